@@ -1,0 +1,1 @@
+"""The robot: ONNX, parity, the control loop, robot adapters."""

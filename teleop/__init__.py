@@ -1,0 +1,1 @@
+"""The person: devices, mapping, takeover, recording."""
