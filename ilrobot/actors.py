@@ -1,0 +1,87 @@
+"""Whoever chooses an action: a policy, a scripted expert, a person, an ONNX session, a server."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+#: One tick's observations: column name (``observation.state``) to an array of its feature's shape.
+Observation = Mapping[str, NDArray[Any]]
+Action = NDArray[Any]
+
+
+class Source(StrEnum):
+    """Who chose the action that was executed."""
+
+    DEMO = "demo"
+    POLICY = "policy"
+    HUMAN = "human"
+    BLEND = "blend"
+    PAUSED = "paused"
+
+
+class Event(StrEnum):
+    """What a person may declare about the episode while it runs."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    DISCARD = "discard"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """An action and where it came from.
+
+    Attributes:
+        action: What is to be executed: shape of the action feature, in its units.
+        source: Who chose it.
+        policy_action: What the policy wanted (None: it was not asked).
+        human_action: What the person or expert wanted (None: it was not asked). It is the label
+            that the DAgger family learns from.
+        event: Something that the person declared at this tick.
+        input_time: When the input behind it arrived, in seconds of the loop's clock.
+    """
+
+    action: Action
+    source: Source
+    policy_action: Action | None = None
+    human_action: Action | None = None
+    event: Event | None = None
+    input_time: float | None = None
+
+
+class Actor(ABC):
+    """Chooses one action per tick."""
+
+    def reset(self, seed: int | None = None) -> None:  # noqa: B027 (many actors keep no state)
+        """Begin a new episode; `seed` fixes whatever the actor draws at random."""
+
+    @abstractmethod
+    def act(self, observation: Observation, now: float) -> Decision:
+        """Choose the action for this tick.
+
+        Args:
+            observation: What was measured at this tick.
+            now: The time of the loop's clock in seconds (simulated time in simulation).
+        """
+
+    def observe(self, observation: Observation) -> None:  # noqa: B027
+        """See a tick at which somebody else acts, so that a history has no gap."""
+
+    def flush(self) -> None:  # noqa: B027
+        """Forget planned actions, not observations: control has changed hands."""
+
+
+class Scripted(Protocol):
+    """A scripted expert as `sims` writes it: arrays in the environment's own keys, nothing else."""
+
+    def reset(self, seed: int | None = None) -> None:
+        """Begin a new episode."""
+
+    def act(self, observation: Any) -> NDArray[Any]:
+        """The expert's action for the environment's own (unflattened) observation."""

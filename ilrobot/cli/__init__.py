@@ -1,0 +1,101 @@
+"""The command line: the one place where sims, teleop, ilrobot and exports meet.
+
+Each verb is a typed dataclass in a module of its own, with a ``run`` method that returns the exit
+code; a verb's module is loaded only when it is called, and loads the heavy parts only in ``run``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import sys
+from typing import Protocol
+
+from ilrobot import __version__
+from ilrobot.errors import UserError, WorkFailed
+
+#: verb: (class in the module ``ilrobot.cli.<module>``, module, one line of help)
+VERBS = {
+    "record": ("Record", "record", "record demonstrations with a gamepad, keyboard or operator"),
+    "import": ("Import", "import_", "turn PushT zarr, robomimic, LeRobot or npz into a dataset"),
+    "info": ("Info", "info", "what a dataset, a run or an .onnx file holds"),
+    "train": ("Train", "train", "learn a policy from a dataset"),
+    "dagger": ("Dagger", "dagger", "let the policy try, take over when it goes wrong, learn on"),
+    "eval": ("Eval", "eval", "measure a policy's success with its confidence interval"),
+    "export": ("Export", "export", "write a trained policy as one .onnx file"),
+    "deploy": ("Deploy", "deploy", "run an .onnx file in a real-time control loop on a robot"),
+    "view": ("View", "view", "look at an episode or at the report of a run"),
+    "doctor": ("Doctor", "doctor", "what works on this machine, and what to install"),
+    "bench": ("Bench", "bench", "measure speed against goals and against other libraries"),
+    "demo": ("Demo", "demo", "the whole path once, from recording to a robot"),
+}
+
+
+class Verb(Protocol):
+    """A parsed command."""
+
+    def run(self) -> int:
+        """Do it; the exit code."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one verb and exit: 0 done, 1 the work failed, 2 bad input or usage."""
+    sys.exit(_main(sys.argv[1:] if arguments is None else arguments))
+
+
+def _main(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return 0
+    if arguments[0] == "--version":
+        print(f"ilrobot {__version__}")
+        return 0
+    name = arguments[0]
+    if name not in VERBS:
+        near = difflib.get_close_matches(name, VERBS, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else "ilrobot --help lists the verbs"
+        return _fail(f"unknown verb '{name}'; {hint}", 2)
+    try:
+        return _parse(name, arguments[1:]).run()
+    except UserError as error:
+        return _fail(str(error), 2)
+    except WorkFailed as error:
+        return _fail(str(error), 1)
+    except KeyboardInterrupt:
+        return _fail("stopped by Ctrl-C", 130)
+    except BrokenPipeError:
+        # The reader of a pipe (`| head`) has gone: nothing is wrong, and nothing can be printed.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parse(name: str, arguments: list[str]) -> Verb:
+    import tyro
+
+    class_name, module, _ = VERBS[name]
+    verb: type[Verb] = getattr(importlib.import_module(f"ilrobot.cli.{module}"), class_name)
+    return tyro.cli(verb, prog=f"ilrobot {name}", args=arguments)
+
+
+def _overview() -> str:
+    width = max(len(name) for name in VERBS)
+    lines = [f"  {name:{width}}  {summary}" for name, (_, _, summary) in VERBS.items()]
+    return "\n".join(
+        [
+            "ilrobot: teach a robot by showing.",
+            "",
+            "usage: ilrobot VERB [options]      (ilrobot VERB --help explains one verb)",
+            "",
+            *lines,
+            "",
+            "  --version   print the version",
+            "",
+            "Start with: ilrobot demo --fast",
+        ]
+    )
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"ilrobot: {message}", file=sys.stderr)
+    return code

@@ -1,0 +1,1 @@
+"""What happens once a tick, free of torch: contract, chunks, guards, clock."""

@@ -1,0 +1,176 @@
+"""What is recorded: the columns of a frame and what an episode knows about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from enum import StrEnum
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ilrobot.spec import Spec
+
+#: One recorded tick: a value for each of the `frame_columns`.
+Frame = Mapping[str, Any]
+
+
+class Outcome(StrEnum):
+    """How an episode ended."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    TIMEOUT = "timeout"
+    DISCARDED = "discarded"
+    #: The recording was cut off, for example by a crash; what had been written was recovered.
+    UNFINISHED = "unfinished"
+    #: Nobody judged it, as in imported data and in tasks that have no notion of success.
+    UNKNOWN = "unknown"
+
+
+class Judge(StrEnum):
+    """Who said so."""
+
+    ENVIRONMENT = "environment"
+    PERSON = "person"
+    NOBODY = "nobody"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the recording: numpy dtype name (or ``string``) and shape at one tick."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class EpisodeInfo:
+    """What an episode knows about itself, beside its frames.
+
+    Attributes:
+        task: The instruction in words; LeRobot's task string.
+        rate: Nominal control rate in Hz.
+        outcome: How it ended.
+        judge: Who said so.
+        seed: Seed of the environment's reset (None: not known).
+        operator: Who held the controls, e.g. a person's name, ``simulated``, an expert's name.
+        device: What they held, e.g. ``gamepad``.
+        mapping_hash: Identifies the device-to-action mapping (empty: no device).
+        policy_hash: Identifies the policy that shared control (empty: none).
+    """
+
+    task: str
+    rate: float
+    outcome: Outcome = Outcome.UNFINISHED
+    judge: Judge = Judge.NOBODY
+    seed: int | None = None
+    operator: str = ""
+    device: str = ""
+    mapping_hash: str = ""
+    policy_hash: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> EpisodeInfo:
+        """Inverse of `to_json`; keys of a newer version are ignored."""
+        known = {f.name for f in fields(cls)}
+        kept = {key: value for key, value in data.items() if key in known}
+        kept["outcome"] = Outcome(kept.get("outcome", Outcome.UNKNOWN))
+        kept["judge"] = Judge(kept.get("judge", Judge.NOBODY))
+        return cls(**kept)
+
+
+@dataclass
+class Episode:
+    """An episode in memory: each column as one array with time first, shape (T, *shape)."""
+
+    info: EpisodeInfo
+    columns: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()))) if self.columns else 0
+
+
+class Recorder(Protocol):
+    """Where a rollout's frames go."""
+
+    def begin(self, info: EpisodeInfo) -> None:
+        """Open an episode."""
+
+    def append(self, frame: Frame) -> None:
+        """Keep one tick; must cost the loop next to nothing."""
+
+    def end(self, outcome: Outcome, judge: Judge) -> None:
+        """Seal the episode."""
+
+
+def frame_columns(spec: Spec, state_size: int = 0) -> tuple[Column, ...]:
+    """The columns that a recording of this task has, in order.
+
+    Args:
+        spec: The task's observations and action.
+        state_size: Length of the simulator's state vector (0: it is not recorded).
+    """
+    action = spec.action
+    action_copy = "float32" if spec.choices is None else "float64"  # NaN must fit: "nobody asked"
+    columns = [
+        *(Column(f.name, f.dtype, f.shape) for f in spec.observations),
+        Column("action", action.dtype, action.shape),
+        Column("next.reward", "float32"),
+        Column("next.done", "bool"),
+        Column("next.success", "bool"),
+        Column("intervention", "bool"),
+        Column("control.source", "string"),
+        Column("control.policy_action", action_copy, action.shape),
+        Column("control.human_action", action_copy, action.shape),
+        Column("control.intervention_id", "int64"),
+        Column("time.observed", "float64"),
+        Column("time.input", "float64"),
+        Column("time.applied", "float64"),
+        Column("time.missed_deadline", "bool"),
+    ]
+    if state_size:
+        columns.append(Column("sim.state", "float64", (state_size,)))
+    return tuple(columns)
+
+
+def stack_frames(frames: list[Frame], columns: tuple[Column, ...]) -> dict[str, NDArray[Any]]:
+    """Frames as one array per column, shape (T, *shape)."""
+    stacked: dict[str, NDArray[Any]] = {}
+    for column in columns:
+        dtype: Any = object if column.dtype == "string" else column.dtype
+        values = [frame[column.name] for frame in frames]
+        stacked[column.name] = np.array(values, dtype=dtype).reshape(len(frames), *column.shape)
+    return stacked
+
+
+class MemoryRecorder:
+    """Keeps episodes in memory; for studies and tests that need no files."""
+
+    def __init__(self, spec: Spec, state_size: int = 0) -> None:
+        self.columns = frame_columns(spec, state_size)
+        self.episodes: list[Episode] = []
+        self._info: EpisodeInfo | None = None
+        self._frames: list[Frame] = []
+
+    def begin(self, info: EpisodeInfo) -> None:
+        """Open an episode."""
+        self._info, self._frames = info, []
+
+    def append(self, frame: Frame) -> None:
+        """Keep one tick."""
+        self._frames.append(frame)
+
+    def end(self, outcome: Outcome, judge: Judge) -> None:
+        """Add the episode to `episodes`."""
+        if self._info is None:
+            raise RuntimeError("end() without begin()")
+        info = EpisodeInfo.from_json({**self._info.to_json(), "outcome": outcome, "judge": judge})
+        self.episodes.append(Episode(info, stack_frames(self._frames, self.columns)))
+        self._info = None

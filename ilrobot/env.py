@@ -1,0 +1,311 @@
+"""Any Gymnasium environment, seen through a `Spec`: flat named observations, one action."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import error as gym_error
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from ilrobot.actors import Action, Actor, Decision, Observation, Scripted, Source
+from ilrobot.errors import UserError
+from ilrobot.spec import Feature, Semantics, Spec
+
+DEFAULT_RATE = 10.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step gave.
+
+    Attributes:
+        observation: The next observation.
+        reward: The environment's reward for this step.
+        terminated: The episode ended by itself.
+        truncated: The episode ran out of time.
+        success: The task counts as done at this step.
+    """
+
+    observation: Observation
+    reward: float
+    terminated: bool
+    truncated: bool
+    success: bool
+
+
+class TaskEnv:
+    """A Gymnasium environment in ilrobot's vocabulary.
+
+    A Box observation becomes ``observation.state``; a key ``k`` of a Dict becomes
+    ``observation.k``, nested keys are joined by ``_``. The task succeeds at a step if the
+    environment's info says so under ``is_success`` or ``success``; where it says neither, no step
+    counts as a success and `judges_success` stays False.
+
+    An environment may describe itself by a plain attribute ``feature_metadata``: for each
+    observation key (``state`` for a Box) and for ``action`` a dict with ``names``, ``units``,
+    ``frame``, and for the action ``semantics`` and ``controller``. It may offer ``get_state()``
+    and ``set_state(vector)``, which makes it possible to replay and to rewind.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any], task: str, options: dict[str, Any]) -> None:
+        self.env = env
+        self.spec, self._sources = _describe(env, task, options)
+        self.raw_observation: Any = None
+        self.judges_success = False
+
+    def reset(self, seed: int | None = None) -> Observation:
+        """Begin an episode from this seed."""
+        self.raw_observation, info = self.env.reset(seed=seed)
+        self._success(info)
+        return self._flatten(self.raw_observation)
+
+    def step(self, action: Action) -> Step:
+        """Execute one action (shape of the action feature, in its units)."""
+        command: Any = int(action) if self.spec.choices is not None else action
+        self.raw_observation, reward, terminated, truncated, info = self.env.step(command)
+        return Step(
+            observation=self._flatten(self.raw_observation),
+            reward=float(reward),
+            terminated=bool(terminated),
+            truncated=bool(truncated),
+            success=self._success(info),
+        )
+
+    def render(self) -> NDArray[np.uint8]:
+        """One picture, H×W×3 uint8; the environment must be made with ``render_mode=rgb_array``."""
+        frame: Any = self.env.render()
+        return np.asarray(frame, dtype=np.uint8)
+
+    @property
+    def can_restore(self) -> bool:
+        """Whether the simulator's state can be saved and restored."""
+        inner = self.env.unwrapped
+        return hasattr(inner, "get_state") and hasattr(inner, "set_state")
+
+    def get_state(self) -> NDArray[np.float64]:
+        """The simulator's whole state as one flat vector (needs `can_restore`)."""
+        inner: Any = self.env.unwrapped
+        return np.asarray(inner.get_state(), dtype=np.float64)
+
+    def set_state(self, state: NDArray[np.float64]) -> None:
+        """Return the simulator to a saved state (needs `can_restore`)."""
+        inner: Any = self.env.unwrapped
+        inner.set_state(state)
+
+    def close(self) -> None:
+        """Free the simulator."""
+        self.env.close()
+
+    def _success(self, info: dict[str, Any]) -> bool:
+        for key in ("is_success", "success"):
+            if key in info:
+                self.judges_success = True
+                return bool(info[key])
+        return False
+
+    def _flatten(self, raw: Any) -> Observation:
+        flat = dict(_walk(raw))
+        observation = {}
+        for source, feature in zip(self._sources, self.spec.observations, strict=True):
+            value = np.asarray(flat[source], dtype=feature.dtype)
+            observation[feature.name] = value.reshape(feature.shape)
+        return observation
+
+
+class ScriptedActor(Actor):
+    """A scripted expert of `sims` as an `Actor`; it reads the environment's own observation."""
+
+    def __init__(self, expert: Scripted, env: TaskEnv, source: Source = Source.DEMO) -> None:
+        self._expert, self._env, self._source = expert, env, source
+
+    def reset(self, seed: int | None = None) -> None:
+        """Begin a new episode."""
+        self._expert.reset(seed)
+
+    def act(self, observation: Observation, now: float) -> Decision:
+        """The expert's action at the environment's present state."""
+        raw = self._expert.act(self._env.raw_observation)
+        feature = self._env.spec.action
+        action = np.asarray(raw, dtype=feature.dtype).reshape(feature.shape)
+        return Decision(action, self._source, human_action=action)
+
+
+RenderMode = Literal["rgb_array", "human"]
+
+
+def make_env(
+    task: str,
+    options: Mapping[str, Any] | None = None,
+    *,
+    render_mode: RenderMode | None = None,
+    rate: float | None = None,
+) -> TaskEnv:
+    """Make any Gymnasium environment by its id.
+
+    An id whose namespace is not registered yet is tried once more after importing the package of
+    that name (``gym_pusht/PushT-v0`` imports ``gym_pusht``).
+
+    Args:
+        task: Gymnasium id, e.g. ``ilrobot/PandaLift-v0``.
+        options: Keyword arguments for the environment.
+        render_mode: ``rgb_array`` to film it, ``human`` for a window.
+        rate: Control rate in Hz, where the environment states none or a wrong one.
+
+    Raises:
+        UserError: No such task (the nearest names are suggested), a bad option, an unsupported
+            space, or a rate that is not positive.
+    """
+    if rate is not None and not (math.isfinite(rate) and rate > 0):
+        raise UserError(f"--rate must be a positive number of Hz, not {rate}")
+    options = dict(options or {})
+    keywords = dict(options)
+    if render_mode is not None:
+        keywords["render_mode"] = render_mode
+    try:
+        env = _make(task, keywords)
+    except (gym_error.UnregisteredEnv, gym_error.DeprecatedEnv) as error:
+        raise UserError(_unknown_task(task)) from error
+    except gym_error.Error as error:
+        raise UserError(f"task '{task}' cannot be made: {_one_line(error)}") from error
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"task '{task}' needs the package '{error.name}': pip install {error.name}"
+        ) from error
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"task '{task}' does not accept its options {options}: {_one_line(error)}"
+        ) from error
+    made = TaskEnv(env, task, options)
+    if rate is not None:
+        made.spec = made.spec.with_rate(rate)
+    return made
+
+
+def _make(task: str, keywords: dict[str, Any]) -> gym.Env[Any, Any]:
+    try:
+        return gym.make(task, **keywords)
+    except gym_error.NamespaceNotFound:
+        package = task.split("/", 1)[0]
+        if not package.isidentifier():
+            raise
+        try:
+            importlib.import_module(package)
+        except ModuleNotFoundError as error:
+            if error.name == package:
+                raise gym_error.NamespaceNotFound(package) from error
+            raise
+        return gym.make(task, **keywords)
+
+
+def _unknown_task(task: str) -> str:
+    known = sorted(gym.registry)
+    near = difflib.get_close_matches(task, known, n=3, cutoff=0.5)
+    if not near:
+        by_name = {name.split("/")[-1]: name for name in known}
+        near = [by_name[n] for n in difflib.get_close_matches(task.split("/")[-1], by_name, n=3)]
+    if not near:
+        near = [name for name in known if name.startswith("ilrobot/")]
+    return f"unknown task '{task}'; did you mean {' or '.join(near)}?"
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+def _walk(raw: Any, prefix: str = "observation", inner: str = "") -> list[tuple[str, Any]]:
+    if not isinstance(raw, Mapping):
+        return [(f"{prefix}.{inner or 'state'}", raw)]
+    found: list[tuple[str, Any]] = []
+    for key, value in raw.items():
+        clean = str(key).replace("/", "_").replace(".", "_")
+        found += _walk(value, prefix, f"{inner}_{clean}" if inner else clean)
+    return found
+
+
+def _describe(
+    env: gym.Env[Any, Any], task: str, options: dict[str, Any]
+) -> tuple[Spec, tuple[str, ...]]:
+    metadata: dict[str, Any] = getattr(env.unwrapped, "feature_metadata", {})
+    observations, sources = [], []
+    for source, space in _walk(_as_mapping(env.observation_space)):
+        if not isinstance(space, spaces.Box):
+            raise UserError(
+                f"task '{task}': '{source}' is a {type(space).__name__} space; only Box observations "
+                "(or a Dict of them) are supported, so wrap the environment"
+            )
+        name = source
+        image = space.dtype == np.uint8 and len(space.shape) == 3
+        if image and not name.startswith("observation.images."):
+            name = name.replace("observation.", "observation.images.", 1)
+        if not image and len(space.shape) > 1:
+            raise UserError(
+                f"task '{task}': '{name}' has shape {list(space.shape)}; only vectors and uint8 "
+                "images are supported, so flatten it with a wrapper"
+            )
+        described = metadata.get(name.removeprefix("observation."), {})
+        observations.append(_feature(name, space, described, "uint8" if image else "float32"))
+        sources.append(source)
+    described = metadata.get("action", {})
+    choices = None
+    semantics: Semantics = described.get("semantics", "unknown")
+    if isinstance(env.action_space, spaces.Discrete):
+        if int(env.action_space.start) != 0:
+            raise UserError(f"task '{task}': discrete actions must start at 0; wrap it")
+        choices = int(env.action_space.n)
+        semantics = "discrete"
+        action = Feature("action", (), "int64", names=tuple(described.get("names", ())))
+    elif isinstance(env.action_space, spaces.Box) and len(env.action_space.shape) == 1:
+        action = _feature("action", env.action_space, described, "float32")
+    else:
+        raise UserError(
+            f"task '{task}': the action space {env.action_space} is not supported; it must be a "
+            "Box vector or Discrete"
+        )
+    spec = Spec(
+        observations=tuple(observations),
+        action=action,
+        rate=_rate(env),
+        choices=choices,
+        semantics=semantics,
+        controller=str(described.get("controller", "")),
+        task=task,
+        task_options=options,
+    )
+    return spec, tuple(sources)
+
+
+def _as_mapping(space: Any) -> Any:
+    if isinstance(space, spaces.Dict):
+        return {key: _as_mapping(inner) for key, inner in space.spaces.items()}
+    return space
+
+
+def _feature(name: str, space: spaces.Box, described: dict[str, Any], dtype: str) -> Feature:
+    shape = tuple(int(n) for n in space.shape) or (1,)
+    bounded = len(shape) == 1
+    return Feature(
+        name=name,
+        shape=shape,
+        dtype=dtype,
+        names=tuple(described.get("names", ())),
+        units=tuple(described.get("units", ())),
+        low=tuple(float(x) for x in space.low.reshape(-1)) if bounded else None,
+        high=tuple(float(x) for x in space.high.reshape(-1)) if bounded else None,
+        frame=str(described.get("frame", "")),
+    )
+
+
+def _rate(env: gym.Env[Any, Any]) -> float:
+    for source in (env.unwrapped.metadata or {}, env.metadata or {}):
+        if source.get("render_fps"):
+            return float(source["render_fps"])
+    step = getattr(env.unwrapped, "dt", None)
+    return 1.0 / float(step) if step else DEFAULT_RATE

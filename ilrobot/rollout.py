@@ -1,0 +1,168 @@
+"""The one loop: actor × environment × clock × recorder.
+
+Recording, DAgger, evaluation and a policy's trial run differ in these four and in nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ilrobot.actors import Actor, Decision, Event, Source
+from ilrobot.control.clock import Clock, SimulatedClock
+from ilrobot.data.episode import EpisodeInfo, Judge, Outcome, Recorder
+from ilrobot.env import Step, TaskEnv
+
+#: Sources that count as a person having taken over from a policy.
+INTERVENING = frozenset({Source.HUMAN, Source.BLEND})
+
+#: Called after each tick, for a display or a film.
+TickListener = Callable[[Decision, Step], None]
+
+
+@dataclass(frozen=True)
+class EpisodeResult:
+    """What an episode came to.
+
+    Attributes:
+        seed: Seed of its reset.
+        outcome: How it ended.
+        success: Whether the task counted as done at any step.
+        max_reward: Greatest reward of any step.
+        total_reward: Sum of rewards.
+        length: Number of steps.
+        interventions: How often a person took over.
+        human_steps: Steps at which a person's action was executed while a policy was running.
+        missed_deadlines: Ticks that came late (real time only).
+    """
+
+    seed: int | None
+    outcome: Outcome
+    success: bool
+    max_reward: float
+    total_reward: float
+    length: int
+    interventions: int
+    human_steps: int
+    missed_deadlines: int
+
+
+def rollout(
+    env: TaskEnv,
+    actor: Actor,
+    *,
+    seed: int | None = None,
+    clock: Clock | None = None,
+    recorder: Recorder | None = None,
+    info: EpisodeInfo | None = None,
+    max_steps: int | None = None,
+    on_tick: TickListener | None = None,
+) -> EpisodeResult:
+    """Run one episode.
+
+    Args:
+        env: The world.
+        actor: Whoever chooses the actions.
+        seed: Seed of the reset and of the actor's own draws.
+        clock: What paces it; simulated time, as fast as it goes, by default.
+        recorder: Where the frames go (None: nowhere).
+        info: What the recording shall know about the episode; task and rate by default.
+        max_steps: Stop after so many steps, for environments without a time limit.
+        on_tick: Called after each step.
+    """
+    clock = clock or SimulatedClock(env.spec.rate)
+    observation = env.reset(seed)
+    actor.reset(seed)
+    if recorder is not None:
+        recorder.begin(info or EpisodeInfo(task=env.spec.task, rate=env.spec.rate, seed=seed))
+    no_action = np.full(env.spec.action.shape, np.nan)
+    state_recorded = recorder is not None and env.can_restore
+
+    rewards: list[float] = []
+    success = human_before = missed = False
+    interventions = human_steps = missed_deadlines = 0
+    declared: Event | None = None
+    clock.start()
+    while True:
+        state = env.get_state() if state_recorded else None
+        observed = clock.now()
+        decision = actor.act(observation, observed)
+        applied = clock.now()
+        step = env.step(decision.action)
+
+        rewards.append(step.reward)
+        success = success or step.success
+        declared = decision.event or declared
+        human_now = decision.source in INTERVENING
+        interventions += human_now and not human_before
+        human_steps += human_now
+        human_before = human_now
+        done = step.terminated or step.truncated or declared is not None
+        done = done or (max_steps is not None and len(rewards) >= max_steps)
+
+        if recorder is not None:
+            frame: dict[str, Any] = {
+                **observation,
+                "action": decision.action,
+                "next.reward": step.reward,
+                "next.done": done,
+                "next.success": step.success,
+                "intervention": human_now,
+                "control.source": decision.source.value,
+                "control.policy_action": _or(decision.policy_action, no_action),
+                "control.human_action": _or(decision.human_action, no_action),
+                "control.intervention_id": interventions - 1 if human_now else -1,
+                "time.observed": observed,
+                "time.input": observed if decision.input_time is None else decision.input_time,
+                "time.applied": applied,
+                "time.missed_deadline": missed,
+            }
+            if state is not None:
+                frame["sim.state"] = state
+            recorder.append(frame)
+        if on_tick is not None:
+            on_tick(decision, step)
+        observation = step.observation
+        if done:
+            break
+        missed = clock.wait()
+        missed_deadlines += missed
+
+    outcome, judge = _judge(env, declared, success, step)
+    if recorder is not None:
+        recorder.end(outcome, judge)
+    return EpisodeResult(
+        seed=seed,
+        outcome=outcome,
+        success=outcome is Outcome.SUCCESS,
+        max_reward=max(rewards),
+        total_reward=sum(rewards),
+        length=len(rewards),
+        interventions=interventions,
+        human_steps=human_steps,
+        missed_deadlines=missed_deadlines,
+    )
+
+
+def _or(action: Any, missing: Any) -> Any:
+    return missing if action is None else action
+
+
+def _judge(
+    env: TaskEnv, declared: Event | None, success: bool, last: Step
+) -> tuple[Outcome, Judge]:
+    """A person's word counts before the environment's."""
+    if declared is Event.DISCARD:
+        return Outcome.DISCARDED, Judge.PERSON
+    if declared is Event.SUCCESS:
+        return Outcome.SUCCESS, Judge.PERSON
+    if declared is Event.FAILURE:
+        return Outcome.FAILURE, Judge.PERSON
+    if success:
+        return Outcome.SUCCESS, Judge.ENVIRONMENT
+    if not env.judges_success:
+        return Outcome.UNKNOWN, Judge.NOBODY
+    return (Outcome.FAILURE if last.terminated else Outcome.TIMEOUT), Judge.ENVIRONMENT

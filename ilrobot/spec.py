@@ -1,0 +1,225 @@
+"""What an observation and an action are: names, shapes, units, limits, rate.
+
+A `Spec` travels with everything that is kept: it stands in a dataset's ``meta/info.json``, in a
+run's ``config.json`` and in an exported policy's contract, and two of them are compared before a
+policy is allowed to act on a task.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+from ilrobot.errors import UserError
+
+Semantics = Literal["absolute", "delta", "discrete", "unknown"]
+
+#: A dimension with this unit is an angle that wraps; policies see its sine and cosine instead.
+ANGLE_UNIT = "rad"
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One named array: an observation or the action at one tick.
+
+    Attributes:
+        name: Column name in a dataset, e.g. ``observation.state`` or ``action``.
+        shape: Shape at one tick; ``(7,)`` for a vector of seven, ``()`` for a scalar.
+        dtype: numpy name of the element type.
+        names: One name per element, in order (empty: none were stated).
+        units: One unit per element, e.g. ``m``, ``rad`` (an angle that wraps), ``px``, ``1``.
+        low: Least value per element (None: unbounded or not known).
+        high: Greatest value per element.
+        frame: The frame that the values are expressed in, e.g. ``base``.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    names: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    low: tuple[float, ...] | None = None
+    high: tuple[float, ...] | None = None
+    frame: str = ""
+
+    @property
+    def size(self) -> int:
+        """How many numbers it holds at one tick."""
+        return math.prod(self.shape)
+
+    @property
+    def element_names(self) -> tuple[str, ...]:
+        """One name per element, made up as ``name[i]`` where none were stated."""
+        short = self.name.rsplit(".", 1)[-1]
+        return self.names or tuple(f"{short}[{i}]" for i in range(self.size))
+
+    @property
+    def angles(self) -> tuple[int, ...]:
+        """Indexes of the elements that are angles and wrap."""
+        return tuple(i for i, unit in enumerate(self.units) if unit == ANGLE_UNIT)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON; unbounded limits become null element by element."""
+        data = asdict(self)
+        for key in ("low", "high"):
+            if data[key] is not None:
+                data[key] = [x if math.isfinite(x) else None for x in data[key]]
+        return data
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Feature:
+        """Inverse of `to_json`.
+
+        Raises:
+            UserError: A key is missing or of the wrong type.
+        """
+
+        def limits(key: str, missing: float) -> tuple[float, ...] | None:
+            values = data.get(key)
+            return None if values is None else tuple(missing if x is None else x for x in values)
+
+        try:
+            return cls(
+                name=str(data["name"]),
+                shape=tuple(int(n) for n in data["shape"]),
+                dtype=str(data["dtype"]),
+                names=tuple(data.get("names") or ()),
+                units=tuple(data.get("units") or ()),
+                low=limits("low", -math.inf),
+                high=limits("high", math.inf),
+                frame=str(data.get("frame", "")),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(f"the description of a feature is damaged ({error!r})") from error
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Everything that a policy and a task must agree on.
+
+    Attributes:
+        observations: The observations, in order.
+        action: The action; shape ``()`` and dtype ``int64`` where it is one of `choices`.
+        rate: Control rate in Hz.
+        choices: Number of discrete actions (None: the action is continuous).
+        semantics: ``absolute`` targets, ``delta`` from the current target, ``discrete``.
+        controller: What turns the action into motion, e.g. ``ee_delta_gripper``.
+        task: Gymnasium id (empty: none, as in imported data).
+        task_options: Keyword arguments for `gymnasium.make`.
+    """
+
+    observations: tuple[Feature, ...]
+    action: Feature
+    rate: float
+    choices: int | None = None
+    semantics: Semantics = "unknown"
+    controller: str = ""
+    task: str = ""
+    task_options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def observation_names(self) -> tuple[str, ...]:
+        """Column names of the observations, in order."""
+        return tuple(feature.name for feature in self.observations)
+
+    def feature(self, name: str) -> Feature:
+        """The observation or action of that name.
+
+        Raises:
+            KeyError: There is none.
+        """
+        for feature in (*self.observations, self.action):
+            if feature.name == name:
+                return feature
+        raise KeyError(name)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON, the form in which it is kept in datasets, runs and contracts."""
+        return {
+            "observations": [feature.to_json() for feature in self.observations],
+            "action": self.action.to_json(),
+            "rate": self.rate,
+            "choices": self.choices,
+            "semantics": self.semantics,
+            "controller": self.controller,
+            "task": self.task,
+            "task_options": self.task_options,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Spec:
+        """Inverse of `to_json`.
+
+        Raises:
+            UserError: A key is missing or of the wrong type.
+        """
+        try:
+            return cls(
+                observations=tuple(Feature.from_json(item) for item in data["observations"]),
+                action=Feature.from_json(data["action"]),
+                rate=float(data["rate"]),
+                choices=None if data.get("choices") is None else int(data["choices"]),
+                semantics=data.get("semantics", "unknown"),
+                controller=str(data.get("controller", "")),
+                task=str(data.get("task", "")),
+                task_options=dict(data.get("task_options") or {}),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(f"the description of the task is damaged ({error!r})") from error
+
+    def with_rate(self, rate: float) -> Spec:
+        """The same at another control rate in Hz."""
+        return replace(self, rate=rate)
+
+
+def check_policy_fits(policy: Spec, task: Spec, where: str) -> None:
+    """Refuse a policy for other observations or actions than the task gives.
+
+    Names of elements are compared only where both sides state them, so that a policy from imported
+    data runs on an environment that states none.
+
+    Args:
+        policy: What the policy was trained on.
+        task: What the environment or robot gives.
+        where: Named in the message, e.g. the path of the policy.
+
+    Raises:
+        UserError: They differ; the line names the feature and both sides.
+    """
+    offered = {feature.name: feature for feature in task.observations}
+    for wanted in policy.observations:
+        have = offered.get(wanted.name)
+        if have is None:
+            raise UserError(
+                f"{where}: the policy reads '{wanted.name}', which {task.task or 'the task'} does "
+                f"not give (it gives {', '.join(offered) or 'nothing'}); use the task it was "
+                "trained on"
+            )
+        _check_feature(wanted, have, where, task.task)
+    if policy.choices != task.choices:
+        raise UserError(
+            f"{where}: the policy has {_kind(policy)} but {task.task or 'the task'} takes "
+            f"{_kind(task)}; use the task it was trained on"
+        )
+    _check_feature(policy.action, task.action, where, task.task)
+
+
+def _kind(spec: Spec) -> str:
+    return "continuous actions" if spec.choices is None else f"{spec.choices} discrete actions"
+
+
+def _check_feature(wanted: Feature, have: Feature, where: str, task: str) -> None:
+    place = task or "the task"
+    if wanted.shape != have.shape:
+        raise UserError(
+            f"{where}: '{wanted.name}' has shape {list(wanted.shape)} in the policy but "
+            f"{list(have.shape)} in {place}; use the task it was trained on"
+        )
+    if wanted.names and have.names and wanted.names != have.names:
+        pairs = zip(wanted.names, have.names, strict=True)
+        index, (one, other) = next((i, p) for i, p in enumerate(pairs) if p[0] != p[1])
+        raise UserError(
+            f"{where}: element {index} of '{wanted.name}' is '{one}' in the policy but '{other}' "
+            f"in {place}; the order must be the same"
+        )
