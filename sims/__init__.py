@@ -1,5 +1,23 @@
-"""The worlds: Gymnasium environments on MuJoCo and PyBullet, and their scripted experts."""
+"""The worlds: Gymnasium environments on MuJoCo and PyBullet, and their scripted experts.
+
+``import sims`` registers every environment under ``ilrobot/``; Gymnasium 1.0 and later load no
+plugins by themselves. Entry points are strings, so no simulator is imported before it is made.
+"""
+
+from gymnasium.envs.registration import register, registry
+
+ENVIRONMENTS: dict[str, tuple[str, int]] = {
+    "ilrobot/PointPath-v0": ("sims.small.point_path:PointPathEnv", 1000),
+    "ilrobot/Junction-v0": ("sims.small.junction:JunctionEnv", 100),
+}
+"""Gymnasium id → (entry point, step limit)."""
 
 
 def register_environments() -> None:
-    """Register every environment; gymnasium calls this inside the namespace ``ilrobot``."""
+    """Register every environment that is not registered yet."""
+    for name, (entry_point, max_episode_steps) in ENVIRONMENTS.items():
+        if name not in registry:
+            register(name, entry_point=entry_point, max_episode_steps=max_episode_steps)
+
+
+register_environments()
