@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -83,6 +84,11 @@ class TaskEnv:
         """One picture, H×W×3 uint8; the environment must be made with ``render_mode=rgb_array``."""
         frame: Any = self.env.render()
         return np.asarray(frame, dtype=np.uint8)
+
+    @property
+    def time_limit(self) -> int | None:
+        """Steps after which an episode is truncated (None: it has no limit)."""
+        return self.env.spec.max_episode_steps if self.env.spec is not None else None
 
     @property
     def can_restore(self) -> bool:
@@ -174,6 +180,8 @@ def make_env(
     except (gym_error.UnregisteredEnv, gym_error.DeprecatedEnv) as error:
         raise UserError(_unknown_task(task)) from error
     except gym_error.Error as error:
+        if not re.fullmatch(r"([\w:.-]+/)?[\w:.-]+-v\d+", task):
+            raise UserError(_unknown_task(task)) from error
         raise UserError(f"task '{task}' cannot be made: {_one_line(error)}") from error
     except ModuleNotFoundError as error:
         raise UserError(
@@ -238,8 +246,8 @@ def _describe(
     for source, space in _walk(_as_mapping(env.observation_space)):
         if not isinstance(space, spaces.Box):
             raise UserError(
-                f"task '{task}': '{source}' is a {type(space).__name__} space; only Box observations "
-                "(or a Dict of them) are supported, so wrap the environment"
+                f"task '{task}': '{source}' is a {type(space).__name__} space; only Box "
+                "observations (or a Dict of them) are supported, so wrap the environment"
             )
         name = source
         image = space.dtype == np.uint8 and len(space.shape) == 3

@@ -1,0 +1,184 @@
+"""How good a policy is: success with its confidence interval over fresh seeds."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ilrobot.actors import Actor
+from ilrobot.env import TaskEnv
+from ilrobot.errors import WorkFailed
+from ilrobot.rollout import EpisodeResult, rollout
+
+#: Steps after which an episode ends in an environment that has no limit of its own.
+DEFAULT_TIME_LIMIT = 1000
+
+#: Makes the world and the actor inside each worker process; must be picklable.
+Setup = Callable[[], tuple[TaskEnv, Actor]]
+
+
+def wilson_interval(successes: int, episodes: int, z: float = 1.96) -> tuple[float, float]:
+    """Score interval of a binomial proportion, 95 % by default.
+
+    It keeps its coverage for few episodes and near 0 and 1, where the textbook p ± z·s does not.
+    Wilson 1927, "Probable inference, the law of succession, and statistical inference", JASA 22.
+
+    Args:
+        successes: Number of successful episodes.
+        episodes: Number of episodes, at least 1.
+        z: Quantile of the standard normal distribution.
+
+    Returns:
+        Lower and upper bound within [0, 1].
+    """
+    if not 0 <= successes <= episodes or episodes < 1:
+        raise ValueError(f"{successes} successes of {episodes} episodes make no proportion")
+    rate = successes / episodes
+    spread = 1 + z**2 / episodes
+    centre = (rate + z**2 / (2 * episodes)) / spread
+    half = z / spread * math.sqrt(rate * (1 - rate) / episodes + z**2 / (4 * episodes**2))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def mean_interval(values: Sequence[float], z: float = 1.96) -> tuple[float, float]:
+    """Normal interval of a mean, 95 % by default; the mean itself for a single value."""
+    mean = float(np.mean(values))
+    half = z * float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+    return mean - half, mean + half
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The episodes of one evaluation, in the order of their seeds."""
+
+    results: tuple[EpisodeResult, ...]
+
+    @property
+    def successes(self) -> int:
+        """Number of episodes in which the task was done at some step."""
+        return sum(result.success for result in self.results)
+
+    @property
+    def success_rate(self) -> float:
+        """Share of successful episodes."""
+        return self.successes / len(self.results)
+
+    @property
+    def success_interval(self) -> tuple[float, float]:
+        """95 % Wilson interval of `success_rate`."""
+        return wilson_interval(self.successes, len(self.results))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON, the summary first and then each episode."""
+        max_rewards = [r.max_reward for r in self.results]
+        return {
+            "success_rate": self.success_rate,
+            "success_interval": list(self.success_interval),
+            "episodes": len(self.results),
+            "max_reward_mean": float(np.mean(max_rewards)),
+            "max_reward_interval": list(mean_interval(max_rewards)),
+            "return_mean": float(np.mean([r.total_reward for r in self.results])),
+            "length_mean": float(np.mean([r.length for r in self.results])),
+            "seeds": [r.seed for r in self.results],
+            "successes": [r.success for r in self.results],
+            "max_rewards": max_rewards,
+            "lengths": [r.length for r in self.results],
+        }
+
+
+def evaluate(
+    setup: Setup,
+    seeds: Sequence[int],
+    *,
+    workers: int = 1,
+    video: Path | None = None,
+    on_episode: Callable[[EpisodeResult], None] | None = None,
+) -> Evaluation:
+    """Run one episode per seed.
+
+    An episode depends on its seed alone, so the result is the same for any number of workers.
+
+    Args:
+        setup: Makes the world and the actor; called once in each process.
+        seeds: Seeds of the episodes.
+        workers: Processes; 1 runs in this one.
+        video: Folder for one ``seed-N.mp4`` per episode; the world must render ``rgb_array``.
+        on_episode: Called as each episode ends, for a progress bar.
+
+    Raises:
+        WorkFailed: A worker process died.
+    """
+    if not seeds:
+        raise ValueError("evaluate() needs at least one seed")
+    results: dict[int, EpisodeResult] = {}
+    workers = min(workers, len(seeds))
+    for seed, result in _run(setup, seeds, workers, video):
+        results[seed] = result
+        if on_episode is not None:
+            on_episode(result)
+    return Evaluation(tuple(results[seed] for seed in seeds))
+
+
+def _run(
+    setup: Setup, seeds: Sequence[int], workers: int, video: Path | None
+) -> Iterator[tuple[int, EpisodeResult]]:
+    if workers == 1:
+        env, actor = setup()
+        try:
+            for seed in seeds:
+                yield seed, _episode(env, actor, seed, video)
+        finally:
+            env.close()
+        return
+    # Spawn: a forked child would inherit torch's thread pool in an undefined state.
+    context = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(workers, context, _begin_worker, (setup,)) as pool:
+            waiting: dict[Future[EpisodeResult], int] = {
+                pool.submit(_worker_episode, seed, video): seed for seed in seeds
+            }
+            for done in as_completed(waiting):
+                yield waiting[done], done.result()
+    except BrokenProcessPool as error:
+        raise WorkFailed(
+            "a worker process of the evaluation died (out of memory?); try fewer --workers"
+        ) from error
+
+
+_worker: tuple[TaskEnv, Actor] | None = None
+
+
+def _begin_worker(setup: Setup) -> None:
+    global _worker
+    _worker = setup()
+
+
+def _worker_episode(seed: int, video: Path | None) -> EpisodeResult:
+    assert _worker is not None
+    return _episode(*_worker, seed, video)
+
+
+def _episode(env: TaskEnv, actor: Actor, seed: int, video: Path | None) -> EpisodeResult:
+    limit = DEFAULT_TIME_LIMIT if env.time_limit is None else None
+    if video is None:
+        return rollout(env, actor, seed=seed, max_steps=limit)
+    frames: list[Any] = []
+    result = rollout(
+        env, actor, seed=seed, max_steps=limit, on_tick=lambda *_: frames.append(env.render())
+    )
+    _write_video(video / f"seed-{seed}.mp4", frames, env.spec.rate)
+    return result
+
+
+def _write_video(path: Path, frames: Iterable[Any], rate: float) -> None:
+    from ilrobot.report.video import write_video
+
+    write_video(path, frames, rate)

@@ -1,0 +1,123 @@
+"""Any Gymnasium environment through a Spec."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from ilrobot.env import TaskEnv, make_env
+from ilrobot.errors import UserError
+from ilrobot.spec import Feature, Spec, check_policy_fits
+
+
+class Nested(gym.Env):
+    """Dict observations in two levels, a picture, and a description of itself."""
+
+    observation_space = spaces.Dict(
+        {
+            "arm": spaces.Dict({"pose": spaces.Box(-1, 1, (2,)), "grip": spaces.Box(0, 1, ())}),
+            "front": spaces.Box(0, 255, (4, 6, 3), np.uint8),
+        }
+    )
+    action_space = spaces.Box(-2, 2, (1,))
+    metadata = {"render_fps": 25}  # noqa: RUF012
+    feature_metadata = {  # noqa: RUF012
+        "arm_pose": {"names": ["x", "yaw"], "units": ["m", "rad"], "frame": "base"},
+        "action": {"names": ["dx"], "units": ["m"], "semantics": "delta", "controller": "toy"},
+    }
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self.observation_space.sample(), {"is_success": False}
+
+    def step(self, action):
+        return self.observation_space.sample(), 1, True, False, {"is_success": True}
+
+
+def test_nested_observations_are_flattened_and_described():
+    env = TaskEnv(Nested(), "toy/Nested-v0", {})
+    names = [(f.name, f.shape, f.dtype) for f in env.spec.observations]
+    assert names == [
+        ("observation.arm_grip", (1,), "float32"),
+        ("observation.arm_pose", (2,), "float32"),
+        ("observation.images.front", (4, 6, 3), "uint8"),
+    ]
+    pose = env.spec.feature("observation.arm_pose")
+    assert (pose.names, pose.units, pose.frame, pose.angles) == (
+        ("x", "yaw"),
+        ("m", "rad"),
+        "base",
+        (1,),
+    )
+    assert (env.spec.rate, env.spec.semantics, env.spec.controller) == (25.0, "delta", "toy")
+    observation = env.reset(seed=0)
+    assert {k: v.shape for k, v in observation.items()} == {
+        f.name: f.shape for f in env.spec.observations
+    }
+    step = env.step(np.zeros(1, np.float32))
+    assert step.success
+    assert env.judges_success
+
+
+def test_success_is_unknown_where_the_environment_does_not_judge():
+    env = make_env("CartPole-v1")
+    env.reset(seed=0)
+    assert not env.step(np.array(1)).success
+    assert not env.judges_success
+
+
+@pytest.mark.parametrize(
+    ("task", "options", "said"),
+    [
+        ("ilrobot/PandaLft-v0", {}, "did you mean ilrobot/PandaLift-v0"),
+        ("CartPol-v1", {}, "CartPole-v1"),
+        ("CartPole-v77", {}, "cannot be made|did you mean"),
+        ("CartPole-v1", {"gravitas": 1}, "gravitas"),
+        ("FrozenLake-v1", {}, "only Box observations"),
+        ("", {}, "unknown task"),
+        ("no_such_package/Task-v0", {}, "unknown task"),
+    ],
+)
+def test_a_task_that_cannot_be_made_is_one_clear_line(task, options, said):
+    with pytest.raises(UserError, match=said) as caught:
+        make_env(task, options)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("rate", [0, -5, float("nan"), float("inf")])
+def test_a_rate_must_be_positive(rate):
+    with pytest.raises(UserError, match="--rate"):
+        make_env("CartPole-v1", rate=rate)
+
+
+def _spec(**changes) -> Spec:
+    base = {
+        "observations": (Feature("observation.state", (2,), names=("x", "y"), units=("m", "m")),),
+        "action": Feature("action", (1,), names=("vx",), low=(-1.0,), high=(float("inf"),)),
+        "rate": 20.0,
+        "task": "toy/T-v0",
+    }
+    return Spec(**{**base, **changes})
+
+
+def test_a_spec_survives_json_with_its_unbounded_limits():
+    assert Spec.from_json(_spec().to_json()) == _spec()
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"observations": (Feature("observation.pose", (2,)),)}, "observation.state"),
+        ({"observations": (Feature("observation.state", (3,)),)}, r"shape \[2\].*\[3\]"),
+        ({"observations": (Feature("observation.state", (2,), names=("y", "x")),)}, "'x'.*'y'"),
+        ({"action": Feature("action", (2,))}, "action"),
+        ({"action": Feature("action", (), "int64"), "choices": 4}, "4 discrete actions"),
+    ],
+)
+def test_a_policy_for_another_task_is_refused(other, said):
+    with pytest.raises(UserError, match=said):
+        check_policy_fits(_spec(), _spec(**other), "run")
+
+
+def test_names_are_compared_only_where_both_sides_state_them():
+    check_policy_fits(_spec(), _spec(observations=(Feature("observation.state", (2,)),)), "run")

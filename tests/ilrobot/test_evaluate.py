@@ -1,0 +1,74 @@
+"""Evaluation: the intervals against published values, and independence of the worker count."""
+
+import math
+from functools import partial
+
+import numpy as np
+import pytest
+
+from ilrobot.actors import Actor, Decision, Source
+from ilrobot.env import TaskEnv, make_env
+from ilrobot.evaluate import Evaluation, evaluate, mean_interval, wilson_interval
+
+
+class Swing(Actor):
+    """Pushes the pole towards the side to which it falls; needs nothing but the observation."""
+
+    def act(self, observation, now):
+        state = observation["observation.state"]
+        return Decision(np.array(int(state[2] > 0)), Source.POLICY)
+
+
+def _cartpole() -> tuple[TaskEnv, Actor]:
+    return make_env("CartPole-v1"), Swing()
+
+
+@pytest.mark.parametrize(
+    ("successes", "episodes", "low", "high"),
+    [
+        # Newcombe 1998, "Two-sided confidence intervals for the single proportion", table I.
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_wilson_interval_matches_published_values(successes, episodes, low, high):
+    assert wilson_interval(successes, episodes) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_wilson_interval_stays_within_zero_and_one():
+    assert wilson_interval(20, 20)[1] == 1.0
+    with pytest.raises(ValueError, match="no proportion"):
+        wilson_interval(3, 2)
+
+
+def test_mean_interval_is_the_normal_one():
+    low, high = mean_interval([0.0, 1.0, 2.0, 3.0])
+    half = 1.96 * math.sqrt(5 / 3) / 2
+    assert (low, high) == pytest.approx((1.5 - half, 1.5 + half))
+
+
+def test_an_evaluation_does_not_depend_on_the_number_of_workers():
+    seeds = list(range(6))
+    alone = evaluate(_cartpole, seeds)
+    together = evaluate(_cartpole, seeds, workers=2)
+    assert alone == together
+    assert len({result.length for result in alone.results}) > 1
+
+
+def test_an_environment_without_a_time_limit_still_ends():
+    def setup():
+        env = make_env("CartPole-v1")
+        env.env = env.env.unwrapped
+        env.env.spec.max_episode_steps = None
+        return env, Swing()
+
+    result: Evaluation = evaluate(setup, [0])
+    assert result.results[0].length <= 1000
+
+
+def test_progress_is_told_for_every_episode():
+    seen = []
+    evaluate(partial(_cartpole), [3, 4], on_episode=lambda result: seen.append(result.seed))
+    assert seen == [3, 4]
