@@ -7,8 +7,10 @@ plugins by themselves. Entry points are strings, so no simulator is imported bef
 from gymnasium.envs.registration import register, registry
 
 ENVIRONMENTS: dict[str, tuple[str, int]] = {
+    "ilrobot/PandaLift-v0": ("sims.tasks.lift:PandaLiftEnv", 200),
     "ilrobot/PointPath-v0": ("sims.small.point_path:PointPathEnv", 1000),
     "ilrobot/Junction-v0": ("sims.small.junction:JunctionEnv", 100),
+    "ilrobot/PushT-v0": ("sims.tasks.pusht:PushTEnv", 300),
 }
 """Gymnasium id → (entry point, step limit)."""
 

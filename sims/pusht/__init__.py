@@ -1,0 +1,1 @@
+"""Geometry and a fast planning model of Push-T."""

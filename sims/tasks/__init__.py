@@ -1,0 +1,1 @@
+"""Tasks of the Panda: each says what lies on the table, where it starts and when it is done."""
