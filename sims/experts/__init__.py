@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Any
 
 EXPERTS: dict[str, str] = {
+    "ilrobot/PandaLift-v0": "sims.experts.panda:PandaLiftExpert",
     "ilrobot/PointPath-v0": "sims.experts.small:PointPathExpert",
     "ilrobot/Junction-v0": "sims.experts.small:JunctionExpert",
 }

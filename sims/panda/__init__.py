@@ -1,0 +1,1 @@
+"""One Franka Panda, two engines: the same URDF, commands, timing and frames on both."""

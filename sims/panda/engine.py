@@ -1,0 +1,73 @@
+"""What a task needs of a physics engine."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sims.panda.model import Array, Scene
+
+
+class Engine(Protocol):
+    """One arm, a table and a `Scene`, at rest between ticks.
+
+    Lengths in m, angles in rad, poses in the base frame. The arrays named here are filled in
+    place by ``reset``, ``step`` and ``set_state``; copy them to keep them.
+
+    Attributes:
+        tcp_position: (3,).
+        tcp_rotation: (3, 3), columns are the axes of the tool centre point.
+        fingers: (2,), how far each finger has opened.
+        cube_position: (3,); zero where the scene has no cube.
+        cube_rotation: (3, 3).
+    """
+
+    tcp_position: Array
+    tcp_rotation: Array
+    fingers: Array
+    cube_position: Array
+    cube_rotation: Array
+
+    def reset(self, arm: Array, finger: float, cube: Array | None) -> None:
+        """Stand still with joints ``arm`` (7,) and both fingers opened by ``finger``.
+
+        ``cube`` is x, y, yaw of the cube, which lies flat on the table.
+        """
+
+    def step(self, start: Array, end: Array) -> None:
+        """Simulate one tick, the joint targets (9,) moving evenly from ``start`` to ``end``."""
+
+    def set_goal(self, position: Array) -> None:
+        """Move the marker of the goal; it is a picture and no part of the state."""
+
+    def get_state(self) -> Array:
+        """Everything the coming ticks depend on, as one vector of fixed length."""
+
+    def set_state(self, state: Array) -> None:
+        """Return to a vector that ``get_state`` gave."""
+
+    def render(self) -> NDArray[np.uint8]:
+        """The view of the camera ``front``, (240, 320, 3)."""
+
+    def show(self) -> None:
+        """Bring the window up to date, where there is one."""
+
+    def close(self) -> None:
+        """Free the simulator."""
+
+
+def make_engine(name: str, scene: Scene, *, window: bool) -> Engine:
+    """The engine ``mujoco`` or ``pybullet``, with a window on the screen if asked for.
+
+    Raises:
+        ValueError: for another name.
+    """
+    if name == "mujoco":
+        from sims.panda.engine_mujoco import MujocoEngine
+
+        return MujocoEngine(scene, window=window)
+    if name == "pybullet":
+        from sims.panda.engine_pybullet import PybulletEngine
+
+        return PybulletEngine(scene, window=window)
+    raise ValueError(f"engine must be 'mujoco' or 'pybullet', got {name!r}")

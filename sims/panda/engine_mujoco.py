@@ -1,0 +1,131 @@
+"""The Panda on MuJoCo."""
+
+import os
+from typing import Any
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from sims.panda import model as panda
+from sims.panda.model import Array, Scene
+from sims.panda.spec import VISUAL_GROUP, scene_model
+
+_STATE = mujoco.mjtState.mjSTATE_INTEGRATION
+
+
+class MujocoEngine:
+    """See `sims.panda.engine.Engine`; continuing from a saved state is bit-identical."""
+
+    def __init__(self, scene: Scene, *, window: bool = False) -> None:
+        self._model = scene_model(scene)
+        self._data = mujoco.MjData(self._model)
+        self._renderer: mujoco.Renderer | None = None
+        self._window = window
+        self._viewer: Any = None
+        data = self._data
+        site = self._model.site("tcp").id
+        self.tcp_position: Array = data.site_xpos[site]
+        self.tcp_rotation: Array = data.site_xmat[site].reshape(3, 3)
+        self.fingers: Array = data.qpos[7:9]
+        self.cube_position: Array = np.zeros(3)
+        self.cube_rotation: Array = np.eye(3)
+        if scene.cube:
+            body = self._model.body("cube").id
+            self.cube_position = data.xpos[body]
+            self.cube_rotation = data.xmat[body].reshape(3, 3)
+        self._targets = np.empty(9)
+        self._state_size = mujoco.mj_stateSize(self._model, _STATE)
+
+    def reset(self, arm: Array, finger: float, cube: Array | None) -> None:
+        """Stand still; see `Engine.reset`."""
+        data = self._data
+        mujoco.mj_resetData(self._model, data)
+        data.qpos[:7] = arm
+        data.qpos[7:9] = finger
+        data.ctrl[:] = data.qpos[:9]
+        if cube is not None:
+            data.qpos[9:12] = cube[0], cube[1], panda.CUBE_HALF
+            data.qpos[12:16] = np.cos(cube[2] / 2), 0.0, 0.0, np.sin(cube[2] / 2)
+        mujoco.mj_kinematics(self._model, data)
+
+    def step(self, start: Array, end: Array) -> None:
+        """Simulate one tick; see `Engine.step`."""
+        model, data, ctrl = self._model, self._data, self._data.ctrl
+        np.subtract(end, start, out=self._targets)
+        self._targets /= panda.CHUNKS
+        ctrl[:] = start
+        for _ in range(panda.CHUNKS):
+            ctrl += self._targets
+            mujoco.mj_step(model, data, panda.SUBSTEPS)
+        # mj_step leaves the poses of the moment before its last integration.
+        mujoco.mj_kinematics(model, data)
+
+    def set_goal(self, position: Array) -> None:
+        """Move the goal's marker; see `Engine.set_goal`."""
+        self._model.site("goal").pos = position
+        mujoco.mj_kinematics(self._model, self._data)
+
+    def get_state(self) -> Array:
+        """MuJoCo's integration state: time, positions, velocities, controls, warm start."""
+        state = np.empty(self._state_size)
+        mujoco.mj_getState(self._model, self._data, state, _STATE)
+        return state
+
+    def set_state(self, state: Array) -> None:
+        """Return to a saved state; see `Engine.set_state`."""
+        mujoco.mj_setState(self._model, self._data, state, _STATE)
+        mujoco.mj_kinematics(self._model, self._data)
+
+    def render(self) -> NDArray[np.uint8]:
+        """The view of the camera ``front``; the first call opens a GL context."""
+        if self._renderer is None:
+            self._renderer = _open_renderer(self._model)
+        options = mujoco.MjvOption()
+        options.geomgroup[:] = 0
+        options.geomgroup[[0, VISUAL_GROUP]] = 1
+        mujoco.mj_camlight(self._model, self._data)
+        self._renderer.update_scene(self._data, camera="front", scene_option=options)
+        self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = False
+        return self._renderer.render().copy()
+
+    def show(self) -> None:
+        """Update the window; the first call opens it."""
+        if not self._window:
+            return
+        if self._viewer is None:
+            import mujoco.viewer
+
+            self._viewer = mujoco.viewer.launch_passive(
+                self._model, self._data, show_left_ui=False, show_right_ui=False
+            )
+        self._viewer.sync()
+
+    def close(self) -> None:
+        """Close renderer and window."""
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+        if self._viewer is not None:
+            self._viewer.close()
+            self._viewer = None
+
+
+def _open_renderer(model: mujoco.MjModel) -> mujoco.Renderer:
+    """A renderer on the GL that ``MUJOCO_GL`` names, or on the first of EGL, OSMesa that works."""
+    if "MUJOCO_GL" in os.environ:
+        return mujoco.Renderer(model, panda.IMAGE_HEIGHT, panda.IMAGE_WIDTH)
+    problems = []
+    for backend in ("egl", "osmesa"):
+        os.environ["MUJOCO_GL"] = backend
+        os.environ["PYOPENGL_PLATFORM"] = backend
+        try:
+            return mujoco.Renderer(model, panda.IMAGE_HEIGHT, panda.IMAGE_WIDTH)
+        except (ImportError, AttributeError, RuntimeError) as error:
+            problems.append(f"{backend}: {error}")
+            del os.environ["MUJOCO_GL"]
+            del os.environ["PYOPENGL_PLATFORM"]
+    raise RuntimeError(
+        "no software GL for pictures of MuJoCo (install libegl1 or libosmesa6): "
+        + "; ".join(problems)
+    )

@@ -1,0 +1,97 @@
+"""The arm's facts: its URDF, joints, servo gains, workspace, and the scene around it.
+
+The URDF, its meshes, masses and joint limits are PyBullet's (``pybullet_data/franka_panda``,
+Apache-2.0). Frames: the base frame stands on the table, z up, x away from the arm. The tool
+centre point (TCP) is the URDF's ``panda_grasptarget``, 7 mm above the finger tips; its z axis is
+the approach direction and its y axis the direction in which the fingers open.
+"""
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+RATE = 20
+"""Control rate, Hz."""
+PHYSICS_DT = 0.002
+"""Integration step of both engines, s."""
+CHUNKS = 5
+"""Joint targets change this often within a tick; between changes they are held."""
+SUBSTEPS = 5
+"""Integration steps per chunk: ``CHUNKS * SUBSTEPS * PHYSICS_DT`` is one tick of 50 ms."""
+
+ARM_JOINTS = tuple(f"panda_joint{i}" for i in range(1, 8))
+FINGER_JOINTS = ("panda_finger_joint1", "panda_finger_joint2")
+TCP_LINK = "panda_grasptarget"
+HOME = np.array([0.0, 0.0, 0.0, -2.2, 0.0, 2.2, 0.785398])
+"""Arm joints, rad, from which every inverse-kinematics solution of a reset starts."""
+
+SERVO_LAG = 0.03
+"""Time constant of the joint servos, s: each error decays as exp(-t / SERVO_LAG)."""
+ARM_STIFFNESS = np.array([6000.0, 6000.0, 6000.0, 6000.0, 2000.0, 2000.0, 2000.0])
+"""N m/rad; MuJoCo's servos need it, PyBullet's are velocity constraints with the same lag."""
+ARM_TORQUE = np.array([87.0, 87.0, 87.0, 87.0, 12.0, 12.0, 12.0])
+"""Greatest torque, N m (URDF)."""
+ARM_VELOCITY = np.array([2.175, 2.175, 2.175, 2.175, 2.61, 2.61, 2.61])
+"""Greatest speed of the joint targets, rad/s (URDF)."""
+FINGER_STIFFNESS = 2000.0
+"""N/m."""
+FINGER_FORCE = 20.0
+"""Greatest force of one finger, N (URDF)."""
+FINGER_STROKE = 0.04
+"""Travel of one finger from closed to open, m (URDF)."""
+FINGER_SPEED = 0.1
+"""Greatest speed of the finger targets, m/s."""
+FINGER_LEASH = 0.01
+"""Farthest the finger target may run from the finger, m; its stiffness makes this 20 N."""
+
+CUBE_HALF = 0.0225
+"""Half the edge of the cube, m."""
+CUBE_MASS = 0.1
+"""kg."""
+FINGER_FRICTION = 1.0
+TABLE_FRICTION = 0.5
+TABLE_CENTRE = (0.5, 0.0, -0.05)
+TABLE_HALF = (0.4, 0.6, 0.05)
+
+FINGER_BOX_HALF = (0.0087, 0.0072, 0.027)
+"""The finger's bounding box, m; its inner face lies in the plane y = 0 of the finger's link."""
+
+WHITE = (0.92, 0.92, 0.92, 1.0)
+DARK = (0.25, 0.25, 0.28, 1.0)
+WOOD = (0.72, 0.66, 0.58, 1.0)
+RED = (0.85, 0.2, 0.15, 1.0)
+GREEN = (0.2, 0.75, 0.3, 0.6)
+
+CAMERA_EYE = (1.25, 0.65, 0.65)
+CAMERA_LOOK_AT = (0.45, 0.0, 0.1)
+CAMERA_FOV = 45.0
+"""Vertical field of view of the camera ``front``, degrees."""
+IMAGE_WIDTH, IMAGE_HEIGHT = 320, 240
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What stands around the arm.
+
+    Attributes:
+        cube: Whether a cube lies on the table.
+        goal: Whether a translucent ball marks a goal; nothing collides with it.
+    """
+
+    cube: bool = False
+    goal: bool = False
+
+
+def urdf_folder() -> Path:
+    """The folder with ``panda.urdf`` and its meshes; found without importing PyBullet."""
+    found = importlib.util.find_spec("pybullet_data")
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError(
+            "the Panda's URDF comes with pybullet: pip install pybullet", name="pybullet"
+        )
+    return Path(found.origin).parent / "franka_panda"

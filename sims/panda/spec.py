@@ -1,0 +1,131 @@
+"""The Panda's URDF as MuJoCo models: the arm alone for kinematics, and the whole scene."""
+
+import mujoco
+import numpy as np
+
+from sims.panda import model as panda
+
+VISUAL_GROUP = 2
+COLLISION_GROUP = 3
+
+
+def arm_spec() -> mujoco.MjSpec:
+    """The URDF with a site ``tcp``; no actuators, nothing around it."""
+    folder = panda.urdf_folder()
+    text = (folder / "panda.urdf").read_text().replace("package://meshes/", "meshes/")
+    spec = mujoco.MjSpec.from_string(text)
+    spec.meshdir = str(folder)
+    # A mesh that touches nothing would count as a picture and be dropped.
+    spec.compiler.discardvisual = False
+    spec.body(panda.TCP_LINK).add_site(name="tcp")
+    return spec
+
+
+def kinematic_model() -> mujoco.MjModel:
+    """The seven joints and the site ``tcp``, without fingers: the model for kinematics."""
+    spec = arm_spec()
+    for name in ("panda_leftfinger", "panda_rightfinger"):
+        spec.delete(spec.body(name))
+    return spec.compile()
+
+
+def scene_model(scene: panda.Scene) -> mujoco.MjModel:
+    """Arm, servos, table and what the scene names.
+
+    Only the hand, the fingers and the cube can touch anything; the workspace keeps the other
+    links away from the table.
+    """
+    spec = arm_spec()
+    spec.option.timestep = panda.PHYSICS_DT
+    spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
+    # Pyramidal cones let a grasped cube creep out of the fingers.
+    spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
+    spec.option.impratio = 10.0
+    _dress_arm(spec)
+    _add_servos(spec)
+    _add_surroundings(spec, scene)
+    return spec.compile()
+
+
+def _dress_arm(spec: mujoco.MjSpec) -> None:
+    for body in spec.bodies:
+        if not body.name.startswith("panda_"):
+            continue
+        body.gravcomp = 1.0
+        hand = body.name == "panda_hand"
+        for geom in body.geoms:
+            geom.group = VISUAL_GROUP
+            geom.rgba = panda.DARK if "finger" in body.name else panda.WHITE
+            geom.contype, geom.conaffinity = 0, int(hand)
+        if "finger" in body.name:
+            side = 1.0 if body.name == "panda_leftfinger" else -1.0
+            _, half_y, half_z = panda.FINGER_BOX_HALF
+            body.add_geom(
+                type=mujoco.mjtGeom.mjGEOM_BOX,
+                size=panda.FINGER_BOX_HALF,
+                pos=(0.0, side * half_y, half_z),
+                friction=(panda.FINGER_FRICTION, 0.005, 0.0001),
+                condim=4,
+                contype=0,
+                conaffinity=1,
+                group=COLLISION_GROUP,
+            )
+
+
+def _add_servos(spec: mujoco.MjSpec) -> None:
+    def add(joint: str, stiffness: float, force: float) -> None:
+        servo = spec.add_actuator(
+            name=joint, target=joint, trntype=mujoco.mjtTrn.mjTRN_JOINT, forcerange=(-force, force)
+        )
+        servo.set_to_position(kp=stiffness, kv=stiffness * panda.SERVO_LAG)
+
+    for joint, stiffness, torque in zip(
+        panda.ARM_JOINTS, panda.ARM_STIFFNESS, panda.ARM_TORQUE, strict=True
+    ):
+        add(joint, float(stiffness), float(torque))
+    for joint in panda.FINGER_JOINTS:
+        add(joint, panda.FINGER_STIFFNESS, panda.FINGER_FORCE)
+
+
+def _add_surroundings(spec: mujoco.MjSpec, scene: panda.Scene) -> None:
+    world = spec.worldbody
+    world.add_geom(
+        name="table",
+        type=mujoco.mjtGeom.mjGEOM_BOX,
+        pos=panda.TABLE_CENTRE,
+        size=panda.TABLE_HALF,
+        rgba=panda.WOOD,
+        friction=(panda.TABLE_FRICTION, 0.005, 0.0001),
+        contype=1,
+        conaffinity=0,
+    )
+    world.add_light(pos=(0.5, -0.5, 2.0), dir=(0.0, 0.2, -1.0), castshadow=False)
+    backward = np.subtract(panda.CAMERA_EYE, panda.CAMERA_LOOK_AT)
+    right = np.cross((0.0, 0.0, 1.0), backward)
+    up = np.cross(backward, right)
+    axes = np.stack([v / np.linalg.norm(v) for v in (right, up, backward)], axis=1)
+    quaternion = np.empty(4)
+    mujoco.mju_mat2Quat(quaternion, axes.ravel())
+    world.add_camera(name="front", pos=panda.CAMERA_EYE, quat=quaternion, fovy=panda.CAMERA_FOV)
+    if scene.cube:
+        cube = world.add_body(name="cube", pos=(0.5, 0.0, panda.CUBE_HALF))
+        cube.add_freejoint(name="cube")
+        cube.add_geom(
+            name="cube",
+            type=mujoco.mjtGeom.mjGEOM_BOX,
+            size=(panda.CUBE_HALF,) * 3,
+            mass=panda.CUBE_MASS,
+            rgba=panda.RED,
+            friction=(panda.TABLE_FRICTION, 0.005, 0.0001),
+            contype=1,
+            conaffinity=1,
+        )
+    if scene.goal:
+        world.add_site(
+            name="goal", type=mujoco.mjtGeom.mjGEOM_SPHERE, size=(0.02,) * 3, rgba=panda.GREEN
+        )
+    spec.visual.global_.offwidth = panda.IMAGE_WIDTH
+    spec.visual.global_.offheight = panda.IMAGE_HEIGHT
+    # Multisampling and shadows cost more than everything else on a software renderer.
+    spec.visual.quality.offsamples = 0
+    spec.visual.quality.shadowsize = 0

@@ -1,0 +1,285 @@
+"""What the Panda's tasks share: commands, observations, state, and the way an episode ends."""
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import gymnasium
+import mujoco
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from sims.panda import model as panda
+from sims.panda.engine import make_engine
+from sims.panda.ik import ArmKinematics
+from sims.panda.model import Array, Scene
+
+Observation = dict[str, NDArray[np.float32]]
+
+TRANSLATION_LIMIT = 0.02
+"""Greatest command along one axis, m per tick (0.4 m/s)."""
+ROTATION_LIMIT = 0.1
+"""Greatest command about one axis, rad per tick (2 rad/s)."""
+POSITION_LEASH = 0.05
+"""Farthest the commanded position may lie from the achieved one, m."""
+ROTATION_LEASH = 0.3
+"""Farthest the commanded orientation may turn from the achieved one, rad."""
+TILT_LIMIT = np.pi / 4
+"""Greatest angle between the commanded approach direction and straight down, rad."""
+WORKSPACE_LOW = np.array([0.3, -0.35, 0.012])
+WORKSPACE_HIGH = np.array([0.7, 0.35, 0.45])
+"""The commanded position stays in this box, m; its floor leaves 5 mm under the finger tips."""
+START = np.array([0.45, 0.0, 0.2])
+"""Centre of the start positions of the tool centre point, m."""
+START_SPREAD = 0.02
+"""Greatest deviation from ``START`` along each axis, m."""
+HOLD_TICKS = 5
+"""The episode ends when it was a success for so many ticks in a row (0.25 s)."""
+
+_DOWN = np.array([0.0, 1.0, 0.0, 0.0])
+_ACTION_LOW = np.array([-TRANSLATION_LIMIT] * 3 + [-ROTATION_LIMIT] * 3 + [0.0], dtype=np.float32)
+_ACTION_HIGH = np.array([TRANSLATION_LIMIT] * 3 + [ROTATION_LIMIT] * 3 + [1.0], dtype=np.float32)
+_AXES = tuple(f"ee_{axis}_axis_{of}" for axis in "xy" for of in "xyz")
+
+STATE_METADATA: dict[str, Any] = {
+    "names": ["ee_x", "ee_y", "ee_z", *_AXES, "gripper_opening"],
+    "units": ["m"] * 3 + ["1"] * 7,
+    "frame": "base",
+}
+ACTION_METADATA: dict[str, Any] = {
+    "names": ["dx", "dy", "dz", "rx", "ry", "rz", "gripper_opening"],
+    "units": ["m"] * 3 + ["rad/tick"] * 3 + ["1"],
+    "frame": "base",
+    "semantics": "delta",
+    "controller": "ee_delta_gripper",
+}
+
+
+class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
+    """One arm over a table, commanded at 20 Hz in steps of the tool centre point (TCP).
+
+    Action (7,): dx, dy, dz [m per tick, ±0.02], a rotation vector rx, ry, rz [rad per tick, ±0.1],
+    both along the axes of the base frame, and the opening of the gripper [0 closed … 1 open],
+    absolute. Values beyond the limits are clipped. The steps move a commanded pose that is kept
+    from tick to tick, clipped to the workspace and leashed to within 5 cm and 0.3 rad of the
+    achieved pose, so that a command against an obstacle never winds up.
+
+    Observation: ``state`` (10,) is the position of the TCP [m], the x and y axes of its rotation
+    matrix (the 6-D representation of Zhou et al. 2019, arXiv:1812.07035: it neither wraps nor
+    jumps) and the opening of the gripper [0 … 1]; ``environment_state`` is what the task adds.
+    No velocities: they help a simulator's expert and hurt those who imitate it.
+
+    Reward: −1 … 0, see `_reward`; 0 on success, so that a return counts the ticks lost.
+    Episode: ``terminated`` after 5 successful ticks in a row. ``info``: ``is_success``.
+
+    Args:
+        engine: ``mujoco`` or ``pybullet``.
+        render_mode: None, ``rgb_array`` (320×240) or ``human`` (a window).
+
+    Raises:
+        ValueError: for another engine or render mode, and for an action of another shape or with
+            a number that is not finite.
+    """
+
+    metadata: dict[str, Any] = {  # noqa: RUF012
+        "render_modes": ["rgb_array", "human"],
+        "render_fps": panda.RATE,
+    }
+    feature_metadata: ClassVar[dict[str, dict[str, Any]]]
+    scene: ClassVar[Scene]
+
+    def __init__(self, engine: str = "mujoco", render_mode: str | None = None) -> None:
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise ValueError(
+                f"render_mode must be None, 'rgb_array' or 'human', got {render_mode!r}"
+            )
+        self.render_mode = render_mode
+        self.engine = make_engine(engine, self.scene, window=render_mode == "human")
+        self._kinematics = ArmKinematics()
+        self.action_space = spaces.Box(_ACTION_LOW, _ACTION_HIGH, dtype=np.float32)
+        low, high = self._environment_bounds()
+        state_low = np.array([-1.0] * 9 + [-0.1])
+        state_high = np.array([1.0] * 9 + [1.1])
+        # Rounding may carry an element of a rotation matrix past ±1.
+        state_low[3:9] -= 1e-3
+        state_high[3:9] += 1e-3
+        self.observation_space = spaces.Dict(
+            {
+                "state": spaces.Box(state_low.astype(np.float32), state_high.astype(np.float32)),
+                "environment_state": spaces.Box(low.astype(np.float32), high.astype(np.float32)),
+            }
+        )
+        # One vector holds what the task remembers, so that saving it is one copy.
+        self._memory = np.zeros(3 + 4 + 9 + 3 + 1)
+        self._position = self._memory[0:3]
+        self._quaternion = self._memory[3:7]
+        self._joints = self._memory[7:16]
+        self._goal = self._memory[16:19]
+        self._held = self._memory[19:20]
+        self._quaternion[:] = _DOWN
+        self._joint_goal = np.empty(9)
+        self._turn = np.empty(4)
+        self._achieved = np.empty(4)
+        self._new = np.empty(4)
+
+    # What a task defines ------------------------------------------------------------------
+
+    @abstractmethod
+    def _environment_bounds(self) -> tuple[Array, Array]:
+        """Least and greatest ``environment_state``."""
+
+    @abstractmethod
+    def _environment_state(self) -> NDArray[np.float32]:
+        """The observation ``environment_state``."""
+
+    @abstractmethod
+    def _place(self) -> Array | None:
+        """Draw goal and objects from ``self.np_random``: x, y, yaw of the cube, if any."""
+
+    @abstractmethod
+    def _success(self) -> bool:
+        """Whether the task is done at this instant."""
+
+    @abstractmethod
+    def _reward(self) -> float:
+        """In [−1, 0) while the task is not done; it rises with progress."""
+
+    # Gymnasium ----------------------------------------------------------------------------
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Draw a start pose, gripper open and pointing down, and what the task places."""
+        super().reset(seed=seed)
+        self._position[:] = START + self.np_random.uniform(-START_SPREAD, START_SPREAD, 3)
+        self._quaternion[:] = _DOWN
+        self._goal[:] = 0.0
+        self._held[:] = 0.0
+        cube = self._place()
+        self._joints[:7] = self._kinematics.settle(self._position, self._quaternion)
+        self._joints[7:] = panda.FINGER_STROKE
+        self.engine.reset(self._joints[:7], panda.FINGER_STROKE, cube)
+        if self.scene.goal:
+            self.engine.set_goal(self._goal)
+        if self.render_mode == "human":
+            self.engine.show()
+        return self._observation(), {"is_success": self._success()}
+
+    def step(
+        self, action: NDArray[np.float32]
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Move for one tick of 50 ms; see the class for ``action``."""
+        command = _checked(action)
+        self._move_target(command)
+        self._joint_goal[:7] = self._kinematics.solve(
+            self._joints[:7], self._position, self._quaternion, 1.0 / panda.RATE
+        )
+        self._joint_goal[7:] = self._finger_target(command[6])
+        self.engine.step(self._joints, self._joint_goal)
+        self._joints[:] = self._joint_goal
+        success = self._success()
+        self._held[0] = self._held[0] + 1.0 if success else 0.0
+        if self.render_mode == "human":
+            self.engine.show()
+        terminated = bool(self._held[0] >= HOLD_TICKS)
+        reward = 0.0 if success else self._reward()
+        return self._observation(), reward, terminated, False, {"is_success": success}
+
+    def render(self) -> NDArray[np.uint8] | None:
+        """The view from the front, (240, 320, 3), in mode ``rgb_array``."""
+        return self.engine.render() if self.render_mode == "rgb_array" else None
+
+    def close(self) -> None:
+        """Free the simulator."""
+        self.engine.close()
+
+    # State --------------------------------------------------------------------------------
+
+    def get_state(self) -> Array:
+        """Everything the coming ticks depend on but the random numbers, as one flat vector.
+
+        Commanded position (3) and quaternion (4), joint targets (9), goal (3), ticks of success
+        held (1), then the engine's own state.
+        """
+        return np.concatenate([self._memory, self.engine.get_state()])
+
+    def set_state(self, state: Array) -> None:
+        """Continue from a vector that ``get_state`` of the same task and engine gave.
+
+        On MuJoCo the same actions then give the same bits.
+
+        Raises:
+            ValueError: for another length.
+        """
+        values = np.array(state, dtype=np.float64)
+        expected = self.get_state().shape
+        if values.shape != expected:
+            raise ValueError(
+                f"{type(self).__name__} has a state of shape {expected}, got {values.shape}"
+            )
+        split = len(self._memory)
+        self._memory[:] = values[:split]
+        self.engine.set_state(values[split:])
+        if self.scene.goal:
+            self.engine.set_goal(self._goal)
+
+    # Inside -------------------------------------------------------------------------------
+
+    def _move_target(self, command: Array) -> None:
+        engine, position = self.engine, self._position
+        position += command[:3]
+        np.clip(position, WORKSPACE_LOW, WORKSPACE_HIGH, out=position)
+        ahead = position - engine.tcp_position
+        distance = float(np.sqrt(ahead @ ahead))
+        if distance > POSITION_LEASH:
+            position[:] = engine.tcp_position + ahead * (POSITION_LEASH / distance)
+
+        turn = command[3:6]
+        angle = float(np.sqrt(turn @ turn))
+        if angle > 0.0:
+            mujoco.mju_axisAngle2Quat(self._turn, turn / angle, angle)
+            mujoco.mju_mulQuat(self._new, self._turn, self._quaternion)
+            mujoco.mju_normalize4(self._new)
+            # −z of the rotated approach direction, from the quaternion's (w, x, y, z).
+            if 2.0 * (self._new[1] ** 2 + self._new[2] ** 2) - 1.0 >= np.cos(TILT_LIMIT):
+                self._quaternion[:] = self._new
+        self._leash_rotation()
+
+    def _leash_rotation(self) -> None:
+        """Keep the commanded orientation within reach of the achieved one."""
+        achieved, ahead = self._achieved, np.empty(3)
+        mujoco.mju_mat2Quat(achieved, self.engine.tcp_rotation.ravel())
+        mujoco.mju_subQuat(ahead, self._quaternion, achieved)
+        angle = float(np.sqrt(ahead @ ahead))
+        if angle > ROTATION_LEASH:
+            mujoco.mju_quatIntegrate(achieved, ahead, ROTATION_LEASH / angle)
+            self._quaternion[:] = achieved
+
+    def _finger_target(self, opening: float) -> float:
+        """The next finger target, m: towards ``opening``, at a finite speed and on a leash."""
+        travel = panda.FINGER_SPEED / panda.RATE
+        before = float(self._joints[7])
+        target = min(max(opening * panda.FINGER_STROKE, before - travel), before + travel)
+        fingers = self.engine.fingers
+        now = 0.5 * float(fingers[0] + fingers[1])
+        return min(max(target, now - panda.FINGER_LEASH), now + panda.FINGER_LEASH)
+
+    def _observation(self) -> Observation:
+        state = np.empty(10, dtype=np.float32)
+        engine = self.engine
+        state[:3] = engine.tcp_position
+        state[3:9].reshape(2, 3)[:] = engine.tcp_rotation.T[:2]
+        state[9] = (engine.fingers[0] + engine.fingers[1]) / (2 * panda.FINGER_STROKE)
+        return {"state": state, "environment_state": self._environment_state()}
+
+
+def _checked(action: NDArray[np.float32]) -> Array:
+    """The action as float64 within its limits."""
+    values = np.asarray(action, dtype=np.float64)
+    if values.shape != (7,):
+        raise ValueError(f"an action has shape (7,), got {values.shape}")
+    if not np.isfinite(values).all():
+        bad = int(np.flatnonzero(~np.isfinite(values))[0])
+        name = ACTION_METADATA["names"][bad]
+        raise ValueError(f"action[{bad}] ({name}) is {values[bad]}; actions must be finite")
+    return np.clip(values, _ACTION_LOW, _ACTION_HIGH)
