@@ -1,0 +1,228 @@
+"""The Panda on PyBullet: other contacts and another integrator, the same frames and timing."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sims.panda import model as panda
+from sims.panda.model import Array, Scene
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep PyBullet's banner off stderr, which it writes to from C."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+with _quiet():
+    import pybullet
+
+_FREE_BODY = 13
+"""Numbers that describe the cube: position, quaternion, linear and angular velocity."""
+
+
+class PybulletEngine:
+    """See `sims.panda.engine.Engine`; continuing from a saved state is bit-identical.
+
+    PyBullet keeps contact points and impulses that cannot be saved as numbers. So every tick ends
+    by setting the state anew from positions and velocities alone: what `get_state` returns is then
+    all there is. It costs some 0.1 ms a tick, and the solver starts each tick without warm start.
+    """
+
+    def __init__(self, scene: Scene, *, window: bool = False) -> None:
+        self._client = pybullet.connect(pybullet.GUI if window else pybullet.DIRECT)
+        if self._client < 0:
+            raise RuntimeError("PyBullet could not open a window; is there a display?")
+        self._scene = scene
+        call: dict[str, Any] = {"physicsClientId": self._client}
+        self._call = call
+        pybullet.setGravity(0.0, 0.0, -9.81, **call)
+        pybullet.setTimeStep(panda.PHYSICS_DT, **call)
+        pybullet.setPhysicsEngineParameter(deterministicOverlappingPairs=1, **call)
+        self._table = self._add_box(panda.TABLE_HALF, 0.0, panda.TABLE_CENTRE, panda.WOOD)
+        pybullet.changeDynamics(self._table, -1, lateralFriction=panda.TABLE_FRICTION, **call)
+        self._load_arm()
+        if scene.cube:
+            half = (panda.CUBE_HALF,) * 3
+            self._cube = self._add_box(half, panda.CUBE_MASS, (0.5, 0.0, half[2]), panda.RED)
+            # The engine multiplies frictions: 1 leaves those of table and fingers as they are.
+            pybullet.changeDynamics(
+                self._cube, -1, lateralFriction=1.0, linearDamping=0.0, angularDamping=0.0, **call
+            )
+        if scene.goal:
+            ball = pybullet.createVisualShape(
+                pybullet.GEOM_SPHERE, radius=0.02, rgbaColor=panda.GREEN, **call
+            )
+            self._goal = pybullet.createMultiBody(0.0, -1, ball, **call)
+        self.tcp_position: Array = np.zeros(3)
+        self.tcp_rotation: Array = np.eye(3)
+        self.fingers: Array = np.zeros(2)
+        self.cube_position: Array = np.zeros(3)
+        self.cube_rotation: Array = np.eye(3)
+        self._clean = pybullet.saveState(**call)
+
+    def _add_box(
+        self, half: tuple[float, ...], mass: float, position: tuple[float, ...], colour: Any
+    ) -> int:
+        shape = pybullet.createCollisionShape(pybullet.GEOM_BOX, halfExtents=half, **self._call)
+        picture = pybullet.createVisualShape(
+            pybullet.GEOM_BOX, halfExtents=half, rgbaColor=colour, **self._call
+        )
+        body: int = pybullet.createMultiBody(mass, shape, picture, position, **self._call)
+        return body
+
+    def _load_arm(self) -> None:
+        call = self._call
+        self._arm = pybullet.loadURDF(
+            str(panda.urdf_folder() / "panda.urdf"),
+            useFixedBase=True,
+            flags=pybullet.URDF_USE_INERTIA_FROM_FILE,
+            **call,
+        )
+        joints, links = {}, {}
+        for index in range(pybullet.getNumJoints(self._arm, **call)):
+            info = pybullet.getJointInfo(self._arm, index, **call)
+            joints[info[1].decode()] = index
+            links[info[12].decode()] = index
+        self._joints = [joints[name] for name in (*panda.ARM_JOINTS, *panda.FINGER_JOINTS)]
+        self._tcp = links[panda.TCP_LINK]
+        touching = {links["panda_hand"], *self._joints[7:]}
+        for link in range(-1, len(joints)):
+            pybullet.changeDynamics(
+                self._arm, link, linearDamping=0.0, angularDamping=0.0, jointDamping=0.0, **call
+            )
+            if link not in touching:
+                pybullet.setCollisionFilterGroupMask(self._arm, link, 0, 0, **call)
+        # The hand drives both fingers by one motor; this couples them as the gears there do.
+        gear = pybullet.createConstraint(
+            self._arm,
+            self._joints[7],
+            self._arm,
+            self._joints[8],
+            jointType=pybullet.JOINT_GEAR,
+            jointAxis=[1, 0, 0],
+            parentFramePosition=[0, 0, 0],
+            childFramePosition=[0, 0, 0],
+            **call,
+        )
+        pybullet.changeConstraint(
+            gear, gearRatio=-1, erp=0.1, maxForce=2 * panda.FINGER_FORCE, **call
+        )
+        # A velocity constraint that removes this share of the error per step decays with the
+        # same time constant as MuJoCo's servos.
+        share = panda.PHYSICS_DT / panda.SERVO_LAG
+        self._motors: dict[str, Any] = {
+            "controlMode": pybullet.POSITION_CONTROL,
+            "positionGains": [share] * 9,
+            "forces": [*panda.ARM_TORQUE, panda.FINGER_FORCE, panda.FINGER_FORCE],
+            **call,
+        }
+
+    def reset(self, arm: Array, finger: float, cube: Array | None) -> None:
+        """Stand still; see `Engine.reset`."""
+        body = np.zeros(_FREE_BODY)
+        if cube is not None:
+            body[:3] = cube[0], cube[1], panda.CUBE_HALF
+            body[5:7] = np.sin(cube[2] / 2), np.cos(cube[2] / 2)
+        still = np.concatenate([arm, [finger, finger], np.zeros(9), body])
+        self.set_state(still if cube is not None else still[:18])
+
+    def step(self, start: Array, end: Array) -> None:
+        """Simulate one tick; see `Engine.step`."""
+        for chunk in range(1, panda.CHUNKS + 1):
+            targets = start + (end - start) * (chunk / panda.CHUNKS)
+            pybullet.setJointMotorControlArray(
+                self._arm, self._joints, targetPositions=targets.tolist(), **self._motors
+            )
+            for _ in range(panda.SUBSTEPS):
+                pybullet.stepSimulation(**self._call)
+        self.set_state(self._measure())
+
+    def _look(self) -> None:
+        """Fill the arrays that the task reads."""
+        call = self._call
+        link = pybullet.getLinkState(self._arm, self._tcp, computeForwardKinematics=1, **call)
+        self.tcp_position[:] = link[4]
+        self.tcp_rotation.flat = pybullet.getMatrixFromQuaternion(link[5])
+        fingers = pybullet.getJointStates(self._arm, self._joints[7:], **call)
+        self.fingers[:] = [state[0] for state in fingers]
+        if self._scene.cube:
+            position, quaternion = pybullet.getBasePositionAndOrientation(self._cube, **call)
+            self.cube_position[:] = position
+            self.cube_rotation.flat = pybullet.getMatrixFromQuaternion(quaternion)
+
+    def set_goal(self, position: Array) -> None:
+        """Move the goal's marker; see `Engine.set_goal`."""
+        pybullet.resetBasePositionAndOrientation(
+            self._goal, position.tolist(), [0, 0, 0, 1], **self._call
+        )
+
+    def get_state(self) -> Array:
+        """Joint positions (9) and velocities (9), then the cube's pose (7) and velocity (6)."""
+        return self._state.copy()
+
+    def _measure(self) -> Array:
+        """The state as PyBullet has it now."""
+        joints = pybullet.getJointStates(self._arm, self._joints, **self._call)
+        numbers = [state[0] for state in joints] + [state[1] for state in joints]
+        if self._scene.cube:
+            position, quaternion = pybullet.getBasePositionAndOrientation(self._cube, **self._call)
+            linear, angular = pybullet.getBaseVelocity(self._cube, **self._call)
+            numbers += [*position, *quaternion, *linear, *angular]
+        return np.array(numbers)
+
+    def set_state(self, state: Array) -> None:
+        """Return to a saved state; see `Engine.set_state`."""
+        call = self._call
+        # Read back, a quaternion may differ in its last bit; so this vector is kept.
+        self._state = np.array(state)
+        # Contacts and impulses of whatever came before would leak into what comes now.
+        pybullet.restoreState(self._clean, **call)
+        pybullet.performCollisionDetection(**call)
+        for joint, position, velocity in zip(self._joints, state[:9], state[9:18], strict=True):
+            pybullet.resetJointState(self._arm, joint, position, velocity, **call)
+        if self._scene.cube:
+            body = state[18:].tolist()
+            pybullet.resetBasePositionAndOrientation(self._cube, body[:3], body[3:7], **call)
+            pybullet.resetBaseVelocity(self._cube, body[7:10], body[10:], **call)
+        self._look()
+
+    def render(self) -> NDArray[np.uint8]:
+        """The view of the camera ``front`` by the software renderer; needs no GL."""
+        width, height = panda.IMAGE_WIDTH, panda.IMAGE_HEIGHT
+        view = pybullet.computeViewMatrix(panda.CAMERA_EYE, panda.CAMERA_LOOK_AT, (0, 0, 1))
+        projection = pybullet.computeProjectionMatrixFOV(
+            panda.CAMERA_FOV, width / height, 0.05, 5.0
+        )
+        image = pybullet.getCameraImage(
+            width,
+            height,
+            view,
+            projection,
+            shadow=0,
+            renderer=pybullet.ER_TINY_RENDERER,
+            flags=pybullet.ER_NO_SEGMENTATION_MASK,
+            **self._call,
+        )
+        return np.reshape(np.asarray(image[2], dtype=np.uint8), (height, width, 4))[..., :3].copy()
+
+    def show(self) -> None:
+        """Nothing to do: PyBullet's window draws itself."""
+
+    def close(self) -> None:
+        """Disconnect."""
+        if self._client >= 0:
+            pybullet.disconnect(**self._call)
+            self._client = -1
