@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.metadata
 import math
 import re
 from collections.abc import Mapping
@@ -21,6 +22,8 @@ from ilrobot.errors import UserError
 from ilrobot.spec import Feature, Semantics, Spec
 
 DEFAULT_RATE = 10.0
+
+_PLUGINS = "gymnasium.envs"
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,11 @@ class TaskEnv:
         inner = self.env.unwrapped
         return hasattr(inner, "get_state") and hasattr(inner, "set_state")
 
+    @property
+    def state_size(self) -> int:
+        """Length of the simulator's state vector (0: it cannot be saved)."""
+        return self.get_state().size if self.can_restore else 0
+
     def get_state(self) -> NDArray[np.float64]:
         """The simulator's whole state as one flat vector (needs `can_restore`)."""
         inner: Any = self.env.unwrapped
@@ -156,8 +164,9 @@ def make_env(
 ) -> TaskEnv:
     """Make any Gymnasium environment by its id.
 
-    An id whose namespace is not registered yet is tried once more after importing the package of
-    that name (``gym_pusht/PushT-v0`` imports ``gym_pusht``).
+    Gymnasium 1.x loads no plugins by itself, so an id whose namespace is not registered yet is
+    looked for among the entry points ``gymnasium.envs`` and then in the package of that name
+    (``gym_pusht/PushT-v0`` imports ``gym_pusht``).
 
     Args:
         task: Gymnasium id, e.g. ``ilrobot/PandaLift-v0``.
@@ -176,7 +185,8 @@ def make_env(
     if render_mode is not None:
         keywords["render_mode"] = render_mode
     try:
-        env = _make(task, keywords)
+        _register_namespace(task)
+        env = gym.make(task, **keywords)
     except (gym_error.UnregisteredEnv, gym_error.DeprecatedEnv) as error:
         raise UserError(_unknown_task(task)) from error
     except gym_error.Error as error:
@@ -197,20 +207,19 @@ def make_env(
     return made
 
 
-def _make(task: str, keywords: dict[str, Any]) -> gym.Env[Any, Any]:
-    try:
-        return gym.make(task, **keywords)
-    except gym_error.NamespaceNotFound:
-        package = task.split("/", 1)[0]
-        if not package.isidentifier():
-            raise
+def _register_namespace(task: str) -> None:
+    namespace = task.split("/", 1)[0] if "/" in task else ""
+    if any(name.startswith(f"{namespace}/") for name in gym.registry):
+        return
+    plugins = {point.name: point for point in importlib.metadata.entry_points(group=_PLUGINS)}
+    for name in {namespace, "ilrobot"} & plugins.keys():
+        plugins[name].load()()
+    if namespace.isidentifier() and namespace not in plugins:
         try:
-            importlib.import_module(package)
+            importlib.import_module(namespace)
         except ModuleNotFoundError as error:
-            if error.name == package:
-                raise gym_error.NamespaceNotFound(package) from error
-            raise
-        return gym.make(task, **keywords)
+            if error.name != namespace:
+                raise
 
 
 def _unknown_task(task: str) -> str:
