@@ -7,6 +7,8 @@ plugins by themselves. Entry points are strings, so no simulator is imported bef
 from gymnasium.envs.registration import register, registry
 
 ENVIRONMENTS: dict[str, tuple[str, int]] = {
+    "ilrobot/PandaReach-v0": ("sims.tasks.reach:PandaReachEnv", 100),
+    "ilrobot/PandaPush-v0": ("sims.tasks.push:PandaPushEnv", 200),
     "ilrobot/PandaLift-v0": ("sims.tasks.lift:PandaLiftEnv", 200),
     "ilrobot/PointPath-v0": ("sims.small.point_path:PointPathEnv", 1000),
     "ilrobot/Junction-v0": ("sims.small.junction:JunctionEnv", 100),

@@ -4,6 +4,8 @@ from importlib import import_module
 from typing import Any
 
 EXPERTS: dict[str, str] = {
+    "ilrobot/PandaReach-v0": "sims.experts.panda:PandaReachExpert",
+    "ilrobot/PandaPush-v0": "sims.experts.panda:PandaPushExpert",
     "ilrobot/PandaLift-v0": "sims.experts.panda:PandaLiftExpert",
     "ilrobot/PointPath-v0": "sims.experts.small:PointPathExpert",
     "ilrobot/Junction-v0": "sims.experts.small:JunctionExpert",

@@ -20,6 +20,80 @@ _GAIN = 0.3
 """Share of an error corrected per tick; the arm lags by 1.5 ticks, so 0.3 does not overshoot."""
 
 
+class PandaReachExpert:
+    """Straight to the goal, pointing down, gripper open."""
+
+    def __init__(self, env: Any = None) -> None:
+        """``env`` is not read: every expert is made from its environment."""
+
+    def reset(self, seed: int | None = None) -> None:
+        """Nothing to do: the expert has no memory and draws nothing."""
+
+    def act(self, observation: Observed) -> NDArray[np.float32]:
+        """The action (7,) of `PandaEnv` for ``state`` (10,) and ``environment_state`` (3,)."""
+        state = observation["state"].astype(np.float64)
+        goal = observation["environment_state"].astype(np.float64)
+        return _command((goal - state[:3]) * _GAIN, _turn_down(state, 0.0, 2) * _GAIN, 1.0)
+
+
+class PandaPushExpert:
+    """Over the cube to the side away from the goal, down, and push along the line to the goal.
+
+    With d the direction from cube to goal, the hand's place is seen as its distance along d and
+    beside that line. Low and behind the cube it goes forward, the faster the better it stands on
+    the line; elsewhere it first rises, so that it never sweeps the cube away.
+    """
+
+    _behind = 0.07
+    """How far behind the cube's centre the closed fingers come down, m."""
+    _hover = 0.09
+    _height = 0.02
+    """Height of the pushing TCP over the table, m."""
+
+    def __init__(self, env: Any = None) -> None:
+        """``env`` is not read: every expert is made from its environment."""
+
+    def reset(self, seed: int | None = None) -> None:
+        """Nothing to do: the expert has no memory and draws nothing."""
+
+    def act(self, observation: Observed) -> NDArray[np.float32]:
+        """The action (7,) of `PandaEnv` for ``state`` (10,) and ``environment_state`` (7,)."""
+        state = observation["state"].astype(np.float64)
+        around = observation["environment_state"].astype(np.float64)
+        to_goal = around[5:7] - around[:2]
+        distance = float(np.hypot(*to_goal))
+        forward = to_goal / max(distance, 1e-6)
+        left = np.array([-forward[1], forward[0]])
+        from_cube = state[:2] - around[:2]
+        along, beside = float(from_cube @ forward), float(from_cube @ left)
+
+        # 1 where the hand stands wrong for a push, 0 where it is behind the cube on the line. What
+        # is good enough to go on pushing is not good enough to come down: without that gap the
+        # hand could come to rest between the two.
+        high = _rise(state[2], 0.03, 0.05)
+        slack = 0.02 * (1.0 - high)
+        wrong = max(
+            _rise(abs(beside), 0.006 + slack, 0.012 + slack),
+            _rise(along, -0.06 + 2.0 * slack, -0.05 + 2.0 * slack),
+        )
+        low = 1.0 - _rise(state[2] - self._height, 0.008, 0.02)
+        height = self._height + self._hover * wrong
+        pushing = low * (1.0 - wrong)
+
+        # Before the push: to a point behind the cube; while pushing: on, until the cube is there.
+        approach = -self._behind - along
+        push = min(distance, 0.04)
+        move_along = (1.0 - pushing) * approach + pushing * push
+        move = np.zeros(3)
+        move[:2] = forward * move_along - left * beside
+        # Sideways only where the fingers are above the cube or clear of it.
+        clearance = _rise(state[2], 0.055, 0.08)
+        clear = _rise(float(np.hypot(*from_cube)), 0.05, 0.06)
+        move[:2] *= max(clearance, clear, pushing)
+        move[2] = height - state[2]
+        return _command(move * _GAIN, _turn_down(state, np.arctan2(*forward[::-1]), 2) * _GAIN, 0.0)
+
+
 class PandaLiftExpert:
     """Align above the cube, descend as the alignment gets better, close, raise.
 
@@ -43,7 +117,7 @@ class PandaLiftExpert:
         cube = observation["environment_state"].astype(np.float64)
         opening = state[9]
         ahead = cube[:3] - state[:3]
-        turn = _turn_down(state, np.arctan2(cube[4], cube[3]))
+        turn = _turn_down(state, np.arctan2(cube[4], cube[3]) / 4.0, 4)
 
         sideways = float(np.hypot(ahead[0], ahead[1]))
         # A hand that is closing needs no exact alignment any more: the fingers centre the cube.
@@ -78,16 +152,17 @@ def _rise(value: float, low: float, high: float) -> float:
     return t * t * (3.0 - 2.0 * t)
 
 
-def _turn_down(state: NDArray[np.float64], four_yaw: float) -> NDArray[np.float64]:
-    """Rotation vector (3,), base frame, to point straight down with fingers along a cube's side.
+def _turn_down(state: NDArray[np.float64], yaw: float, fold: int) -> NDArray[np.float64]:
+    """Rotation vector (3,), base frame, to point straight down with the hand's x axis at ``yaw``.
 
-    ``four_yaw`` is four times the cube's yaw; of the four grasps it takes the nearest.
+    ``fold`` is how many yaws within a full turn are as good as each other; it takes the nearest.
     """
     x_axis, y_axis = state[3:6], state[6:9]
     approach = np.cross(x_axis, y_axis)
     turn = np.cross(approach, (0.0, 0.0, -1.0))
-    yaw = np.arctan2(x_axis[1], x_axis[0])
-    turn[2] = np.angle(np.exp(1j * (four_yaw - 4.0 * yaw))) / 4.0
+    period = 2.0 * np.pi / fold
+    error = yaw - np.arctan2(x_axis[1], x_axis[0])
+    turn[2] = error - period * np.round(error / period)
     return turn
 
 

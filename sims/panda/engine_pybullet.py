@@ -155,13 +155,13 @@ class PybulletEngine:
         call = self._call
         link = pybullet.getLinkState(self._arm, self._tcp, computeForwardKinematics=1, **call)
         self.tcp_position[:] = link[4]
-        self.tcp_rotation.flat = pybullet.getMatrixFromQuaternion(link[5])
+        self.tcp_rotation[:] = np.reshape(pybullet.getMatrixFromQuaternion(link[5]), (3, 3))
         fingers = pybullet.getJointStates(self._arm, self._joints[7:], **call)
         self.fingers[:] = [state[0] for state in fingers]
         if self._scene.cube:
             position, quaternion = pybullet.getBasePositionAndOrientation(self._cube, **call)
             self.cube_position[:] = position
-            self.cube_rotation.flat = pybullet.getMatrixFromQuaternion(quaternion)
+            self.cube_rotation[:] = np.reshape(pybullet.getMatrixFromQuaternion(quaternion), (3, 3))
 
     def set_goal(self, position: Array) -> None:
         """Move the goal's marker; see `Engine.set_goal`."""
