@@ -9,6 +9,7 @@ EXPERTS: dict[str, str] = {
     "ilrobot/PandaLift-v0": "sims.experts.panda:PandaLiftExpert",
     "ilrobot/PointPath-v0": "sims.experts.small:PointPathExpert",
     "ilrobot/Junction-v0": "sims.experts.small:JunctionExpert",
+    "ilrobot/PushT-v0": "sims.experts.pusht:PushTExpert",
 }
 """Gymnasium id → class of the expert, called with the environment; strings, so nothing loads."""
 

@@ -54,13 +54,16 @@ def _model() -> mujoco.MjModel:
             (0, WALL_FAR, 0, -1),
         )
     )
+    # Without a warm start the solver has no memory, so a restored state continues bit for bit.
     # A contact takes out the whole approaching velocity within one substep (damping 1 / dt).
     # The pusher weighs so much that it does not feel the block: it is kinematic, yet the contact
     # knows its velocity, which a mocap body would hide.
     stiffness = _POSITION_GAIN / SUBSTEP**2
     return mujoco.MjModel.from_xml_string(f"""
     <mujoco>
-      <option timestep="{SUBSTEP}" gravity="0 0 0" tolerance="1e-12"/>
+      <option timestep="{SUBSTEP}" gravity="0 0 0" tolerance="1e-12">
+        <flag warmstart="disable"/>
+      </option>
       <compiler autolimits="true"/>
       <default>
         <geom condim="1" solref="{-stiffness} {-1.0 / SUBSTEP}"
@@ -168,7 +171,6 @@ class PushTEnv(gymnasium.Env[Array, NDArray[np.float32]]):
             centre = state[2:4] + rotation(angle) @ CENTRE_OF_MASS
         self._data.qpos[:] = [*pusher, *centre, angle]
         self._data.qvel[:] = 0.0
-        self._settle()
         return self._observation(), self._info(success=False)
 
     def step(self, action: NDArray[np.float32]) -> tuple[Array, float, bool, bool, dict[str, Any]]:
@@ -186,12 +188,6 @@ class PushTEnv(gymnasium.Env[Array, NDArray[np.float32]]):
         info = self._info()
         reward = min(info["coverage"] / SUCCESS_COVERAGE, 1.0)
         return self._observation(), reward, info["is_success"], False, info
-
-    def _settle(self) -> None:
-        # The solver's warm start is part of MuJoCo's memory: without this a restored state could
-        # continue with other last bits than the state that was saved.
-        self._data.qacc_warmstart[:] = 0.0
-        mujoco.mj_forward(self._model, self._data)
 
     def _block_pose(self) -> Array:
         angle = float(self._data.qpos[4])
@@ -229,7 +225,6 @@ class PushTEnv(gymnasium.Env[Array, NDArray[np.float32]]):
             raise ValueError(f"Push-T's state has shape (7,), got {values.shape}")
         self._data.qpos[:] = values[:5]
         self._data.qvel[:] = [*values[5:], 0.0, 0.0, 0.0]
-        self._settle()
 
     def render(self) -> NDArray[np.uint8] | None:
         """The table from above, goal green, (render_size, render_size, 3) uint8."""
