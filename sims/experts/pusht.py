@@ -32,7 +32,8 @@ _TOUCHING: Array = CONTACTS + NORMALS * PUSHER_RADIUS
 _LENGTHS: Array = np.array(
     [0.0, 0.7, 1.4, 2.4, 3.6, 5.0, 7.0, 10.0, 14.0, 19.0, 25.0, 33.0, 42.0, 54.0, 68.0, 85.0, 105.0]
 )
-_LATER: Array = (TWISTS[::2, None] * _LENGTHS[:, None]).reshape(-1, 3)
+_LATER: Array = push(np.zeros(3), TWISTS[::2, None] * _LENGTHS[:, None]).reshape(-1, 3)
+"""Displacements of the T, in its own frame, that a second push can bring about."""
 _LEAD = 28.0
 """How far ahead of the contact the target runs while pushing, px: 0.2 s of its speed."""
 _PATIENCE = 0.25
@@ -40,22 +41,29 @@ _DONE = 0.4
 """A push ends when less than this remains of it, px."""
 
 
-def _distance(poses: Array) -> Array:
-    """Distance (...) of centre-of-mass poses (..., 3) to the goal's, in px."""
-    turn = np.remainder(poses[..., 2] - _GOAL[2] + np.pi, 2.0 * np.pi) - np.pi
-    offset = poses[..., :2] - _GOAL[:2]
-    distance: Array = np.sqrt((offset**2).sum(axis=-1) + (_SPIN * turn) ** 2)
-    return distance
+def _wrapped(angle: Array) -> Array:
+    """The same angle in [−π, π)."""
+    return np.remainder(angle + np.pi, 2.0 * np.pi) - np.pi
 
 
 def _value(poses: Array) -> Array:
-    """Cost (K,) of having the T at ``poses`` (K, 3): what one more push can leave of the way.
+    """Cost (K,) of having the T at ``poses`` (K, 3): how near one more push can bring it, in px.
 
     The share of the distance that is left without that push keeps the expert from putting off
     the better of two pushes.
     """
-    later = _distance(push(poses[:, None], _LATER)).min(axis=1)
-    return later + _PATIENCE * _distance(poses)
+    offset = poses[:, :2] - _GOAL[:2]
+    turn = _wrapped(poses[:, 2] - _GOAL[2])
+    now = (offset**2).sum(axis=1)
+    # |offset + R d|² for every later displacement d in the T's frame, as one matrix product.
+    local = np.einsum("kij,ki->kj", _rotations(poses[:, 2]), offset)
+    later = 2.0 * local @ _LATER[:, :2].T
+    later += now[:, None]
+    later += (_LATER[:, :2] ** 2).sum(axis=1)
+    later += (_SPIN * _wrapped(turn[:, None] + _LATER[:, 2])) ** 2
+    nearest = np.sqrt(np.maximum(later.min(axis=1), 0.0))
+    value: Array = nearest + _PATIENCE * np.sqrt(now + (_SPIN * turn) ** 2)
+    return value
 
 
 class PushTExpert:
