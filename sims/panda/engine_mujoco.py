@@ -1,6 +1,5 @@
 """The Panda on MuJoCo."""
 
-import os
 from typing import Any
 
 import mujoco
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 
 from sims.panda import model as panda
 from sims.panda.model import Array, Scene
-from sims.panda.spec import VISUAL_GROUP, scene_model
+from sims.panda.spec import scene_model
 
 _STATE = mujoco.mjtState.mjSTATE_INTEGRATION
 
@@ -20,7 +19,7 @@ class MujocoEngine:
     def __init__(self, scene: Scene, *, window: bool = False) -> None:
         self._model = scene_model(scene)
         self._data = mujoco.MjData(self._model)
-        self._renderer: mujoco.Renderer | None = None
+        self._picture: Any = None
         self._window = window
         self._viewer: Any = None
         data = self._data
@@ -63,7 +62,7 @@ class MujocoEngine:
 
     def set_goal(self, position: Array) -> None:
         """Move the goal's marker; see `Engine.set_goal`."""
-        self._model.site("goal").pos = position
+        self._model.site("goal").pos[:] = position
         mujoco.mj_kinematics(self._model, self._data)
 
     def get_state(self) -> Array:
@@ -79,15 +78,12 @@ class MujocoEngine:
 
     def render(self) -> NDArray[np.uint8]:
         """The view of the camera ``front``; the first call opens a GL context."""
-        if self._renderer is None:
-            self._renderer = _open_renderer(self._model)
-        options = mujoco.MjvOption()
-        options.geomgroup[:] = 0
-        options.geomgroup[[0, VISUAL_GROUP]] = 1
-        mujoco.mj_camlight(self._model, self._data)
-        self._renderer.update_scene(self._data, camera="front", scene_option=options)
-        self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = False
-        return self._renderer.render().copy()
+        if self._picture is None:
+            from sims.panda.picture import Picture
+
+            self._picture = Picture(self._model)
+        pixels: NDArray[np.uint8] = self._picture.draw(self._data)
+        return pixels
 
     def show(self) -> None:
         """Update the window; the first call opens it."""
@@ -102,30 +98,10 @@ class MujocoEngine:
         self._viewer.sync()
 
     def close(self) -> None:
-        """Close renderer and window."""
-        if self._renderer is not None:
-            self._renderer.close()
-            self._renderer = None
+        """Close pictures and window."""
+        if self._picture is not None:
+            self._picture.close()
+            self._picture = None
         if self._viewer is not None:
             self._viewer.close()
             self._viewer = None
-
-
-def _open_renderer(model: mujoco.MjModel) -> mujoco.Renderer:
-    """A renderer on the GL that ``MUJOCO_GL`` names, or on the first of EGL, OSMesa that works."""
-    if "MUJOCO_GL" in os.environ:
-        return mujoco.Renderer(model, panda.IMAGE_HEIGHT, panda.IMAGE_WIDTH)
-    problems = []
-    for backend in ("egl", "osmesa"):
-        os.environ["MUJOCO_GL"] = backend
-        os.environ["PYOPENGL_PLATFORM"] = backend
-        try:
-            return mujoco.Renderer(model, panda.IMAGE_HEIGHT, panda.IMAGE_WIDTH)
-        except (ImportError, AttributeError, RuntimeError) as error:
-            problems.append(f"{backend}: {error}")
-            del os.environ["MUJOCO_GL"]
-            del os.environ["PYOPENGL_PLATFORM"]
-    raise RuntimeError(
-        "no software GL for pictures of MuJoCo (install libegl1 or libosmesa6): "
-        + "; ".join(problems)
-    )

@@ -51,21 +51,25 @@ class PybulletEngine:
         pybullet.setGravity(0.0, 0.0, -9.81, **call)
         pybullet.setTimeStep(panda.PHYSICS_DT, **call)
         pybullet.setPhysicsEngineParameter(deterministicOverlappingPairs=1, **call)
-        self._table = self._add_box(panda.TABLE_HALF, 0.0, panda.TABLE_CENTRE, panda.WOOD)
-        pybullet.changeDynamics(self._table, -1, lateralFriction=panda.TABLE_FRICTION, **call)
+        plane = pybullet.createCollisionShape(pybullet.GEOM_PLANE, **call)
+        board = pybullet.createVisualShape(
+            pybullet.GEOM_BOX,
+            halfExtents=panda.TABLE_HALF,
+            rgbaColor=panda.WOOD,
+            visualFramePosition=panda.TABLE_CENTRE,
+            **call,
+        )
+        table = pybullet.createMultiBody(0.0, plane, board, **call)
+        pybullet.changeDynamics(table, -1, lateralFriction=panda.TABLE_FRICTION, **call)
         self._load_arm()
         if scene.cube:
-            half = (panda.CUBE_HALF,) * 3
-            self._cube = self._add_box(half, panda.CUBE_MASS, (0.5, 0.0, half[2]), panda.RED)
-            # The engine multiplies frictions: 1 leaves those of table and fingers as they are.
-            pybullet.changeDynamics(
-                self._cube, -1, lateralFriction=1.0, linearDamping=0.0, angularDamping=0.0, **call
-            )
+            self._add_cube()
         if scene.goal:
             ball = pybullet.createVisualShape(
                 pybullet.GEOM_SPHERE, radius=0.02, rgbaColor=panda.GREEN, **call
             )
             self._goal = pybullet.createMultiBody(0.0, -1, ball, **call)
+            self._goal_position = [0.0, 0.0, 0.0]
         self.tcp_position: Array = np.zeros(3)
         self.tcp_rotation: Array = np.eye(3)
         self.fingers: Array = np.zeros(2)
@@ -73,15 +77,19 @@ class PybulletEngine:
         self.cube_rotation: Array = np.eye(3)
         self._clean = pybullet.saveState(**call)
 
-    def _add_box(
-        self, half: tuple[float, ...], mass: float, position: tuple[float, ...], colour: Any
-    ) -> int:
-        shape = pybullet.createCollisionShape(pybullet.GEOM_BOX, halfExtents=half, **self._call)
+    def _add_cube(self) -> None:
+        half, call = (panda.CUBE_HALF,) * 3, self._call
+        shape = pybullet.createCollisionShape(pybullet.GEOM_BOX, halfExtents=half, **call)
         picture = pybullet.createVisualShape(
-            pybullet.GEOM_BOX, halfExtents=half, rgbaColor=colour, **self._call
+            pybullet.GEOM_BOX, halfExtents=half, rgbaColor=panda.RED, **call
         )
-        body: int = pybullet.createMultiBody(mass, shape, picture, position, **self._call)
-        return body
+        self._cube = pybullet.createMultiBody(
+            panda.CUBE_MASS, shape, picture, (0.5, 0.0, panda.CUBE_HALF), **call
+        )
+        # The engine multiplies frictions: 1 leaves those of table and fingers as they are.
+        pybullet.changeDynamics(
+            self._cube, -1, lateralFriction=1.0, linearDamping=0.0, angularDamping=0.0, **call
+        )
 
     def _load_arm(self) -> None:
         call = self._call
@@ -165,8 +173,12 @@ class PybulletEngine:
 
     def set_goal(self, position: Array) -> None:
         """Move the goal's marker; see `Engine.set_goal`."""
+        self._goal_position = position.tolist()
+        self._place_goal()
+
+    def _place_goal(self) -> None:
         pybullet.resetBasePositionAndOrientation(
-            self._goal, position.tolist(), [0, 0, 0, 1], **self._call
+            self._goal, self._goal_position, [0, 0, 0, 1], **self._call
         )
 
     def get_state(self) -> Array:
@@ -197,6 +209,8 @@ class PybulletEngine:
             body = state[18:].tolist()
             pybullet.resetBasePositionAndOrientation(self._cube, body[:3], body[3:7], **call)
             pybullet.resetBaseVelocity(self._cube, body[7:10], body[10:], **call)
+        if self._scene.goal:
+            self._place_goal()
         self._look()
 
     def render(self) -> NDArray[np.uint8]:

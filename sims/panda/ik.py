@@ -10,16 +10,17 @@ from sims.panda.spec import kinematic_model
 
 _POSITION_COST = 1.0
 _ORIENTATION_COST = 0.3
-_POSTURE_COST = 1e-2
-"""Small enough to cost no accuracy; it settles the redundant joint near `model.HOME`."""
+_POSTURE_WEIGHT = 1e-4
+"""w below. Small enough to cost no accuracy; it settles the redundant joint near `model.HOME`."""
 
 
 class ArmKinematics:
     """Joint targets for poses of the tool centre point.
 
     One solve is one Gauss-Newton step of mink's quadratic program,
-    min ½ Δqᵀ H Δq + cᵀ Δq with H, c summed over a frame task and a weak posture task, subject to
-    the joint limits and to the greatest joint speeds as simple bounds on Δq. Targets move a
+    min ½ Δqᵀ H Δq + cᵀ Δq, with H and c of its frame task plus w I and w (q - q_home) of a weak
+    pull to the home posture, subject to the joint limits and to the greatest joint speeds as
+    simple bounds on Δq. Targets move a
     little from tick to tick, so one step tracks them; the rest of the error goes in the next.
     """
 
@@ -27,32 +28,34 @@ class ArmKinematics:
         self._model = kinematic_model()
         self._configuration = mink.Configuration(self._model, q=panda.HOME)
         self._frame = mink.FrameTask("tcp", "site", _POSITION_COST, _ORIENTATION_COST)
-        self._posture = mink.PostureTask(self._model, _POSTURE_COST)
-        self._posture.set_target(panda.HOME)
         self._low, self._high = self._model.jnt_range.T.copy()
         self._no_rows = np.zeros((0, 7))
 
-    def solve(self, joints: Array, position: Array, quaternion: Array, dt: float) -> Array:
-        """One step from ``joints`` towards a pose, as fast as ``dt`` allows.
+    def solve(self, joints: Array, pose: Array, dt: float) -> Array:
+        """One step from ``joints`` towards ``pose``, as fast as ``dt`` allows.
 
         Args:
             joints: Present joint targets (7,), rad.
-            position: Wanted position of the tool centre point (3,), m, base frame.
-            quaternion: Wanted orientation (4,), w first.
+            pose: Wanted pose of the tool centre point (7,), base frame: quaternion (w first),
+                then position in m.
             dt: Time for the step, s; limits |Δq| to ``ARM_VELOCITY * dt``.
 
         Returns:
             New joint targets (7,), rad.
+
+        Raises:
+            RuntimeError: if the solver finds no solution.
         """
         configuration = self._configuration
         configuration.update(joints)
-        self._frame.set_target(mink.SE3(np.concatenate([quaternion, position])))
-        h_frame, c_frame = self._frame.compute_qp_objective(configuration)
-        h_posture, c_posture = self._posture.compute_qp_objective(configuration)
+        self._frame.set_target(mink.SE3(pose))
+        hessian, gradient = self._frame.compute_qp_objective(configuration)
+        hessian.flat[::8] += _POSTURE_WEIGHT
+        gradient += _POSTURE_WEIGHT * (joints - panda.HOME)
         reach = panda.ARM_VELOCITY * dt
         step, _, flag, _ = daqp.solve(
-            h_frame + h_posture,
-            c_frame + c_posture,
+            hessian,
+            gradient,
             self._no_rows,
             np.minimum(reach, self._high - joints),
             np.maximum(-reach, self._low - joints),
@@ -61,9 +64,9 @@ class ArmKinematics:
             raise RuntimeError(f"inverse kinematics: daqp stopped with flag {flag} at q = {joints}")
         return joints + step
 
-    def settle(self, position: Array, quaternion: Array) -> Array:
+    def settle(self, pose: Array) -> Array:
         """Joints (7,) for a pose, iterated from `model.HOME`; the same pose gives the same bits."""
         joints = panda.HOME.copy()
         for _ in range(30):
-            joints = self.solve(joints, position, quaternion, dt=1.0)
+            joints = self.solve(joints, pose, dt=1.0)
         return joints

@@ -63,12 +63,13 @@ FINGER_BOX_HALF = (0.0087, 0.0072, 0.027)
 
 WHITE = (0.92, 0.92, 0.92, 1.0)
 DARK = (0.25, 0.25, 0.28, 1.0)
+SKY = (0.88, 0.91, 0.95, 1.0)
 WOOD = (0.72, 0.66, 0.58, 1.0)
 RED = (0.85, 0.2, 0.15, 1.0)
 GREEN = (0.2, 0.75, 0.3, 0.6)
 
-CAMERA_EYE = (1.25, 0.65, 0.65)
-CAMERA_LOOK_AT = (0.45, 0.0, 0.1)
+CAMERA_EYE = (1.3, 0.7, 0.7)
+CAMERA_LOOK_AT = (0.32, 0.0, 0.22)
 CAMERA_FOV = 45.0
 """Vertical field of view of the camera ``front``, degrees."""
 IMAGE_WIDTH, IMAGE_HEIGHT = 320, 240

@@ -96,17 +96,36 @@ def _add_servos(spec: mujoco.MjSpec) -> None:
 
 def _add_surroundings(spec: mujoco.MjSpec, scene: panda.Scene) -> None:
     world = spec.worldbody
+    # A plane, so that a cube that slips out of the fingers cannot fall for ever.
     world.add_geom(
         name="table",
+        type=mujoco.mjtGeom.mjGEOM_PLANE,
+        size=(1.0, 1.0, 1.0),
+        friction=(panda.TABLE_FRICTION, 0.005, 0.0001),
+        contype=1,
+        conaffinity=0,
+        group=COLLISION_GROUP,
+    )
+    world.add_geom(
         type=mujoco.mjtGeom.mjGEOM_BOX,
         pos=panda.TABLE_CENTRE,
         size=panda.TABLE_HALF,
         rgba=panda.WOOD,
-        friction=(panda.TABLE_FRICTION, 0.005, 0.0001),
-        contype=1,
+        contype=0,
         conaffinity=0,
+        group=VISUAL_GROUP,
     )
-    world.add_light(pos=(0.5, -0.5, 2.0), dir=(0.0, 0.2, -1.0), castshadow=False)
+    world.add_light(pos=(0.9, 0.9, 2.0), dir=(-0.3, -0.4, -1.0), castshadow=False)
+    spec.visual.headlight.ambient = (0.35, 0.35, 0.35)
+    spec.add_texture(
+        name="sky",
+        type=mujoco.mjtTexture.mjTEXTURE_SKYBOX,
+        builtin=mujoco.mjtBuiltin.mjBUILTIN_FLAT,
+        rgb1=panda.SKY[:3],
+        rgb2=panda.SKY[:3],
+        width=16,
+        height=16,
+    )
     backward = np.subtract(panda.CAMERA_EYE, panda.CAMERA_LOOK_AT)
     right = np.cross((0.0, 0.0, 1.0), backward)
     up = np.cross(backward, right)
@@ -128,8 +147,13 @@ def _add_surroundings(spec: mujoco.MjSpec, scene: panda.Scene) -> None:
             conaffinity=1,
         )
     if scene.goal:
+        # A site compiled at its body's origin counts as fixed there, and would never move.
         world.add_site(
-            name="goal", type=mujoco.mjtGeom.mjGEOM_SPHERE, size=(0.02,) * 3, rgba=panda.GREEN
+            name="goal",
+            pos=(0.5, 0.0, 0.3),
+            type=mujoco.mjtGeom.mjGEOM_SPHERE,
+            size=(0.02,) * 3,
+            rgba=panda.GREEN,
         )
     spec.visual.global_.offwidth = panda.IMAGE_WIDTH
     spec.visual.global_.offheight = panda.IMAGE_HEIGHT

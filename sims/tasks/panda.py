@@ -48,7 +48,7 @@ STATE_METADATA: dict[str, Any] = {
 }
 ACTION_METADATA: dict[str, Any] = {
     "names": ["dx", "dy", "dz", "rx", "ry", "rz", "gripper_opening"],
-    "units": ["m"] * 3 + ["rad/tick"] * 3 + ["1"],
+    "units": ["m/tick"] * 3 + ["rad/tick"] * 3 + ["1"],
     "frame": "base",
     "semantics": "delta",
     "controller": "ee_delta_gripper",
@@ -110,9 +110,9 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
             }
         )
         # One vector holds what the task remembers, so that saving it is one copy.
-        self._memory = np.zeros(3 + 4 + 9 + 3 + 1)
-        self._position = self._memory[0:3]
-        self._quaternion = self._memory[3:7]
+        self._memory = np.zeros(7 + 9 + 3 + 1)
+        self._pose = self._memory[0:7]
+        self._quaternion, self._position = self._pose[:4], self._pose[4:]
         self._joints = self._memory[7:16]
         self._goal = self._memory[16:19]
         self._held = self._memory[19:20]
@@ -156,7 +156,7 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
         self._goal[:] = 0.0
         self._held[:] = 0.0
         cube = self._place()
-        self._joints[:7] = self._kinematics.settle(self._position, self._quaternion)
+        self._joints[:7] = self._kinematics.settle(self._pose)
         self._joints[7:] = panda.FINGER_STROKE
         self.engine.reset(self._joints[:7], panda.FINGER_STROKE, cube)
         if self.scene.goal:
@@ -172,7 +172,7 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
         command = _checked(action)
         self._move_target(command)
         self._joint_goal[:7] = self._kinematics.solve(
-            self._joints[:7], self._position, self._quaternion, 1.0 / panda.RATE
+            self._joints[:7], self._pose, 1.0 / panda.RATE
         )
         self._joint_goal[7:] = self._finger_target(command[6])
         self.engine.step(self._joints, self._joint_goal)
@@ -198,7 +198,7 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
     def get_state(self) -> Array:
         """Everything the coming ticks depend on but the random numbers, as one flat vector.
 
-        Commanded position (3) and quaternion (4), joint targets (9), goal (3), ticks of success
+        Commanded quaternion (4, w first) and position (3), joint targets (9), goal (3), ticks of success
         held (1), then the engine's own state.
         """
         return np.concatenate([self._memory, self.engine.get_state()])
@@ -228,7 +228,7 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
     def _move_target(self, command: Array) -> None:
         engine, position = self.engine, self._position
         position += command[:3]
-        np.clip(position, WORKSPACE_LOW, WORKSPACE_HIGH, out=position)
+        np.minimum(np.maximum(position, WORKSPACE_LOW), WORKSPACE_HIGH, out=position)
         ahead = position - engine.tcp_position
         distance = float(np.sqrt(ahead @ ahead))
         if distance > POSITION_LEASH:
@@ -282,4 +282,4 @@ def _checked(action: NDArray[np.float32]) -> Array:
         bad = int(np.flatnonzero(~np.isfinite(values))[0])
         name = ACTION_METADATA["names"][bad]
         raise ValueError(f"action[{bad}] ({name}) is {values[bad]}; actions must be finite")
-    return np.clip(values, _ACTION_LOW, _ACTION_HIGH)
+    return np.minimum(np.maximum(values, _ACTION_LOW), _ACTION_HIGH)
