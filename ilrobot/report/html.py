@@ -23,7 +23,7 @@ class Section:
     """
 
     title: str
-    blocks: tuple[Html, ...]
+    blocks: Sequence[Html]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Report:
     summary: str = ""
     figures: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
-    sections: tuple[Section, ...] = ()
+    sections: Sequence[Section] = ()
 
 
 def write_report(path: Path, report: Report) -> None:

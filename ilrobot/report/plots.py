@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from matplotlib.ticker import (
 from numpy.typing import ArrayLike
 
 from ilrobot.actors import Source
-from ilrobot.data.episode import Outcome
+from ilrobot.data.episode import Episode, Outcome
 from ilrobot.report.figures import (
     BLUE,
     GREEN,
@@ -65,14 +65,12 @@ class SuccessRow:
         rate: Share of successful episodes, in [0, 1].
         low: Lower bound of the interval of `rate`.
         high: Upper bound.
-        episodes: How many episodes it was measured on.
     """
 
     method: str
     rate: float
     low: float
     high: float
-    episodes: int
 
 
 @dataclass(frozen=True)
@@ -91,15 +89,20 @@ class Strip:
     rate: float
     outcome: Outcome
 
+    @classmethod
+    def of(cls, episode: Episode, round: int) -> Strip:
+        """The strip of a recorded episode."""
+        sources = [str(source) for source in episode.columns["control.source"]]
+        return cls(round, sources, episode.info.rate, episode.info.outcome)
+
 
 def success_chart(rows: Sequence[SuccessRow]) -> str:
     """Success by method: a point with its interval on a scale from 0 to 100 %."""
 
     def draw(width: float) -> Figure:
-        names = [
-            row.method if width > NARROW else textwrap.fill(row.method, 26, break_on_hyphens=False)
-            for row in rows
-        ]
+        names = [row.method for row in rows]
+        if width <= NARROW:
+            names = [textwrap.fill(name, 26, break_on_hyphens=False) for name in names]
         lines = max(name.count("\n") for name in names) + 1
         figure = Figure((width, (0.37 + 0.15 * lines) * len(rows) + 0.35), layout="constrained")
         axes = figure.add_subplot()
@@ -120,7 +123,7 @@ def success_chart(rows: Sequence[SuccessRow]) -> str:
         axes.tick_params(length=0)
         return figure
 
-    words = "; ".join(f"{row.method} {row.rate:.0%} of {row.episodes} episodes" for row in rows)
+    words = "; ".join(f"{row.method} {row.rate:.0%}" for row in rows)
     return responsive(draw, f"Success by method: {words}")
 
 
@@ -163,7 +166,6 @@ def learning_curves(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
 
 def intervention_timeline(episodes: Sequence[Strip]) -> str:
     """Who acted when: a strip per episode, grouped by round, its end marked by the outcome."""
-    present = [s for s in Source if any(s in strip.sources for strip in episodes)]
 
     def draw(width: float) -> Figure:
         rounds = sorted({strip.round for strip in episodes})
@@ -189,9 +191,8 @@ def intervention_timeline(episodes: Sequence[Strip]) -> str:
         axes.spines["left"].set_visible(False)
         return figure
 
-    key = [(SOURCE_COLOURS[source], _SOURCE_WORDS[source]) for source in present]
     return (
-        colour_key(key)
+        source_key(source for strip in episodes for source in strip.sources)
         + '<ul class="key"><li>● success</li><li>× no success</li></ul>'
         + responsive(draw, f"Who acted when in {len(episodes)} episodes")
     )
@@ -230,6 +231,14 @@ def latency_histogram(latencies: ArrayLike, deadline: float) -> str:
         f"the slowest {worst:.2f} ms; {late} later than the deadline of {limit:g} ms"
     )
     return f"<p>{words[0].upper()}{words[1:]}.</p>" + responsive(draw, f"Latency: {words}")
+
+
+def source_key(sources: Iterable[str]) -> str:
+    """The legend of who acted, of those that occur."""
+    present = set(sources)
+    return colour_key(
+        (SOURCE_COLOURS[source], _SOURCE_WORDS[source]) for source in Source if source in present
+    )
 
 
 def _draw_strip(axes: Axes, strip: Strip, y: float, gap: float) -> None:
