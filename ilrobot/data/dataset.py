@@ -1,0 +1,292 @@
+"""A dataset on disk: opened, mended if a crash left something behind, read into memory."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from ilrobot.data.catalogue import (
+    INDEX_COLUMNS,
+    Catalogue,
+    episode_info,
+    read_parquet,
+    read_tasks,
+)
+from ilrobot.data.episode import Episode, EpisodeInfo
+from ilrobot.data.fill import complete
+from ilrobot.data.foreign import derive_spec
+from ilrobot.data.layout import CODEBASE_VERSION, DATA, explained
+from ilrobot.data.lock import WriteLock
+from ilrobot.data.recorder import DatasetRecorder, needs_repair, read_info, repair
+from ilrobot.errors import UserError
+from ilrobot.spec import Spec
+
+__all__ = ["Dataset", "DatasetRecorder", "write_episodes"]
+
+_log = logging.getLogger(__name__)
+
+
+class Dataset:
+    """The sealed episodes of a LeRobot v3.0 dataset, ours or another's; use `Dataset.open`.
+
+    Attributes:
+        path: Its folder.
+        spec: Its observations, action and rate; derived from the features where another program
+            wrote it.
+        fps: Control rate in Hz, exact (``info.json`` holds it as a whole number).
+        features: LeRobot's description of every column.
+        infos: What each episode knows about itself.
+        lengths: Ticks of each episode, (E,).
+        starts: First tick of each episode, then the total, (E + 1,).
+    """
+
+    def __init__(self, path: Path, info: dict[str, Any], spec: Spec, rows: list[dict[str, Any]]):
+        self.path = path
+        self.spec = spec
+        self.fps = spec.rate
+        self.features: dict[str, Any] = info["features"]
+        tasks = read_tasks(path)
+        self.infos: tuple[EpisodeInfo, ...] = tuple(
+            episode_info(row, tasks, spec.rate) for row in rows
+        )
+        self.lengths: NDArray[np.int64] = np.array([row["length"] for row in rows], dtype=np.int64)
+        self.starts: NDArray[np.int64] = np.concatenate(([0], np.cumsum(self.lengths)))
+        self._files = _data_files(path, info, rows)
+        self._columns: dict[str, NDArray[Any]] = {}
+
+    @classmethod
+    def open(cls, path: Path | str) -> Dataset:
+        """Open a dataset; whatever a crash left behind is mended first.
+
+        A recording that is still running is left alone: its sealed episodes are seen.
+
+        Raises:
+            UserError: There is no dataset, or it is empty, incomplete or damaged.
+            WorkFailed: The disk is full, so that a crashed recording cannot be mended.
+        """
+        path = Path(path)
+        info = read_info(path)
+        version = str(info.get("codebase_version", ""))
+        if version != CODEBASE_VERSION:
+            raise UserError(
+                f"{path}: is a LeRobot dataset {version or 'of no version'}, not "
+                f"{CODEBASE_VERSION}; turn it into one with `ilrobot import {path} --output DIR`"
+            )
+        if "ilrobot" in info:
+            _mend(path, info)
+            spec = Spec.from_json(info["ilrobot"]["spec"])
+        else:
+            spec = derive_spec(path, info)
+        rows = _episode_rows(path)
+        if not rows:
+            raise UserError(f"{path}: holds no episodes yet; record or import some first")
+        rates = {row["rate"] for row in rows if row.get("rate")}
+        if len(rates) > 1:
+            raise UserError(
+                f"{path}: mixes control rates ({', '.join(f'{r:g}' for r in sorted(rates))} Hz); "
+                "keep each rate in a dataset of its own"
+            )
+        return cls(path, info, spec, rows)
+
+    @property
+    def num_episodes(self) -> int:
+        """Number of episodes."""
+        return len(self.infos)
+
+    @property
+    def num_frames(self) -> int:
+        """Number of ticks in all."""
+        return int(self.starts[-1])
+
+    def has_column(self, name: str) -> bool:
+        """Whether `column(name)` would give something."""
+        return name in self.features and self.features[name]["dtype"] not in ("video", "image")
+
+    def column(self, name: str) -> NDArray[Any]:
+        """One column over all ticks, (num_frames, *shape), contiguous and kept in memory.
+
+        Strings come as an object array.
+
+        Raises:
+            UserError: There is no such column; the line names those that there are.
+        """
+        if not self.has_column(name):
+            known = ", ".join(key for key in self.features if self.has_column(key))
+            raise UserError(f"{self.path}: has no column '{name}' (it has {known})")
+        if name not in self._columns:
+            self._columns[name] = self._read(name)
+        return self._columns[name]
+
+    def episode(self, index: int) -> Episode:
+        """One episode with all its columns but LeRobot's own counters.
+
+        Raises:
+            IndexError: There is no such episode.
+        """
+        if not 0 <= index < self.num_episodes:
+            raise IndexError(f"episode {index} of {self.num_episodes}")
+        counters = {column.name for column in INDEX_COLUMNS}
+        part = slice(self.starts[index], self.starts[index + 1])
+        names = [name for name in self.features if self.has_column(name) and name not in counters]
+        return Episode(self.infos[index], {name: self.column(name)[part] for name in names})
+
+    @cached_property
+    def content_hash(self) -> str:
+        """16 hex digits over all values, lengths and outcomes; the same data give the same hash."""
+        digest = hashlib.sha256(self.lengths.tobytes())
+        for info in self.infos:
+            digest.update(f"{info.task}\0{info.outcome}\0{info.rate}\0".encode())
+        for name in sorted(self.features):
+            if self.has_column(name):
+                values = self.column(name)
+                digest.update(f"{name}\0{values.dtype}\0{values.shape}\0".encode())
+                text = values.dtype == object
+                digest.update("\0".join(values).encode() if text else values.tobytes())
+        return digest.hexdigest()[:16]
+
+    @cached_property
+    def _table(self) -> Any:
+        tables = [read_parquet(file) for file in self._files]
+        try:
+            table = pa.concat_tables(tables, promote_options="permissive")
+        except pa.ArrowInvalid as error:
+            raise UserError(f"{self.path}: its data files disagree ({error})") from error
+        indexes = table["episode_index"].to_numpy()
+        if not np.array_equal(indexes, np.repeat(np.arange(self.num_episodes), self.lengths)):
+            raise UserError(
+                f"{self.path}: the ticks in its data files are not those that meta/episodes "
+                "lists; copy it again from its source"
+            )
+        return table
+
+    def _read(self, name: str) -> NDArray[Any]:
+        if name not in self._table.column_names:
+            raise UserError(
+                f"{self.path}: info.json lists '{name}', but its data files lack it; copy it again "
+                "from its source"
+            )
+        values = self._table[name].combine_chunks()
+        if self.features[name]["dtype"] == "string":
+            return np.array(values.to_pylist(), dtype=object)
+        while isinstance(values.type, pa.ListType | pa.FixedSizeListType | pa.LargeListType):
+            values = values.flatten()
+        flat = values.to_numpy(zero_copy_only=False)
+        shape = self._shape(name)
+        if flat.size != self.num_frames * int(np.prod(shape, dtype=int)):
+            raise UserError(
+                f"{self.path}: '{name}' does not hold {list(shape)} numbers at each tick; copy the "
+                "dataset again from its source"
+            )
+        return np.ascontiguousarray(flat).reshape(self.num_frames, *shape)
+
+    def _shape(self, name: str) -> tuple[int, ...]:
+        """Its shape at one tick; LeRobot cannot tell a scalar from a vector of one, we can."""
+        for feature in (*self.spec.observations, self.spec.action):
+            if feature.name == name:
+                return feature.shape
+        copies = ("control.policy_action", "control.human_action")
+        if name in copies:
+            return self.spec.action.shape
+        shape = tuple(self.features[name]["shape"])
+        return () if shape == (1,) and name != "sim.state" else shape
+
+
+def write_episodes(path: Path | str, spec: Spec, episodes: Iterable[Episode]) -> Dataset:
+    """Write a whole dataset at once: all of it appears under `path`, or nothing.
+
+    Columns of a recording that an episode lacks are filled with "not known" (see `fill.complete`).
+
+    Args:
+        path: A folder that does not exist yet or is empty.
+        spec: The observations, action and rate of the episodes.
+        episodes: They may be made one by one; only one is in memory at a time.
+
+    Raises:
+        UserError: There is something already, there are no episodes, or reading one failed.
+        WorkFailed: The disk is full.
+    """
+    path = Path(path)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise UserError(f"{path}: exists and is not empty; choose another folder")
+    with explained(path, "nothing was written", "try again"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        working = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+        try:
+            catalogue: Catalogue | None = None
+            for episode in episodes:
+                if catalogue is None:
+                    state = episode.columns.get("sim.state")
+                    size = 0 if state is None else state.shape[1]
+                    catalogue = Catalogue.create(working, spec, size)
+                info = replace(episode.info, rate=spec.rate)
+                catalogue.seal(Episode(info, complete(episode, catalogue.columns, spec)))
+            if catalogue is None:
+                raise UserError(f"{path}: there are no episodes to write")
+            catalogue.write()
+            working.chmod(0o755)
+            working.replace(path)
+        except BaseException:
+            shutil.rmtree(working, ignore_errors=True)
+            raise
+    return Dataset.open(path)
+
+
+def _mend(path: Path, info: dict[str, Any]) -> None:
+    if not needs_repair(path, info):
+        return
+    try:
+        lock = WriteLock.take(path)
+    except OSError as error:
+        _log.warning("%s: left unrepaired (%s); only sealed episodes are seen", path, error)
+        return
+    if lock is None:
+        return
+    with lock, explained(path, "all that was recorded is safe", "open it again"):
+        repair(path, read_info(path))
+
+
+def _episode_rows(path: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for file in sorted((path / "meta/episodes").glob("*/*.parquet")):
+        table = read_parquet(file)
+        keep = [name for name in table.column_names if not name.startswith("stats/")]
+        rows += table.select(keep).to_pylist()
+    return sorted(rows, key=lambda row: row["episode_index"])
+
+
+def _data_files(path: Path, info: dict[str, Any], rows: list[dict[str, Any]]) -> list[Path]:
+    """The data files in order, each of them there, whole, and as long as its episodes say."""
+    template = info.get("data_path", DATA)
+    expected: dict[Path, int] = {}
+    for row in rows:
+        place = {"chunk_index": row["data/chunk_index"], "file_index": row["data/file_index"]}
+        file = path / template.format(**place)
+        expected[file] = expected.get(file, 0) + row["length"]
+    for file, length in expected.items():
+        if not file.exists():
+            raise UserError(f"{file}: missing; copy the dataset again from its source")
+        try:
+            found = pq.read_metadata(file).num_rows
+        except (pa.ArrowInvalid, OSError) as error:
+            raise UserError(
+                f"{file}: damaged or cut off ({str(error).splitlines()[0]}); copy it again from "
+                "its source"
+            ) from error
+        if found != length:
+            raise UserError(
+                f"{file}: holds {found} ticks, but meta/episodes lists {length}; copy it again "
+                "from its source"
+            )
+    return list(expected)

@@ -1,0 +1,80 @@
+"""Datasets that other programs wrote: what their features say about observations and action."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ilrobot.data.layout import STATS
+from ilrobot.errors import UserError
+from ilrobot.spec import Feature, Spec
+
+_log = logging.getLogger(__name__)
+
+#: What others call our columns.
+_SYNONYMS = {
+    "actions": "action",
+    "state": "observation.state",
+    "states": "observation.state",
+    "obs": "observation.state",
+    "observation": "observation.state",
+    "observations": "observation.state",
+}
+
+
+def derive_spec(path: Path, info: Mapping[str, Any]) -> Spec:
+    """The spec of a LeRobot dataset: columns ``observation.*`` and ``action``.
+
+    Images are left out, with a remark. An integer action counts as discrete.
+
+    Raises:
+        UserError: There is no ``action`` or no vector observation under LeRobot's names.
+    """
+    features: Mapping[str, Any] = info["features"]
+    for wrong, right in _SYNONYMS.items():
+        if wrong in features and right not in features:
+            raise UserError(
+                f"{path}: its column '{wrong}' must be named '{right}'; rename it in "
+                "meta/info.json and in the data files"
+            )
+    images = [key for key, value in features.items() if value["dtype"] in ("video", "image")]
+    if images:
+        _log.warning("%s: images are left out (%s)", path, ", ".join(images))
+    observations = tuple(
+        _feature(key, value)
+        for key, value in features.items()
+        if key.startswith("observation.") and key not in images and len(value["shape"]) == 1
+    )
+    if "action" not in features or not observations:
+        missing = "'action'" if "action" not in features else "'observation.*' vector"
+        raise UserError(
+            f"{path}: has no {missing} column (it has {', '.join(features)}); a dataset needs both"
+        )
+    action = _feature("action", features["action"])
+    rate = float(info["fps"])
+    if not action.dtype.startswith("int"):
+        return Spec(observations, action, rate)
+    discrete = Feature("action", (), "int64")
+    return Spec(observations, discrete, rate, choices=_choices(path), semantics="discrete")
+
+
+def _feature(name: str, described: Mapping[str, Any]) -> Feature:
+    shape = tuple(int(n) for n in described["shape"])
+    names = described.get("names")
+    if isinstance(names, Mapping):
+        names = next(iter(names.values()), None)
+    flat = tuple(str(n) for n in names) if isinstance(names, list) else ()
+    return Feature(name, shape, described["dtype"], names=flat if len(flat) == shape[0] else ())
+
+
+def _choices(path: Path) -> int:
+    try:
+        greatest = json.loads((path / STATS).read_bytes())["action"]["max"]
+        return int(greatest[0]) + 1
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        raise UserError(
+            f"{path / STATS}: does not say how many discrete actions there are ({error!r})"
+        ) from error

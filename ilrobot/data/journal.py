@@ -1,0 +1,184 @@
+"""The journal of a running episode: an append-only file that any crash leaves readable.
+
+Layout: one line of JSON (format, `EpisodeInfo`, columns), then a record of fixed size per tick
+(mark byte, the columns packed in order, CRC-32), then, once the episode has ended, one line of JSON
+with its outcome. A record is appended by a single `os.write`, so that it outlives the process as
+soon as `append` returns. It is not flushed to the disk tick by tick, which would cost milliseconds:
+a power cut may lose what the kernel had not written yet, a killed process loses nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ilrobot.data.episode import Column, Episode, EpisodeInfo, Frame, Judge, Outcome
+from ilrobot.data.layout import write_fully
+from ilrobot.errors import UserError
+
+_FORMAT = 1
+_MARK = 0x01
+_CRC = struct.Struct("<I")
+
+#: Bytes kept for a string; `control.source` needs 6.
+STRING_BYTES = 16
+
+
+def record_type(columns: Sequence[Column]) -> np.dtype[Any]:
+    """The packed little-endian numpy dtype of one tick."""
+    fields: list[Any] = [("mark", "u1")]
+    for column in columns:
+        kind = f"S{STRING_BYTES}" if column.dtype == "string" else np.dtype(column.dtype)
+        fields.append((column.name, np.dtype(kind).newbyteorder("<"), column.shape))
+    return np.dtype([*fields, ("crc", "<u4")])
+
+
+class JournalWriter:
+    """Appends the ticks of one episode.
+
+    Args:
+        path: A file that must not exist yet.
+        info: What is known about the episode at its start.
+        columns: What a frame holds; other keys of a frame are ignored.
+
+    Raises:
+        OSError: The disk is full, the folder cannot be written.
+    """
+
+    def __init__(self, path: Path, info: EpisodeInfo, columns: Sequence[Column]) -> None:
+        self.path = path
+        self.frames = 0
+        self._columns = tuple(columns)
+        kind = record_type(columns)
+        self._record = bytearray(kind.itemsize)
+        self._payload = memoryview(self._record)[: -_CRC.size]
+        fields = np.frombuffer(self._record, dtype=kind)
+        fields["mark"] = _MARK
+        self._views = [(column, fields[column.name]) for column in columns]
+        header = {
+            "format": _FORMAT,
+            "info": info.to_json(),
+            "columns": [asdict(column) for column in columns],
+        }
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        self._descriptor = os.open(path, flags, 0o644)
+        try:
+            write_fully(self._descriptor, (json.dumps(header) + "\n").encode())
+        except OSError:
+            self.close()
+            raise
+
+    def append(self, frame: Frame) -> None:
+        """Keep one tick.
+
+        Raises:
+            ValueError: The frame lacks a column, or a value has another shape.
+            OSError: The disk is full; the ticks before this one are safe.
+        """
+        for column, view in self._views:
+            try:
+                value = frame[column.name]
+            except KeyError:
+                raise ValueError(f"the frame has no '{column.name}'") from None
+            if column.dtype == "string":
+                value = value.encode()
+                if len(value) > STRING_BYTES:
+                    raise ValueError(f"'{column.name}' is longer than {STRING_BYTES} bytes")
+            elif np.shape(value) != column.shape:
+                raise ValueError(
+                    f"'{column.name}' has shape {list(np.shape(value))}, not {list(column.shape)}"
+                )
+            view[0] = value
+        _CRC.pack_into(self._record, len(self._payload), zlib.crc32(self._payload))
+        write_fully(self._descriptor, self._record)
+        self.frames += 1
+
+    def finish(self, outcome: Outcome, judge: Judge) -> None:
+        """Write how the episode ended and flush all of it to the disk.
+
+        Raises:
+            OSError: The disk is full; the ticks are safe, the outcome is not.
+        """
+        write_fully(self._descriptor, _trailer(outcome, judge))
+        os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def read_journal(path: Path) -> Episode | None:
+    """Whatever a journal holds: its whole, valid records in order.
+
+    Returns:
+        The episode, ``unfinished`` if its end was not written; None if the file was cut off within
+        its first line, before any tick.
+
+    Raises:
+        UserError: The first line is whole but not ours, which no crash can bring about.
+    """
+    content = path.read_bytes()
+    line, newline, body = content.partition(b"\n")
+    if not newline:
+        return None
+    try:
+        header = json.loads(line)
+        if header["format"] != _FORMAT:
+            raise ValueError(f"format {header['format']}")
+        columns = [Column(c["name"], c["dtype"], tuple(c["shape"])) for c in header["columns"]]
+        info = EpisodeInfo.from_json(header["info"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path}: not a journal that this version can read ({error}); move it out of the "
+            "dataset's folder to open the sealed episodes"
+        ) from error
+    kind = record_type(columns)
+    count = _valid_records(body, kind.itemsize)
+    outcome, judge = _read_trailer(body[count * kind.itemsize :])
+    records = np.frombuffer(body, dtype=kind, count=count)
+    return Episode(
+        replace(info, outcome=outcome, judge=judge),
+        {column.name: _unpack(records[column.name], column) for column in columns},
+    )
+
+
+def _valid_records(body: bytes, size: int) -> int:
+    view = memoryview(body)
+    count = 0
+    while (count + 1) * size <= len(body):
+        record = view[count * size : (count + 1) * size]
+        (crc,) = _CRC.unpack_from(record, size - _CRC.size)
+        if record[0] != _MARK or zlib.crc32(record[: -_CRC.size]) != crc:
+            break
+        count += 1
+    return count
+
+
+def _unpack(values: NDArray[Any], column: Column) -> NDArray[Any]:
+    if column.dtype == "string":
+        return np.array([value.decode() for value in values.tolist()], dtype=object)
+    return np.ascontiguousarray(values, dtype=column.dtype)
+
+
+def _trailer(outcome: Outcome, judge: Judge) -> bytes:
+    end = json.dumps({"outcome": outcome, "judge": judge})
+    return f"{end}#{zlib.crc32(end.encode()):08x}\n".encode()
+
+
+def _read_trailer(tail: bytes) -> tuple[Outcome, Judge]:
+    end, _, crc = tail.partition(b"#")
+    if crc != f"{zlib.crc32(end):08x}\n".encode():
+        return Outcome.UNFINISHED, Judge.NOBODY
+    fields = json.loads(end)
+    return Outcome(fields["outcome"]), Judge(fields["judge"])

@@ -1,0 +1,52 @@
+"""One writer at a time: a lock that the operating system drops when its owner dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+_NAME = ".writing.lock"
+
+
+class WriteLock:
+    """The exclusive right to write to a dataset's folder; use `WriteLock.take`."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self._path, self._descriptor = path, descriptor
+
+    @classmethod
+    def take(cls, root: Path) -> WriteLock | None:
+        """The lock, or None if another process or recorder holds it.
+
+        Raises:
+            OSError: The folder cannot be written.
+        """
+        path = root / _NAME
+        while True:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                return None
+            # Whoever held it before may have removed the file between our two calls.
+            try:
+                if path.stat().st_ino == os.fstat(descriptor).st_ino:
+                    return cls(path, descriptor)
+            except FileNotFoundError:
+                pass
+            os.close(descriptor)
+
+    def release(self) -> None:
+        """Give it back; a second call does nothing."""
+        if self._descriptor >= 0:
+            self._path.unlink(missing_ok=True)
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> WriteLock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
