@@ -19,16 +19,15 @@ class ArmKinematics:
 
     One solve is one Gauss-Newton step of mink's quadratic program,
     min ½ Δqᵀ H Δq + cᵀ Δq, with H and c of its frame task plus w I and w (q - q_home) of a weak
-    pull to the home posture, subject to the joint limits and to the greatest joint speeds as
-    simple bounds on Δq. Targets move a
-    little from tick to tick, so one step tracks them; the rest of the error goes in the next.
+    pull to the home posture, subject to `model.POSTURE_LOW`, `model.POSTURE_HIGH` and the greatest
+    joint speeds as simple bounds on Δq. Targets move a little from tick to tick, so one step
+    tracks them; the rest of the error goes in the next.
     """
 
     def __init__(self) -> None:
         self._model = kinematic_model()
         self._configuration = mink.Configuration(self._model, q=panda.HOME)
         self._frame = mink.FrameTask("tcp", "site", _POSITION_COST, _ORIENTATION_COST)
-        self._low, self._high = self._model.jnt_range.T.copy()
         self._no_rows = np.zeros((0, 7))
 
     def solve(self, joints: Array, pose: Array, dt: float) -> Array:
@@ -57,8 +56,8 @@ class ArmKinematics:
             hessian,
             gradient,
             self._no_rows,
-            np.minimum(reach, self._high - joints),
-            np.maximum(-reach, self._low - joints),
+            np.minimum(reach, panda.POSTURE_HIGH - joints),
+            np.maximum(-reach, panda.POSTURE_LOW - joints),
         )
         if flag < 1:
             raise RuntimeError(f"inverse kinematics: daqp stopped with flag {flag} at q = {joints}")

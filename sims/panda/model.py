@@ -30,12 +30,18 @@ TCP_LINK = "panda_grasptarget"
 HOME = np.array([0.0, 0.0, 0.0, -2.2, 0.0, 2.2, 0.785398])
 """Arm joints, rad, from which every inverse-kinematics solution of a reset starts."""
 
+POSTURE_LOW = np.array([-1.5, -1.2, -1.2, -3.0, -1.3, 1.0, -1.6])
+POSTURE_HIGH = np.array([1.5, 1.6, 1.2, -0.3, 1.3, 3.75, 2.9])
+"""Inverse kinematics keeps the joints in these bounds, rad: elbow up and wrist below, so that a
+wild command cannot leave the arm folded into a branch from which it does not come back."""
+
 SERVO_LAG = 0.03
 """Time constant of the joint servos, s: each error decays as exp(-t / SERVO_LAG)."""
 ARM_STIFFNESS = np.array([6000.0, 6000.0, 6000.0, 6000.0, 2000.0, 2000.0, 2000.0])
 """N m/rad; MuJoCo's servos need it, PyBullet's are velocity constraints with the same lag."""
-ARM_TORQUE = np.array([87.0, 87.0, 87.0, 87.0, 12.0, 12.0, 12.0])
-"""Greatest torque, N m (URDF)."""
+ARM_TORQUE = np.full(7, 87.0)
+"""Greatest torque, N m. The URDF gives the wrist 12, but also 0.1 kg m² to each link around it,
+a placeholder some ten times too large: with 12 N m the wrist would swing for seconds."""
 ARM_VELOCITY = np.array([2.175, 2.175, 2.175, 2.175, 2.61, 2.61, 2.61])
 """Greatest speed of the joint targets, rad/s (URDF)."""
 FINGER_STIFFNESS = 2000.0

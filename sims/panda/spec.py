@@ -81,9 +81,9 @@ def _dress_arm(spec: mujoco.MjSpec) -> None:
 
 def _add_servos(spec: mujoco.MjSpec) -> None:
     def add(joint: str, stiffness: float, force: float) -> None:
-        servo = spec.add_actuator(
-            name=joint, target=joint, trntype=mujoco.mjtTrn.mjTRN_JOINT, forcerange=(-force, force)
-        )
+        # The URDF's effort became a limit of the joint; `model.ARM_TORQUE` says why not.
+        spec.joint(joint).actfrcrange = (-force, force)
+        servo = spec.add_actuator(name=joint, target=joint, trntype=mujoco.mjtTrn.mjTRN_JOINT)
         servo.set_to_position(kp=stiffness, kv=stiffness * panda.SERVO_LAG)
 
     for joint, stiffness, torque in zip(

@@ -27,7 +27,7 @@ ROTATION_LEASH = 0.3
 TILT_LIMIT = np.pi / 4
 """Greatest angle between the commanded approach direction and straight down, rad."""
 WORKSPACE_LOW = np.array([0.3, -0.35, 0.012])
-WORKSPACE_HIGH = np.array([0.7, 0.35, 0.45])
+WORKSPACE_HIGH = np.array([0.75, 0.35, 0.45])
 """The commanded position stays in this box, m; its floor leaves 5 mm under the finger tips."""
 START = np.array([0.45, 0.0, 0.2])
 """Centre of the start positions of the tool centre point, m."""
@@ -198,8 +198,8 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
     def get_state(self) -> Array:
         """Everything the coming ticks depend on but the random numbers, as one flat vector.
 
-        Commanded quaternion (4, w first) and position (3), joint targets (9), goal (3), ticks of success
-        held (1), then the engine's own state.
+        Commanded quaternion (4, w first) and position (3), joint targets (9), goal (3), ticks of
+        success held (1), then the engine's own state.
         """
         return np.concatenate([self._memory, self.engine.get_state()])
 
