@@ -1,4 +1,4 @@
-"""A point that must stay on y = sin 2x: small errors of a policy add up along the path."""
+"""A point that must stay on y = sin 2x: small errors of a policy compound along the path."""
 
 from typing import Any, ClassVar
 
@@ -15,9 +15,12 @@ DT = 1.0 / RATE
 SPEED = 0.2 * np.pi
 """Constant speed along x, m/s: 100 steps cover two periods of the path."""
 ACCELERATION_LIMIT = 4.0
-"""Largest lateral acceleration, m/s²; the path itself asks for at most 4·SPEED² ≈ 1.6."""
-CORRIDOR = 0.15
+"""Largest lateral acceleration commanded, m/s²; the path itself asks for at most 4·SPEED² ≈ 1.6."""
+CORRIDOR = 0.2
 """Largest deviation from the path, m, of an episode that counts as a success."""
+KERB = 0.5
+"""The point cannot get further from the path than this, m, so a step never costs more."""
+STEEPEST = 4.0
 LONGEST_HORIZON = 1000
 
 
@@ -29,26 +32,30 @@ def path_height(x: float) -> float:
 class PointPathEnv(gymnasium.Env[dict[str, NDArray[np.float32]], NDArray[np.float32]]):
     """Follow y = sin 2x at constant speed along x by accelerating sideways.
 
-    The point is a double integrator, so nothing brings it back by itself: a policy whose action
-    is off by a constant ε is ε t²/2 away from the path after t seconds, where clean
-    demonstrations never were. That is the compounding error of behavioural cloning (Ross and
-    Bagnell 2010, J ≤ J* + T²ε) in its smallest form.
+    The path runs along a ridge: off it by d, the point is pushed further off by ``instability``·d,
+    so its deviation obeys d̈ = ``instability``·d + (error of the action). A policy whose action is
+    off by a constant ε strays by ε t²/2 at first and then exponentially, into places where clean
+    demonstrations never were: the compounding error of behavioural cloning (Ross and Bagnell 2010,
+    J ≤ J* + T²ε for bounded costs) in a small world. Data gathered where the learner goes, as in
+    DAgger, teaches it the way back.
 
     Observation: ``state`` (3,) = x [m], y [m], lateral velocity [m/s], world frame.
     Action: (1,) lateral acceleration [m/s²] in ±4, held for one step of 0.1 s.
     Reward: minus the distance |y − sin 2x| after the step, in metres.
     Episode: ``horizon`` steps from a random phase of the path, then ``terminated``; success is
-    reaching the end without ever having been further than 0.15 m from the path.
+    reaching the end without ever having been further than 0.2 m from the path. A kerb on either
+    side stops the point at 0.5 m and sets it parallel to the path.
     ``info``: ``is_success``, ``deviation`` (signed, m), ``max_deviation`` (m).
 
     Args:
         horizon: steps of an episode, 1 to 1000.
         process_noise: standard deviation of a Gaussian disturbance of the lateral acceleration,
             drawn once per step from the seeded generator, m/s².
+        instability: steepness of the ridge, 1/s², 0 to 4; 0 leaves a double integrator.
         render_mode: None or ``rgb_array``.
 
     Raises:
-        ValueError: for a horizon, noise or render mode out of range.
+        ValueError: for an argument out of range.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": RATE}  # noqa: RUF012
@@ -67,16 +74,20 @@ class PointPathEnv(gymnasium.Env[dict[str, NDArray[np.float32]], NDArray[np.floa
         self,
         horizon: int = 100,
         process_noise: float = 0.0,
+        instability: float = 2.0,
         render_mode: str | None = None,
     ) -> None:
         if not 1 <= horizon <= LONGEST_HORIZON:
             raise ValueError(f"horizon must be in [1, {LONGEST_HORIZON}] steps, got {horizon}")
         if not (np.isfinite(process_noise) and process_noise >= 0.0):
             raise ValueError(f"process_noise must be >= 0 m/s², got {process_noise}")
+        if not 0.0 <= instability <= STEEPEST:
+            raise ValueError(f"instability must be in [0, {STEEPEST}] 1/s², got {instability}")
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"render_mode must be None or 'rgb_array', got {render_mode!r}")
         self.horizon = horizon
         self.process_noise = process_noise
+        self.instability = instability
         self.render_mode = render_mode
         unbounded = np.full(3, np.inf, dtype=np.float32)
         self.observation_space: spaces.Space[Any] = spaces.Dict(
@@ -104,7 +115,7 @@ class PointPathEnv(gymnasium.Env[dict[str, NDArray[np.float32]], NDArray[np.floa
         self._step_count = 0
         self._x_start = float(self.np_random.uniform(0.0, np.pi))
         self._y = path_height(self._x_start) + float(self.np_random.uniform(-0.01, 0.01))
-        self._velocity = 2.0 * SPEED * float(np.cos(2.0 * self._x_start))
+        self._velocity = self._path_velocity()
         self._max_deviation = abs(self._deviation)
         return self._observation(), self._info()
 
@@ -113,15 +124,22 @@ class PointPathEnv(gymnasium.Env[dict[str, NDArray[np.float32]], NDArray[np.floa
     ) -> tuple[dict[str, NDArray[np.float32]], float, bool, bool, dict[str, Any]]:
         """Accelerate sideways for 0.1 s; see the class for the units."""
         command = float(np.clip(action[0], -ACCELERATION_LIMIT, ACCELERATION_LIMIT))
+        acceleration = command + self.instability * self._deviation
         if self.process_noise > 0.0:
-            command += self.process_noise * float(self.np_random.standard_normal())
-        self._y += self._velocity * DT + 0.5 * command * DT**2
-        self._velocity += command * DT
+            acceleration += self.process_noise * float(self.np_random.standard_normal())
+        self._y += self._velocity * DT + 0.5 * acceleration * DT**2
+        self._velocity += acceleration * DT
         self._step_count += 1
+        if abs(self._deviation) > KERB:
+            self._y = path_height(self._x) + float(np.copysign(KERB, self._deviation))
+            self._velocity = self._path_velocity()
         deviation = abs(self._deviation)
         self._max_deviation = max(self._max_deviation, deviation)
         terminated = self._step_count >= self.horizon
         return self._observation(), -deviation, terminated, False, self._info()
+
+    def _path_velocity(self) -> float:
+        return 2.0 * SPEED * float(np.cos(2.0 * self._x))
 
     def _observation(self) -> dict[str, NDArray[np.float32]]:
         return {"state": np.array([self._x, self._y, self._velocity], dtype=np.float32)}
@@ -155,12 +173,12 @@ class PointPathEnv(gymnasium.Env[dict[str, NDArray[np.float32]], NDArray[np.floa
         self._max_deviation = float(values[4])
 
     def render(self) -> NDArray[np.uint8] | None:
-        """The path, the point and a window of 3 m about it, (120, 240, 3) uint8."""
+        """The path, the point and a window of 6 m about it, (120, 240, 3) uint8."""
         if self.render_mode is None:
             return None
-        left, right = self._x - 1.5, self._x + 1.5
+        left, right = self._x - 3.0, self._x + 3.0
         canvas = Canvas(240, 120, left=left, right=right, bottom=-1.5, top=1.5)
-        xs = np.linspace(left, right, 60)
+        xs = np.linspace(left, right, 100)
         canvas.curve(np.stack([xs, np.sin(2.0 * xs)], axis=1), 0.03, GREY)
         inside = abs(self._deviation) <= CORRIDOR
         canvas.disc((self._x, self._y), 0.08, BLUE if inside else RED)

@@ -105,10 +105,10 @@ def test_pictures_show_the_point_moving(environment_id: str) -> None:
 
 
 def test_a_constant_error_costs_the_square_of_the_horizon() -> None:
-    """An action off by ε deviates by ε t²/2, so twice the horizon ends four times as far away."""
+    """Off the ridge, an action off by ε deviates by ε t²/2: four times as far in twice the time."""
 
     def final_deviation(horizon: int, error: float) -> float:
-        env = PointPathEnv(horizon=horizon)
+        env = PointPathEnv(horizon=horizon, instability=0.0)
 
         def open_loop(observation: dict[str, Any]) -> np.ndarray:
             middle = float(observation["state"][0]) + 0.5 * point_path.SPEED * point_path.DT
@@ -118,10 +118,29 @@ def test_a_constant_error_costs_the_square_of_the_horizon() -> None:
         return float(run(env, open_loop, seed=3)[1]["deviation"])
 
     def growth(horizon: int) -> float:
-        return final_deviation(horizon, 0.1) - final_deviation(horizon, 0.0)
+        return final_deviation(horizon, 0.004) - final_deviation(horizon, 0.0)
 
-    assert growth(50) == pytest.approx(0.5 * 0.1 * 5.0**2, rel=1e-3)
+    assert growth(50) == pytest.approx(0.5 * 0.004 * 5.0**2, rel=1e-3)
     assert growth(100) == pytest.approx(4.0 * growth(50), rel=1e-3)
+
+
+def test_on_the_ridge_deviations_grow_exponentially_up_to_the_kerb() -> None:
+    env = PointPathEnv(horizon=200)
+
+    def feed_forward(observation: dict[str, Any]) -> np.ndarray:
+        middle = float(observation["state"][0]) + 0.5 * point_path.SPEED * point_path.DT
+        return np.array([-4.0 * point_path.SPEED**2 * np.sin(2.0 * middle)], dtype=np.float32)
+
+    observation, info = env.reset(seed=2)
+    deviations = [info["deviation"]]
+    for _ in range(200):
+        observation, reward, *_, info = env.step(feed_forward(observation))
+        assert reward == pytest.approx(-abs(info["deviation"]))
+        deviations.append(info["deviation"])
+    assert np.abs(deviations).max() == pytest.approx(point_path.KERB)
+    straying = np.abs(deviations)[10:25]
+    rate = np.log(straying[-1] / straying[0]) / ((len(straying) - 1) * point_path.DT)
+    assert rate == pytest.approx(np.sqrt(env.instability), rel=0.3)
 
 
 def test_the_expert_rejects_process_noise_that_no_open_loop_survives() -> None:
@@ -134,7 +153,8 @@ def test_the_expert_rejects_process_noise_that_no_open_loop_survives() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"horizon": 0}, {"process_noise": -1.0}, {"render_mode": "human"}]
+    "arguments",
+    [{"horizon": 0}, {"process_noise": -1.0}, {"instability": 5.0}, {"render_mode": "human"}],
 )
 def test_point_path_refuses_bad_arguments(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(arguments))):
