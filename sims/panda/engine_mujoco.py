@@ -14,43 +14,48 @@ _STATE = mujoco.mjtState.mjSTATE_INTEGRATION
 
 
 class MujocoEngine:
-    """See `sims.panda.engine.Engine`; continuing from a saved state is bit-identical."""
+    """See `sims.panda.engine.Engine`; continuing from a saved state is bit-identical.
+
+    Attributes:
+        model: The scene as MuJoCo compiled it.
+        data: Its state.
+    """
 
     def __init__(self, scene: Scene, *, window: bool = False) -> None:
-        self._model = scene_model(scene)
-        self._data = mujoco.MjData(self._model)
+        self.model = scene_model(scene)
+        self.data = mujoco.MjData(self.model)
         self._picture: Any = None
         self._window = window
         self._viewer: Any = None
-        data = self._data
-        site = self._model.site("tcp").id
+        data = self.data
+        site = self.model.site("tcp").id
         self.tcp_position: Array = data.site_xpos[site]
         self.tcp_rotation: Array = data.site_xmat[site].reshape(3, 3)
         self.fingers: Array = data.qpos[7:9]
         self.cube_position: Array = np.zeros(3)
         self.cube_rotation: Array = np.eye(3)
         if scene.cube:
-            body = self._model.body("cube").id
+            body = self.model.body("cube").id
             self.cube_position = data.xpos[body]
             self.cube_rotation = data.xmat[body].reshape(3, 3)
         self._targets = np.empty(9)
-        self._state_size = mujoco.mj_stateSize(self._model, _STATE)
+        self._state_size = mujoco.mj_stateSize(self.model, _STATE)
 
     def reset(self, arm: Array, finger: float, cube: Array | None) -> None:
         """Stand still; see `Engine.reset`."""
-        data = self._data
-        mujoco.mj_resetData(self._model, data)
+        data = self.data
+        mujoco.mj_resetData(self.model, data)
         data.qpos[:7] = arm
         data.qpos[7:9] = finger
         data.ctrl[:] = data.qpos[:9]
         if cube is not None:
             data.qpos[9:12] = cube[0], cube[1], panda.CUBE_HALF
             data.qpos[12:16] = np.cos(cube[2] / 2), 0.0, 0.0, np.sin(cube[2] / 2)
-        mujoco.mj_kinematics(self._model, data)
+        mujoco.mj_kinematics(self.model, data)
 
     def step(self, start: Array, end: Array) -> None:
         """Simulate one tick; see `Engine.step`."""
-        model, data, ctrl = self._model, self._data, self._data.ctrl
+        model, data, ctrl = self.model, self.data, self.data.ctrl
         np.subtract(end, start, out=self._targets)
         self._targets /= panda.CHUNKS
         ctrl[:] = start
@@ -62,27 +67,27 @@ class MujocoEngine:
 
     def set_goal(self, position: Array) -> None:
         """Move the goal's marker; see `Engine.set_goal`."""
-        self._model.site("goal").pos[:] = position
-        mujoco.mj_kinematics(self._model, self._data)
+        self.model.site("goal").pos[:] = position
+        mujoco.mj_kinematics(self.model, self.data)
 
     def get_state(self) -> Array:
         """MuJoCo's integration state: time, positions, velocities, controls, warm start."""
         state = np.empty(self._state_size)
-        mujoco.mj_getState(self._model, self._data, state, _STATE)
+        mujoco.mj_getState(self.model, self.data, state, _STATE)
         return state
 
     def set_state(self, state: Array) -> None:
         """Return to a saved state; see `Engine.set_state`."""
-        mujoco.mj_setState(self._model, self._data, state, _STATE)
-        mujoco.mj_kinematics(self._model, self._data)
+        mujoco.mj_setState(self.model, self.data, state, _STATE)
+        mujoco.mj_kinematics(self.model, self.data)
 
     def render(self) -> NDArray[np.uint8]:
         """The view of the camera ``front``; the first call opens a GL context."""
         if self._picture is None:
             from sims.panda.picture import Picture
 
-            self._picture = Picture(self._model)
-        pixels: NDArray[np.uint8] = self._picture.draw(self._data)
+            self._picture = Picture(self.model)
+        pixels: NDArray[np.uint8] = self._picture.draw(self.data)
         return pixels
 
     def show(self) -> None:
@@ -93,7 +98,7 @@ class MujocoEngine:
             import mujoco.viewer
 
             self._viewer = mujoco.viewer.launch_passive(
-                self._model, self._data, show_left_ui=False, show_right_ui=False
+                self.model, self.data, show_left_ui=False, show_right_ui=False
             )
         self._viewer.sync()
 

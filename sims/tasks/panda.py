@@ -113,7 +113,8 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
         self._memory = np.zeros(7 + 9 + 3 + 1)
         self._pose = self._memory[0:7]
         self._quaternion, self._position = self._pose[:4], self._pose[4:]
-        self._joints = self._memory[7:16]
+        self.joint_targets = self._memory[7:16]
+        """Commanded joints (9,): seven of the arm in rad, two fingers in m."""
         self._goal = self._memory[16:19]
         self._held = self._memory[19:20]
         self._quaternion[:] = _DOWN
@@ -156,9 +157,9 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
         self._goal[:] = 0.0
         self._held[:] = 0.0
         cube = self._place()
-        self._joints[:7] = self._kinematics.settle(self._pose)
-        self._joints[7:] = panda.FINGER_STROKE
-        self.engine.reset(self._joints[:7], panda.FINGER_STROKE, cube)
+        self.joint_targets[:7] = self._kinematics.settle(self._pose)
+        self.joint_targets[7:] = panda.FINGER_STROKE
+        self.engine.reset(self.joint_targets[:7], panda.FINGER_STROKE, cube)
         if self.scene.goal:
             self.engine.set_goal(self._goal)
         if self.render_mode == "human":
@@ -172,11 +173,11 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
         command = _checked(action)
         self._move_target(command)
         self._joint_goal[:7] = self._kinematics.solve(
-            self._joints[:7], self._pose, 1.0 / panda.RATE
+            self.joint_targets[:7], self._pose, 1.0 / panda.RATE
         )
         self._joint_goal[7:] = self._finger_target(command[6])
-        self.engine.step(self._joints, self._joint_goal)
-        self._joints[:] = self._joint_goal
+        self.engine.step(self.joint_targets, self._joint_goal)
+        self.joint_targets[:] = self._joint_goal
         success = self._success()
         self._held[0] = self._held[0] + 1.0 if success else 0.0
         if self.render_mode == "human":
@@ -258,7 +259,7 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
     def _finger_target(self, opening: float) -> float:
         """The next finger target, m: towards ``opening``, at a finite speed and on a leash."""
         travel = panda.FINGER_SPEED / panda.RATE
-        before = float(self._joints[7])
+        before = float(self.joint_targets[7])
         target = min(max(opening * panda.FINGER_STROKE, before - travel), before + travel)
         fingers = self.engine.fingers
         now = 0.5 * float(fingers[0] + fingers[1])

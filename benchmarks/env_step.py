@@ -1,0 +1,90 @@
+"""``env.step`` of PandaLift against the bare ``mj_step`` calls inside it.
+
+Both run the same states and controls: an expert's episodes are recorded once, then stepped as
+the environment does it and as a loop around ``mj_step`` alone, in turns, so that a busy machine
+slows both. The environment is the one that ``gymnasium.make`` gives, wrappers included.
+"""
+
+import time
+from typing import Any
+
+import gymnasium
+import mujoco
+import numpy as np
+
+import sims  # noqa: F401  registers the environments
+from sims.experts import make_expert
+from sims.panda.model import CHUNKS, SUBSTEPS
+
+EPISODES = 20
+ROUNDS = 7
+GOAL = 1.25
+
+
+def run() -> list[dict[str, Any]]:
+    """Rows of what, value, unit, reference, ratio, goal, met."""
+    env = gymnasium.make("ilrobot/PandaLift-v0")
+    inner: Any = env.unwrapped
+    model, data = inner.engine.model, inner.engine.data
+    episodes = [_record(env, seed) for seed in range(EPISODES)]
+    ticks = sum(len(actions) for _, actions, _ in episodes)
+
+    def step_environment() -> float:
+        spent = 0.0
+        for state, actions, _ in episodes:
+            env.reset(seed=0)
+            inner.set_state(state)
+            began = time.perf_counter()
+            for action in actions:
+                env.step(action)
+            spent += time.perf_counter() - began
+        return spent / ticks
+
+    def step_physics() -> float:
+        spent = 0.0
+        for state, _, controls in episodes:
+            inner.set_state(state)
+            ctrl = data.ctrl
+            began = time.perf_counter()
+            for control in controls:
+                ctrl[:] = control
+                mujoco.mj_step(model, data, SUBSTEPS)
+            spent += time.perf_counter() - began
+        return spent / ticks
+
+    rounds = np.array([(step_environment(), step_physics()) for _ in range(ROUNDS)])
+    ratio = float(np.median(rounds[:, 0] / rounds[:, 1]))
+    step, physics = 1e6 * np.median(rounds, axis=0)
+    return [
+        {
+            "what": f"env.step of PandaLift ({CHUNKS * SUBSTEPS} physics steps)",
+            "value": round(float(step), 1),
+            "unit": "µs",
+            "reference": f"bare mj_step: {physics:.1f} µs",
+            "ratio": round(ratio, 3),
+            "goal": f"<= {GOAL}",
+            "met": ratio <= GOAL,
+        }
+    ]
+
+
+def _record(env: Any, seed: int) -> tuple[Any, list[Any], list[Any]]:
+    """The expert's episode: first state, actions, and the controls of every chunk."""
+    inner, expert = env.unwrapped, make_expert(env)
+    observation, _ = env.reset(seed=seed)
+    expert.reset(seed)
+    state, actions, controls = inner.get_state(), [], []
+    done = False
+    while not done:
+        before = inner.joint_targets.copy()
+        actions.append(expert.act(observation))
+        observation, _, terminated, truncated, _ = env.step(actions[-1])
+        part = (inner.joint_targets - before) / CHUNKS
+        controls += [before + (i + 1) * part for i in range(CHUNKS)]
+        done = terminated or truncated
+    return state, actions, controls
+
+
+if __name__ == "__main__":
+    for row in run():
+        print(", ".join(f"{key}: {value}" for key, value in row.items()))
