@@ -33,7 +33,8 @@ _SPACING = 7.0
 
 def _faces() -> tuple[Array, Array]:
     (bar_x, bar_y), (stem_x, stem_y) = BOX_HALF_SIZES
-    top, under, bottom = -CENTRE_OF_MASS[1], 2 * bar_y - CENTRE_OF_MASS[1], 0.0
+    top = -CENTRE_OF_MASS[1]
+    under = top + 2 * bar_y
     bottom = under + 2 * stem_y
     # The pusher's own radius keeps it this far from the inner corners.
     inner = PUSHER_RADIUS + 2.0
