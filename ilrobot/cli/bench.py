@@ -1,0 +1,113 @@
+"""``ilrobot bench``: measure speed against goals."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tyro.conf import Positional
+
+from ilrobot.errors import UserError, WorkFailed
+
+
+@dataclass
+class Bench:
+    """Measure speed on this machine: each row beside its reference and its goal.
+
+    A missed goal is reported and is no failure. Example: ilrobot bench startup
+    """
+
+    name: Positional[str] = ""
+    """Which benchmark; 'all' runs each of them, none lists them."""
+
+    json: bool = False
+    """Print one JSON object as the last line."""
+
+    def run(self) -> int:
+        """Run it and print its rows."""
+        from ilrobot.cli.diagnosis.machine import describe_machine
+        from ilrobot.cli.output import console, print_json
+
+        known = benchmark_names(source_checkout())
+        if self.name not in ("all", *known):
+            wrong = f"no benchmark '{self.name}'" if self.name else "no benchmark was named"
+            raise UserError(f"{wrong}; choose one of {', '.join(known)} or all")
+        machine = describe_machine()
+        print(machine)
+        rows: list[dict[str, Any]] = []
+        for name in known if self.name == "all" else (self.name,):
+            with console.status(f"measuring {name}"):
+                measured = run_benchmark(name)
+            _print(name, measured)
+            rows += [{"benchmark": name, **row} for row in measured]
+        if self.json:
+            print_json({"name": self.name, "machine": machine, "rows": rows})
+        return 0
+
+
+def source_checkout() -> Path:
+    """The folder that holds ``benchmarks``.
+
+    Raises:
+        UserError: The package was installed without it.
+    """
+    import ilrobot
+
+    root = Path(ilrobot.__file__).parents[1]
+    if not (root / "benchmarks" / "__init__.py").exists():
+        raise UserError("benchmarks come with the source checkout; clone it and call make setup")
+    return root
+
+
+def benchmark_names(root: Path) -> list[str]:
+    """Names of the benchmarks in a checkout."""
+    files = (root / "benchmarks").glob("[!_]*.py")
+    return sorted(file.stem for file in files)
+
+
+def run_benchmark(name: str) -> list[dict[str, Any]]:
+    """The rows of one benchmark.
+
+    Raises:
+        WorkFailed: It raised.
+    """
+    root = str(source_checkout())
+    if root not in sys.path:
+        sys.path.insert(0, root)
+    try:
+        rows: list[dict[str, Any]] = importlib.import_module(f"benchmarks.{name}").run()
+    except (UserError, WorkFailed):
+        raise
+    except Exception as error:
+        words = " ".join(str(error).split()) or type(error).__name__
+        raise WorkFailed(f"benchmark '{name}' failed: {words}") from error
+    return rows
+
+
+def _print(name: str, rows: Sequence[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=name, title_justify="left", title_style="bold", box=None)
+    table.add_column("what", overflow="fold")
+    for column in ("value", "unit", "reference", "ratio", "goal", "met"):
+        table.add_column(column, justify="left" if column in ("unit", "goal") else "right")
+    for row in rows:
+        met = {True: "[green]yes[/]", False: "[red]no[/]", None: ""}[row["met"]]
+        numbers = [_number(row[key]) for key in ("value", "reference", "ratio")]
+        value, reference, ratio = numbers
+        goal = row["goal"]
+        words = escape(goal) if isinstance(goal, str) else _number(goal)
+        table.add_row(escape(row["what"]), value, row["unit"], reference, ratio, words, met)
+    Console(highlight=False).print(table)
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -1,0 +1,1 @@
+"""What works on this machine: each check is a function that returns findings."""

@@ -1,0 +1,128 @@
+"""``ilrobot view``: look at an episode or at the report of a run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tyro.conf import Positional
+
+from ilrobot.errors import UserError
+
+if TYPE_CHECKING:
+    from ilrobot.data.dataset import Dataset
+
+
+@dataclass
+class View:
+    """Look at a recording or at a run, as one HTML file with plots and film.
+
+    Prints the file's path, and opens it in a browser where there is a display.
+
+    Examples: ilrobot view data/lift --episode 3; ilrobot view runs/bc
+    """
+
+    path: Positional[Path]
+    """A dataset's folder, or a run's."""
+
+    episode: int | None = None
+    """Which episode of a dataset, counted from 0 (default: the first)."""
+
+    output: Path | None = None
+    """The file to write (default: below runs/view for an episode, report.html in a run)."""
+
+    rerun: bool = False
+    """Write an episode as a .rrd file for the rerun viewer instead (needs rerun-sdk)."""
+
+    def run(self) -> int:
+        """Write the file, print its path, show it."""
+        if not self.path.exists():
+            raise UserError(f"nothing at {self.path}; give the folder of a dataset or of a run")
+        if (self.path / "meta" / "info.json").exists():
+            file = self._view_episode()
+        elif (self.path / "run.json").exists():
+            file = self._view_run()
+        elif (self.path / "report.html").exists():
+            file = self.path / "report.html"
+        elif self.path.suffix == ".onnx":
+            raise UserError(f"{self.path} is a policy; 'ilrobot info {self.path}' describes it")
+        else:
+            raise UserError(
+                f"{self.path} is neither a dataset (no meta/info.json) nor a run (no run.json)"
+            )
+        print(file)
+        if file.suffix == ".html":
+            _show(file)
+        return 0
+
+    def _view_run(self) -> Path:
+        from ilrobot.report.html import write_report
+        from ilrobot.report.run import run_report
+
+        if self.episode is not None or self.rerun:
+            raise UserError(f"{self.path} is a run; --episode and --rerun are for datasets")
+        file = self.output or self.path / "report.html"
+        write_report(file, run_report(self.path))
+        return file
+
+    def _view_episode(self) -> Path:
+        from ilrobot.data.dataset import Dataset
+
+        dataset, index = Dataset.open(self.path), self.episode or 0
+        if not 0 <= index < dataset.num_episodes:
+            raise UserError(
+                f"{self.path} has no episode {index}; --episode goes from 0 to "
+                f"{dataset.num_episodes - 1}"
+            )
+        name = f"{self.path.resolve().name}-episode-{index}"
+        suffix = ".rrd" if self.rerun else ".html"
+        file = self.output or Path("runs") / "view" / f"{name}{suffix}"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if self.rerun:
+            from ilrobot.cli.rerun import write_recording
+
+            write_recording(file, dataset, index)
+        else:
+            _write_episode(file, dataset, index)
+        return file
+
+
+def _write_episode(file: Path, dataset: Dataset, index: int) -> None:
+    import tempfile
+
+    import sims  # noqa: F401 (registers our tasks)
+    from ilrobot.cli.output import console
+    from ilrobot.report.html import write_report
+    from ilrobot.report.recording import (
+        cameras,
+        episode_report,
+        recorded_frames,
+        simulated_frames,
+    )
+    from ilrobot.report.video import write_video
+
+    films, excuse = {}, ""
+    with tempfile.TemporaryDirectory() as folder:
+        for camera in cameras(dataset):
+            films[camera] = Path(folder) / f"{camera}.mp4"
+            write_video(films[camera], recorded_frames(dataset, index, camera), dataset.fps)
+        if not films:
+            film = Path(folder) / "simulator.mp4"
+            try:
+                with console.status("drawing the recorded states"):
+                    write_video(film, simulated_frames(dataset, index), dataset.fps)
+                films["From the recorded states of the simulator"] = film
+            except UserError as error:
+                excuse = f"No film: {error}."
+        write_report(file, episode_report(dataset, index, films, excuse))
+
+
+def _show(file: Path) -> None:
+    display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if display or sys.platform == "darwin":
+        import webbrowser
+
+        webbrowser.open(file.resolve().as_uri())

@@ -1,0 +1,136 @@
+"""The report of one recorded episode: its story, its curves, and its film where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from ilrobot.data.dataset import Dataset
+from ilrobot.data.episode import Episode
+from ilrobot.data.layout import VIDEO
+from ilrobot.env import make_env
+from ilrobot.errors import UserError
+from ilrobot.report import html, plots
+from ilrobot.report.episode import episode_chart
+
+#: Half the distance between two frames at 1 kHz; times in mp4 are rounded.
+_TIME_TOLERANCE = 5e-4
+
+
+def episode_report(
+    dataset: Dataset, index: int, films: dict[str, Path], excuse: str
+) -> html.Report:
+    """What happened in one episode.
+
+    Args:
+        dataset: Where it stands.
+        index: Which one, counted from 0.
+        films: Name of a camera → mp4.
+        excuse: Why there is no film, where `films` is empty.
+    """
+    episode = dataset.episode(index)
+    info = episode.info
+    seconds = len(episode) / info.rate
+    shown = [html.video_html(path, name) for name, path in films.items()] or [html.note(excuse)]
+    sections = [html.Section("Film", shown)]
+    if "control.source" in episode.columns:
+        strip = plots.Strip.of(episode, 1)
+        if len(set(strip.sources)) > 1:
+            picture = html.figure(plots.intervention_timeline([strip]))
+            sections.append(html.Section("Who acted when", [picture]))
+    curves = html.figure(
+        episode_chart(episode, dataset.spec),
+        "Elements of a feature that share a unit share a panel; the background says who acted.",
+    )
+    sections.append(html.Section("Actions and observations", [curves]))
+    facts = {
+        "task": info.task,
+        "judged by": str(info.judge),
+        "seed": "" if info.seed is None else str(info.seed),
+        "operator": info.operator,
+        "device": info.device,
+        "mapping": info.mapping_hash,
+        "policy": info.policy_hash,
+        "dataset": str(dataset.path),
+    }
+    return html.Report(
+        title=f"Episode {index} of {dataset.path.resolve().name}",
+        summary=info.task,
+        figures={
+            "outcome": str(info.outcome),
+            "length": f"{seconds:.1f} s",
+            "ticks": f"{len(episode)} at {info.rate:g} Hz",
+            **_takeovers(episode),
+        },
+        facts={name: value for name, value in facts.items() if value},
+        sections=sections,
+    )
+
+
+def cameras(dataset: Dataset) -> list[str]:
+    """Names of the features that are kept as video files."""
+    return [key for key, feature in dataset.features.items() if feature["dtype"] == "video"]
+
+
+def recorded_frames(dataset: Dataset, index: int, camera: str) -> Iterator[NDArray[np.uint8]]:
+    """The pictures of one camera in one episode, H×W×3 uint8.
+
+    Raises:
+        UserError: The video file is missing or cannot be decoded.
+    """
+    files = sorted((dataset.path / "meta" / "episodes").rglob("*.parquet"))
+    rows = [row for file in files for row in pq.read_table(file).to_pylist()]
+    row = rows[index]
+    place = {f"{part}_index": row[f"videos/{camera}/{part}_index"] for part in ("chunk", "file")}
+    path = dataset.path / VIDEO.format(video_key=camera, **place)
+    first = row[f"videos/{camera}/from_timestamp"] - _TIME_TOLERANCE
+    last = row[f"videos/{camera}/to_timestamp"] - _TIME_TOLERANCE
+    try:
+        with av.open(str(path)) as film:
+            stream = film.streams.video[0]
+            film.seek(int(max(0.0, first) / float(stream.time_base or 1)), stream=stream)
+            for frame in film.decode(stream):
+                if frame.time is None or frame.time < first:
+                    continue
+                if frame.time >= last:
+                    break
+                yield np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
+    except (OSError, av.FFmpegError) as error:
+        raise UserError(f"{path}: cannot be played ({error}); copy the dataset again") from error
+
+
+def simulated_frames(dataset: Dataset, index: int) -> Iterator[NDArray[np.uint8]]:
+    """The episode seen again: each recorded state is put back into its simulator and drawn.
+
+    Raises:
+        UserError: The recording holds no states, or its task cannot be made or drawn here.
+    """
+    episode = dataset.episode(index)
+    if "sim.state" not in episode.columns:
+        raise UserError("the recording holds neither pictures nor states of a simulator")
+    env = make_env(dataset.spec.task, dataset.spec.task_options, render_mode="rgb_array")
+    try:
+        if not env.can_restore:
+            raise UserError(f"{dataset.spec.task} cannot be put back into a recorded state")
+        env.reset(episode.info.seed)
+        states: NDArray[Any] = episode.columns["sim.state"]
+        for state in states:
+            env.set_state(state)
+            try:
+                yield env.render()
+            except RuntimeError as error:  # what a simulator raises that finds no GL
+                raise UserError(f"this machine cannot draw it: {error}") from error
+    finally:
+        env.close()
+
+
+def _takeovers(episode: Episode) -> dict[str, str]:
+    if "control.intervention_id" not in episode.columns:
+        return {}
+    return {"interventions": str(int(episode.columns["control.intervention_id"].max()) + 1)}

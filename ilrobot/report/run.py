@@ -1,0 +1,158 @@
+"""The report of a run, from what its folder holds: settings, metrics, rounds of interventions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ilrobot.data.dataset import Dataset
+from ilrobot.errors import UserError
+from ilrobot.report import html, plots
+
+
+def run_report(path: Path) -> html.Report:
+    """Read a run and say what it came to.
+
+    Args:
+        path: Its folder, with ``run.json``.
+
+    Raises:
+        UserError: ``run.json`` or a ``metrics.jsonl`` is damaged.
+    """
+    run = _read_object(path / "run.json")
+    kind = str(run.get("kind", "run"))
+    status = str(run.get("status", "unknown"))
+    sections = [_learning(path)]
+    if run.get("rounds"):
+        sections.append(_rounds(path, run))
+    sections.append(html.Section("Settings", [html.definitions(_flat(run, skip=_SHOWN_ELSEWHERE))]))
+    return html.Report(
+        title=path.resolve().name,
+        summary=f"A {kind} run, {'finished' if status == 'done' else f'status: {status}'}.",
+        figures=_figures(run),
+        sections=sections,
+        facts={
+            "folder": str(path),
+            "made by": f"ilrobot {run.get('version', 'of unknown version')}",
+        },
+    )
+
+
+#: The specification is for programs; the rest stands elsewhere in the report.
+_SHOWN_ELSEWHERE = frozenset({"spec", "rounds", "kind", "status", "version"})
+
+
+def _figures(run: Mapping[str, Any]) -> dict[str, str]:
+    figures = {}
+    dataset = run.get("dataset")
+    if isinstance(dataset, dict):
+        for key in ("episodes", "frames"):
+            if key in dataset:
+                figures[key] = f"{dataset[key]:,}"
+    if isinstance(run.get("seconds"), int | float):
+        figures["training time"] = _duration(run["seconds"])
+    rounds = run.get("rounds")
+    if rounds:
+        figures["rounds"] = str(len(rounds))
+        figures["interventions"] = str(sum(row["interventions"] for row in rounds))
+    return figures
+
+
+def _learning(path: Path) -> html.Section:
+    files = [path / "metrics.jsonl", *sorted(path.glob("round-*/metrics.jsonl"), key=_number)]
+    curves = {file.parent.resolve().name: _read_lines(file) for file in files if file.exists()}
+    curves = {name: rows for name, rows in curves.items() if rows}
+    if not curves:
+        return html.Section("Learning curves", [html.note("This run has logged no metrics yet.")])
+    chart = html.figure(plots.learning_curves(curves), "Loss by training step.")
+    cells = [
+        [name, *(_last(rows, key) for key in ("step", "loss", "validation_loss"))]
+        for name, rows in curves.items()
+    ]
+    headers = ["", "steps", "last loss", "last held-out loss"]
+    return html.Section("Learning curves", [chart, html.table(headers, cells)])
+
+
+def _rounds(path: Path, run: Mapping[str, Any]) -> html.Section:
+    cells = [
+        [
+            f"Round {row['round']}",
+            f"{row['autonomous']} of {row['episodes']}",
+            f"{row['successes']} of {row['episodes']}",
+            str(row["interventions"]),
+            f"{row['human_steps'] / max(1, row['steps']):.0%}",
+        ]
+        for row in run["rounds"]
+    ]
+    headers = ["", "done without help", "done at all", "interventions", "steps by the person"]
+    blocks = [html.table(headers, cells)]
+    strips = _strips(path, run)
+    if strips:
+        timeline = plots.intervention_timeline(strips)
+        blocks.insert(0, html.figure(timeline, "One strip per episode, in the order of recording."))
+    return html.Section("Who acted when", blocks)
+
+
+def _strips(path: Path, run: Mapping[str, Any]) -> list[plots.Strip]:
+    if not (path / "dataset").is_dir():
+        return []
+    data, plan = Dataset.open(path / "dataset"), run["plan"]
+    strips = []
+    for index in range(run["demonstration_episodes"], data.num_episodes):
+        seed = data.infos[index].seed
+        if seed is not None:
+            number = (seed - plan["seed"]) // plan["episodes"] + 1
+            strips.append(plots.Strip.of(data.episode(index), number))
+    return strips
+
+
+def _flat(value: Any, name: str = "", skip: frozenset[str] = frozenset()) -> dict[str, str]:
+    if isinstance(value, dict):
+        found: dict[str, str] = {}
+        for key, inner in value.items():
+            if key not in skip:
+                found.update(_flat(inner, f"{name}.{key}" if name else str(key)))
+        return found
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return {name: text}
+
+
+def _read_object(file: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(file.read_text())
+    except (ValueError, OSError) as error:
+        raise UserError(f"{file}: cannot be read ({error}); the run must be made again") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{file}: holds no JSON object; the run must be made again")
+    return value
+
+
+def _read_lines(file: Path) -> list[dict[str, Any]]:
+    rows = []
+    lines = file.read_text().splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            rows.append(json.loads(line))
+        except ValueError as error:
+            if number == len(lines):
+                break  # a run that is being written, or was cut off, ends in half a line
+            raise UserError(f"{file}: line {number} is damaged; delete it") from error
+    return rows
+
+
+def _last(rows: list[dict[str, Any]], key: str) -> str:
+    values = [row[key] for row in rows if row.get(key) is not None]
+    if not values:
+        return ""
+    return f"{values[-1]:,}" if isinstance(values[-1], int) else f"{values[-1]:.4g}"
+
+
+def _number(file: Path) -> int:
+    digits = file.parent.name.removeprefix("round-")
+    return int(digits) if digits.isdigit() else 0
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
