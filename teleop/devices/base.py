@@ -1,0 +1,65 @@
+"""What a device reports: named axes and buttons, as on a pad, whichever device it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+#: Sticks, in -1 … 1; to the right and down are positive, as SDL reports them.
+STICK_AXES = ("leftx", "lefty", "rightx", "righty")
+#: Triggers, in 0 (released) … 1 (pulled).
+TRIGGER_AXES = ("lefttrigger", "righttrigger")
+AXES = STICK_AXES + TRIGGER_AXES
+
+#: SDL's names of the buttons of a game controller, in SDL's order.
+BUTTONS = (
+    "a",
+    "b",
+    "x",
+    "y",
+    "back",
+    "guide",
+    "start",
+    "leftstick",
+    "rightstick",
+    "leftshoulder",
+    "rightshoulder",
+    "dpup",
+    "dpdown",
+    "dpleft",
+    "dpright",
+)
+
+
+@dataclass(frozen=True)
+class DeviceState:
+    """What a device reports at one poll.
+
+    Attributes:
+        axes: Name to position; an axis that is not named rests at 0. See `AXES`.
+        held: Buttons that are down at this poll; a trigger that is pulled counts as one.
+        pressed: Buttons that went down since the poll before, in order; a tap that is shorter
+            than a poll is here although it is no longer held.
+        stamp: When it was polled, in seconds of the loop's clock.
+        connected: Whether the device is there; if not, axes rest and nothing is held.
+    """
+
+    axes: Mapping[str, float] = field(default_factory=dict)
+    held: frozenset[str] = frozenset()
+    pressed: tuple[str, ...] = ()
+    stamp: float = 0.0
+    connected: bool = True
+
+
+class Device(Protocol):
+    """Something a person holds."""
+
+    name: str
+    """What it is, as a person would say it."""
+
+    def poll(self, now: float) -> DeviceState:
+        """What it reports; `now` is the loop's clock in seconds. Takes the presses with it."""
+
+    def close(self) -> None:
+        """Let go of it."""

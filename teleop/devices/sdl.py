@@ -1,0 +1,75 @@
+"""SDL in this process: it has one event queue, which several devices and the window share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pygame
+from pygame._sdl2 import controller
+
+Listener = Callable[[Any], None]
+
+#: SDL's video drivers that show nothing.
+HEADLESS_DRIVERS = frozenset({"dummy", "offscreen"})
+
+_listeners: list[Listener] = []
+
+
+def start() -> None:
+    """Start what pads need; without a window that is open already, video stays a dummy.
+
+    SDL delivers the events of pads through its video subsystem's queue, so that one has to run.
+    """
+    if not pygame.display.get_init():
+        before = os.environ.get("SDL_VIDEODRIVER")
+        os.environ["SDL_VIDEODRIVER"] = "dummy"
+        try:
+            pygame.display.init()
+        finally:
+            if before is None:
+                del os.environ["SDL_VIDEODRIVER"]
+            else:
+                os.environ["SDL_VIDEODRIVER"] = before
+    if not controller.get_init():
+        controller.init()
+
+
+def start_display() -> bool:
+    """Start SDL's video as this machine offers it; False where it has no display."""
+    if pygame.display.get_init() and pygame.display.get_driver() in HEADLESS_DRIVERS:
+        pygame.display.quit()
+    try:
+        pygame.display.init()
+    except pygame.error:
+        return False
+    if pygame.display.get_driver() in HEADLESS_DRIVERS:
+        pygame.display.quit()
+        return False
+    return True
+
+
+def stop() -> None:
+    """Quit SDL and forget every listener."""
+    _listeners.clear()
+    controller.quit()
+    pygame.quit()
+
+
+def subscribe(listener: Listener) -> None:
+    """Hand every event from now on to `listener`."""
+    _listeners.append(listener)
+
+
+def unsubscribe(listener: Listener) -> None:
+    """Hand it no more events; nothing happens if it hears none already."""
+    if listener in _listeners:
+        _listeners.remove(listener)
+
+
+def pump() -> None:
+    """Take every event from the queue and hand it to each listener, in order."""
+    for event in pygame.event.get():
+        for listener in tuple(_listeners):
+            listener(event)

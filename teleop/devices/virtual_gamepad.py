@@ -1,0 +1,145 @@
+"""A pad made of software, which SDL takes for a real one.
+
+What moves it, a simulated person or a test, so goes through the very code that reads real pads.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import sys
+from pathlib import Path
+
+import pygame
+
+from ilrobot.errors import UserError
+from teleop.devices import sdl
+from teleop.devices.base import AXES, BUTTONS, TRIGGER_AXES
+
+_GAMECONTROLLER = 1
+_counter = itertools.count(1)
+
+
+class _Description(ctypes.Structure):
+    """SDL_VirtualJoystickDesc of SDL 2.24 and later (SDL_joystick.h)."""
+
+    _fields_ = (
+        *((name, ctypes.c_uint16) for name in ("version", "type", "axes", "buttons", "hats")),
+        *((name, ctypes.c_uint16) for name in ("vendor", "product", "padding")),
+        ("button_mask", ctypes.c_uint32),
+        ("axis_mask", ctypes.c_uint32),
+        ("name", ctypes.c_char_p),
+        *((name, ctypes.c_void_p) for name in ("userdata", "update", "player", "rumble")),
+        *((name, ctypes.c_void_p) for name in ("rumble_triggers", "set_led", "send_effect")),
+    )
+
+
+class VirtualGamepad:
+    """A virtual SDL controller with two sticks, two triggers and fifteen named buttons.
+
+    Args:
+        name: What SDL shall call it; must differ from other pads' names if `Gamepad` is to find
+            this one (None: a name of its own).
+
+    Raises:
+        UserError: This machine's SDL cannot make one.
+    """
+
+    def __init__(self, name: str | None = None) -> None:
+        sdl.start()
+        self.name = name or f"ilrobot virtual pad {next(_counter)}"
+        self._sdl = _library()
+        self._joystick = ctypes.c_void_p()
+        self._instance = -1
+        self.attach()
+
+    @property
+    def attached(self) -> bool:
+        """Whether it is plugged in."""
+        return self._instance >= 0
+
+    def attach(self) -> None:
+        """Plug it in, everything at rest."""
+        if self.attached:
+            return
+        self._encoded = self.name.encode()
+        description = _Description(
+            version=1,
+            type=_GAMECONTROLLER,
+            axes=len(AXES),
+            buttons=len(BUTTONS),
+            name=self._encoded,
+            button_mask=(1 << len(BUTTONS)) - 1,
+            axis_mask=(1 << len(AXES)) - 1,
+        )
+        index = self._sdl.SDL_JoystickAttachVirtualEx(ctypes.byref(description))
+        if index < 0:
+            raise UserError(f"SDL cannot make a virtual gamepad: {pygame.get_error()}")
+        self._joystick = ctypes.c_void_p(self._sdl.SDL_JoystickOpen(index))
+        self._instance = self._sdl.SDL_JoystickInstanceID(self._joystick)
+        for axis in AXES:
+            self.set_axis(axis, 0.0)
+
+    def detach(self) -> None:
+        """Unplug it."""
+        if not self.attached:
+            return
+        for index in range(self._sdl.SDL_NumJoysticks()):
+            if self._sdl.SDL_JoystickGetDeviceInstanceID(index) == self._instance:
+                self._sdl.SDL_JoystickDetachVirtual(index)
+                break
+        self._sdl.SDL_JoystickClose(self._joystick)
+        self._instance = -1
+
+    def set_axis(self, axis: str, value: float) -> None:
+        """Move a stick's axis to -1 … 1 or a trigger to 0 … 1; SDL keeps 16 bits of it."""
+        if axis in TRIGGER_AXES:
+            raw = round(value * 65535.0) - 32768
+        else:
+            raw = round(value * 32767.0)
+        raw = min(max(raw, -32768), 32767)
+        self._sdl.SDL_JoystickSetVirtualAxis(self._joystick, AXES.index(axis), ctypes.c_int16(raw))
+        self._sdl.SDL_JoystickUpdate()
+
+    def press(self, button: str) -> None:
+        """Press a button and keep it down."""
+        self._set_button(button, 1)
+
+    def release(self, button: str) -> None:
+        """Let a button go."""
+        self._set_button(button, 0)
+
+    def tap(self, button: str) -> None:
+        """Press and let go at once."""
+        self.press(button)
+        self.release(button)
+
+    def close(self) -> None:
+        """Unplug it."""
+        self.detach()
+
+    def _set_button(self, button: str, down: int) -> None:
+        self._sdl.SDL_JoystickSetVirtualButton(self._joystick, BUTTONS.index(button), down)
+        # SDL compares states only when it updates: a press and a release in between would vanish.
+        self._sdl.SDL_JoystickUpdate()
+
+
+def _library() -> ctypes.CDLL:
+    """The very SDL that pygame has loaded; a second copy would have queues of its own."""
+    library = ctypes.CDLL(str(_library_path()))
+    library.SDL_JoystickOpen.restype = ctypes.c_void_p
+    return library
+
+
+def _library_path() -> Path:
+    if sys.platform == "linux":
+        for line in Path("/proc/self/maps").read_text().splitlines():
+            path = Path(line.split(maxsplit=5)[-1])
+            if path.name.startswith(("libSDL2-2", "libSDL2.so")):
+                return path
+    else:
+        folder = Path(pygame.__file__).parent
+        for pattern in ("SDL2.dll", ".dylibs/libSDL2-2*.dylib"):
+            for path in folder.glob(pattern):
+                return path
+    raise UserError("pygame's SDL library was not found; reinstall it: pip install pygame")

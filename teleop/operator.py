@@ -1,0 +1,184 @@
+"""A simulated person who holds a virtual pad.
+
+It sees the task late, intends what an expert would do, and moves thumbs and fingers the way hands
+do; what it does reaches the task by SDL's events, `Gamepad` and `Mapping`, as a real person's
+hand does. In simulated time it is deterministic: the same seeds give the same presses.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ilrobot.actors import Action, Actor, Decision, Observation
+from teleop.bindings import DIRECTIONS, PadPose
+from teleop.devices.base import BUTTONS, STICK_AXES
+from teleop.devices.virtual_gamepad import VirtualGamepad
+from teleop.mapping import Intent, Mapping
+from teleop.motor_noise import Tremor, Wander
+from teleop.profile import Profile
+from teleop.takeover import Patience, Watcher
+
+
+@dataclass
+class _Glimpse:
+    """What there was to see at one tick, and what the person would do about it."""
+
+    time: float
+    observation: Observation
+    wanted: Action
+    policy_action: Action | None = None
+
+
+class Operator:
+    """One person; whether they demonstrate or watch is decided by `patience`.
+
+    Seeing late and intending is one: the expert is asked at every tick, and its answer reaches
+    the hand a reaction time later.
+
+    Args:
+        expert: Knows what to do; asked once per tick, so it may remember.
+        pad: The pad in their hands.
+        mapping: How the pad is read; a person knows what their sticks do.
+        profile: The range of traits that this person is drawn from.
+        patience: Thresholds for taking over from a policy (None: they demonstrate, and always
+            steer).
+        seed: Who the person is, and how their hand errs.
+    """
+
+    def __init__(
+        self,
+        expert: Actor,
+        pad: VirtualGamepad,
+        mapping: Mapping,
+        *,
+        profile: Profile | None = None,
+        patience: Patience | None = None,
+        seed: int = 0,
+    ) -> None:
+        self._expert, self._pad, self._mapping = expert, pad, mapping
+        self._profile = profile or Profile()
+        self._seed = seed
+        person = np.random.default_rng([seed, 3])
+        self.reaction = float(person.uniform(*self._profile.reaction))
+        self.gain = float(person.uniform(*self._profile.gain))
+        self._watcher = None if patience is None else Watcher(patience)
+        self._period = 1.0 / mapping.spec.rate
+        self.reset()
+
+    def reset(self, seed: int | None = None) -> None:
+        """Begin an episode with the hand at rest; `seed` fixes how it errs in it."""
+        self._expert.reset(seed)
+        generator = np.random.default_rng([self._seed, 0 if seed is None else 1 + seed, 4])
+        profile = self._profile
+        self._generator = generator
+        self._tremor = Tremor(generator, len(STICK_AXES), profile.tremor)
+        self._wander = Wander(generator, len(DIRECTIONS), profile.wander, profile.wander_time)
+        self._glimpses: deque[_Glimpse] = deque()
+        self._sticks = np.zeros(len(STICK_AXES))
+        self._buttons: set[str] = set()
+        self._tap_since: float | None = None
+        self._tap_delay = 0.0
+        self._tapped: dict[str, float] = {}
+        self._wants_control_since: float | None = None
+        self._engage_delay = float(generator.uniform(*profile.press_delay))
+        if self._watcher is not None:
+            self._watcher.reset()
+        self._take(np.zeros(len(STICK_AXES)), set())
+
+    def move(self, observation: Observation, now: float) -> None:
+        """Look, and move the pad accordingly; to be called before the pad is polled."""
+        wanted = self._expert.act(observation, now).action
+        self._glimpses.append(_Glimpse(now, observation, wanted))
+        seen = self._seen(now)
+        steers = seen is not None and self._wants_control(seen, now)
+        if seen is None or not steers:
+            self._tap_since = None
+            self._hold(PadPose(), set(), now)
+            return
+        intent = self._mapping.intent(seen.wanted, seen.observation)
+        buttons = self._fingers(intent, now)
+        self._hold(self._mapping.bindings.pose(self._astray(intent)), buttons, now)
+
+    def watch(self, decision: Decision) -> None:
+        """See what is executed at this tick, and what the policy wanted."""
+        if self._glimpses:
+            self._glimpses[-1].policy_action = decision.policy_action
+
+    def _seen(self, now: float) -> _Glimpse | None:
+        """The newest glimpse that is a reaction time old; older ones are forgotten."""
+        past = now - self.reaction + 1e-9
+        while len(self._glimpses) > 1 and self._glimpses[1].time <= past:
+            self._glimpses.popleft()
+        oldest = self._glimpses[0]
+        return oldest if oldest.time <= past else None
+
+    def _wants_control(self, seen: _Glimpse, now: float) -> bool:
+        if self._watcher is None:
+            return True
+        before = self._watcher.in_control
+        if seen.policy_action is not None:
+            mine = self._mapping.intent(seen.wanted, seen.observation)
+            other = self._mapping.intent(seen.policy_action, seen.observation)
+            self._watcher.look(
+                now,
+                np.asarray(mine.twist),
+                np.asarray(other.twist),
+                (mine.tap, mine.hold) != (other.tap, other.hold),
+                np.concatenate([np.ravel(v).astype(float) for v in seen.observation.values()]),
+            )
+        if self._watcher.in_control and not before:
+            self._wants_control_since = now
+            self._engage_delay = float(self._generator.uniform(*self._profile.press_delay))
+        return self._watcher.in_control
+
+    def _fingers(self, intent: Intent, now: float) -> set[str]:
+        """Buttons to hold now: the engage button, a choice, a tap that has begun."""
+        buttons = set() if intent.hold is None else {intent.hold}
+        if self._watcher is not None and self._wants_control_since is not None:
+            # The thumb leans on the stick already while the finger goes down.
+            if now - self._wants_control_since >= self._engage_delay:
+                buttons.add(self._mapping.bindings.engage)
+        if intent.tap is None or self._tapped:
+            self._tap_since = None
+        elif self._tap_since is None:
+            self._tap_since = now
+            self._tap_delay = float(self._generator.uniform(*self._profile.press_delay))
+        elif now - self._tap_since >= self._tap_delay:
+            self._tapped[intent.tap] = now
+        return buttons
+
+    def _astray(self, intent: Intent) -> NDArray[np.float64]:
+        """The twist that the hand means to give, with its gain and its slow error."""
+        twist = np.asarray(intent.twist)
+        if self._mapping.steers_speed:
+            twist = self.gain * twist
+        # The error turns and stretches the motion; where nothing is meant to move nothing strays.
+        strays = self._wander.advance(self._period)
+        steered = np.array([self._mapping.steers(i) for i in range(len(DIRECTIONS))])
+        return np.clip(twist + strays * steered * float(np.linalg.norm(twist)), -1.0, 1.0)
+
+    def _hold(self, pose: PadPose, buttons: set[str], now: float) -> None:
+        goal = np.array([pose.axes.get(axis, 0.0) for axis in STICK_AXES])
+        most = self._profile.stick_speed * self._period
+        self._sticks = self._sticks + np.clip(goal - self._sticks, -most, most)
+        trembling = self._sticks + self._tremor.at(now) * (self._sticks != 0.0)
+        self._tapped = {
+            button: since
+            for button, since in self._tapped.items()
+            if now - since < self._profile.press_time
+        }
+        self._take(trembling, buttons | pose.held | set(self._tapped))
+
+    def _take(self, sticks: NDArray[np.float64], buttons: set[str]) -> None:
+        for axis, value in zip(STICK_AXES, sticks, strict=True):
+            self._pad.set_axis(axis, float(np.clip(value, -1.0, 1.0)))
+        for button in BUTTONS:
+            if button in buttons and button not in self._buttons:
+                self._pad.press(button)
+            elif button in self._buttons and button not in buttons:
+                self._pad.release(button)
+        self._buttons = buttons
