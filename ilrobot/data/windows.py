@@ -1,0 +1,327 @@
+"""Training windows: a short history of observations and the chunk of labels that begins there.
+
+Everything lies in memory as two matrices. Each episode's observations are preceded by copies of
+its first frame and each run of labels is followed by copies of its last one, so that a window is
+one contiguous stretch of memory, a row of an overlapping view, and a batch is drawn by a few
+gathers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ilrobot.actors import Source
+from ilrobot.data.episode import Outcome
+from ilrobot.errors import UserError
+from ilrobot.spec import Spec
+
+if TYPE_CHECKING:
+    from ilrobot.data.dataset import Dataset
+
+_WORTHY = frozenset({Outcome.SUCCESS, Outcome.UNKNOWN})
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch of windows.
+
+    Attributes:
+        observations: Each observation's history, oldest first: shape (B, n_obs, *shape).
+        actions: Labels from the newest observation on: (B, H, A) float, or (B, H) int64 where the
+            action is one of some choices.
+        mask: Which of them are labels and not padding, shape (B, H) bool; the first always is.
+        weight: Weight of each window in the loss, shape (B,).
+    """
+
+    observations: dict[str, Tensor]
+    actions: Tensor
+    mask: Tensor
+    weight: Tensor
+
+
+def vector_spec(spec: Spec) -> Spec:
+    """The spec without its images, which no policy reads yet.
+
+    Raises:
+        UserError: Nothing is left.
+    """
+    vectors = tuple(f for f in spec.observations if len(f.shape) <= 1)
+    if not vectors:
+        raise UserError(
+            "the dataset has images but no vector observation; record one such as "
+            "observation.state, because policies read vectors only"
+        )
+    return replace(spec, observations=vectors)
+
+
+def labels(dataset: Dataset) -> tuple[NDArray[np.bool_], NDArray[Any]]:
+    """Which frames teach, and what.
+
+    A frame teaches if it was demonstrated in an episode that succeeded or that nobody judged; or
+    if, in any episode that was not discarded, a person had taken over there, or an expert was
+    asked at every frame (DAgger). The label is what the person or expert wanted where that is
+    known, else what was executed.
+
+    Returns:
+        Mask of shape (num_frames,) and labels of shape (num_frames, *action shape).
+    """
+    spec = dataset.spec
+    frames = dataset.num_frames
+    episode_of_frame = np.repeat(np.arange(dataset.num_episodes), dataset.lengths)
+    worthy = np.array([info.outcome in _WORTHY for info in dataset.infos], dtype=bool)
+    kept = np.array([info.outcome is not Outcome.DISCARDED for info in dataset.infos], dtype=bool)
+
+    demonstrated = np.ones(frames, dtype=bool)
+    if dataset.has_column("control.source"):
+        demonstrated = dataset.column("control.source") == Source.DEMO.value
+    teaches = demonstrated & worthy[episode_of_frame]
+    values = dataset.column("action")
+    if not dataset.has_column("control.human_action"):
+        return teaches, values
+
+    wanted = dataset.column("control.human_action")
+    known = np.isfinite(wanted).reshape(frames, -1).all(axis=1)
+    taken_over = np.zeros(frames, dtype=bool)
+    if dataset.has_column("intervention"):
+        taken_over = dataset.column("intervention").astype(bool)
+    unasked = np.bincount(episode_of_frame[~known], minlength=dataset.num_episodes) > 0
+    corrected = ~demonstrated & known & (taken_over | ~unasked[episode_of_frame])
+    teaches = teaches | (corrected & kept[episode_of_frame])
+    known = known.reshape(frames, *(1,) * (values.ndim - 1))
+    if spec.choices is not None:
+        wanted = np.nan_to_num(wanted)
+    return teaches, np.where(known, wanted, values).astype(values.dtype)
+
+
+def split_episodes(
+    dataset: Dataset, teaches: NDArray[np.bool_], held_out: float, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Whole episodes for training and for validation, drawn by `seed`.
+
+    Only episodes that teach anything are shared out. Of two or more at least one is held out,
+    unless `held_out` is 0, and at least one is left to train on.
+
+    Args:
+        dataset: The recordings.
+        teaches: Mask of the frames that teach, shape (num_frames,).
+        held_out: Share of the episodes for validation, in [0, 1).
+        seed: Seed of the draw.
+
+    Returns:
+        Indexes of the episodes for training and for validation, each ascending.
+
+    Raises:
+        UserError: No frame teaches anything.
+    """
+    useful = np.unique(np.searchsorted(dataset.starts, np.flatnonzero(teaches), side="right") - 1)
+    if useful.size == 0:
+        raise UserError(_nothing_to_learn(dataset))
+    count = 0
+    if held_out > 0 and useful.size > 1:
+        count = min(max(1, round(held_out * useful.size)), useful.size - 1)
+    shuffled = np.random.default_rng(seed).permutation(useful)
+    return np.sort(shuffled[count:]), np.sort(shuffled[:count])
+
+
+def _nothing_to_learn(dataset: Dataset) -> str:
+    if dataset.num_frames == 0:
+        return f"{dataset.path} holds no frames; record demonstrations first"
+    outcomes = [info.outcome.value for info in dataset.infos]
+    found = ", ".join(f"{outcomes.count(o)} {o}" for o in dict.fromkeys(outcomes))
+    return (
+        f"{dataset.path} has nothing to learn from: its episodes ended as {found}, and only "
+        "demonstrations that succeeded (or that nobody judged) and corrections by a person or an "
+        "expert teach; record successful demonstrations"
+    )
+
+
+class Windows:
+    """Windows over some episodes of a dataset.
+
+    Attributes:
+        spec: What they were cut by: vector observations only.
+        observations: For each window the newest observations, name to array (N, size) float32.
+        actions: For each window its first label, shape (N, *action shape).
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        *,
+        n_obs: int,
+        horizon: int,
+        episodes: Sequence[int] | NDArray[np.int64] | None = None,
+        frame_weights: NDArray[np.floating[Any]] | None = None,
+    ) -> None:
+        """Cut them.
+
+        Args:
+            dataset: The recordings.
+            n_obs: Observations in a history.
+            horizon: Labels in a chunk.
+            episodes: Which episodes (None: all).
+            frame_weights: Weight of each frame of the dataset as a label, shape (num_frames,),
+                at least 0; scaled here to a mean of 1 over the windows (None: all alike).
+
+        Raises:
+            UserError: No frame teaches, or an observation or a label is not finite.
+        """
+        self.spec = vector_spec(dataset.spec)
+        self._n_obs, self._horizon = n_obs, horizon
+        teaches, values = labels(dataset)
+        chosen = np.zeros(dataset.num_episodes, dtype=bool)
+        chosen[slice(None) if episodes is None else np.asarray(episodes)] = True
+        teaches = teaches & np.repeat(chosen, dataset.lengths)
+        if not teaches.any():
+            raise UserError(_nothing_to_learn(dataset))
+        frames = np.flatnonzero(teaches)
+
+        columns = {f.name: _flat(dataset.column(f.name)) for f in self.spec.observations}
+        used = np.zeros(dataset.num_episodes, dtype=bool)
+        used[np.searchsorted(dataset.starts, frames, side="right") - 1] = True
+        seen = np.repeat(used, dataset.lengths)
+        for name, column in columns.items():
+            _require_finite(dataset, name, column, seen)
+        _require_finite(dataset, "action", _flat(values), teaches)
+        _require_choices(dataset, values, frames)
+
+        source, window = _histories(dataset.starts, frames, n_obs)
+        joined = np.concatenate(list(columns.values()), axis=1)
+        self._observations = torch.from_numpy(joined[source].astype(np.float32))
+        self._first_observation = torch.from_numpy(window)
+        source, window, remaining = _chunks(dataset.starts, teaches, frames, horizon)
+        dtype = np.float32 if self.spec.choices is None else np.int64
+        self._actions = torch.from_numpy(_flat(values)[source].astype(dtype))
+        self._first_action = torch.from_numpy(window)
+        self._remaining = torch.from_numpy(remaining)
+        self._ticks = torch.arange(horizon)
+
+        self._weights = torch.ones(len(frames))
+        if frame_weights is not None:
+            self._weights = torch.from_numpy(_scaled(frame_weights[frames]))
+        self.observations = {
+            name: column[frames].astype(np.float32) for name, column in columns.items()
+        }
+        self.actions = values[frames]
+
+    def __len__(self) -> int:
+        return len(self._first_action)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the windows lie."""
+        return self._actions.device
+
+    def to(self, device: torch.device) -> Windows:
+        """Move them, in place."""
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                setattr(self, name, value.to(device))
+        return self
+
+    def sample(self, batch_size: int, generator: torch.Generator) -> Batch:
+        """Draw windows uniformly with replacement; `generator` lies on `device`."""
+        index = torch.randint(len(self), (batch_size,), generator=generator, device=self.device)
+        return self.take(index)
+
+    def take(self, index: Tensor) -> Batch:
+        """The windows of these indexes, int64 of shape (B,)."""
+        count, size = len(index), self._observations.shape[1]
+        rows = self._first_observation.index_select(0, index)
+        history = _rows(self._observations, self._n_obs).index_select(0, rows)
+        history = history.view(count, self._n_obs, size)
+        sizes = [f.size for f in self.spec.observations]
+        parts = history.split(sizes, dim=2) if len(sizes) > 1 else (history,)
+        observations = {
+            f.name: part.reshape(count, self._n_obs, *f.shape)
+            for f, part in zip(self.spec.observations, parts, strict=True)
+        }
+        rows = self._first_action.index_select(0, index)
+        chunk = _rows(self._actions, self._horizon).index_select(0, rows)
+        chunk = chunk.view(count, self._horizon, *self.spec.action.shape)
+        mask = self._ticks < self._remaining.index_select(0, index)[:, None]
+        return Batch(observations, chunk, mask, self._weights.index_select(0, index))
+
+
+def _rows(matrix: Tensor, length: int) -> Tensor:
+    """Every stretch of `length` rows as one row of an overlapping view."""
+    count, size = matrix.shape
+    return matrix.as_strided((count - length + 1, length * size), (size, 1))
+
+
+def _histories(
+    starts: NDArray[np.int64], frames: NDArray[np.int64], n_obs: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Frames in the order of the padded matrix, and the row at which each history begins."""
+    episodes = np.unique(np.searchsorted(starts, frames, side="right") - 1)
+    pieces, rows, offset = [], np.empty_like(frames), 0
+    for episode in episodes:
+        start, end = starts[episode], starts[episode + 1]
+        pieces += [np.full(n_obs - 1, start), np.arange(start, end)]
+        first, last = np.searchsorted(frames, (start, end))
+        rows[first:last] = frames[first:last] - start + offset
+        offset += int(end - start) + n_obs - 1
+    return np.concatenate(pieces), rows
+
+
+def _chunks(
+    starts: NDArray[np.int64], teaches: NDArray[np.bool_], frames: NDArray[np.int64], horizon: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """The same for chunks, and how many labels are left in each frame's run."""
+    breaks = np.zeros(len(teaches) + 1, dtype=bool)
+    breaks[starts] = True
+    first = teaches & (breaks[:-1] | ~np.concatenate([[False], teaches[:-1]]))
+    last = teaches & (breaks[1:] | ~np.concatenate([teaches[1:], [False]]))
+    pieces, rows, remaining, offset = [], [], [], 0
+    for start, end in zip(np.flatnonzero(first), np.flatnonzero(last), strict=True):
+        length = int(end - start) + 1
+        pieces += [np.arange(start, end + 1), np.full(horizon - 1, end)]
+        rows.append(np.arange(offset, offset + length))
+        remaining.append(np.arange(length, 0, -1))
+        offset += length + horizon - 1
+    return np.concatenate(pieces), np.concatenate(rows), np.concatenate(remaining)
+
+
+def _flat(column: NDArray[Any]) -> NDArray[Any]:
+    return column.reshape(len(column), -1)
+
+
+def _require_finite(
+    dataset: Dataset, name: str, column: NDArray[Any], needed: NDArray[np.bool_]
+) -> None:
+    bad = np.flatnonzero(needed & ~np.isfinite(column).all(axis=1))
+    if bad.size:
+        raise UserError(
+            f"{dataset.path}: '{name}' is not finite at {_place(dataset, int(bad[0]))} "
+            f"({bad.size} such frames in all); mend or discard those episodes"
+        )
+
+
+def _require_choices(dataset: Dataset, values: NDArray[Any], frames: NDArray[np.int64]) -> None:
+    choices = dataset.spec.choices
+    if choices is None:
+        return
+    bad = frames[(values[frames] < 0) | (values[frames] >= choices)]
+    if bad.size:
+        raise UserError(
+            f"{dataset.path}: action {values[bad[0]]} at {_place(dataset, int(bad[0]))} is none of "
+            f"the {choices} choices 0 to {choices - 1}"
+        )
+
+
+def _place(dataset: Dataset, frame: int) -> str:
+    episode = int(np.searchsorted(dataset.starts, frame, side="right")) - 1
+    return f"episode {episode}, frame {frame - int(dataset.starts[episode])}"
+
+
+def _scaled(weights: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.sum() > 0):
+        raise ValueError("frame weights must be finite, at least 0 and not all 0")
+    return (weights / weights.mean()).astype(np.float32)

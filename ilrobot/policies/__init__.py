@@ -1,0 +1,1 @@
+"""Policies: an encoder, a network and a head, normalisation and sampler inside."""

@@ -1,0 +1,103 @@
+"""What a policy is made of, as plain numbers and words."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from ilrobot.errors import UserError
+from ilrobot.spec import Spec
+
+Loss = Literal["mse", "huber", "log-cosh", "gaussian", "cross-entropy", "diffusion"]
+NetworkName = Literal["mlp", "unet"]
+
+
+@dataclass(frozen=True)
+class PolicyConfig:
+    """A policy is encoder × network × head; this names the three and their sizes.
+
+    Attributes:
+        loss: Which head: ``mse``, ``huber`` and ``log-cosh`` regress, ``gaussian`` predicts mean
+            and spread, ``cross-entropy`` is for discrete actions, ``diffusion`` denoises.
+        network: ``mlp`` or ``unet``.
+        n_obs: Observations in the history.
+        horizon: Actions in a predicted chunk.
+        execute: Actions executed of a chunk before the next is predicted.
+        width: Features of the MLP.
+        blocks: Residual blocks of the MLP.
+        dropout: Dropout in the MLP.
+        channels: Channels at each level of the U-Net.
+        observation_noise: Standard deviation of noise on the encoded history while training, in
+            normalised units.
+        diffusion_steps: Steps of the noising process.
+        ddim_steps: Steps of the sampler.
+        prediction: What the denoiser predicts: the noise (``epsilon``) or the ``sample``.
+    """
+
+    loss: Loss = "mse"
+    network: NetworkName = "mlp"
+    n_obs: int = 1
+    horizon: int = 1
+    execute: int = 1
+    width: int = 256
+    blocks: int = 2
+    dropout: float = 0.0
+    channels: tuple[int, ...] = (64, 128, 256)
+    observation_noise: float = 0.0
+    diffusion_steps: int = 100
+    ddim_steps: int = 10
+    prediction: Literal["epsilon", "sample"] = "epsilon"
+
+    def check(self, spec: Spec) -> None:
+        """Refuse what is out of range or does not fit the actions.
+
+        Raises:
+            UserError: The first thing found, as its option of the command line.
+        """
+        for name in ("n_obs", "horizon", "execute", "width", "blocks", "diffusion_steps"):
+            value = getattr(self, name)
+            if value < 1:
+                raise UserError(f"--{_option(name)} must be at least 1, not {value}")
+        if self.execute > self.horizon:
+            raise UserError(
+                f"--execute {self.execute} is more than the chunk has (--horizon {self.horizon}); "
+                "execute at most the whole chunk"
+            )
+        if not 1 <= self.ddim_steps <= self.diffusion_steps:
+            raise UserError(
+                f"--ddim-steps must be within 1 and {self.diffusion_steps}, not {self.ddim_steps}"
+            )
+        if not 0 <= self.dropout < 1:
+            raise UserError(f"--dropout must be at least 0 and less than 1, not {self.dropout}")
+        if not 0 <= self.observation_noise < float("inf"):
+            raise UserError(f"--observation-noise must be at least 0, not {self.observation_noise}")
+        if spec.choices is None and self.loss == "cross-entropy":
+            raise UserError(
+                "--loss cross-entropy is for discrete actions, and these are continuous; take mse"
+            )
+        if spec.choices is not None and self.loss != "cross-entropy":
+            raise UserError(
+                f"--loss {self.loss} is for continuous actions, and these are {spec.choices} "
+                "choices; take --policy bc with cross-entropy"
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {**asdict(self), "channels": list(self.channels)}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> PolicyConfig:
+        """Inverse of `to_json`.
+
+        Raises:
+            UserError: A key is missing or unknown.
+        """
+        names = {f.name for f in fields(cls)}
+        if data.keys() != names:
+            odd = ", ".join(sorted(data.keys() ^ names))
+            raise UserError(f"the policy's configuration is damaged or of another version ({odd})")
+        return cls(**{**data, "channels": tuple(data["channels"])})
+
+
+def _option(name: str) -> str:
+    return {"n_obs": "history"}.get(name, name.replace("_", "-"))

@@ -1,0 +1,58 @@
+"""From a history of named observations to one vector."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ilrobot.policies.normalize import Mode, Normalizer
+from ilrobot.spec import Feature
+
+
+class ObservationEncoder(nn.Module):
+    """Normalises, turns angles into sine and cosine, and flattens the history.
+
+    Args:
+        features: The vector observations, in order.
+        n_obs: Observations in the history.
+        mode: How values that are not angles are normalised.
+    """
+
+    plain: Tensor
+    angles: Tensor
+
+    def __init__(self, features: tuple[Feature, ...], n_obs: int, mode: Mode) -> None:
+        super().__init__()
+        self._features = features
+        self._n_obs = n_obs
+        angles, start = [], 0
+        for feature in features:
+            angles += [start + index for index in feature.angles]
+            start += feature.size
+        plain = [index for index in range(start) if index not in angles]
+        self.register_buffer("plain", torch.tensor(plain, dtype=torch.int64), persistent=False)
+        self.register_buffer("angles", torch.tensor(angles, dtype=torch.int64), persistent=False)
+        self.normalizer = Normalizer(start, mode)
+        self.size = n_obs * (len(plain) + 2 * len(angles))
+
+    def fit(self, observations: Mapping[str, NDArray[np.float32]]) -> None:
+        """Take the normalisation from single observations, name to shape (N, size)."""
+        self.normalizer.fit(np.concatenate([observations[f.name] for f in self._features], axis=1))
+
+    def forward(self, observations: Mapping[str, Tensor]) -> Tensor:
+        """Histories of shape (B, n_obs, *shape) each to one vector of shape (B, size)."""
+        rows = [
+            observations[f.name].to(self.normalizer.offset.dtype).reshape(-1, self._n_obs, f.size)
+            for f in self._features
+        ]
+        joined = torch.cat(rows, dim=2) if len(rows) > 1 else rows[0]
+        encoded = self.normalizer(joined)
+        if len(self.angles):
+            radians = joined.index_select(2, self.angles)
+            encoded = encoded.index_select(2, self.plain)
+            encoded = torch.cat([encoded, radians.sin(), radians.cos()], dim=2)
+        return encoded.flatten(1)

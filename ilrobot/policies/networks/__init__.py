@@ -1,0 +1,1 @@
+"""What predicts, exchangeable under every head."""

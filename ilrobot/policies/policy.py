@@ -1,0 +1,196 @@
+"""The policy: what is trained, kept, exported and run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ilrobot.control.chunks import ChunkActor
+from ilrobot.data.windows import Batch, Windows, vector_spec
+from ilrobot.errors import UserError
+from ilrobot.policies.config import PolicyConfig
+from ilrobot.policies.encoder import ObservationEncoder
+from ilrobot.policies.heads.categorical import CategoricalHead
+from ilrobot.policies.heads.diffusion import DiffusionHead
+from ilrobot.policies.heads.gaussian import GaussianHead
+from ilrobot.policies.heads.head import Head
+from ilrobot.policies.heads.regression import ERROR_FUNCTIONS, RegressionHead
+from ilrobot.policies.networks.mlp import ResidualMLP
+from ilrobot.policies.networks.network import Network, Sizes
+from ilrobot.policies.networks.unet1d import UNet1d
+from ilrobot.policies.normalize import Mode, Normalizer
+from ilrobot.policies.tensor_file import load_tensors, save_tensors
+from ilrobot.spec import Spec
+
+_FORMAT = 1
+
+
+class Policy(nn.Module):
+    """Encoder × network × head, from physical observations to physical actions.
+
+    Attributes:
+        spec: What it reads and gives; vector observations only.
+        config: What it is made of.
+        noise_shape: (horizon, action size) where `forward` takes standard normal noise, else None.
+
+    Args:
+        spec: The task's or dataset's; images are left out.
+        config: What it shall be made of.
+
+    Raises:
+        UserError: They do not fit each other.
+    """
+
+    def __init__(self, spec: Spec, config: PolicyConfig) -> None:
+        super().__init__()
+        config.check(spec)
+        self.spec, self.config = vector_spec(spec), config
+        self._action_size = spec.choices or spec.action.size
+        mode: Mode = "limits" if config.loss == "diffusion" else "standardize"
+        self.encoder = ObservationEncoder(self.spec.observations, config.n_obs, mode)
+        self.action_normalizer = Normalizer(spec.action.size, mode)
+        self.head = self._make_head()
+        diffuses = config.loss == "diffusion"
+        self.noise_shape = (config.horizon, self._action_size) if diffuses else None
+
+    def fit_normalizers(self, windows: Windows) -> None:
+        """Take the normalisation from the windows that it will be trained on."""
+        self.encoder.fit(windows.observations)
+        self.action_normalizer.fit(windows.actions.reshape(len(windows), -1))
+
+    def loss(self, batch: Batch) -> Tensor:
+        """The loss of each sample without its weight, shape (B,)."""
+        condition = self.encode(batch.observations)
+        if self.training and self.config.observation_noise:
+            condition = condition + torch.randn_like(condition) * self.config.observation_noise
+        actions = batch.actions
+        if self.spec.choices is None:
+            actions = self.action_normalizer(actions.reshape(*batch.mask.shape, -1))
+        loss: Tensor = self.head.loss(condition, actions, batch.mask)
+        return loss
+
+    def forward(self, observations: Mapping[str, Tensor], noise: Tensor | None = None) -> Tensor:
+        """Predict a chunk of actions.
+
+        Args:
+            observations: Histories, oldest first: name to shape (B, n_obs, *shape), physical units.
+            noise: Standard normal of shape (B, *noise_shape); None where that is None.
+
+        Returns:
+            Shape (B, horizon, *action shape) in physical units; (B, horizon) int64 for choices.
+        """
+        return self.decode(self.head(self.encode(observations), noise))
+
+    def encode(self, observations: Mapping[str, Tensor]) -> Tensor:
+        """Observations to the condition of the head, shape (B, C)."""
+        condition: Tensor = self.encoder(observations)
+        return condition
+
+    def decode(self, chunk: Tensor) -> Tensor:
+        """What the head gives to what `forward` gives."""
+        if self.spec.choices is not None:
+            return chunk
+        actions: Tensor = self.action_normalizer.inverse(chunk)
+        return actions.reshape(-1, self.config.horizon, *self.spec.action.shape)
+
+    @property
+    def training_range(self) -> dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        """Least and greatest value of each observation and of ``action`` in the training data.
+
+        Name to two arrays of shape (size,), physical units.
+        """
+        low, high = (getattr(self.encoder.normalizer, side).cpu().numpy() for side in _SIDES)
+        ranges, start = {}, 0
+        for feature in self.spec.observations:
+            part = slice(start, start + feature.size)
+            ranges[feature.name] = low[part], high[part]
+            start += feature.size
+        sides = [getattr(self.action_normalizer, side).cpu().numpy() for side in _SIDES]
+        ranges["action"] = sides[0], sides[1]
+        return ranges
+
+    def actor(self) -> ChunkActor:
+        """It as an actor: numpy in, numpy out, on the device where its weights lie."""
+        self.eval()
+        return ChunkActor(
+            self._predict,
+            self.spec,
+            history=self.config.n_obs,
+            execute=self.config.execute,
+            noise_shape=self.noise_shape,
+        )
+
+    def save(self, path: Path) -> None:
+        """Write weights, configuration and spec to one file, atomically."""
+        content = {
+            "format": _FORMAT,
+            "spec": self.spec.to_json(),
+            "config": self.config.to_json(),
+            "weights": self.state_dict(),
+        }
+        save_tensors(path, content)
+
+    @classmethod
+    def load(cls, path: Path) -> Policy:
+        """Inverse of `save`; the policy is on the CPU and in evaluation mode.
+
+        Raises:
+            UserError: The file is missing, damaged or of another format.
+        """
+        content = load_tensors(path)
+        if content.get("format") != _FORMAT:
+            raise UserError(f"{path} is no policy of this version of ilrobot; train it again")
+        policy = cls(Spec.from_json(content["spec"]), PolicyConfig.from_json(content["config"]))
+        try:
+            policy.load_state_dict(content["weights"])
+        except (KeyError, RuntimeError) as error:
+            raise UserError(f"{path}: the weights do not fit the configuration") from error
+        return policy.eval()
+
+    @torch.inference_mode()
+    def _predict(
+        self, history: Mapping[str, NDArray[Any]], noise: NDArray[np.float32] | None
+    ) -> NDArray[Any]:
+        device = self.action_normalizer.offset.device
+        observations = {
+            f.name: torch.from_numpy(history[f.name][None]).to(device)
+            for f in self.spec.observations
+        }
+        drawn = None if noise is None else torch.from_numpy(noise[None]).to(device)
+        chunk: NDArray[Any] = self(observations, drawn)[0].cpu().numpy()
+        return chunk
+
+    def _make_head(self) -> Head:
+        config = self.config
+        size = self._action_size
+        if config.loss == "diffusion":
+            return DiffusionHead(
+                partial(self._make_network, sample=size, output=size),
+                condition=self.encoder.size,
+                train_steps=config.diffusion_steps,
+                sample_steps=config.ddim_steps,
+                prediction=config.prediction,
+            )
+        if config.loss == "gaussian":
+            return GaussianHead(self._make_network(self.encoder.size, output=2 * size))
+        network = self._make_network(self.encoder.size, output=size)
+        if config.loss == "cross-entropy":
+            return CategoricalHead(network)
+        return RegressionHead(network, ERROR_FUNCTIONS[config.loss])
+
+    def _make_network(self, condition: int, *, output: int, sample: int = 0) -> Network:
+        config = self.config
+        sizes = Sizes(condition, config.horizon, sample, output)
+        if config.network == "unet":
+            return UNet1d(sizes, channels=config.channels)
+        return ResidualMLP(sizes, width=config.width, blocks=config.blocks, dropout=config.dropout)
+
+
+_SIDES = ("low", "high")
