@@ -28,6 +28,7 @@ class ArmKinematics:
         self._model = kinematic_model()
         self._configuration = mink.Configuration(self._model, q=panda.HOME)
         self._frame = mink.FrameTask("tcp", "site", _POSITION_COST, _ORIENTATION_COST)
+        self._posture_hessian = _POSTURE_WEIGHT * np.eye(7)
         self._no_rows = np.zeros((0, 7))
 
     def solve(self, joints: Array, pose: Array, dt: float) -> Array:
@@ -49,7 +50,7 @@ class ArmKinematics:
         configuration.update(joints)
         self._frame.set_target(mink.SE3(pose))
         hessian, gradient = self._frame.compute_qp_objective(configuration)
-        hessian.flat[::8] += _POSTURE_WEIGHT
+        hessian += self._posture_hessian
         gradient += _POSTURE_WEIGHT * (joints - panda.HOME)
         reach = panda.ARM_VELOCITY * dt
         step, _, flag, _ = daqp.solve(

@@ -23,7 +23,8 @@ def symmetric_yaw(rotation: Array) -> tuple[float, float]:
     Turning a cube by 90° changes nothing, and these two numbers neither. ψ is that of the most
     level of its axes, so that a cube which tipped onto another face is seen in the same way.
     """
-    level = int(np.argmin(np.abs(rotation[2])))
-    x, y = rotation[0, level], rotation[1, level]
-    square = (complex(x, y) / abs(complex(x, y))) ** 4
-    return square.real, square.imag
+    x_row, y_row, z_row = rotation.tolist()
+    level = min(range(3), key=lambda axis: abs(z_row[axis]))
+    direction = complex(x_row[level], y_row[level])
+    fourfold = (direction / abs(direction)) ** 4
+    return fourfold.real, fourfold.imag

@@ -1,5 +1,6 @@
 """Lift: grasp a cube and raise it."""
 
+import math
 from typing import ClassVar
 
 import numpy as np
@@ -53,5 +54,5 @@ class PandaLiftEnv(PandaEnv):
 
     def _reward(self) -> float:
         ahead = self.engine.cube_position - self.engine.tcp_position
-        near = 1.0 - np.tanh(5.0 * float(np.sqrt(ahead @ ahead)))
+        near = 1.0 - math.tanh(5.0 * math.sqrt(ahead @ ahead))
         return -1.0 + 0.25 * near + 0.75 * min(max(self._height() / LIFT, 0.0), 1.0)

@@ -1,5 +1,6 @@
 """What the Panda's tasks share: commands, observations, state, and the way an episode ends."""
 
+import math
 from abc import abstractmethod
 from typing import Any, ClassVar
 
@@ -24,7 +25,7 @@ POSITION_LEASH = 0.05
 """Farthest the commanded position may lie from the achieved one, m."""
 ROTATION_LEASH = 0.3
 """Farthest the commanded orientation may turn from the achieved one, rad."""
-TILT_LIMIT = np.pi / 4
+TILT_LIMIT = math.pi / 4
 """Greatest angle between the commanded approach direction and straight down, rad."""
 WORKSPACE_LOW = np.array([0.3, -0.35, 0.012])
 WORKSPACE_HIGH = np.array([0.75, 0.35, 0.45])
@@ -37,6 +38,7 @@ HOLD_TICKS = 5
 """The episode ends when it was a success for so many ticks in a row (0.25 s)."""
 
 _DOWN = np.array([0.0, 1.0, 0.0, 0.0])
+_LEAST_DOWN = math.cos(TILT_LIMIT)
 _ACTION_LOW = np.array([-TRANSLATION_LIMIT] * 3 + [-ROTATION_LIMIT] * 3 + [0.0], dtype=np.float32)
 _ACTION_HIGH = np.array([TRANSLATION_LIMIT] * 3 + [ROTATION_LIMIT] * 3 + [1.0], dtype=np.float32)
 _AXES = tuple(f"ee_{axis}_axis_{of}" for axis in "xy" for of in "xyz")
@@ -121,7 +123,8 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
         self._joint_goal = np.empty(9)
         self._turn = np.empty(4)
         self._achieved = np.empty(4)
-        self._new = np.empty(4)
+        self._turned = np.empty(4)
+        self._ahead = np.empty(3)
 
     # What a task defines ------------------------------------------------------------------
 
@@ -227,34 +230,32 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
     # Inside -------------------------------------------------------------------------------
 
     def _move_target(self, command: Array) -> None:
-        engine, position = self.engine, self._position
+        """Add the command to the target, within workspace and tilt, and keep it on its leash."""
+        position, achieved = self._position, self.engine.tcp_position
         position += command[:3]
         np.minimum(np.maximum(position, WORKSPACE_LOW), WORKSPACE_HIGH, out=position)
-        ahead = position - engine.tcp_position
-        distance = float(np.sqrt(ahead @ ahead))
+        ahead = position - achieved
+        distance = math.sqrt(ahead @ ahead)
         if distance > POSITION_LEASH:
-            position[:] = engine.tcp_position + ahead * (POSITION_LEASH / distance)
+            position[:] = achieved + ahead * (POSITION_LEASH / distance)
 
         turn = command[3:6]
-        angle = float(np.sqrt(turn @ turn))
+        angle = math.sqrt(turn @ turn)
         if angle > 0.0:
             mujoco.mju_axisAngle2Quat(self._turn, turn / angle, angle)
-            mujoco.mju_mulQuat(self._new, self._turn, self._quaternion)
-            mujoco.mju_normalize4(self._new)
-            # −z of the rotated approach direction, from the quaternion's (w, x, y, z).
-            if 2.0 * (self._new[1] ** 2 + self._new[2] ** 2) - 1.0 >= np.cos(TILT_LIMIT):
-                self._quaternion[:] = self._new
-        self._leash_rotation()
+            mujoco.mju_mulQuat(self._turned, self._turn, self._quaternion)
+            mujoco.mju_normalize4(self._turned)
+            _, x, y, _ = self._turned.tolist()
+            # 2 (x² + y²) - 1 is the share of the approach direction that points down.
+            if 2.0 * (x * x + y * y) - 1.0 >= _LEAST_DOWN:
+                self._quaternion[:] = self._turned
 
-    def _leash_rotation(self) -> None:
-        """Keep the commanded orientation within reach of the achieved one."""
-        achieved, ahead = self._achieved, np.empty(3)
-        mujoco.mju_mat2Quat(achieved, self.engine.tcp_rotation.ravel())
-        mujoco.mju_subQuat(ahead, self._quaternion, achieved)
-        angle = float(np.sqrt(ahead @ ahead))
+        mujoco.mju_mat2Quat(self._achieved, self.engine.tcp_rotation.ravel())
+        mujoco.mju_subQuat(self._ahead, self._quaternion, self._achieved)
+        angle = math.sqrt(self._ahead @ self._ahead)
         if angle > ROTATION_LEASH:
-            mujoco.mju_quatIntegrate(achieved, ahead, ROTATION_LEASH / angle)
-            self._quaternion[:] = achieved
+            mujoco.mju_quatIntegrate(self._achieved, self._ahead, ROTATION_LEASH / angle)
+            self._quaternion[:] = self._achieved
 
     def _finger_target(self, opening: float) -> float:
         """The next finger target, m: towards ``opening``, at a finite speed and on a leash."""

@@ -1,5 +1,6 @@
 """Push: slide a cube over the table to a goal."""
 
+import math
 from typing import ClassVar
 
 import numpy as np
@@ -71,5 +72,5 @@ class PandaPushEnv(PandaEnv):
 
     def _reward(self) -> float:
         ahead = self.engine.cube_position - self.engine.tcp_position
-        near = 1.0 - np.tanh(5.0 * float(np.sqrt(ahead @ ahead)))
-        return -1.0 + 0.25 * near + 0.75 * float(1.0 - np.tanh(5.0 * self._distance()))
+        near = 1.0 - math.tanh(5.0 * math.sqrt(ahead @ ahead))
+        return -1.0 + 0.25 * near + 0.75 * (1.0 - math.tanh(5.0 * self._distance()))

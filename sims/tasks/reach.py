@@ -1,5 +1,6 @@
 """Reach: bring the tool centre point to a goal in the air."""
 
+import math
 from typing import ClassVar
 
 import numpy as np
@@ -44,10 +45,10 @@ class PandaReachEnv(PandaEnv):
 
     def _distance(self) -> float:
         ahead = self._goal - self.engine.tcp_position
-        return float(np.sqrt(ahead @ ahead))
+        return math.sqrt(ahead @ ahead)
 
     def _success(self) -> bool:
         return self._distance() <= RADIUS
 
     def _reward(self) -> float:
-        return -float(np.tanh(5.0 * self._distance()))
+        return -math.tanh(5.0 * self._distance())
