@@ -11,6 +11,11 @@ from ilrobot.data.dataset import Dataset
 from ilrobot.errors import UserError
 from ilrobot.report import html, plots
 
+_KINDS = {"train": "training", "dagger": "DAgger"}
+_STATUS = {"done": "finished", "running": "not finished yet"}
+#: The specification is for programs; the rest stands elsewhere in the report.
+_SHOWN_ELSEWHERE = frozenset({"spec", "rounds", "kind", "status", "version"})
+
 
 def run_report(path: Path) -> html.Report:
     """Read a run and say what it came to.
@@ -30,7 +35,7 @@ def run_report(path: Path) -> html.Report:
     sections.append(html.Section("Settings", [html.definitions(_flat(run, skip=_SHOWN_ELSEWHERE))]))
     return html.Report(
         title=path.resolve().name,
-        summary=f"A {kind} run, {'finished' if status == 'done' else f'status: {status}'}.",
+        summary=f"A {_KINDS.get(kind, kind)} run, {_STATUS.get(status, status)}.",
         figures=_figures(run),
         sections=sections,
         facts={
@@ -38,10 +43,6 @@ def run_report(path: Path) -> html.Report:
             "made by": f"ilrobot {run.get('version', 'of unknown version')}",
         },
     )
-
-
-#: The specification is for programs; the rest stands elsewhere in the report.
-_SHOWN_ELSEWHERE = frozenset({"spec", "rounds", "kind", "status", "version"})
 
 
 def _figures(run: Mapping[str, Any]) -> dict[str, str]:

@@ -1,0 +1,96 @@
+"""``ilrobot bench``: names, rows, goals, failures."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from benchmarks import row
+from ilrobot.cli import _main, bench
+from ilrobot.errors import UserError, WorkFailed
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """A benchmark named ``fake`` that measures nothing."""
+    module = ModuleType("benchmarks.fake")
+    module.run = lambda: [  # type: ignore[attr-defined]
+        row("fast [enough]", 3.0, "Hz", reference=2.0, at_least=1.4, of="ratio"),
+        row("slow", 9.0, "s", at_most=1.0),
+    ]
+    monkeypatch.setitem(sys.modules, "benchmarks.fake", module)
+    monkeypatch.setattr(bench, "benchmark_names", lambda root: ["fake"])
+    return module
+
+
+def test_a_missed_goal_is_told_and_is_no_failure(
+    fake: ModuleType, capsys: pytest.CaptureFixture[str]
+):
+    assert _main(["bench", "fake", "--json"]) == 0
+    out = capsys.readouterr().out
+    result = json.loads(out.strip().splitlines()[-1])
+    assert result["name"] == "fake"
+    assert result["machine"]
+    assert [r["met"] for r in result["rows"]] == [True, False]
+    assert result["rows"][0]["ratio"] == 1.5
+    assert "fast [enough]" in out
+
+
+def test_all_runs_everything(fake: ModuleType, capsys: pytest.CaptureFixture[str]):
+    assert _main(["bench", "all", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+    assert {r["benchmark"] for r in result["rows"]} == {"fake"}
+
+
+@pytest.mark.parametrize("arguments", [[], ["strtup"]])
+def test_no_name_or_an_unknown_one_lists_the_names(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+):
+    assert _main(["bench", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert "startup" in said
+    assert len(said.strip().splitlines()) == 1
+
+
+def test_a_benchmark_that_raises_fails(fake: ModuleType, capsys: pytest.CaptureFixture[str]):
+    def broken() -> list[dict[str, object]]:
+        raise ValueError("two\nlines")
+
+    fake.run = broken  # type: ignore[attr-defined]
+    assert _main(["bench", "fake"]) == 1
+    assert "benchmark 'fake' failed: two lines" in capsys.readouterr().err
+    with pytest.raises(WorkFailed):
+        bench.run_benchmark("fake")
+
+
+def test_without_a_checkout_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    import ilrobot
+
+    monkeypatch.setattr(ilrobot, "__file__", str(tmp_path / "ilrobot" / "__init__.py"))
+    with pytest.raises(UserError, match="source checkout"):
+        bench.source_checkout()
+
+
+def test_names_are_the_files_that_can_be_run(tmp_path: Path):
+    folder = tmp_path / "benchmarks"
+    (folder / "peers").mkdir(parents=True)
+    for name in ("__init__.py", "_shared.py", "windows.py", "startup.py", "notes.md"):
+        (folder / name).touch()
+    assert bench.benchmark_names(tmp_path) == ["startup", "windows"]
+
+
+def test_a_row_without_reference_or_goal():
+    assert row("x", 1.0, "s") == {
+        **{"what": "x", "value": 1.0, "unit": "s"},
+        **{"reference": None, "ratio": None, "goal": "", "met": None},
+    }
+
+
+def test_a_goal_on_the_ratio_speaks_of_the_ratio():
+    assert row("x", 4.0, "s", reference=2.0, at_most=1.25, of="ratio")["goal"] == "ratio ≤ 1.25"
+    assert row("x", 4.0, "s", reference=2.0, at_most=1.25, of="ratio")["met"] is False
+    assert row("x", 4.0, "s", reference=2.0, at_most=5, of="value")["met"] is True

@@ -1,0 +1,213 @@
+"""``ilrobot view``: an episode or a run becomes one file; bad input becomes one line."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ilrobot.actors import Actor, Decision, Observation, Source
+from ilrobot.cli import _main
+from ilrobot.data.dataset import Dataset, DatasetRecorder
+from ilrobot.data.episode import EpisodeInfo
+from ilrobot.env import TaskEnv, make_env
+from ilrobot.learners.interactive.dagger import RoundSummary
+from ilrobot.report.recording import recorded_frames
+from ilrobot.report.video import write_video
+from ilrobot.rollout import rollout
+
+
+class Takeover(Actor):
+    """The policy acts for five ticks, then a person does."""
+
+    def __init__(self, env: TaskEnv) -> None:
+        self._action = np.zeros(env.spec.action.shape, env.spec.action.dtype)
+        self._ticks = 0
+
+    def reset(self, seed: int | None = None) -> None:
+        self._ticks = 0
+
+    def act(self, observation: Observation, now: float) -> Decision:
+        self._ticks += 1
+        return Decision(self._action, Source.POLICY if self._ticks <= 5 else Source.HUMAN)
+
+
+def record(path: Path, seeds: range, task: str = "ilrobot/PointPath-v0") -> Path:
+    env = make_env(task)
+    with DatasetRecorder(path, env.spec) as recorder:
+        for seed in seeds:
+            info = EpisodeInfo(task, env.spec.rate, seed=seed, operator="test <person>")
+            rollout(env, Takeover(env), seed=seed, max_steps=20, recorder=recorder, info=info)
+    return path
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return record(tmp_path_factory.mktemp("data") / "paths", range(3))
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_an_episode_becomes_a_file_outside_the_dataset(
+    dataset: Path, capsys: pytest.CaptureFixture[str]
+):
+    before = sorted(dataset.rglob("*"))
+    assert _main(["view", str(dataset), "--episode", "2"]) == 0
+    file = Path(capsys.readouterr().out.strip())
+    page = file.read_text()
+    assert "Episode 2 of paths" in page
+    assert "test &lt;person&gt;" in page
+    assert "person 75% of the time" in page
+    assert "neither pictures nor states" in page
+    assert sorted(dataset.rglob("*")) == before
+
+
+def test_the_output_can_be_named(dataset: Path, tmp_path: Path):
+    assert _main(["view", str(dataset), "--output", str(tmp_path / "a" / "b.html")]) == 0
+    assert "Episode 0 of paths" in (tmp_path / "a" / "b.html").read_text()
+
+
+@pytest.mark.parametrize("index", ["3", "-1"])
+def test_an_episode_out_of_range_is_one_line(
+    dataset: Path, index: str, capsys: pytest.CaptureFixture[str]
+):
+    assert _main(["view", str(dataset), "--episode", index]) == 2
+    assert "from 0 to 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda path: None, "nothing at"),
+        (lambda path: path.mkdir(), "neither a dataset"),
+        (lambda path: (path.mkdir(), (path / "run.json").write_text("{")), "cannot be read"),
+        (lambda path: (path.mkdir(), (path / "run.json").write_text("[]")), "no JSON object"),
+    ],
+)
+def test_bad_input_is_one_line(make, said: str, tmp_path: Path, capsys):
+    make(tmp_path / "x")
+    assert _main(["view", str(tmp_path / "x")]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert len(error.strip().splitlines()) == 1
+
+
+def test_an_onnx_file_is_for_info(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "p.onnx").touch()
+    assert _main(["view", str(tmp_path / "p.onnx")]) == 2
+    assert "ilrobot info" in capsys.readouterr().err
+
+
+def write_run(path: Path, **more: object) -> Path:
+    path.mkdir()
+    run = {
+        "kind": "train",
+        "status": "done",
+        "config": {"policy": {"horizon": 16}},
+        "dataset": {"episodes": 30, "frames": 1200},
+        "seconds": 300.0,
+        "version": "0.1.0",
+        **more,
+    }
+    (path / "run.json").write_text(json.dumps(run))
+    rows = [{"step": i, "loss": 1 / i, "validation_loss": None} for i in range(1, 9)]
+    lines = [json.dumps(line) for line in rows]
+    (path / "metrics.jsonl").write_text("\n".join([*lines, '{"step": 9, "lo']))
+    return path
+
+
+def test_a_run_that_is_still_being_written_becomes_its_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    run = write_run(tmp_path / "bc", status="running")
+    assert _main(["view", str(run)]) == 0
+    assert capsys.readouterr().out.strip() == str(run / "report.html")
+    page = (run / "report.html").read_text()
+    assert "not finished yet" in page
+    assert "config.policy.horizon" in page
+    assert "5.0 min" in page
+    assert "0.125" in page
+
+
+def test_a_run_with_a_damaged_line_in_its_middle_says_which(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    run = write_run(tmp_path / "bc")
+    (run / "metrics.jsonl").write_text('{"step": 1, "loss": 1}\n{"st\n{"step": 2, "loss": 1}\n')
+    assert _main(["view", str(run)]) == 2
+    assert "line 2" in capsys.readouterr().err
+
+
+def test_a_run_takes_no_episode(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    run = write_run(tmp_path / "bc")
+    assert _main(["view", str(run), "--episode", "0"]) == 2
+    assert "for datasets" in capsys.readouterr().err
+
+
+def test_a_run_of_dagger_shows_its_rounds(tmp_path: Path):
+    rounds = [asdict(RoundSummary(n, 1, 1, 1, 2, 15, 20)) for n in (1, 2)]
+    run = write_run(
+        tmp_path / "dagger",
+        kind="dagger",
+        rounds=rounds,
+        plan={"rounds": 2, "episodes": 1, "seed": 50},
+        demonstration_episodes=1,
+    )
+    record(run / "dataset", range(49, 52))
+    assert _main(["view", str(run)]) == 0
+    page = (run / "report.html").read_text()
+    assert page.count("person 75% of the time") == 4  # two rounds, each for screen and phone
+    assert "Round 2" in page
+
+
+def test_the_recorded_pictures_of_one_episode_are_cut_from_their_film(
+    dataset: Path, tmp_path: Path
+):
+    """Two episodes in one mp4, as other programs write them."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    data = Dataset.open(dataset)
+    shades = [np.full((32, 32, 3), 3 * i, np.uint8) for i in range(data.num_frames)]
+    write_video(tmp_path / "videos" / "cam" / "chunk-000" / "file-000.mp4", iter(shades), data.fps)
+    rows = [
+        {
+            "videos/cam/chunk_index": 0,
+            "videos/cam/file_index": 0,
+            "videos/cam/from_timestamp": data.starts[i] / data.fps,
+            "videos/cam/to_timestamp": data.starts[i + 1] / data.fps,
+        }
+        for i in range(data.num_episodes)
+    ]
+    (tmp_path / "meta" / "episodes").mkdir(parents=True)
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "meta" / "episodes" / "a.parquet")
+    data.path = tmp_path
+    seen = [int(frame.mean()) for frame in recorded_frames(data, 1, "cam")]
+    wanted = [3 * i for i in range(data.starts[1], data.starts[2])]
+    assert len(seen) == len(wanted)
+    np.testing.assert_allclose(seen, wanted, atol=2)
+
+
+def test_recorded_states_are_drawn(tmp_path: Path):
+    from ilrobot.env import ScriptedActor
+    from ilrobot.report.recording import simulated_frames
+    from sims.experts import make_expert
+
+    env = make_env("ilrobot/PushT-v0")
+    env.reset(0)
+    path = tmp_path / "pusht"
+    with DatasetRecorder(path, env.spec, state_size=env.get_state().size) as recorder:
+        actor = ScriptedActor(make_expert(env.env), env)
+        rollout(env, actor, seed=0, max_steps=12, recorder=recorder)
+    pictures = list(simulated_frames(Dataset.open(path), 0))
+    assert len(pictures) == 12
+    assert pictures[0].shape[2] == 3
+    assert any(not np.array_equal(pictures[0], later) for later in pictures[1:])
