@@ -1,0 +1,344 @@
+"""The contract: what an exported policy promises, and what whoever runs it must keep.
+
+It stands in the .onnx file as one ``metadata_props`` entry with the key ``ilrobot.contract``, as
+JSON (`ilrobot.control.model_file` says where, and how it is hashed). Schema 1.0:
+
+``schema``
+    ``"major.minor"``. A reader refuses another major version and ignores keys it does not know.
+``sha256``
+    ``model``: digest of graph and weights; ``contract``: digest of this text. Hexadecimal.
+``task``
+    The `ilrobot.spec.Spec` that the policy was trained on: ``observations`` and ``action``, each
+    with ``name``, ``shape``, ``dtype``, ``names``, ``units``, ``low``, ``high`` and ``frame``, in
+    order; ``rate`` in Hz; ``semantics``; ``controller``; ``choices``; ``task``; ``task_options``.
+``n_obs``, ``horizon``, ``execute``
+    Ticks of history that the graph reads, actions that it predicts, actions executed of those.
+``noise_shape``
+    Shape of the standard normal input ``noise`` without the batch axis, or null: it takes none.
+``limits``
+    Per action element, null for discrete actions. ``mode``: ``absolute`` (a target, held by
+    repeating it) or ``delta`` (a displacement per tick, held by zero). ``low``, ``high``: least
+    and greatest command, in the action's units. ``velocity``, ``acceleration``: greatest speed
+    (units/s) and acceleration (units/s²) of the commanded target; null: not limited.
+``training_range``
+    For each observation, ``low`` and ``high`` per element over the training data, in its units.
+``stale_after``
+    Age in seconds from which an observation is too old to act on.
+``fallback``
+    What to do then: ``hold``, the only one that schema 1.0 knows.
+``provenance``
+    ``data``, ``checkpoint``, ``code``: digests of what it was made from; ``version`` of ilrobot.
+``golden``
+    Inputs (``observations``: arrays of shape (n_obs, *feature shape); ``noise``) and the ``action``
+    chunk that they give, in physical units.
+``tolerance``
+    Greatest error of an element of a golden chunk, as a fraction of that element's command range
+    ``high - low``; 0 for discrete actions, which must be equal.
+
+Numbers are written with the shortest decimal that reads back as the same double.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ilrobot.errors import UserError
+from ilrobot.spec import Spec
+
+SCHEMA = "1.0"
+METADATA_KEY = "ilrobot.contract"
+
+MODES = ("absolute", "delta")
+FALLBACKS = ("hold",)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a command must keep, per action element.
+
+    Attributes:
+        mode: ``absolute`` or ``delta``.
+        low: Least command, in the action's units.
+        high: Greatest command.
+        velocity: Greatest speed of the commanded target in units/s (inf: not limited).
+        acceleration: Greatest acceleration of it in units/s² (inf: not limited).
+    """
+
+    mode: tuple[str, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    velocity: tuple[float, ...]
+    acceleration: tuple[float, ...]
+
+    @property
+    def scale(self) -> NDArray[np.float64]:
+        """The command range of each element, by which errors are divided (1 where it is 0)."""
+        span = np.subtract(self.high, self.low)
+        return np.where(span > 0, span, 1.0)
+
+
+@dataclass(frozen=True)
+class Range:
+    """Least and greatest value of each element, flattened, in the feature's units."""
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Digests of what the policy was made from.
+
+    Attributes:
+        data: Content hash of the training data.
+        checkpoint: SHA-256 of the checkpoint's file (empty: exported from memory).
+        code: SHA-256 over the package's sources.
+        version: Version of ilrobot.
+    """
+
+    data: str
+    checkpoint: str
+    code: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Golden:
+    """One input and what it must give.
+
+    Attributes:
+        observations: For each observation an array (n_obs, *shape).
+        noise: Array of the contract's noise shape (None: the policy takes none).
+        action: The chunk, shape (horizon, *action shape), in physical units.
+    """
+
+    observations: Mapping[str, NDArray[Any]]
+    noise: NDArray[np.float32] | None
+    action: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Contract:
+    """The contract of one exported policy; the module's docstring explains each field."""
+
+    spec: Spec
+    n_obs: int
+    horizon: int
+    execute: int
+    noise_shape: tuple[int, ...] | None
+    limits: Limits | None
+    training_range: Mapping[str, Range]
+    stale_after: float
+    fallback: str
+    provenance: Provenance
+    golden: tuple[Golden, ...]
+    tolerance: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON, without the digests."""
+        return {
+            "schema": SCHEMA,
+            "task": self.spec.to_json(),
+            "n_obs": self.n_obs,
+            "horizon": self.horizon,
+            "execute": self.execute,
+            "noise_shape": None if self.noise_shape is None else list(self.noise_shape),
+            "limits": None if self.limits is None else _limits_to_json(self.limits),
+            "training_range": {
+                name: {"low": list(bounds.low), "high": list(bounds.high)}
+                for name, bounds in self.training_range.items()
+            },
+            "stale_after": self.stale_after,
+            "fallback": self.fallback,
+            "provenance": vars(self.provenance).copy(),
+            "golden": [_golden_to_json(golden) for golden in self.golden],
+            "tolerance": self.tolerance,
+        }
+
+    @classmethod
+    def from_json(cls, data: Any, where: str) -> Contract:
+        """Inverse of `to_json`, checking everything.
+
+        Args:
+            data: The parsed JSON.
+            where: Named in messages, e.g. the path of the file.
+
+        Raises:
+            UserError: A key is missing or damaged, or the schema's major version is unknown.
+        """
+        check_schema(data, where)
+        try:
+            contract = cls(
+                spec=Spec.from_json(data["task"]),
+                n_obs=_count(data["n_obs"]),
+                horizon=_count(data["horizon"]),
+                execute=_count(data["execute"]),
+                noise_shape=_shape_or_none(data["noise_shape"]),
+                limits=None if data["limits"] is None else _limits_from_json(data["limits"]),
+                training_range={
+                    str(name): Range(_floats(bounds["low"]), _floats(bounds["high"]))
+                    for name, bounds in data["training_range"].items()
+                },
+                stale_after=float(data["stale_after"]),
+                fallback=str(data["fallback"]),
+                provenance=Provenance(
+                    **{key: str(data["provenance"][key]) for key in Provenance.__annotations__}
+                ),
+                golden=(),
+                tolerance=float(data["tolerance"]),
+            )
+            golden = tuple(_golden_from_json(item, contract) for item in data["golden"])
+        except KeyError as error:
+            raise UserError(
+                f"{where}: the contract lacks the key {error}; export the policy again"
+            ) from error
+        except (TypeError, ValueError, AttributeError, UserError) as error:
+            raise UserError(
+                f"{where}: the contract is damaged ({error}); export the policy again"
+            ) from error
+        contract = cls(**{**vars(contract), "golden": golden})
+        problem = _inconsistency(contract)
+        if problem:
+            raise UserError(f"{where}: the contract {problem}; export the policy again")
+        return contract
+
+    @classmethod
+    def from_text(cls, text: str, where: str) -> Contract:
+        """Parse the JSON text of a contract.
+
+        Raises:
+            UserError: It is not JSON, or `from_json` refuses it.
+        """
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            raise UserError(
+                f"{where}: the contract is not valid JSON ({error}); export the policy again"
+            ) from error
+        return cls.from_json(data, where)
+
+
+def check_schema(data: Any, where: str) -> None:
+    """Refuse a contract of another major version.
+
+    Raises:
+        UserError: That, or it is no contract at all.
+    """
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if schema is None:
+        raise UserError(f"{where}: the contract lacks the key 'schema'; export the policy again")
+    major = str(schema).split(".", 1)[0]
+    if major != SCHEMA.split(".", 1)[0]:
+        raise UserError(
+            f"{where}: the contract has schema {schema}, but this version of ilrobot reads "
+            f"{SCHEMA}; export the policy again, or install the ilrobot that wrote it"
+        )
+
+
+def _inconsistency(contract: Contract) -> str | None:
+    """What contradicts itself in a contract whose fields are each well formed."""
+    spec = contract.spec
+    size = spec.action.size
+    limits = contract.limits
+    if not (math.isfinite(spec.rate) and spec.rate > 0):
+        return f"has the rate {spec.rate} Hz, which is not positive"
+    if contract.execute > contract.horizon:
+        return f"executes {contract.execute} of {contract.horizon} predicted actions"
+    if not (math.isfinite(contract.stale_after) and contract.stale_after > 0):
+        return f"has a stale-input timeout of {contract.stale_after} s, which is not positive"
+    if not (math.isfinite(contract.tolerance) and contract.tolerance >= 0):
+        return f"has the tolerance {contract.tolerance}"
+    if contract.fallback not in FALLBACKS:
+        return f"has the unknown fallback '{contract.fallback}'"
+    if (limits is None) != (spec.choices is not None):
+        return "must have limits for continuous actions, and only for those"
+    if limits is not None:
+        for key, values in vars(limits).items():
+            if len(values) != size:
+                return f"has {len(values)} values of '{key}' for {size} action elements"
+        if unknown := sorted(set(limits.mode) - set(MODES)):
+            return f"has the unknown mode '{unknown[0]}' of an action element"
+        if not all(low <= high for low, high in zip(limits.low, limits.high, strict=True)):
+            return "has a lower limit above its upper limit"
+        if not all(value >= 0 for value in (*limits.velocity, *limits.acceleration)):
+            return "has a limit of velocity or acceleration that is not a positive number"
+    for feature in spec.observations:
+        bounds = contract.training_range.get(feature.name)
+        if bounds is None:
+            return f"lacks the training range of '{feature.name}'"
+        if not len(bounds.low) == len(bounds.high) == feature.size:
+            return f"has a training range of '{feature.name}' of the wrong length"
+    return None
+
+
+def _limits_to_json(limits: Limits) -> dict[str, Any]:
+    data: dict[str, Any] = {"mode": list(limits.mode)}
+    for key in ("low", "high", "velocity", "acceleration"):
+        data[key] = [x if math.isfinite(x) else None for x in getattr(limits, key)]
+    return data
+
+
+def _limits_from_json(data: Mapping[str, Any]) -> Limits:
+    return Limits(
+        mode=tuple(str(mode) for mode in data["mode"]),
+        low=_floats(data["low"], -math.inf),
+        high=_floats(data["high"], math.inf),
+        velocity=_floats(data["velocity"], math.inf),
+        acceleration=_floats(data["acceleration"], math.inf),
+    )
+
+
+def _golden_to_json(golden: Golden) -> dict[str, Any]:
+    return {
+        "observations": {name: array.tolist() for name, array in golden.observations.items()},
+        "noise": None if golden.noise is None else golden.noise.tolist(),
+        "action": golden.action.tolist(),
+    }
+
+
+def _golden_from_json(data: Mapping[str, Any], contract: Contract) -> Golden:
+    spec, noise = contract.spec, data["noise"]
+    if (noise is None) != (contract.noise_shape is None):
+        raise ValueError("a golden input has noise where the policy takes none, or lacks it")
+    return Golden(
+        observations={
+            feature.name: _array(
+                data["observations"][feature.name], feature.dtype, (contract.n_obs, *feature.shape)
+            )
+            for feature in spec.observations
+        },
+        noise=None if noise is None else _array(noise, "float32", contract.noise_shape or ()),
+        action=_array(data["action"], spec.action.dtype, (contract.horizon, *spec.action.shape)),
+    )
+
+
+def _array(values: Any, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    array = np.array(values, dtype=dtype)
+    if array.shape != shape:
+        raise ValueError(f"a golden array has shape {list(array.shape)} instead of {list(shape)}")
+    return array
+
+
+def _floats(values: Any, missing: float | None = None) -> tuple[float, ...]:
+    """Numbers as floats; null becomes `missing` where that is given."""
+    numbers = tuple(missing if x is None and missing is not None else float(x) for x in values)
+    if any(math.isnan(x) for x in numbers):
+        raise ValueError("a limit or range is NaN")
+    return numbers
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{value!r} is not a positive whole number")
+    return value
+
+
+def _shape_or_none(value: Any) -> tuple[int, ...] | None:
+    return None if value is None else tuple(_count(n) for n in value)
