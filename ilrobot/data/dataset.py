@@ -6,9 +6,10 @@ import hashlib
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,11 @@ from ilrobot.data.catalogue import (
     read_parquet,
     read_tasks,
 )
+from ilrobot.data.columns import check_spacing, column_values
 from ilrobot.data.episode import Episode, EpisodeInfo
 from ilrobot.data.fill import complete
-from ilrobot.data.foreign import derive_spec
-from ilrobot.data.layout import CODEBASE_VERSION, DATA, explained
+from ilrobot.data.foreign import check_videos, derive_spec, image_keys
+from ilrobot.data.layout import CODEBASE_VERSION, DATA, VIDEO, explained
 from ilrobot.data.lock import WriteLock
 from ilrobot.data.recorder import DatasetRecorder, needs_repair, read_info, repair
 from ilrobot.errors import UserError
@@ -56,6 +58,7 @@ class Dataset:
         self.path = path
         self.spec = spec
         self.fps = spec.rate
+        self._stated_fps = float(info["fps"])
         self.features: dict[str, Any] = info["features"]
         tasks = read_tasks(path)
         self.infos: tuple[EpisodeInfo, ...] = tuple(
@@ -64,6 +67,7 @@ class Dataset:
         self.lengths: NDArray[np.int64] = np.array([row["length"] for row in rows], dtype=np.int64)
         self.starts: NDArray[np.int64] = np.concatenate(([0], np.cumsum(self.lengths)))
         self._files = _data_files(path, info, rows)
+        check_videos(_video_files(path, info, rows))
         self._columns: dict[str, NDArray[Any]] = {}
 
     @classmethod
@@ -169,27 +173,13 @@ class Dataset:
                 f"{self.path}: the ticks in its data files are not those that meta/episodes "
                 "lists; copy it again from its source"
             )
+        stamps = table["timestamp"].to_numpy()
+        for episode, (start, end) in enumerate(pairwise(self.starts)):
+            check_spacing(self.path, episode, stamps[start:end], self._stated_fps)
         return table
 
     def _read(self, name: str) -> NDArray[Any]:
-        if name not in self._table.column_names:
-            raise UserError(
-                f"{self.path}: info.json lists '{name}', but its data files lack it; copy it again "
-                "from its source"
-            )
-        values = self._table[name].combine_chunks()
-        if self.features[name]["dtype"] == "string":
-            return np.array(values.to_pylist(), dtype=object)
-        while isinstance(values.type, pa.ListType | pa.FixedSizeListType | pa.LargeListType):
-            values = values.flatten()
-        flat = values.to_numpy(zero_copy_only=False)
-        shape = self._shape(name)
-        if flat.size != self.num_frames * int(np.prod(shape, dtype=int)):
-            raise UserError(
-                f"{self.path}: '{name}' does not hold {list(shape)} numbers at each tick; copy the "
-                "dataset again from its source"
-            )
-        return np.ascontiguousarray(flat).reshape(self.num_frames, *shape)
+        return column_values(self.path, self._table, name, self._shape(name))
 
     def _shape(self, name: str) -> tuple[int, ...]:
         """Its shape at one tick; LeRobot cannot tell a scalar from a vector of one, we can."""
@@ -290,3 +280,14 @@ def _data_files(path: Path, info: dict[str, Any], rows: list[dict[str, Any]]) ->
                 "from its source"
             )
     return list(expected)
+
+
+def _video_files(path: Path, info: dict[str, Any], rows: list[dict[str, Any]]) -> Iterator[Path]:
+    for key in image_keys(info["features"]):
+        if info["features"][key]["dtype"] == "video":
+            for row in rows:
+                yield path / (info.get("video_path") or VIDEO).format(
+                    video_key=key,
+                    chunk_index=row[f"videos/{key}/chunk_index"],
+                    file_index=row[f"videos/{key}/file_index"],
+                )

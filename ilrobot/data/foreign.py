@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ilrobot.data.layout import STATS
 from ilrobot.errors import UserError
 from ilrobot.spec import Feature, Spec
-
-_log = logging.getLogger(__name__)
 
 #: What others call our columns.
 _SYNONYMS = {
@@ -25,10 +22,29 @@ _SYNONYMS = {
 }
 
 
-def derive_spec(path: Path, info: Mapping[str, Any]) -> Spec:
-    """The spec of a LeRobot dataset: columns ``observation.*`` and ``action``.
+def image_keys(features: Mapping[str, Any]) -> list[str]:
+    """Columns that are pictures or films."""
+    return [key for key, value in features.items() if value["dtype"] in ("video", "image")]
 
-    Images are left out, with a remark. An integer action counts as discrete.
+
+def check_videos(files: Iterable[Path]) -> None:
+    """Refuse a dataset that lacks one of its films.
+
+    Raises:
+        UserError: The line names the first that is missing.
+    """
+    for file in files:
+        if not file.exists():
+            raise UserError(f"{file}: the video is missing; copy the dataset again from its source")
+
+
+def derive_spec(path: Path, info: Mapping[str, Any], choices: int | None = None) -> Spec:
+    """The spec of a LeRobot dataset: columns ``observation.*`` and ``action``, without images.
+
+    Args:
+        path: The dataset's folder.
+        info: Its ``meta/info.json``.
+        choices: How many actions there are if they are whole numbers (None: by its statistics).
 
     Raises:
         UserError: There is no ``action`` or no vector observation under LeRobot's names.
@@ -40,9 +56,7 @@ def derive_spec(path: Path, info: Mapping[str, Any]) -> Spec:
                 f"{path}: its column '{wrong}' must be named '{right}'; rename it in "
                 "meta/info.json and in the data files"
             )
-    images = [key for key, value in features.items() if value["dtype"] in ("video", "image")]
-    if images:
-        _log.warning("%s: images are left out (%s)", path, ", ".join(images))
+    images = image_keys(features)
     observations = tuple(
         _feature(key, value)
         for key, value in features.items()
@@ -58,7 +72,9 @@ def derive_spec(path: Path, info: Mapping[str, Any]) -> Spec:
     if not action.dtype.startswith("int"):
         return Spec(observations, action, rate)
     discrete = Feature("action", (), "int64")
-    return Spec(observations, discrete, rate, choices=_choices(path), semantics="discrete")
+    return Spec(
+        observations, discrete, rate, choices=choices or _choices(path), semantics="discrete"
+    )
 
 
 def _feature(name: str, described: Mapping[str, Any]) -> Feature:

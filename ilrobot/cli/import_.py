@@ -1,0 +1,75 @@
+"""``ilrobot import``: demonstrations from elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+
+@dataclass
+class Import:
+    """Turn demonstrations of another format into a dataset; the source stays as it is.
+
+    Reads the zarr replay buffers of Diffusion Policy (Push-T), robomimic's HDF5, LeRobot v3.0 and
+    v2.1, and .npz files with observation, action and episode_ends. Nothing is written unless all
+    of it can be read.
+
+    Example: ilrobot import pusht_cchi_v7_replay.zarr --output data/pusht
+    """
+
+    source: Annotated[Path, tyro.conf.Positional]
+    """A file or folder with demonstrations."""
+
+    output: Path
+    """Folder for the dataset; must not exist yet, or be empty."""
+
+    format: Literal["auto", "zarr", "robomimic", "lerobot", "npz"] = "auto"
+    """Which format it is; auto finds it by itself."""
+
+    rate: float | None = None
+    """Control rate in Hz, for a source that does not state it."""
+
+    json: bool = False
+    """Print one JSON object as the last line."""
+
+    def run(self) -> int:
+        """Read, write, and say what came of it."""
+        from collections.abc import Iterator
+
+        from ilrobot.cli.output import console, print_json, progress_bar
+        from ilrobot.data.convert import open_source
+        from ilrobot.data.dataset import write_episodes
+        from ilrobot.data.episode import Episode
+
+        source = open_source(self.source, None if self.format == "auto" else self.format, self.rate)
+        with progress_bar() as progress:
+            bar = progress.add_task("importing", total=source.total, note=source.format)
+
+            def watched() -> Iterator[Episode]:
+                for episode in source.episodes:
+                    yield episode
+                    progress.advance(bar)
+
+            dataset = write_episodes(self.output, source.spec, watched())
+        for remark in source.remarks:
+            console.print(remark)
+        console.print(
+            f"{self.output}: {dataset.num_episodes} episodes, {dataset.num_frames} frames at "
+            f"{dataset.fps:g} Hz"
+        )
+        if self.json:
+            print_json(
+                {
+                    "format": source.format,
+                    "output": str(self.output),
+                    "episodes": dataset.num_episodes,
+                    "frames": dataset.num_frames,
+                    "fps": dataset.fps,
+                    "content_hash": dataset.content_hash,
+                    "remarks": list(source.remarks),
+                }
+            )
+        return 0

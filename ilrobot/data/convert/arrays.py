@@ -1,0 +1,151 @@
+"""Long arrays cut into episodes, and the checks that every source must pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ilrobot.data.episode import Episode, EpisodeInfo
+from ilrobot.env import DEFAULT_RATE
+from ilrobot.errors import UserError
+from ilrobot.spec import Feature
+
+#: Names that others use, and what ours is.
+SYNONYMS = {
+    "actions": "action",
+    "act": "action",
+    "acts": "action",
+    "obs": "observation",
+    "observations": "observation",
+    "state": "observation",
+    "states": "observation",
+    "rewards": "reward",
+    "ends": "episode_ends",
+}
+
+
+def require(where: object, available: Iterable[str], wanted: str) -> None:
+    """Refuse a source that lacks an array, and say so if it has it under another name.
+
+    Raises:
+        UserError: There is no `wanted` among the `available` names.
+    """
+    names = sorted(available)
+    if wanted in names:
+        return
+    other = next((n for n in names if SYNONYMS.get(n.rpartition("/")[2]) == wanted), None)
+    if other is not None:
+        raise UserError(
+            f"{where}: the array '{other}' must be named '{wanted}'; save it again under that name"
+        )
+    listed = ", ".join(names) or "nothing"
+    raise UserError(f"{where}: has no '{wanted}' (it has {listed}); save it with one")
+
+
+def check_ends(where: object, ends: NDArray[Any], frames: int) -> NDArray[np.int64]:
+    """Exclusive ends of episodes, increasing from above 0 to the number of frames.
+
+    Raises:
+        UserError: They are not.
+    """
+    if ends.ndim != 1 or not np.issubdtype(ends.dtype, np.integer) or not len(ends):
+        raise UserError(
+            f"{where}: 'episode_ends' must be a list of whole numbers, the exclusive end of each "
+            f"episode, not {ends.dtype} of shape {list(ends.shape)}"
+        )
+    lengths = np.diff(ends.astype(np.int64), prepend=0)
+    if (lengths <= 0).any():
+        bad = int(np.argmax(lengths <= 0))
+        before = int(ends[bad - 1]) if bad else 0
+        raise UserError(
+            f"{where}: 'episode_ends' must increase, but entry {bad} is {int(ends[bad])} after "
+            f"{before}; they are exclusive ends counted from the first frame"
+        )
+    if ends[-1] != frames:
+        raise UserError(
+            f"{where}: 'episode_ends' ends at {int(ends[-1])}, but there are {frames} frames; the "
+            "last end must be the number of frames"
+        )
+    return ends.astype(np.int64)
+
+
+def check_lengths(where: object, columns: Mapping[str, NDArray[Any]]) -> int:
+    """The length that all arrays share.
+
+    Raises:
+        UserError: They differ.
+    """
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"'{name}' {length}" for name, length in lengths.items())
+        raise UserError(f"{where}: the arrays differ in length ({listed}); they must be equal")
+    return next(iter(lengths.values()))
+
+
+def check_finite(where: object, episode: int, columns: Mapping[str, NDArray[Any]]) -> None:
+    """Refuse NaN and infinities in observations and actions.
+
+    Raises:
+        UserError: There is one; the line names the episode and the frame.
+    """
+    for name, values in columns.items():
+        if name.startswith(("observation.", "action")) and values.dtype.kind == "f":
+            finite = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+            if not finite.all():
+                frame = int(np.argmin(finite))
+                raise UserError(
+                    f"{where}: '{name}' is not a finite number in episode {episode}, frame "
+                    f"{frame}; mend or drop that episode"
+                )
+
+
+def cut(
+    where: Path, columns: Mapping[str, NDArray[Any]], ends: NDArray[np.int64], info: EpisodeInfo
+) -> Iterator[Episode]:
+    """The episodes of long arrays (N, ...), each with the same info.
+
+    Raises:
+        UserError: An observation or action is not finite.
+    """
+    starts = np.concatenate(([0], ends[:-1]))
+    for index, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        part = {name: values[start:end] for name, values in columns.items()}
+        check_finite(where, index, part)
+        yield Episode(info, part)
+
+
+def vector(where: object, name: str, values: NDArray[Any]) -> NDArray[Any]:
+    """Numbers as (N, D); a scalar per frame becomes a vector of one.
+
+    Raises:
+        UserError: They are not numbers, or not one vector per frame.
+    """
+    if values.dtype.kind not in "fiub" or values.ndim not in (1, 2):
+        raise UserError(
+            f"{where}: '{name}' is {values.dtype} of shape {list(values.shape)}; it must be a "
+            "vector of numbers per frame"
+        )
+    return values.reshape(len(values), -1)
+
+
+def plain_feature(name: str, values: NDArray[Any], **described: Any) -> Feature:
+    """What an array (N, *shape) says about itself; its dtype is kept."""
+    return Feature(name, values.shape[1:], values.dtype.name, **described)
+
+
+def stated_rate(rate: float | None, stated: float | None) -> tuple[float, tuple[str, ...]]:
+    """The control rate in Hz, and a remark where it is a guess."""
+    if rate is not None or stated is not None:
+        return float(rate or stated or 0), ()
+    guess = f"no control rate is stated: taken as {DEFAULT_RATE:g} Hz (say another with --rate)"
+    return DEFAULT_RATE, (guess,)
+
+
+def float64_remark(features: Iterable[Feature]) -> tuple[str, ...]:
+    """A remark where values are kept in double precision."""
+    names = [feature.name for feature in features if feature.dtype == "float64"]
+    return (f"kept in double precision: {', '.join(names)}",) if names else ()

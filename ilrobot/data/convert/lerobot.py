@@ -1,0 +1,114 @@
+"""LeRobot's datasets: v3.0, which is also our own layout, and v2.1, a data file per episode."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ilrobot.data.catalogue import read_parquet
+from ilrobot.data.columns import check_spacing, column_values
+from ilrobot.data.convert import Source, arrays
+from ilrobot.data.dataset import Dataset
+from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
+from ilrobot.data.foreign import check_videos, derive_spec, image_keys
+from ilrobot.data.layout import CODEBASE_VERSION, INFO
+from ilrobot.data.recorder import read_info
+from ilrobot.errors import UserError
+from ilrobot.spec import Spec
+
+_OLD = "v2.1"
+_KEPT = ("next.reward", "next.done", "next.success")
+_EPISODES = "meta/episodes.jsonl"
+
+
+def detect(path: Path) -> bool:
+    """Whether it is a folder with parts of such a dataset."""
+    return path.is_dir() and ((path / INFO).exists() or (path / "meta").is_dir())
+
+
+def read(path: Path, rate: float | None = None) -> Source:
+    """Open it.
+
+    Raises:
+        UserError: It is incomplete, damaged, of another version, or at another rate than asked.
+    """
+    info = read_info(path)
+    if rate is not None and rate != info["fps"]:
+        raise UserError(f"{path}: states {info['fps']:g} Hz; leave out --rate {rate:g}")
+    version = info.get("codebase_version")
+    images = image_keys(info["features"])
+    remarks = (f"left out, images are not imported yet: {', '.join(images)}",) if images else ()
+    if version == CODEBASE_VERSION:
+        dataset = Dataset.open(path)
+        return Source("lerobot", dataset.spec, _episodes(dataset), dataset.num_episodes, remarks)
+    if version != _OLD:
+        raise UserError(
+            f"{path}: is LeRobot {version}; {_OLD} and {CODEBASE_VERSION} can be read, so convert "
+            "it with LeRobot's own scripts first"
+        )
+    rows = _read_lines(path / _EPISODES)
+    if not rows:
+        raise UserError(f"{path}: lists no episodes in {_EPISODES}; copy it again from its source")
+    files = [_file(path, info, info["data_path"], row["episode_index"]) for row in rows]
+    for file in files:
+        if not file.exists():
+            raise UserError(f"{file}: missing; copy the dataset again from its source")
+    check_videos(
+        _file(path, info, info["video_path"], row["episode_index"], key)
+        for key, feature in info["features"].items()
+        if feature["dtype"] == "video"
+        for row in rows
+    )
+    integer = str(info["features"].get("action", {}).get("dtype", "")).startswith("int")
+    greatest = max(_greatest(file) for file in files) if integer else None
+    spec = derive_spec(path, info, None if greatest is None else greatest + 1)
+    return Source("lerobot", spec, _old_episodes(rows, files, info, spec), len(rows), remarks)
+
+
+def _episodes(dataset: Dataset) -> Iterator[Episode]:
+    for index in range(dataset.num_episodes):
+        episode = dataset.episode(index)
+        arrays.check_finite(dataset.path, index, episode.columns)
+        yield episode
+
+
+def _old_episodes(
+    rows: list[dict[str, Any]], files: list[Path], info: Mapping[str, Any], spec: Spec
+) -> Iterator[Episode]:
+    names = (*spec.observation_names, "action", *(n for n in _KEPT if n in info["features"]))
+    for index, (row, file) in enumerate(zip(rows, files, strict=True)):
+        table = read_parquet(file)
+        if table.num_rows != row["length"]:
+            raise UserError(
+                f"{file}: holds {table.num_rows} ticks, but {_EPISODES} lists {row['length']}; "
+                "copy it again from its source"
+            )
+        shapes = {f.name: f.shape for f in (*spec.observations, spec.action)}
+        columns = {name: column_values(file, table, name, shapes.get(name, ())) for name in names}
+        arrays.check_finite(file, index, columns)
+        if "timestamp" in table.column_names:
+            check_spacing(file, index, table["timestamp"].to_numpy(), spec.rate)
+        task = (row.get("tasks") or [""])[0]
+        yield Episode(EpisodeInfo(task, spec.rate, outcome=Outcome.UNKNOWN), columns)
+
+
+def _file(path: Path, info: Mapping[str, Any], template: str, index: int, video: str = "") -> Path:
+    chunk = index // int(info.get("chunks_size", 1000))
+    return path / template.format(episode_chunk=chunk, episode_index=index, video_key=video)
+
+
+def _greatest(file: Path) -> int:
+    return int(np.max(read_parquet(file, ["action"])["action"].to_numpy()))
+
+
+def _read_lines(path: Path) -> list[dict[str, Any]]:
+    try:
+        return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: missing; copy the dataset again from its source") from error
+    except ValueError as error:
+        raise UserError(f"{path}: is not JSON ({error}); copy it again from its source") from error

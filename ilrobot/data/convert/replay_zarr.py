@@ -1,0 +1,93 @@
+"""The zarr replay buffer of Diffusion Policy (Chi et al. 2023), e.g. its Push-T demonstrations.
+
+A group with ``data/state`` (N, D), ``data/action`` (N, A) and ``meta/episode_ends`` (E,). Other
+arrays of ``data`` (images, key points, contact counts) are left out.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ilrobot.data.convert import Source, arrays
+from ilrobot.data.episode import EpisodeInfo, Outcome
+from ilrobot.errors import UserError
+from ilrobot.spec import Feature, Spec
+
+#: Push-T's frame is the picture, 512 pixels wide, origin at its upper left; demonstrated at 10 Hz.
+_PUSHT_RATE = 10.0
+_PUSHT_TASK = "push the T onto its target"
+_PUSHT_STATE: dict[str, Any] = {
+    "names": ("agent_x", "agent_y", "block_x", "block_y", "block_angle"),
+    "units": ("px", "px", "px", "px", "rad"),
+    "frame": "image",
+}
+_PUSHT_ACTION: dict[str, Any] = {
+    "names": ("x", "y"),
+    "units": ("px", "px"),
+    "frame": "image",
+    "low": (0.0, 0.0),
+    "high": (512.0, 512.0),
+}
+
+
+def detect(path: Path) -> bool:
+    """Whether it is a zarr group with a ``data`` group."""
+    return path.is_dir() and any(
+        (path / name).exists() for name in (".zgroup", "zarr.json", "data/.zgroup")
+    )
+
+
+def read(path: Path, rate: float | None = None) -> Source:
+    """Open it; all arrays that are kept are loaded.
+
+    Raises:
+        UserError: It is no zarr group, an array is missing, or the arrays disagree.
+    """
+    import zarr
+
+    try:
+        group: Any = zarr.open_group(str(path), mode="r")
+        names = [f"{part}/{key}" for part in group for key in group[part]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: cannot be read as zarr ({error}); check the path") from error
+    present = {name.removeprefix("data/") for name in names if name.startswith("data/")}
+    if "state" not in present:
+        raise UserError(
+            f"{path}: has no 'data/state' (it has {', '.join(sorted(names)) or 'nothing'}); only "
+            "replay buffers with states are read, not images alone"
+        )
+    arrays.require(path, present, "action")
+    arrays.require(path, [n.removeprefix("meta/") for n in names], "episode_ends")
+
+    def load(name: str) -> Any:
+        try:
+            return np.asarray(group[name][:])
+        except (OSError, ValueError, RuntimeError) as error:
+            raise UserError(f"{path}/{name}: damaged ({error}); copy it again") from error
+
+    columns = {
+        "observation.state": arrays.vector(path, "data/state", load("data/state")),
+        "action": arrays.vector(path, "data/action", load("data/action")),
+    }
+    ends = arrays.check_ends(path, load("meta/episode_ends"), arrays.check_lengths(path, columns))
+    pusht = columns["observation.state"].shape[1] == 5 and "keypoint" in present
+    rate, guesses = arrays.stated_rate(rate, _PUSHT_RATE if pusht else None)
+    spec = Spec(
+        observations=(_described("observation.state", columns, _PUSHT_STATE if pusht else {}),),
+        action=_described("action", columns, _PUSHT_ACTION if pusht else {}),
+        rate=rate,
+        semantics="absolute" if pusht else "unknown",
+    )
+    left_out = sorted(present - {"state", "action"})
+    remarks = guesses + arrays.float64_remark((*spec.observations, spec.action))
+    if left_out:
+        remarks += (f"left out: {', '.join(left_out)}",)
+    info = EpisodeInfo(_PUSHT_TASK if pusht else path.stem, rate, outcome=Outcome.UNKNOWN)
+    return Source("zarr", spec, arrays.cut(path, columns, ends, info), len(ends), remarks)
+
+
+def _described(name: str, columns: dict[str, Any], described: dict[str, Any]) -> Feature:
+    return arrays.plain_feature(name, columns[name], **described)
