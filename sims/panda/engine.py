@@ -1,5 +1,7 @@
 """What a task needs of a physics engine."""
 
+import os
+import sys
 from typing import Protocol
 
 import numpy as np
@@ -60,8 +62,12 @@ def make_engine(name: str, scene: Scene, *, window: bool) -> Engine:
     """The engine ``mujoco`` or ``pybullet``, with a window on the screen if asked for.
 
     Raises:
-        ValueError: for another name.
+        ValueError: for another name, and for a window where there is no display.
     """
+    displays = ("DISPLAY", "WAYLAND_DISPLAY")
+    if window and sys.platform == "linux" and not any(map(os.environ.get, displays)):
+        # Both engines would end the whole process.
+        raise ValueError("render_mode 'human' needs a display, and there is none; use 'rgb_array'")
     if name == "mujoco":
         from sims.panda.engine_mujoco import MujocoEngine
 

@@ -228,6 +228,17 @@ def test_options_are_checked() -> None:
         make_expert(gymnasium.make("CartPole-v1"))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a display")
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_window_without_a_display_is_refused(
+    engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with pytest.raises(ValueError, match="needs a display"):
+        gymnasium.make("ilrobot/PandaLift-v0", engine=engine, render_mode="human")
+
+
 def test_the_state_path_on_mujoco_loads_neither_pybullet_nor_pictures() -> None:
     program = (
         "import sys, sims\n"
