@@ -99,7 +99,7 @@ class Mapping(ABC):
     def _scale(self) -> dict[str, Any]:
         """What beside the bindings decides the action, as plain JSON."""
 
-    def _array(self, values: Sequence[float] | NDArray[Any]) -> Action:
+    def _array(self, values: Sequence[float] | NDArray[Any] | int) -> Action:
         return np.asarray(values, dtype=self.spec.action.dtype)
 
 
@@ -251,14 +251,13 @@ class ChoiceMapping(Mapping):
         super().__init__(spec, bindings)
         choices = spec.choices or 0
         self._rest = _resting_choice(spec)
-        self._keeps_last = self._rest is None
         active = [choice for choice in range(choices) if choice != self._rest]
         if len(active) > len(self.BUTTONS):
             raise UserError(
                 f"task '{spec.task}' has {choices} discrete actions, but a pad has buttons for "
                 f"{len(self.BUTTONS) + 1}; wrap it with fewer"
             )
-        self._choice = {button: c for button, c in zip(self.BUTTONS, active, strict=False)}
+        self._choice = dict(zip(self.BUTTONS, active, strict=False))
         self._last = 0
 
     def reset(self) -> None:

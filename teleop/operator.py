@@ -7,6 +7,7 @@ hand does. In simulated time it is deterministic: the same seeds give the same p
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from ilrobot.actors import Action, Actor, Decision, Observation
 from teleop.bindings import DIRECTIONS, PadPose
-from teleop.devices.base import BUTTONS, STICK_AXES
+from teleop.devices.base import STICK_AXES
 from teleop.devices.virtual_gamepad import VirtualGamepad
 from teleop.mapping import Intent, Mapping
 from teleop.motor_noise import Tremor, Wander
@@ -79,11 +80,11 @@ class Operator:
         self._wander = Wander(generator, len(DIRECTIONS), profile.wander, profile.wander_time)
         self._glimpses: deque[_Glimpse] = deque()
         self._sticks = np.zeros(len(STICK_AXES))
-        self._buttons: set[str] = set()
         self._tap_since: float | None = None
         self._tap_delay = 0.0
         self._tapped: dict[str, float] = {}
-        self._wants_control_since: float | None = None
+        # Those who demonstrate need not hold the engage button.
+        self._took_over = math.inf
         self._engage_delay = float(generator.uniform(*profile.press_delay))
         if self._watcher is not None:
             self._watcher.reset()
@@ -101,7 +102,7 @@ class Operator:
             return
         intent = self._mapping.intent(seen.wanted, seen.observation)
         buttons = self._fingers(intent, now)
-        self._hold(self._mapping.bindings.pose(self._astray(intent)), buttons, now)
+        self._hold(self._mapping.bindings.pose(self._astray(intent).tolist()), buttons, now)
 
     def watch(self, decision: Decision) -> None:
         """See what is executed at this tick, and what the policy wanted."""
@@ -128,20 +129,30 @@ class Operator:
                 np.asarray(mine.twist),
                 np.asarray(other.twist),
                 (mine.tap, mine.hold) != (other.tap, other.hold),
-                np.concatenate([np.ravel(v).astype(float) for v in seen.observation.values()]),
+                self._scene(seen.observation),
             )
         if self._watcher.in_control and not before:
-            self._wants_control_since = now
+            self._took_over = now
             self._engage_delay = float(self._generator.uniform(*self._profile.press_delay))
         return self._watcher.in_control
+
+    def _scene(self, observation: Observation) -> NDArray[np.float64]:
+        """Every observation as a share of its range, where the Spec bounds it."""
+        parts = []
+        for feature in self._mapping.spec.observations:
+            values = np.ravel(observation[feature.name]).astype(np.float64)
+            if feature.low is not None and feature.high is not None:
+                span = np.subtract(feature.high, feature.low)
+                values = np.where(np.isfinite(span), values / span, values)
+            parts.append(values)
+        return np.concatenate(parts)
 
     def _fingers(self, intent: Intent, now: float) -> set[str]:
         """Buttons to hold now: the engage button, a choice, a tap that has begun."""
         buttons = set() if intent.hold is None else {intent.hold}
-        if self._watcher is not None and self._wants_control_since is not None:
-            # The thumb leans on the stick already while the finger goes down.
-            if now - self._wants_control_since >= self._engage_delay:
-                buttons.add(self._mapping.bindings.engage)
+        # While that finger goes down, the thumb leans on the stick already.
+        if now - self._took_over >= self._engage_delay:
+            buttons.add(self._mapping.bindings.engage)
         if intent.tap is None or self._tapped:
             self._tap_since = None
         elif self._tap_since is None:
@@ -176,9 +187,7 @@ class Operator:
     def _take(self, sticks: NDArray[np.float64], buttons: set[str]) -> None:
         for axis, value in zip(STICK_AXES, sticks, strict=True):
             self._pad.set_axis(axis, float(np.clip(value, -1.0, 1.0)))
-        for button in BUTTONS:
-            if button in buttons and button not in self._buttons:
-                self._pad.press(button)
-            elif button in self._buttons and button not in buttons:
-                self._pad.release(button)
-        self._buttons = buttons
+        for button in sorted(buttons - self._pad.held):
+            self._pad.press(button)
+        for button in sorted(self._pad.held - buttons):
+            self._pad.release(button)

@@ -13,27 +13,28 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+#: A policy that is slower than this share of the person's own speed is not getting on.
+LEAST_SHARE = 0.3
+
 
 @dataclass(frozen=True)
 class Patience:
     """A person's thresholds.
 
     Attributes:
-        alarm: Disagreement summed over time (1 = opposite to full speed for a second, forgotten
-            with `memory`) at which they take over.
-        calm: Disagreement summed likewise below which they let go.
+        alarm: Disagreement summed over time (1 is opposite to full speed for a second) at which
+            they take over.
         memory: Seconds after which disagreement is forgotten.
-        stall: Seconds without commanded progress after which they take over.
+        stall: Seconds without anything moving after which they take over.
         hold: Least seconds that they keep control.
-        agree: Seconds that the policy must agree before they let go.
+        agree: Seconds for which the policy must want what they want before they let go.
     """
 
-    alarm: float = 0.22
-    calm: float = 0.12
+    alarm: float = 0.2
     memory: float = 0.6
     stall: float = 2.0
     hold: float = 0.8
-    agree: float = 0.3
+    agree: float = 0.4
 
 
 class Watcher:
@@ -43,8 +44,8 @@ class Watcher:
     TOLERANCE = 0.15
     #: What a gripper that is open where it should be closed counts for, as a share of full speed.
     GRIPPER = 0.5
-    #: Share of the range seen so far that has to change within `Patience.stall`.
-    PROGRESS = 0.05
+    #: Share of its range by which something observed has to change within `Patience.stall`.
+    PROGRESS = 0.005
 
     def __init__(self, patience: Patience) -> None:
         self._patience = patience
@@ -54,12 +55,10 @@ class Watcher:
         """Begin an episode, watching."""
         self.in_control = False
         self.disagreement = 0.0
+        self._trust = 0.0
         self._since = 0.0
-        self._calm_since: float | None = None
         self._last = 0.0
         self._seen: list[tuple[float, NDArray[np.float64]]] = []
-        self._low: NDArray[np.float64] | None = None
-        self._high: NDArray[np.float64] | None = None
 
     def look(
         self,
@@ -76,39 +75,29 @@ class Watcher:
             intended: The person's own command, as a twist in shares of full speed.
             policy: What the policy commands, likewise.
             gripper_differs: It wants the gripper in another state than the person.
-            scene: Everything observed, as one vector.
+            scene: Everything observed, as one vector of shares of each element's range.
         """
-        seconds = max(now - self._last, 0.0)
-        self._last = now
-        kept = math.exp(-seconds / self._patience.memory)
-        wrong = harm(intended, policy, self.TOLERANCE) + self.GRIPPER * gripper_differs
-        self.disagreement = kept * self.disagreement + seconds * wrong
+        seconds, self._last = max(now - self._last, 0.0), now
         if self.in_control:
-            self._consider_letting_go(now)
-        elif self.disagreement > self._patience.alarm or self._stalls(now, scene):
-            self._change(now, True)
+            # What disagrees costs trust twice as fast as what agrees earns it.
+            earned = seconds if agrees(intended, policy, gripper_differs) else -2.0 * seconds
+            self._trust = max(self._trust + earned, 0.0)
+            if self._trust >= self._patience.agree and now - self._since >= self._patience.hold:
+                self._change(now, False)
+        else:
+            wrong = harm(intended, policy, self.TOLERANCE) + self.GRIPPER * gripper_differs
+            kept = math.exp(-seconds / self._patience.memory)
+            self.disagreement = kept * self.disagreement + seconds * wrong
+            if self.disagreement > self._patience.alarm or self._stalls(now, scene):
+                self._change(now, True)
         return self.in_control
 
-    def _consider_letting_go(self, now: float) -> None:
-        if self.disagreement > self._patience.calm:
-            self._calm_since = None
-        elif self._calm_since is None:
-            self._calm_since = now
-        agreed = self._calm_since is not None and now - self._calm_since >= self._patience.agree
-        if agreed and now - self._since >= self._patience.hold:
-            self._change(now, False)
-
     def _change(self, now: float, in_control: bool) -> None:
-        self.in_control = in_control
-        self._since = now
-        self._calm_since = None
+        self.in_control, self._since = in_control, now
+        self.disagreement = self._trust = 0.0
         self._seen.clear()
-        if not in_control:
-            self.disagreement = 0.0
 
     def _stalls(self, now: float, scene: NDArray[np.float64]) -> bool:
-        self._low = scene if self._low is None else np.minimum(self._low, scene)
-        self._high = scene if self._high is None else np.maximum(self._high, scene)
         self._seen.append((now, scene))
         start = now - self._patience.stall
         while len(self._seen) > 1 and self._seen[1][0] <= start:
@@ -116,19 +105,33 @@ class Watcher:
         if self._seen[0][0] > start:
             return False
         recent = np.array([known for _, known in self._seen])
-        span = np.maximum(self._high - self._low, 1e-6)
-        return bool(((recent.max(axis=0) - recent.min(axis=0)) / span).max() < self.PROGRESS)
+        return bool(np.ptp(recent, axis=0).max() < self.PROGRESS)
 
 
 def harm(intended: NDArray[np.float64], policy: NDArray[np.float64], tolerance: float) -> float:
-    """How much of the policy's command does not go where the person wants to.
+    """How wrong the policy's command is, as a share of full speed.
 
-    The part along the intention is forgiven at any speed: slower or faster is not wrong. What is
-    left, sideways and backwards, counts beyond the tolerance.
+    It is wrong as far as it goes aside, beyond the tolerance, and as far as it lags behind
+    `LEAST_SHARE` of the person's own speed; backwards is farther behind than standing still.
     """
+    along, aside = _split(intended, policy)
+    lag = LEAST_SHARE * float(np.linalg.norm(intended)) - along
+    return max(aside - tolerance, 0.0) + max(lag, 0.0)
+
+
+def agrees(
+    intended: NDArray[np.float64], policy: NDArray[np.float64], gripper_differs: bool
+) -> bool:
+    """Whether the policy goes the person's way, at `LEAST_SHARE` of their speed or more."""
+    size = float(np.linalg.norm(intended))
+    along, aside = _split(intended, policy)
+    return not gripper_differs and along >= LEAST_SHARE * size and aside <= 0.5 * size + 0.05
+
+
+def _split(intended: NDArray[np.float64], policy: NDArray[np.float64]) -> tuple[float, float]:
+    """The policy's command along the intention, and the length of what is left of it."""
     size = float(np.linalg.norm(intended))
     if size < 1e-9:
-        return max(float(np.linalg.norm(policy)) - tolerance, 0.0)
-    direction = intended / size
-    along = max(float(policy @ direction), 0.0)
-    return max(float(np.linalg.norm(policy - along * direction)) - tolerance, 0.0)
+        return 0.0, float(np.linalg.norm(policy))
+    along = float(policy @ intended) / size
+    return along, float(np.linalg.norm(policy - along * intended / size))

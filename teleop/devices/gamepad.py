@@ -115,7 +115,7 @@ def connected_gamepads() -> list[str]:
     sdl.start()
     sdl.pump()
     return [
-        controller.name_forindex(index)
+        controller.name_forindex(index) or "gamepad"
         for index in range(pygame.joystick.get_count())
         if controller.is_controller(index)
     ]

@@ -51,6 +51,8 @@ class VirtualGamepad:
         self._sdl = _library()
         self._joystick = ctypes.c_void_p()
         self._instance = -1
+        self.held: frozenset[str] = frozenset()
+        """Buttons that are down."""
         self.attach()
 
     @property
@@ -77,6 +79,7 @@ class VirtualGamepad:
             raise UserError(f"SDL cannot make a virtual gamepad: {pygame.get_error()}")
         self._joystick = ctypes.c_void_p(self._sdl.SDL_JoystickOpen(index))
         self._instance = self._sdl.SDL_JoystickInstanceID(self._joystick)
+        self.held = frozenset()
         for axis in AXES:
             self.set_axis(axis, 0.0)
 
@@ -93,10 +96,8 @@ class VirtualGamepad:
 
     def set_axis(self, axis: str, value: float) -> None:
         """Move a stick's axis to -1 … 1 or a trigger to 0 … 1; SDL keeps 16 bits of it."""
-        if axis in TRIGGER_AXES:
-            raw = round(value * 65535.0) - 32768
-        else:
-            raw = round(value * 32767.0)
+        # SDL's joystick has triggers at -32768 … 32767; its controller makes 0 … 32767 of them.
+        raw = round(value * 65535.0) - 32768 if axis in TRIGGER_AXES else round(value * 32767.0)
         raw = min(max(raw, -32768), 32767)
         self._sdl.SDL_JoystickSetVirtualAxis(self._joystick, AXES.index(axis), ctypes.c_int16(raw))
         self._sdl.SDL_JoystickUpdate()
@@ -104,10 +105,12 @@ class VirtualGamepad:
     def press(self, button: str) -> None:
         """Press a button and keep it down."""
         self._set_button(button, 1)
+        self.held |= {button}
 
     def release(self, button: str) -> None:
         """Let a button go."""
         self._set_button(button, 0)
+        self.held -= {button}
 
     def tap(self, button: str) -> None:
         """Press and let go at once."""
