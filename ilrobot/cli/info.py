@@ -1,0 +1,126 @@
+"""``ilrobot info``: what a path holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from ilrobot.errors import UserError
+
+
+@dataclass
+class Info:
+    """Say what a dataset, a run or an exported policy holds.
+
+    Opening a dataset mends what a crashed recording left behind.
+
+    Example: ilrobot info data/pusht --json
+    """
+
+    path: Annotated[Path, tyro.conf.Positional]
+    """A dataset's folder, a run's folder, or an .onnx file."""
+
+    json: bool = False
+    """Print one JSON object as the last line."""
+
+    def run(self) -> int:
+        """Look and print."""
+        from ilrobot.cli.output import print_json
+
+        found = self._look()
+        if self.json:
+            print_json(found)
+        else:
+            _print_table(found)
+        return 0
+
+    def _look(self) -> dict[str, Any]:
+        if not self.path.exists():
+            raise UserError(f"{self.path}: does not exist; check the path")
+        if self.path.is_file():
+            if self.path.suffix != ".onnx":
+                raise UserError(
+                    f"{self.path}: is neither an .onnx file nor a folder; `ilrobot import` reads "
+                    "demonstrations of other formats"
+                )
+            return _policy_file(self.path)
+        if (self.path / "run.json").exists():
+            return _run(self.path)
+        from ilrobot.data.dataset import Dataset
+        from ilrobot.data.summary import summarize
+
+        return summarize(Dataset.open(self.path))
+
+
+def _run(path: Path) -> dict[str, Any]:
+    import json
+
+    try:
+        run = json.loads((path / "run.json").read_bytes())
+        spec = run["spec"]
+        return {
+            "kind": run["kind"],
+            "path": str(path),
+            "status": run["status"],
+            "task": spec["task"],
+            "rate": spec["rate"],
+            "dataset": run["dataset"],
+            "config": run["config"],
+            "seconds": run["seconds"],
+            "version": run["version"],
+        }
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path / 'run.json'}: damaged ({error!r}); train again, or copy the run again"
+        ) from error
+
+
+def _policy_file(path: Path) -> dict[str, Any]:
+    from ilrobot.control.model_file import read_model_file
+
+    contract, _ = read_model_file(path)
+    spec = contract.spec
+    return {
+        "kind": "policy",
+        "path": str(path),
+        "task": spec.task,
+        "rate": spec.rate,
+        "observations": {f.name: list(f.element_names) for f in spec.observations},
+        "action": list(spec.action.element_names),
+        "semantics": spec.semantics,
+        "controller": spec.controller,
+        "n_obs": contract.n_obs,
+        "horizon": contract.horizon,
+        "execute": contract.execute,
+        "stale_after": contract.stale_after,
+        "fallback": contract.fallback,
+        "data": contract.provenance.data,
+        "checkpoint": contract.provenance.checkpoint,
+        "version": contract.provenance.version,
+    }
+
+
+def _print_table(found: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for key, value in found.items():
+        if value not in ("", [], {}, None):
+            table.add_row(key.replace("_", " "), _words(key, value))
+    Console(highlight=False).print(table)
+
+
+def _words(key: str, value: Any) -> str:
+    if key == "features":
+        return "\n".join(f"{name}  {f['dtype']} {f['shape']}" for name, f in value.items())
+    if isinstance(value, dict):
+        return "\n".join(f"{name}: {_words('', inner)}" for name, inner in value.items())
+    if isinstance(value, list):
+        return ", ".join(str(item) for item in value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

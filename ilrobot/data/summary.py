@@ -1,0 +1,45 @@
+"""What a dataset holds, in a few numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from ilrobot.data.dataset import Dataset
+
+
+def summarize(dataset: Dataset) -> dict[str, Any]:
+    """Counts, rate, features, outcomes and interventions as plain JSON.
+
+    ``interventions`` counts takeovers, ``intervention_steps`` the ticks at which a person acted.
+    ``seconds`` is nominal: frames divided by the rate.
+    """
+    takeovers = steps = 0
+    if dataset.has_column("intervention"):
+        acted = dataset.column("intervention").astype(bool).reshape(-1)
+        begins = acted.copy()
+        begins[1:] &= ~acted[:-1]
+        begins[dataset.starts[:-1]] = acted[dataset.starts[:-1]]
+        takeovers, steps = int(begins.sum()), int(acted.sum())
+    return {
+        "kind": "dataset",
+        "path": str(dataset.path),
+        "episodes": dataset.num_episodes,
+        "frames": dataset.num_frames,
+        "fps": dataset.fps,
+        "seconds": dataset.num_frames / dataset.fps,
+        "longest": int(np.max(dataset.lengths)),
+        "task": dataset.spec.task,
+        "instructions": sorted({info.task for info in dataset.infos}),
+        "outcomes": dict(Counter(str(info.outcome) for info in dataset.infos)),
+        "interventions": takeovers,
+        "intervention_steps": steps,
+        "operators": sorted({info.operator for info in dataset.infos if info.operator}),
+        "features": {
+            name: {"dtype": feature["dtype"], "shape": feature["shape"], "names": feature["names"]}
+            for name, feature in dataset.features.items()
+        },
+        "content_hash": dataset.content_hash,
+    }
