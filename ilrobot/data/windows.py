@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,11 +19,9 @@ from torch import Tensor
 
 from ilrobot.actors import Source
 from ilrobot.data.episode import Outcome
+from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
 from ilrobot.spec import Spec
-
-if TYPE_CHECKING:
-    from ilrobot.data.dataset import Dataset
 
 _WORTHY = frozenset({Outcome.SUCCESS, Outcome.UNKNOWN})
 
@@ -61,7 +59,7 @@ def vector_spec(spec: Spec) -> Spec:
     return replace(spec, observations=vectors)
 
 
-def labels(dataset: Dataset) -> tuple[NDArray[np.bool_], NDArray[Any]]:
+def labels(dataset: Recordings) -> tuple[NDArray[np.bool_], NDArray[Any]]:
     """Which frames teach, and what.
 
     A frame teaches if it was demonstrated in an episode that succeeded or that nobody judged; or
@@ -101,7 +99,7 @@ def labels(dataset: Dataset) -> tuple[NDArray[np.bool_], NDArray[Any]]:
 
 
 def split_episodes(
-    dataset: Dataset, teaches: NDArray[np.bool_], held_out: float, seed: int
+    dataset: Recordings, teaches: NDArray[np.bool_], held_out: float, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Whole episodes for training and for validation, drawn by `seed`.
 
@@ -130,7 +128,7 @@ def split_episodes(
     return np.sort(shuffled[count:]), np.sort(shuffled[:count])
 
 
-def _nothing_to_learn(dataset: Dataset) -> str:
+def _nothing_to_learn(dataset: Recordings) -> str:
     if dataset.num_frames == 0:
         return f"{dataset.path} holds no frames; record demonstrations first"
     outcomes = [info.outcome.value for info in dataset.infos]
@@ -153,7 +151,7 @@ class Windows:
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: Recordings,
         *,
         n_obs: int,
         horizon: int,
@@ -294,7 +292,7 @@ def _flat(column: NDArray[Any]) -> NDArray[Any]:
 
 
 def _require_finite(
-    dataset: Dataset, name: str, column: NDArray[Any], needed: NDArray[np.bool_]
+    dataset: Recordings, name: str, column: NDArray[Any], needed: NDArray[np.bool_]
 ) -> None:
     bad = np.flatnonzero(needed & ~np.isfinite(column).all(axis=1))
     if bad.size:
@@ -304,7 +302,7 @@ def _require_finite(
         )
 
 
-def _require_choices(dataset: Dataset, values: NDArray[Any], frames: NDArray[np.int64]) -> None:
+def _require_choices(dataset: Recordings, values: NDArray[Any], frames: NDArray[np.int64]) -> None:
     choices = dataset.spec.choices
     if choices is None:
         return
@@ -316,7 +314,7 @@ def _require_choices(dataset: Dataset, values: NDArray[Any], frames: NDArray[np.
         )
 
 
-def _place(dataset: Dataset, frame: int) -> str:
+def _place(dataset: Recordings, frame: int) -> str:
     episode = int(np.searchsorted(dataset.starts, frame, side="right")) - 1
     return f"episode {episode}, frame {frame - int(dataset.starts[episode])}"
 

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ilrobot.data.dataset import Dataset
+from ilrobot.data.memory import Recordings
 from ilrobot.data.windows import Windows, labels, split_episodes
 from ilrobot.errors import UserError
 from ilrobot.learners.config import TrainConfig
@@ -32,7 +32,7 @@ from ilrobot.policies.policy import Policy
 
 
 def train(
-    dataset: Dataset,
+    dataset: Recordings,
     policy_config: PolicyConfig,
     train_config: TrainConfig,
     output: Path,
@@ -103,7 +103,7 @@ def _device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _describe(dataset: Dataset, policy: Policy, train_config: TrainConfig) -> dict[str, Any]:
+def _describe(dataset: Recordings, policy: Policy, train_config: TrainConfig) -> dict[str, Any]:
     return {
         "kind": "train",
         "config": {"policy": policy.config.to_json(), "train": train_config.to_json()},

@@ -1,0 +1,69 @@
+"""The 206 human demonstrations of Push-T (Chi et al. 2023), for several benchmarks."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ilrobot.data.convert import open_source
+from ilrobot.data.episode import Episode
+from ilrobot.data.memory import MemoryRecordings
+from ilrobot.errors import UserError
+
+NAME = "pusht_human/pusht_cchi_v7_replay.zarr"
+
+#: Width of Push-T's world in pixels.
+_WIDTH = 512.0
+
+
+def find() -> Path:
+    """The demonstrations, below $ILROBOT_DATA or in a folder ``shared/data`` beside the checkout.
+
+    Raises:
+        UserError: They are in neither.
+    """
+    folders = [Path(__file__).resolve().parents[2] / "shared" / "data"]
+    if os.environ.get("ILROBOT_DATA"):
+        folders.insert(0, Path(os.environ["ILROBOT_DATA"]))
+    for folder in folders:
+        if (folder / NAME).exists():
+            return folder / NAME
+    raise UserError(f"there is no {NAME}; set ILROBOT_DATA to the folder that holds it")
+
+
+def load(path: Path | None = None, *, mirrored: bool = False) -> MemoryRecordings:
+    """All demonstrations, in any format that can be imported.
+
+    Args:
+        path: Where they are (None: `find` looks).
+        mirrored: Add each demonstration's mirror image, see `mirror`.
+    """
+    source = open_source(path or find(), rate=10.0)
+    state, action = source.spec.observations[0], source.spec.action
+    spec = replace(
+        source.spec,
+        observations=(replace(state, units=("px", "px", "px", "px", "rad")),),
+        action=replace(action, units=("px", "px")),
+    )
+    episodes = list(source.episodes)
+    if mirrored:
+        episodes += [mirror(episode) for episode in episodes]
+    return MemoryRecordings(spec, episodes, "Push-T demonstrations")
+
+
+def mirror(episode: Episode) -> Episode:
+    """The episode reflected in the goal's axis of symmetry.
+
+    The T is symmetric about its stem, which at the goal lies on the diagonal of the square world:
+    (x, y) → (512 - y, 512 - x) and θ → π/2 - θ leave the task and its dynamics as they are.
+    """
+    columns: dict[str, Any] = {name: value.copy() for name, value in episode.columns.items()}
+    state = columns["observation.state"]
+    for values, first in ((state, 0), (state, 2), (columns["action"], 0)):
+        values[:, first : first + 2] = _WIDTH - values[:, [first + 1, first]]
+    state[:, 4] = np.mod(np.pi / 2 - state[:, 4], 2 * np.pi)
+    return Episode(episode.info, columns)

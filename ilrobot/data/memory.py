@@ -1,0 +1,91 @@
+"""Recordings as a learner reads them, on disk or in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ilrobot.data.episode import Episode, EpisodeInfo
+from ilrobot.errors import UserError
+from ilrobot.spec import Spec
+
+
+class Recordings(Protocol):
+    """What learning needs of a `ilrobot.data.dataset.Dataset`; see there for what each part is."""
+
+    path: Path
+    spec: Spec
+    infos: tuple[EpisodeInfo, ...]
+    lengths: NDArray[np.int64]
+    starts: NDArray[np.int64]
+
+    @property
+    def num_episodes(self) -> int: ...  # noqa: D102
+
+    @property
+    def num_frames(self) -> int: ...  # noqa: D102
+
+    @property
+    def content_hash(self) -> str: ...  # noqa: D102
+
+    def has_column(self, name: str) -> bool: ...  # noqa: D102
+
+    def column(self, name: str) -> NDArray[Any]: ...  # noqa: D102
+
+
+class MemoryRecordings:
+    """Episodes in memory as `Recordings`, for studies that need no files.
+
+    Args:
+        spec: Their observations and action.
+        episodes: All with the same columns.
+        name: Stands for the path in messages.
+    """
+
+    def __init__(self, spec: Spec, episodes: Sequence[Episode], name: str = "memory") -> None:
+        self.path, self.spec = Path(name), spec
+        self.infos = tuple(episode.info for episode in episodes)
+        self.lengths = np.array([len(episode) for episode in episodes], dtype=np.int64)
+        self.starts = np.concatenate(([0], np.cumsum(self.lengths)))
+        names = episodes[0].columns if episodes else ()
+        self._columns = {n: np.concatenate([e.columns[n] for e in episodes]) for n in names}
+
+    @property
+    def num_episodes(self) -> int:
+        """Number of episodes."""
+        return len(self.infos)
+
+    @property
+    def num_frames(self) -> int:
+        """Number of ticks in all."""
+        return int(self.starts[-1])
+
+    @property
+    def content_hash(self) -> str:
+        """16 hex digits over lengths, outcomes and values."""
+        digest = hashlib.sha256(self.lengths.tobytes())
+        digest.update("\0".join(info.outcome for info in self.infos).encode())
+        for name, values in sorted(self._columns.items()):
+            text = values.dtype == object
+            digest.update(name.encode())
+            digest.update("\0".join(values).encode() if text else values.tobytes())
+        return digest.hexdigest()[:16]
+
+    def has_column(self, name: str) -> bool:
+        """Whether `column(name)` would give something."""
+        return name in self._columns
+
+    def column(self, name: str) -> NDArray[Any]:
+        """One column over all ticks, shape (num_frames, *shape).
+
+        Raises:
+            UserError: There is none of that name.
+        """
+        if name not in self._columns:
+            raise UserError(f"{self.path}: has no column '{name}' (it has {list(self._columns)})")
+        return self._columns[name]
