@@ -51,9 +51,8 @@ def check_gl(installed: Mapping[str, str]) -> list[Finding]:
             frame = probe(_ONE_FRAME, environment={"MUJOCO_GL": backend})
         except ProbeFailed as failure:
             advice = f"sudo apt-get install {packages}"
-            findings.append(
-                Finding("drawing", backend.upper(), State.MISSING, str(failure), advice)
-            )
+            detail = str(failure).split(";")[0]
+            findings.append(Finding("drawing", backend.upper(), State.MISSING, detail, advice))
             continue
         height, width, _ = frame["shape"]
         detail = f"{frame['milliseconds']:.1f} ms for a frame of {width}×{height}"
