@@ -129,23 +129,11 @@ class Operator:
                 np.asarray(mine.twist),
                 np.asarray(other.twist),
                 (mine.tap, mine.hold) != (other.tap, other.hold),
-                self._scene(seen.observation),
             )
         if self._watcher.in_control and not before:
             self._took_over = now
             self._engage_delay = float(self._generator.uniform(*self._profile.press_delay))
         return self._watcher.in_control
-
-    def _scene(self, observation: Observation) -> NDArray[np.float64]:
-        """Every observation as a share of its range, where the Spec bounds it."""
-        parts = []
-        for feature in self._mapping.spec.observations:
-            values = np.ravel(observation[feature.name]).astype(np.float64)
-            if feature.low is not None and feature.high is not None:
-                span = np.subtract(feature.high, feature.low)
-                values = np.where(np.isfinite(span), values / span, values)
-            parts.append(values)
-        return np.concatenate(parts)
 
     def _fingers(self, intent: Intent, now: float) -> set[str]:
         """Buttons to hold now: the engage button, a choice, a tap that has begun."""

@@ -25,7 +25,7 @@ class Patience:
         alarm: Disagreement summed over time (1 is opposite to full speed for a second) at which
             they take over.
         memory: Seconds after which disagreement is forgotten.
-        stall: Seconds without anything moving after which they take over.
+        stall: Seconds of not getting on after which they take over.
         hold: Least seconds that they keep control.
         agree: Seconds for which the policy must want what they want before they let go.
     """
@@ -38,14 +38,14 @@ class Patience:
 
 
 class Watcher:
-    """One person watching a policy; it sees intentions, commands and observations, all delayed."""
+    """One person watching a policy; it sees intentions and commands, both delayed."""
 
     #: Share of full speed by which two hands differ without anybody minding.
     TOLERANCE = 0.15
     #: What a gripper that is open where it should be closed counts for, as a share of full speed.
     GRIPPER = 0.5
-    #: Share of its range by which something observed has to change within `Patience.stall`.
-    PROGRESS = 0.005
+    #: Share of full speed below which the person does not mind whether the policy gets on.
+    LEAST_INTENT = 0.03
 
     def __init__(self, patience: Patience) -> None:
         self._patience = patience
@@ -55,10 +55,10 @@ class Watcher:
         """Begin an episode, watching."""
         self.in_control = False
         self.disagreement = 0.0
+        self._behind = 0.0
         self._trust = 0.0
         self._since = 0.0
         self._last = 0.0
-        self._seen: list[tuple[float, NDArray[np.float64]]] = []
 
     def look(
         self,
@@ -66,7 +66,6 @@ class Watcher:
         intended: NDArray[np.float64],
         policy: NDArray[np.float64],
         gripper_differs: bool,
-        scene: NDArray[np.float64],
     ) -> bool:
         """Whether the person wants control, having seen this.
 
@@ -75,7 +74,6 @@ class Watcher:
             intended: The person's own command, as a twist in shares of full speed.
             policy: What the policy commands, likewise.
             gripper_differs: It wants the gripper in another state than the person.
-            scene: Everything observed, as one vector of shares of each element's range.
         """
         seconds, self._last = max(now - self._last, 0.0), now
         if self.in_control:
@@ -88,35 +86,30 @@ class Watcher:
             wrong = harm(intended, policy, self.TOLERANCE) + self.GRIPPER * gripper_differs
             kept = math.exp(-seconds / self._patience.memory)
             self.disagreement = kept * self.disagreement + seconds * wrong
-            if self.disagreement > self._patience.alarm or self._stalls(now, scene):
+            lags = lag(intended, policy) > 0.0 and np.linalg.norm(intended) > self.LEAST_INTENT
+            self._behind = max(self._behind + (seconds if lags else -seconds), 0.0)
+            if self.disagreement > self._patience.alarm or self._behind >= self._patience.stall:
                 self._change(now, True)
         return self.in_control
 
     def _change(self, now: float, in_control: bool) -> None:
         self.in_control, self._since = in_control, now
-        self.disagreement = self._trust = 0.0
-        self._seen.clear()
-
-    def _stalls(self, now: float, scene: NDArray[np.float64]) -> bool:
-        self._seen.append((now, scene))
-        start = now - self._patience.stall
-        while len(self._seen) > 1 and self._seen[1][0] <= start:
-            self._seen.pop(0)
-        if self._seen[0][0] > start:
-            return False
-        recent = np.array([known for _, known in self._seen])
-        return bool(np.ptp(recent, axis=0).max() < self.PROGRESS)
+        self.disagreement = self._behind = self._trust = 0.0
 
 
 def harm(intended: NDArray[np.float64], policy: NDArray[np.float64], tolerance: float) -> float:
     """How wrong the policy's command is, as a share of full speed.
 
-    It is wrong as far as it goes aside, beyond the tolerance, and as far as it lags behind
-    `LEAST_SHARE` of the person's own speed; backwards is farther behind than standing still.
+    It is wrong as far as it goes aside, beyond the tolerance, and as far as it lags.
     """
-    along, aside = _split(intended, policy)
-    lag = LEAST_SHARE * float(np.linalg.norm(intended)) - along
-    return max(aside - tolerance, 0.0) + max(lag, 0.0)
+    _, aside = _split(intended, policy)
+    return max(aside - tolerance, 0.0) + lag(intended, policy)
+
+
+def lag(intended: NDArray[np.float64], policy: NDArray[np.float64]) -> float:
+    """How far the policy is behind `LEAST_SHARE` of the person's speed; backwards is farther."""
+    along, _ = _split(intended, policy)
+    return max(LEAST_SHARE * float(np.linalg.norm(intended)) - along, 0.0)
 
 
 def agrees(
