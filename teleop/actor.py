@@ -63,6 +63,12 @@ class TeleopActor(Actor):
             input_time=command.stamp,
         )
 
+    def close(self) -> None:
+        """Let go of the device."""
+        self.device.close()
+        if self._operator is not None:
+            self._operator.close()
+
     def watch(self, decision: Decision) -> None:
         """See what shared control executes: its `on_decision`."""
         if decision.source is Source.POLICY:

@@ -109,6 +109,10 @@ class Operator:
         if self._glimpses:
             self._glimpses[-1].policy_action = decision.policy_action
 
+    def close(self) -> None:
+        """Put the pad away."""
+        self._pad.close()
+
     def _seen(self, now: float) -> _Glimpse | None:
         """The newest glimpse that is a reaction time old; older ones are forgotten."""
         past = now - self.reaction + 1e-9

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -40,6 +41,10 @@ def start_display() -> bool:
     """Start SDL's video as this machine offers it; False where it has no display."""
     if pygame.display.get_init() and pygame.display.get_driver() in HEADLESS_DRIVERS:
         pygame.display.quit()
+    if sys.platform == "linux" and not (
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    ):
+        return False
     try:
         pygame.display.init()
     except pygame.error:

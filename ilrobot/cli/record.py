@@ -1,0 +1,234 @@
+"""``ilrobot record``: demonstrations by hand."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ilrobot.errors import UserError
+
+if TYPE_CHECKING:
+    from ilrobot.data.dataset import DatasetRecorder
+    from ilrobot.data.episode import EpisodeInfo
+    from ilrobot.env import ScriptedActor, TaskEnv
+    from ilrobot.rollout import EpisodeResult
+    from teleop.actor import TeleopActor
+    from teleop.session import Stage
+
+
+@dataclass
+class Record:
+    """Record demonstrations of a task, with your own hand or a simulated person's.
+
+    On a gamepad: left stick moves forward, back and sideways, right stick up, down and turns, A
+    toggles the gripper; Start or Y declares success, Back or B failure, X discards the episode and
+    records it again. On the keyboard: WASD and IJKL are the sticks, Space the gripper, Enter
+    success, Backspace failure, Delete discard. Ctrl-C keeps all that was recorded.
+
+    Example: ilrobot record --task ilrobot/PandaLift-v0 --device gamepad --episodes 30
+    --output data/lift
+    """
+
+    task: str
+    """Gymnasium id, e.g. ilrobot/PandaLift-v0 or gym_pusht/PushT-v0."""
+
+    output: Path
+    """Folder of the dataset."""
+
+    device: Literal["gamepad", "keyboard", "operator"] = "gamepad"
+    """Your own pad or keyboard, or a simulated person on a virtual pad (no display needed)."""
+
+    episodes: int = 30
+    """How many episodes the dataset shall have; discarded ones do not count."""
+
+    seed: int = 0
+    """Seed of the first episode; the next ones count up from it. Also who the simulated person
+    is."""
+
+    rate: float | None = None
+    """Control rate in Hz (the task's own if not given)."""
+
+    person: str = ""
+    """Name to keep with the episodes."""
+
+    options: tuple[str, ...] = ()
+    """Options of the environment as key=value, e.g. engine=pybullet."""
+
+    resume: bool = False
+    """Add to a dataset that exists until it has so many episodes."""
+
+    json: bool = False
+    """Print one JSON object as the last line."""
+
+    def run(self) -> int:
+        """Record and print what there is then."""
+        from ilrobot.cli.output import print_json
+        from ilrobot.data.dataset import DatasetRecorder
+        from teleop.session import record
+
+        if self.episodes < 1 or self.seed < 0:
+            raise UserError("--episodes must be at least 1, --seed at least 0")
+        begun = time.perf_counter()
+        with ExitStack() as stack:
+            env, hand = self._prepare(stack)
+            recorder = stack.enter_context(
+                DatasetRecorder(
+                    self.output, env.spec, state_size=env.state_size, resume=self.resume
+                )
+            )
+            before = _Tally.of(recorder, env.spec.task)
+            stage = self._stage(env, hand, before, stack)
+            try:
+                record(
+                    env,
+                    hand,
+                    recorder,
+                    iter(range(max(self.seed, before.next_seed), 2**31)),
+                    wanted=self.episodes,
+                    done=before.episodes,
+                    info=self._info(env, hand),
+                    stage=stage,
+                )
+            except KeyboardInterrupt:
+                recorder.close()
+                self._print(_Tally.of(recorder, env.spec.task))
+                raise
+            after = _Tally.of(recorder, env.spec.task)
+        self._print(after)
+        if self.json:
+            print_json(
+                {
+                    "output": str(self.output),
+                    "episodes": after.episodes,
+                    "successes": after.successes,
+                    "discarded": after.discarded,
+                    "unfinished": after.unfinished,
+                    "frames": after.frames,
+                    "seconds": time.perf_counter() - begun,
+                }
+            )
+        return 0
+
+    def _prepare(self, stack: ExitStack) -> tuple[TaskEnv, TeleopActor]:
+        """The world and the hand; both are closed with the stack."""
+        from ilrobot.cli.options import parse_options
+        from ilrobot.env import make_env
+        from teleop.hands import make_hand
+
+        live = self.device != "operator"
+        env = make_env(
+            self.task,
+            parse_options(self.options),
+            render_mode="rgb_array" if live else None,
+            rate=self.rate,
+        )
+        stack.callback(env.close)
+        expert = None if live else _expert(env)
+        if live:
+            self._open_window(stack)
+        hand = make_hand(self.device, env.spec, expert=expert, seed=self.seed)
+        stack.callback(hand.close)
+        return env, hand
+
+    def _open_window(self, stack: ExitStack) -> None:
+        """Before any device: SDL gives keys, and takes its display, with the first window."""
+        from teleop.window import Window
+
+        self._window = Window(f"ilrobot record {self.task}", f"--device {self.device}")
+        stack.callback(self._window.close)
+
+    def _stage(self, env: TaskEnv, hand: TeleopActor, before: _Tally, stack: ExitStack) -> Stage:
+        if self.device != "operator":
+            from teleop.live import LiveStage
+
+            return LiveStage(self._window, env, hand, self.episodes).stage()
+        from ilrobot.cli.output import progress_bar
+        from teleop.session import UNCOUNTED, Stage
+
+        bars = stack.enter_context(progress_bar())
+        bar = bars.add_task("recording", total=self.episodes, completed=before.episodes, note="")
+        counted, successes = before.episodes, before.successes
+
+        def after(result: EpisodeResult) -> None:
+            nonlocal counted, successes
+            counted += result.outcome not in UNCOUNTED
+            successes += result.success
+            bars.update(bar, completed=counted, note=f"{successes} of {counted} succeeded")
+
+        return Stage(after=after)
+
+    def _info(self, env: TaskEnv, hand: TeleopActor) -> EpisodeInfo:
+        from ilrobot.data.episode import EpisodeInfo
+
+        simulated = self.device == "operator"
+        return EpisodeInfo(
+            task=env.spec.task,
+            rate=env.spec.rate,
+            operator=self.person or ("simulated" if simulated else "person"),
+            device=hand.device.name,
+            mapping_hash=hand.mapping.hash,
+        )
+
+    def _print(self, tally: _Tally) -> None:
+        extra = f", {tally.discarded} discarded" if tally.discarded else ""
+        extra += f", {tally.unfinished} unfinished" if tally.unfinished else ""
+        print(
+            f"{self.output}: {tally.episodes} episodes, {tally.successes} succeeded{extra}; "
+            f"{tally.frames} frames"
+        )
+
+
+@dataclass(frozen=True)
+class _Tally:
+    """What a dataset holds."""
+
+    episodes: int = 0
+    successes: int = 0
+    discarded: int = 0
+    unfinished: int = 0
+    frames: int = 0
+    next_seed: int = 0
+
+    @classmethod
+    def of(cls, recorder: DatasetRecorder, task: str) -> _Tally:
+        """Count what is sealed.
+
+        Raises:
+            UserError: It was recorded with another task.
+        """
+        from ilrobot.data.dataset import Dataset
+        from ilrobot.data.episode import Outcome
+        from teleop.session import UNCOUNTED
+
+        if recorder.num_episodes == 0:
+            return cls()
+        data = Dataset.open(recorder.path)
+        if data.spec.task != task:
+            raise UserError(
+                f"{data.path}: was recorded with task '{data.spec.task}', not '{task}'; record "
+                "each task into a folder of its own"
+            )
+        outcomes = [info.outcome for info in data.infos]
+        return cls(
+            episodes=sum(outcome not in UNCOUNTED for outcome in outcomes),
+            successes=outcomes.count(Outcome.SUCCESS),
+            discarded=outcomes.count(Outcome.DISCARDED),
+            unfinished=outcomes.count(Outcome.UNFINISHED),
+            frames=data.num_frames,
+            next_seed=1
+            + max((info.seed for info in data.infos if info.seed is not None), default=-1),
+        )
+
+
+def _expert(env: TaskEnv) -> ScriptedActor:
+    """What the simulated person knows."""
+    from ilrobot.env import ScriptedActor
+    from sims.experts import make_expert
+
+    try:
+        return ScriptedActor(make_expert(env.env), env)
+    except ValueError as error:
+        raise UserError(f"{error}; record it by hand: --device gamepad") from error
