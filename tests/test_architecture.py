@@ -32,6 +32,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
         "torch",
     ),
     "ilrobot.cli": (),
+    "ilrobot.__main__": (),
 }
 
 HEAVY = ("torch", "mujoco", "pybullet", "pygame", "numpy", "pyarrow", "matplotlib", "gymnasium")
