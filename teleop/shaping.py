@@ -52,7 +52,7 @@ class Shaping:
 
     def _travel(self, magnitude: float) -> float:
         """The one real root u of e u³ + (1 - e) u = m, by the hyperbolic form of Cardano's."""
-        if self.expo == 0.0:
+        if self.expo < 1e-9:  # p would overflow, and the cube makes no difference
             return magnitude
         p = (1.0 - self.expo) / self.expo
         q = magnitude / self.expo

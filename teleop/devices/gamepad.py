@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from typing import Any
 
 import pygame
 from pygame._sdl2 import controller
@@ -20,9 +21,6 @@ class Gamepad:
     Args:
         name: Take only a pad whose name contains this (None: the first pad that nobody has).
     """
-
-    #: Pads that some `Gamepad` of this process holds, so that two never read the same one.
-    _taken: ClassVar[set[int]] = set()
 
     def __init__(self, name: str | None = None) -> None:
         sdl.start()
@@ -87,24 +85,20 @@ class Gamepad:
     def _look_for_pad(self) -> None:
         if self.connected:
             return
-        for index in range(pygame.joystick.get_count()):
-            if not controller.is_controller(index):
-                continue
-            pad = controller.Controller(index)
-            joystick = pad.as_joystick()
-            # SDL keeps a controller's name by its model: two alike have the first one's.
-            name, instance = joystick.get_name(), joystick.get_instance_id()
-            if instance in self._taken or (self._wanted is not None and self._wanted not in name):
+        for pad, name, instance in _pads():
+            if instance in sdl.taken_pads or (
+                self._wanted is not None and self._wanted not in name
+            ):
                 continue
             self._pad, self._instance = pad, instance
-            self._taken.add(instance)
+            sdl.taken_pads.add(instance)
             self.name = name
             # A pad that is plugged in with its stick held over reports no motion.
             self._axes = {axis: _unit(pad.get_axis(i)) for i, axis in enumerate(AXES)}
             return
 
     def _release(self) -> None:
-        self._taken.discard(self._instance)
+        sdl.taken_pads.discard(self._instance)
         self._pad, self._instance = None, -1
         self._axes = dict.fromkeys(AXES, 0.0)
         self._held.clear()
@@ -114,11 +108,17 @@ def connected_gamepads() -> list[str]:
     """Names of the pads that are plugged in."""
     sdl.start()
     sdl.pump()
-    return [
-        controller.name_forindex(index) or "gamepad"
-        for index in range(pygame.joystick.get_count())
-        if controller.is_controller(index)
-    ]
+    return [name for _, name, _ in _pads()]
+
+
+def _pads() -> Iterator[tuple[Any, str, int]]:
+    """Each pad with its name and SDL's instance number."""
+    for index in range(pygame.joystick.get_count()):
+        if controller.is_controller(index):
+            pad = controller.Controller(index)
+            # SDL keeps a controller's name by its model: two alike would have the first one's.
+            joystick = pad.as_joystick()
+            yield pad, joystick.get_name(), joystick.get_instance_id()
 
 
 def _unit(value: int) -> float:

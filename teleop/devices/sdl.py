@@ -15,6 +15,9 @@ Listener = Callable[[Any], None]
 #: SDL's video drivers that show nothing.
 HEADLESS_DRIVERS = frozenset({"dummy", "offscreen"})
 
+#: Instances of pads that somebody in this process reads, so that no pad has two readers.
+taken_pads: set[int] = set()
+
 _listeners: list[Listener] = []
 
 
@@ -56,8 +59,9 @@ def start_display() -> bool:
 
 
 def stop() -> None:
-    """Quit SDL and forget every listener."""
+    """Quit SDL and forget every listener; devices from before are of no use any more."""
     _listeners.clear()
+    taken_pads.clear()
     controller.quit()
     pygame.quit()
 
@@ -75,6 +79,14 @@ def unsubscribe(listener: Listener) -> None:
 
 def pump() -> None:
     """Take every event from the queue and hand it to each listener, in order."""
-    for event in pygame.event.get():
+    while True:
+        try:
+            event = pygame.event.poll()
+        except SystemError:
+            # pygame 2.6.1 stumbles over the removal of a joystick that nobody had opened. That
+            # event is of no use; taken one by one, the others are not lost with it.
+            continue
+        if event.type == pygame.NOEVENT:
+            return
         for listener in tuple(_listeners):
             listener(event)

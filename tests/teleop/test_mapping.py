@@ -1,0 +1,239 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ilrobot.actors import Event
+from ilrobot.env import make_env
+from ilrobot.errors import UserError
+from ilrobot.spec import Feature, Spec
+from teleop.bindings import END_EFFECTOR, TeleopCommand
+from teleop.devices.base import DeviceState
+from teleop.mapping import (
+    ChoiceMapping,
+    EndEffectorMapping,
+    Mapping,
+    TargetMapping,
+    VectorMapping,
+    make_mapping,
+)
+from teleop.shaping import Shaping
+
+INT16 = 1.0 / 32767
+STATE = Feature("observation.state", (1,), names=("gripper_opening",))
+ARM = Spec(
+    observations=(STATE,),
+    action=Feature(
+        "action",
+        (7,),
+        names=("dx", "dy", "dz", "rx", "ry", "rz", "gripper_opening"),
+        low=(-0.02,) * 3 + (-0.1,) * 3 + (0.0,),
+        high=(0.02,) * 3 + (0.1,) * 3 + (1.0,),
+    ),
+    rate=20.0,
+    semantics="delta",
+    controller="ee_delta_gripper",
+)
+OPEN = {"observation.state": np.ones(1, np.float32)}
+unit = st.floats(-1.0, 1.0)
+
+
+def _discrete(choices: int, names: tuple[str, ...] = ()) -> Spec:
+    return Spec((), Feature("action", (), "int64", names=names), 10.0, choices)
+
+
+def _through_sixteen_bits(mapping: Mapping, action: np.ndarray, observation: dict) -> np.ndarray:
+    pose = mapping.invert(action, observation)
+    axes = {axis: round(value * 32767) / 32767 for axis, value in pose.axes.items()}
+    state = DeviceState(axes=axes, held=pose.held, pressed=tuple(pose.held))
+    return np.asarray(mapping.action(mapping.bindings.command(state), observation))
+
+
+@given(unit, unit, st.floats(0.0, 0.6), st.floats(0.0, 1.0))
+def test_unshape_inverts_shape_and_the_other_way_round(
+    x: float, y: float, deadzone: float, expo: float
+) -> None:
+    shaping = Shaping(deadzone, expo)
+    length = math.hypot(x, y)
+    if length > 1.0:
+        x, y = x / length, y / length
+    stick = shaping.unshape(x, y)
+    assert math.hypot(*stick) <= 1.0 + 1e-9
+    assert shaping.shape(*stick) == pytest.approx((x, y), abs=1e-6)
+
+
+@given(unit, unit)
+def test_shape_keeps_direction_and_stays_within_the_unit_disc(x: float, y: float) -> None:
+    shaped = Shaping().shape(x, y)
+    assert math.hypot(*shaped) <= 1.0 + 1e-12
+    assert shaped[0] * y == pytest.approx(shaped[1] * x, abs=1e-12)
+
+
+def test_motion_begins_at_zero_at_the_rim_of_the_deadzone() -> None:
+    shaping = Shaping(deadzone=0.12)
+    assert shaping.shape(0.08, 0.08) == (0.0, 0.0)
+    assert 0.0 < shaping.shape(0.1201, 0.0)[0] < 1e-3
+    assert shaping.shape(0.0, -1.0) == (0.0, -1.0)
+
+
+@pytest.mark.parametrize(("deadzone", "expo"), [(-0.1, 0.0), (1.0, 0.0), (0.1, 1.1)])
+def test_impossible_shapings_are_refused(deadzone: float, expo: float) -> None:
+    with pytest.raises(ValueError, match="must be in"):
+        Shaping(deadzone, expo)
+
+
+@given(st.tuples(unit, unit), st.tuples(unit, unit), st.booleans())
+def test_arm_actions_survive_the_pad(
+    left: tuple[float, float], right: tuple[float, float], closes: bool
+) -> None:
+    left = tuple(v / max(1.0, math.hypot(*left)) for v in left)
+    right = tuple(v / max(1.0, math.hypot(*right)) for v in right)
+    share = np.array([left[0], left[1], right[0], 0.0, 0.0, right[1]])
+    action = np.append(share * np.asarray(ARM.action.high[:6]), 0.0 if closes else 1.0)
+    mapping = make_mapping(ARM)
+    got = _through_sixteen_bits(mapping, action, OPEN)
+    # The curve is nowhere steeper than (1 + 2 e) / (1 - d).
+    slope = (1.0 + 2.0 * 0.4) / (1.0 - 0.12)
+    assert np.abs(got - action)[:6] / ARM.action.high[:6] == pytest.approx(0.0, abs=slope * INT16)
+    assert got[6] == action[6]
+
+
+def test_sticks_move_the_arm_as_seen_from_behind_it() -> None:
+    mapping = make_mapping(ARM)
+
+    def push(**axes: float) -> np.ndarray:
+        return mapping.action(mapping.bindings.command(DeviceState(axes=axes)), OPEN)
+
+    assert push(lefty=-1.0)[:6] == pytest.approx([0.02, 0, 0, 0, 0, 0])
+    assert push(leftx=-1.0)[:6] == pytest.approx([0, 0.02, 0, 0, 0, 0])
+    assert push(righty=-1.0)[:6] == pytest.approx([0, 0, 0.02, 0, 0, 0])
+    assert push(rightx=-1.0)[:6] == pytest.approx([0, 0, 0, 0, 0, 0.1])
+
+
+def test_gripper_is_a_state_that_taps_toggle() -> None:
+    mapping = EndEffectorMapping(ARM)
+    states = [mapping.action(TeleopCommand(toggles=n), OPEN)[6] for n in (0, 1, 0, 2, 3, 0)]
+    assert states == [1.0, 0.0, 0.0, 0.0, 1.0, 1.0]
+    mapping.reset()
+    assert mapping.action(TeleopCommand(), {"observation.state": np.zeros(1)})[6] == 0.0
+
+
+def test_taking_over_keeps_what_the_gripper_holds() -> None:
+    mapping = EndEffectorMapping(ARM)
+    mapping.action(TeleopCommand(), OPEN)
+    mapping.follow(np.array([0, 0, 0, 0, 0, 0, 0.1], np.float32))
+    # The fingers stand at the cube's width: measured open, commanded closed.
+    assert mapping.action(TeleopCommand(), {"observation.state": np.array([0.56])})[6] == 0.0
+
+
+def test_targets_begin_where_the_robot_is_and_stay_on_the_table() -> None:
+    env = make_env("ilrobot/PushT-v0")
+    mapping = make_mapping(env.spec)
+    assert isinstance(mapping, TargetMapping)
+    observation = env.reset(3)
+    start = observation["observation.state"][:2]
+    assert mapping.action(TeleopCommand(), observation) == pytest.approx(start)
+    right = TeleopCommand(twist=(1.0, 0, 0, 0, 0, 0))
+    for _ in range(100):
+        target = mapping.action(right, observation)
+    assert target == pytest.approx([512.0, start[1]])
+    mapping.follow(target)
+    assert mapping.action(TeleopCommand(), observation) == pytest.approx(start)
+
+
+def test_an_action_one_tick_away_is_reached_in_one_tick() -> None:
+    env = make_env("ilrobot/PushT-v0")
+    mapping, observation = make_mapping(env.spec), env.reset(3)
+    wanted = observation["observation.state"][:2] + np.array([7.0, -11.0])
+    assert _through_sixteen_bits(mapping, wanted, observation) == pytest.approx(wanted, abs=0.01)
+
+
+def test_unnamed_targets_are_known_by_their_limits() -> None:
+    named = make_env("ilrobot/PushT-v0").spec
+    plain = replace(
+        named,
+        semantics="unknown",
+        action=replace(named.action, names=()),
+        observations=tuple(replace(f, names=()) for f in named.observations),
+    )
+    assert isinstance(make_mapping(plain), TargetMapping)
+
+
+@given(st.lists(unit, min_size=2, max_size=2))
+def test_vectors_survive_the_pad(share: list[float]) -> None:
+    spec = Spec((), Feature("action", (2,), low=(-3.0, 10.0), high=(1.0, 30.0)), 10.0)
+    mapping = make_mapping(spec)
+    assert isinstance(mapping, VectorMapping)
+    length = max(1.0, math.hypot(*share))
+    action = np.array([-1.0, 20.0]) + np.array([2.0, 10.0]) * np.array(share) / length
+    got = _through_sixteen_bits(mapping, action, {})
+    assert got == pytest.approx(action, abs=30 * 2.1 * INT16)
+
+
+@pytest.mark.parametrize(
+    ("choices", "names", "rest"),
+    [(3, (), 1), (4, (), 0), (5, ("left", "right", "up", "down", "noop"), 4)],
+)
+def test_choices_rest_where_nothing_is_held(
+    choices: int, names: tuple[str, ...], rest: int
+) -> None:
+    mapping = ChoiceMapping(_discrete(choices, names))
+    assert int(mapping.action(TeleopCommand(), {})) == rest
+    for choice in range(choices):
+        assert int(_through_sixteen_bits(mapping, np.array(choice), {})) == choice
+
+
+def test_the_last_of_two_choices_stays() -> None:
+    mapping = ChoiceMapping(_discrete(2))
+    pressed = [("dpright",), (), ("dpleft",), ()]
+    actions = [int(mapping.action(TeleopCommand(buttons=b), {})) for b in pressed]
+    assert actions == [1, 1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (replace(ARM, controller=""), "7 action elements"),
+        (replace(ARM, action=replace(ARM.action, high=(math.inf,) * 7)), "no finite limits"),
+        (replace(ARM, action=Feature("action", (2,), low=(0, 0), high=(1, 1))), "needs 7"),
+        (_discrete(30), "30 discrete actions"),
+    ],
+)
+def test_actions_beyond_a_pad_are_refused_in_one_line(spec: Spec, words: str) -> None:
+    with pytest.raises(UserError, match=words) as caught:
+        make_mapping(spec)
+    assert "\n" not in str(caught.value)
+
+
+def test_hash_tells_what_changes_the_action_and_nothing_else() -> None:
+    base = make_mapping(ARM).hash
+    assert base == make_mapping(replace(ARM, task="another", rate=30.0)).hash
+    slower = replace(ARM, action=replace(ARM.action, high=(0.01,) * 3 + (0.1,) * 3 + (1.0,)))
+    softer = replace(END_EFFECTOR, shaping=Shaping(expo=0.5))
+    others = {make_mapping(slower).hash, EndEffectorMapping(ARM, softer).hash}
+    assert len({base} | others) == 3
+
+
+@pytest.mark.parametrize(
+    ("button", "event"),
+    [
+        ("start", Event.SUCCESS),
+        ("y", Event.SUCCESS),
+        ("back", Event.FAILURE),
+        ("b", Event.FAILURE),
+        ("x", Event.DISCARD),
+    ],
+)
+def test_declarations(button: str, event: Event) -> None:
+    assert END_EFFECTOR.command(DeviceState(pressed=(button,))).event is event
+    assert END_EFFECTOR.command(DeviceState(held=frozenset({button}))).event is None
+
+
+def test_engaged_needs_a_device_that_is_there() -> None:
+    held = frozenset({"rightshoulder"})
+    assert END_EFFECTOR.command(DeviceState(held=held)).engaged
+    assert not END_EFFECTOR.command(DeviceState(held=held, connected=False)).engaged
+    assert not END_EFFECTOR.command(DeviceState(pressed=("rightshoulder",))).engaged
