@@ -124,33 +124,41 @@ class Train:
         policy_config, train_config = self._configs(data.spec)
         latest: Progress | None = None
 
-        with progress_bar() as bar:
-            task = bar.add_task("training", total=train_config.steps, note="")
+        bar = progress_bar()
+        task = bar.add_task("training", total=train_config.steps, note="")
 
-            def show(progress: Progress) -> None:
-                nonlocal latest
-                latest = progress
-                bar.update(task, completed=progress.step, note=_note(progress))
+        def show(progress: Progress) -> None:
+            nonlocal latest
+            latest = progress
+            bar.start()  # only here, so that bad input leaves its one line alone on the screen
+            bar.update(task, completed=progress.step, note=_note(progress))
 
-            try:
-                policy = train(
-                    data,
-                    policy_config,
-                    train_config,
-                    self.output,
-                    resume=self.resume,
-                    on_progress=show,
-                )
-            except KeyboardInterrupt:
-                console.print(
-                    f"Stopped; {self.output} keeps a checkpoint. Go on with the same command and "
-                    "--resume."
-                )
-                raise
+        try:
+            policy = train(
+                data,
+                policy_config,
+                train_config,
+                self.output,
+                resume=self.resume,
+                on_progress=show,
+            )
+        except KeyboardInterrupt:
+            bar.stop()
+            console.print(
+                f"Stopped; {self.output} keeps a checkpoint. Go on with the same command and "
+                "--resume."
+            )
+            raise
+        finally:
+            bar.stop()
 
         result = _result(self.output)
+        early = " (held-out episodes no longer improved)"
         print(f"policy     {self.output / 'policy.pt'}")
-        print(f"steps      {result['steps']}, {result['seconds']:.0f} s")
+        print(
+            f"steps      {result['steps']}{early if result['steps'] < train_config.steps else ''}, "
+            f"{result['seconds']:.0f} s"
+        )
         if result["validation_loss"] is not None:
             print(f"held out   loss {result['validation_loss']:.4g}")
         task_id = policy.spec.task or "TASK"

@@ -69,9 +69,13 @@ def labels(dataset: Recordings) -> tuple[NDArray[np.bool_], NDArray[Any]]:
 
     Returns:
         Mask of shape (num_frames,) and labels of shape (num_frames, *action shape).
+
+    Raises:
+        UserError: There are no frames at all.
     """
-    spec = dataset.spec
-    frames = dataset.num_frames
+    spec, frames = dataset.spec, dataset.num_frames
+    if frames == 0:
+        raise UserError(f"{dataset.path} holds no frames; record demonstrations first")
     episode_of_frame = np.repeat(np.arange(dataset.num_episodes), dataset.lengths)
     worthy = np.array([info.outcome in _WORTHY for info in dataset.infos], dtype=bool)
     kept = np.array([info.outcome is not Outcome.DISCARDED for info in dataset.infos], dtype=bool)
@@ -129,8 +133,6 @@ def split_episodes(
 
 
 def _nothing_to_learn(dataset: Recordings) -> str:
-    if dataset.num_frames == 0:
-        return f"{dataset.path} holds no frames; record demonstrations first"
     outcomes = [info.outcome.value for info in dataset.infos]
     found = ", ".join(f"{outcomes.count(o)} {o}" for o in dict.fromkeys(outcomes))
     return (

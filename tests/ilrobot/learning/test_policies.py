@@ -1,0 +1,173 @@
+"""Every head on every network; what policies refuse; that they learn."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
+from ilrobot.data.memory import MemoryRecordings
+from ilrobot.errors import UserError
+from ilrobot.learners.behavioral_cloning import train
+from ilrobot.learners.config import TrainConfig, preset
+from ilrobot.policies.config import PolicyConfig
+from ilrobot.policies.loading import load_policy
+from ilrobot.policies.networks.network import Sizes
+from ilrobot.policies.networks.unet1d import UNet1d
+from ilrobot.policies.policy import Policy
+from ilrobot.spec import Feature, Spec
+from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE, check_policy, example
+
+SMALL = PolicyConfig(
+    n_obs=2, horizon=4, execute=2, width=16, blocks=1, channels=(8, 16), ddim_steps=3
+)
+
+
+@pytest.mark.parametrize("network", ["mlp", "unet"])
+@pytest.mark.parametrize(
+    "loss", ["mse", "huber", "log-cosh", "gaussian", "cross-entropy", "diffusion"]
+)
+def test_every_head_on_every_network(loss, network, tmp_path):
+    spec = DISCRETE if loss == "cross-entropy" else CONTINUOUS
+    check_policy(replace(SMALL, loss=loss, network=network), spec, tmp_path)
+
+
+def test_sample_prediction(tmp_path):
+    check_policy(replace(SMALL, loss="diffusion", prediction="sample"), CONTINUOUS, tmp_path)
+
+
+@pytest.mark.parametrize("spec", [CONTINUOUS, DISCRETE])
+def test_the_bc_preset_fits_any_actions(spec, tmp_path):
+    policy, _ = preset("bc", spec)
+    assert (policy.n_obs, policy.horizon, policy.execute) == (1, 1, 1)
+    check_policy(policy, spec, tmp_path)
+
+
+def test_the_unet_has_about_four_and_a_half_million_parameters():
+    network = UNet1d(Sizes(condition=138, horizon=16, sample=2, output=2), channels=(64, 128, 256))
+    assert sum(p.numel() for p in network.parameters()) == pytest.approx(4.5e6, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"n_obs": 0}, "--history must be at least 1, not 0"),
+        ({"execute": 5}, "--execute 5 is more than"),
+        ({"ddim_steps": 101, "loss": "diffusion"}, "--ddim-steps"),
+        ({"dropout": 1.0}, "--dropout"),
+        ({"observation_noise": float("nan")}, "--observation-noise"),
+        ({"network": "unet", "horizon": 5}, "multiple of 2, not 5"),
+        ({"network": "unet", "channels": (8, 12)}, "--channels"),
+        ({"loss": "cross-entropy"}, "is for discrete actions"),
+    ],
+)
+def test_sizes_that_cannot_be(change, words):
+    with pytest.raises(UserError, match=words):
+        Policy(CONTINUOUS, replace(SMALL, **change))
+
+
+def test_regression_is_refused_for_discrete_actions():
+    with pytest.raises(UserError, match="for continuous actions, and these are 3 choices"):
+        Policy(DISCRETE, SMALL)
+
+
+def test_an_angle_is_seen_alike_on_both_sides_of_its_wrap():
+    policy = Policy(CONTINUOUS, SMALL).eval()
+    observations, _ = example(policy)
+    turned = {name: value.clone() for name, value in observations.items()}
+    turned["observation.state"][..., 2] += 2 * torch.pi
+    torch.testing.assert_close(policy(turned), policy(observations), rtol=1e-4, atol=1e-5)
+    turned["observation.state"][..., 1] += 2 * torch.pi
+    assert (policy(turned) - policy(observations)).abs().max() > 1e-3
+
+
+def test_a_policy_that_was_cut_off_is_refused(tmp_path):
+    file = tmp_path / "policy.pt"
+    Policy(CONTINUOUS, SMALL).save(file)
+    whole = file.read_bytes()
+    for damaged in (whole[: len(whole) // 2], _flip(whole, len(whole) // 2), b"", b"{}"):
+        file.write_bytes(damaged)
+        with pytest.raises(UserError, match=r"policy\.pt cannot be read"):
+            load_policy(file)
+
+
+def test_a_path_without_a_policy_is_refused(tmp_path):
+    with pytest.raises(UserError, match="no policy at"):
+        load_policy(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="is no run"):
+        load_policy(tmp_path)
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(UserError, match="has not finished"):
+        load_policy(tmp_path)
+
+
+def test_training_range_is_that_of_the_data(tmp_path):
+    spec = replace(CONTINUOUS, observations=CONTINUOUS.observations[:1])
+    state = np.array([[0, 1, 2], [4, 1, -2]], np.float32)
+    action = np.array([[5, 6], [7, 8]], np.float32)
+    info = EpisodeInfo("", 10.0, outcome=Outcome.SUCCESS)
+    data = MemoryRecordings(spec, [Episode(info, {"observation.state": state, "action": action})])
+    policy = train(data, SMALL, TrainConfig(steps=1, device="cpu"), tmp_path / "run")
+    low, high = policy.training_range["observation.state"]
+    assert (low.tolist(), high.tolist()) == ([0, 1, -2], [4, 1, 2])
+    assert [side.tolist() for side in policy.training_range["action"]] == [[5, 6], [7, 8]]
+
+
+def test_a_linear_expert_is_recovered(tmp_path):
+    rng = np.random.default_rng(0)
+    gains = np.array([[3.0, -1.0], [0.5, 2.0], [0.0, 10.0]])
+    data = _demonstrations(rng.uniform(-1, 1, (40, 25, 3)), lambda x: x @ gains)
+    config = PolicyConfig(width=64, blocks=1)
+    training = TrainConfig(steps=600, warmup=20, validate_every=100, device="cpu")
+    policy = train(data, config, training, tmp_path / "run")
+    x = rng.uniform(-1, 1, (200, 1, 3)).astype(np.float32)
+    with torch.no_grad():
+        predicted = policy({"observation.state": torch.from_numpy(x)}).numpy()
+    error = np.abs(predicted - x @ gains).mean(axis=(0, 1)) / np.abs(x @ gains).mean(axis=(0, 1))
+    assert (error < 0.03).all()
+
+
+def test_diffusion_keeps_both_ways_around_where_regression_averages(tmp_path):
+    """Half of the demonstrations go left (-1), half right (+1), whatever is observed."""
+    rng = np.random.default_rng(0)
+    sides = itertools.cycle([-1.0, 1.0])
+    data = _demonstrations(
+        rng.uniform(-1, 1, (40, 20, 1)), lambda x: np.full((len(x), 1), next(sides))
+    )
+    base = PolicyConfig(horizon=2, execute=1, width=64, blocks=2)
+    training = TrainConfig(
+        steps=500, warmup=20, learning_rate=2e-3, held_out=0.0, patience=0, device="cpu"
+    )
+    chunks = {}
+    for loss in ("mse", "diffusion"):
+        policy = train(data, replace(base, loss=loss), training, tmp_path / loss)
+        observations, noise = example(policy, batch=200)
+        with torch.no_grad():
+            chunks[loss] = policy(observations, noise)[..., 0]
+    assert chunks["mse"].abs().max() < 0.4
+    went = chunks["diffusion"]
+    assert (went.abs() > 0.8).float().mean() > 0.95
+    assert 0.3 < (went[:, 0] > 0).float().mean() < 0.7
+    assert ((went[:, 0] > 0) == (went[:, 1] > 0)).float().mean() > 0.95
+
+
+def _demonstrations(states, expert):
+    spec = Spec(
+        (Feature("observation.state", (states.shape[2],)),),
+        Feature("action", (expert(states[0]).shape[1],)),
+        10.0,
+    )
+    info = EpisodeInfo("", 10.0, outcome=Outcome.SUCCESS)
+    return MemoryRecordings(
+        spec,
+        [
+            Episode(info, {"observation.state": x.astype("f4"), "action": expert(x).astype("f4")})
+            for x in states
+        ],
+    )
+
+
+def _flip(content, position):
+    return content[:position] + bytes([content[position] ^ 0xFF]) + content[position + 1 :]

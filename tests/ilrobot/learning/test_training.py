@@ -1,0 +1,300 @@
+"""The loop: schedules, averaging, early stopping, and that it can stop and go on anywhere."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from ilrobot.errors import UserError, WorkFailed
+from ilrobot.learners.behavioral_cloning import train
+from ilrobot.learners.config import TrainConfig
+from ilrobot.learners.ema import Ema, ema_decay
+from ilrobot.learners.training import learning_rate
+from ilrobot.policies.config import PolicyConfig
+from ilrobot.policies.loading import load_policy
+from tests.ilrobot.policy_tester import CONTINUOUS, assert_same_weights, recordings
+
+POLICY = PolicyConfig(
+    loss="diffusion",
+    n_obs=2,
+    horizon=4,
+    execute=2,
+    width=16,
+    blocks=1,
+    dropout=0.1,
+    observation_noise=0.01,
+    ddim_steps=3,
+)
+TRAIN = TrainConfig(
+    steps=120,
+    batch_size=16,
+    warmup=10,
+    ema=0.99,
+    held_out=0.2,
+    validate_every=20,
+    patience=3,
+    checkpoint_seconds=1e-9,
+    device="cpu",
+)
+ROOT = Path(__file__).parents[3]
+
+
+class Stop(Exception):
+    pass
+
+
+def _stop_at(step):
+    def on_progress(progress):
+        if progress.step == step:
+            raise Stop
+
+    return on_progress
+
+
+def test_warmup_and_cosine():
+    config = TrainConfig(steps=110, warmup=10, learning_rate=2.0)
+    rates = [learning_rate(step, config) for step in range(111)]
+    assert rates[0] == pytest.approx(0.2)
+    assert rates[9] == rates[10] == pytest.approx(2.0)
+    assert rates[60] == pytest.approx(1.0)
+    assert rates[110] == pytest.approx(0.0)
+    assert all(a >= b for a, b in pairwise(rates[10:]))
+
+
+def test_averaged_weights():
+    assert ema_decay(0, 0.999) == 0.0
+    assert ema_decay(15, 0.999) == pytest.approx(1 - 16**-0.75)
+    assert ema_decay(10**9, 0.999) == 0.999
+    model = nn.Linear(1, 1, bias=False)
+    with torch.no_grad():
+        model.weight.fill_(1.0)
+    ema = Ema(model, 0.999)
+    average = 1.0
+    for step, value in enumerate([2.0, 5.0, -1.0]):
+        with torch.no_grad():
+            model.weight.fill_(value)
+        ema.update(step)
+        average = ema_decay(step, 0.999) * average + (1 - ema_decay(step, 0.999)) * value
+    assert ema.weights[0].item() == pytest.approx(average)
+    assert model.weight.item() == -1.0
+
+
+@pytest.mark.parametrize("loss", ["mse", "diffusion"])
+def test_the_seed_fixes_the_weights(loss, tmp_path):
+    data, config = recordings(CONTINUOUS), replace(POLICY, loss=loss)
+    torch.manual_seed(1)
+    one = train(data, config, TRAIN, tmp_path / "one")
+    torch.manual_seed(2)
+    two = train(data, config, TRAIN, tmp_path / "two")
+    other = train(data, config, replace(TRAIN, seed=1), tmp_path / "other")
+    assert_same_weights(one, two)
+    assert not torch.equal(next(one.parameters()), next(other.parameters()))
+
+
+def test_training_leaves_the_callers_random_numbers_alone(tmp_path):
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    train(recordings(CONTINUOUS), POLICY, replace(TRAIN, steps=1), tmp_path / "run")
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_an_interrupted_run_ends_as_an_unbroken_one(tmp_path):
+    data = recordings(CONTINUOUS)
+    whole = train(data, POLICY, TRAIN, tmp_path / "whole")
+    for step in (50, 100):
+        with pytest.raises(Stop):
+            train(data, POLICY, TRAIN, tmp_path / "cut", resume=True, on_progress=_stop_at(step))
+        with pytest.raises(UserError, match="has not finished"):
+            load_policy(tmp_path / "cut")
+    cut = train(data, POLICY, TRAIN, tmp_path / "cut", resume=True)
+    assert_same_weights(whole, cut)
+    states = [
+        torch.load(tmp_path / run / "checkpoint.pt", weights_only=True)["training"]
+        for run in ("whole", "cut")
+    ]
+    for state in states:
+        del state["seconds"]
+    assert_same_values(*states)
+    metrics = [_metrics(tmp_path / run) for run in ("whole", "cut")]
+    keys = ("step", "loss", "validation_loss", "learning_rate")
+    assert [[row[k] for k in keys] for row in metrics[0]] == [
+        [row[k] for k in keys] for row in metrics[1]
+    ]
+
+
+def test_early_stopping_keeps_the_best_weights(tmp_path):
+    data = recordings(CONTINUOUS, episodes=3, length=8)
+    config = replace(TRAIN, steps=2000, learning_rate=1e-2, ema=0.0, patience=4)
+    policy_config = replace(POLICY, loss="mse", dropout=0.0, width=64)
+    train(data, policy_config, config, tmp_path / "run")
+    rows = _metrics(tmp_path / "run")
+    result = json.loads((tmp_path / "run" / "run.json").read_text())["result"]
+    assert result["steps"] == rows[-1]["step"] < 2000
+    losses = [row["validation_loss"] for row in rows if row["validation_loss"] is not None]
+    assert result["validation_loss"] <= min(losses)
+    assert result["validation_loss"] < losses[-1]
+
+
+def test_sample_weights_decide_between_contradicting_labels(tmp_path):
+    data = recordings(CONTINUOUS, episodes=10)
+    data.column("action")[:100] = 1.0
+    data.column("action")[100:] = -1.0
+    weights = np.where(np.arange(200) < 100, 1.0, 1e-6)
+    config = replace(TRAIN, steps=200, learning_rate=1e-2, held_out=0.0, patience=0, ema=0.0)
+    policy = train(
+        data,
+        PolicyConfig(width=16, blocks=1),
+        config,
+        tmp_path / "run",
+        frame_weights=weights,
+    )
+    with torch.no_grad():
+        action = policy({name: torch.zeros(1, 1, size) for name, size in _SIZES.items()})
+    assert (action > 0.9).all()
+
+
+_SIZES = {"observation.state": 3, "observation.target": 1}
+
+
+def test_a_loss_that_is_not_finite_is_work_that_failed(tmp_path):
+    data = recordings(CONTINUOUS)
+    config = replace(TRAIN, learning_rate=1e30, clip=0.0, weight_decay=0.0)
+    with pytest.raises(WorkFailed, match="no longer finite at step"):
+        train(data, replace(POLICY, loss="mse"), config, tmp_path / "run")
+
+
+def test_a_run_is_never_overwritten(tmp_path):
+    data = recordings(CONTINUOUS)
+    config = replace(TRAIN, steps=2)
+    train(data, POLICY, config, tmp_path / "run")
+    before = {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()}
+    with pytest.raises(UserError, match="already holds a run"):
+        train(data, POLICY, config, tmp_path / "run")
+    with pytest.raises(UserError, match="begun with steps 2, not 3"):
+        train(data, POLICY, replace(config, steps=3), tmp_path / "run", resume=True)
+    with pytest.raises(UserError, match="begun with width 16, not 32"):
+        train(data, replace(POLICY, width=32), config, tmp_path / "run", resume=True)
+    with pytest.raises(UserError, match="begun on other data"):
+        train(recordings(CONTINUOUS, seed=1), POLICY, config, tmp_path / "run", resume=True)
+    assert {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()} == before
+
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("")
+    with pytest.raises(UserError, match="not empty and no run"):
+        train(data, POLICY, config, tmp_path / "mine", resume=True)
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path):
+    data, run = recordings(CONTINUOUS), tmp_path / "run"
+    with pytest.raises(Stop):
+        train(data, POLICY, TRAIN, run, on_progress=_stop_at(100))
+    file = run / "checkpoint.pt"
+    whole = file.read_bytes()
+    middle = len(whole) // 2
+    flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+    for damaged in (whole[:-100], whole[:10], flipped):
+        file.write_bytes(damaged)
+        with pytest.raises(UserError, match=r"checkpoint\.pt cannot be read"):
+            train(data, POLICY, TRAIN, run, resume=True)
+    torch.save({"training": {"step": 3}}, file)
+    with pytest.raises(UserError, match="does not fit its run"):
+        train(data, POLICY, TRAIN, run, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"steps": -5}, "--steps must be at least 1, not -5"),
+        ({"batch_size": 0}, "--batch-size"),
+        ({"learning_rate": 0.0}, "--learning-rate must be positive"),
+        ({"held_out": 1.0}, "--held-out"),
+        ({"seed": -1}, "--seed"),
+        ({"device": "abacus"}, "--device"),
+    ],
+)
+def test_settings_out_of_range(change, words, tmp_path):
+    with pytest.raises(UserError, match=words):
+        train(recordings(CONTINUOUS), POLICY, replace(TRAIN, **change), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+_CHILD = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+import torch
+from ilrobot.learners.behavioral_cloning import train
+from tests.ilrobot.learning.test_training import KILLED, POLICY, recordings, CONTINUOUS
+torch.set_num_threads(1)
+config = replace(KILLED, checkpoint_seconds=0.05)
+train(recordings(CONTINUOUS), POLICY, config, Path(sys.argv[1]), resume=True)
+"""
+KILLED = replace(TRAIN, steps=1000, patience=0, checkpoint_seconds=60.0)
+
+
+def test_a_killed_process_leaves_a_run_that_goes_on(tmp_path):
+    run = tmp_path / "run"
+    steps = [0]
+    for number in (signal.SIGKILL, signal.SIGINT):
+        _start_and_send(number, run)
+        steps.append(torch.load(run / "checkpoint.pt", weights_only=True)["training"]["step"])
+    assert steps == sorted(set(steps))
+    assert steps[-1] < KILLED.steps
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        resumed = train(recordings(CONTINUOUS), POLICY, KILLED, run, resume=True)
+        whole = train(recordings(CONTINUOUS), POLICY, KILLED, tmp_path / "whole")
+    finally:
+        torch.set_num_threads(threads)
+    assert_same_weights(resumed, whole)
+
+
+def _start_and_send(number, run):
+    """Train in another process and send it a signal once it has saved a new checkpoint."""
+    checkpoint = run / "checkpoint.pt"
+    before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+    child = subprocess.Popen(
+        [sys.executable, "-c", _CHILD, str(run)],
+        cwd=ROOT,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and child.poll() is None:
+        if checkpoint.exists() and checkpoint.stat().st_mtime_ns > before:
+            break
+        time.sleep(0.005)
+    child.send_signal(number)
+    child.wait()
+
+
+def assert_same_values(one, other):
+    assert type(one) is type(other)
+    if isinstance(one, torch.Tensor):
+        assert torch.equal(one, other)
+    elif isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key in one:
+            assert_same_values(one[key], other[key])
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(other)
+        for a, b in zip(one, other, strict=True):
+            assert_same_values(a, b)
+    else:
+        assert one == other
+
+
+def _metrics(run):
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
