@@ -49,7 +49,8 @@ class ObservationHistory:
             if self._empty:
                 window[:] = observation[name]
             else:
-                window[:-1] = window[1:]
+                if self._length > 1:
+                    window[:-1] = window[1:]
                 window[-1] = observation[name]
         self._empty = False
 

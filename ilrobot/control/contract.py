@@ -97,7 +97,7 @@ class Provenance:
     """Digests of what the policy was made from.
 
     Attributes:
-        data: Content hash of the training data.
+        data: Content hash of the training data (empty: not known).
         checkpoint: SHA-256 of the checkpoint's file (empty: exported from memory).
         code: SHA-256 over the package's sources.
         version: Version of ilrobot.

@@ -1,0 +1,94 @@
+"""Limits on commands, from what the task states and what the demonstrations did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ilrobot.control.contract import Limits
+from ilrobot.spec import Spec
+
+#: Velocity and acceleration may be this many times the greatest ones demonstrated: tight enough
+#: for a fault to be caught, wide enough for a policy that corrects itself.
+DYNAMIC_MARGIN = 2.0
+#: Where a task states no range, commands may leave the demonstrated one by this share of it.
+RANGE_MARGIN = 0.1
+#: Least velocity, as a share of the command range per tick, so that an element that never moved
+#: in the demonstrations is not clipped for the policy's rounding.
+LEAST_STEP = 0.01
+
+#: An element of a delta command whose name has this in it is a gripper's absolute opening.
+_GRIPPER = "gripper"
+
+
+def derive_limits(spec: Spec, episodes: Sequence[NDArray[Any]]) -> Limits | None:
+    """The limits that go into the contract.
+
+    Positions, or the displacement per tick of a delta command, are bounded by the task's action
+    range, and by the demonstrated one where the task states none. Velocity and acceleration are
+    bounded by the greatest ones demonstrated, times `DYNAMIC_MARGIN`; the velocity of a delta
+    command by its range.
+
+    Args:
+        spec: Of the task.
+        episodes: The executed actions of each episode, shape (T, A), physical units.
+
+    Returns:
+        None for discrete actions.
+    """
+    if spec.choices is not None:
+        return None
+    size = spec.action.size
+    arrays = [np.asarray(actions, dtype=np.float64).reshape(-1, size) for actions in episodes]
+    demonstrated = np.concatenate(arrays)
+    low, high = _range(spec, demonstrated)
+    mode = _modes(spec)
+    absolute = np.array([m == "absolute" for m in mode])
+
+    span = np.where(high > low, high - low, 1.0)
+    change = np.maximum(_greatest_difference(arrays, 1), LEAST_STEP * span / DYNAMIC_MARGIN)
+    second = np.maximum(_greatest_difference(arrays, 2), LEAST_STEP * span / DYNAMIC_MARGIN)
+    range_step = np.maximum(np.abs(low), np.abs(high))
+    step = np.where(absolute, DYNAMIC_MARGIN * change, range_step)
+    step_change = DYNAMIC_MARGIN * np.where(absolute, np.maximum(second, change), change)
+    return Limits(
+        mode=mode,
+        low=tuple(low.tolist()),
+        high=tuple(high.tolist()),
+        velocity=tuple((step * spec.rate).tolist()),
+        acceleration=tuple((step_change * spec.rate**2).tolist()),
+    )
+
+
+def _modes(spec: Spec) -> tuple[str, ...]:
+    if spec.semantics != "delta":
+        return ("absolute",) * spec.action.size
+    names = spec.action.element_names
+    return tuple("absolute" if _GRIPPER in name.lower() else "delta" for name in names)
+
+
+def _range(
+    spec: Spec, demonstrated: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    least, greatest = demonstrated.min(axis=0), demonstrated.max(axis=0)
+    margin = RANGE_MARGIN * (greatest - least)
+    low = np.asarray(spec.action.low or (-np.inf,) * len(least), dtype=np.float64)
+    high = np.asarray(spec.action.high or (np.inf,) * len(greatest), dtype=np.float64)
+    return (
+        np.where(np.isfinite(low), low, least - margin),
+        np.where(np.isfinite(high), high, greatest + margin),
+    )
+
+
+def _greatest_difference(
+    episodes: Sequence[NDArray[np.float64]], order: int
+) -> NDArray[np.float64]:
+    differences = [
+        np.abs(np.diff(actions, n=order, axis=0)).max(axis=0)
+        for actions in episodes
+        if len(actions) > order
+    ]
+    return np.max(differences, axis=0) if differences else np.full(episodes[0].shape[1], np.inf)

@@ -1,0 +1,1 @@
+"""What the loop drives: one small protocol, and robots behind it."""

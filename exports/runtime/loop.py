@@ -1,0 +1,174 @@
+"""The control loop on a robot: read, check, act, limit, write, at absolute deadlines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from exports.robots.base import Robot
+from exports.runtime.tick_log import TickLog, percentiles
+from ilrobot.actors import Actor
+from ilrobot.control.clock import Clock
+from ilrobot.control.guard import Guard
+
+#: Predictions before the first tick, so that the first real one finds warm caches.
+WARM_UP = 5
+
+
+@dataclass(frozen=True)
+class EpisodeReport:
+    """What an episode on the robot came to.
+
+    Attributes:
+        seed: Seed of its reset.
+        success: Whether the task counted as done at any tick.
+        ticks: Its length.
+        ended: Whether it ended by itself, and not because the loop was stopped.
+    """
+
+    seed: int
+    success: bool
+    ticks: int
+    ended: bool
+
+
+@dataclass
+class LoopReport:
+    """What a run of the loop came to.
+
+    Attributes:
+        rate: Nominal control rate in Hz.
+        episodes: One report each, in order.
+        log: Every tick.
+        activations: How many ticks each kind of guard activation happened at.
+    """
+
+    rate: float
+    log: TickLog
+    activations: dict[str, int] = field(default_factory=dict)
+    episodes: list[EpisodeReport] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Times in milliseconds, except `period`, which is the nominal one in seconds."""
+        periods = self.log.periods()
+        finished = [episode for episode in self.episodes if episode.ended]
+        successes = sum(episode.success for episode in finished)
+        return {
+            "rate": self.rate,
+            "period": 1.0 / self.rate,
+            "episodes": len(finished),
+            "successes": successes,
+            "success_rate": successes / len(finished) if finished else None,
+            "episode_results": [vars(episode).copy() for episode in self.episodes],
+            "ticks": len(self.log),
+            "measured_rate": float(1.0 / periods.mean()) if len(periods) else None,
+            "period_error_ms": percentiles(np.abs(periods - 1.0 / self.rate)),
+            "latency_ms": percentiles(self.log.column("act_time")),
+            "read_ms": percentiles(self.log.column("read_time")),
+            "write_ms": percentiles(self.log.column("write_time")),
+            "age_ms": percentiles(self.log.column("age")),
+            "missed_deadlines": int(self.log.column("late").sum()),
+            "guard": dict(self.activations),
+        }
+
+
+class ControlLoop:
+    """Runs an actor on a robot.
+
+    At every tick: read; the guard admits the observation or not; the actor acts; the guard limits
+    the action; write. Where the guard says no, its fallback is written; where there is nothing to
+    fall back on, the robot is told to stop. Nothing is allocated for keeping but what the actor
+    and the robot allocate.
+
+    Args:
+        robot: Connected.
+        actor: Whoever chooses the actions.
+        guard: With the limits of the policy.
+        clock: What paces it.
+        stopped: Asked before each tick; True ends the run.
+    """
+
+    def __init__(
+        self,
+        robot: Robot,
+        actor: Actor,
+        guard: Guard,
+        clock: Clock,
+        *,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._robot, self._actor, self._guard, self._clock = robot, actor, guard, clock
+        self._stopped = stopped
+
+    def run(
+        self,
+        seeds: Iterable[int],
+        *,
+        max_ticks: int,
+        log: TickLog,
+        on_episode: Callable[[EpisodeReport], None] = lambda _: None,
+    ) -> LoopReport:
+        """Run an episode from each seed. However this ends, the robot is stopped.
+
+        Args:
+            seeds: Of the episodes.
+            max_ticks: Greatest length of an episode.
+            log: Where the ticks go.
+            on_episode: Called after each episode.
+        """
+        report = LoopReport(1.0 / self._clock.period, log)
+        for number, seed in enumerate(seeds):
+            if self._stopped():
+                break
+            try:
+                episode = self._episode(number, seed, max_ticks, log)
+            finally:
+                self._robot.stop()
+            report.episodes.append(episode)
+            on_episode(episode)
+        report.activations = self._guard.counts
+        return report
+
+    def _episode(self, number: int, seed: int, max_ticks: int, log: TickLog) -> EpisodeReport:
+        robot, actor, guard, clock = self._robot, self._actor, self._guard, self._clock
+        present = robot.reset(seed)
+        if number == 0:
+            self._warm_up()
+        actor.reset(seed)
+        guard.reset(present)
+        success = ended = late = False
+        ticks = 0
+        clock.start()
+        while ticks < max_ticks and not ended and not self._stopped():
+            started = clock.now()
+            reading = robot.read(started)
+            read = clock.now()
+            age = read - reading.measured
+            if guard.admit(reading.observation, age, late):
+                command = guard.limit(actor.act(reading.observation, started).action)
+            else:
+                command = guard.hold()
+                actor.flush()
+            acted = clock.now()
+            if command is None:
+                robot.stop()
+            else:
+                status = robot.write(command)
+                success, ended = success or status.success, status.ended
+            log.append(
+                *(number, started, age, read - started, acted - read, clock.now() - acted),
+                *(late, int(guard.flags), np.nan if command is None else command),
+            )
+            ticks += 1
+            if not ended:
+                late = clock.wait()
+        return EpisodeReport(seed, success, ticks, ended=ended or ticks >= max_ticks)
+
+    def _warm_up(self) -> None:
+        observation = self._robot.read(self._clock.now()).observation
+        for _ in range(WARM_UP):
+            self._actor.act(observation, 0.0)
+            self._actor.flush()

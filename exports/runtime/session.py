@@ -1,0 +1,199 @@
+"""An exported policy in ONNX Runtime: verified, bound to fixed buffers, one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from ilrobot.control.chunks import ChunkActor
+from ilrobot.control.contract import Contract
+from ilrobot.control.model_file import read_model_file
+from ilrobot.errors import UserError, WorkFailed
+from ilrobot.spec import Spec
+
+NOISE = "noise"
+OUTPUT = "action"
+
+
+class BoundSession:
+    """A chunk predictor whose inputs and output are bound once to buffers of its own.
+
+    One thread that does not spin: a pool would compete with the control loop for its core.
+
+    Args:
+        model: A serialised ONNX model with an input for each observation, ``noise`` where
+            `noise_shape` is given, and the output ``action``; batch 1.
+        spec: The observations and the action.
+        n_obs: Ticks of history in each observation.
+        horizon: Actions in the chunk.
+        noise_shape: Shape of the noise without batch axis (None: there is none).
+
+    Raises:
+        UserError: ONNX Runtime cannot load the model, or its inputs and output are others.
+    """
+
+    def __init__(
+        self,
+        model: bytes,
+        spec: Spec,
+        *,
+        n_obs: int,
+        horizon: int,
+        noise_shape: tuple[int, ...] | None,
+    ) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        try:
+            self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's own exceptions share no narrower base
+            raise UserError(f"ONNX Runtime cannot load the model: {_one_line(error)}") from error
+        inputs = {f.name: (n_obs, *f.shape) for f in spec.observations}
+        if noise_shape is not None:
+            inputs[NOISE] = noise_shape
+        output = (1, horizon, *spec.action.shape)
+        self._check_shapes(inputs, output)
+
+        self._inputs = {name: np.zeros((1, *shape), np.float32) for name, shape in inputs.items()}
+        action_type: Any = np.float32 if spec.choices is None else np.int64
+        self._output = np.zeros(output, action_type)
+        self._binding = self._session.io_binding()
+        for name, buffer in self._inputs.items():
+            self._binding.bind_input(name, "cpu", 0, buffer.dtype, buffer.shape, buffer.ctypes.data)
+        self._binding.bind_output(
+            OUTPUT, "cpu", 0, action_type, self._output.shape, self._output.ctypes.data
+        )
+        self._observations = [(f.name, self._inputs[f.name][0]) for f in spec.observations]
+        self._noise = self._inputs[NOISE][0] if noise_shape is not None else None
+
+    def __call__(
+        self, history: Mapping[str, NDArray[Any]], noise: NDArray[np.float32] | None
+    ) -> NDArray[Any]:
+        """Predict a chunk; see `ilrobot.control.chunks.ChunkPredictor`."""
+        for name, buffer in self._observations:
+            buffer[...] = history[name]
+        if self._noise is not None:
+            self._noise[...] = noise
+        self._session.run_with_iobinding(self._binding)
+        # A copy, because a caller may keep a chunk beyond the next prediction.
+        return self._output[0].copy()
+
+    @property
+    def signature(self) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
+        """Names and shapes of the graph's inputs and outputs."""
+        return (
+            {item.name: list(item.shape) for item in self._session.get_inputs()},
+            {item.name: list(item.shape) for item in self._session.get_outputs()},
+        )
+
+    def _check_shapes(self, inputs: dict[str, tuple[int, ...]], output: tuple[int, ...]) -> None:
+        wanted = {name: [1, *shape] for name, shape in inputs.items()}, {OUTPUT: list(output)}
+        if self.signature != wanted:
+            raise UserError(
+                f"the graph takes and gives {self.signature}, but its contract says {wanted}; "
+                "export the policy again"
+            )
+
+
+class OnnxPolicy:
+    """A policy from a file that `ilrobot export` wrote.
+
+    Attributes:
+        path: The file.
+        contract: What it promises.
+
+    Args:
+        path: The file.
+
+    Raises:
+        UserError: The file is missing, truncated, altered, has no contract or one that is refused.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.contract, model = read_model_file(self.path)
+        try:
+            self._session = BoundSession(
+                model,
+                self.contract.spec,
+                n_obs=self.contract.n_obs,
+                horizon=self.contract.horizon,
+                noise_shape=self.contract.noise_shape,
+            )
+        except UserError as error:
+            raise UserError(f"{self.path}: {error}") from error
+
+    @property
+    def spec(self) -> Spec:
+        """What it reads and gives."""
+        return self.contract.spec
+
+    @property
+    def signature(self) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
+        """Names and shapes of the graph's inputs and outputs."""
+        return self._session.signature
+
+    def __call__(
+        self, history: Mapping[str, NDArray[Any]], noise: NDArray[np.float32] | None
+    ) -> NDArray[Any]:
+        """Predict a chunk; see `ilrobot.control.chunks.ChunkPredictor`."""
+        return self._session(history, noise)
+
+    def actor(self) -> ChunkActor:
+        """It as an actor, executing as many actions of a chunk as the contract says."""
+        return ChunkActor(
+            self,
+            self.spec,
+            history=self.contract.n_obs,
+            execute=self.contract.execute,
+            noise_shape=self.contract.noise_shape,
+        )
+
+    def verify(self) -> float:
+        """Replay the golden vectors on this machine.
+
+        Returns:
+            The greatest error, as a fraction of each element's command range (see `chunk_error`).
+
+        Raises:
+            WorkFailed: It exceeds the contract's tolerance.
+        """
+        worst = 0.0
+        for golden in self.contract.golden:
+            chunk = self(golden.observations, golden.noise)
+            worst = max(worst, chunk_error(self.contract, chunk, golden.action))
+        if not worst <= self.contract.tolerance:
+            raise WorkFailed(
+                f"{self.path}: on this machine the golden inputs give other actions than at the "
+                f"export (error {worst:.2g} of the command range, tolerance "
+                f"{self.contract.tolerance:.2g}); try another version of onnxruntime"
+            )
+        return worst
+
+
+def chunk_error(contract: Contract, chunk: NDArray[Any], reference: NDArray[Any]) -> float:
+    """Greatest error of a chunk as a fraction of each element's command range.
+
+    Args:
+        contract: Its limits give the range ``high - low`` of each element.
+        chunk: Shape (..., *action shape), physical units.
+        reference: The same shape.
+
+    Returns:
+        max |chunk - reference| / range; for discrete actions the share of those that differ.
+    """
+    if contract.limits is None:
+        return float(np.mean(chunk != reference))
+    difference = np.abs(np.subtract(chunk, reference, dtype=np.float64))
+    return float(np.max(difference / contract.limits.scale))
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,294 @@
+"""A trained policy as one .onnx file that promises what it does, or no file at all."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import hashlib
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+import exports
+import ilrobot
+from exports.limits import derive_limits
+from exports.parity import TOLERANCE, Parity, measure_parity
+from exports.runtime.session import NOISE, OUTPUT, BoundSession, OnnxPolicy
+from ilrobot.control.contract import Contract, Golden, Provenance, Range
+from ilrobot.control.model_file import seal
+from ilrobot.errors import UserError, WorkFailed
+from ilrobot.policies.heads.diffusion import DiffusionHead
+from ilrobot.policies.policy import Policy
+
+#: The first opset with Mish and Split by number, which every ONNX Runtime since 1.14 runs.
+OPSET = 18
+#: An observation may miss this many periods before it counts as stale.
+STALE_PERIODS = 3.0
+#: Golden vectors in the contract.
+GOLDEN = 4
+
+_NOISE_SEED = 0
+
+
+@dataclass(frozen=True)
+class Export:
+    """What came of an export.
+
+    Attributes:
+        contract: What the file promises.
+        parity: How close it is to the trained module.
+        size: Bytes of the file.
+    """
+
+    contract: Contract
+    parity: Parity
+    size: int
+
+
+class _Graph(nn.Module):
+    """The policy with its inputs in a row, and its sampler as a loop that export understands.
+
+    A Python loop would be unrolled: ten steps of a U-Net of 4.5 M parameters make 2,870 nodes
+    instead of 10, take 32 s instead of 10 to export and load in 0.24 s instead of 0.03, and run
+    no faster (14.6 ms).
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        super().__init__()
+        self._policy = policy
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        policy = self._policy
+        names = policy.spec.observation_names
+        observations = dict(zip(names, inputs, strict=False))
+        if policy.noise_shape is None:
+            return policy(observations, None)
+        head, condition = policy.head, policy.encode(observations)
+        if not isinstance(head, DiffusionHead):
+            raise WorkFailed(f"no export is known for the sampler of {type(head).__name__}")
+        return policy.decode(_sample(head, condition, inputs[-1]))
+
+
+def _sample(head: DiffusionHead, condition: Tensor, noise: Tensor) -> Tensor:
+    """`DiffusionHead.forward` with its loop as an ONNX `Scan` over the steps' indexes."""
+    from torch._higher_order_ops.scan import scan
+
+    def step(sample: Tensor, index: Tensor) -> tuple[Tensor, tuple[()]]:
+        return head.denoise_step(sample, index.reshape(1), condition).clone(), ()
+
+    sample: Tensor = scan(step, noise, head.order)[0]
+    return sample
+
+
+def export_policy(
+    policy: Policy,
+    path: Path,
+    *,
+    windows: Mapping[str, NDArray[np.float32]],
+    actions: Sequence[NDArray[Any]],
+    data_hash: str,
+    checkpoint_hash: str = "",
+) -> Export:
+    """Write a policy as one .onnx file with its contract.
+
+    Everything is checked before the file appears under its name: parity with the module on real
+    observations, and the finished file by loading it and replaying its golden vectors.
+
+    Args:
+        policy: The trained policy, on the CPU.
+        path: Where to write; an existing file is replaced.
+        windows: Real observations: name to shape (N, n_obs, *shape), physical units.
+        actions: Executed actions of each episode, shape (T, *action shape), physical units.
+        data_hash: Content hash of the training data (empty: not known).
+        checkpoint_hash: SHA-256 of the checkpoint's file.
+
+    Raises:
+        UserError: The place cannot be written to.
+        WorkFailed: The graph cannot be made or differs from the module; no file is left.
+    """
+    if path.suffix != ".onnx":
+        raise UserError(f"--output must end in .onnx, not '{path.name}'")
+    policy.eval()
+    model = trace(policy)
+    config, spec = policy.config, policy.spec
+    try:
+        session = BoundSession(
+            model,
+            spec,
+            n_obs=config.n_obs,
+            horizon=config.horizon,
+            noise_shape=policy.noise_shape,
+        )
+    except UserError as error:
+        raise WorkFailed(f"the exported graph does not run: {error}") from error
+
+    count = len(next(iter(windows.values())))
+    noise = None
+    if policy.noise_shape is not None:
+        generator = np.random.default_rng(_NOISE_SEED)
+        noise = generator.standard_normal((count, *policy.noise_shape), dtype=np.float32)
+    limits = derive_limits(spec, actions)
+    scale = None if limits is None else limits.scale
+    parity = measure_parity(policy, session, windows, noise, scale)
+    if not parity.holds:
+        raise WorkFailed(
+            f"the exported graph differs from the trained policy by {parity.relative:.2g} of the "
+            f"command range on {parity.windows} real observations (at most "
+            f"{parity.tolerance:.0e} is allowed); nothing was written"
+        )
+    ranges = policy.training_range
+    contract = Contract(
+        spec=spec,
+        n_obs=config.n_obs,
+        horizon=config.horizon,
+        execute=config.execute,
+        noise_shape=policy.noise_shape,
+        limits=limits,
+        training_range={
+            f.name: Range(tuple(ranges[f.name][0].tolist()), tuple(ranges[f.name][1].tolist()))
+            for f in spec.observations
+        },
+        stale_after=STALE_PERIODS / spec.rate,
+        fallback="hold",
+        provenance=Provenance(data_hash, checkpoint_hash, code_hash(), ilrobot.__version__),
+        golden=_golden(session, windows, noise),
+        tolerance=0.0 if limits is None else TOLERANCE,
+    )
+    content = seal(model, contract)
+    _write_verified(path, content)
+    return Export(contract, parity, len(content))
+
+
+def trace(policy: Policy) -> bytes:
+    """The policy as a serialised ONNX model: batch 1, weights inside, no trace of this machine.
+
+    Raises:
+        WorkFailed: Some operation has no ONNX form.
+    """
+    inputs = {
+        f.name: torch.zeros(1, policy.config.n_obs, *f.shape) for f in policy.spec.observations
+    }
+    if policy.noise_shape is not None:
+        inputs[NOISE] = torch.zeros(1, *policy.noise_shape)
+    # Where weights want no gradient, the loop's body is traced without its backward pass.
+    frozen = copy.deepcopy(policy).eval().requires_grad_(False)
+    with _quiet():
+        try:
+            program = torch.onnx.export(
+                _Graph(frozen),
+                tuple(inputs.values()),
+                input_names=list(inputs),
+                output_names=[OUTPUT],
+                opset_version=OPSET,
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
+        except torch.onnx.errors.OnnxExporterError as error:
+            reason = " ".join(str(error.__cause__ or error).split())[:300]
+            raise WorkFailed(f"the policy cannot be exported: {reason}") from error
+    if program is None:
+        raise WorkFailed("the policy cannot be exported: torch gave no program")
+    proto: Any = program.model_proto
+    _strip(proto)
+    serialized: bytes = proto.SerializeToString(deterministic=True)
+    return serialized
+
+
+def code_hash() -> str:
+    """SHA-256 over the sources of `ilrobot` and `exports`, names and contents in sorted order."""
+    digest = hashlib.sha256()
+    for package in (ilrobot, exports):
+        root = Path(str(package.__file__)).parent
+        for file in sorted(root.rglob("*.py")):
+            digest.update(f"{root.name}/{file.relative_to(root).as_posix()}\0".encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _golden(
+    session: BoundSession,
+    windows: Mapping[str, NDArray[np.float32]],
+    noise: NDArray[np.float32] | None,
+) -> tuple[Golden, ...]:
+    count = len(next(iter(windows.values())))
+    golden = []
+    for i in np.unique(np.linspace(0, count - 1, GOLDEN).astype(int)):
+        observations = {name: window[i] for name, window in windows.items()}
+        drawn = None if noise is None else noise[i]
+        golden.append(Golden(observations, drawn, session(observations, drawn)))
+    return tuple(golden)
+
+
+def _write_verified(path: Path, content: bytes) -> None:
+    """Write beside the target, load that and replay its golden vectors, then rename."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".onnx")
+    except OSError as error:
+        raise UserError(f"cannot write to {path.parent}: {error.strerror}") from error
+    part = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        OnnxPolicy(part).verify()
+        part.chmod(0o644)
+        part.replace(path)
+    except OSError as error:
+        raise WorkFailed(f"writing {path} failed: {error.strerror}; nothing was left") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _strip(proto: Any) -> None:
+    """Take out stack traces and module names: they are large and show the exporter's folders."""
+    for holder in (proto, proto.graph, *proto.functions):
+        holder.doc_string = ""
+        del holder.metadata_props[:]
+    graphs = [proto.graph]
+    nodes = [node for function in proto.functions for node in function.node]
+    while graphs or nodes:
+        if graphs:
+            graph = graphs.pop()
+            del graph.metadata_props[:]
+            for value in (*graph.value_info, *graph.input, *graph.output, *graph.initializer):
+                value.doc_string = ""
+                del value.metadata_props[:]
+            nodes += graph.node
+            continue
+        node = nodes.pop()
+        node.doc_string = ""
+        del node.metadata_props[:]
+        graphs += [attribute.g for attribute in node.attribute if attribute.HasField("g")]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter talks at length about things that a person exporting cannot change."""
+    loggers = [logging.getLogger(name) for name in ("torch", "torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with (
+            warnings.catch_warnings(),
+            Path(os.devnull).open("w") as nowhere,
+            contextlib.redirect_stdout(nowhere),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

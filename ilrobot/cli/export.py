@@ -1,0 +1,115 @@
+"""``ilrobot export``: one file for the robot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ilrobot.errors import UserError
+
+if TYPE_CHECKING:
+    from ilrobot.data.dataset import Dataset
+
+#: Real observations on which torch and ONNX Runtime are compared.
+WINDOWS = 100
+
+
+@dataclass
+class Export:
+    """Write a trained policy as one .onnx file, if it does what the trained policy does.
+
+    The graph is compared with the trained policy on real observations; where they differ by more
+    than 1e-5 of the command range, the export fails and leaves no file.
+    Example: ilrobot export --policy runs/bc --output policy.onnx
+    """
+
+    policy: Path
+    """Folder of a finished run."""
+
+    output: Path
+    """The .onnx file to write; one that is there is replaced."""
+
+    dataset: Path | None = None
+    """Where the real observations come from; by default what the policy was trained on."""
+
+    json: bool = False
+    """Print one JSON object as the last line."""
+
+    def run(self) -> int:
+        """Export and print."""
+        import hashlib
+
+        from exports.real_data import executed_actions, observation_windows
+        from exports.runtime.session import OnnxPolicy
+        from exports.to_onnx import OPSET, export_policy
+        from ilrobot.cli.output import console, print_json
+        from ilrobot.policies.loading import POLICY_FILE, load_policy
+
+        if self.output.suffix != ".onnx":
+            raise UserError(f"--output must end in .onnx, not '{self.output.name}'")
+        policy = load_policy(self.policy)
+        dataset, trained_on = self._open_dataset()
+        windows = observation_windows(dataset, policy.spec, policy.config.n_obs, WINDOWS)
+        checkpoint = self.policy if self.policy.is_file() else self.policy / POLICY_FILE
+        with console.status("exporting"):
+            done = export_policy(
+                policy,
+                self.output,
+                windows=windows,
+                actions=executed_actions(dataset),
+                data_hash=trained_on,
+                checkpoint_hash=hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
+            )
+        parity = done.parity
+        inputs, outputs = OnnxPolicy(self.output).signature
+        print(f"file     {self.output}  ({done.size / 1e6:.1f} MB, opset {OPSET})")
+        for name, shape in inputs.items():
+            print(f"input    {name}  {shape}")
+        for name, shape in outputs.items():
+            print(f"output   {name}  {shape}")
+        print(
+            f"parity   {parity.relative:.1e} of the command range on {parity.windows} real "
+            f"observations (at most {parity.tolerance:.0e}); {parity.absolute:.1e} in the "
+            "action's units"
+        )
+        if self.json:
+            print_json(
+                {
+                    "file": str(self.output),
+                    "size": done.size,
+                    "opset": OPSET,
+                    "inputs": inputs,
+                    "outputs": outputs,
+                    "parity": vars(parity),
+                    "dataset": {"path": str(dataset.path), "content_hash": dataset.content_hash},
+                }
+            )
+        return 0
+
+    def _open_dataset(self) -> tuple[Dataset, str]:
+        """Where real observations come from, and the content hash of the training data."""
+        import json
+
+        from ilrobot.cli.output import console
+        from ilrobot.data.dataset import Dataset
+
+        file = self.policy / "run.json"
+        path, trained_on = self.dataset, ""
+        try:
+            known = json.loads(file.read_text())["dataset"]
+            path, trained_on = path or Path(known["path"]), str(known["content_hash"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            if path is None:
+                raise UserError(
+                    f"{file} does not tell what the policy was trained on; give --dataset"
+                ) from error
+        try:
+            dataset = Dataset.open(path)
+        except UserError as error:
+            hint = "" if self.dataset else "; an export needs real observations, give --dataset"
+            raise UserError(f"{error}{hint}") from error
+        if trained_on and dataset.content_hash != trained_on:
+            # A dataset grows from round to round of DAgger; its observations are real all the same.
+            console.print(f"note: {path} is not, or no longer, what the policy was trained on")
+        return dataset, trained_on
