@@ -7,7 +7,7 @@ The gates of the DAgger family differ in `Gate.decide` and in nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -108,16 +108,25 @@ class SharedControl(Actor):
         )
         if takes != self.expert_acting:
             self._switch(takes)
-        if takes and expert is None:
-            expert = self._expert.act(observation, now)
-        if policy is None:
-            if takes:
+        if takes:
+            acting = expert = expert or self._expert.act(observation, now)
+            if policy is None:
                 self._novice.observe(observation)
-            else:
-                policy = self._novice.act(observation, now)
+        else:
+            acting = policy = policy or self._novice.act(observation, now)
 
-        self.expert_queries += expert is not None and (takes or expert.human_action is not None)
-        decision = _decide(policy, expert, takes)
+        label = None if expert is None else expert.human_action
+        if takes and label is None:
+            label = acting.action
+        self.expert_queries += label is not None
+        decision = Decision(
+            acting.action,
+            Source.HUMAN if takes else Source.POLICY,
+            policy_action=None if policy is None else policy.action,
+            human_action=label,
+            event=acting.event or (None if expert is None else expert.event),
+            input_time=None if expert is None else expert.input_time,
+        )
         if self._on_decision is not None:
             self._on_decision(decision)
         return decision
@@ -146,22 +155,6 @@ class SharedControl(Actor):
         # An expert that is asked at every tick is up to date; another may hold an old plan.
         if takes and not self._gate.asks_expert:
             self._expert.flush()
-
-
-def _decide(policy: Decision | None, expert: Decision | None, takes: bool) -> Decision:
-    acting = expert if takes else policy
-    assert acting is not None
-    label = None if expert is None else expert.human_action
-    if takes and label is None:
-        label = acting.action
-    return replace(
-        acting,
-        source=Source.HUMAN if takes else Source.POLICY,
-        policy_action=None if policy is None else policy.action,
-        human_action=label,
-        event=(expert and expert.event) or (policy and policy.event) or None,
-        input_time=None if expert is None else expert.input_time,
-    )
 
 
 class HumanGate:

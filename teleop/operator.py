@@ -23,6 +23,9 @@ from teleop.motor_noise import Tremor, Wander
 from teleop.profile import Profile
 from teleop.takeover import Patience, Watcher
 
+#: Seconds; times are multiples of a period only up to rounding.
+_ROUNDING = 1e-9
+
 
 @dataclass
 class _Glimpse:
@@ -115,7 +118,7 @@ class Operator:
 
     def _seen(self, now: float) -> _Glimpse | None:
         """The newest glimpse that is a reaction time old; older ones are forgotten."""
-        past = now - self.reaction + 1e-9
+        past = now - self.reaction + _ROUNDING
         while len(self._glimpses) > 1 and self._glimpses[1].time <= past:
             self._glimpses.popleft()
         oldest = self._glimpses[0]
@@ -143,14 +146,14 @@ class Operator:
         """Buttons to hold now: the engage button, a choice, a tap that has begun."""
         buttons = set() if intent.hold is None else {intent.hold}
         # While that finger goes down, the thumb leans on the stick already.
-        if now - self._took_over >= self._engage_delay:
+        if now - self._took_over >= self._engage_delay - _ROUNDING:
             buttons.add(self._mapping.bindings.engage)
         if intent.tap is None or self._tapped:
             self._tap_since = None
         elif self._tap_since is None:
             self._tap_since = now
             self._tap_delay = float(self._generator.uniform(*self._profile.press_delay))
-        elif now - self._tap_since >= self._tap_delay:
+        elif now - self._tap_since >= self._tap_delay - _ROUNDING:
             self._tapped[intent.tap] = now
         return buttons
 
@@ -172,7 +175,7 @@ class Operator:
         self._tapped = {
             button: since
             for button, since in self._tapped.items()
-            if now - since < self._profile.press_time
+            if now - since < self._profile.press_time - _ROUNDING
         }
         self._take(trembling, buttons | pose.held | set(self._tapped))
 
