@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections import deque
 
-from ilrobot.actors import Decision
+from ilrobot.actors import Actor, Decision
 from ilrobot.control.clock import RealTimeClock
+from ilrobot.data.episode import EpisodeInfo, Recorder
 from ilrobot.env import Step, TaskEnv
+from ilrobot.rollout import EpisodeResult, rollout
 from teleop.actor import TeleopActor
 from teleop.devices import keyboard
 from teleop.hud import HudState, hud_lines
@@ -37,6 +39,23 @@ class LiveStage:
     def stage(self) -> Stage:
         """To be passed to `teleop.session.record`."""
         return Stage(RealTimeClock(self._env.spec.rate), self._wait, self._show)
+
+    def run_episode(
+        self, env: TaskEnv, actor: Actor, *, seed: int, recorder: Recorder, info: EpisodeInfo
+    ) -> EpisodeResult:
+        """One episode in front of the person, who may share control with a policy."""
+        self._wait(self._episode, seed)
+        result = rollout(
+            env,
+            actor,
+            seed=seed,
+            clock=RealTimeClock(env.spec.rate),
+            recorder=recorder,
+            info=info,
+            on_tick=self._show,
+        )
+        self._episode += 1
+        return result
 
     def _wait(self, episode: int, seed: int) -> None:
         """Show where the episode will begin until the person is ready."""

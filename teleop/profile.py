@@ -27,8 +27,8 @@ class Profile:
     reaction: tuple[float, float] = (0.15, 0.20)
     gain: tuple[float, float] = (0.45, 0.6)
     stick_speed: float = 8.0
-    tremor: float = 0.02
-    wander: float = 0.25
+    tremor: float = 0.015
+    wander: float = 0.12
     wander_time: float = 0.6
     press_delay: tuple[float, float] = (0.05, 0.15)
     press_time: float = 0.1

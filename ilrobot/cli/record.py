@@ -12,8 +12,7 @@ from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
     from ilrobot.data.dataset import DatasetRecorder
-    from ilrobot.data.episode import EpisodeInfo
-    from ilrobot.env import ScriptedActor, TaskEnv
+    from ilrobot.env import TaskEnv
     from ilrobot.rollout import EpisodeResult
     from teleop.actor import TeleopActor
     from teleop.session import Stage
@@ -66,6 +65,7 @@ class Record:
     def run(self) -> int:
         """Record and print what there is then."""
         from ilrobot.cli.output import print_json
+        from ilrobot.cli.people import hand_info
         from ilrobot.data.dataset import DatasetRecorder
         from teleop.session import record
 
@@ -89,7 +89,12 @@ class Record:
                     iter(range(max(self.seed, before.next_seed), 2**31)),
                     wanted=self.episodes,
                     done=before.episodes,
-                    info=self._info(env, hand),
+                    info=hand_info(
+                        env,
+                        hand,
+                        simulated=self.device == "operator",
+                        person=self.person,
+                    ),
                     stage=stage,
                 )
             except KeyboardInterrupt:
@@ -115,6 +120,7 @@ class Record:
     def _prepare(self, stack: ExitStack) -> tuple[TaskEnv, TeleopActor]:
         """The world and the hand; both are closed with the stack."""
         from ilrobot.cli.options import parse_options
+        from ilrobot.cli.people import scripted_expert
         from ilrobot.env import make_env
         from teleop.hands import make_hand
 
@@ -126,7 +132,7 @@ class Record:
             rate=self.rate,
         )
         stack.callback(env.close)
-        expert = None if live else _expert(env)
+        expert = None if live else scripted_expert(env)
         if live:
             self._open_window(stack)
         hand = make_hand(self.device, env.spec, expert=expert, seed=self.seed)
@@ -159,18 +165,6 @@ class Record:
             bars.update(bar, completed=counted, note=f"{successes} of {counted} succeeded")
 
         return Stage(after=after)
-
-    def _info(self, env: TaskEnv, hand: TeleopActor) -> EpisodeInfo:
-        from ilrobot.data.episode import EpisodeInfo
-
-        simulated = self.device == "operator"
-        return EpisodeInfo(
-            task=env.spec.task,
-            rate=env.spec.rate,
-            operator=self.person or ("simulated" if simulated else "person"),
-            device=hand.device.name,
-            mapping_hash=hand.mapping.hash,
-        )
 
     def _print(self, tally: _Tally) -> None:
         extra = f", {tally.discarded} discarded" if tally.discarded else ""
@@ -221,14 +215,3 @@ class _Tally:
             next_seed=1
             + max((info.seed for info in data.infos if info.seed is not None), default=-1),
         )
-
-
-def _expert(env: TaskEnv) -> ScriptedActor:
-    """What the simulated person knows."""
-    from ilrobot.env import ScriptedActor
-    from sims.experts import make_expert
-
-    try:
-        return ScriptedActor(make_expert(env.env), env)
-    except ValueError as error:
-        raise UserError(f"{error}; record it by hand: --device gamepad") from error

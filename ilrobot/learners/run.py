@@ -13,6 +13,8 @@ from typing import Any
 
 from ilrobot import __version__
 from ilrobot.errors import UserError
+from ilrobot.learners.config import TrainConfig
+from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.loading import POLICY_FILE
 from ilrobot.policies.tensor_file import load_tensors, save_tensors
 
@@ -103,6 +105,23 @@ class TrainingRun:
 
     def _save(self) -> None:
         _write(self.path / "run.json", json.dumps(self.description, indent=1))
+
+
+def read_settings(path: Path) -> tuple[PolicyConfig, TrainConfig]:
+    """How the policy of a run was made; of an interactive run, that of its last round.
+
+    Raises:
+        UserError: There is no run at the path, or its description is damaged.
+    """
+    file = path / "run.json"
+    if not file.exists():
+        raise UserError(f"{path} is no run: it has no run.json; give the folder of a trained run")
+    rounds = sorted(path.glob("round-*/run.json"), key=lambda f: int(f.parent.name[6:]))
+    config = _read(rounds[-1] if rounds else file)["config"]
+    try:
+        return PolicyConfig.from_json(config["policy"]), TrainConfig(**config["train"])
+    except TypeError as error:
+        raise UserError(f"{file} is of another version of ilrobot; train again") from error
 
 
 def _read(file: Path) -> dict[str, Any]:

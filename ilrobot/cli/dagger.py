@@ -1,0 +1,211 @@
+"""``ilrobot dagger``: learn from corrections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ilrobot.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as ProgressBar
+
+    from ilrobot.actors import Actor
+    from ilrobot.data.dataset import Dataset
+    from ilrobot.data.episode import EpisodeInfo
+    from ilrobot.env import TaskEnv
+    from ilrobot.learners.interactive.dagger import RoundSummary, RunEpisode
+    from ilrobot.policies.policy import Policy
+
+#: The expert's share of the first round's steps with --gate beta; it halves each round.
+FIRST_BETA = 0.5
+
+
+@dataclass
+class Dagger:
+    """Let the policy try, take over when it goes wrong, and learn from that too.
+
+    With --gate human (HG-DAgger) a person takes over by holding the right bumper; what the person
+    did is what is learnt. With --gate beta (DAgger) the expert is asked at every step, drives with
+    a probability that halves each round, and all its answers are learnt.
+
+    Example: ilrobot dagger --task ilrobot/PandaLift-v0 --dataset data/lift --policy runs/bc
+    --output runs/dagger
+    """
+
+    task: str
+    """Gymnasium id, e.g. ilrobot/PandaLift-v0."""
+
+    dataset: Path
+    """Demonstrations to begin with; they are copied, never changed."""
+
+    policy: Path
+    """Run of the policy that tries first; its settings are used for each fit."""
+
+    output: Path
+    """Folder of this run: the growing dataset, a policy per round, and policy.pt, the last."""
+
+    gate: Literal["human", "beta"] = "human"
+    """Who decides who acts: the person's hand on the bumper, or a draw."""
+
+    device: Literal["operator", "gamepad", "expert"] = "operator"
+    """A simulated person on a virtual pad, your own pad, or the scripted expert itself."""
+
+    rounds: int = 3
+    """Rounds of trying and learning."""
+
+    episodes: int = 10
+    """Episodes in each round."""
+
+    seed: int = 10_000
+    """Seed of the first episode; the next ones count up from it."""
+
+    options: tuple[str, ...] = ()
+    """Options of the environment as key=value, e.g. engine=pybullet."""
+
+    resume: bool = False
+    """Go on with a run that was stopped."""
+
+    json: bool = False
+    """Print one JSON object as the last line."""
+
+    def run(self) -> int:
+        """Run the rounds and print what each came to."""
+        from ilrobot.cli.options import parse_options
+        from ilrobot.cli.output import print_json, progress_bar
+        from ilrobot.env import make_env
+        from ilrobot.learners.interactive.dagger import DaggerPlan, run_dagger
+        from ilrobot.policies.loading import load_policy
+        from ilrobot.spec import check_policy_fits
+
+        self._check()
+        live = self.device == "gamepad"
+        with ExitStack() as stack:
+            env = make_env(
+                self.task, parse_options(self.options), render_mode="rgb_array" if live else None
+            )
+            stack.callback(env.close)
+            check_policy_fits(load_policy(self.policy).spec, env.spec, str(self.policy))
+            cast = self._by_expert(env) if self.gate == "beta" else self._by_hand(env, stack)
+            bars = stack.enter_context(progress_bar())
+            trying = bars.add_task("trying", total=self.rounds * self.episodes, note="")
+            rounds = run_dagger(
+                env=env,
+                demonstrations=self.dataset,
+                initial=self.policy,
+                output=self.output,
+                plan=DaggerPlan(self.rounds, self.episodes, self.seed),
+                share_control=cast.share_control,
+                fit=lambda data, run: _fit(self.policy, data, run, bars),
+                info=cast.info,
+                resume=self.resume,
+                run_episode=cast.run_episode,
+                on_episode=lambda number, _: bars.update(trying, advance=1, note=f"round {number}"),
+            )
+            bars.update(trying, completed=self.rounds * self.episodes)
+        _print_rounds(rounds)
+        print(f"policy: {self.output}   dataset: {self.output / 'dataset'}")
+        if self.json:
+            print_json({"output": str(self.output), "rounds": [asdict(row) for row in rounds]})
+        return 0
+
+    def _check(self) -> None:
+        if self.rounds < 1 or self.episodes < 1 or self.seed < 0:
+            raise UserError("--rounds and --episodes must be at least 1, --seed at least 0")
+        if self.gate == "beta" and self.device != "expert":
+            raise UserError(
+                "--gate beta asks for a label at every step, which no hand gives while the robot "
+                "moves; take --device expert, or --gate human"
+            )
+        if self.gate == "human" and self.device == "expert":
+            raise UserError(
+                "--gate human needs a hand on the bumper; take --device operator or gamepad, or "
+                "--gate beta"
+            )
+
+    def _by_expert(self, env: TaskEnv) -> _Cast:
+        from ilrobot.cli.people import scripted_expert
+        from ilrobot.data.episode import EpisodeInfo
+        from ilrobot.rollout import rollout
+        from ilrobot.shared_control import BetaGate, SharedControl
+
+        expert = scripted_expert(env)
+
+        def share_control(novice: Actor, number: int) -> Actor:
+            return SharedControl(novice, expert, BetaGate(FIRST_BETA**number, seed=self.seed))
+
+        info = EpisodeInfo(env.spec.task, env.spec.rate, operator="expert")
+        return _Cast(share_control, info, rollout)
+
+    def _by_hand(self, env: TaskEnv, stack: ExitStack) -> _Cast:
+        from ilrobot.cli.people import hand_info, scripted_expert
+        from ilrobot.rollout import rollout
+        from ilrobot.shared_control import HumanGate, SharedControl
+        from teleop.hands import make_hand
+
+        live = self.device == "gamepad"
+        if live:
+            from teleop.window import Window
+
+            window = Window(f"ilrobot dagger {self.task}", "--device gamepad")
+            stack.callback(window.close)
+        hand = make_hand(
+            "gamepad" if live else "operator",
+            env.spec,
+            expert=None if live else scripted_expert(env),
+            seed=self.seed,
+            hold_to_engage=True,
+        )
+        stack.callback(hand.close)
+
+        def share_control(novice: Actor, number: int) -> Actor:
+            gate = HumanGate(lambda: hand.engaged)
+            return SharedControl(novice, hand, gate, on_decision=hand.watch)
+
+        run_episode: RunEpisode = rollout
+        if live:
+            from teleop.live import LiveStage
+
+            total = self.rounds * self.episodes
+            run_episode = LiveStage(window, env, hand, total).run_episode
+        return _Cast(share_control, hand_info(env, hand, simulated=not live), run_episode)
+
+
+@dataclass(frozen=True)
+class _Cast:
+    """Who shares control with the novice, what the episodes say of them, how they are run."""
+
+    share_control: Callable[[Actor, int], Actor]
+    info: EpisodeInfo
+    run_episode: RunEpisode
+
+
+def _fit(settings: Path, data: Dataset, run: Path, bars: ProgressBar) -> Policy:
+    """Train as the first policy was trained, on all there is now."""
+    from ilrobot.learners.behavioral_cloning import train
+    from ilrobot.learners.run import read_settings
+
+    policy_config, train_config = read_settings(settings)
+    bar = bars.add_task(run.name, total=train_config.steps, note="fitting")
+    policy = train(
+        data,
+        policy_config,
+        train_config,
+        run,
+        resume=run.exists(),
+        on_progress=lambda progress: bars.update(bar, completed=progress.step),
+    )
+    bars.update(bar, completed=train_config.steps)
+    return policy
+
+
+def _print_rounds(rounds: list[RoundSummary]) -> None:
+    print("round  without help   interventions   steps by the expert")
+    for row in rounds:
+        print(
+            f"{row.round:5}  {row.autonomous:5} of {row.episodes:<4}  {row.interventions:13}   "
+            f"{row.human_steps} of {row.steps} ({row.human_steps / max(row.steps, 1):.0%})"
+        )

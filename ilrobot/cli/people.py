@@ -1,0 +1,40 @@
+"""Who holds the controls: the scripted expert of a task, and what a recording says of a hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ilrobot.errors import UserError
+
+if TYPE_CHECKING:
+    from ilrobot.data.episode import EpisodeInfo
+    from ilrobot.env import ScriptedActor, TaskEnv
+    from teleop.actor import TeleopActor
+
+
+def scripted_expert(env: TaskEnv) -> ScriptedActor:
+    """The task's own expert; it is also what a simulated person knows.
+
+    Raises:
+        UserError: The task has none.
+    """
+    from ilrobot.env import ScriptedActor
+    from sims.experts import make_expert
+
+    try:
+        return ScriptedActor(make_expert(env.env), env)
+    except ValueError as error:
+        raise UserError(f"{error}; do it by hand: --device gamepad") from error
+
+
+def hand_info(env: TaskEnv, hand: TeleopActor, *, simulated: bool, person: str = "") -> EpisodeInfo:
+    """What each episode by this hand shall know about itself."""
+    from ilrobot.data.episode import EpisodeInfo
+
+    return EpisodeInfo(
+        task=env.spec.task,
+        rate=env.spec.rate,
+        operator=person or ("simulated" if simulated else "person"),
+        device=hand.device.name,
+        mapping_hash=hand.mapping.hash,
+    )

@@ -1,0 +1,1 @@
+"""Learning while somebody watches: the DAgger family."""
