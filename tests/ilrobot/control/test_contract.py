@@ -1,0 +1,159 @@
+"""The contract as JSON and in its file: nothing is lost, nothing damaged is accepted."""
+
+import copy
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ilrobot.control.contract import Contract
+from ilrobot.control.model_file import read_model_file, seal
+from ilrobot.errors import UserError
+from tests.ilrobot.control.contracts import ABSOLUTE_CONTRACT, DELTA_CONTRACT, DISCRETE_CONTRACT
+
+#: A ModelProto with ir_version 8 and a graph (field 7) of four bytes.
+MODEL = b"\x08\x08" + b"\x3a\x04abcd"
+
+
+@pytest.mark.parametrize("contract", [ABSOLUTE_CONTRACT, DELTA_CONTRACT, DISCRETE_CONTRACT])
+def test_every_number_survives(contract, tmp_path):
+    path = tmp_path / "policy.onnx"
+    path.write_bytes(seal(MODEL, contract))
+    read, data = read_model_file(path)
+    assert data == path.read_bytes()
+    assert read.to_json() == contract.to_json()
+    for mine, theirs in zip(contract.golden, read.golden, strict=True):
+        for name, array in mine.observations.items():
+            np.testing.assert_array_equal(theirs.observations[name], array)
+            assert theirs.observations[name].dtype == array.dtype
+
+
+def refused(data, words):
+    with pytest.raises(UserError, match=words) as caught:
+        Contract.from_json(data, "policy.onnx")
+    assert "\n" not in str(caught.value)
+    assert "policy.onnx" in str(caught.value)
+
+
+@pytest.mark.parametrize("key", list(ABSOLUTE_CONTRACT.to_json()))
+def test_a_missing_key_is_named(key):
+    data = ABSOLUTE_CONTRACT.to_json()
+    del data[key]
+    refused(data, f"lacks the key '{key}'")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (("schema",), "2.0", "schema 2.0"),
+        (("n_obs",), 0, "not a positive whole number"),
+        (("n_obs",), 1, "golden array has shape"),
+        (("execute",), 9, "executes 9 of 3"),
+        (("task", "rate"), 0.0, "rate 0.0 Hz"),
+        (("stale_after",), -1.0, "timeout"),
+        (("tolerance",), float("nan"), "tolerance"),
+        (("fallback",), "retreat", "unknown fallback 'retreat'"),
+        (("limits",), None, "limits for continuous"),
+        (("limits", "low"), [0.0], "1 values of 'low' for 2"),
+        (("limits", "low"), [5.0, 0.0], "lower limit above"),
+        (("limits", "velocity"), [-1.0, 1.0], "not a positive number"),
+        (("limits", "high"), [float("nan"), 1.0], "NaN"),
+        (("limits", "mode"), ["absolute", "torque"], "unknown mode 'torque'"),
+        (("training_range",), {}, "lacks the training range of 'observation.state'"),
+        (("training_range", "observation.state", "low"), [0.0], "wrong length"),
+        (("golden",), [{"observations": {}, "noise": None, "action": []}], "lacks the key"),
+        (("provenance",), "x", "damaged"),
+        (("task",), [], "damaged"),
+    ],
+)
+def test_a_wrong_value_is_refused(path, value, words):
+    data = copy.deepcopy(ABSOLUTE_CONTRACT.to_json())
+    inner = data
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    refused(data, words)
+
+
+@pytest.mark.parametrize("data", [None, [], "text", 3])
+def test_what_is_no_object_is_refused(data):
+    refused(data, "schema")
+
+
+def test_a_newer_minor_version_with_more_keys_is_read():
+    data = {**ABSOLUTE_CONTRACT.to_json(), "schema": "1.7", "new": 1}
+    assert Contract.from_json(data, "x").horizon == 3
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.data())
+def test_any_altered_byte_is_refused(tmp_path_factory, data):
+    sealed = seal(MODEL, ABSOLUTE_CONTRACT)
+    position = data.draw(st.integers(0, len(sealed) - 1))
+    flip = data.draw(st.integers(1, 255))
+    damaged = bytearray(sealed)
+    damaged[position] ^= flip
+    path = tmp_path_factory.mktemp("altered") / "policy.onnx"
+    path.write_bytes(damaged)
+    with pytest.raises(UserError):
+        read_model_file(path)
+
+
+def test_any_truncation_is_refused(tmp_path):
+    sealed = seal(MODEL, DISCRETE_CONTRACT)
+    path = tmp_path / "policy.onnx"
+    for length in range(len(sealed)):
+        path.write_bytes(sealed[:length])
+        with pytest.raises(UserError):
+            read_model_file(path)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.binary(max_size=300))
+def test_garbage_is_refused(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("garbage") / "policy.onnx"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"policy\.onnx"):
+        read_model_file(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is no ONNX model"),
+        (b"just some text, not a model", "is no ONNX model"),
+        (MODEL, "has no contract"),
+        (MODEL[:-1], "truncated"),
+    ],
+)
+def test_each_refusal_says_what_is_wrong(tmp_path, content, words):
+    path = tmp_path / "policy.onnx"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=words):
+        read_model_file(path)
+
+
+def test_edits_are_told_apart(tmp_path):
+    path = tmp_path / "policy.onnx"
+    sealed = seal(MODEL, ABSOLUTE_CONTRACT)
+    path.write_bytes(sealed.replace(b"abcd", b"abce"))
+    with pytest.raises(UserError, match="graph or weights were altered"):
+        read_model_file(path)
+    path.write_bytes(sealed.replace(b'"rate": 10.0', b'"rate": 90.0'))
+    with pytest.raises(UserError, match="contract was altered"):
+        read_model_file(path)
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(UserError, match="cannot be read"):
+        read_model_file(tmp_path / "none.onnx")
+
+
+def test_the_contract_is_readable_json_in_the_file():
+    text = seal(MODEL, ABSOLUTE_CONTRACT).split(b"ilrobot.contract", 1)[1]
+    data = json.loads(text[text.index(b"{") :])
+    assert data["schema"] == "1.0"
+    assert data["limits"]["velocity"] == [5.0, 5.0]
+    assert set(data["sha256"]) == {"model", "contract"}

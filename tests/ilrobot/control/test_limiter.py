@@ -1,0 +1,178 @@
+"""Commands inside limits: closed forms, and whatever comes in."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ilrobot.control.contract import Limits
+from ilrobot.control.limiter import (
+    NOTHING,
+    Activation,
+    ChoiceLimiter,
+    CommandLimiter,
+    greatest_step,
+)
+
+RATE = 10.0
+
+
+def limiter(mode="absolute", velocity=5.0, acceleration=20.0, low=-1.0, high=1.0):
+    """One element; at 10 Hz a step is at most velocity / 10, its change acceleration / 100."""
+    made = CommandLimiter(Limits((mode,), (low,), (high,), (velocity,), (acceleration,)), RATE)
+    made.reset(np.zeros(1))
+    return made
+
+
+def drive(made, targets):
+    """The commands for some targets, as plain numbers."""
+    return [float(made.limit(np.array([t], np.float32))[0][0]) for t in targets]
+
+
+def test_a_command_inside_all_limits_passes_unchanged():
+    made = limiter()
+    command, activation = made.limit(np.array([0.15], np.float32))
+    assert command[0] == np.float32(0.15)
+    assert activation is NOTHING
+
+
+def test_acceleration_then_velocity_bound_a_far_target():
+    # Steps 0.2, 0.4, then 0.5 at most; 1.0 is reached by braking 0.2 per tick.
+    made = limiter(low=-10.0, high=10.0)
+    np.testing.assert_allclose(drive(made, [9.0] * 4), [0.2, 0.6, 1.1, 1.6], atol=1e-6)
+
+
+def test_a_target_beyond_the_limit_is_approached_so_that_braking_ends_at_it():
+    made = limiter(velocity=math.inf)
+    commands = drive(made, [50.0] * 8)
+    steps = np.diff([0.0, *commands])
+    assert commands[-1] == pytest.approx(1.0, abs=1e-6)
+    assert max(commands) <= 1.0
+    assert np.abs(np.diff([0.0, *steps])).max() <= 0.2 + 1e-6
+
+
+def test_what_was_limited_is_told():
+    def limited(made, target):
+        return made.limit(np.array([target], np.float32))[1]
+
+    assert limited(limiter(velocity=math.inf, acceleration=math.inf), 1.5) == (
+        Activation.POSITION_LIMITED
+    )
+    assert limited(limiter(acceleration=math.inf), 0.9) == Activation.VELOCITY_LIMITED
+    assert limited(limiter(velocity=math.inf), 0.3) == Activation.ACCELERATION_LIMITED
+    assert limited(limiter(), 3.0) == (
+        Activation.POSITION_LIMITED | Activation.VELOCITY_LIMITED | Activation.ACCELERATION_LIMITED
+    )
+
+
+def test_hold_brakes_an_absolute_target_and_then_repeats_it():
+    made = limiter(velocity=100.0, low=-10.0, high=10.0)
+    drive(made, [9.0] * 3)  # steps 0.2, 0.4, 0.6: at 1.2
+    held = [float(made.hold()[0]) for _ in range(5)]
+    steps = np.diff([1.2, *held])
+    assert np.abs(np.diff([0.6, *steps])).max() <= 0.2 + 1e-6
+    assert held[-1] == held[-2]
+
+
+def test_hold_brings_a_delta_to_zero():
+    made = limiter(mode="delta", velocity=10.0, acceleration=20.0)
+    drive(made, [0.2, 0.4])
+    np.testing.assert_allclose([made.hold()[0] for _ in range(3)], [0.2, 0.0, 0.0], atol=1e-7)
+
+
+def test_before_the_first_absolute_command_there_is_nothing_to_hold():
+    made = CommandLimiter(Limits(("absolute",), (-1.0,), (1.0,), (5.0,), (20.0,)), RATE)
+    made.reset()
+    assert made.hold() is None
+    command, activation = made.limit(np.array([7.0], np.float32))
+    assert command[0] == 1.0
+    assert activation == Activation.POSITION_LIMITED
+    assert made.hold()[0] == 1.0
+
+
+def test_a_delta_starts_from_rest_without_being_told():
+    made = CommandLimiter(Limits(("delta",), (-1.0,), (1.0,), (10.0,), (20.0,)), RATE)
+    made.reset()
+    assert made.hold()[0] == 0.0
+    command, activation = made.limit(np.array([0.9], np.float32))
+    assert command[0] == pytest.approx(0.2)
+    assert activation == Activation.ACCELERATION_LIMITED
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_is_told_and_changes_nothing(bad):
+    made = limiter()
+    drive(made, [0.1])
+    assert made.limit(np.array([bad], np.float32))[1] == Activation.ACTION_NOT_FINITE
+    assert made.hold()[0] == pytest.approx(0.1)
+
+
+def test_limits_are_never_rounded_outwards():
+    made = limiter(velocity=math.inf, acceleration=math.inf, low=-0.05, high=0.05)
+    high, low = drive(made, [1.0, -1.0])
+    assert -0.05 <= low < high <= 0.05
+
+
+@pytest.mark.parametrize(
+    ("distance", "braking", "step"),
+    [(0.0, 1.0, 0.0), (-1.0, 1.0, 0.0), (0.5, 1.0, 0.5), (3.0, 1.0, 2.0), (6.0, 1.0, 3.0)],
+)
+def test_greatest_step(distance, braking, step):
+    assert greatest_step(distance, braking) == pytest.approx(step)
+
+
+@given(st.floats(1e-6, 1e3), st.floats(1e-6, 1e3))
+def test_the_greatest_step_stops_exactly_at_the_distance(distance, braking):
+    step = greatest_step(distance, braking)
+    covered, ticks = 0.0, 0
+    while step > 0 and ticks < 100_000:
+        covered += step
+        step -= braking
+        ticks += 1
+    assert covered == pytest.approx(distance, rel=1e-6)
+
+
+values = st.one_of(st.floats(width=32), st.floats(-2.0, 2.0, width=32))
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    mode=st.sampled_from(["absolute", "delta"]),
+    span=st.floats(0.01, 10.0),
+    velocity=st.floats(0.01, 100.0),
+    acceleration=st.floats(0.01, 1000.0),
+    start=st.floats(-1.0, 1.0),
+    wanted=st.lists(st.one_of(values, st.none()), max_size=60),
+)
+def test_no_limit_is_exceeded_whatever_comes_in(mode, span, velocity, acceleration, start, wanted):
+    made = CommandLimiter(Limits((mode,), (-span,), (span,), (velocity,), (acceleration,)), RATE)
+    made.reset(np.array([start * span]))
+    previous, last_step = (start * span, 0.0) if mode == "absolute" else (0.0, 0.0)
+    rounding = 1e-5 * (1 + span)
+    for value in wanted:
+        command, activation = (
+            (made.hold(), NOTHING) if value is None else made.limit(np.array([value], np.float32))
+        )
+        if Activation.ACTION_NOT_FINITE in activation:
+            command = made.hold()
+        assert command is not None
+        now = float(command[0])
+        step = now - previous if mode == "absolute" else now
+        assert abs(now) <= span
+        assert abs(step) <= velocity / RATE + rounding
+        assert abs(step - last_step) <= acceleration / RATE**2 + rounding
+        previous, last_step = now, step
+
+
+def test_choices():
+    made = ChoiceLimiter(3)
+    made.reset()
+    assert made.hold() == 0
+    assert made.limit(np.array(2)) == (2, NOTHING)
+    assert made.hold() == 2
+    command, activation = made.limit(np.array(7))
+    assert (command, activation) == (2, Activation.POSITION_LIMITED)
+    assert made.limit(np.array(-1))[0] == 0
+    assert made.limit(np.array(math.nan))[1] == Activation.ACTION_NOT_FINITE
