@@ -73,7 +73,7 @@ def train(
         validation = Windows(dataset, **sizes, episodes=held_out, frame_weights=frame_weights)
     device = _device(train_config.device)
 
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+    with _numerics(device):
         torch.manual_seed(train_config.seed)
         policy = Policy(dataset.spec, policy_config)
         policy.fit_normalizers(windows)
@@ -101,6 +101,29 @@ def _device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: torch finds no CUDA device here; take --device cpu")
     return torch.device(name)
+
+
+#: Threads beyond these cost more than they give at the sizes that are trained here.
+_MOST_THREADS = 4
+
+
+@contextmanager
+def _numerics(device: torch.device) -> Iterator[None]:
+    """Random numbers, threads and precision of training; the caller's are put back afterwards.
+
+    Medium precision lets matrix products use what the hardware has for them, with sums in float32.
+    On CPUs without bfloat16 matrix units it rounds nothing and selects oneDNN's products, on AMD
+    over twice as fast as the default.
+    """
+    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.set_num_threads(min(threads, _MOST_THREADS))
+        torch.set_float32_matmul_precision("medium")
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+            torch.set_float32_matmul_precision(precision)
 
 
 def _describe(dataset: Recordings, policy: Policy, train_config: TrainConfig) -> dict[str, Any]:

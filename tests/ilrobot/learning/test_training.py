@@ -43,7 +43,7 @@ TRAIN = TrainConfig(
     held_out=0.2,
     validate_every=20,
     patience=3,
-    checkpoint_seconds=1e-9,
+    checkpoint_seconds=60.0,
     device="cpu",
 )
 ROOT = Path(__file__).parents[3]
@@ -112,9 +112,10 @@ def test_training_leaves_the_callers_random_numbers_alone(tmp_path):
 def test_an_interrupted_run_ends_as_an_unbroken_one(tmp_path):
     data = recordings(CONTINUOUS)
     whole = train(data, POLICY, TRAIN, tmp_path / "whole")
+    often = replace(TRAIN, checkpoint_seconds=1e-9)
     for step in (50, 100):
         with pytest.raises(Stop):
-            train(data, POLICY, TRAIN, tmp_path / "cut", resume=True, on_progress=_stop_at(step))
+            train(data, POLICY, often, tmp_path / "cut", resume=True, on_progress=_stop_at(step))
         with pytest.raises(UserError, match="has not finished"):
             load_policy(tmp_path / "cut")
     cut = train(data, POLICY, TRAIN, tmp_path / "cut", resume=True)
@@ -198,7 +199,7 @@ def test_a_run_is_never_overwritten(tmp_path):
 def test_a_damaged_checkpoint_is_refused(tmp_path):
     data, run = recordings(CONTINUOUS), tmp_path / "run"
     with pytest.raises(Stop):
-        train(data, POLICY, TRAIN, run, on_progress=_stop_at(100))
+        train(data, POLICY, replace(TRAIN, checkpoint_seconds=1e-9), run, on_progress=_stop_at(50))
     file = run / "checkpoint.pt"
     whole = file.read_bytes()
     middle = len(whole) // 2
@@ -240,7 +241,7 @@ torch.set_num_threads(1)
 config = replace(KILLED, checkpoint_seconds=0.05)
 train(recordings(CONTINUOUS), POLICY, config, Path(sys.argv[1]), resume=True)
 """
-KILLED = replace(TRAIN, steps=1000, patience=0, checkpoint_seconds=60.0)
+KILLED = replace(TRAIN, steps=700, patience=0)
 
 
 def test_a_killed_process_leaves_a_run_that_goes_on(tmp_path):
