@@ -14,9 +14,6 @@ from ilrobot.actors import Actor
 from ilrobot.control.clock import Clock
 from ilrobot.control.guard import Guard
 
-#: Predictions before the first tick, so that the first real one finds warm caches.
-WARM_UP = 5
-
 
 @dataclass(frozen=True)
 class EpisodeReport:
@@ -135,8 +132,6 @@ class ControlLoop:
     def _episode(self, number: int, seed: int, max_ticks: int, log: TickLog) -> EpisodeReport:
         robot, actor, guard, clock = self._robot, self._actor, self._guard, self._clock
         present = robot.reset(seed)
-        if number == 0:
-            self._warm_up()
         actor.reset(seed)
         guard.reset(present)
         success = ended = late = False
@@ -166,9 +161,3 @@ class ControlLoop:
             if not ended:
                 late = clock.wait()
         return EpisodeReport(seed, success, ticks, ended=ended or ticks >= max_ticks)
-
-    def _warm_up(self) -> None:
-        observation = self._robot.read(self._clock.now()).observation
-        for _ in range(WARM_UP):
-            self._actor.act(observation, 0.0)
-            self._actor.flush()

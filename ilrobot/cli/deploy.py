@@ -65,6 +65,7 @@ class Deploy:
 
         self._check()
         policy = OnnxPolicy(self.policy)
+        policy.verify()  # on this very machine; it also warms the caches for the first tick
         contract = policy.contract
         robot = simulated_robot(self.robot, self._task(contract), _options(self, contract))
         try:
@@ -74,6 +75,7 @@ class Deploy:
             max_ticks = _episode_ticks(capabilities, rate)
             log = TickLog(self.episodes * max_ticks, policy.spec.action.shape)
             with StopSignals() as signals, quiet_collector():
+                console.print(f"running at {rate:g} Hz on {self.robot}; Ctrl-C stops the robot")
                 loop = ControlLoop(
                     robot,
                     policy.actor(),

@@ -1,0 +1,48 @@
+"""Policies that are exported to test with: trained on nothing, fitted to data all the same."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from exports.real_data import executed_actions, observation_windows
+from exports.to_onnx import export_policy
+from ilrobot.data.windows import Windows
+from ilrobot.policies.config import PolicyConfig
+from ilrobot.policies.policy import Policy
+from tests.ilrobot.policy_tester import CONTINUOUS, recordings
+
+SMALL = PolicyConfig(
+    n_obs=2, horizon=4, execute=2, width=16, blocks=1, channels=(8, 16), ddim_steps=3
+)
+
+
+def make_policy(config=SMALL, spec=CONTINUOUS):
+    """Random weights, normalisation from the tester's recordings."""
+    data = recordings(spec)
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        policy = Policy(spec, config).eval()
+    policy.fit_normalizers(Windows(data, n_obs=config.n_obs, horizon=config.horizon))
+    return policy
+
+
+def export(policy, path: Path, count=20):
+    """Export on the tester's recordings."""
+    data = recordings(policy.spec)
+    return export_policy(
+        policy,
+        path,
+        windows=observation_windows(data, policy.spec, policy.config.n_obs, count),
+        actions=executed_actions(data),
+        data_hash="d" * 16,
+    )
+
+
+def frames(spec, count, seed=0):
+    """Random observations."""
+    rng = np.random.default_rng(seed)
+    return [
+        {f.name: rng.uniform(-1, 1, f.shape).astype(np.float32) for f in spec.observations}
+        for _ in range(count)
+    ]

@@ -1,0 +1,49 @@
+"""Limits from the task and from the demonstrations."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from exports.limits import DYNAMIC_MARGIN, derive_limits
+from tests.ilrobot.control.contracts import ABSOLUTE, DELTA, DISCRETE, RATE
+
+
+def test_absolute_targets_are_limited_by_what_was_demonstrated():
+    actions = np.array([[0.0, 0.0], [0.1, 0.0], [0.3, 0.0], [0.2, 0.0]])
+    limits = derive_limits(ABSOLUTE, [actions])
+    assert limits.mode == ("absolute", "absolute")
+    assert (limits.low, limits.high) == ((-1, -1), (1, 1))
+    np.testing.assert_allclose(limits.velocity[0], DYNAMIC_MARGIN * 0.2 * RATE)
+    np.testing.assert_allclose(limits.acceleration[0], DYNAMIC_MARGIN * 0.3 * RATE**2)
+    assert limits.velocity[1] > 0  # what never moved may still be rounded
+
+
+def test_nothing_is_derived_across_episodes():
+    apart = [np.zeros((3, 2)), np.ones((3, 2))]
+    together = derive_limits(ABSOLUTE, [np.concatenate(apart)])
+    assert derive_limits(ABSOLUTE, apart).velocity[0] < together.velocity[0]
+
+
+def test_a_delta_moves_at_its_range_and_its_gripper_is_a_target():
+    actions = np.array([[0.0, 0.0], [0.05, 1.0], [0.0, 1.0]])
+    limits = derive_limits(DELTA, [actions])
+    assert limits.mode == ("delta", "absolute")
+    np.testing.assert_allclose(limits.velocity[0], 0.1 * RATE)
+    np.testing.assert_allclose(limits.acceleration[0], DYNAMIC_MARGIN * 0.05 * RATE**2)
+    np.testing.assert_allclose(limits.velocity[1], DYNAMIC_MARGIN * RATE)
+
+
+def test_an_unbounded_action_is_bounded_by_the_demonstrations():
+    spec = replace(ABSOLUTE, action=replace(ABSOLUTE.action, low=None, high=(np.inf, 1.0)))
+    limits = derive_limits(spec, [np.array([[0.0, -0.5], [10.0, 0.5]])])
+    np.testing.assert_allclose(limits.low, (-1.0, -0.6))
+    np.testing.assert_allclose(limits.high, (11.0, 1.0))
+
+
+def test_a_single_action_limits_no_motion():
+    limits = derive_limits(ABSOLUTE, [np.zeros((1, 2))])
+    assert np.isinf(limits.velocity).all()
+
+
+def test_discrete_actions_have_none():
+    assert derive_limits(DISCRETE, [np.zeros(5, int)]) is None

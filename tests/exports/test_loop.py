@@ -1,0 +1,193 @@
+"""The control loop on a robot that misbehaves, in simulated time."""
+
+import math
+
+import numpy as np
+import pytest
+
+from exports.robots.base import Capabilities, Reading, Status
+from exports.runtime.loop import ControlLoop
+from exports.runtime.tick_log import TickLog
+from ilrobot.actors import Actor, Decision, Source
+from ilrobot.control.clock import SimulatedClock
+from ilrobot.control.guard import Guard
+from ilrobot.control.limiter import Activation
+from tests.ilrobot.control.contracts import ABSOLUTE, ABSOLUTE_CONTRACT, RATE
+
+
+class FakeRobot:
+    """Measures what it was last told; `fault(tick)` may replace the measurement or its age."""
+
+    def __init__(self, fault=lambda tick: {}, length=10):
+        self._fault, self._length = fault, length
+        self.written, self.stops, self.resets = [], 0, []
+
+    def connect(self):
+        return Capabilities(ABSOLUTE, judges_success=True, time_limit=self._length)
+
+    def reset(self, seed):
+        self.resets.append(seed)
+        self._tick = 0
+        return np.zeros(2)
+
+    def read(self, now):
+        fault = self._fault(self._tick)
+        self._tick += 1
+        observation = {"observation.state": np.array(fault.get("state", [0, 0]), np.float32)}
+        return Reading(observation, now - fault.get("age", 0.0))
+
+    def write(self, command):
+        if self._fault(self._tick - 1).get("breaks"):
+            raise ConnectionError("cable cut")
+        self.written.append(np.array(command))
+        return Status(ended=self._tick >= self._length, success=self._tick >= self._length)
+
+    def stop(self):
+        self.stops += 1
+
+    def close(self):
+        pass
+
+
+class Constant(Actor):
+    """Always wants the same; counts its flushes."""
+
+    def __init__(self, *action):
+        self.action, self.flushes, self.asked = np.array(action, np.float32), 0, 0
+
+    def act(self, observation, now):
+        assert np.isfinite(observation["observation.state"]).all()
+        self.asked += 1
+        return Decision(self.action, Source.POLICY)
+
+    def flush(self):
+        self.flushes += 1
+
+
+class LateClock(SimulatedClock):
+    """Every third deadline has passed."""
+
+    def wait(self):
+        super().wait()
+        return self._ticks % 3 == 0
+
+
+def run(robot, actor, clock=None, seeds=(0,), stopped=lambda: False, max_ticks=100):
+    guard = Guard(ABSOLUTE_CONTRACT)
+    log = TickLog(1000, (2,))
+    loop = ControlLoop(robot, actor, guard, clock or SimulatedClock(RATE), stopped=stopped)
+    return loop.run(seeds, max_ticks=max_ticks, log=log)
+
+
+def at(ticks, **fault):
+    return lambda tick: fault if tick in ticks else {}
+
+
+def flags(report):
+    return [Activation(int(bits)) for bits in report.log.column("activations")]
+
+
+def test_an_ordinary_run():
+    robot = FakeRobot()
+    report = run(robot, Constant(0.1, -0.1), seeds=(5, 6))
+    assert robot.resets == [5, 6]
+    assert [(e.seed, e.success, e.ticks) for e in report.episodes] == [(5, True, 10), (6, True, 10)]
+    assert not any(report.activations.values())
+    result = report.to_json()
+    assert (result["success_rate"], result["episodes"], result["ticks"]) == (1.0, 2, 20)
+    assert result["measured_rate"] == pytest.approx(RATE)
+    assert result["period_error_ms"]["max"] == pytest.approx(0, abs=1e-9)
+    assert robot.stops == 2
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_measurement_that_is_not_finite_never_reaches_the_policy(bad):
+    robot, actor = FakeRobot(at({5, 6}, state=[0, bad])), Constant(0.1, 0.1)
+    report = run(robot, actor)
+    assert report.activations["observation_not_finite"] == 2
+    assert report.activations["fallback"] == 2
+    assert actor.flushes >= 2
+    np.testing.assert_allclose(robot.written[5:7], 0.1)
+    assert flags(report)[5] == Activation.OBSERVATION_NOT_FINITE | Activation.FALLBACK
+
+
+def test_a_frozen_sensor_stops_the_arm():
+    robot = FakeRobot(lambda tick: {"age": 0.1 * max(tick - 3, 0)}, length=20)
+    report = run(robot, Constant(0.9, 0.9))
+    stale = np.array([Activation.OBSERVATION_STALE in bits for bits in flags(report)])
+    assert stale[6:].all()
+    assert not stale[:5].any()
+    assert np.ptp(np.array(robot.written)[-5:]) == 0
+    assert report.log.column("age")[10] > 0.3
+
+
+def test_an_action_of_nan_is_never_written():
+    robot = FakeRobot()
+    report = run(robot, Constant(math.nan, 0.1))
+    assert report.activations["action_not_finite"] == 10
+    np.testing.assert_array_equal(robot.written, np.zeros((10, 2)))
+
+
+def test_limits_hold_in_what_is_written():
+    robot = FakeRobot(length=40)
+    report = run(robot, Constant(10.0, -10.0))
+    written = np.array([np.zeros(2), *robot.written])
+    steps = np.diff(written, axis=0)
+    assert np.abs(written).max() <= 1.0
+    assert np.abs(steps).max() <= 0.5 + 1e-6
+    assert np.abs(np.diff(steps, axis=0)).max() <= 0.2 + 1e-6
+    assert report.activations["position_limited"] == 40
+    np.testing.assert_array_equal(report.log.column("command"), written[1:])
+
+
+def test_late_ticks_are_counted():
+    report = run(FakeRobot(), Constant(0.1, 0.1), clock=LateClock(RATE))
+    assert report.to_json()["missed_deadlines"] == 3
+    assert report.activations["deadline_missed"] == 3
+
+
+def test_where_nothing_was_commanded_yet_the_robot_stops():
+    class Unknown(FakeRobot):
+        def reset(self, seed):
+            super().reset(seed)
+
+    robot = Unknown(at({0, 1}, state=[math.nan, 0]))
+    report = run(robot, Constant(0.1, 0.1), max_ticks=4)
+    assert np.isnan(report.log.column("command")).all(axis=1).tolist() == [True] * 2 + [False] * 2
+    assert robot.stops == 3
+    assert len(robot.written) == 2
+
+
+def test_a_robot_that_breaks_is_still_told_to_stop():
+    robot = FakeRobot(at({3}, breaks=True))
+    with pytest.raises(ConnectionError):
+        run(robot, Constant(0.1, 0.1))
+    assert robot.stops == 1
+
+
+def test_stopping_ends_the_episode_and_the_run():
+    robot = FakeRobot()
+    report = run(robot, Constant(0.1, 0.1), seeds=range(5), stopped=lambda: len(robot.written) >= 4)
+    assert robot.resets == [0]
+    assert len(robot.written) == 4
+    assert robot.stops == 1
+    assert not report.episodes[0].ended
+    assert report.to_json()["success_rate"] is None
+
+
+def test_an_episode_has_a_greatest_length():
+    report = run(FakeRobot(length=50), Constant(0.1, 0.1), max_ticks=7)
+    assert report.episodes[0].ticks == 7
+    assert report.episodes[0].ended
+    assert not report.episodes[0].success
+
+
+def test_the_log_keeps_what_it_has_room_for(tmp_path):
+    log = TickLog(2, (3,))
+    for tick in range(5):
+        log.append(0, 0.1 * tick, 0.0, 0.0, 0.0, 0.0, False, 0, np.arange(3))
+    assert len(log) == 2
+    log.save(tmp_path / "new" / "log.npz", period=0.1)
+    with np.load(tmp_path / "new" / "log.npz") as kept:
+        np.testing.assert_array_equal(kept["command"], [[0, 1, 2], [0, 1, 2]])
+        assert kept["period"] == 0.1

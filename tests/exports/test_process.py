@@ -1,0 +1,168 @@
+"""A real process in real time, stopped by real signals."""
+
+import gc
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from exports.runtime.process import StopSignals, quiet_collector
+from ilrobot.cli import main
+from ilrobot.data.dataset import write_episodes
+from ilrobot.data.episode import Episode, MemoryRecorder, Outcome
+from ilrobot.env import ScriptedActor, make_env
+from ilrobot.learners.behavioral_cloning import train
+from ilrobot.learners.config import TrainConfig
+from ilrobot.policies.config import PolicyConfig
+from ilrobot.rollout import rollout
+from sims.experts import make_expert
+
+TASK = "ilrobot/PointPath-v0"
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    """A policy that was trained, for a moment, on a recorded dataset."""
+    folder = tmp_path_factory.mktemp("deploy")
+    env = make_env(TASK)
+    recorder = MemoryRecorder(env.spec)
+    actor = ScriptedActor(make_expert(env.env), env)
+    for seed in range(2):
+        rollout(env, actor, seed=seed, recorder=recorder, max_steps=40)
+    episodes = [
+        Episode(replace(episode.info, outcome=Outcome.SUCCESS), episode.columns)
+        for episode in recorder.episodes
+    ]
+    dataset = write_episodes(folder / "data", env.spec, episodes)
+    train(
+        dataset,
+        PolicyConfig(width=16, blocks=1),
+        TrainConfig(steps=5, batch_size=8, device="cpu"),
+        folder / "run",
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def policy_file(run_folder):
+    path = run_folder / "policy.onnx"
+    assert call("export", "--policy", run_folder / "run", "--output", path) == 0
+    return path
+
+
+def call(*arguments):
+    with pytest.raises(SystemExit) as stop:
+        main([*map(str, arguments)])
+    return stop.value.code
+
+
+def deploy(*arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "ilrobot", "deploy", *map(str, arguments), "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_export_tells_what_it_wrote(run_folder, tmp_path, capsys):
+    output = tmp_path / "policy.onnx"
+    assert call("export", "--policy", run_folder / "run", "--output", output, "--json") == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["size"] == output.stat().st_size
+    assert result["parity"]["relative"] <= result["parity"]["tolerance"] == 1e-5
+    assert result["outputs"]["action"][:2] == [1, 1]
+    assert all(name.startswith("observation.") for name in result["inputs"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--policy", "{folder}/nowhere", "--output", "{tmp}/p.onnx"), "no policy at"),
+        (("--policy", "{folder}/run", "--output", "{tmp}/p.pt"), "must end in .onnx"),
+        (("--policy", "{folder}/run/policy.pt", "--output", "{tmp}/p.onnx"), "give --dataset"),
+        (
+            ("--policy", "{folder}/run", "--output", "{tmp}/p.onnx", "--dataset", "{tmp}"),
+            "{tmp}",
+        ),
+    ],
+)
+def test_an_export_that_cannot_begin(run_folder, tmp_path, capsys, arguments, words):
+    places = {"folder": run_folder, "tmp": tmp_path}
+    assert call("export", *(a.format(**places) for a in arguments)) == 2
+    error = capsys.readouterr().err
+    assert words.format(**places) in error
+    assert len(error.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_deploy_runs_in_real_time_without_torch(policy_file, tmp_path):
+    log = tmp_path / "ticks.npz"
+    process = deploy("--policy", policy_file, "--rate", 1000, "--episodes", 1, "--log", log)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    result = json.loads(out.splitlines()[-1])
+    assert result["torch_imported"] is False
+    assert (result["task"], result["rate"], result["episodes"]) == (TASK, 1000.0, 1)
+    assert result["stopped_by"] is None
+    assert result["ticks"] == result["episode_results"][0]["ticks"] > 0
+    for key in ("period_error_ms", "latency_ms", "read_ms", "write_ms"):
+        assert set(result[key]) == {"p50", "p99", "p99.9", "max"}
+    with np.load(log) as ticks:
+        assert len(ticks["act_time"]) == result["ticks"]
+        assert np.isfinite(ticks["command"]).all()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_robot_and_the_summary_is_printed(policy_file, number):
+    process = deploy("--policy", policy_file, "--rate", 100, "--episodes", 50)
+    assert any(line.startswith("running at 100 Hz") for line in iter(process.stderr.readline, ""))
+    process.send_signal(number)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 128 + number, err
+    result = json.loads(out.splitlines()[-1])
+    assert result["stopped_by"] == number.name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--policy", "{file}", "--task", "ilrobot/Junction-v0"), "in the policy but"),
+        (("--policy", "{file}", "--robot", "pybullet"), "no option 'engine'"),
+        (("--policy", "{file}", "--rate", "0"), "--rate must be"),
+        (("--policy", "{file}", "--episodes", "0"), "--episodes"),
+        (("--policy", "{folder}/run"), "ilrobot export"),
+        (("--policy", "{folder}/none.onnx"), "no policy at"),
+        (("--policy", "{folder}/run/policy.pt"), "no ONNX model"),
+    ],
+)
+def test_a_deployment_that_cannot_begin(policy_file, run_folder, capsys, arguments, words):
+    places = {"file": policy_file, "folder": run_folder}
+    assert call("deploy", *(a.format(**places) for a in arguments)) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert len(error.strip().splitlines()) == 1
+
+
+def test_signals_are_remembered_once_and_handlers_come_back():
+    before = signal.getsignal(signal.SIGTERM)
+    with StopSignals() as signals:
+        assert not signals
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert signals
+        assert signals.exit_code == 143
+        assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_the_collector_rests():
+    with quiet_collector():
+        assert not gc.isenabled()
+        assert gc.get_freeze_count() > 0
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == 0

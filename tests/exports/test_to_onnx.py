@@ -1,0 +1,145 @@
+"""Every head on every network goes into a file that does the same, or into none."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from exports import parity as parity_module
+from exports.real_data import observation_windows
+from exports.runtime.session import OnnxPolicy
+from exports.to_onnx import OPSET, trace
+from ilrobot.errors import UserError, WorkFailed
+from ilrobot.policies.heads.diffusion import DiffusionHead
+from tests.exports.exported import SMALL, export, frames, make_policy
+from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE, recordings
+
+
+@pytest.mark.parametrize("network", ["mlp", "unet"])
+@pytest.mark.parametrize("loss", ["mse", "gaussian", "cross-entropy", "diffusion"])
+def test_every_head_on_every_network_acts_as_it_was_trained(loss, network, tmp_path):
+    spec = DISCRETE if loss == "cross-entropy" else CONTINUOUS
+    policy = make_policy(replace(SMALL, loss=loss, network=network), spec)
+    done = export(policy, tmp_path / "policy.onnx")
+    assert done.parity.windows == 20
+    assert done.parity.relative <= (0 if loss == "cross-entropy" else 1e-5)
+    assert list(tmp_path.iterdir()) == [tmp_path / "policy.onnx"]
+
+    loaded = OnnxPolicy(tmp_path / "policy.onnx")
+    assert loaded.contract.to_json() == done.contract.to_json()
+    assert loaded.spec == policy.spec
+    assert loaded.verify() == 0
+    trained, exported = policy.actor(), loaded.actor()
+    trained.reset(3)
+    exported.reset(3)
+    for tick, frame in enumerate(frames(spec, 7)):
+        mine, theirs = exported.act(frame, tick).action, trained.act(frame, tick).action
+        assert mine.dtype == theirs.dtype
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=2e-5)
+
+
+def test_the_graph_is_pinned_whole_and_says_nothing_of_this_machine(tmp_path):
+    policy = make_policy(replace(SMALL, loss="diffusion"))
+    export(policy, tmp_path / "policy.onnx")
+    model = onnx.load(tmp_path / "policy.onnx", load_external_data=False)
+    onnx.checker.check_model(model)
+    assert [(item.domain, item.version) for item in model.opset_import] == [("", OPSET)]
+    assert [item.name for item in model.graph.input] == [*policy.spec.observation_names, "noise"]
+    assert [item.name for item in model.graph.output] == ["action"]
+    assert [entry.key for entry in model.metadata_props] == ["ilrobot.contract"]
+    content = (tmp_path / "policy.onnx").read_bytes()
+    assert str(Path.cwd()).encode() not in content
+    assert b"site-packages" not in content
+
+
+def test_the_sampler_is_a_loop_whatever_its_number_of_steps():
+    def nodes(steps):
+        policy = make_policy(replace(SMALL, loss="diffusion", ddim_steps=steps))
+        graph = onnx.load_model_from_string(trace(policy)).graph
+        assert [node.op_type for node in graph.node].count("Scan") == 1
+        return len(graph.node)
+
+    assert nodes(3) == nodes(12)
+
+
+def test_the_same_policy_gives_the_same_bytes(tmp_path):
+    policy = make_policy()
+    for name in ("one", "other"):
+        export(policy, tmp_path / f"{name}.onnx")
+    assert (tmp_path / "one.onnx").read_bytes() == (tmp_path / "other.onnx").read_bytes()
+
+
+def test_a_graph_that_differs_leaves_no_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(parity_module, "TOLERANCE", -1.0)
+    with pytest.raises(WorkFailed, match="differs from the trained policy"):
+        export(make_policy(), tmp_path / "policy.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sampler_that_was_exported_wrongly_is_caught(tmp_path, monkeypatch):
+    honest = DiffusionHead.denoise_step
+
+    def drifting(self, sample, index, condition):
+        drift = 1e-3 if torch.compiler.is_exporting() else 0.0
+        return honest(self, sample, index, condition) + drift
+
+    monkeypatch.setattr(DiffusionHead, "denoise_step", drifting)
+    with pytest.raises(WorkFailed, match="nothing was written"):
+        export(make_policy(replace(SMALL, loss="diffusion")), tmp_path / "policy.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_of_nan_leave_no_file(tmp_path):
+    policy = make_policy()
+    with torch.no_grad():
+        next(policy.parameters()).fill_(float("nan"))
+    with pytest.raises(WorkFailed, match="nothing was written"):
+        export(policy, tmp_path / "policy.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_export_keeps_the_file_that_was_there(tmp_path, monkeypatch):
+    path = tmp_path / "policy.onnx"
+    path.write_bytes(b"precious")
+    monkeypatch.setattr(parity_module, "TOLERANCE", -1.0)
+    with pytest.raises(WorkFailed):
+        export(make_policy(), path)
+    assert path.read_bytes() == b"precious"
+
+
+def test_places_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    for path, words in (
+        (tmp_path / "file/policy.onnx", "cannot write"),
+        (tmp_path / "x.pt", "end"),
+    ):
+        with pytest.raises(UserError, match=words):
+            export(make_policy(), path)
+
+
+def test_the_contract_tells_what_the_data_did(tmp_path):
+    policy = make_policy()
+    contract = export(policy, tmp_path / "policy.onnx").contract
+    data = recordings(CONTINUOUS)
+    actions = data.column("action")
+    assert contract.limits is not None
+    assert np.all(np.array(contract.limits.low) <= actions.min(axis=0))
+    assert np.all(np.array(contract.limits.high) >= actions.max(axis=0))
+    for name in policy.spec.observation_names:
+        bounds = contract.training_range[name]
+        np.testing.assert_allclose(bounds.low, data.column(name).min(axis=0), atol=1e-6)
+        np.testing.assert_allclose(bounds.high, data.column(name).max(axis=0), atol=1e-6)
+    assert contract.provenance.data == "d" * 16
+    assert len(contract.provenance.code) == 64
+
+
+def test_windows_are_what_the_policy_would_see():
+    data = recordings(CONTINUOUS, episodes=2, length=5)
+    windows = observation_windows(data, CONTINUOUS, n_obs=3, count=10)["observation.state"]
+    state = data.column("observation.state")
+    np.testing.assert_array_equal(windows[5], state[[5, 5, 5]])
+    np.testing.assert_array_equal(windows[6], state[[5, 5, 6]])
+    np.testing.assert_array_equal(windows[9], state[[7, 8, 9]])
