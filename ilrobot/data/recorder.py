@@ -174,7 +174,7 @@ class DatasetRecorder:
         try:
             with explained(self.path, safe, "record again with --resume"):
                 yield
-        except (UserError, WorkFailed):
+        except BaseException:  # Ctrl-C in the middle of sealing leaves it to `repair` too
             self._failed = True
             raise
 

@@ -1,0 +1,160 @@
+"""``ilrobot record`` as a person runs it: a process of its own."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ilrobot.cli.options import parse_options
+from ilrobot.data.dataset import Dataset
+from ilrobot.data.episode import Outcome
+from ilrobot.env import make_env
+from ilrobot.errors import UserError
+
+ILROBOT = [sys.executable, "-c", "from ilrobot.cli import main; main()"]
+
+
+def _record(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [*ILROBOT, "record", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def _operator(output: Path, task: str, *more: str) -> subprocess.CompletedProcess[str]:
+    return _record("--task", task, "--device", "operator", "--output", str(output), *more)
+
+
+def test_operator_records_grasps_that_can_be_replayed(tmp_path: Path) -> None:
+    output = tmp_path / "lift"
+    done = _operator(output, "ilrobot/PandaLift-v0", "--episodes", "2", "--seed", "5", "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    data = Dataset.open(output)
+    assert (result["episodes"], result["successes"]) == (2, 2)
+    assert result["frames"] == data.num_frames
+    assert result["seconds"] > 0
+    assert [info.seed for info in data.infos] == [5, 6]
+    info = data.infos[0]
+    assert (info.operator, len(info.mapping_hash)) == ("simulated", 16)
+    assert "virtual pad" in info.device
+
+    env = make_env("ilrobot/PandaLift-v0")
+    observation = env.reset(5)
+    columns = data.episode(0).columns
+    for tick, action in enumerate(columns["action"]):
+        for name, value in observation.items():
+            assert np.array_equal(value, columns[name][tick])
+        observation = env.step(action).observation
+    env.close()
+
+
+def test_resume_adds_fresh_seeds_up_to_the_total(tmp_path: Path) -> None:
+    output = tmp_path / "junction"
+    task = "ilrobot/Junction-v0"
+    assert _operator(output, task, "--episodes", "2").returncode == 0
+    again = _operator(output, task, "--episodes", "5")
+    assert again.returncode == 2
+    assert "--resume" in again.stderr
+    assert Dataset.open(output).num_episodes == 2
+    resumed = _operator(output, task, "--episodes", "5", "--resume", "--json")
+    assert json.loads(resumed.stdout.splitlines()[-1])["episodes"] == 5
+    assert [info.seed for info in Dataset.open(output).infos] == [0, 1, 2, 3, 4]
+    enough = _operator(output, task, "--episodes", "5", "--resume")
+    assert enough.returncode == 0
+    assert Dataset.open(output).num_episodes == 5
+
+
+def test_resume_with_another_task_is_refused(tmp_path: Path) -> None:
+    output = tmp_path / "mixed"
+    assert _operator(output, "ilrobot/PandaLift-v0", "--episodes", "1").returncode == 0
+    for task in ("ilrobot/PandaReach-v0", "ilrobot/PandaPush-v0"):
+        refused = _operator(output, task, "--episodes", "2", "--resume")
+        assert refused.returncode == 2
+        assert len(refused.stderr.strip().splitlines()) == 1
+    assert Dataset.open(output).num_episodes == 1
+
+
+def test_ctrl_c_keeps_the_sealed_and_the_open_episode(tmp_path: Path) -> None:
+    output = tmp_path / "long"
+    command = [*ILROBOT, "record", "--task", "ilrobot/PandaLift-v0", "--device", "operator"]
+    command += ["--episodes", "10000", "--output", str(output)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        deadline = time.monotonic() + 60
+        while len(list(output.glob("data/*/*.parquet"))) < 2 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        run.send_signal(signal.SIGINT)
+        stdout, stderr = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert "stopped by Ctrl-C" in stderr
+    assert "Traceback" not in stderr
+    outcomes = [info.outcome for info in Dataset.open(output).infos]
+    assert outcomes.count(Outcome.SUCCESS) >= 2
+    assert outcomes.count(Outcome.UNFINISHED) <= 1
+    assert set(outcomes[:-1]) == {Outcome.SUCCESS}
+    assert f"{outcomes.count(Outcome.SUCCESS)} succeeded" in stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--task", "ilrobot/PandaLift-v0", "--device", "keyboard"], "needs a display"),
+        (["--task", "ilrobot/PandaLift-v0", "--device", "gamepad"], "needs a display"),
+        (["--task", "CartPole-v1", "--device", "operator"], "ilrobot/PandaLift-v0"),
+        (["--task", "ilrobot/PandaLiift-v0", "--device", "operator"], "ilrobot/PandaLift-v0"),
+        (
+            ["--task", "ilrobot/Junction-v0", "--device", "operator", "--episodes", "0"],
+            "--episodes",
+        ),
+        (["--task", "ilrobot/Junction-v0", "--device", "operator", "--rate", "-1"], "--rate"),
+        (
+            ["--task", "ilrobot/Junction-v0", "--device", "operator", "--options", "nonsense"],
+            "key=value",
+        ),
+        (
+            ["--task", "ilrobot/Junction-v0", "--device", "operator", "--options", "wheels=4"],
+            "wheels",
+        ),
+    ],
+)
+def test_mistakes_are_one_line_and_write_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: str
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    output = tmp_path / "out"
+    refused = _record(*arguments, "--output", str(output))
+    assert refused.returncode == 2
+    lines = refused.stderr.strip().splitlines()
+    assert len(lines) == 1, refused.stderr
+    assert words in lines[0]
+    assert not output.exists()
+
+
+def test_options_are_typed_as_they_read() -> None:
+    pairs = ("engine=pybullet", "size=96", "gain=0.5", "fast=true", "slow=False", "a=[1, 2]", "b=")
+    assert parse_options(pairs) == {
+        "engine": "pybullet",
+        "size": 96,
+        "gain": 0.5,
+        "fast": True,
+        "slow": False,
+        "a": [1, 2],
+        "b": "",
+    }
+
+
+@pytest.mark.parametrize("pair", ["engine", "=1", "two words=1"])
+def test_options_that_are_no_pairs_are_refused(pair: str) -> None:
+    with pytest.raises(UserError, match="key=value"):
+        parse_options([pair])
+
+
+def test_an_option_given_twice_is_refused() -> None:
+    with pytest.raises(UserError, match="twice"):
+        parse_options(["a=1", "a=2"])
