@@ -91,7 +91,7 @@ def preset(name: Preset, spec: Spec) -> tuple[PolicyConfig, TrainConfig]:
     """
     if name == "bc":
         loss: Any = "mse" if spec.choices is None else "cross-entropy"
-        return PolicyConfig(loss=loss), TrainConfig()
+        return PolicyConfig(loss=loss, dropout=0.1, observation_noise=0.05), TrainConfig(ema=0.999)
     policy = PolicyConfig(
         loss="diffusion", n_obs=2, horizon=16, execute=8, blocks=4, observation_noise=0.005
     )

@@ -11,11 +11,15 @@ from torch import Tensor, nn
 
 Mode = Literal["standardize", "limits"]
 
-#: Dimensions whose values span less than this are constant: they are shifted but not scaled.
+#: Dimensions whose values span less than this are constant.
 CONSTANT_RANGE = 1e-4
 #: A standard deviation below this share of the range counts as this share, so that a dimension
 #: which moves only now and then stays within ±50 when it does.
 LEAST_STD = 0.02
+#: Least scale of an observation, in its own unit (m, 1, px). What hardly moved in the training data
+#: would otherwise be blown up by the first small deviation on the robot. The standard deviation of
+#: 1e-2 that ACT takes as its least (Zhao et al. 2023).
+LEAST_OBSERVATION_SCALE = 0.01
 
 
 class Normalizer(nn.Module):
@@ -24,21 +28,28 @@ class Normalizer(nn.Module):
     ``standardize`` gives mean 0 and standard deviation 1; ``limits`` maps least and greatest value
     to -1 and 1. `fit` also keeps the range of the data, in physical units.
 
+    A constant dimension is shifted but not scaled, and `inverse` gives exactly the constant back:
+    a robot that never rolled its wrist while it was taught does not roll it later.
+
     Args:
         size: Number of dimensions.
         mode: Which of the two.
+        least_scale: No dimension is scaled by less than this, in physical units.
     """
 
     offset: Tensor
     scale: Tensor
+    spread: Tensor
     low: Tensor
     high: Tensor
 
-    def __init__(self, size: int, mode: Mode) -> None:
+    def __init__(self, size: int, mode: Mode, *, least_scale: float = 0.0) -> None:
         super().__init__()
         self.mode = mode
+        self._least_scale = least_scale
         self.register_buffer("offset", torch.zeros(size))
         self.register_buffer("scale", torch.ones(size))
+        self.register_buffer("spread", torch.ones(size))
         self.register_buffer("low", torch.zeros(size))
         self.register_buffer("high", torch.zeros(size))
 
@@ -51,10 +62,13 @@ class Normalizer(nn.Module):
         else:
             offset = values.mean(axis=0)
             scale = np.maximum(values.std(axis=0), LEAST_STD * (high - low))
-        scale = np.where(high - low < CONSTANT_RANGE, 1.0, scale)
+        constant = high - low < CONSTANT_RANGE
+        offset = np.where(constant, (low + high) / 2, offset)
+        scale = np.where(constant, 1.0, np.maximum(scale, self._least_scale))
         for buffer, value in (
             (self.offset, offset),
             (self.scale, scale),
+            (self.spread, np.where(constant, 0.0, scale)),
             (self.low, low),
             (self.high, high),
         ):
@@ -66,4 +80,4 @@ class Normalizer(nn.Module):
 
     def inverse(self, normalized: Tensor) -> Tensor:
         """Normalised to physical."""
-        return normalized * self.scale + self.offset
+        return normalized * self.spread + self.offset
