@@ -286,6 +286,11 @@ def _video_files(path: Path, info: dict[str, Any], rows: list[dict[str, Any]]) -
     for key in image_keys(info["features"]):
         if info["features"][key]["dtype"] == "video":
             for row in rows:
+                if f"videos/{key}/file_index" not in row:
+                    raise UserError(
+                        f"{path}: meta/episodes does not say where the video of '{key}' lies; copy "
+                        "the dataset again from its source"
+                    )
                 yield path / (info.get("video_path") or VIDEO).format(
                     video_key=key,
                     chunk_index=row[f"videos/{key}/chunk_index"],
