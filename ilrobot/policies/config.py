@@ -31,7 +31,8 @@ class PolicyConfig:
             normalised units.
         diffusion_steps: Steps of the noising process.
         ddim_steps: Steps of the sampler.
-        prediction: What the denoiser predicts: the noise (``epsilon``) or the ``sample``.
+        prediction: What the denoiser predicts: the noise (``epsilon``), the clean ``sample``, or
+            the ``velocity`` √ᾱ ε - √(1-ᾱ) x₀.
     """
 
     loss: Loss = "mse"
@@ -46,7 +47,7 @@ class PolicyConfig:
     observation_noise: float = 0.0
     diffusion_steps: int = 100
     ddim_steps: int = 10
-    prediction: Literal["epsilon", "sample"] = "epsilon"
+    prediction: Literal["epsilon", "sample", "velocity"] = "epsilon"
 
     def check(self, spec: Spec) -> None:
         """Refuse what is out of range or does not fit the actions.

@@ -1,8 +1,9 @@
 """Denoising diffusion over chunks of actions, sampled by DDIM.
 
 With ᾱ_t the product of 1 - β up to t, a chunk x₀ is noised to x_t = √ᾱ_t x₀ + √(1-ᾱ_t) ε, and the
-network predicts ε (or x₀) from x_t and t. Ho et al. 2020, "Denoising diffusion probabilistic
-models", eq. 14; Song et al. 2021, "Denoising diffusion implicit models", eq. 12 with σ = 0.
+network predicts ε, x₀ or the velocity √ᾱ_t ε - √(1-ᾱ_t) x₀ from x_t and t. Ho et al. 2020,
+"Denoising diffusion probabilistic models", eq. 14; Salimans and Ho 2022, "Progressive
+distillation", appendix D; Song et al. 2021, "Denoising diffusion implicit models", eq. 12, σ = 0.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from ilrobot.policies.heads.head import Head, masked_mean
 from ilrobot.policies.networks.network import Network
 
-Prediction = Literal["epsilon", "sample"]
+Prediction = Literal["epsilon", "sample", "velocity"]
 
 #: Size of the embedding of the diffusion step.
 STEP_EMBEDDING = 128
@@ -101,8 +102,12 @@ class DiffusionHead(Head):
         noise = torch.randn_like(actions)
         kept = self.alpha_bar[t][:, None, None]
         noisy = kept.sqrt() * actions + (1 - kept).sqrt() * noise
-        target = noise if self._prediction == "epsilon" else actions
-        error = self._predict(noisy, t, condition) - target
+        targets = {
+            "epsilon": noise,
+            "sample": actions,
+            "velocity": kept.sqrt() * noise - (1 - kept).sqrt() * actions,
+        }
+        error = self._predict(noisy, t, condition) - targets[self._prediction]
         return masked_mean(error.square().mean(dim=2), mask)
 
     def forward(self, condition: Tensor, noise: Tensor | None = None) -> Tensor:
@@ -160,6 +165,8 @@ def ddim_tables(alpha_bar: Tensor, steps: int, prediction: Prediction) -> tuple[
     next_clean = later.sqrt() - next_sample * kept
     if prediction == "epsilon":
         from_sample, from_prediction = 1 / kept, -lost / kept
+    elif prediction == "velocity":
+        from_sample, from_prediction = kept, -lost
     else:
         from_sample, from_prediction = torch.zeros_like(kept), torch.ones_like(kept)
     table = torch.stack([from_sample, from_prediction, next_clean, next_sample], dim=1)

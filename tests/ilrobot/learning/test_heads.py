@@ -100,10 +100,13 @@ class Oracle(nn.Module):
         kept = self.head().alpha_bar[distance.argmin(dim=1)][:, None, None]
         if self.head()._prediction == "sample":
             return self.clean.expand_as(sample)
-        return (sample - kept.sqrt() * self.clean) / (1 - kept).sqrt()
+        noise = (sample - kept.sqrt() * self.clean) / (1 - kept).sqrt()
+        if self.head()._prediction == "velocity":
+            return kept.sqrt() * noise - (1 - kept).sqrt() * self.clean
+        return noise
 
 
-@pytest.mark.parametrize("prediction", ["epsilon", "sample"])
+@pytest.mark.parametrize("prediction", ["epsilon", "sample", "velocity"])
 @pytest.mark.parametrize("steps", [1, 10, 100])
 def test_ddim_recovers_the_chunk_from_a_perfect_denoiser(prediction, steps):
     generator = torch.Generator().manual_seed(0)

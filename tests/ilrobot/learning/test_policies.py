@@ -34,8 +34,9 @@ def test_every_head_on_every_network(loss, network, tmp_path):
     check_policy(replace(SMALL, loss=loss, network=network), spec, tmp_path)
 
 
-def test_sample_prediction(tmp_path):
-    check_policy(replace(SMALL, loss="diffusion", prediction="sample"), CONTINUOUS, tmp_path)
+@pytest.mark.parametrize("prediction", ["sample", "velocity"])
+def test_other_predictions_of_the_denoiser(prediction, tmp_path):
+    check_policy(replace(SMALL, loss="diffusion", prediction=prediction), CONTINUOUS, tmp_path)
 
 
 @pytest.mark.parametrize("spec", [CONTINUOUS, DISCRETE])

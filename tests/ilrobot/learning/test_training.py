@@ -241,7 +241,7 @@ torch.set_num_threads(1)
 config = replace(KILLED, checkpoint_seconds=0.05)
 train(recordings(CONTINUOUS), POLICY, config, Path(sys.argv[1]), resume=True)
 """
-KILLED = replace(TRAIN, steps=700, patience=0)
+KILLED = replace(TRAIN, steps=400, patience=0)
 
 
 def test_a_killed_process_leaves_a_run_that_goes_on(tmp_path):
