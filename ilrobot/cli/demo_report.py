@@ -1,0 +1,196 @@
+"""What the demo ends with: a table on the terminal and a report as one HTML file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ilrobot.cli.demo_stations import EVALUATION_SEED, TASK, DemoPath, Method
+from ilrobot.data.dataset import Dataset
+from ilrobot.data.episode import Episode
+from ilrobot.report import html, plots
+
+
+def summary(path: DemoPath) -> dict[str, Any]:
+    """The numbers that the demo came to, as plain JSON."""
+    deployment = json.loads(path.deployment.read_text())
+    return {
+        "task": TASK,
+        "device": path.device,
+        "methods": [
+            {
+                "name": method.name,
+                "success_rate": result["success_rate"],
+                "success_interval": result["success_interval"],
+                "episodes": result["episodes"],
+                "length_mean": result["length_mean"],
+            }
+            for method, result in _results(path)
+        ],
+        "best": path.best.name,
+        "policy": str(path.exported),
+        "deployment": deployment,
+    }
+
+
+def print_table(path: DemoPath) -> None:
+    """Success by method on the terminal."""
+    width = max(len(method.name) for method in path.methods)
+    print(f"\n{'policy':{width}}  success   95 % interval    mean length")
+    for method, result in _results(path):
+        low, high = result["success_interval"]
+        mark = "  <- exported" if method == path.best else ""
+        print(
+            f"{method.name:{width}}  {result['success_rate']:6.1%}   [{low:5.1%}, {high:6.1%}]  "
+            f"{result['length_mean']:6.1f} steps{mark}"
+        )
+    print()
+
+
+def write_demo_report(path: DemoPath) -> Path:
+    """Write ``report.html`` into the demo's folder."""
+    best = path.evaluation(path.best)
+    deployment = json.loads(path.deployment.read_text())
+    report = html.Report(
+        title="What the robot was taught",
+        summary=(
+            f"{path.scale.demonstrations} demonstrations of {TASK} by the {path.device}, "
+            f"{path.scale.rounds} rounds of interventions, {len(path.methods)} policies on the "
+            f"same {path.scale.evaluations} fresh seeds; the best, {path.best.name}, left as one "
+            "ONNX file and ran on another physics engine."
+        ),
+        figures={
+            "best success": f"{best['success_rate']:.0%}",
+            "on the other engine": f"{deployment['success_rate']:.0%}",
+            "demonstrations": str(path.scale.demonstrations),
+        },
+        sections=[
+            _success(path),
+            _interventions(path),
+            _learning(path),
+            _deployment(path, deployment),
+            _film(path),
+        ],
+    )
+    file = path.output / "report.html"
+    html.write_report(file, report)
+    return file
+
+
+def _results(path: DemoPath) -> list[tuple[Method, dict[str, Any]]]:
+    return [(method, path.evaluation(method)) for method in path.methods]
+
+
+def _success(path: DemoPath) -> html.Section:
+    rows, cells = [], []
+    for method, result in _results(path):
+        low, high = result["success_interval"]
+        rows.append(plots.SuccessRow(method.name, result["success_rate"], low, high))
+        cells.append(
+            [
+                method.name,
+                f"{result['success_rate']:.1%}",
+                f"{low:.1%} to {high:.1%}",
+                f"{result['length_mean']:.1f}",
+            ]
+        )
+    last = EVALUATION_SEED + path.scale.evaluations - 1
+    return html.Section(
+        "Success by method",
+        [
+            html.figure(
+                plots.success_chart(rows),
+                f"Seeds {EVALUATION_SEED} to {last}, the same for each; 95 % Wilson intervals.",
+            ),
+            html.table(["policy", "success", "95 % interval", "mean steps"], cells),
+        ],
+    )
+
+
+def _interventions(path: DemoPath) -> html.Section:
+    data = Dataset.open(path.dagger / "dataset")
+    rounds = json.loads((path.dagger / "run.json").read_text())["rounds"]
+    collected = range(path.scale.demonstrations, data.num_episodes)
+    strips = [
+        _strip(data.episode(index), position // path.scale.episodes_per_round + 1)
+        for position, index in enumerate(collected)
+    ]
+    cells = [
+        [
+            f"round {row['round']}",
+            f"{row['autonomous']} of {row['episodes']}",
+            str(row["interventions"]),
+            f"{row['human_steps'] / row['steps']:.0%}",
+        ]
+        for row in rounds
+    ]
+    return html.Section(
+        "Who was in control",
+        [
+            html.figure(
+                plots.intervention_timeline(strips),
+                "One strip per episode: the policy drives until the person holds the bumper.",
+            ),
+            html.table(["", "done without help", "interventions", "steps by the person"], cells),
+        ],
+    )
+
+
+def _strip(episode: Episode, number: int) -> plots.Strip:
+    return plots.Strip(
+        round=number,
+        sources=[str(source) for source in episode.columns["control.source"]],
+        rate=episode.info.rate,
+        outcome=episode.info.outcome,
+    )
+
+
+def _learning(path: DemoPath) -> html.Section:
+    curves = {
+        method.name: [
+            json.loads(line) for line in (method.run / "metrics.jsonl").read_text().splitlines()
+        ]
+        for method in path.methods
+    }
+    return html.Section(
+        "Learning curves",
+        [
+            html.figure(
+                plots.learning_curves(curves),
+                "Losses of different methods do not compare; success above does.",
+            )
+        ],
+    )
+
+
+def _deployment(path: DemoPath, deployment: dict[str, Any]) -> html.Section:
+    with np.load(path.tick_log) as log:
+        latency = plots.latency_histogram(log["act_time"], deployment["period"])
+    return html.Section(
+        "In the control loop",
+        [
+            html.figure(latency, "From observation to command, one count per tick."),
+            html.paragraph(
+                f"{path.exported.name} ran in a process that imported no torch, on PyBullet, at "
+                f"{deployment['rate']:g} Hz: {deployment['success_rate']:.0%} of "
+                f"{deployment['episodes']} episodes succeeded."
+            ),
+        ],
+    )
+
+
+def _film(path: DemoPath) -> html.Section:
+    films = sorted(path.video.glob("*.mp4"))
+    return html.Section(
+        "A rollout",
+        [
+            html.video_html(
+                films[0] if films else None,
+                f"{path.best.name}, from {path.exported.name}, on MuJoCo.",
+                missing=f"No video: {path.no_video or 'this machine cannot render'}.",
+            )
+        ],
+    )
