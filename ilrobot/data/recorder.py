@@ -29,7 +29,7 @@ from ilrobot.data.layout import (
     sync_folder,
 )
 from ilrobot.data.lock import WriteLock
-from ilrobot.errors import UserError, WorkFailed
+from ilrobot.errors import UserError
 from ilrobot.spec import Spec
 
 
