@@ -50,7 +50,7 @@ METHODS: dict[str, dict[str, Any]] = {
         "observation_noise": 0.005,
         "learning_rate": 5e-4,
     },
-    "diffusion": {},
+    "diffusion": {"prediction": "velocity", "execute": 6},
 }
 
 

@@ -9,13 +9,18 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ilrobot.cli import Verb
 from ilrobot.cli.output import console
 from ilrobot.errors import UserError, WorkFailed
 
+if TYPE_CHECKING:
+    from ilrobot.learners.config import Preset
+
 TASK = "ilrobot/PandaLift-v0"
+
+Pad = Literal["gamepad", "operator"]
 
 #: Seeds that no demonstration, no intervention and no choice has seen.
 EVALUATION_SEED = 100_000
@@ -36,8 +41,8 @@ class Scale:
     deployments: int
 
 
-FULL = Scale(30, 6_000, 12_000, 3, 10, 50, 5)
-FAST = Scale(10, 800, 800, 3, 3, 10, 1)
+FULL = Scale(30, 4_000, 6_000, 3, 10, 50, 5)
+FAST = Scale(10, 800, 1_500, 3, 3, 10, 1)
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class DemoPath:
 
     def __init__(self, output: Path, scale: Scale, seed: int, workers: int) -> None:
         self.output, self.scale, self.seed, self.workers = output, scale, seed, workers
-        self.device = "operator"
+        self.device: Pad = "operator"
         self.demonstrations = output / "demonstrations"
         self.dagger = output / "dagger"
         self.exported = output / "policy.onnx"
@@ -129,7 +134,7 @@ class DemoPath:
         _do(
             Record(
                 task=TASK,
-                device=self.device,  # type: ignore[arg-type]
+                device=self.device,
                 episodes=self.scale.demonstrations,
                 output=self.demonstrations,
                 seed=self.seed,
@@ -157,7 +162,7 @@ class DemoPath:
                 dataset=self.demonstrations,
                 policy=self.output / "bc",
                 gate="human",
-                device=self.device,  # type: ignore[arg-type]
+                device=self.device,
                 rounds=self.scale.rounds,
                 episodes=self.scale.episodes_per_round,
                 output=self.dagger,
@@ -243,22 +248,27 @@ class DemoPath:
         pairs = zip(result["seeds"], result["successes"], strict=True)
         return next((seed for seed, success in pairs if success), result["seeds"][0])
 
-    def _train(self, policy: str, dataset: Path, output: Path, steps: int) -> None:
+    def _train(self, policy: Preset, dataset: Path, output: Path, steps: int) -> None:
         from ilrobot.cli.train import Train
 
+        # Some 2,000 frames of demonstrations are few for a denoiser: noise and dropout keep it
+        # from learning them by heart.
+        few = policy == "diffusion"
         _do(
             Train(
                 dataset=dataset,
-                policy=policy,  # type: ignore[arg-type]
+                policy=policy,
                 output=output,
                 steps=steps,
                 seed=self.seed,
                 resume=output.exists(),
+                observation_noise=0.05 if few else None,
+                dropout=0.1 if few else None,
             )
         )
 
 
-def _choose_device() -> str:
+def _choose_device() -> Pad:
     """The person's own pad if there are a pad, a display and a person; else the operator."""
     from teleop.devices.gamepad import connected_gamepads
 

@@ -28,6 +28,7 @@ _POLICY = {"history": "n_obs"} | {
         "channels",
         "dropout",
         "observation_noise",
+        "prediction",
         "ddim_steps",
     )
 }
@@ -92,6 +93,9 @@ class Train:
 
     observation_noise: float | None = None
     """Noise on the observations while training, as a share of their spread."""
+
+    prediction: Literal["epsilon", "sample", "velocity"] | None = None
+    """What a diffusion policy's network predicts: the noise, the clean chunk, or a mix of both."""
 
     ddim_steps: int | None = None
     """Denoising steps for each prediction of a diffusion policy."""
