@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ilrobot.actors import Actor
 from ilrobot.env import RenderMode, TaskEnv, make_env
 from ilrobot.errors import UserError
 from ilrobot.spec import Spec, check_policy_fits
+
+if TYPE_CHECKING:
+    from ilrobot.policies.policy import Policy
 
 
 def load_actor(path: Path) -> tuple[Actor, Spec]:
@@ -25,10 +28,21 @@ def load_actor(path: Path) -> tuple[Actor, Spec]:
 
         exported = OnnxPolicy(path)
         return exported.actor(), exported.spec
+    policy = load_run(path)
+    return policy.actor(), policy.spec
+
+
+def load_run(path: Path) -> Policy:
+    """The policy of a run, in a process that acts by it.
+
+    A chunk for one observation is too little work to share: a second thread only makes it wait.
+    """
+    import torch
+
     from ilrobot.policies.loading import load_policy
 
-    policy = load_policy(path)
-    return policy.actor(), policy.spec
+    torch.set_num_threads(1)
+    return load_policy(path)
 
 
 @dataclass(frozen=True)

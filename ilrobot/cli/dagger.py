@@ -74,11 +74,11 @@ class Dagger:
 
     def run(self) -> int:
         """Run the rounds and print what each came to."""
+        from ilrobot.cli.actors import load_run
         from ilrobot.cli.options import parse_options
         from ilrobot.cli.output import print_json, progress_bar
         from ilrobot.env import make_env
         from ilrobot.learners.interactive.dagger import DaggerPlan, run_dagger
-        from ilrobot.policies.loading import load_policy
         from ilrobot.spec import check_policy_fits
 
         self._check()
@@ -88,7 +88,7 @@ class Dagger:
                 self.task, parse_options(self.options), render_mode="rgb_array" if live else None
             )
             stack.callback(env.close)
-            check_policy_fits(load_policy(self.policy).spec, env.spec, str(self.policy))
+            check_policy_fits(load_run(self.policy).spec, env.spec, str(self.policy))
             cast = self._by_expert(env) if self.gate == "beta" else self._by_hand(env, stack)
             bars = stack.enter_context(progress_bar())
             trying = bars.add_task("trying", total=self.rounds * self.episodes, note="")

@@ -27,7 +27,7 @@ from ilrobot.errors import UserError
 from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.run import TrainingRun
 from ilrobot.learners.training import Progress, Training
-from ilrobot.policies.config import PolicyConfig
+from ilrobot.policies.config import NetworkName, PolicyConfig
 from ilrobot.policies.policy import Policy
 
 
@@ -73,7 +73,7 @@ def train(
         validation = Windows(dataset, **sizes, episodes=held_out, frame_weights=frame_weights)
     device = _device(train_config.device)
 
-    with _numerics(device):
+    with _numerics(device, policy_config.network):
         torch.manual_seed(train_config.seed)
         policy = Policy(dataset.spec, policy_config)
         policy.fit_normalizers(windows)
@@ -103,12 +103,14 @@ def _device(name: str) -> torch.device:
     return torch.device(name)
 
 
-#: Threads beyond these cost more than they give at the sizes that are trained here.
-_MOST_THREADS = 4
+#: Threads beyond these cost more than they give. An MLP's step is a few milliseconds, so that a
+#: second thread gives little on an idle machine, and on a busy one makes each product wait for
+#: whichever thread the kernel has put off: several times slower than one.
+_MOST_THREADS = {"mlp": 1, "unet": 4}
 
 
 @contextmanager
-def _numerics(device: torch.device) -> Iterator[None]:
+def _numerics(device: torch.device, network: NetworkName) -> Iterator[None]:
     """Random numbers, threads and precision of training; the caller's are put back afterwards.
 
     Medium precision lets matrix products use what the hardware has for them, with sums in float32.
@@ -117,7 +119,7 @@ def _numerics(device: torch.device) -> Iterator[None]:
     """
     threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.set_num_threads(min(threads, _MOST_THREADS))
+        torch.set_num_threads(min(threads, _MOST_THREADS[network]))
         torch.set_float32_matmul_precision("medium")
         try:
             yield
