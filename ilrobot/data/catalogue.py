@@ -95,6 +95,11 @@ class Catalogue:
         spec = Spec.from_json(info["ilrobot"]["spec"])
         columns = frame_columns(spec, int(info["ilrobot"]["state_size"]))
         if not (root / EPISODES).exists():
+            if int(info.get("total_episodes", 0)) > 0:
+                raise UserError(
+                    f"{root / EPISODES} is missing, though info.json counts "
+                    f"{info['total_episodes']} episodes; restore it from a copy"
+                )
             return cls(root, spec, columns, _schema(columns).empty_table(), [])
         return cls(root, spec, columns, read_parquet(root / EPISODES), read_tasks(root))
 

@@ -76,6 +76,7 @@ class PybulletEngine:
         self.cube_position: Array = np.zeros(3)
         self.cube_rotation: Array = np.eye(3)
         self._clean = pybullet.saveState(**call)
+        self._state = self._measure()
 
     def _add_cube(self) -> None:
         half, call = (panda.CUBE_HALF,) * 3, self._call

@@ -26,6 +26,7 @@ def start() -> None:
 
     SDL delivers the events of pads through its video subsystem's queue, so that one has to run.
     """
+    _leave_signals_alone()
     if not pygame.display.get_init():
         before = os.environ.get("SDL_VIDEODRIVER")
         os.environ["SDL_VIDEODRIVER"] = "dummy"
@@ -40,8 +41,14 @@ def start() -> None:
         controller.init()
 
 
+def _leave_signals_alone() -> None:
+    """SDL would turn SIGTERM into an event that nobody reads, so that a kill had no effect."""
+    os.environ["SDL_NO_SIGNAL_HANDLERS"] = "1"
+
+
 def start_display() -> bool:
     """Start SDL's video as this machine offers it; False where it has no display."""
+    _leave_signals_alone()
     if pygame.display.get_init() and pygame.display.get_driver() in HEADLESS_DRIVERS:
         pygame.display.quit()
     if sys.platform == "linux" and not (

@@ -153,3 +153,14 @@ def test_bad_input_is_one_line_and_writes_nothing(cloned, tmp_path, changes, sai
         verb.run()
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_of_dagger_is_described_and_exported_like_any_other(cloned, tmp_path, capsys):
+    from ilrobot.cli.export import Export
+    from ilrobot.cli.info import Info
+
+    _verb(cloned, tmp_path / "run", rounds=1, episodes=2).run()
+    assert Info(path=tmp_path / "run").run() == 0
+    assert "damaged" not in capsys.readouterr().out
+    assert Export(policy=tmp_path / "run", output=tmp_path / "policy.onnx").run() == 0
+    assert (tmp_path / "policy.onnx").exists()

@@ -84,6 +84,15 @@ def test_a_task_that_cannot_be_made_is_one_clear_line(task, options, said):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("engine", ["mujoco", "pybullet"])
+@pytest.mark.parametrize("task", ["PandaReach", "PandaPush", "PandaLift"])
+def test_the_size_of_the_state_is_known_before_the_first_reset(task, engine):
+    env = make_env(f"ilrobot/{task}-v0", {"engine": engine})
+    size = env.state_size
+    env.reset(seed=0)
+    assert size == env.state_size > 0
+
+
 @pytest.mark.parametrize("rate", [0, -5, float("nan"), float("inf")])
 def test_a_rate_must_be_positive(rate):
     with pytest.raises(UserError, match="--rate"):

@@ -25,7 +25,7 @@ _PUSHT_STATE: dict[str, Any] = {
     "frame": "image",
 }
 _PUSHT_ACTION: dict[str, Any] = {
-    "names": ("x", "y"),
+    "names": ("target_x", "target_y"),
     "units": ("px", "px"),
     "frame": "image",
     "low": (0.0, 0.0),

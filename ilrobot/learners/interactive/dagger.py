@@ -254,6 +254,8 @@ class _Run:
 
     def finish_round(self, summary: RoundSummary) -> None:
         self.rounds.append(summary)
+        fitted = json.loads((self.output / f"round-{summary.round}" / "run.json").read_text())
+        self._state.update({key: fitted[key] for key in ("config", "dataset", "parameters")})
         self._state["rounds"] = [asdict(row) for row in self.rounds]
         if len(self.rounds) == self.plan.rounds:
             self._state["status"] = "done"

@@ -151,13 +151,14 @@ def ddim_tables(alpha_bar: Tensor, steps: int, prediction: Prediction) -> tuple[
 
     Args:
         alpha_bar: The schedule, shape (T,).
-        steps: Steps of the sampler; its timesteps are the multiples of T // steps, descending.
+        steps: Steps of the sampler; its timesteps are i T / steps rounded down, i descending, so
+            that sampling begins within one step of pure noise.
         prediction: What p is.
 
     Returns:
         int64 of shape (steps,) and float32 of shape (steps, 4).
     """
-    t = torch.arange(steps - 1, -1, -1) * (len(alpha_bar) // steps)
+    t = torch.arange(steps - 1, -1, -1) * len(alpha_bar) // steps
     now = alpha_bar[t]
     later = torch.cat([alpha_bar[t[1:]], torch.ones(1, dtype=alpha_bar.dtype)])
     kept, lost = now.sqrt(), (1 - now).sqrt()

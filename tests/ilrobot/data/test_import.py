@@ -165,7 +165,7 @@ def test_the_human_pusht_demonstrations_come_in_bit_for_bit(tmp_path):
     assert np.array_equal(dataset.starts[1:], raw["meta/episode_ends"][:])
     assert (dataset.num_episodes, dataset.fps) == (206, 10.0)
     assert dataset.spec.observations[0].angles == (4,)
-    assert dataset.spec.action.names == ("x", "y")
+    assert dataset.spec.action.names == ("target_x", "target_y")
     assert remarks == ("left out: keypoint, n_contacts",)
 
 
