@@ -67,9 +67,11 @@ def _run(path: Path) -> dict[str, Any]:
             "status": run["status"],
             "task": spec["task"],
             "rate": spec["rate"],
-            "dataset": run["dataset"],
-            "config": run["config"],
-            "seconds": run["seconds"],
+            # A run of dagger has these three once its first round is done.
+            "dataset": run.get("dataset"),
+            "config": run.get("config"),
+            "seconds": run.get("seconds"),
+            **({"rounds": run["rounds"]} if "rounds" in run else {}),
             "version": run["version"],
         }
     except (ValueError, KeyError, TypeError) as error:

@@ -256,6 +256,7 @@ class _Run:
         self.rounds.append(summary)
         fitted = json.loads((self.output / f"round-{summary.round}" / "run.json").read_text())
         self._state.update({key: fitted[key] for key in ("config", "dataset", "parameters")})
+        self._state["seconds"] = self._state.get("seconds", 0.0) + fitted["seconds"]
         self._state["rounds"] = [asdict(row) for row in self.rounds]
         if len(self.rounds) == self.plan.rounds:
             self._state["status"] = "done"
