@@ -13,6 +13,7 @@ import mujoco
 import numpy as np
 
 import sims  # noqa: F401  registers the environments
+from benchmarks import row
 from sims.experts import make_expert
 from sims.panda.model import CHUNKS, SUBSTEPS
 
@@ -53,17 +54,15 @@ def run() -> list[dict[str, Any]]:
     )
     # The best of the rounds is what the machine does when nothing else disturbs it.
     step, physics = 1e6 * spent.min(axis=0).sum(axis=0) / ticks
-    ratio = float(step / physics)
     return [
-        {
-            "what": f"env.step of PandaLift ({CHUNKS * SUBSTEPS} physics steps)",
-            "value": round(float(step), 1),
-            "unit": "µs",
-            "reference": f"bare mj_step: {physics:.1f} µs",
-            "ratio": round(ratio, 3),
-            "goal": f"<= {GOAL}",
-            "met": ratio <= GOAL,
-        }
+        row(
+            f"env.step of PandaLift (reference: its {CHUNKS * SUBSTEPS} bare physics steps)",
+            float(step),
+            "µs",
+            reference=float(physics),
+            at_most=GOAL,
+            of="ratio",
+        )
     ]
 
 
@@ -85,5 +84,5 @@ def _record(env: Any, seed: int) -> tuple[Any, list[Any], list[Any]]:
 
 
 if __name__ == "__main__":
-    for row in run():
-        print(", ".join(f"{key}: {value}" for key, value in row.items()))
+    for measured in run():
+        print(measured)
