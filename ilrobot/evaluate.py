@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -145,8 +146,12 @@ def _run(
             waiting: dict[Future[EpisodeResult], int] = {
                 pool.submit(_worker_episode, seed, video): seed for seed in seeds
             }
-            for done in as_completed(waiting):
-                yield waiting[done], done.result()
+            try:
+                for done in as_completed(waiting):
+                    yield waiting[done], done.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)  # or Ctrl-C waits for every seed
+                raise
     except BrokenProcessPool as error:
         raise WorkFailed(
             "a worker process of the evaluation died (out of memory?); try fewer --workers"
@@ -158,6 +163,7 @@ _worker: tuple[TaskEnv, Actor] | None = None
 
 def _begin_worker(setup: Setup) -> None:
     global _worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent acts
     _worker = setup()
 
 

@@ -77,8 +77,10 @@ class Dagger:
         from ilrobot.cli.actors import load_run
         from ilrobot.cli.options import parse_options
         from ilrobot.cli.output import print_json, progress_bar
+        from ilrobot.data.dataset import Dataset
         from ilrobot.env import make_env
         from ilrobot.learners.interactive.dagger import DaggerPlan, run_dagger
+        from ilrobot.learners.run import read_settings
         from ilrobot.spec import check_policy_fits
 
         self._check()
@@ -88,7 +90,10 @@ class Dagger:
                 self.task, parse_options(self.options), render_mode="rgb_array" if live else None
             )
             stack.callback(env.close)
+            # All that can be refused is refused before anything is made or anybody's time is spent.
+            read_settings(self.policy)
             check_policy_fits(load_run(self.policy).spec, env.spec, str(self.policy))
+            check_policy_fits(Dataset.open(self.dataset).spec, env.spec, str(self.dataset))
             cast = self._by_expert(env) if self.gate == "beta" else self._by_hand(env, stack)
             bars = stack.enter_context(progress_bar())
             trying = bars.add_task("trying", total=self.rounds * self.episodes, note="")

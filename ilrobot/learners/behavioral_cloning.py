@@ -134,7 +134,7 @@ def _describe(dataset: Recordings, policy: Policy, train_config: TrainConfig) ->
         "config": {"policy": policy.config.to_json(), "train": train_config.to_json()},
         "spec": policy.spec.to_json(),
         "dataset": {
-            "path": str(dataset.path),
+            "path": str(dataset.path.resolve()),
             "content_hash": dataset.content_hash,
             "episodes": dataset.num_episodes,
             "frames": dataset.num_frames,

@@ -60,7 +60,7 @@ class TrainingRun:
                 )
             _require_same(path, known, description)
             return cls(path, known)
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if path.exists() and (not path.is_dir() or holds_something(path)):
             raise UserError(f"{path} is not empty and no run; give another --output")
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -105,6 +105,11 @@ class TrainingRun:
 
     def _save(self) -> None:
         _write(self.path / "run.json", json.dumps(self.description, indent=1))
+
+
+def holds_something(folder: Path) -> bool:
+    """Whether there is more in it than what a kill left of a file that was being written."""
+    return any(path.suffix != ".part" for path in folder.iterdir())
 
 
 def read_settings(path: Path) -> tuple[PolicyConfig, TrainConfig]:

@@ -27,6 +27,7 @@ from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo, Outcome, Recorder
 from ilrobot.env import TaskEnv
 from ilrobot.errors import UserError
+from ilrobot.learners.run import holds_something
 from ilrobot.policies.loading import load_policy
 from ilrobot.policies.policy import Policy
 from ilrobot.rollout import EpisodeResult, rollout
@@ -196,7 +197,7 @@ class _Run:
             run = cls(output, {**state, "plan": asdict(plan)})
             run._copy_demonstrations()
             return run
-        if output.exists() and any(output.iterdir()):
+        if output.exists() and (not output.is_dir() or holds_something(output)):
             raise UserError(f"{output} is not empty and no run of dagger; give another --output")
         source = Dataset.open(demonstrations)
         output.mkdir(parents=True, exist_ok=True)
