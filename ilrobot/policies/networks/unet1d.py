@@ -10,23 +10,49 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ilrobot.errors import UserError
 from ilrobot.policies.networks.network import Network, Sizes
+from ilrobot.policies.networks.time_major import conv_same, norm_mish
 
 _KERNEL = 5
 _GROUPS = 8
+
+
+class Conv(nn.Conv1d):
+    """Convolution with stride 1 and an odd kernel that keeps the length."""
+
+    bias: Tensor
+
+    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
+        super().__init__(inputs, outputs, kernel, padding=kernel // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape (B, inputs, T) to (B, outputs, T)."""
+        if _trains_on_cpu(self, x):
+            return conv_same(x, self.weight, self.bias)
+        return super().forward(x)
+
+
+class NormMish(nn.GroupNorm):
+    """Group normalisation, Mish."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(_GROUPS, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape (B, channels, T) to the same."""
+        if _trains_on_cpu(self, x):
+            return norm_mish(x, self.num_groups, self.weight, self.bias, self.eps)
+        return functional.mish(super().forward(x))
 
 
 class ConvBlock(nn.Sequential):
     """Convolution over time, group normalisation, Mish."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(
-            nn.Conv1d(inputs, outputs, _KERNEL, padding=_KERNEL // 2),
-            nn.GroupNorm(_GROUPS, outputs),
-            nn.Mish(),
-        )
+        super().__init__(Conv(inputs, outputs, _KERNEL), NormMish(outputs))
 
 
 class FilmBlock(nn.Module):
@@ -37,7 +63,7 @@ class FilmBlock(nn.Module):
         self.first = ConvBlock(inputs, outputs)
         self.film = nn.Sequential(nn.Mish(), nn.Linear(condition, 2 * outputs))
         self.second = ConvBlock(outputs, outputs)
-        self.skip = nn.Conv1d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
+        self.skip = Conv(inputs, outputs, 1) if inputs != outputs else nn.Identity()
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """Shapes (B, inputs, T) and (B, condition) to (B, outputs, T)."""
@@ -102,7 +128,7 @@ class UNet1d(Network):
             up.append(Level(2 * a, b, condition, nn.ConvTranspose1d(b, b, 4, 2, 1)))
         self.down, self.up = nn.ModuleList(down), nn.ModuleList(up)
         self.leave = nn.Sequential(
-            ConvBlock(channels[0], channels[0]), nn.Conv1d(channels[0], sizes.output, 1)
+            ConvBlock(channels[0], channels[0]), Conv(channels[0], sizes.output, 1)
         )
 
     def forward(self, condition: Tensor, sample: Tensor | None = None) -> Tensor:
@@ -121,3 +147,8 @@ class UNet1d(Network):
             x, _ = level(torch.cat([x, skips.pop()], dim=1), condition)
         y: Tensor = self.leave(x)
         return y.transpose(1, 2)
+
+
+def _trains_on_cpu(module: nn.Module, x: Tensor) -> bool:
+    """Where torch's own operators are slow; elsewhere, and in an export, they are kept."""
+    return module.training and x.device.type == "cpu"
