@@ -11,10 +11,11 @@ from teleop.operator import Operator
 class TeleopActor(Actor):
     """A hand on a device.
 
-    Alone it demonstrates, and every action counts. Under `ilrobot.shared_control.SharedControl`
-    with a `HumanGate` the person holds the engage button to take over; only what they do then is
-    their word, and between whiles the mapping follows what is executed, so that taking over
-    neither jumps nor drops what the gripper holds.
+    Alone it demonstrates, and every action counts; while the device is unplugged the hand rests,
+    and those ticks are ``paused``: they teach nothing. Under
+    `ilrobot.shared_control.SharedControl` with a `HumanGate` the person holds the engage button to
+    take over; only what they do then is their word, and between whiles the mapping follows what is
+    executed, so that taking over neither jumps nor drops what the gripper holds.
 
     Args:
         device: What is polled.
@@ -55,9 +56,10 @@ class TeleopActor(Actor):
         self.engaged, self.connected = command.engaged, command.connected
         action = self.mapping.action(command, observation)
         speaks = command.connected and (command.engaged or not self._hold_to_engage)
+        alone = Source.DEMO if command.connected else Source.PAUSED
         return Decision(
             action,
-            Source.HUMAN if self._hold_to_engage else Source.DEMO,
+            Source.HUMAN if self._hold_to_engage else alone,
             human_action=action if speaks else None,
             event=command.event,
             input_time=command.stamp,
