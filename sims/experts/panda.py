@@ -18,6 +18,11 @@ _TURN_LIMIT = 0.08
 """rad per tick."""
 _GAIN = 0.3
 """Share of an error corrected per tick; the arm lags by 1.5 ticks, so 0.3 does not overshoot."""
+_WRIST_MIDDLE = np.pi / 4
+"""Yaw of a hand that points down while the last joint is in its middle, rad, from the arm's own
+direction."""
+_WRIST_REACH = 2.1
+"""How far from there the hand may turn, rad: the joint ends at 2.9, and the arm needs the rest."""
 
 
 class PandaReachExpert:
@@ -155,14 +160,21 @@ def _rise(value: float, low: float, high: float) -> float:
 def _turn_down(state: NDArray[np.float64], yaw: float, fold: int) -> NDArray[np.float64]:
     """Rotation vector (3,), base frame, to point straight down with the hand's x axis at ``yaw``.
 
-    ``fold`` is how many yaws within a full turn are as good as each other; it takes the nearest.
+    ``fold`` is how many yaws within a full turn are as good as each other. It takes the nearest
+    within the wrist's reach; always the nearest would wind the last joint up to its end.
     """
     x_axis, y_axis = state[3:6], state[6:9]
     approach = np.cross(x_axis, y_axis)
     turn = np.cross(approach, (0.0, 0.0, -1.0))
     period = 2.0 * np.pi / fold
-    error = yaw - np.arctan2(x_axis[1], x_axis[0])
-    turn[2] = error - period * np.round(error / period)
+    present = np.arctan2(x_axis[1], x_axis[0])
+    error = yaw - present
+    error -= period * np.round(error / period)
+    wrist = np.arctan2(state[1], state[0]) + _WRIST_MIDDLE
+    from_middle = np.remainder(present - wrist + np.pi, 2.0 * np.pi) - np.pi + error
+    if abs(from_middle) > _WRIST_REACH:
+        error -= np.copysign(period, from_middle)
+    turn[2] = error
     return turn
 
 

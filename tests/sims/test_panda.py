@@ -137,6 +137,20 @@ def test_the_expert_succeeds(environment_id: str, engine: str) -> None:
         assert rewards[-5:] == [0.0] * 5
 
 
+def test_the_push_expert_does_not_wind_up_the_wrist() -> None:
+    """On this seed the goal comes to lie beside the push: the nearer turn ends joint 7's travel."""
+    env = make("ilrobot/PandaPush-v0")
+    expert = make_expert(env)
+    observation, _ = env.reset(seed=73)
+    terminated, ticks, last_joint = False, 0, []
+    while not terminated and ticks < 120:
+        observation, _, terminated, _, _ = env.step(expert.act(observation))
+        last_joint.append(env.joint_targets[6])
+        ticks += 1
+    assert terminated
+    assert max(last_joint) < 2.6
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_lift_expert_grasps_again_after_a_drop(engine: str) -> None:
     env = make("ilrobot/PandaLift-v0", engine)
