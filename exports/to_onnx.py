@@ -7,7 +7,6 @@ import copy
 import hashlib
 import logging
 import os
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,9 +23,10 @@ import ilrobot
 from exports.limits import derive_limits
 from exports.parity import TOLERANCE, Parity, measure_parity
 from exports.runtime.session import NOISE, OUTPUT, BoundSession, OnnxPolicy
+from ilrobot.atomic import replacing
 from ilrobot.control.contract import Contract, Golden, Provenance, Range
 from ilrobot.control.model_file import seal
-from ilrobot.errors import UserError, WorkFailed
+from ilrobot.errors import UserError, WorkFailed, explained
 from ilrobot.policies.heads.diffusion import DiffusionHead
 from ilrobot.policies.policy import Policy
 
@@ -232,24 +232,9 @@ def _golden(
 
 def _write_verified(path: Path, content: bytes) -> None:
     """Write beside the target, load that and replay its golden vectors, then rename."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".onnx")
-    except OSError as error:
-        raise UserError(f"cannot write to {path.parent}: {error.strerror}") from error
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+    with explained(path, "nothing was written", "export again"), replacing(path) as part:
+        part.write_bytes(content)
         OnnxPolicy(part).verify()
-        part.chmod(0o644)
-        part.replace(path)
-    except OSError as error:
-        raise WorkFailed(f"writing {path} failed: {error.strerror}; nothing was left") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _strip(proto: Any) -> None:

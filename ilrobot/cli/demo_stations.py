@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ilrobot.atomic import write_json
 from ilrobot.cli import Verb
 from ilrobot.cli.output import console
 from ilrobot.errors import UserError, WorkFailed
@@ -125,7 +126,7 @@ class DemoPath:
             raise UserError(f"{self.output} is not empty and holds no demo; give another --output")
         self.device = _choose_device()
         self.output.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps({**plan, "device": self.device}))
+        write_json(file, {**plan, "device": self.device})
 
     def _record(self) -> None:
         from ilrobot.cli.record import Record
@@ -194,7 +195,7 @@ class DemoPath:
                 workers=self.workers,
             )
             _say(verb)
-            _write(method.evaluation, verb.measure().to_json())
+            write_json(method.evaluation, verb.measure().to_json())
 
     def _export(self) -> None:
         from ilrobot.cli.export import Export
@@ -225,7 +226,7 @@ class DemoPath:
             raise WorkFailed(f"the deployment failed (exit code {done.returncode})")
         *table, last = done.stdout.strip().splitlines()
         print("\n".join(table))
-        _write(self.deployment, json.loads(last))
+        write_json(self.deployment, json.loads(last))
 
     def _film(self) -> None:
         """A film of the exported policy, where there is a GL to draw it with."""
@@ -312,10 +313,3 @@ def _arguments(verb: Any) -> Iterator[str]:
                 yield flag
         elif value != defaults[name]:
             yield from (flag, str(value))
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(content))
-    part.replace(path)

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from ilrobot.atomic import write_bytes, write_json
 from ilrobot.data import stats
 from ilrobot.data.episode import Column, Episode, EpisodeInfo, frame_columns
 from ilrobot.data.layout import (
@@ -24,7 +25,6 @@ from ilrobot.data.layout import (
     STATS,
     TASKS,
     data_file,
-    write_whole,
 )
 from ilrobot.errors import UserError
 from ilrobot.spec import Spec
@@ -133,7 +133,7 @@ class Catalogue:
         }
         columns = (*self.columns, *INDEX_COLUMNS)
         table = pa.table({c.name: to_arrow(values[c.name], c) for c in columns})
-        write_whole(self.root / data_file(index), parquet_bytes(table))
+        write_bytes(self.root / data_file(index), parquet_bytes(table))
         row = {
             "episode_index": index,
             "tasks": [episode.info.task],
@@ -160,12 +160,12 @@ class Catalogue:
             OSError: The disk is full, the folder cannot be written.
         """
         if len(self.tasks) > self._task_count_on_disk:
-            write_whole(self.root / TASKS, parquet_bytes(_tasks_table(self.tasks)))
+            write_bytes(self.root / TASKS, parquet_bytes(_tasks_table(self.tasks)))
             self._task_count_on_disk = len(self.tasks)
         if self.num_episodes:
-            write_whole(self.root / EPISODES, parquet_bytes(self._episodes))
-            write_whole(self.root / STATS, _json_bytes(self._pooled_stats()))
-        write_whole(self.root / INFO, _json_bytes(self._info()))
+            write_bytes(self.root / EPISODES, parquet_bytes(self._episodes))
+            write_json(self.root / STATS, self._pooled_stats())
+        write_json(self.root / INFO, self._info())
 
     def is_current(self, info: Mapping[str, Any]) -> bool:
         """Whether this ``info.json`` was written after the last sealed episode."""
@@ -331,10 +331,6 @@ def _schema(columns: tuple[Column, ...]) -> Any:
                 kind = pa.int64() if name == "count" else pa.float64()
                 fields[f"stats/{column.name}/{name}"] = pa.list_(kind)
     return pa.schema(list(fields.items()))
-
-
-def _json_bytes(data: Any) -> bytes:
-    return json.dumps(data, indent=2, allow_nan=False).encode()
 
 
 def _first_line(error: Exception) -> str:

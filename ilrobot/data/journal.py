@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ilrobot.atomic import write_fully
 from ilrobot.data.episode import Column, Episode, EpisodeInfo, Frame, Judge, Outcome
-from ilrobot.data.layout import write_fully
 from ilrobot.errors import UserError
 
 _FORMAT = 1

@@ -15,21 +15,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from ilrobot.atomic import make_folder, sync_folder
 from ilrobot.data.catalogue import Catalogue
 from ilrobot.data.episode import EpisodeInfo, Frame, Judge, Outcome
 from ilrobot.data.journal import JournalWriter, read_journal
 from ilrobot.data.layout import (
     INFO,
     JOURNALS,
-    explained,
     journal_file,
     journals,
     leftovers,
-    make_folder,
-    sync_folder,
 )
 from ilrobot.data.lock import WriteLock
-from ilrobot.errors import UserError
+from ilrobot.errors import UserError, explained
 from ilrobot.spec import Spec
 
 

@@ -7,11 +7,11 @@ per report; ``checkpoint.pt`` is everything needed to go on; ``policy.pt`` is th
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from ilrobot import __version__
+from ilrobot.atomic import PART, write_json, write_text
 from ilrobot.errors import UserError
 from ilrobot.learners.config import TrainConfig
 from ilrobot.policies.config import PolicyConfig
@@ -86,7 +86,7 @@ class TrainingRun:
         if self._metrics.exists():
             lines = self._metrics.read_text().splitlines(keepends=True)
             kept = [line for line in lines if line.endswith("\n") and _step(line) <= last]
-            _write(self._metrics, "".join(kept))
+            write_text(self._metrics, "".join(kept))
         return None if state is None else state["training"]
 
     def save_checkpoint(self, state: dict[str, Any]) -> None:
@@ -104,12 +104,12 @@ class TrainingRun:
         self._save()
 
     def _save(self) -> None:
-        _write(self.path / "run.json", json.dumps(self.description, indent=1))
+        write_json(self.path / "run.json", self.description)
 
 
 def holds_something(folder: Path) -> bool:
     """Whether there is more in it than what a kill left of a file that was being written."""
-    return any(path.suffix != ".part" for path in folder.iterdir())
+    return any(path.suffix != PART for path in folder.iterdir())
 
 
 def read_settings(path: Path) -> tuple[PolicyConfig, TrainConfig]:
@@ -161,12 +161,3 @@ def _require_same(path: Path, known: dict[str, Any], wanted: dict[str, Any]) -> 
 
 def _step(line: str) -> int:
     return int(json.loads(line)["step"])
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    with part.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)

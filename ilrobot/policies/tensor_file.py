@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import zipfile
 from pathlib import Path
@@ -10,17 +9,14 @@ from typing import Any
 
 import torch
 
+from ilrobot.atomic import replacing
 from ilrobot.errors import UserError
 
 
 def save_tensors(path: Path, content: dict[str, Any]) -> None:
     """Write tensors and plain values; a crash leaves the old file or the new one, never half."""
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        torch.save(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    with replacing(path) as part:
+        torch.save(content, part)
 
 
 def load_tensors(path: Path) -> dict[str, Any]:

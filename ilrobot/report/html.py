@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ilrobot.atomic import write_text
+
 #: A piece of HTML, already escaped. Everything below takes plain text and returns this.
 Html = str
 
@@ -52,10 +54,7 @@ def write_report(path: Path, report: Report) -> None:
         path: Where to; its folder is made.
         report: What it shall hold.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(render(report), encoding="utf-8")
-    part.replace(path)
+    write_text(path, render(report))
 
 
 def render(report: Report) -> Html:

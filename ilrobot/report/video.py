@@ -11,6 +11,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from ilrobot.atomic import replacing
+
 
 def write_video(path: Path, frames: Iterable[NDArray[Any]], fps: float) -> int:
     """Write an h264 mp4 (yuv420p, constant rate, index at the front so that it streams).
@@ -32,14 +34,8 @@ def write_video(path: Path, frames: Iterable[NDArray[Any]], fps: float) -> int:
     """
     if not fps > 0:
         raise ValueError(f"a video needs a positive rate, not {fps} frames per second")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    try:
-        count = _encode(part, frames, fps)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    return count
+    with replacing(path) as part:
+        return _encode(part, frames, fps)
 
 
 def _encode(path: Path, frames: Iterable[NDArray[Any]], fps: float) -> int:

@@ -113,7 +113,7 @@ def test_a_failed_export_keeps_the_file_that_was_there(tmp_path, monkeypatch):
 def test_places_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     for path, words in (
-        (tmp_path / "file/policy.onnx", "cannot write"),
+        (tmp_path / "file/policy.onnx", "cannot be written"),
         (tmp_path / "x.pt", "end"),
     ):
         with pytest.raises(UserError, match=words):

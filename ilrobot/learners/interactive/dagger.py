@@ -14,7 +14,6 @@ decided in one place, `ilrobot.data.windows`, from the columns that a rollout re
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -23,6 +22,7 @@ from typing import Any, Protocol
 
 from ilrobot import __version__
 from ilrobot.actors import Actor
+from ilrobot.atomic import write_bytes, write_json
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo, Outcome, Recorder
 from ilrobot.env import TaskEnv
@@ -137,7 +137,7 @@ def run_dagger(
             on_round(summary)
         policy_run = output / f"round-{number}"
         fit(Dataset.open(run.dataset), policy_run)
-        _replace(output / "policy.pt", (policy_run / "policy.pt").read_bytes())
+        write_bytes(output / "policy.pt", (policy_run / "policy.pt").read_bytes())
         run.finish_round(summary)
     return run.rounds
 
@@ -264,13 +264,4 @@ class _Run:
         self._save()
 
     def _save(self) -> None:
-        _replace(self.output / "run.json", json.dumps(self._state, indent=1).encode())
-
-
-def _replace(path: Path, content: bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+        write_json(self.output / "run.json", self._state)
