@@ -30,9 +30,9 @@ from ilrobot.data.episode import Episode, EpisodeInfo
 from ilrobot.data.fill import complete
 from ilrobot.data.foreign import check_videos, derive_spec, image_keys
 from ilrobot.data.layout import CODEBASE_VERSION, DATA, VIDEO
-from ilrobot.data.lock import WriteLock
 from ilrobot.data.recorder import DatasetRecorder, needs_repair, read_info, repair
 from ilrobot.errors import UserError, explained
+from ilrobot.lock import WriteLock
 from ilrobot.spec import Spec
 
 __all__ = ["Dataset", "DatasetRecorder", "write_episodes"]

@@ -26,8 +26,8 @@ from ilrobot.data.layout import (
     journals,
     leftovers,
 )
-from ilrobot.data.lock import WriteLock
 from ilrobot.errors import UserError, explained
+from ilrobot.lock import WriteLock
 from ilrobot.spec import Spec
 
 

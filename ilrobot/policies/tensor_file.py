@@ -15,8 +15,8 @@ from ilrobot.errors import UserError
 
 def save_tensors(path: Path, content: dict[str, Any]) -> None:
     """Write tensors and plain values; a crash leaves the old file or the new one, never half."""
-    with replacing(path) as part:
-        torch.save(content, part)
+    with replacing(path) as part, part.open("wb") as file:  # given a path, torch writes it inside
+        torch.save(content, file)
 
 
 def load_tensors(path: Path) -> dict[str, Any]:

@@ -6,23 +6,24 @@ import fcntl
 import os
 from pathlib import Path
 
-_NAME = ".writing.lock"
+#: In the folder that is written to; it means nothing by itself, a killed process leaves it behind.
+LOCK_FILE = ".writing.lock"
 
 
 class WriteLock:
-    """The exclusive right to write to a dataset's folder; use `WriteLock.take`."""
+    """The exclusive right to write to the folder of a dataset or a run; use `WriteLock.take`."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self._path, self._descriptor = path, descriptor
 
     @classmethod
     def take(cls, root: Path) -> WriteLock | None:
-        """The lock, or None if another process or recorder holds it.
+        """The lock, or None if another process, or this one, holds it already.
 
         Raises:
             OSError: The folder cannot be written.
         """
-        path = root / _NAME
+        path = root / LOCK_FILE
         while True:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             try:
