@@ -1,7 +1,7 @@
 """What an observation and an action are: names, shapes, units, limits, rate.
 
 A `Spec` travels with everything that is kept: it stands in a dataset's ``meta/info.json``, in a
-run's ``config.json`` and in an exported policy's contract, and two of them are compared before a
+run's ``run.json`` and in an exported policy's contract, and two of them are compared before a
 policy is allowed to act on a task.
 """
 
@@ -17,6 +17,9 @@ Semantics = Literal["absolute", "delta", "discrete", "unknown"]
 
 #: A dimension with this unit is an angle that wraps; policies see its sine and cosine instead.
 ANGLE_UNIT = "rad"
+
+#: Two rates count as the same within this share: a period is measured no better.
+RATE_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -174,10 +177,11 @@ class Spec:
 
 
 def check_policy_fits(policy: Spec, task: Spec, where: str) -> None:
-    """Refuse a policy for other observations or actions than the task gives.
+    """Refuse a policy for other observations, other actions or another rate than the task's.
 
-    Names of elements are compared only where both sides state them, so that a policy from imported
-    data runs on an environment that states none.
+    Shapes, the number of choices and the rate are always compared; names and units of elements,
+    frames, semantics and controller only where both sides state them, so that a policy from
+    imported data runs on an environment that states none.
 
     Args:
         policy: What the policy was trained on.
@@ -185,41 +189,57 @@ def check_policy_fits(policy: Spec, task: Spec, where: str) -> None:
         where: Named in the message, e.g. the path of the policy.
 
     Raises:
-        UserError: They differ; the line names the feature and both sides.
+        UserError: They differ; the line names what differs and both sides.
     """
+    place = task.task or "the task"
     offered = {feature.name: feature for feature in task.observations}
     for wanted in policy.observations:
         have = offered.get(wanted.name)
         if have is None:
             raise UserError(
-                f"{where}: the policy reads '{wanted.name}', which {task.task or 'the task'} does "
-                f"not give (it gives {', '.join(offered) or 'nothing'}); use the task it was "
-                "trained on"
+                f"{where}: the policy reads '{wanted.name}', which {place} does not give (it gives "
+                f"{', '.join(offered) or 'nothing'}); use the task it was trained on"
             )
-        _check_feature(wanted, have, where, task.task)
+        _check_feature(wanted, have, where, place)
     if policy.choices != task.choices:
         raise UserError(
-            f"{where}: the policy has {_kind(policy)} but {task.task or 'the task'} takes "
-            f"{_kind(task)}; use the task it was trained on"
+            f"{where}: the policy has {_kind(policy)} but {place} takes {_kind(task)}; use the "
+            "task it was trained on"
         )
-    _check_feature(policy.action, task.action, where, task.task)
+    _check_feature(policy.action, task.action, where, place)
+    if "unknown" not in (policy.semantics, task.semantics):
+        _check_same("the action is", policy.semantics, task.semantics, where, place)
+    _check_same("the action's controller is", policy.controller, task.controller, where, place)
+    if not math.isclose(policy.rate, task.rate, rel_tol=RATE_TOLERANCE):
+        raise UserError(
+            f"{where}: the policy acts at {policy.rate:g} Hz but {place} runs at {task.rate:g} Hz; "
+            "use the task it was trained on"
+        )
 
 
 def _kind(spec: Spec) -> str:
     return "continuous actions" if spec.choices is None else f"{spec.choices} discrete actions"
 
 
-def _check_feature(wanted: Feature, have: Feature, where: str, task: str) -> None:
-    place = task or "the task"
+def _check_feature(wanted: Feature, have: Feature, where: str, place: str) -> None:
     if wanted.shape != have.shape:
         raise UserError(
             f"{where}: '{wanted.name}' has shape {list(wanted.shape)} in the policy but "
             f"{list(have.shape)} in {place}; use the task it was trained on"
         )
-    if wanted.names and have.names and wanted.names != have.names:
-        pairs = zip(wanted.names, have.names, strict=True)
-        index, (one, other) = next((i, p) for i, p in enumerate(pairs) if p[0] != p[1])
+    for words, ours, theirs in (
+        ("is", wanted.names, have.names),
+        ("is in", wanted.units, have.units),
+    ):
+        for index, (one, other) in enumerate(zip(ours, theirs, strict=False)):
+            what = f"element {index} of '{wanted.name}' {words}"
+            _check_same(what, one, other, where, place)
+    _check_same(f"'{wanted.name}' is in the frame", wanted.frame, have.frame, where, place)
+
+
+def _check_same(what: str, policy: str, task: str, where: str, place: str) -> None:
+    """Both sides say the same, or one of them says nothing."""
+    if policy and task and policy != task:
         raise UserError(
-            f"{where}: element {index} of '{wanted.name}' is '{one}' in the policy but '{other}' "
-            f"in {place}; the order must be the same"
+            f"{where}: {what} '{policy}' in the policy but '{task}' in {place}; they must agree"
         )

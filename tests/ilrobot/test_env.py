@@ -102,8 +102,12 @@ def test_a_rate_must_be_positive(rate):
 def _spec(**changes) -> Spec:
     base = {
         "observations": (Feature("observation.state", (2,), names=("x", "y"), units=("m", "m")),),
-        "action": Feature("action", (1,), names=("vx",), low=(-1.0,), high=(float("inf"),)),
+        "action": Feature(
+            "action", (1,), names=("vx",), low=(-1.0,), high=(float("inf"),), frame="base"
+        ),
         "rate": 20.0,
+        "semantics": "delta",
+        "controller": "ee_delta",
         "task": "toy/T-v0",
     }
     return Spec(**{**base, **changes})
@@ -121,6 +125,14 @@ def test_a_spec_survives_json_with_its_unbounded_limits():
         ({"observations": (Feature("observation.state", (2,), names=("y", "x")),)}, "'x'.*'y'"),
         ({"action": Feature("action", (2,))}, "action"),
         ({"action": Feature("action", (), "int64"), "choices": 4}, "4 discrete actions"),
+        (
+            {"observations": (Feature("observation.state", (2,), units=("m", "mm")),)},
+            "element 1 of 'observation.state' is in 'm' in the policy but 'mm' in toy/T-v0",
+        ),
+        ({"action": Feature("action", (1,), frame="world")}, "frame 'base'.*'world'"),
+        ({"semantics": "absolute"}, "the action is 'delta' in the policy but 'absolute'"),
+        ({"controller": "joint_delta"}, "controller is 'ee_delta'.*'joint_delta'"),
+        ({"rate": 10.0}, "acts at 20 Hz but toy/T-v0 runs at 10 Hz"),
     ],
 )
 def test_a_policy_for_another_task_is_refused(other, said):
@@ -128,5 +140,13 @@ def test_a_policy_for_another_task_is_refused(other, said):
         check_policy_fits(_spec(), _spec(**other), "run")
 
 
-def test_names_are_compared_only_where_both_sides_state_them():
-    check_policy_fits(_spec(), _spec(observations=(Feature("observation.state", (2,)),)), "run")
+def test_what_one_side_does_not_state_is_not_compared():
+    silent = _spec(
+        observations=(Feature("observation.state", (2,)),),
+        action=Feature("action", (1,)),
+        semantics="unknown",
+        controller="",
+        rate=20.001,
+    )
+    check_policy_fits(_spec(), silent, "run")
+    check_policy_fits(silent, _spec(), "run")
