@@ -21,8 +21,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ilrobot.data.labels import labels, split_episodes
 from ilrobot.data.memory import Recordings
-from ilrobot.data.windows import Windows, labels, split_episodes
+from ilrobot.data.windows import Windows
 from ilrobot.errors import UserError
 from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.run import TrainingRun

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ilrobot.control.chunks import ChunkActor
-from ilrobot.data.windows import Batch, Windows, vector_spec
+from ilrobot.data.labels import vector_spec
+from ilrobot.data.windows import Batch, Windows
 from ilrobot.errors import UserError
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.encoder import ObservationEncoder

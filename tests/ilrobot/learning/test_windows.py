@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
+from ilrobot.data.labels import labels, split_episodes
 from ilrobot.data.memory import MemoryRecordings
-from ilrobot.data.windows import Windows, labels, split_episodes
+from ilrobot.data.windows import Windows
 from ilrobot.errors import UserError
 from ilrobot.spec import Feature, Spec
 
