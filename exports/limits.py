@@ -27,10 +27,16 @@ _GRIPPER = "gripper"
 def derive_limits(spec: Spec, episodes: Sequence[NDArray[Any]]) -> Limits | None:
     """The limits that go into the contract.
 
-    Positions, or the displacement per tick of a delta command, are bounded by the task's action
-    range, and by the demonstrated one where the task states none. Velocity and acceleration are
-    bounded by the greatest ones demonstrated, times `DYNAMIC_MARGIN`; the velocity of a delta
-    command by its range.
+    With Δa = a_t - a_{t-1} and Δ²a its change, the greatest ones demonstrated, and m the
+    `DYNAMIC_MARGIN`, per tick:
+
+    - an absolute target keeps |Δa| ≤ m·max|Δa| and |Δ²a| ≤ m·max(max|Δ²a|, max|Δa|): the second
+      term lets it go from rest to its greatest velocity within one tick;
+    - a delta is itself the change of the target, so its velocity is bounded by its range, and its
+      acceleration by m·max|Δa|.
+
+    Commands are bounded by the task's action range, and by the demonstrated one, widened by
+    `RANGE_MARGIN`, where the task states none. No bound is below `LEAST_STEP` of that range.
 
     Args:
         spec: Of the task.

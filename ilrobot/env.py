@@ -19,9 +19,7 @@ from numpy.typing import NDArray
 
 from ilrobot.actors import Action, Actor, Decision, Observation, Scripted, Source
 from ilrobot.errors import UserError
-from ilrobot.spec import Feature, Semantics, Spec
-
-DEFAULT_RATE = 10.0
+from ilrobot.spec import DEFAULT_RATE, Feature, Semantics, Spec
 
 _PLUGINS = "gymnasium.envs"
 
@@ -61,7 +59,9 @@ class TaskEnv:
 
     def __init__(self, env: gym.Env[Any, Any], task: str, options: dict[str, Any]) -> None:
         self.env = env
-        self.spec, self._sources = _describe(env, task, options)
+        self.stated_rate = _rate(env)
+        """The control rate in Hz that the environment itself states (None: it states none)."""
+        self.spec, self._sources = _describe(env, task, options, self.stated_rate or DEFAULT_RATE)
         self.raw_observation: Any = None
         self.judges_success = False
 
@@ -248,7 +248,7 @@ def _walk(raw: Any, prefix: str = "observation", inner: str = "") -> list[tuple[
 
 
 def _describe(
-    env: gym.Env[Any, Any], task: str, options: dict[str, Any]
+    env: gym.Env[Any, Any], task: str, options: dict[str, Any], rate: float
 ) -> tuple[Spec, tuple[str, ...]]:
     metadata: dict[str, Any] = getattr(env.unwrapped, "feature_metadata", {})
     observations, sources = [], []
@@ -289,7 +289,7 @@ def _describe(
     spec = Spec(
         observations=tuple(observations),
         action=action,
-        rate=_rate(env),
+        rate=rate,
         choices=choices,
         semantics=semantics,
         controller=str(described.get("controller", "")),
@@ -320,9 +320,9 @@ def _feature(name: str, space: spaces.Box, described: dict[str, Any], dtype: str
     )
 
 
-def _rate(env: gym.Env[Any, Any]) -> float:
+def _rate(env: gym.Env[Any, Any]) -> float | None:
     for source in (env.unwrapped.metadata or {}, env.metadata or {}):
         if source.get("render_fps"):
             return float(source["render_fps"])
     step = getattr(env.unwrapped, "dt", None)
-    return 1.0 / float(step) if step else DEFAULT_RATE
+    return 1.0 / float(step) if step else None

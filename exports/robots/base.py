@@ -16,14 +16,30 @@ class Capabilities:
     """What a robot can do beside moving.
 
     Attributes:
+        name: What it is, for a person to read.
         spec: What it measures and what it takes.
-        judges_success: Whether `Status.success` means anything.
+        any_rate: Whether it takes commands at any rate; else at `spec.rate` only.
         time_limit: Ticks after which an episode ends (None: none of its own).
     """
 
+    name: str
     spec: Spec
-    judges_success: bool
+    any_rate: bool
     time_limit: int | None
+
+
+@dataclass(frozen=True)
+class Motion:
+    """What the robot is doing as an episode begins; the guard's limits start from it.
+
+    Attributes:
+        command: The command that it holds, shape of the action, in its units.
+        velocity: How fast the commanded target moves, in those units per second; for a delta
+            command its displacement per second (None: at rest).
+    """
+
+    command: NDArray[Any]
+    velocity: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -31,7 +47,8 @@ class Reading:
     """A measurement.
 
     Attributes:
-        observation: Column name to array of its feature's shape.
+        observation: Column name to array of its feature's shape; not written to afterwards, since
+            a history may keep it.
         measured: When it was measured, in seconds of the loop's clock.
     """
 
@@ -45,11 +62,11 @@ class Status:
 
     Attributes:
         ended: It is over.
-        success: The task counts as done at this tick.
+        success: Whether the task counts as done at this tick (None: nobody judges).
     """
 
     ended: bool = False
-    success: bool = False
+    success: bool | None = None
 
 
 class Robot(Protocol):
@@ -65,15 +82,14 @@ class Robot(Protocol):
             UserError: It cannot be reached.
         """
 
-    def reset(self, seed: int) -> NDArray[Any] | None:
+    def reset(self, seed: int) -> Motion | None:
         """Bring it to the start of an episode.
 
         Args:
             seed: Fixes what a simulated robot draws at random.
 
         Returns:
-            The command that it holds now, in the action's units, which the guard starts from;
-            None where it does not know.
+            What it is doing then, from which the guard starts; None where it does not know.
         """
 
     def read(self, now: float) -> Reading:

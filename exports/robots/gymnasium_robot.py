@@ -3,48 +3,50 @@
 from __future__ import annotations
 
 import inspect
-import logging
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from exports.robots.base import Capabilities, Reading, Status
+from exports.robots.base import Capabilities, Motion, Reading, Status
 from ilrobot.actors import Observation
 from ilrobot.env import TaskEnv, make_env
 from ilrobot.errors import UserError
-
-_log = logging.getLogger(__name__)
 
 
 class GymnasiumRobot:
     """An environment that is stepped once per `write`, in the controller's own process.
 
     The loop's clock makes it run in real time. The physics is computed inside `write`, so that
-    the time of a write is the simulator's and not that of sending a command.
+    the time of a write is the simulator's and not that of sending a command. A step is as long as
+    the environment makes it, so it runs at one rate, unless the environment states none.
 
     Args:
         task: Gymnasium id.
         options: Keyword arguments for the environment, e.g. ``{"engine": "pybullet"}``.
+        rate: Control rate in Hz, where that is known better than by the environment.
     """
 
-    def __init__(self, task: str, options: Mapping[str, Any] | None = None) -> None:
-        self._task, self._options = task, dict(options or {})
+    def __init__(
+        self, task: str, options: Mapping[str, Any] | None = None, rate: float | None = None
+    ) -> None:
+        self._task, self._options, self._rate = task, dict(options or {}), rate
         self._env: TaskEnv | None = None
         self._observation: Observation = {}
 
     def connect(self) -> Capabilities:
         """Make the environment; see `make_env` for what it raises."""
-        self._env = make_env(self._task, self._options)
-        self._env.reset(seed=0)  # only a reset or step tells whether it judges success
+        env = self._env = make_env(self._task, self._options, rate=self._rate)
+        engine = self._options.get("engine")
         return Capabilities(
-            self._env.spec,
-            judges_success=self._env.judges_success,
-            time_limit=self._env.time_limit,
+            name=self._task if engine is None else f"{self._task} on {engine}",
+            spec=env.spec,
+            any_rate=env.stated_rate is None,
+            time_limit=env.time_limit,
         )
 
-    def reset(self, seed: int) -> NDArray[Any] | None:
+    def reset(self, seed: int) -> Motion | None:
         """Begin an episode from this seed; what it holds is not known in general."""
         self._observation = self._connected.reset(seed)
         return None
@@ -55,10 +57,14 @@ class GymnasiumRobot:
 
     def write(self, command: NDArray[Any]) -> Status:
         """Simulate one control period under this command."""
+        env = self._connected
         # The guard reuses its buffer, while an environment may keep what it is given.
-        step = self._connected.step(np.array(command))
+        step = env.step(np.array(command))
         self._observation = step.observation
-        return Status(ended=step.terminated or step.truncated, success=step.success)
+        return Status(
+            ended=step.terminated or step.truncated,
+            success=step.success if env.judges_success else None,
+        )
 
     def stop(self) -> None:
         """A simulation that is not stepped stands still."""
@@ -76,33 +82,41 @@ class GymnasiumRobot:
         return self._env
 
 
-def simulated_robot(engine: str, task: str, options: Mapping[str, Any]) -> GymnasiumRobot:
+def simulated_robot(
+    task: str,
+    options: Mapping[str, Any],
+    *,
+    engine: str | None = None,
+    rate: float | None = None,
+) -> GymnasiumRobot:
     """The task's robot on a physics engine.
 
     Args:
-        engine: ``mujoco`` or ``pybullet``.
         task: Gymnasium id.
-        options: Further keyword arguments for the environment.
+        options: Keyword arguments for the environment.
+        engine: ``mujoco`` or ``pybullet`` (None: what `options` say, or the task's own).
+        rate: Control rate in Hz, where that is known better than by the environment.
 
     Raises:
-        UserError: The task cannot be made, or has no choice of engine while another than its own
-            may have been meant.
+        UserError: The task cannot be made, or has no choice of engine.
     """
     others = {key: value for key, value in options.items() if key != "engine"}
-    if _has_engine_option(task, others):
-        return GymnasiumRobot(task, {**others, "engine": engine})
-    if engine != "mujoco":
+    own = _default_engine(task, others)
+    if own is not None:
+        others["engine"] = engine or options.get("engine", own)
+    elif engine is not None:
         raise UserError(
-            f"task '{task}' has no option 'engine', so it does not run on {engine}; use "
-            "--robot mujoco, which takes the task as it is"
+            f"task '{task}' has no option 'engine', so it has no choice of engine; leave out "
+            f"--robot {engine}"
         )
-    _log.warning("task '%s' has no choice of engine; it runs as it is", task)
-    return GymnasiumRobot(task, others)
+    return GymnasiumRobot(task, others, rate)
 
 
-def _has_engine_option(task: str, options: dict[str, Any]) -> bool:
+def _default_engine(task: str, options: dict[str, Any]) -> str | None:
+    """The engine that a task takes by itself (None: it has no such choice)."""
     env = make_env(task, options)
     try:
-        return "engine" in inspect.signature(type(env.env.unwrapped)).parameters
+        parameter = inspect.signature(type(env.env.unwrapped)).parameters.get("engine")
     finally:
         env.close()
+    return None if parameter is None else str(parameter.default)

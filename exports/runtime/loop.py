@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from exports.robots.base import Robot
-from exports.runtime.tick_log import TickLog, percentiles
-from ilrobot.actors import Actor
+from exports.runtime.tick_log import TickLog
+from ilrobot.actors import Actor, Observation
 from ilrobot.control.clock import Clock
 from ilrobot.control.guard import Guard
+from ilrobot.control.limiter import Activation
 
 
 @dataclass(frozen=True)
@@ -21,13 +22,13 @@ class EpisodeReport:
 
     Attributes:
         seed: Seed of its reset.
-        success: Whether the task counted as done at any tick.
+        success: Whether the task counted as done at any tick (None: nobody judged).
         ticks: Its length.
         ended: Whether it ended by itself, and not because the loop was stopped.
     """
 
     seed: int
-    success: bool
+    success: bool | None
     ticks: int
     ended: bool
 
@@ -39,7 +40,7 @@ class LoopReport:
     Attributes:
         rate: Nominal control rate in Hz.
         episodes: One report each, in order.
-        log: Every tick.
+        log: The ticks and their statistics.
         activations: How many ticks each kind of guard activation happened at.
     """
 
@@ -50,24 +51,25 @@ class LoopReport:
 
     def to_json(self) -> dict[str, Any]:
         """Times in milliseconds, except `period`, which is the nominal one in seconds."""
-        periods = self.log.periods()
-        finished = [episode for episode in self.episodes if episode.ended]
-        successes = sum(episode.success for episode in finished)
+        log, finished = self.log, [episode for episode in self.episodes if episode.ended]
+        judged = [episode.success for episode in finished if episode.success is not None]
+        mean_period = log.periods.mean
         return {
             "rate": self.rate,
             "period": 1.0 / self.rate,
             "episodes": len(finished),
-            "successes": successes,
-            "success_rate": successes / len(finished) if finished else None,
+            "judged": len(judged),
+            "successes": sum(judged) if judged else None,
+            "success_rate": sum(judged) / len(judged) if judged else None,
             "episode_results": [vars(episode).copy() for episode in self.episodes],
-            "ticks": len(self.log),
-            "measured_rate": float(1.0 / periods.mean()) if len(periods) else None,
-            "period_error_ms": percentiles(np.abs(periods - 1.0 / self.rate)),
-            "latency_ms": percentiles(self.log.column("act_time")),
-            "read_ms": percentiles(self.log.column("read_time")),
-            "write_ms": percentiles(self.log.column("write_time")),
-            "age_ms": percentiles(self.log.column("age")),
-            "missed_deadlines": int(self.log.column("late").sum()),
+            "ticks": len(log),
+            "measured_rate": 1.0 / mean_period if mean_period else None,
+            "period_error_ms": log.period_errors.to_json(),
+            "latency_ms": log.times["act_time"].to_json(),
+            "read_ms": log.times["read_time"].to_json(),
+            "write_ms": log.times["write_time"].to_json(),
+            "age_ms": log.times["age"].to_json(),
+            "missed_deadlines": log.late,
             "guard": dict(self.activations),
         }
 
@@ -76,9 +78,9 @@ class ControlLoop:
     """Runs an actor on a robot.
 
     At every tick: read; the guard admits the observation or not; the actor acts; the guard limits
-    the action; write. Where the guard says no, its fallback is written; where there is nothing to
-    fall back on, the robot is told to stop. Nothing is allocated for keeping but what the actor
-    and the robot allocate.
+    the action; write. Where the guard says no, its fallback is written, and the actor sees the
+    newest finite observation all the same, so that its history has one per tick; where there is
+    nothing to fall back on, the robot is told to stop.
 
     Args:
         robot: Connected.
@@ -124,6 +126,7 @@ class ControlLoop:
                 episode = self._episode(number, seed, max_ticks, log)
             finally:
                 self._robot.stop()
+                log.end_episode(self._clock.period)
             report.episodes.append(episode)
             on_episode(episode)
         report.activations = self._guard.counts
@@ -131,10 +134,15 @@ class ControlLoop:
 
     def _episode(self, number: int, seed: int, max_ticks: int, log: TickLog) -> EpisodeReport:
         robot, actor, guard, clock = self._robot, self._actor, self._guard, self._clock
-        present = robot.reset(seed)
+        start = robot.reset(seed)
         actor.reset(seed)
-        guard.reset(present)
-        success = ended = late = False
+        if start is None:
+            guard.reset()
+        else:
+            guard.reset(start.command, start.velocity)
+        success: bool | None = None
+        newest_finite: Observation | None = None
+        ended = late = False
         ticks = 0
         clock.start()
         while ticks < max_ticks and not ended and not self._stopped():
@@ -142,17 +150,24 @@ class ControlLoop:
             reading = robot.read(started)
             read = clock.now()
             age = read - reading.measured
-            if guard.admit(reading.observation, age, late):
+            admitted = guard.admit(reading.observation, age, late)
+            if Activation.OBSERVATION_NOT_FINITE not in guard.flags:
+                newest_finite = reading.observation
+            if admitted:
                 command = guard.limit(actor.act(reading.observation, started).action)
             else:
                 command = guard.hold()
                 actor.flush()
+                if newest_finite is not None:
+                    actor.observe(newest_finite)
             acted = clock.now()
             if command is None:
                 robot.stop()
             else:
                 status = robot.write(command)
-                success, ended = success or status.success, status.ended
+                if status.success is not None:
+                    success = bool(success or status.success)
+                ended = status.ended
             log.append(
                 *(number, started, age, read - started, acted - read, clock.now() - acted),
                 *(late, int(guard.flags), np.nan if command is None else command),

@@ -1,7 +1,8 @@
-"""A policy from wherever it lies: a run of training or an exported file."""
+"""A policy from wherever it lies, a run or an exported file, and the task that it acts on."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,17 +47,70 @@ def load_run(path: Path) -> Policy:
 
 
 @dataclass(frozen=True)
+class TaskForPolicy:
+    """How to make the task that a policy is to act on.
+
+    Attributes:
+        task: Gymnasium id.
+        options: Keyword arguments for the environment.
+        rate: Control rate in Hz that the demonstrations stated for this very task, which may
+            correct what the environment states (None: it is another task).
+    """
+
+    task: str
+    options: dict[str, Any]
+    rate: float | None
+
+    @classmethod
+    def choose(
+        cls, policy: Spec, where: Path, task: str, options: Mapping[str, Any]
+    ) -> TaskForPolicy:
+        """By default the task that the policy was trained on, with the options of then.
+
+        Args:
+            policy: What it was trained on.
+            where: Its path, for the message.
+            task: Gymnasium id that the person gave (empty: none).
+            options: Options that the person gave; they go before those of the training.
+
+        Raises:
+            UserError: Neither the person nor the policy names a task.
+        """
+        task = task or policy.task
+        if not task:
+            raise UserError(f"{where} was trained on data that names no task; give --task")
+        if task != policy.task:
+            return cls(task, dict(options), None)
+        chosen = {**policy.task_options, **options}
+        return cls(task, chosen, policy.rate if chosen == policy.task_options else None)
+
+
+@dataclass(frozen=True)
 class PolicyOnTask:
-    """Makes a task and a policy that fits it; picklable, so that each worker makes its own."""
+    """Makes a task and a policy that fits it; picklable, so that each worker makes its own.
+
+    Attributes:
+        policy: A run's folder or an .onnx file.
+        task: Gymnasium id (empty: the one that it was trained on).
+        options: Keyword arguments for the environment, before those of the training.
+        render_mode: ``rgb_array`` to film it.
+    """
 
     policy: Path
-    task: str
+    task: str = ""
     options: dict[str, Any] = field(default_factory=dict)
     render_mode: RenderMode | None = None
 
     def __call__(self) -> tuple[TaskEnv, Actor]:
-        """The world and the actor."""
+        """The world and the actor.
+
+        Raises:
+            UserError: One of them cannot be made, or they do not fit.
+        """
         actor, spec = load_actor(self.policy)
-        env = make_env(self.task, self.options, render_mode=self.render_mode)
+        chosen = TaskForPolicy.choose(spec, self.policy, self.task, self.options)
+        env = make_env(chosen.task, chosen.options, render_mode=self.render_mode, rate=chosen.rate)
+        if env.stated_rate is None:
+            env.spec = env.spec.with_rate(spec.rate)
         check_policy_fits(spec, env.spec, str(self.policy))
         return env, actor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
-    from exports.robots.base import Capabilities
-    from ilrobot.control.contract import Contract
+    from exports.robots.base import Capabilities, Robot
+    from exports.runtime.loop import EpisodeReport, LoopReport
+    from exports.runtime.process import StopSignals
+    from exports.runtime.session import OnnxPolicy
+    from exports.runtime.tick_file import TickFile
 
 #: Length of an episode on a robot that has no time limit of its own.
 EPISODE_SECONDS = 60.0
@@ -30,14 +33,15 @@ class Deploy:
     policy: Path
     """File that ilrobot export wrote."""
 
-    robot: Literal["mujoco", "pybullet"] = "mujoco"
-    """The physics engine that stands in for the robot."""
+    robot: Literal["mujoco", "pybullet"] | None = None
+    """The physics engine that stands in for the robot, where the task has a choice; by default the
+    one that the policy was trained on."""
 
     task: str = ""
     """Gymnasium id; by default the task that the policy was trained on."""
 
     rate: float | None = None
-    """Control rate in Hz; by default the one that the policy was trained at."""
+    """Control rate in Hz, for a task that states none; by default the one trained at."""
 
     episodes: int = 1
     """How many episodes, each from a seed of its own."""
@@ -53,66 +57,43 @@ class Deploy:
 
     def run(self) -> int:
         """Run the loop and print what it came to."""
-        from exports.robots.gymnasium_robot import simulated_robot
-        from exports.runtime.loop import ControlLoop
-        from exports.runtime.process import StopSignals, quiet_collector, torch_imported
+        from exports.runtime.process import StopSignals, torch_imported
         from exports.runtime.session import OnnxPolicy
-        from exports.runtime.tick_log import TickLog
-        from ilrobot.cli.output import console, print_json
-        from ilrobot.control.clock import RealTimeClock
-        from ilrobot.control.guard import Guard
-        from ilrobot.spec import check_policy_fits
+        from exports.runtime.tick_file import TickFile
+        from exports.runtime.tick_log import row_type
+        from ilrobot.cli.output import print_json
 
         self._check()
         policy = OnnxPolicy(self.policy)
         policy.verify()  # on this very machine; it also warms the caches for the first tick
-        contract = policy.contract
-        robot = simulated_robot(self.robot, self._task(contract), _options(self, contract))
-        try:
+        with ExitStack() as stack:
+            robot = self._robot(policy)
+            stack.callback(robot.close)
             capabilities = robot.connect()
-            check_policy_fits(policy.spec, capabilities.spec, str(self.policy))
-            rate = self.rate or contract.spec.rate
-            max_ticks = _episode_ticks(capabilities, rate)
-            log = TickLog(self.episodes * max_ticks, policy.spec.action.shape)
-            with StopSignals() as signals, quiet_collector():
-                console.print(f"running at {rate:g} Hz on {self.robot}; Ctrl-C stops the robot")
-                loop = ControlLoop(
-                    robot,
-                    policy.actor(),
-                    Guard(contract, rate),
-                    RealTimeClock(rate),
-                    stopped=lambda: bool(signals),
-                )
-                report = loop.run(
-                    range(self.seed, self.seed + self.episodes),
-                    max_ticks=max_ticks,
-                    log=log,
-                    on_episode=lambda episode: console.print(
-                        f"episode {episode.seed}: {'success' if episode.success else 'no success'}"
-                        f" after {episode.ticks} ticks"
-                    ),
-                )
-        finally:
-            robot.close()
-        summary = {
-            **report.to_json(),
-            "policy": str(self.policy),
-            "robot": self.robot,
-            "task": capabilities.spec.task,
-            "judges_success": capabilities.judges_success,
-            "stopped_by": signals.received.name if signals.received else None,
-            "torch_imported": torch_imported(),
-        }
-        _print_summary(summary)
-        if self.log is not None:
-            log.save(self.log, period=1.0 / rate)
-        if self.json:
-            print_json(summary)
-        return signals.exit_code
+            rate = self._rate(policy, capabilities)
+            file = None
+            if self.log is not None:
+                file = stack.enter_context(TickFile(self.log, row_type(policy.spec.action.shape)))
+                stack.callback(file.save, period=1.0 / rate)  # also where the robot breaks
+            signals = stack.enter_context(StopSignals())
+            report = self._loop(policy, robot, capabilities, rate, file, signals)
+            summary = {
+                **report.to_json(),
+                "policy": str(self.policy),
+                "robot": capabilities.name,
+                "task": capabilities.spec.task,
+                "stopped_by": signals.received.name if signals.received else None,
+                "torch_imported": torch_imported(),
+            }
+            _print_summary(summary)
+            if self.json:
+                print_json(summary)
+            return signals.exit_code
 
     def _check(self) -> None:
-        if self.episodes < 1 or self.seed < 0:
-            raise UserError("--episodes must be at least 1 and --seed at least 0")
+        from ilrobot.cli.seeds import check_seeds
+
+        check_seeds(self.episodes, self.seed)
         if self.rate is not None and not (math.isfinite(self.rate) and self.rate > 0):
             raise UserError(f"--rate must be a positive number of Hz, not {self.rate}")
         if not self.policy.exists():
@@ -122,31 +103,83 @@ class Deploy:
                 f"{self.policy} is a folder; a robot runs the .onnx file that "
                 f"`ilrobot export --policy {self.policy} --output FILE.onnx` writes"
             )
+        if self.log is not None and self.log.suffix != ".npz":
+            raise UserError(f"--log must end in .npz, not '{self.log.name}'")
 
-    def _task(self, contract: Contract) -> str:
-        task = self.task or contract.spec.task
-        if not task:
-            raise UserError(f"{self.policy} was trained on data that names no task; give --task")
-        return task
+    def _robot(self, policy: OnnxPolicy) -> Robot:
+        from exports.robots.gymnasium_robot import simulated_robot
+        from ilrobot.cli.actors import TaskForPolicy
+
+        chosen = TaskForPolicy.choose(policy.spec, self.policy, self.task, {})
+        return simulated_robot(chosen.task, chosen.options, engine=self.robot, rate=chosen.rate)
+
+    def _rate(self, policy: OnnxPolicy, capabilities: Capabilities) -> float:
+        """The rate of the loop, once it is sure that policy and robot fit.
+
+        Raises:
+            UserError: They do not, or the robot does not run at the rate that was asked for.
+        """
+        from ilrobot.spec import RATE_TOLERANCE, check_policy_fits
+
+        wanted, spec = self.rate or policy.spec.rate, capabilities.spec
+        if capabilities.any_rate:
+            check_policy_fits(policy.spec, spec.with_rate(policy.spec.rate), str(self.policy))
+            return wanted
+        check_policy_fits(policy.spec, spec, str(self.policy))
+        if not math.isclose(wanted, spec.rate, rel_tol=RATE_TOLERANCE):
+            raise UserError(
+                f"--rate {wanted:g}: {capabilities.name} runs at {spec.rate:g} Hz and at no "
+                "other rate; leave out --rate"
+            )
+        return spec.rate
+
+    def _loop(
+        self,
+        policy: OnnxPolicy,
+        robot: Robot,
+        capabilities: Capabilities,
+        rate: float,
+        file: TickFile | None,
+        signals: StopSignals,
+    ) -> LoopReport:
+        from exports.runtime.loop import ControlLoop
+        from exports.runtime.process import quiet_collector
+        from exports.runtime.tick_log import TickLog
+        from ilrobot.cli.output import console
+        from ilrobot.control.clock import RealTimeClock
+        from ilrobot.control.guard import Guard
+
+        log = TickLog(policy.spec.action.shape, None if file is None else file.write)
+        loop = ControlLoop(
+            robot,
+            policy.actor(),
+            Guard(policy.contract, rate),
+            RealTimeClock(rate),
+            stopped=lambda: bool(signals),
+        )
+        with quiet_collector():
+            console.print(f"running {capabilities.name} at {rate:g} Hz; Ctrl-C stops it")
+            return loop.run(
+                range(self.seed, self.seed + self.episodes),
+                max_ticks=capabilities.time_limit or math.ceil(EPISODE_SECONDS * rate),
+                log=log,
+                on_episode=lambda episode: console.print(_words(episode)),
+            )
 
 
-def _options(verb: Deploy, contract: Contract) -> Mapping[str, Any]:
-    """The options that the policy was trained with, where it is the same task."""
-    return contract.spec.task_options if verb.task in ("", contract.spec.task) else {}
-
-
-def _episode_ticks(capabilities: Capabilities, rate: float) -> int:
-    return capabilities.time_limit or math.ceil(EPISODE_SECONDS * rate)
+def _words(episode: EpisodeReport) -> str:
+    ends = {True: "success", False: "no success", None: "over"}
+    end = ends[episode.success] if episode.ended else "stopped"
+    return f"episode {episode.seed}: {end} after {episode.ticks} ticks"
 
 
 def _print_summary(summary: dict[str, Any]) -> None:
     if summary["stopped_by"]:
         print(f"stopped by {summary['stopped_by']}")
-    episodes = summary["episodes"]
-    if summary["judges_success"]:
-        print(f"success           {summary['successes']} of {episodes} episodes")
+    if summary["judged"]:
+        print(f"success           {summary['successes']} of {summary['judged']} episodes")
     else:
-        print(f"episodes          {episodes} (the task judges no success)")
+        print(f"episodes          {summary['episodes']} (nobody judges success)")
     if summary["measured_rate"] is not None:
         print(
             f"rate              {summary['measured_rate']:.3f} Hz of {summary['rate']:g} Hz, "

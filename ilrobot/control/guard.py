@@ -64,13 +64,17 @@ class Guard:
         self._counts = dict.fromkeys(Activation, 0)
         self.flags = NOTHING
 
-    def reset(self, present: NDArray[Any] | None = None) -> None:
-        """Begin an episode from rest; the counts go on.
+    def reset(
+        self, present: NDArray[Any] | None = None, velocity: NDArray[Any] | None = None
+    ) -> None:
+        """Begin an episode; the counts go on.
 
         Args:
             present: The command that the robot holds now (None: not known).
+            velocity: How fast that command moves, in the action's units per second (None: it is at
+                rest).
         """
-        self._limiter.reset(present)
+        self._limiter.reset(present, velocity)
 
     @property
     def counts(self) -> dict[str, int]:

@@ -46,12 +46,12 @@ def greatest_step(distance: float, braking: float) -> float:
     solves that for d, with the least m whose own greatest cover α·m(m+1)/2 reaches the distance.
 
     Args:
-        distance: How far it may move altogether; nothing if it is not positive.
+        distance: How far it may move altogether (may be inf); nothing if it is not positive.
         braking: By how much a step may be shorter than the one before it, α (may be inf).
     """
     if distance <= 0 or braking <= 0:
         return 0.0
-    if distance <= braking:
+    if distance <= braking or math.isinf(distance):
         return distance
     steps = math.ceil((math.sqrt(1.0 + 8.0 * distance / braking) - 1.0) / 2.0)
     return distance / steps + braking * (steps - 1) / 2.0
@@ -73,6 +73,7 @@ class CommandLimiter:
     """
 
     def __init__(self, limits: Limits, rate: float) -> None:
+        self._rate = rate
         self._absolute = np.array([mode == "absolute" for mode in limits.mode])
         self._absolute_mask = self._absolute.astype(np.float64)
         self._low, self._high = _inward(limits.low, -1), _inward(limits.high, 1)
@@ -93,15 +94,19 @@ class CommandLimiter:
         self._command = np.zeros(size, dtype=np.float32)
         self._started = False
 
-    def reset(self, present: NDArray[Any] | None = None) -> None:
-        """Begin from rest.
+    def reset(
+        self, present: NDArray[Any] | None = None, velocity: NDArray[Any] | None = None
+    ) -> None:
+        """Begin from what the robot does now, so that its first command neither jumps nor jerks.
 
         Args:
             present: The command that the robot holds now, in the action's units. Without it the
                 first absolute command is limited in position alone, for want of a start.
+            velocity: How fast that command moves now, in units/s; of a delta element its
+                displacement per second (None: at rest).
         """
         self._base[:] = 0.0
-        self._last_step[:] = 0.0
+        self._last_step[:] = 0.0 if velocity is None else np.asarray(velocity) / self._rate
         self._started = present is not None or not self._absolute.any()
         if present is not None:
             np.multiply(present, self._absolute, out=self._base)
@@ -200,7 +205,9 @@ class ChoiceLimiter:
         self._choices = choices
         self._command = np.zeros((), dtype=np.int64)
 
-    def reset(self, present: NDArray[Any] | None = None) -> None:
+    def reset(
+        self, present: NDArray[Any] | None = None, velocity: NDArray[Any] | None = None
+    ) -> None:
         """Begin; before the first action, hold means `present`, or action 0."""
         self._command[()] = 0 if present is None else present
 

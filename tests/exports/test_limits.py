@@ -18,6 +18,12 @@ def test_absolute_targets_are_limited_by_what_was_demonstrated():
     assert limits.velocity[1] > 0  # what never moved may still be rounded
 
 
+def test_an_absolute_target_may_reach_its_greatest_velocity_in_one_tick():
+    ramp = np.array([[0.0, 0.0], [0.1, 0.0], [0.2, 0.0], [0.3, 0.0]])
+    limits = derive_limits(ABSOLUTE, [ramp])
+    np.testing.assert_allclose(limits.acceleration[0] / RATE**2, limits.velocity[0] / RATE)
+
+
 def test_nothing_is_derived_across_episodes():
     apart = [np.zeros((3, 2)), np.ones((3, 2))]
     together = derive_limits(ABSOLUTE, [np.concatenate(apart)])

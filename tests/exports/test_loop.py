@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from exports.robots.base import Capabilities, Reading, Status
+from exports.robots.base import Capabilities, Motion, Reading, Status
 from exports.runtime.loop import ControlLoop
 from exports.runtime.tick_log import TickLog
 from ilrobot.actors import Actor, Decision, Source
@@ -23,12 +23,12 @@ class FakeRobot:
         self.written, self.stops, self.resets = [], 0, []
 
     def connect(self):
-        return Capabilities(ABSOLUTE, judges_success=True, time_limit=self._length)
+        return Capabilities("fake", ABSOLUTE, any_rate=True, time_limit=self._length)
 
     def reset(self, seed):
         self.resets.append(seed)
         self._tick = 0
-        return np.zeros(2)
+        return Motion(np.zeros(2))
 
     def read(self, now):
         fault = self._fault(self._tick)
@@ -74,9 +74,12 @@ class LateClock(SimulatedClock):
 
 def run(robot, actor, clock=None, seeds=(0,), stopped=lambda: False, max_ticks=100):
     guard = Guard(ABSOLUTE_CONTRACT)
-    log = TickLog(1000, (2,))
+    kept = []
+    log = TickLog((2,), lambda rows: kept.append(rows.copy()))
     loop = ControlLoop(robot, actor, guard, clock or SimulatedClock(RATE), stopped=stopped)
-    return loop.run(seeds, max_ticks=max_ticks, log=log)
+    report = loop.run(seeds, max_ticks=max_ticks, log=log)
+    report.rows = np.concatenate(kept)
+    return report
 
 
 def at(ticks, **fault):
@@ -84,7 +87,7 @@ def at(ticks, **fault):
 
 
 def flags(report):
-    return [Activation(int(bits)) for bits in report.log.column("activations")]
+    return [Activation(int(bits)) for bits in report.rows["activations"]]
 
 
 def test_an_ordinary_run():
@@ -118,7 +121,7 @@ def test_a_frozen_sensor_stops_the_arm():
     assert stale[6:].all()
     assert not stale[:5].any()
     assert np.ptp(np.array(robot.written)[-5:]) == 0
-    assert report.log.column("age")[10] > 0.3
+    assert report.rows["age"][10] > 0.3
 
 
 def test_an_action_of_nan_is_never_written():
@@ -137,7 +140,7 @@ def test_limits_hold_in_what_is_written():
     assert np.abs(steps).max() <= 0.5 + 1e-6
     assert np.abs(np.diff(steps, axis=0)).max() <= 0.2 + 1e-6
     assert report.activations["position_limited"] == 40
-    np.testing.assert_array_equal(report.log.column("command"), written[1:])
+    np.testing.assert_array_equal(report.rows["command"], written[1:])
 
 
 def test_late_ticks_are_counted():
@@ -153,7 +156,7 @@ def test_where_nothing_was_commanded_yet_the_robot_stops():
 
     robot = Unknown(at({0, 1}, state=[math.nan, 0]))
     report = run(robot, Constant(0.1, 0.1), max_ticks=4)
-    assert np.isnan(report.log.column("command")).all(axis=1).tolist() == [True] * 2 + [False] * 2
+    assert np.isnan(report.rows["command"]).all(axis=1).tolist() == [True] * 2 + [False] * 2
     assert robot.stops == 3
     assert len(robot.written) == 2
 
@@ -182,12 +185,56 @@ def test_an_episode_has_a_greatest_length():
     assert not report.episodes[0].success
 
 
-def test_the_log_keeps_what_it_has_room_for(tmp_path):
-    log = TickLog(2, (3,))
-    for tick in range(5):
-        log.append(0, 0.1 * tick, 0.0, 0.0, 0.0, 0.0, False, 0, np.arange(3))
-    assert len(log) == 2
-    log.save(tmp_path / "new" / "log.npz", period=0.1)
-    with np.load(tmp_path / "new" / "log.npz") as kept:
-        np.testing.assert_array_equal(kept["command"], [[0, 1, 2], [0, 1, 2]])
-        assert kept["period"] == 0.1
+class Remembering(Actor):
+    """Remembers the observations of which its history is made."""
+
+    def __init__(self):
+        self.history = []
+
+    def act(self, observation, now):
+        self.observe(observation)
+        return Decision(np.zeros(2, np.float32), Source.POLICY)
+
+    def observe(self, observation):
+        self.history.append(float(observation["observation.state"][0]))
+
+
+def test_the_history_has_one_observation_per_tick_also_where_the_fallback_acts():
+    faults = {
+        3: {"state": [3, 0], "age": 1.0},  # stale
+        5: {"state": [math.nan, 0]},
+        6: {"state": [math.nan, 0], "age": 1.0},
+    }
+    robot = FakeRobot(lambda tick: faults.get(tick, {"state": [tick, 0]}), length=9)
+    actor = Remembering()
+    run(robot, actor)
+    assert actor.history == [0, 1, 2, 3, 4, 4, 4, 7, 8]
+
+
+def test_before_any_finite_observation_there_is_nothing_to_remember():
+    actor = Remembering()
+    run(FakeRobot(at({0, 1}, state=[math.nan, 0])), actor)
+    assert len(actor.history) == 8
+
+
+def test_a_robot_that_moves_is_not_jerked():
+    class Moving(FakeRobot):
+        def reset(self, seed):
+            super().reset(seed)
+            return Motion(np.array([0.0, 0.0]), np.array([4.0, -4.0]))
+
+    robot = Moving()
+    run(robot, Constant(0.0, 0.0))
+    # 0.4 a tick at first, 0.2 less with each: the target passes 0 and comes back.
+    np.testing.assert_allclose(np.array(robot.written)[:3], [[0.2, -0.2]] * 2 + [[0, 0]], atol=1e-6)
+
+
+def test_where_nobody_judges_there_is_no_success_to_count():
+    class Silent(FakeRobot):
+        def write(self, command):
+            return Status(ended=super().write(command).ended)
+
+    result = run(Silent(), Constant(0.1, 0.1)).to_json()
+    assert (result["episodes"], result["judged"], result["successes"]) == (1, 0, None)
+    assert result["success_rate"] is None
+    assert result["episode_results"][0]["success"] is None

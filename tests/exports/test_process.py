@@ -29,11 +29,11 @@ TASK = "ilrobot/PointPath-v0"
 def run_folder(tmp_path_factory):
     """A policy that was trained, for a moment, on a recorded dataset."""
     folder = tmp_path_factory.mktemp("deploy")
-    env = make_env(TASK)
+    env = make_env(TASK, {"max_episode_steps": 20})
     recorder = MemoryRecorder(env.spec)
     actor = ScriptedActor(make_expert(env.env), env)
     for seed in range(2):
-        rollout(env, actor, seed=seed, recorder=recorder, max_steps=40)
+        rollout(env, actor, seed=seed, recorder=recorder)
     episodes = [
         Episode(replace(episode.info, outcome=Outcome.SUCCESS), episode.columns)
         for episode in recorder.episodes
@@ -103,14 +103,14 @@ def test_an_export_that_cannot_begin(run_folder, tmp_path, capsys, arguments, wo
 
 def test_deploy_runs_in_real_time_without_torch(policy_file, tmp_path):
     log = tmp_path / "ticks.npz"
-    process = deploy("--policy", policy_file, "--rate", 1000, "--episodes", 1, "--log", log)
+    process = deploy("--policy", policy_file, "--rate", 10, "--episodes", 1, "--log", log)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     result = json.loads(out.splitlines()[-1])
     assert result["torch_imported"] is False
-    assert (result["task"], result["rate"], result["episodes"]) == (TASK, 1000.0, 1)
+    assert (result["task"], result["rate"], result["episodes"]) == (TASK, 10.0, 1)
     assert result["stopped_by"] is None
-    assert result["ticks"] == result["episode_results"][0]["ticks"] > 0
+    assert result["ticks"] == result["episode_results"][0]["ticks"] == 20  # as it was trained
     for key in ("period_error_ms", "latency_ms", "read_ms", "write_ms"):
         assert set(result[key]) == {"p50", "p99", "p99.9", "max"}
     with np.load(log) as ticks:
@@ -119,14 +119,19 @@ def test_deploy_runs_in_real_time_without_torch(policy_file, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_the_robot_and_the_summary_is_printed(policy_file, number):
-    process = deploy("--policy", policy_file, "--rate", 100, "--episodes", 50)
-    assert any(line.startswith("running at 100 Hz") for line in iter(process.stderr.readline, ""))
+def test_a_signal_stops_the_robot_and_the_summary_is_printed(policy_file, tmp_path, number):
+    log = tmp_path / "ticks.npz"
+    process = deploy("--policy", policy_file, "--episodes", 1_000_000, "--log", log)
+    assert any(
+        line.startswith(f"running {TASK} at 10 Hz") for line in iter(process.stderr.readline, "")
+    )
     process.send_signal(number)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 128 + number, err
     result = json.loads(out.splitlines()[-1])
     assert result["stopped_by"] == number.name
+    with np.load(log) as ticks:
+        assert len(ticks["start"]) == result["ticks"]
 
 
 @pytest.mark.parametrize(
@@ -134,8 +139,16 @@ def test_a_signal_stops_the_robot_and_the_summary_is_printed(policy_file, number
     [
         (("--policy", "{file}", "--task", "ilrobot/Junction-v0"), "in the policy but"),
         (("--policy", "{file}", "--robot", "pybullet"), "no option 'engine'"),
+        (("--policy", "{file}", "--robot", "mujoco"), "no option 'engine'"),
         (("--policy", "{file}", "--rate", "0"), "--rate must be"),
-        (("--policy", "{file}", "--episodes", "0"), "--episodes"),
+        (("--policy", "{file}", "--rate", "40"), "runs at 10 Hz and at no other rate"),
+        (("--policy", "{file}", "--episodes", "0"), "--episodes must be from 1 to 1,000,000"),
+        (("--policy", "{file}", "--episodes", "-3"), "--episodes"),
+        (("--policy", "{file}", "--episodes", "1000000000"), "--episodes"),
+        (("--policy", "{file}", "--seed", "-1"), "--seed must be from 0"),
+        (("--policy", "{file}", "--seed", "99999999999999999999"), "--seed"),
+        (("--policy", "{file}", "--log", "{file}/ticks.npz"), "nothing has moved"),
+        (("--policy", "{file}", "--log", "ticks.csv"), "must end in .npz"),
         (("--policy", "{folder}/run"), "ilrobot export"),
         (("--policy", "{folder}/none.onnx"), "no policy at"),
         (("--policy", "{folder}/run/policy.pt"), "no ONNX model"),

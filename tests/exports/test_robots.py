@@ -1,5 +1,6 @@
 """Simulated robots behind the robot protocol."""
 
+import gymnasium
 import numpy as np
 import pytest
 
@@ -9,11 +10,13 @@ from ilrobot.errors import UserError
 
 
 def test_an_environment_as_a_robot():
-    robot = simulated_robot("mujoco", "ilrobot/PointPath-v0", {})
+    robot = simulated_robot("ilrobot/PointPath-v0", {})
     capabilities = robot.connect()
     env = make_env("ilrobot/PointPath-v0")
     assert capabilities.spec == env.spec
     assert capabilities.time_limit == env.time_limit
+    assert capabilities.name == "ilrobot/PointPath-v0"
+    assert not capabilities.any_rate
     robot.reset(3)
     expected = env.reset(3)
     reading = robot.read(12.5)
@@ -35,9 +38,11 @@ def test_an_environment_as_a_robot():
 
 @pytest.mark.parametrize("engine", ["mujoco", "pybullet"])
 def test_the_panda_on_either_engine(engine):
-    robot = simulated_robot(engine, "ilrobot/PandaLift-v0", {"engine": "mujoco"})
-    spec = robot.connect().spec
+    robot = simulated_robot("ilrobot/PandaLift-v0", {"engine": "mujoco"}, engine=engine)
+    capabilities = robot.connect()
+    spec = capabilities.spec
     assert spec.task_options["engine"] == engine
+    assert capabilities.name == f"ilrobot/PandaLift-v0 on {engine}"
     robot.reset(0)
     command = np.zeros(spec.action.shape, np.float32)
     assert not robot.write(command).ended
@@ -45,14 +50,46 @@ def test_the_panda_on_either_engine(engine):
     robot.close()
 
 
-def test_a_task_without_a_choice_of_engine_does_not_run_on_another():
+@pytest.mark.parametrize(
+    ("options", "engine"), [({"engine": "pybullet"}, "pybullet"), ({}, "mujoco")]
+)
+def test_the_engine_is_that_of_the_training_or_the_tasks_own(options, engine):
+    robot = simulated_robot("ilrobot/PandaReach-v0", options)
+    assert robot.connect().name == f"ilrobot/PandaReach-v0 on {engine}"
+    robot.close()
+
+
+@pytest.mark.parametrize("engine", ["mujoco", "pybullet"])
+def test_a_task_without_a_choice_of_engine_takes_none(engine):
     with pytest.raises(UserError, match="no option 'engine'"):
-        simulated_robot("pybullet", "ilrobot/PointPath-v0", {})
+        simulated_robot("ilrobot/PointPath-v0", {}, engine=engine)
+
+
+def test_an_environment_that_states_no_rate_takes_any():
+    def unstated(**_):
+        env = gymnasium.make("CartPole-v1").unwrapped
+        env.metadata = {"render_modes": []}
+        return env
+
+    gymnasium.register("test/Unstated-v0", unstated)
+    try:
+        capabilities = simulated_robot("test/Unstated-v0", {}).connect()
+    finally:
+        gymnasium.registry.pop("test/Unstated-v0")
+    assert capabilities.any_rate
+
+
+def test_success_is_unknown_until_the_environment_judges():
+    robot = simulated_robot("CartPole-v1", {})
+    robot.connect()
+    robot.reset(0)
+    assert robot.write(np.array(0)).success is None
+    robot.close()
 
 
 def test_an_unknown_task_is_told():
     with pytest.raises(UserError, match="PandaLift"):
-        simulated_robot("pybullet", "ilrobot/PandaLfit-v0", {})
+        simulated_robot("ilrobot/PandaLfit-v0", {}, engine="pybullet")
 
 
 def test_a_robot_that_was_not_connected():

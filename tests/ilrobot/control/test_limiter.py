@@ -26,6 +26,11 @@ def limiter(mode="absolute", velocity=5.0, acceleration=20.0, low=-1.0, high=1.0
     return made
 
 
+def test_a_target_without_a_position_limit_still_has_the_others():
+    made = limiter(low=-math.inf, high=math.inf)
+    np.testing.assert_allclose(drive(made, [9.0] * 4), [0.2, 0.6, 1.1, 1.6], atol=1e-6)
+
+
 def drive(made, targets):
     """The commands for some targets, as plain numbers."""
     return [float(made.limit(np.array([t], np.float32))[0][0]) for t in targets]
@@ -117,7 +122,10 @@ def test_limits_are_never_rounded_outwards():
 
 @pytest.mark.parametrize(
     ("distance", "braking", "step"),
-    [(0.0, 1.0, 0.0), (-1.0, 1.0, 0.0), (0.5, 1.0, 0.5), (3.0, 1.0, 2.0), (6.0, 1.0, 3.0)],
+    [
+        *((0.0, 1.0, 0.0), (-1.0, 1.0, 0.0), (0.5, 1.0, 0.5), (3.0, 1.0, 2.0), (6.0, 1.0, 3.0)),
+        (math.inf, 1.0, math.inf),
+    ],
 )
 def test_greatest_step(distance, braking, step):
     assert greatest_step(distance, braking) == pytest.approx(step)
@@ -144,12 +152,18 @@ values = st.one_of(st.floats(width=32), st.floats(-2.0, 2.0, width=32))
     velocity=st.floats(0.01, 100.0),
     acceleration=st.floats(0.01, 1000.0),
     start=st.floats(-1.0, 1.0),
+    moving=st.floats(-1.0, 1.0),
     wanted=st.lists(st.one_of(values, st.none()), max_size=60),
 )
-def test_no_limit_is_exceeded_whatever_comes_in(mode, span, velocity, acceleration, start, wanted):
+def test_no_limit_is_exceeded_whatever_comes_in(
+    mode, span, velocity, acceleration, start, moving, wanted
+):
     made = CommandLimiter(Limits((mode,), (-span,), (span,), (velocity,), (acceleration,)), RATE)
-    made.reset(np.array([start * span]))
-    previous, last_step = (start * span, 0.0) if mode == "absolute" else (0.0, 0.0)
+    # As fast as it may be and still stop before its limit.
+    room = span - start * span * np.sign(moving) if mode == "absolute" else math.inf
+    step = moving * min(velocity / RATE, greatest_step(room, acceleration / RATE**2), span)
+    made.reset(np.array([start * span]), np.array([step * RATE]))
+    previous, last_step = (start * span if mode == "absolute" else 0.0), step
     rounding = 1e-5 * (1 + span)
     for value in wanted:
         command, activation = (
@@ -164,6 +178,23 @@ def test_no_limit_is_exceeded_whatever_comes_in(mode, span, velocity, accelerati
         assert abs(step) <= velocity / RATE + rounding
         assert abs(step - last_step) <= acceleration / RATE**2 + rounding
         previous, last_step = now, step
+
+
+def test_a_moving_target_is_braked_from_the_speed_it_has():
+    made = limiter(velocity=10.0, low=-10.0, high=10.0)
+    made.reset(np.zeros(1), np.array([8.0]))  # 0.8 a tick
+    np.testing.assert_allclose(drive(made, [0.0] * 2), [0.6, 1.0], atol=1e-6)
+    made.reset(np.zeros(1), np.array([8.0]))
+    np.testing.assert_allclose([made.hold()[0] for _ in range(5)], [0.6, 1, 1.2, 1.2, 1.2])
+
+
+def test_a_delta_that_is_under_way_goes_on():
+    made = limiter(mode="delta", velocity=10.0)
+    made.reset(np.zeros(1), np.array([8.0]))
+    command, activation = made.limit(np.array([0.9], np.float32))
+    assert (command[0], activation) == (np.float32(0.9), NOTHING)
+    made.reset(np.zeros(1))
+    assert made.limit(np.array([0.9], np.float32))[1] == Activation.ACCELERATION_LIMITED
 
 
 def test_choices():
