@@ -18,6 +18,9 @@ Semantics = Literal["absolute", "delta", "discrete", "unknown"]
 #: A dimension with this unit is an angle that wraps; policies see its sine and cosine instead.
 ANGLE_UNIT = "rad"
 
+#: Control rate in Hz where nobody states one.
+DEFAULT_RATE = 10.0
+
 #: Two rates count as the same within this share: a period is measured no better.
 RATE_TOLERANCE = 1e-3
 
