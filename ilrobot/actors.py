@@ -55,6 +55,22 @@ class Decision:
     input_time: float | None = None
 
 
+@dataclass(frozen=True)
+class ControlSummary:
+    """How an episode was shared between a novice and an expert.
+
+    Attributes:
+        switches: How often control changed hands.
+        expert_steps: Steps at which the expert acted.
+        expert_queries: Actions that the expert gave, executed or not: what its labour is measured
+            by.
+    """
+
+    switches: int
+    expert_steps: int
+    expert_queries: int
+
+
 class Actor(ABC):
     """Chooses one action per tick."""
 
@@ -75,6 +91,10 @@ class Actor(ABC):
 
     def flush(self) -> None:  # noqa: B027
         """Forget planned actions, not observations: control has changed hands."""
+
+    def control_summary(self) -> ControlSummary | None:
+        """How control was shared since the reset (None: it was not shared)."""
+        return None
 
 
 class Scripted(Protocol):

@@ -7,6 +7,7 @@ leaves behind ends in `PART` and holds nothing that anybody was told is kept.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ from typing import Any
 
 #: How the name of a file that is still being written ends.
 PART = ".part"
+
+#: What file systems without hard links answer, e.g. exFAT.
+_NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
 @contextlib.contextmanager
@@ -31,7 +35,7 @@ def replacing(path: Path) -> Iterator[Path]:
         OSError: The disk is full, the folder cannot be written, `path` is a folder.
     """
     make_folder(path.parent)
-    part = path.with_name(f"{path.name}.{os.getpid()}{PART}")
+    part = _part(path)
     try:
         yield part
         _sync(part, os.O_RDWR)
@@ -46,11 +50,32 @@ def replacing(path: Path) -> Iterator[Path]:
 def write_bytes(path: Path, content: bytes) -> None:
     """Replace a file by these bytes; see `replacing`."""
     with replacing(path) as part:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        _write(part, content)
+
+
+def write_new_bytes(path: Path, content: bytes) -> None:
+    """Put a file of these bytes where none stands yet, whole or not at all.
+
+    Raises:
+        FileExistsError: Something stands there; it stays as it is.
+        OSError: The disk is full, the folder cannot be written.
+    """
+    make_folder(path.parent)
+    part = _part(path)
+    try:
+        _write(part, content)
+        _sync(part, os.O_RDWR)
         try:
-            write_fully(descriptor, content)
-        finally:
-            os.close(descriptor)
+            os.link(part, path)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            if path.exists():
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path) from error
+            part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    sync_folder(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -85,6 +110,18 @@ def make_folder(path: Path) -> None:
 def sync_folder(path: Path) -> None:
     """Flush the names in a folder to the disk, so that a rename outlives a power cut."""
     _sync(path, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(f"{path.name}.{os.getpid()}{PART}")
+
+
+def _write(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        write_fully(descriptor, content)
+    finally:
+        os.close(descriptor)
 
 
 def _sync(path: Path, flags: int) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ilrobot.actors import Actor, Decision, Event, Source
+from ilrobot.actors import Actor, ControlSummary, Decision, Event, Source
 from ilrobot.control.clock import Clock, SimulatedClock
 from ilrobot.data.episode import EpisodeInfo, Judge, Outcome, Recorder
 from ilrobot.env import Step, TaskEnv
@@ -37,6 +37,7 @@ class EpisodeResult:
         interventions: How often a person took over.
         human_steps: Steps at which a person's action was executed while a policy was running.
         missed_deadlines: Ticks that came late (real time only).
+        control: How control was shared (None: one actor had it alone).
     """
 
     seed: int | None
@@ -48,6 +49,7 @@ class EpisodeResult:
     interventions: int
     human_steps: int
     missed_deadlines: int
+    control: ControlSummary | None = None
 
 
 def rollout(
@@ -132,8 +134,9 @@ def rollout(
         missed_deadlines += missed
 
     outcome, judge = _judge(env, declared, success, step)
+    control = actor.control_summary()
     if recorder is not None:
-        recorder.end(outcome, judge)
+        recorder.end(outcome, judge, control)
     return EpisodeResult(
         seed=seed,
         outcome=outcome,
@@ -144,6 +147,7 @@ def rollout(
         interventions=interventions,
         human_steps=human_steps,
         missed_deadlines=missed_deadlines,
+        control=control,
     )
 
 

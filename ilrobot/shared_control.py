@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ilrobot.actors import Action, Actor, Decision, Observation, Source
+from ilrobot.actors import Action, Actor, ControlSummary, Decision, Observation, Source
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,7 @@ class SharedControl(Actor):
         self._novice, self._expert, self._gate = novice, expert, gate
         self._on_decision = on_decision
         self.expert_acting = False
-        self.switches = 0
-        """How often control changed hands since the reset."""
-        self.expert_queries = 0
-        """How many actions the expert gave since the reset: what its labour is measured by."""
+        self._switches = self._expert_steps = self._expert_queries = 0
 
     def reset(self, seed: int | None = None) -> None:
         """Begin an episode with the novice in control."""
@@ -91,7 +88,7 @@ class SharedControl(Actor):
         self._expert.reset(seed)
         self._gate.reset(seed)
         self.expert_acting = False
-        self.switches = self.expert_queries = 0
+        self._switches = self._expert_steps = self._expert_queries = 0
 
     def act(self, observation: Observation, now: float) -> Decision:
         """The action of whom the gate chooses."""
@@ -118,7 +115,8 @@ class SharedControl(Actor):
         label = None if expert is None else expert.human_action
         if takes and label is None:
             label = acting.action
-        self.expert_queries += label is not None
+        self._expert_steps += takes
+        self._expert_queries += label is not None
         decision = Decision(
             acting.action,
             Source.HUMAN if takes else Source.POLICY,
@@ -141,6 +139,10 @@ class SharedControl(Actor):
         self._novice.flush()
         self._expert.flush()
 
+    def control_summary(self) -> ControlSummary:
+        """Switches, steps and queries since the reset."""
+        return ControlSummary(self._switches, self._expert_steps, self._expert_queries)
+
     def _ask_novice(self, observation: Observation, now: float) -> Decision:
         if self.expert_acting:
             self._novice.flush()
@@ -148,7 +150,7 @@ class SharedControl(Actor):
 
     def _switch(self, takes: bool) -> None:
         self.expert_acting = takes
-        self.switches += 1
+        self._switches += 1
         # At a handback after `asks_novice` its answer of this very tick is fresh: keep its chunk.
         if takes or not self._gate.asks_novice:
             self._novice.flush()

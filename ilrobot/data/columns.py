@@ -15,11 +15,16 @@ from ilrobot.errors import UserError
 _SPACING = 0.05
 
 
-def column_values(where: Path, table: Any, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
+def column_values(
+    where: Path, table: Any, name: str, shape: tuple[int, ...], dtype: str
+) -> NDArray[Any]:
     """One column of a table, (rows, *shape), contiguous; strings as an object array.
 
+    Like LeRobot it goes by the dtype that ``info.json`` states, where that is of the same kind.
+
     Raises:
-        UserError: It is missing, has gaps, or holds another number of values per tick.
+        UserError: It is missing, has gaps, is of another kind than stated, or holds another number
+            of values per tick.
     """
     if name not in table.column_names:
         raise UserError(
@@ -27,7 +32,8 @@ def column_values(where: Path, table: Any, name: str, shape: tuple[int, ...]) ->
             "its source"
         )
     values = table[name].combine_chunks()
-    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+    text = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
+    if text and dtype == "string" and not values.null_count:
         return np.array(values.to_pylist(), dtype=object)
     missing = values.null_count
     while isinstance(values.type, pa.ListType | pa.FixedSizeListType | pa.LargeListType):
@@ -39,6 +45,12 @@ def column_values(where: Path, table: Any, name: str, shape: tuple[int, ...]) ->
             "dataset again from its source"
         )
     flat = values.to_numpy(zero_copy_only=False)
+    if dtype == "string" or not np.can_cast(flat.dtype, dtype, "same_kind"):
+        raise UserError(
+            f"{where}: '{name}' is {dtype} by info.json, but {values.type} in the data files; copy "
+            "the dataset again from its source"
+        )
+    flat = flat.astype(dtype, copy=False)
     return np.ascontiguousarray(flat).reshape(table.num_rows, *shape)
 
 

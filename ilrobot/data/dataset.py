@@ -6,7 +6,7 @@ import hashlib
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
@@ -15,22 +15,20 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ilrobot.data.catalogue import (
-    INDEX_COLUMNS,
-    Catalogue,
-    episode_info,
-    read_parquet,
-    read_tasks,
-)
+from ilrobot.data.catalogue import INDEX_COLUMNS, Catalogue
 from ilrobot.data.columns import check_spacing, column_values
 from ilrobot.data.episode import Episode, EpisodeInfo
+from ilrobot.data.episode_table import episode_info, read_episodes
 from ilrobot.data.fill import complete
 from ilrobot.data.foreign import check_videos, derive_spec, image_keys
-from ilrobot.data.layout import CODEBASE_VERSION, DATA, VIDEO
-from ilrobot.data.recorder import DatasetRecorder, needs_repair, read_info, repair
+from ilrobot.data.info import read_info
+from ilrobot.data.layout import CODEBASE_VERSION
+from ilrobot.data.parquet import first_line, read_footer, read_parquet
+from ilrobot.data.recorder import DatasetRecorder
+from ilrobot.data.repair import needs_repair, repair
+from ilrobot.data.tasks import read_tasks
 from ilrobot.errors import UserError, explained
 from ilrobot.lock import WriteLock
 from ilrobot.spec import Spec
@@ -60,10 +58,7 @@ class Dataset:
         self.fps = spec.rate
         self._stated_fps = float(info["fps"])
         self.features: dict[str, Any] = info["features"]
-        tasks = read_tasks(path)
-        self.infos: tuple[EpisodeInfo, ...] = tuple(
-            episode_info(row, tasks, spec.rate) for row in rows
-        )
+        self.infos: tuple[EpisodeInfo, ...] = _infos(path, rows, spec.rate)
         self.lengths: NDArray[np.int64] = np.array([row["length"] for row in rows], dtype=np.int64)
         self.starts: NDArray[np.int64] = np.concatenate(([0], np.cumsum(self.lengths)))
         self._files = _data_files(path, info, rows)
@@ -82,7 +77,7 @@ class Dataset:
         """
         path = Path(path)
         info = read_info(path)
-        version = str(info.get("codebase_version", ""))
+        version = info["codebase_version"]
         if version != CODEBASE_VERSION:
             raise UserError(
                 f"{path}: is a LeRobot dataset {version or 'of no version'}, not "
@@ -93,7 +88,7 @@ class Dataset:
             spec = Spec.from_json(info["ilrobot"]["spec"])
         else:
             spec = derive_spec(path, info)
-        rows = _episode_rows(path)
+        rows = read_episodes(path)
         if not rows:
             raise UserError(f"{path}: holds no episodes yet; record or import some first")
         rates = {row["rate"] for row in rows if row.get("rate")}
@@ -129,8 +124,7 @@ class Dataset:
         if not self.has_column(name):
             known = ", ".join(key for key in self.features if self.has_column(key))
             raise UserError(f"{self.path}: has no column '{name}' (it has {known})")
-        if name not in self._columns:
-            self._columns[name] = self._read(name)
+        self._load([name])
         return self._columns[name]
 
     def episode(self, index: int) -> Episode:
@@ -144,6 +138,7 @@ class Dataset:
         counters = {column.name for column in INDEX_COLUMNS}
         part = slice(self.starts[index], self.starts[index + 1])
         names = [name for name in self.features if self.has_column(name) and name not in counters]
+        self._load(names)
         return Episode(self.infos[index], {name: self.column(name)[part] for name in names})
 
     @cached_property
@@ -152,34 +147,50 @@ class Dataset:
         digest = hashlib.sha256(self.lengths.tobytes())
         for info in self.infos:
             digest.update(f"{info.task}\0{info.outcome}\0{info.rate}\0".encode())
-        for name in sorted(self.features):
-            if self.has_column(name):
-                values = self.column(name)
-                digest.update(f"{name}\0{values.dtype}\0{values.shape}\0".encode())
-                text = values.dtype == object
-                digest.update("\0".join(values).encode() if text else values.tobytes())
+        names = sorted(name for name in self.features if self.has_column(name))
+        self._load(names)
+        for name in names:
+            values = self.column(name)
+            digest.update(f"{name}\0{values.dtype}\0{values.shape}\0".encode())
+            text = values.dtype == object
+            digest.update("\0".join(values).encode() if text else values.tobytes())
         return digest.hexdigest()[:16]
 
-    @cached_property
-    def _table(self) -> Any:
-        tables = [read_parquet(file) for file in self._files]
+    def _load(self, names: Sequence[str]) -> None:
+        """Read and decode these columns in one pass, as far as they are not in memory."""
+        missing = [name for name in names if name not in self._columns]
+        if not missing:
+            return
+        first = not self._columns
+        table = self._read([*missing, "episode_index", "timestamp"] if first else missing)
+        if first:
+            self._check_ticks(table)
+        for name in missing:
+            self._columns[name] = column_values(
+                self.path, table, name, self._shape(name), self.features[name]["dtype"]
+            )
+
+    def _read(self, names: Sequence[str]) -> Any:
+        tables = [read_parquet(file, names, footer) for file, footer in self._files.items()]
         try:
-            table = pa.concat_tables(tables, promote_options="permissive")
+            return pa.concat_tables(tables, promote_options="permissive")
         except pa.ArrowInvalid as error:
-            raise UserError(f"{self.path}: its data files disagree ({error})") from error
-        indexes = table["episode_index"].to_numpy()
+            raise UserError(
+                f"{self.path}: its data files disagree ({first_line(error)}); copy it again from "
+                "its source"
+            ) from error
+
+    def _check_ticks(self, table: Any) -> None:
+        """Refuse ticks of other episodes than those listed, and at another rate."""
+        indexes = column_values(self.path, table, "episode_index", (), "int64")
         if not np.array_equal(indexes, np.repeat(np.arange(self.num_episodes), self.lengths)):
             raise UserError(
                 f"{self.path}: the ticks in its data files are not those that meta/episodes "
                 "lists; copy it again from its source"
             )
-        stamps = table["timestamp"].to_numpy()
+        stamps = column_values(self.path, table, "timestamp", (), "float32")
         for episode, (start, end) in enumerate(pairwise(self.starts)):
             check_spacing(self.path, episode, stamps[start:end], self._stated_fps)
-        return table
-
-    def _read(self, name: str) -> NDArray[Any]:
-        return column_values(self.path, self._table, name, self._shape(name))
 
     def _shape(self, name: str) -> tuple[int, ...]:
         """Its shape at one tick; LeRobot cannot tell a scalar from a vector of one, we can."""
@@ -247,39 +258,31 @@ def _mend(path: Path, info: dict[str, Any]) -> None:
         repair(path, read_info(path))
 
 
-def _episode_rows(path: Path) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    for file in sorted((path / "meta/episodes").glob("*/*.parquet")):
-        table = read_parquet(file)
-        keep = [name for name in table.column_names if not name.startswith("stats/")]
-        rows += table.select(keep).to_pylist()
-    return sorted(rows, key=lambda row: row["episode_index"])
+def _infos(path: Path, rows: list[dict[str, Any]], rate: float) -> tuple[EpisodeInfo, ...]:
+    task = next(iter(read_tasks(path)), "")
+    try:
+        return tuple(episode_info(row, task, rate) for row in rows)
+    except ValueError as error:
+        raise UserError(
+            f"{path}: meta/episodes is damaged ({error}); copy it again from its source"
+        ) from error
 
 
-def _data_files(path: Path, info: dict[str, Any], rows: list[dict[str, Any]]) -> list[Path]:
-    """The data files in order, each of them there, whole, and as long as its episodes say."""
-    template = info.get("data_path", DATA)
+def _data_files(path: Path, info: dict[str, Any], rows: list[dict[str, Any]]) -> dict[Path, Any]:
+    """The data files in order with their footers; each is there and as long as its episodes say."""
     expected: dict[Path, int] = {}
     for row in rows:
         place = {"chunk_index": row["data/chunk_index"], "file_index": row["data/file_index"]}
-        file = path / template.format(**place)
+        file = path / info["data_path"].format(**place)
         expected[file] = expected.get(file, 0) + row["length"]
+    footers = {file: read_footer(file) for file in expected}
     for file, length in expected.items():
-        if not file.exists():
-            raise UserError(f"{file}: missing; copy the dataset again from its source")
-        try:
-            found = pq.read_metadata(file).num_rows
-        except (pa.ArrowInvalid, OSError) as error:
+        if footers[file].num_rows != length:
             raise UserError(
-                f"{file}: damaged or cut off ({str(error).splitlines()[0]}); copy it again from "
-                "its source"
-            ) from error
-        if found != length:
-            raise UserError(
-                f"{file}: holds {found} ticks, but meta/episodes lists {length}; copy it again "
-                "from its source"
+                f"{file}: holds {footers[file].num_rows} ticks, but meta/episodes lists {length}; "
+                "copy it again from its source"
             )
-    return list(expected)
+    return footers
 
 
 def _video_files(path: Path, info: dict[str, Any], rows: list[dict[str, Any]]) -> Iterator[Path]:
@@ -291,7 +294,7 @@ def _video_files(path: Path, info: dict[str, Any], rows: list[dict[str, Any]]) -
                         f"{path}: meta/episodes does not say where the video of '{key}' lies; copy "
                         "the dataset again from its source"
                     )
-                yield path / (info.get("video_path") or VIDEO).format(
+                yield path / info["video_path"].format(
                     video_key=key,
                     chunk_index=row[f"videos/{key}/chunk_index"],
                     file_index=row[f"videos/{key}/file_index"],

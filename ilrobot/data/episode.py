@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ilrobot.actors import ControlSummary
 from ilrobot.spec import Spec
 
 #: One recorded tick: a value for each of the `frame_columns`.
@@ -60,6 +61,7 @@ class EpisodeInfo:
         device: What they held, e.g. ``gamepad``.
         mapping_hash: Identifies the device-to-action mapping (empty: no device).
         policy_hash: Identifies the policy that shared control (empty: none).
+        control: How control was shared (None: it was not, or the recording was cut off).
     """
 
     task: str
@@ -71,6 +73,7 @@ class EpisodeInfo:
     device: str = ""
     mapping_hash: str = ""
     policy_hash: str = ""
+    control: ControlSummary | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -83,6 +86,8 @@ class EpisodeInfo:
         kept = {key: value for key, value in data.items() if key in known}
         kept["outcome"] = Outcome(kept.get("outcome", Outcome.UNKNOWN))
         kept["judge"] = Judge(kept.get("judge", Judge.NOBODY))
+        if kept.get("control") is not None:
+            kept["control"] = ControlSummary(**kept["control"])
         return cls(**kept)
 
 
@@ -106,7 +111,7 @@ class Recorder(Protocol):
     def append(self, frame: Frame) -> None:
         """Keep one tick; must cost the loop next to nothing."""
 
-    def end(self, outcome: Outcome, judge: Judge) -> None:
+    def end(self, outcome: Outcome, judge: Judge, control: ControlSummary | None = None) -> None:
         """Seal the episode."""
 
 
@@ -167,10 +172,10 @@ class MemoryRecorder:
         """Keep one tick."""
         self._frames.append(frame)
 
-    def end(self, outcome: Outcome, judge: Judge) -> None:
+    def end(self, outcome: Outcome, judge: Judge, control: ControlSummary | None = None) -> None:
         """Add the episode to `episodes`."""
         if self._info is None:
             raise RuntimeError("end() without begin()")
-        info = EpisodeInfo.from_json({**self._info.to_json(), "outcome": outcome, "judge": judge})
+        info = replace(self._info, outcome=outcome, judge=judge, control=control)
         self.episodes.append(Episode(info, stack_frames(self._frames, self.columns)))
         self._info = None

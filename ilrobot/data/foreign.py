@@ -8,18 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ilrobot.data.layout import STATS
+from ilrobot.data.synonyms import misnamed
 from ilrobot.errors import UserError
 from ilrobot.spec import Feature, Spec
-
-#: What others call our columns.
-_SYNONYMS = {
-    "actions": "action",
-    "state": "observation.state",
-    "states": "observation.state",
-    "obs": "observation.state",
-    "observation": "observation.state",
-    "observations": "observation.state",
-}
 
 
 def image_keys(features: Mapping[str, Any]) -> list[str]:
@@ -50,8 +41,9 @@ def derive_spec(path: Path, info: Mapping[str, Any], choices: int | None = None)
         UserError: There is no ``action`` or no vector observation under LeRobot's names.
     """
     features: Mapping[str, Any] = info["features"]
-    for wrong, right in _SYNONYMS.items():
-        if wrong in features and right not in features:
+    for right in ("action", "observation.state"):
+        wrong = misnamed(features, right)
+        if wrong is not None and right not in features:
             raise UserError(
                 f"{path}: its column '{wrong}' must be named '{right}'; rename it in "
                 "meta/info.json and in the data files"

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ilrobot.actors import ControlSummary
 from ilrobot.atomic import write_fully
 from ilrobot.data.episode import Column, Episode, EpisodeInfo, Frame, Judge, Outcome
 from ilrobot.errors import UserError
@@ -102,13 +103,13 @@ class JournalWriter:
         write_fully(self._descriptor, self._record)
         self.frames += 1
 
-    def finish(self, outcome: Outcome, judge: Judge) -> None:
+    def finish(self, outcome: Outcome, judge: Judge, control: ControlSummary | None = None) -> None:
         """Write how the episode ended and flush all of it to the disk.
 
         Raises:
             OSError: The disk is full; the ticks are safe, the outcome is not.
         """
-        write_fully(self._descriptor, _trailer(outcome, judge))
+        write_fully(self._descriptor, _trailer(outcome, judge, control))
         os.fsync(self._descriptor)
 
     def close(self) -> None:
@@ -138,17 +139,17 @@ def read_journal(path: Path) -> Episode | None:
             raise ValueError(f"format {header['format']}")
         columns = [Column(c["name"], c["dtype"], tuple(c["shape"])) for c in header["columns"]]
         info = EpisodeInfo.from_json(header["info"])
+        kind = record_type(columns)
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{path}: not a journal that this version can read ({error}); move it out of the "
             "dataset's folder to open the sealed episodes"
         ) from error
-    kind = record_type(columns)
     count = _valid_records(body, kind.itemsize)
-    outcome, judge = _read_trailer(body[count * kind.itemsize :])
+    outcome, judge, control = _read_trailer(body[count * kind.itemsize :])
     records = np.frombuffer(body, dtype=kind, count=count)
     return Episode(
-        replace(info, outcome=outcome, judge=judge),
+        replace(info, outcome=outcome, judge=judge, control=control),
         {column.name: _unpack(records[column.name], column) for column in columns},
     )
 
@@ -171,14 +172,17 @@ def _unpack(values: NDArray[Any], column: Column) -> NDArray[Any]:
     return np.ascontiguousarray(values, dtype=column.dtype)
 
 
-def _trailer(outcome: Outcome, judge: Judge) -> bytes:
-    end = json.dumps({"outcome": outcome, "judge": judge})
+def _trailer(outcome: Outcome, judge: Judge, control: ControlSummary | None) -> bytes:
+    shared = None if control is None else asdict(control)
+    end = json.dumps({"outcome": outcome, "judge": judge, "control": shared})
     return f"{end}#{zlib.crc32(end.encode()):08x}\n".encode()
 
 
-def _read_trailer(tail: bytes) -> tuple[Outcome, Judge]:
+def _read_trailer(tail: bytes) -> tuple[Outcome, Judge, ControlSummary | None]:
     end, _, crc = tail.partition(b"#")
     if crc != f"{zlib.crc32(end):08x}\n".encode():
-        return Outcome.UNFINISHED, Judge.NOBODY
+        return Outcome.UNFINISHED, Judge.NOBODY, None
     fields = json.loads(end)
-    return Outcome(fields["outcome"]), Judge(fields["judge"])
+    shared = fields.get("control")
+    control = None if shared is None else ControlSummary(**shared)
+    return Outcome(fields["outcome"]), Judge(fields["judge"]), control

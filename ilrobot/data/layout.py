@@ -1,7 +1,7 @@
 """Where things lie in a dataset's folder.
 
 The layout is LeRobotDataset v3.0: ``meta/info.json``, ``meta/stats.json``, ``meta/tasks.parquet``,
-``meta/episodes/chunk-000/file-000.parquet`` and ``data/chunk-CCC/file-FFF.parquet``. Ours hold one
+``meta/episodes/chunk-CCC/file-FFF.parquet`` and ``data/chunk-CCC/file-FFF.parquet``. Ours hold one
 episode per data file, which v3.0 allows and which makes sealing an episode one rename.
 """
 
@@ -15,18 +15,23 @@ CODEBASE_VERSION = "v3.0"
 INFO = "meta/info.json"
 STATS = "meta/stats.json"
 TASKS = "meta/tasks.parquet"
-EPISODES = "meta/episodes/chunk-000/file-000.parquet"
+EPISODES = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 DATA = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 VIDEO = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 JOURNALS = "journal"
 
-#: Data files per chunk folder.
+#: Files per chunk folder.
 CHUNK_SIZE = 1000
+
+
+def place(number: int) -> dict[str, int]:
+    """Chunk and number in it of a file, as the templates above name them."""
+    return {"chunk_index": number // CHUNK_SIZE, "file_index": number % CHUNK_SIZE}
 
 
 def data_file(index: int) -> str:
     """Where episode `index` of a dataset of ours lies, relative to its folder."""
-    return DATA.format(chunk_index=index // CHUNK_SIZE, file_index=index % CHUNK_SIZE)
+    return DATA.format(**place(index))
 
 
 def journal_file(index: int) -> str:

@@ -1,33 +1,24 @@
-"""Recording to disk: a journal while an episode runs, a sealed parquet file when it ends.
-
-Sealing goes journal → data file → tasks → table of episodes → statistics → ``info.json`` → journal
-removed, each file by a rename. The table of episodes is what makes an episode count as sealed; the
-files before it can be written again from the journal, those after it from the table. `repair` does
-so after a crash at any point, and doing it twice changes nothing.
-"""
+"""Recording to disk: a journal while an episode runs, a sealed parquet file when it ends."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
-from ilrobot.atomic import make_folder, sync_folder
+from ilrobot.actors import ControlSummary
+from ilrobot.atomic import make_folder
 from ilrobot.data.catalogue import Catalogue
-from ilrobot.data.episode import EpisodeInfo, Frame, Judge, Outcome
-from ilrobot.data.journal import JournalWriter, read_journal
-from ilrobot.data.layout import (
-    INFO,
-    JOURNALS,
-    journal_file,
-    journals,
-    leftovers,
-)
+from ilrobot.data.episode import Column, EpisodeInfo, Frame, Judge, Outcome
+from ilrobot.data.info import read_ours
+from ilrobot.data.journal import JournalWriter
+from ilrobot.data.layout import INFO, JOURNALS, data_file, journal_file
+from ilrobot.data.repair import repair, seal_journal
 from ilrobot.errors import UserError, explained
-from ilrobot.lock import WriteLock
+from ilrobot.lock import LOCK_FILE, WriteLock
 from ilrobot.spec import Spec
 
 
@@ -56,14 +47,8 @@ class DatasetRecorder:
         catalogue = Catalogue.create(self.path, spec, state_size)
         self._journal: JournalWriter | None = None
         self._failed = False
-        if self.path.exists() and not self.path.is_dir():
-            raise UserError(f"{self.path}: is a file; choose a folder for the recording")
-        if not resume and self.path.is_dir() and any(self.path.iterdir()):
-            raise UserError(
-                f"{self.path}: is not empty; choose another folder, or add to the recording that "
-                "is there with --resume"
-            )
         with explained(self.path, "nothing has been recorded yet", "start again"):
+            _check_place(self.path, resume)
             make_folder(self.path)
             lock = WriteLock.take(self.path)
             if lock is None:
@@ -74,9 +59,10 @@ class DatasetRecorder:
             self._lock = lock
             try:
                 if (self.path / INFO).exists():
-                    existing = repair(self.path, read_info(self.path))
-                    _check_same(existing, catalogue)
-                    catalogue = existing
+                    info = read_ours(self.path)
+                    _check_same(Catalogue.load(self.path, info), catalogue)
+                    catalogue = repair(self.path, info)
+                    _check_next(self.path / data_file(catalogue.num_episodes))
                 else:
                     catalogue.write()
             except BaseException:
@@ -124,7 +110,7 @@ class DatasetRecorder:
             with self._explained():
                 raise error
 
-    def end(self, outcome: Outcome, judge: Judge) -> None:
+    def end(self, outcome: Outcome, judge: Judge, control: ControlSummary | None = None) -> None:
         """Seal the episode; one without ticks is dropped.
 
         Raises:
@@ -133,9 +119,9 @@ class DatasetRecorder:
         if self._journal is None:
             raise RuntimeError("end() without begin()")
         with self._explained():
-            self._journal.finish(outcome, judge)
+            self._journal.finish(outcome, judge, control)
             self._journal.close()
-            _seal(self._catalogue, self._journal.path)
+            seal_journal(self._catalogue, self._journal.path)
         self._journal = None
 
     def close(self) -> None:
@@ -177,95 +163,61 @@ class DatasetRecorder:
             raise
 
 
-def read_info(root: Path) -> dict[str, Any]:
-    """``meta/info.json`` of a dataset.
-
-    Raises:
-        UserError: The folder is missing, empty or not a dataset, or the file is damaged.
-    """
-    if not root.exists():
-        raise UserError(f"{root}: does not exist; check the path")
-    if not root.is_dir():
-        raise UserError(f"{root}: is a file, not a dataset's folder; `ilrobot import` may read it")
-    if not any(root.iterdir()):
-        raise UserError(f"{root}: is empty; record or import a dataset into it first")
-    path = root / INFO
-    try:
-        info = json.loads(path.read_bytes())
-    except FileNotFoundError as error:
+def _check_place(path: Path, resume: bool) -> None:
+    if path.exists() and not path.is_dir():
+        raise UserError(f"{path}: is a file; choose a folder for the recording")
+    there = sorted(path.iterdir()) if path.is_dir() else []
+    if there and not resume:
         raise UserError(
-            f"{root}: has no {INFO}, so it is no dataset or only half of one; check the path, or "
-            "copy it again from its source"
-        ) from error
-    except ValueError as error:
-        raise UserError(f"{path}: is not JSON ({error}); copy it again from its source") from error
-    if not isinstance(info, dict) or "features" not in info or "fps" not in info:
-        raise UserError(f"{path}: lacks 'features' or 'fps'; copy it again from its source")
-    return info
+            f"{path}: is not empty; choose another folder, or add to the recording that is there "
+            "with --resume"
+        )
+    if (path / INFO).exists():
+        return
+    # A recording that was killed as it began leaves its lock, and a part of its first file.
+    others = [inner.name for inner in there if inner.name not in (LOCK_FILE, Path(INFO).parts[0])]
+    if others:
+        raise UserError(
+            f"{path}: holds no recording but {', '.join(others[:3])}; choose another folder"
+        )
 
 
-def needs_repair(root: Path, info: Mapping[str, Any]) -> bool:
-    """Whether a crash left something behind, or a recording is running."""
-    if journals(root) or leftovers(root):
-        return True
-    return not Catalogue.load(root, info).is_current(info)
-
-
-def repair(root: Path, info: Mapping[str, Any]) -> Catalogue:
-    """Mend whatever a crash left behind; the caller holds the `WriteLock`.
-
-    The journal of a sealed episode is removed; an unsealed one is sealed with what it holds, or
-    removed if it holds no tick. Half-written files are removed, statistics and totals renewed.
-
-    Returns:
-        What is sealed then.
-
-    Raises:
-        UserError: A file is damaged in a way that no crash brings about.
-        OSError: The disk is full, the folder cannot be written.
-    """
-    for path in leftovers(root):
-        path.unlink()
-    catalogue = Catalogue.load(root, info)
-    if not catalogue.is_current(info):
-        catalogue.write()
-    for path in journals(root):
-        index = int(path.stem.rpartition("-")[2])
-        if index > catalogue.num_episodes:
-            raise UserError(
-                f"{path}: comes after an episode that is missing; rename it to "
-                f"{journal_file(catalogue.num_episodes)} to recover it"
-            )
-        if index < catalogue.num_episodes:
-            path.unlink()
-        else:
-            _seal(catalogue, path)
-    return catalogue
-
-
-def _seal(catalogue: Catalogue, journal: Path) -> None:
-    found = read_journal(journal)
-    if found is not None and len(found):
-        catalogue.seal(found)
-        catalogue.write()
-    journal.unlink()
-    sync_folder(journal.parent)
+def _check_next(path: Path) -> None:
+    if path.exists():
+        raise UserError(
+            f"{path}: stands where the next episode belongs, though meta/episodes does not list "
+            "it; move it out of the dataset's folder"
+        )
 
 
 def _check_same(existing: Catalogue, wanted: Catalogue) -> None:
-    place = existing.root
-    if existing.spec.rate != wanted.spec.rate:
-        raise UserError(
-            f"{place}: is recorded at {existing.spec.rate:g} Hz, not {wanted.spec.rate:g} Hz; "
-            "record other rates into another folder"
-        )
-    if existing.spec.choices != wanted.spec.choices or existing.columns != wanted.columns:
-        pairs = zip(existing.columns, wanted.columns, strict=False)
-        one, other = next(
-            ((a, b) for a, b in pairs if a != b), (existing.columns[-1], wanted.columns[-1])
-        )
-        raise UserError(
-            f"{place}: was recorded with '{one.name}' {one.dtype}{list(one.shape)}, now it "
-            f"would be '{other.name}' {other.dtype}{list(other.shape)}; record other tasks into "
-            "another folder"
-        )
+    """Refuse to mix two tasks in one dataset; what one of them does not state is not compared."""
+    one, other = existing.spec, wanted.spec
+    compared: list[tuple[str, object, object]] = [
+        ("task", one.task, other.task),
+        ("control rate in Hz", one.rate, other.rate),
+        ("number of choices", one.choices, other.choices),
+        ("controller", one.controller, other.controller),
+    ]
+    if one.task and other.task:
+        # As JSON keeps them: a tuple among the options comes back as a list.
+        before, now = (json.dumps(spec.task_options, sort_keys=True) for spec in (one, other))
+        compared.append(("value of --options", before, now))
+    if "unknown" not in (one.semantics, other.semantics):
+        compared.append(("kind of action", one.semantics, other.semantics))
+    for old, new in zip_longest(existing.columns, wanted.columns):
+        compared.append(("column", _words(old), _words(new)))
+    if existing.columns == wanted.columns:
+        for feature in (*one.observations, one.action):
+            names = other.feature(feature.name).names
+            compared.append((f"elements of '{feature.name}'", feature.names, names))
+    for what, was, would_be in compared:
+        if was != would_be and was not in ("", ()) and would_be not in ("", ()):
+            raise UserError(
+                f"{existing.root}: was recorded with another {what} ({was}, now {would_be}); "
+                "record into another folder"
+            )
+
+
+def _words(column: Column | None) -> str:
+    return "none" if column is None else f"'{column.name}' {column.dtype}{list(column.shape)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,22 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.data.episode import Episode, EpisodeInfo
-from ilrobot.env import DEFAULT_RATE
+from ilrobot.data.synonyms import misnamed
 from ilrobot.errors import UserError
-from ilrobot.spec import Feature
-
-#: Names that others use, and what ours is.
-SYNONYMS = {
-    "actions": "action",
-    "act": "action",
-    "acts": "action",
-    "obs": "observation",
-    "observations": "observation",
-    "state": "observation",
-    "states": "observation",
-    "rewards": "reward",
-    "ends": "episode_ends",
-}
+from ilrobot.spec import DEFAULT_RATE, Feature
 
 
 def require(where: object, available: Iterable[str], wanted: str) -> None:
@@ -37,7 +25,7 @@ def require(where: object, available: Iterable[str], wanted: str) -> None:
     names = sorted(available)
     if wanted in names:
         return
-    other = next((n for n in names if SYNONYMS.get(n.rpartition("/")[2]) == wanted), None)
+    other = misnamed(names, wanted)
     if other is not None:
         raise UserError(
             f"{where}: the array '{other}' must be named '{wanted}'; save it again under that name"
@@ -124,7 +112,7 @@ def vector(where: object, name: str, values: NDArray[Any]) -> NDArray[Any]:
     Raises:
         UserError: They are not numbers, or not one vector per frame.
     """
-    if values.dtype.kind not in "fiub" or values.ndim not in (1, 2):
+    if values.dtype.kind not in "fiub" or values.ndim not in (1, 2) or not values.size:
         raise UserError(
             f"{where}: '{name}' is {values.dtype} of shape {list(values.shape)}; it must be a "
             "vector of numbers per frame"
@@ -137,10 +125,45 @@ def plain_feature(name: str, values: NDArray[Any], **described: Any) -> Feature:
     return Feature(name, values.shape[1:], values.dtype.name, **described)
 
 
-def stated_rate(rate: float | None, stated: float | None) -> tuple[float, tuple[str, ...]]:
-    """The control rate in Hz, and a remark where it is a guess."""
-    if rate is not None or stated is not None:
-        return float(rate or stated or 0), ()
+def choices(where: object, actions: NDArray[Any]) -> int:
+    """How many discrete actions there are: one more than the greatest.
+
+    Raises:
+        UserError: One is negative.
+    """
+    if actions.min() < 0:
+        frame = int(np.argmin(actions))
+        raise UserError(
+            f"{where}: the action is the whole number {int(actions.min())} in frame {frame}; "
+            "discrete actions are 0, 1, 2, …; save continuous ones as floats of shape (N, 1)"
+        )
+    return int(actions.max()) + 1
+
+
+def stated_rate(where: object, rate: float | None, stated: Any) -> tuple[float, tuple[str, ...]]:
+    """The control rate in Hz, and a remark where it is a guess.
+
+    Args:
+        where: The source.
+        rate: What the person says (None: nothing).
+        stated: What the source says, whatever that is (None: nothing).
+
+    Raises:
+        UserError: Nobody says otherwise, and the source's is not a positive number.
+    """
+    if rate is not None:
+        return rate, ()
+    if stated is not None:
+        try:
+            found = float(stated)
+        except (TypeError, ValueError):
+            found = math.nan
+        if not 0 < found < math.inf:
+            raise UserError(
+                f"{where}: states a control rate of {stated!r}, which is not a positive number of "
+                "Hz; say the right one with --rate"
+            )
+        return found, ()
     guess = f"no control rate is stated: taken as {DEFAULT_RATE:g} Hz (say another with --rate)"
     return DEFAULT_RATE, (guess,)
 

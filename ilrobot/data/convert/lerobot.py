@@ -7,16 +7,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ilrobot.data.catalogue import read_parquet
 from ilrobot.data.columns import check_spacing, column_values
 from ilrobot.data.convert import Source, arrays
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.foreign import check_videos, derive_spec, image_keys
+from ilrobot.data.info import read_info
 from ilrobot.data.layout import CODEBASE_VERSION, INFO
-from ilrobot.data.recorder import read_info
+from ilrobot.data.parquet import read_parquet
 from ilrobot.errors import UserError
 from ilrobot.spec import Spec
 
@@ -39,7 +37,7 @@ def read(path: Path, rate: float | None = None) -> Source:
     info = read_info(path)
     if rate is not None and rate != info["fps"]:
         raise UserError(f"{path}: states {info['fps']:g} Hz; leave out --rate {rate:g}")
-    version = info.get("codebase_version")
+    version = info["codebase_version"]
     images = image_keys(info["features"])
     remarks = (f"left out, images are not imported yet: {', '.join(images)}",) if images else ()
     if version == CODEBASE_VERSION:
@@ -47,10 +45,10 @@ def read(path: Path, rate: float | None = None) -> Source:
         return Source("lerobot", dataset.spec, _episodes(dataset), dataset.num_episodes, remarks)
     if version != _OLD:
         raise UserError(
-            f"{path}: is LeRobot {version}; {_OLD} and {CODEBASE_VERSION} can be read, so convert "
-            "it with LeRobot's own scripts first"
+            f"{path}: is LeRobot {version or 'of no version'}; {_OLD} and {CODEBASE_VERSION} can "
+            "be read, so convert it with LeRobot's own scripts first"
         )
-    rows = _read_lines(path / _EPISODES)
+    rows = _read_episodes(path / _EPISODES)
     if not rows:
         raise UserError(f"{path}: lists no episodes in {_EPISODES}; copy it again from its source")
     files = [_file(path, info, info["data_path"], row["episode_index"]) for row in rows]
@@ -63,9 +61,9 @@ def read(path: Path, rate: float | None = None) -> Source:
         if feature["dtype"] == "video"
         for row in rows
     )
-    integer = str(info["features"].get("action", {}).get("dtype", "")).startswith("int")
-    greatest = max(_greatest(file) for file in files) if integer else None
-    spec = derive_spec(path, info, None if greatest is None else greatest + 1)
+    integer = info["features"].get("action", {}).get("dtype", "").startswith("int")
+    choices = max(_choices(file) for file in files) if integer else None
+    spec = derive_spec(path, info, choices)
     return Source("lerobot", spec, _old_episodes(rows, files, info, spec), len(rows), remarks)
 
 
@@ -81,34 +79,49 @@ def _old_episodes(
 ) -> Iterator[Episode]:
     names = (*spec.observation_names, "action", *(n for n in _KEPT if n in info["features"]))
     for index, (row, file) in enumerate(zip(rows, files, strict=True)):
-        table = read_parquet(file)
+        table = read_parquet(file, [*names, "timestamp"])
         if table.num_rows != row["length"]:
             raise UserError(
                 f"{file}: holds {table.num_rows} ticks, but {_EPISODES} lists {row['length']}; "
                 "copy it again from its source"
             )
         shapes = {f.name: f.shape for f in (*spec.observations, spec.action)}
-        columns = {name: column_values(file, table, name, shapes.get(name, ())) for name in names}
+        columns = {
+            name: column_values(
+                file, table, name, shapes.get(name, ()), info["features"][name]["dtype"]
+            )
+            for name in names
+        }
         arrays.check_finite(file, index, columns)
         if "timestamp" in table.column_names:
-            check_spacing(file, index, table["timestamp"].to_numpy(), spec.rate)
+            stamps = column_values(file, table, "timestamp", (), "float32")
+            check_spacing(file, index, stamps, spec.rate)
         task = (row.get("tasks") or [""])[0]
         yield Episode(EpisodeInfo(task, spec.rate, outcome=Outcome.UNKNOWN), columns)
 
 
 def _file(path: Path, info: Mapping[str, Any], template: str, index: int, video: str = "") -> Path:
-    chunk = index // int(info.get("chunks_size", 1000))
+    chunk = index // info["chunks_size"]
     return path / template.format(episode_chunk=chunk, episode_index=index, video_key=video)
 
 
-def _greatest(file: Path) -> int:
-    return int(np.max(read_parquet(file, ["action"])["action"].to_numpy()))
+def _choices(file: Path) -> int:
+    table = read_parquet(file, ["action"])
+    return arrays.choices(file, column_values(file, table, "action", (), "int64"))
 
 
-def _read_lines(path: Path) -> list[dict[str, Any]]:
+def _read_episodes(path: Path) -> list[dict[str, Any]]:
     try:
-        return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+        rows = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
     except FileNotFoundError as error:
         raise UserError(f"{path}: missing; copy the dataset again from its source") from error
     except ValueError as error:
         raise UserError(f"{path}: is not JSON ({error}); copy it again from its source") from error
+    for row in rows:
+        if not isinstance(row, dict) or not all(
+            type(row.get(key)) is int and row[key] >= 0 for key in ("episode_index", "length")
+        ):
+            raise UserError(
+                f"{path}: a line lacks 'episode_index' or 'length'; copy it again from its source"
+            )
+    return rows

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,7 @@ def read(path: Path, rate: float | None = None) -> Source:
 
     columns = {"observation.state": arrays.vector(path, "observation", loaded["observation"])}
     action = loaded["action"]
-    discrete = action.dtype.kind in "iu" and action.size == len(action)
+    discrete = action.dtype.kind in "iu" and action.ndim in (1, 2) and action.size == len(action)
     if discrete:
         columns["action"] = action.reshape(-1).astype(np.int64)
     else:
@@ -50,14 +51,15 @@ def read(path: Path, rate: float | None = None) -> Source:
     if "reward" in loaded:
         columns["next.reward"] = loaded["reward"].reshape(-1)
     ends = arrays.check_ends(path, loaded["episode_ends"], arrays.check_lengths(path, columns))
-    rate, remarks = arrays.stated_rate(rate, _rate(path, loaded.get("rate")))
+    choices = arrays.choices(path, columns["action"]) if discrete else None
+    rate, remarks = arrays.stated_rate(path, rate, _rate(path, loaded.get("rate")))
     spec = Spec(
         observations=(arrays.plain_feature("observation.state", columns["observation.state"]),),
         action=Feature("action", (), "int64")
         if discrete
         else arrays.plain_feature("action", columns["action"]),
         rate=rate,
-        choices=int(action.max()) + 1 if discrete else None,
+        choices=choices,
         semantics="discrete" if discrete else "unknown",
     )
     left_out = sorted(names - set(_READ))
@@ -78,13 +80,15 @@ def _load(file: np.lib.npyio.NpzFile, name: str, path: Path) -> NDArray[np.gener
         ) from error
 
 
-def _rate(path: Path, stated: NDArray[np.generic] | None) -> float | None:
+def _rate(path: Path, stated: NDArray[Any] | None) -> Any:
+    """The one value, of whatever type."""
     if stated is None:
         return None
-    values = np.unique(stated.astype(float))
+    values = np.unique(stated).tolist()
     if len(values) != 1:
-        listed = ", ".join(f"{value:g}" for value in values)
+        numbers = stated.dtype.kind in "fiu"
+        listed = ", ".join(f"{value:g}" if numbers else str(value) for value in values) or "no"
         raise UserError(
             f"{path}: mixes control rates ({listed} Hz); keep each rate in a file of its own"
         )
-    return float(values[0])
+    return values[0]

@@ -13,24 +13,9 @@ import numpy as np
 
 from ilrobot.data.convert import Source, arrays
 from ilrobot.data.episode import EpisodeInfo, Outcome
+from ilrobot.data.known_tasks import PUSHT
 from ilrobot.errors import UserError
-from ilrobot.spec import Feature, Spec
-
-#: Push-T's frame is the picture, 512 pixels wide, origin at its upper left; demonstrated at 10 Hz.
-_PUSHT_RATE = 10.0
-_PUSHT_TASK = "push the T onto its target"
-_PUSHT_STATE: dict[str, Any] = {
-    "names": ("agent_x", "agent_y", "block_x", "block_y", "block_angle"),
-    "units": ("px", "px", "px", "px", "rad"),
-    "frame": "image",
-}
-_PUSHT_ACTION: dict[str, Any] = {
-    "names": ("target_x", "target_y"),
-    "units": ("px", "px"),
-    "frame": "image",
-    "low": (0.0, 0.0),
-    "high": (512.0, 512.0),
-}
+from ilrobot.spec import Spec
 
 
 def detect(path: Path) -> bool:
@@ -74,10 +59,13 @@ def read(path: Path, rate: float | None = None) -> Source:
     }
     ends = arrays.check_ends(path, load("meta/episode_ends"), arrays.check_lengths(path, columns))
     pusht = columns["observation.state"].shape[1] == 5 and "keypoint" in present
-    rate, guesses = arrays.stated_rate(rate, _PUSHT_RATE if pusht else None)
+    rate, guesses = arrays.stated_rate(path, rate, PUSHT.rate if pusht else None)
+    state, action = (PUSHT.state, PUSHT.action) if pusht else ({}, {})
     spec = Spec(
-        observations=(_described("observation.state", columns, _PUSHT_STATE if pusht else {}),),
-        action=_described("action", columns, _PUSHT_ACTION if pusht else {}),
+        observations=(
+            arrays.plain_feature("observation.state", columns["observation.state"], **state),
+        ),
+        action=arrays.plain_feature("action", columns["action"], **action),
         rate=rate,
         semantics="absolute" if pusht else "unknown",
     )
@@ -85,9 +73,5 @@ def read(path: Path, rate: float | None = None) -> Source:
     remarks = guesses + arrays.float64_remark((*spec.observations, spec.action))
     if left_out:
         remarks += (f"left out: {', '.join(left_out)}",)
-    info = EpisodeInfo(_PUSHT_TASK if pusht else path.stem, rate, outcome=Outcome.UNKNOWN)
+    info = EpisodeInfo(PUSHT.instruction if pusht else path.stem, rate, outcome=Outcome.UNKNOWN)
     return Source("zarr", spec, arrays.cut(path, columns, ends, info), len(ends), remarks)
-
-
-def _described(name: str, columns: dict[str, Any], described: dict[str, Any]) -> Feature:
-    return arrays.plain_feature(name, columns[name], **described)

@@ -49,10 +49,10 @@ def read(path: Path, rate: float | None = None) -> Source:
             demos = sorted(file["data"], key=_number)
             keys, images = _observation_keys(path, demos[0], file["data"][demos[0]])
             first = _columns(path, demos[0], file["data"][demos[0]], keys)
-            name, stated = _environment(file["data"].attrs.get("env_args"))
+            name, stated = _environment(path, file["data"].attrs.get("env_args"))
     except OSError as error:
         raise UserError(f"{path}: cannot be read as HDF5 ({error}); copy it again") from error
-    rate, remarks = arrays.stated_rate(rate, stated)
+    rate, remarks = arrays.stated_rate(path, rate, stated)
     spec = Spec(
         observations=tuple(
             arrays.plain_feature(f"observation.{key}", first[f"observation.{key}"]) for key in keys
@@ -113,12 +113,18 @@ def _columns(path: Path, demo: str, group: Any, keys: list[str]) -> dict[str, An
     return columns
 
 
-def _environment(env_args: Any) -> tuple[str, float | None]:
-    """Name of the environment and its control rate in Hz."""
+def _environment(path: Path, env_args: Any) -> tuple[str, Any]:
+    """Name of the environment, and its control rate as it is stated."""
     if env_args is None:
         return "", None
-    args = json.loads(env_args)
-    return str(args.get("env_name", "")), (args.get("env_kwargs") or {}).get("control_freq")
+    try:
+        args = json.loads(env_args)
+        return str(args.get("env_name", "")), (args.get("env_kwargs") or {}).get("control_freq")
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{path}: the attribute 'env_args' of 'data' is not robomimic's JSON ({error}); write "
+            "it again, or delete it and say the rate with --rate"
+        ) from error
 
 
 def _number(demo: str) -> tuple[int, str]:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ilrobot.data import episode_table
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo, Judge, Outcome, frame_columns
 from ilrobot.errors import UserError, WorkFailed
@@ -58,8 +59,16 @@ def say(*words: object) -> None:
     _write(1, (" ".join(str(word) for word in words) + "\n").encode())
 
 
-def record(path: str, ticks: int, episodes: int, pause: float = 0.0, armed: dict | None = None):
+def record(
+    path: str,
+    ticks: int,
+    episodes: int,
+    pause: float = 0.0,
+    armed: dict | None = None,
+    rows: int = 50,
+):
     """Record, saying what was kept as soon as the call that keeps it has returned."""
+    episode_table.ROWS_PER_FILE = rows
     with DatasetRecorder(path, SPEC, state_size=STATE_SIZE, resume=True) as recorder:
         for _ in range(episodes):
             seed = recorder.num_episodes
@@ -96,7 +105,7 @@ def arm(call: int, torn: bool, episode: int = 0) -> None:
 
         setattr(os, name, guarded)
 
-    for name in ("write", "fsync", "replace", "unlink", "mkdir", "rmdir"):
+    for name in ("write", "fsync", "link", "replace", "unlink", "mkdir", "rmdir"):
         guard(name)
 
 

@@ -16,8 +16,9 @@ from recording_child import COLUMNS, SPEC, STATE_SIZE, Server, frame
 from ilrobot.data import stats
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo, Judge, Outcome, stack_frames
+from ilrobot.data.info import read_info
 from ilrobot.data.journal import JournalWriter, read_journal
-from ilrobot.data.recorder import needs_repair, read_info
+from ilrobot.data.repair import needs_repair
 from ilrobot.errors import UserError, WorkFailed
 
 TICKS = 20
@@ -69,7 +70,11 @@ def test_killed_at_50_random_moments_nothing_acknowledged_is_lost(server, tmp_pa
     kept, sealed, hit_open = {}, set(), 0
     for kill in range(50):
         wait_for = draw.randint(1, TICKS)
-        for words in server.lines(do="record", path=str(path), ticks=TICKS, episodes=9, pause=2e-3):
+        # Few rows to a file of the table, so that kills hit the beginning of new files too.
+        lines = server.lines(
+            do="record", path=str(path), ticks=TICKS, episodes=9, pause=2e-3, rows=3
+        )
+        for words in lines:
             if words[0] == "pid":
                 pid = int(words[1])
             elif words[0] == "kept":
@@ -98,13 +103,16 @@ def test_killed_at_50_random_moments_nothing_acknowledged_is_lost(server, tmp_pa
     assert 5 < hit_open < 50  # some kills hit a running episode, others its sealing
 
 
+@pytest.mark.parametrize("rows", [1, 50])
 @pytest.mark.parametrize("torn", [False, True])
-def test_killed_at_each_system_call_of_sealing(server, tmp_path, torn):
-    """Also: mending twice changes nothing."""
+def test_killed_at_each_system_call_of_sealing(server, tmp_path, torn, rows):
+    """With a file of the table begun or continued. Also: mending twice changes nothing."""
     for call in range(100):
         path = tmp_path / f"{torn}-{call}"
         armed = {"call": call, "torn": torn, "episode": 1}
-        lines = list(server.lines(do="record", path=str(path), ticks=3, episodes=2, armed=armed))
+        lines = list(
+            server.lines(do="record", path=str(path), ticks=3, episodes=2, armed=armed, rows=rows)
+        )
         dataset = check_whole(path)
         assert dataset.num_episodes == 2
         for index in range(2):
@@ -282,7 +290,6 @@ def test_a_crashed_recording_in_a_read_only_folder_shows_what_is_sealed(server, 
 
 
 def test_the_episode_files_are_numbered_a_thousand_to_a_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr("ilrobot.data.catalogue.CHUNK_SIZE", 2)
     monkeypatch.setattr("ilrobot.data.layout.CHUNK_SIZE", 2)
     with DatasetRecorder(tmp_path, SPEC, state_size=STATE_SIZE) as recorder:
         for seed in range(3):

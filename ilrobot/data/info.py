@@ -1,0 +1,165 @@
+"""``meta/info.json`` of a LeRobot dataset, ours or another's, read and checked."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ilrobot.data.episode import frame_columns
+from ilrobot.data.layout import CODEBASE_VERSION, DATA, INFO, VIDEO
+from ilrobot.errors import UserError
+from ilrobot.spec import Spec
+
+#: Version of what stands under "ilrobot".
+FORMAT = 1
+
+_NO_NUMBERS = ("string", "image", "video")
+
+#: For each version that can be read: where data and films lie if that is not said, and what may
+#: stand in braces there.
+_PATHS = {
+    CODEBASE_VERSION: (DATA, VIDEO, {"chunk_index": 0, "file_index": 0}),
+    "v2.1": (
+        "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet",
+        "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4",
+        {"episode_chunk": 0, "episode_index": 0},
+    ),
+}
+
+
+def read_info(root: Path) -> dict[str, Any]:
+    """The file's JSON; what may be left out is filled in.
+
+    Its ``fps``, ``features``, paths and counts, and our own part if there is one, are of the types
+    that they must have; whether they fit the data files shows when those are read.
+
+    Raises:
+        UserError: The folder is missing, empty or not a dataset, or the file is damaged.
+    """
+    if not root.exists():
+        raise UserError(f"{root}: does not exist; check the path")
+    if not root.is_dir():
+        raise UserError(f"{root}: is a file, not a dataset's folder; `ilrobot import` may read it")
+    if not any(root.iterdir()):
+        raise UserError(f"{root}: is empty; record or import a dataset into it first")
+    path = root / INFO
+    try:
+        info = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{root}: has no {INFO}, so it is no dataset or only half of one; check the path, or "
+            "copy it again from its source"
+        ) from error
+    except ValueError as error:
+        raise UserError(f"{path}: is not JSON ({error}); copy it again from its source") from error
+    try:
+        return _checked(info)
+    except (ValueError, UserError) as error:
+        raise UserError(f"{path}: {error}; copy it again from its source") from error
+
+
+def read_ours(root: Path) -> dict[str, Any]:
+    """The same of a dataset that ilrobot records into.
+
+    Raises:
+        UserError: As above, or another program wrote the dataset.
+    """
+    info = read_info(root)
+    if "ilrobot" not in info:
+        raise UserError(
+            f"{root}: was written by another program; record into a folder of its own, or copy it "
+            f"first: ilrobot import {root} --output DIR"
+        )
+    return info
+
+
+def _checked(info: Any) -> dict[str, Any]:
+    _require(isinstance(info, dict), "is not a JSON object")
+    _require("features" in info and "fps" in info, "lacks 'features' or 'fps'")
+    defaults = {"codebase_version": "", "chunks_size": 1000}
+    info = {**defaults, "total_episodes": 0, "total_frames": 0, **info}
+    _require(_is_rate(info["fps"]), f"'fps' is {info['fps']!r}, not a positive number of Hz")
+    for key in ("total_episodes", "total_frames"):
+        _require(_is_count(info[key]), f"'{key}' is {info[key]!r}, not a count")
+    _require(
+        _is_count(info["chunks_size"]) and info["chunks_size"] > 0,
+        f"'chunks_size' is {info['chunks_size']!r}, not a positive count",
+    )
+    data, video, places = _PATHS.get(str(info["codebase_version"]), _PATHS[CODEBASE_VERSION])
+    for key, usual in (("data_path", data), ("video_path", video)):
+        info[key] = usual if info.get(key) is None else info[key]
+        fits = _is_template(info[key], {**places, "video_key": "camera"})
+        _require(fits, f"'{key}' is {info[key]!r}, not the template of a path")
+    features = info["features"]
+    _require(isinstance(features, dict), f"'features' is {features!r}, not a JSON object")
+    for name, feature in features.items():
+        _require(_is_feature(feature), f"feature '{name}' lacks a dtype or a shape that there is")
+    if "ilrobot" in info:
+        _check_ours(info["ilrobot"], features)
+    return info
+
+
+def _check_ours(ours: Any, features: Mapping[str, Any]) -> None:
+    _require(isinstance(ours, dict), f"'ilrobot' is {ours!r}, not a JSON object")
+    version = ours.get("format")
+    _require(_is_count(version), f"'ilrobot.format' is {version!r}, not a version")
+    _require(version <= FORMAT, f"'ilrobot.format' is {version}: a newer ilrobot wrote it")
+    size = ours.get("state_size")
+    _require(_is_count(size), f"'ilrobot.state_size' is {size!r}, not a count")
+    _require(isinstance(ours.get("spec"), dict), "'ilrobot.spec' is not a JSON object")
+    spec = Spec.from_json(ours["spec"])
+    _require(_is_rate(spec.rate), f"'ilrobot.spec.rate' is {spec.rate!r}, not a positive number")
+    for feature in (*spec.observations, spec.action):
+        for words in (feature.names, feature.units, feature.low, feature.high):
+            _require(
+                not words or len(words) == feature.size,
+                f"'ilrobot.spec' does not describe each element of '{feature.name}'",
+            )
+    for column in frame_columns(spec, size):
+        listed = features.get(column.name, {})
+        _require(
+            (listed.get("dtype"), listed.get("shape")) == (column.dtype, list(column.shape) or [1]),
+            f"'features' and 'ilrobot' disagree about '{column.name}'",
+        )
+
+
+def _require(fits: bool, otherwise: str) -> None:
+    if not fits:
+        raise ValueError(otherwise)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_rate(value: Any) -> bool:
+    return type(value) in (int, float) and 0 < value < math.inf
+
+
+def _is_template(value: Any, places: Mapping[str, Any]) -> bool:
+    try:
+        return isinstance(value, str) and bool(value.format(**places))
+    except (ValueError, LookupError, AttributeError):
+        return False
+
+
+def _is_feature(value: Any) -> bool:
+    if not isinstance(value, Mapping) or not isinstance(value.get("shape"), list):
+        return False
+    return _is_dtype(value.get("dtype")) and all(
+        _is_count(length) and length > 0 for length in value["shape"]
+    )
+
+
+def _is_dtype(name: Any) -> bool:
+    if name in _NO_NUMBERS:
+        return True
+    try:
+        return isinstance(name, str) and np.dtype(name).kind in "biuf"
+    except TypeError:
+        return False
