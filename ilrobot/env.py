@@ -84,8 +84,20 @@ class TaskEnv:
         )
 
     def render(self) -> NDArray[np.uint8]:
-        """One picture, H×W×3 uint8; the environment must be made with ``render_mode=rgb_array``."""
-        frame: Any = self.env.render()
+        """One picture, H×W×3 uint8; the environment must be made with ``render_mode=rgb_array``.
+
+        Raises:
+            UserError: It cannot be drawn on this machine.
+        """
+        try:
+            frame: Any = self.env.render()
+        except Exception as error:  # a missing GL, display or package: renderers share no base
+            raise UserError(
+                f"{self.spec.task} cannot be drawn: {_one_line(error)}; ilrobot doctor tells what "
+                "to install, and MUJOCO_GL=egl or osmesa which GL to take without a display"
+            ) from error
+        if frame is None:
+            raise UserError(f"{self.spec.task} gives no pictures; it cannot be filmed")
         return np.asarray(frame, dtype=np.uint8)
 
     @property

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import os
 import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ilrobot.actors import Actor
+from ilrobot.data.episode import Outcome
 from ilrobot.env import TaskEnv
 from ilrobot.errors import WorkFailed
 from ilrobot.rollout import EpisodeResult, rollout
@@ -68,8 +72,13 @@ class Evaluation:
         return sum(result.success for result in self.results)
 
     @property
+    def judged(self) -> bool:
+        """Whether anybody said of any episode whether the task was done."""
+        return any(result.outcome is not Outcome.UNKNOWN for result in self.results)
+
+    @property
     def success_rate(self) -> float:
-        """Share of successful episodes."""
+        """Share of successful episodes; 0 where nobody judged."""
         return self.successes / len(self.results)
 
     @property
@@ -81,8 +90,8 @@ class Evaluation:
         """Plain JSON, the summary first and then each episode."""
         max_rewards = [r.max_reward for r in self.results]
         return {
-            "success_rate": self.success_rate,
-            "success_interval": list(self.success_interval),
+            "success_rate": self.success_rate if self.judged else None,
+            "success_interval": list(self.success_interval) if self.judged else None,
             "episodes": len(self.results),
             "max_reward_mean": float(np.mean(max_rewards)),
             "max_reward_interval": list(mean_interval(max_rewards)),
@@ -121,16 +130,17 @@ def evaluate(
         raise ValueError("evaluate() needs at least one seed")
     results: dict[int, EpisodeResult] = {}
     workers = min(workers, len(seeds))
-    for seed, result in _run(setup, seeds, workers, video):
-        results[seed] = result
-        if on_episode is not None:
-            on_episode(result)
+    with closing(_run(setup, seeds, workers, video)) as episodes:
+        for seed, result in episodes:
+            results[seed] = result
+            if on_episode is not None:
+                on_episode(result)
     return Evaluation(tuple(results[seed] for seed in seeds))
 
 
 def _run(
     setup: Setup, seeds: Sequence[int], workers: int, video: Path | None
-) -> Iterator[tuple[int, EpisodeResult]]:
+) -> Generator[tuple[int, EpisodeResult], None, None]:
     if workers == 1:
         env, actor = setup()
         try:
@@ -141,6 +151,7 @@ def _run(
         return
     # Spawn: a forked child would inherit torch's thread pool in an undefined state.
     context = multiprocessing.get_context("spawn")
+    others = set(multiprocessing.active_children())
     try:
         with ProcessPoolExecutor(workers, context, _begin_worker, (setup,)) as pool:
             waiting: dict[Future[EpisodeResult], int] = {
@@ -150,7 +161,10 @@ def _run(
                 for done in as_completed(waiting):
                     yield waiting[done], done.result()
             except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)  # or Ctrl-C waits for every seed
+                # Nobody wants the result any more: Ctrl-C shall not wait for the episodes that run.
+                pool.shutdown(wait=False, cancel_futures=True)
+                for process in set(multiprocessing.active_children()) - others:
+                    process.terminate()
                 raise
     except BrokenProcessPool as error:
         raise WorkFailed(
@@ -164,7 +178,16 @@ _worker: tuple[TaskEnv, Actor] | None = None
 def _begin_worker(setup: Setup) -> None:
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent acts
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _worker = setup()
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would go on for nobody."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _worker_episode(seed: int, video: Path | None) -> EpisodeResult:

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
+    from ilrobot.cli.actors import PolicyOnTask
     from ilrobot.evaluate import Evaluation
+
+#: More processes than this share no work but only memory.
+MOST_WORKERS = 256
 
 
 @dataclass
@@ -22,8 +26,9 @@ class Eval:
     policy: Path
     """A run's folder or an exported .onnx file."""
 
-    task: str
-    """Gymnasium id, e.g. ilrobot/PandaLift-v0 or gym_pusht/PushT-v0."""
+    task: str = ""
+    """Gymnasium id, e.g. ilrobot/PandaLift-v0 or gym_pusht/PushT-v0; by default the task that the
+    policy was trained on."""
 
     episodes: int = 50
     """How many episodes, each from a seed of its own."""
@@ -38,7 +43,8 @@ class Eval:
     """Folder for a film of each episode (needs an environment that can render)."""
 
     options: tuple[str, ...] = ()
-    """Options of the environment as key=value, e.g. engine=pybullet."""
+    """Options of the environment as key=value, e.g. engine=pybullet; on the task that the policy
+    was trained on, those of then hold for whatever is not given."""
 
     json: bool = False
     """Print one JSON object as the last line."""
@@ -57,20 +63,19 @@ class Eval:
         from ilrobot.cli.actors import PolicyOnTask
         from ilrobot.cli.options import parse_options
         from ilrobot.cli.output import progress_bar
+        from ilrobot.cli.seeds import check_seeds
         from ilrobot.evaluate import evaluate
 
-        if self.episodes < 1 or self.workers < 1 or self.seed < 0:
-            raise UserError("--episodes and --workers must be at least 1, --seed at least 0")
+        check_seeds(self.episodes, self.seed)
+        if not 1 <= self.workers <= MOST_WORKERS:
+            raise UserError(f"--workers must be from 1 to {MOST_WORKERS}, not {self.workers}")
         setup = PolicyOnTask(
             self.policy,
             self.task,
             parse_options(self.options),
             render_mode=None if self.video is None else "rgb_array",
         )
-        env, _ = setup()  # a mismatch is told here, before any worker starts
-        env.close()
-        if self.video is not None:
-            self.video.mkdir(parents=True, exist_ok=True)
+        self._try(setup)
         seeds = range(self.seed, self.seed + self.episodes)
         with progress_bar() as progress:
             bar = progress.add_task("evaluating", total=self.episodes, note="")
@@ -84,15 +89,41 @@ class Eval:
         _print_summary(evaluation)
         return evaluation
 
+    def _try(self, setup: PolicyOnTask) -> None:
+        """Whatever can be refused is refused before any worker starts."""
+        from ilrobot.cli.output import console
+        from ilrobot.cli.places import claim_folder
+
+        env, _ = setup()
+        try:
+            if self.video is not None:
+                env.reset(self.seed)
+                env.render()
+                claim_folder(self.video)
+            taken = {k: v for k, v in env.spec.task_options.items() if k not in setup.options}
+            if taken:
+                words = " ".join(f"{key}={value}" for key, value in taken.items())
+                console.print(f"options as in training: {words}")
+            if env.stated_rate not in (None, env.spec.rate):
+                console.print(
+                    f"note: recorded at {env.spec.rate:g} Hz, while {env.spec.task} states "
+                    f"{env.stated_rate:g} Hz; its steps are the same"
+                )
+        finally:
+            env.close()
+
 
 def _print_summary(evaluation: Evaluation) -> None:
     summary = evaluation.to_json()
     low, high = evaluation.success_interval
     reward_low, reward_high = summary["max_reward_interval"]
-    print(
-        f"success      {evaluation.success_rate:.1%}  [{low:.1%}, {high:.1%}]  "
-        f"({evaluation.successes} of {summary['episodes']})"
-    )
+    if evaluation.judged:
+        print(
+            f"success      {evaluation.success_rate:.1%}  [{low:.1%}, {high:.1%}]  "
+            f"({evaluation.successes} of {summary['episodes']})"
+        )
+    else:
+        print(f"success      nobody judged {summary['episodes']} episodes; look at the reward")
     print(f"max reward   {summary['max_reward_mean']:.3f}  [{reward_low:.3f}, {reward_high:.3f}]")
     print(f"return       {summary['return_mean']:.3f}")
     print(f"length       {summary['length_mean']:.1f} steps")

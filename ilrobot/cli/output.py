@@ -21,9 +21,19 @@ from rich.progress import (
 console = Console(stderr=True, highlight=False)
 
 
+class _Bars(Progress):
+    """Bars that leave the terminal to the line that says what went wrong."""
+
+    def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
+        if kind is not None and issubclass(kind, Exception):
+            for task in self.tasks:
+                self.update(task.id, visible=False)
+        super().__exit__(kind, *error)
+
+
 def progress_bar() -> Progress:
     """The one progress bar of every verb; on a pipe it prints nothing until it is done."""
-    return Progress(
+    return _Bars(
         TextColumn("[bold]{task.description}"),
         BarColumn(bar_width=30),
         MofNCompleteColumn(),

@@ -1,7 +1,12 @@
 """Evaluation: the intervals against published values, and independence of the worker count."""
 
 import math
+import os
+import signal
+import subprocess
+import sys
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -72,3 +77,30 @@ def test_progress_is_told_for_every_episode():
     seen = []
     evaluate(partial(_cartpole), [3, 4], on_episode=lambda result: seen.append(result.seed))
     assert seen == [3, 4]
+
+
+@pytest.mark.parametrize("to_group", [False, True])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_evaluation_that_is_stopped_leaves_no_worker(number, to_group):
+    """Each worker holds the pipe that is read here, so its end is the end of all of them."""
+    child = Path(__file__).with_name("evaluation_child.py")
+    process = subprocess.Popen(
+        [sys.executable, str(child)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    for _ in range(2):
+        assert process.stdout.readline() == "acting\n"
+    (os.killpg if to_group else os.kill)(process.pid, number)
+    assert process.communicate(timeout=30) == ("", None)  # an episode takes minutes
+    assert process.returncode != 0
+
+
+def test_where_nobody_judges_there_is_no_rate_of_success():
+    evaluation = evaluate(_cartpole, [0, 1])
+    assert not evaluation.judged
+    assert evaluation.to_json()["success_rate"] is None
