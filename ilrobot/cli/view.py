@@ -14,6 +14,7 @@ from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
     from ilrobot.data.dataset import Dataset
+    from ilrobot.report.html import Report
 
 
 @dataclass
@@ -46,6 +47,7 @@ class View:
         elif (self.path / "run.json").exists():
             file = self._view_run()
         elif (self.path / "report.html").exists():
+            self._refuse_options("holds a report that is written already", ("output",))
             file = self.path / "report.html"
         elif self.path.suffix == ".onnx":
             raise UserError(f"{self.path} is a policy; 'ilrobot info {self.path}' describes it")
@@ -58,17 +60,22 @@ class View:
             _show(file)
         return 0
 
+    def _refuse_options(self, reason: str, more: tuple[str, ...] = ()) -> None:
+        given = {"episode": self.episode is not None, "rerun": self.rerun, "output": self.output}
+        for name in ("episode", "rerun", *more):
+            if given[name]:
+                raise UserError(f"{self.path} {reason}; --{name} is for datasets")
+
     def _view_run(self) -> Path:
-        from ilrobot.report.html import write_report
         from ilrobot.report.run import run_report
 
-        if self.episode is not None or self.rerun:
-            raise UserError(f"{self.path} is a run; --episode and --rerun are for datasets")
+        self._refuse_options("is a run")
         file = self.output or self.path / "report.html"
-        write_report(file, run_report(self.path))
+        _write_page(file, run_report(self.path))
         return file
 
     def _view_episode(self) -> Path:
+        from ilrobot.cli.places import claim_file
         from ilrobot.data.dataset import Dataset
 
         dataset, index = Dataset.open(self.path), self.episode or 0
@@ -80,7 +87,7 @@ class View:
         name = f"{self.path.resolve().name}-episode-{index}"
         suffix = ".rrd" if self.rerun else ".html"
         file = self.output or Path("runs") / "view" / f"{name}{suffix}"
-        file.parent.mkdir(parents=True, exist_ok=True)
+        claim_file(file)
         if self.rerun:
             from ilrobot.cli.rerun import write_recording
 
@@ -95,7 +102,6 @@ def _write_episode(file: Path, dataset: Dataset, index: int) -> None:
 
     import sims  # noqa: F401 (registers our tasks)
     from ilrobot.cli.output import console
-    from ilrobot.report.html import write_report
     from ilrobot.report.recording import (
         cameras,
         episode_report,
@@ -117,7 +123,15 @@ def _write_episode(file: Path, dataset: Dataset, index: int) -> None:
                 films["From the recorded states of the simulator"] = film
             except UserError as error:
                 excuse = f"No film: {error}."
-        write_report(file, episode_report(dataset, index, films, excuse))
+        _write_page(file, episode_report(dataset, index, films, excuse))
+
+
+def _write_page(file: Path, report: Report) -> None:
+    from ilrobot.errors import explained
+    from ilrobot.report.html import write_report
+
+    with explained(file, "the page was not written", "view again"):
+        write_report(file, report)
 
 
 def _show(file: Path) -> None:

@@ -100,6 +100,26 @@ def test_bad_input_is_one_line(make, said: str, tmp_path: Path, capsys):
     assert len(error.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize("place", ["file/page.html", "folder"])
+def test_a_place_that_cannot_be_written_is_one_line(dataset: Path, place: str, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    run = write_run(tmp_path / "bc")
+    for viewed in (dataset, run):
+        assert _main(["view", str(viewed), "--output", str(tmp_path / place)]) == 2
+        error = capsys.readouterr().err
+        assert "cannot be written" in error
+        assert len(error.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("option", [["--output", "a.html"], ["--episode", "0"], ["--rerun"]])
+def test_a_report_that_is_there_takes_no_options(option: list[str], tmp_path: Path, capsys):
+    (tmp_path / "report.html").touch()
+    assert _main(["view", str(tmp_path)]) == 0
+    assert _main(["view", str(tmp_path), *option]) == 2
+    assert f"{option[0]} is for datasets" in capsys.readouterr().err
+
+
 def test_an_onnx_file_is_for_info(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "p.onnx").touch()
     assert _main(["view", str(tmp_path / "p.onnx")]) == 2
