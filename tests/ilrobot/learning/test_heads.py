@@ -144,6 +144,65 @@ def test_each_step_of_ddim_lands_on_the_noising_path():
         )
 
 
+@pytest.mark.parametrize("train_steps", [50, 100])
+def test_the_steps_of_ddim_are_spread_evenly_also_where_they_do_not_divide(train_steps):
+    alpha_bar = cosine_alpha_bar(train_steps)
+    for steps in range(1, train_steps + 1):
+        timesteps = ddim_tables(alpha_bar, steps, "epsilon")[0]
+        gaps = -np.diff([train_steps, *timesteps.tolist()])
+        assert len(timesteps) == steps
+        assert timesteps[-1] == 0
+        assert gaps.min() >= 1
+        assert gaps.max() - gaps.min() <= 1
+
+
+class GaussianDenoiser(nn.Module):
+    """E[ε | x_t], or E[x₀ | x_t] and so on, where each number of the chunk is N(μ, σ²)."""
+
+    def __init__(self, mean, std, head):
+        super().__init__()
+        self.mean, self.std, self.head = mean, std, head
+
+    def forward(self, condition, sample):
+        head = self.head()
+        distance = (condition[:1, None] - head.table).square().sum(dim=2)
+        kept = head.alpha_bar[distance.argmin()]
+        lost = 1 - kept
+        noise = lost.sqrt() * (sample - kept.sqrt() * self.mean) / (kept * self.std**2 + lost)
+        clean = (sample - lost.sqrt() * noise) / kept.sqrt()
+        velocity = kept.sqrt() * noise - lost.sqrt() * clean
+        return {"epsilon": noise, "sample": clean, "velocity": velocity}[head._prediction]
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "sample", "velocity"])
+@pytest.mark.parametrize(
+    ("train_steps", "steps"), [(100, 7), (100, 16), (100, 30), (100, 100), (500, 150)]
+)
+def test_ddim_samples_a_known_distribution(train_steps, steps, prediction):
+    """With the exact denoiser of N(μ, σ²) the samples are of it, but for the steps' size.
+
+    DDIM is Euler's method for the probability flow (Song et al. 2021, section 4.3), and Euler's
+    method of a contracting flow contracts it too much, by O(1 / steps).
+    """
+    mean, std, made = 0.2, 0.2, []
+    head = DiffusionHead(
+        lambda size: GaussianDenoiser(mean, std, lambda: made[0]),
+        condition=0,
+        train_steps=train_steps,
+        sample_steps=steps,
+        prediction=prediction,
+    )
+    made.append(head)
+    head.embed = nn.Identity()
+    noise = torch.randn(500, 4, 4, generator=torch.Generator().manual_seed(0))
+    samples = head(torch.zeros(500, 0), noise)
+    assert samples.mean().item() == pytest.approx(mean, abs=0.01)
+    contraction = 1 - samples.std().item() / std
+    assert 0 < contraction < 3.2 / steps + 0.01
+    if steps == 150:
+        assert samples.std().item() == pytest.approx(std, rel=0.03)
+
+
 def test_the_diffusion_loss_of_a_network_that_says_nothing_is_the_noise_variance():
     torch.manual_seed(0)
     count = 4000
