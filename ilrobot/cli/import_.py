@@ -41,9 +41,11 @@ class Import:
 
         from ilrobot.cli.output import console, print_json, progress_bar
         from ilrobot.data.convert import open_source
-        from ilrobot.data.dataset import write_episodes
         from ilrobot.data.episode import Episode
+        from ilrobot.data.known_tasks import suggested_tasks
+        from ilrobot.data.writing import check_output, write_episodes
 
+        check_output(self.output)
         source = open_source(self.source, None if self.format == "auto" else self.format, self.rate)
         with progress_bar() as progress:
             bar = progress.add_task("importing", total=source.total, note=source.format)
@@ -60,6 +62,9 @@ class Import:
             f"{self.output}: {dataset.num_episodes} episodes, {dataset.num_frames} frames at "
             f"{dataset.fps:g} Hz"
         )
+        tasks = suggested_tasks(dataset.spec)
+        if tasks:
+            console.print(f"try policies trained on it with --task {' or '.join(tasks)}")
         if self.json:
             print_json(
                 {
@@ -69,6 +74,7 @@ class Import:
                     "frames": dataset.num_frames,
                     "fps": dataset.fps,
                     "content_hash": dataset.content_hash,
+                    "suggested_tasks": list(tasks),
                     "remarks": list(source.remarks),
                 }
             )

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -17,11 +14,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ilrobot.data.catalogue import INDEX_COLUMNS, Catalogue
+from ilrobot.data.catalogue import INDEX_COLUMNS
 from ilrobot.data.columns import check_spacing, column_values
 from ilrobot.data.episode import Episode, EpisodeInfo
 from ilrobot.data.episode_table import episode_info, read_episodes
-from ilrobot.data.fill import complete
 from ilrobot.data.foreign import check_videos, derive_spec, image_keys
 from ilrobot.data.info import read_info
 from ilrobot.data.layout import CODEBASE_VERSION
@@ -33,7 +29,7 @@ from ilrobot.errors import UserError, explained
 from ilrobot.lock import WriteLock
 from ilrobot.spec import Spec
 
-__all__ = ["Dataset", "DatasetRecorder", "write_episodes"]
+__all__ = ["Dataset", "DatasetRecorder"]
 
 _log = logging.getLogger(__name__)
 
@@ -202,46 +198,6 @@ class Dataset:
             return self.spec.action.shape
         shape = tuple(self.features[name]["shape"])
         return () if shape == (1,) and name != "sim.state" else shape
-
-
-def write_episodes(path: Path | str, spec: Spec, episodes: Iterable[Episode]) -> Dataset:
-    """Write a whole dataset at once: all of it appears under `path`, or nothing.
-
-    Columns of a recording that an episode lacks are filled with "not known" (see `fill.complete`).
-
-    Args:
-        path: A folder that does not exist yet or is empty.
-        spec: The observations, action and rate of the episodes.
-        episodes: They may be made one by one; only one is in memory at a time.
-
-    Raises:
-        UserError: There is something already, there are no episodes, or reading one failed.
-        WorkFailed: The disk is full.
-    """
-    path = Path(path)
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise UserError(f"{path}: exists and is not empty; choose another folder")
-    with explained(path, "nothing was written", "try again"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        working = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-        try:
-            catalogue: Catalogue | None = None
-            for episode in episodes:
-                if catalogue is None:
-                    state = episode.columns.get("sim.state")
-                    size = 0 if state is None else state.shape[1]
-                    catalogue = Catalogue.create(working, spec, size)
-                info = replace(episode.info, rate=spec.rate)
-                catalogue.seal(Episode(info, complete(episode, catalogue.columns, spec)))
-            if catalogue is None:
-                raise UserError(f"{path}: there are no episodes to write")
-            catalogue.write()
-            working.chmod(0o755)
-            working.replace(path)
-        except BaseException:
-            shutil.rmtree(working, ignore_errors=True)
-            raise
-    return Dataset.open(path)
 
 
 def _mend(path: Path, info: dict[str, Any]) -> None:

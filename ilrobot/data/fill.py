@@ -13,14 +13,22 @@ from ilrobot.errors import UserError
 from ilrobot.spec import Spec
 
 
-def complete(episode: Episode, columns: tuple[Column, ...], spec: Spec) -> dict[str, NDArray[Any]]:
+def complete(
+    index: int, episode: Episode, columns: tuple[Column, ...], spec: Spec
+) -> dict[str, NDArray[Any]]:
     """All columns of a recording for an episode that may hold only observations and actions.
 
     Missing rewards, actions of the policy or a person, and times are NaN; the episode is done at
     its last tick; all of it counts as demonstrated by whoever recorded it.
 
+    Args:
+        index: Number of the episode, for messages.
+        episode: What is known.
+        columns: What a recording has.
+        spec: Its observations and action.
+
     Raises:
-        UserError: An observation or the action is missing, or of another length.
+        UserError: An observation or the action is missing, or of another length or shape.
     """
     length = len(episode)
     known: dict[str, Any] = {
@@ -37,15 +45,18 @@ def complete(episode: Episode, columns: tuple[Column, ...], spec: Spec) -> dict[
         values = episode.columns.get(column.name)
         if values is None:
             if column.name in required:
-                raise UserError(f"an episode has no '{column.name}'; it cannot be kept")
+                raise UserError(
+                    f"episode {index} has no '{column.name}', which the others have; mend or drop "
+                    "it in the source"
+                )
             dtype: Any = object if column.dtype == "string" else column.dtype
             shape = (length, *column.shape)
             values = np.empty(shape, dtype)
             values[...] = known.get(column.name, np.nan)
-        elif len(values) != length:
+        elif values.shape != (length, *column.shape):
             raise UserError(
-                f"'{column.name}' has {len(values)} ticks in an episode of {length}; they must be "
-                "equally long"
+                f"'{column.name}' of episode {index} has shape {list(values.shape)}, not "
+                f"{[length, *column.shape]}; mend or drop that episode in the source"
             )
         filled[column.name] = values
     return filled

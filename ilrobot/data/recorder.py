@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from ilrobot.actors import ControlSummary
 from ilrobot.atomic import make_folder
 from ilrobot.data.catalogue import Catalogue
-from ilrobot.data.episode import Column, EpisodeInfo, Frame, Judge, Outcome
+from ilrobot.data.episode import Column, EpisodeInfo, Frame, Judge, Outcome, frame_columns
 from ilrobot.data.info import read_ours
 from ilrobot.data.journal import JournalWriter
 from ilrobot.data.layout import INFO, JOURNALS, data_file, journal_file
@@ -60,7 +61,7 @@ class DatasetRecorder:
             try:
                 if (self.path / INFO).exists():
                     info = read_ours(self.path)
-                    _check_same(Catalogue.load(self.path, info), catalogue)
+                    _check_same(self.path, info["ilrobot"], catalogue)
                     catalogue = repair(self.path, info)
                     _check_next(self.path / data_file(catalogue.num_episodes))
                 else:
@@ -190,9 +191,10 @@ def _check_next(path: Path) -> None:
         )
 
 
-def _check_same(existing: Catalogue, wanted: Catalogue) -> None:
+def _check_same(path: Path, ours: dict[str, Any], wanted: Catalogue) -> None:
     """Refuse to mix two tasks in one dataset; what one of them does not state is not compared."""
-    one, other = existing.spec, wanted.spec
+    one, other = Spec.from_json(ours["spec"]), wanted.spec
+    columns = frame_columns(one, ours["state_size"])
     compared: list[tuple[str, object, object]] = [
         ("task", one.task, other.task),
         ("control rate in Hz", one.rate, other.rate),
@@ -205,16 +207,16 @@ def _check_same(existing: Catalogue, wanted: Catalogue) -> None:
         compared.append(("value of --options", before, now))
     if "unknown" not in (one.semantics, other.semantics):
         compared.append(("kind of action", one.semantics, other.semantics))
-    for old, new in zip_longest(existing.columns, wanted.columns):
+    for old, new in zip_longest(columns, wanted.columns):
         compared.append(("column", _words(old), _words(new)))
-    if existing.columns == wanted.columns:
+    if columns == wanted.columns:
         for feature in (*one.observations, one.action):
             names = other.feature(feature.name).names
             compared.append((f"elements of '{feature.name}'", feature.names, names))
     for what, was, would_be in compared:
         if was != would_be and was not in ("", ()) and would_be not in ("", ()):
             raise UserError(
-                f"{existing.root}: was recorded with another {what} ({was}, now {would_be}); "
+                f"{path}: was recorded with another {what} ({was}, now {would_be}); "
                 "record into another folder"
             )
 

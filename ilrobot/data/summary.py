@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ilrobot.data.dataset import Dataset
+from ilrobot.data.known_tasks import suggested_tasks
 
 
 def summarize(dataset: Dataset) -> dict[str, Any]:
@@ -32,6 +33,7 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
         "seconds": dataset.num_frames / dataset.fps,
         "longest": int(np.max(dataset.lengths)),
         "task": dataset.spec.task,
+        "suggested_tasks": list(suggested_tasks(dataset.spec)),
         "instructions": sorted({info.task for info in dataset.infos}),
         "outcomes": dict(Counter(str(info.outcome) for info in dataset.infos)),
         "interventions": takeovers,

@@ -13,8 +13,8 @@ import pytest
 
 from exports.runtime.process import StopSignals, quiet_collector
 from ilrobot.cli import main
-from ilrobot.data.dataset import write_episodes
 from ilrobot.data.episode import Episode, MemoryRecorder, Outcome
+from ilrobot.data.writing import write_episodes
 from ilrobot.env import ScriptedActor, make_env
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig

@@ -6,6 +6,7 @@ Each format is a module with ``detect(path)`` and ``read(path, rate)``; none wri
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,7 @@ def open_source(path: Path | str, format: str | None = None, rate: float | None 
     """Open demonstrations in any of `FORMATS`.
 
     Args:
-        path: A file or folder.
+        path: A file or folder, or a folder that holds nothing else that can be read.
         format: Which format it is (None: found by itself).
         rate: Control rate in Hz, for a source that does not state it.
 
@@ -55,20 +56,35 @@ def open_source(path: Path | str, format: str | None = None, rate: float | None 
         raise UserError(f"{path}: does not exist; check the path")
     if path.is_dir() and not any(path.iterdir()):
         raise UserError(f"{path}: is an empty folder; check the path")
-    if rate is not None and not rate > 0:
-        raise UserError(f"the rate must be a positive number of Hz, not {rate}")
-    known = ", ".join(FORMATS)
+    if rate is not None and not 0 < rate < math.inf:
+        raise UserError(f"--rate must be a positive number of Hz, not {rate}")
     if format is None:
-        format = next((name for name in FORMATS if _module(name).detect(path)), None)
-        if format is None:
-            raise UserError(
-                f"{path}: in none of the formats that can be read ({known}); check the path, or "
-                "force one with --format"
-            )
+        path, format = _find(path)
     elif format not in FORMATS:
-        raise UserError(f"unknown format '{format}'; choose one of {known}")
+        raise UserError(f"unknown format '{format}'; choose one of {', '.join(FORMATS)}")
     source: Source = _module(format).read(path, rate)
     return source
+
+
+def _find(path: Path) -> tuple[Path, str]:
+    """Where the demonstrations are and their format: the path itself, or the one thing in it."""
+    if (format := _format(path)) is not None:
+        return path, format
+    inside = sorted(path.iterdir()) if path.is_dir() else []
+    found = [(inner, format) for inner in inside if (format := _format(inner)) is not None]
+    if len(found) > 1:
+        names = ", ".join(inner.name for inner, _ in found)
+        raise UserError(f"{path}: holds more than one source ({names}); import one at a time")
+    if not found:
+        raise UserError(
+            f"{path}: in none of the formats that can be read ({', '.join(FORMATS)}); check the "
+            "path, or force one with --format"
+        )
+    return found[0]
+
+
+def _format(path: Path) -> str | None:
+    return next((name for name in FORMATS if _module(name).detect(path)), None)
 
 
 def _module(format: str) -> Any:

@@ -41,15 +41,16 @@ def read(path: Path, rate: float | None = None) -> Source:
         raise UserError(f"{path}: is not an HDF5 file; check the path")
     try:
         with h5py.File(path) as file:
-            if "data" not in file or not len(file["data"]):
+            data = file.get("data")
+            if not isinstance(data, h5py.Group) or not len(data):
                 raise UserError(
                     f"{path}: has no demonstrations: the group 'data' is missing or empty; check "
                     "that it is robomimic's"
                 )
-            demos = sorted(file["data"], key=_number)
-            keys, images = _observation_keys(path, demos[0], file["data"][demos[0]])
-            first = _columns(path, demos[0], file["data"][demos[0]], keys)
-            name, stated = _environment(path, file["data"].attrs.get("env_args"))
+            demos = sorted(data, key=_number)
+            keys, images = _observation_keys(path, demos[0], data[demos[0]])
+            first = _columns(path, demos[0], data[demos[0]], keys)
+            name, stated = _environment(path, data.attrs.get("env_args"))
     except OSError as error:
         raise UserError(f"{path}: cannot be read as HDF5 ({error}); copy it again") from error
     rate, remarks = arrays.stated_rate(path, rate, stated)
@@ -75,7 +76,12 @@ def _episodes(
 
     with h5py.File(path) as file:
         for index, demo in enumerate(demos):
-            columns = _columns(path, demo, file["data"][demo], keys)
+            try:
+                columns = _columns(path, demo, file["data"][demo], keys)
+            except OSError as error:
+                raise UserError(
+                    f"{path}: data/{demo} is damaged ({error}); copy it again"
+                ) from error
             arrays.check_lengths(f"{path}, {demo}", columns)
             arrays.check_finite(path, index, columns)
             yield Episode(info, columns)

@@ -72,7 +72,7 @@ def test_killed_at_50_random_moments_nothing_acknowledged_is_lost(server, tmp_pa
         wait_for = draw.randint(1, TICKS)
         # Few rows to a file of the table, so that kills hit the beginning of new files too.
         lines = server.lines(
-            do="record", path=str(path), ticks=TICKS, episodes=9, pause=2e-3, rows=3
+            do="record", path=str(path), ticks=TICKS, episodes=9, pause=2e-3, rows=12
         )
         for words in lines:
             if words[0] == "pid":

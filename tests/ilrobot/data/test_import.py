@@ -16,8 +16,9 @@ import zarr
 from ilrobot.actors import Source
 from ilrobot.cli import _main
 from ilrobot.data.convert import open_source
-from ilrobot.data.dataset import Dataset, DatasetRecorder, write_episodes
+from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo, Judge, Outcome
+from ilrobot.data.writing import write_episodes
 from ilrobot.errors import UserError
 from ilrobot.spec import Feature, Spec
 

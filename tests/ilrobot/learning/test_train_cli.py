@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ilrobot.cli import main
-from ilrobot.data.dataset import write_episodes
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
+from ilrobot.data.writing import write_episodes
 from ilrobot.policies.loading import load_policy
 from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE, recordings
 

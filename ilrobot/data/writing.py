@@ -1,0 +1,86 @@
+"""A whole dataset written at once: all of it appears, or nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from ilrobot.data.catalogue import Catalogue
+from ilrobot.data.dataset import Dataset
+from ilrobot.data.episode import Episode
+from ilrobot.data.fill import complete
+from ilrobot.errors import UserError, explained
+from ilrobot.spec import Spec
+
+
+def write_episodes(path: Path | str, spec: Spec, episodes: Iterable[Episode]) -> Dataset:
+    """Write a whole dataset at once: all of it appears under `path`, or nothing.
+
+    Columns of a recording that an episode lacks are filled with "not known" (see `fill.complete`).
+
+    Args:
+        path: A folder that does not exist yet or is empty.
+        spec: The observations, action and rate of the episodes.
+        episodes: They may be made one by one; only one is in memory at a time.
+
+    Raises:
+        UserError: There is something already, there are no episodes, or reading one failed.
+        WorkFailed: The disk is full.
+    """
+    path = Path(path)
+    check_output(path)
+    new_folders = [folder for folder in path.absolute().parents if not folder.exists()]
+    try:
+        with explained(path, "nothing was written", "try again"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _write(path, spec, episodes)
+    except BaseException:
+        for folder in new_folders:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
+    return Dataset.open(path)
+
+
+def check_output(path: Path) -> None:
+    """Refuse a place where no dataset can be written, before any work is done for it.
+
+    Raises:
+        UserError: Something is there already, or the folder cannot be made.
+    """
+    with explained(path, "nothing was written", "try again"):
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise UserError(f"{path}: exists and is not empty; choose another folder")
+        if path.resolve() == Path.cwd():
+            raise UserError(f"{path}: is the folder that you are in; choose another one")
+        above = next(folder for folder in path.absolute().parents if folder.exists())
+        if not above.is_dir():
+            raise UserError(f"{path}: cannot be made, {above} is a file; choose another folder")
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise UserError(f"{path}: {above} cannot be written; choose another folder")
+
+
+def _write(path: Path, spec: Spec, episodes: Iterable[Episode]) -> None:
+    working = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        catalogue: Catalogue | None = None
+        for index, episode in enumerate(episodes):
+            if catalogue is None:
+                state = episode.columns.get("sim.state")
+                size = 0 if state is None else state.shape[1]
+                catalogue = Catalogue.create(working, spec, size)
+            columns = complete(index, episode, catalogue.columns, spec)
+            catalogue.seal(Episode(replace(episode.info, rate=spec.rate), columns))
+        if catalogue is None:
+            raise UserError(f"{path}: there are no episodes to write")
+        catalogue.write()
+        working.chmod(0o755)
+        working.replace(path)
+    except BaseException:
+        shutil.rmtree(working, ignore_errors=True)
+        raise
