@@ -25,19 +25,32 @@ class Parity:
         windows: How many real observation windows were compared.
         relative: Greatest |difference| as a fraction of the element's command range high - low;
             for discrete actions the share of actions that differ.
-        absolute: Greatest |difference| in the action's units (0 for discrete actions that agree).
+        absolute: Greatest |difference| in the action's units; None for discrete actions.
         tolerance: What `relative` may be at most.
     """
 
     windows: int
     relative: float
-    absolute: float
+    absolute: float | None
     tolerance: float
 
     @property
     def holds(self) -> bool:
         """Whether they agree."""
         return self.relative <= self.tolerance  # False for NaN too
+
+    def __str__(self) -> str:
+        """How they differ, in words for a person."""
+        if self.absolute is None:
+            if self.relative == 0:
+                return f"the same choices on {self.windows} real observations"
+            return (
+                f"{self.relative:.2g} of the choices on {self.windows} real observations are others"
+            )
+        return (
+            f"{self.relative:.1e} of the command range on {self.windows} real observations (at "
+            f"most {self.tolerance:.0e}); {self.absolute:.1e} in the action's units"
+        )
 
 
 def measure_parity(
@@ -73,7 +86,7 @@ def measure_parity(
     )
     if scale is None:
         differ = float(np.mean(given != expected))
-        return Parity(count, differ, float(np.abs(given - expected).max()), 0.0)
+        return Parity(count, differ, None, 0.0)
     difference = np.abs(np.subtract(given, expected, dtype=np.float64))
     relative = float((difference / scale).max())
     return Parity(count, relative, float(difference.max()), TOLERANCE)

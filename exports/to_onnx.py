@@ -142,9 +142,7 @@ def export_policy(
     parity = measure_parity(policy, session, windows, noise, scale)
     if not parity.holds:
         raise WorkFailed(
-            f"the exported graph differs from the trained policy by {parity.relative:.2g} of the "
-            f"command range on {parity.windows} real observations (at most "
-            f"{parity.tolerance:.0e} is allowed); nothing was written"
+            f"the exported graph differs from the trained policy: {parity}; nothing was written"
         )
     ranges = policy.training_range
     contract = Contract(

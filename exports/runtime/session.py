@@ -170,10 +170,11 @@ class OnnxPolicy:
             chunk = self(golden.observations, golden.noise)
             worst = max(worst, chunk_error(self.contract, chunk, golden.action))
         if not worst <= self.contract.tolerance:
+            of = "choices" if self.contract.limits is None else "command range"
             raise WorkFailed(
                 f"{self.path}: on this machine the golden inputs give other actions than at the "
-                f"export (error {worst:.2g} of the command range, tolerance "
-                f"{self.contract.tolerance:.2g}); try another version of onnxruntime"
+                f"export ({worst:.2g} of the {of}, at most {self.contract.tolerance:.2g} is "
+                "allowed); try another version of onnxruntime"
             )
         return worst
 

@@ -44,6 +44,7 @@ class Export:
         from exports.runtime.session import OnnxPolicy
         from exports.to_onnx import OPSET, export_policy
         from ilrobot.cli.output import console, print_json
+        from ilrobot.cli.places import claim_file
         from ilrobot.policies.loading import POLICY_FILE, load_policy
 
         if self.output.suffix != ".onnx":
@@ -52,6 +53,7 @@ class Export:
         dataset, trained_on = self._open_dataset()
         windows = observation_windows(dataset, policy.spec, policy.config.n_obs, WINDOWS)
         checkpoint = self.policy if self.policy.is_file() else self.policy / POLICY_FILE
+        claim_file(self.output)
         with console.status("exporting"):
             done = export_policy(
                 policy,
@@ -68,11 +70,7 @@ class Export:
             print(f"input    {name}  {shape}")
         for name, shape in outputs.items():
             print(f"output   {name}  {shape}")
-        print(
-            f"parity   {parity.relative:.1e} of the command range on {parity.windows} real "
-            f"observations (at most {parity.tolerance:.0e}); {parity.absolute:.1e} in the "
-            "action's units"
-        )
+        print(f"parity   {parity}")
         if self.json:
             print_json(
                 {

@@ -87,6 +87,10 @@ def test_export_tells_what_it_wrote(run_folder, tmp_path, capsys):
         (("--policy", "{folder}/run", "--output", "{tmp}/p.pt"), "must end in .onnx"),
         (("--policy", "{folder}/run/policy.pt", "--output", "{tmp}/p.onnx"), "give --dataset"),
         (
+            ("--policy", "{folder}/run", "--output", "{folder}/run/policy.pt/p.onnx"),
+            "cannot be written",
+        ),
+        (
             ("--policy", "{folder}/run", "--output", "{tmp}/p.onnx", "--dataset", "{tmp}"),
             "{tmp}",
         ),

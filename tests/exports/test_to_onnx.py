@@ -25,6 +25,8 @@ def test_every_head_on_every_network_acts_as_it_was_trained(loss, network, tmp_p
     policy = make_policy(replace(SMALL, loss=loss, network=network), spec)
     done = export(policy, tmp_path / "policy.onnx")
     assert done.parity.windows == 20
+    words = "the same choices on 20" if loss == "cross-entropy" else "of the command range on 20"
+    assert words in str(done.parity)
     assert done.parity.relative <= (0 if loss == "cross-entropy" else 1e-5)
     assert list(tmp_path.iterdir()) == [tmp_path / "policy.onnx"]
 
@@ -77,6 +79,15 @@ def test_a_graph_that_differs_leaves_no_file(tmp_path, monkeypatch):
     with pytest.raises(WorkFailed, match="differs from the trained policy"):
         export(make_policy(), tmp_path / "policy.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_choices_that_differ_are_told_as_such():
+    policy = make_policy(spec=DISCRETE, config=replace(SMALL, loss="cross-entropy"))
+    windows = observation_windows(recordings(DISCRETE), DISCRETE, policy.config.n_obs, 20)
+    wrong = np.full(policy.config.horizon, -1)
+    found = parity_module.measure_parity(policy, lambda *_: wrong, windows, None, None)
+    assert not found.holds
+    assert str(found) == "1 of the choices on 20 real observations are others"
 
 
 def test_a_sampler_that_was_exported_wrongly_is_caught(tmp_path, monkeypatch):
