@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _READ_ONLY = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
-_NO_FOLDER = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG})
+_NO_FOLDER = frozenset(
+    {errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
+)
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 

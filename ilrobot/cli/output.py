@@ -26,9 +26,10 @@ class _Bars(Progress):
 
     def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
         if kind is not None and issubclass(kind, Exception):
-            for task in self.tasks:
-                self.update(task.id, visible=False)
-        super().__exit__(kind, *error)
+            self.live.transient = True
+            self.live.stop()
+        else:
+            super().__exit__(kind, *error)
 
 
 def progress_bar() -> Progress:
