@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks import row
 from exports.runtime.process import quiet_collector
 from exports.runtime.session import OnnxPolicy
 from exports.to_onnx import export_policy
@@ -46,12 +47,12 @@ ROUNDS, TICKS, CHUNKS = 20, 500, 20
 
 
 def run() -> list[dict[str, Any]]:
-    """Rows of what, value, unit, reference, ratio, goal, met."""
+    """Rows of the ticks, of a chunk, and of the loop's rate."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         with tempfile.TemporaryDirectory() as folder, quiet_collector():
-            ticks = [row for name in BC for row in _tick(name, Path(folder))]
+            ticks = [made for name in BC for made in _tick(name, Path(folder))]
             return [*ticks, *_chunk(Path(folder)), *_loop()]
     finally:
         torch.set_num_threads(threads)
@@ -87,11 +88,26 @@ def _tick(name: str, folder: Path) -> list[dict[str, Any]]:
         TICKS, guarded, lambda: exported(history, None), guards, eager
     )
     return [
-        _row(
-            f"{name} tick: history, ONNX Runtime, all guards", ours, "torch eager", torch_time, 2.0
+        row(
+            f"{name} tick: history, ONNX Runtime, all guards (reference: torch eager)",
+            1e6 * ours,
+            "µs",
+            reference=1e6 * torch_time,
+            at_most=0.5,
+            of="ratio",
         ),
-        _row(f"{name} in ONNX Runtime alone", bare, "torch eager", torch_time),
-        _row(f"{name}: all guards alone", guard_time, "the whole tick", ours),
+        row(
+            f"{name} in ONNX Runtime alone (reference: torch eager)",
+            1e6 * bare,
+            "µs",
+            reference=1e6 * torch_time,
+        ),
+        row(
+            f"{name}: all guards alone (reference: the whole tick)",
+            1e6 * guard_time,
+            "µs",
+            reference=1e6 * ours,
+        ),
     ]
 
 
@@ -108,7 +124,14 @@ def _chunk(folder: Path) -> list[dict[str, Any]]:
         policy(observation, torch.from_numpy(noise[None]))
 
     ours, reference = _in_turns(CHUNKS, lambda: exported(history, noise), eager)
-    return [_row("diffusion chunk 16 × 7, DDIM 10, MLP", ours, "torch eager", reference)]
+    return [
+        row(
+            "diffusion chunk 16 × 7, DDIM 10, MLP (reference: torch eager)",
+            1e6 * ours,
+            "µs",
+            reference=1e6 * reference,
+        )
+    ]
 
 
 def _loop() -> list[dict[str, Any]]:
@@ -142,25 +165,22 @@ def _loop() -> list[dict[str, Any]]:
     sleep_error = abs(float(sleep.mean()) / period - 1)
     p99 = float(np.percentile(np.abs(deadline - period), 99)) / period
     sleep_p99 = float(np.percentile(np.abs(sleep - period), 99)) / period
+    what = f"{RATE:g} Hz loop by absolute deadlines"
     return [
-        {
-            "what": f"{RATE:g} Hz loop by absolute deadlines: error of the rate",
-            "value": round(100 * rate_error, 4),
-            "unit": "%",
-            "reference": round(100 * sleep_error, 4),
-            "ratio": round(sleep_error / max(rate_error, 1e-9), 1),
-            "goal": "<= 0.01 %",
-            "met": rate_error <= 1e-4,
-        },
-        {
-            "what": f"{RATE:g} Hz loop by absolute deadlines: p99 of the period's error",
-            "value": round(100 * p99, 3),
-            "unit": "%",
-            "reference": round(100 * sleep_p99, 3),
-            "ratio": round(sleep_p99 / p99, 1),
-            "goal": "<= 2 %",
-            "met": p99 <= 0.02,
-        },
+        row(
+            f"{what}: error of the rate (reference: by sleeping a period)",
+            100 * rate_error,
+            "%",
+            reference=100 * sleep_error,
+            at_most=0.01,
+        ),
+        row(
+            f"{what}: p99 of the period's error (reference: by sleeping a period)",
+            100 * p99,
+            "%",
+            reference=100 * sleep_p99,
+            at_most=2.0,
+        ),
     ]
 
 
@@ -169,21 +189,6 @@ def _work() -> None:
     until = time.perf_counter() + 20e-6
     while time.perf_counter() < until:
         pass
-
-
-def _row(
-    what: str, value: float, against: str, reference: float, goal: float | None = None
-) -> dict[str, Any]:
-    ratio = reference / value
-    return {
-        "what": f"{what} (reference: {against})",
-        "value": round(1e6 * value, 2),
-        "unit": "µs",
-        "reference": round(1e6 * reference, 2),
-        "ratio": round(ratio, 2),
-        "goal": None if goal is None else f">= {goal:g} times",
-        "met": None if goal is None else ratio >= goal,
-    }
 
 
 def _in_turns(calls: int, *functions: Callable[[], Any]) -> list[float]:
@@ -229,5 +234,5 @@ def _export(policy: Policy, path: Path) -> OnnxPolicy:
 
 
 if __name__ == "__main__":
-    for row in run():
-        print(", ".join(f"{key}: {value}" for key, value in row.items()))
+    for measured in run():
+        print(", ".join(f"{key}: {value}" for key, value in measured.items()))
