@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
     from ilrobot.rollout import EpisodeResult
     from teleop.actor import TeleopActor
     from teleop.session import Stage
+
+
+#: NumPy's older generators, which some environments use, take 32 bits.
+_SEEDS = 2**32
 
 
 @dataclass
@@ -48,7 +54,7 @@ class Record:
     is."""
 
     rate: float | None = None
-    """Control rate in Hz (the task's own if not given)."""
+    """Control rate in Hz, for an environment that states none or a wrong one."""
 
     person: str = ""
     """Name to keep with the episodes."""
@@ -71,6 +77,7 @@ class Record:
 
         if self.episodes < 1 or self.seed < 0:
             raise UserError("--episodes must be at least 1, --seed at least 0")
+        _seeds(self.seed, self.episodes)
         begun = time.perf_counter()
         with ExitStack() as stack:
             env, hand = self._prepare(stack)
@@ -86,7 +93,7 @@ class Record:
                     env,
                     hand,
                     recorder,
-                    iter(range(max(self.seed, before.next_seed), 2**31)),
+                    _seeds(max(self.seed, before.next_seed), self.episodes),
                     wanted=self.episodes,
                     done=before.episodes,
                     info=hand_info(
@@ -132,12 +139,20 @@ class Record:
             rate=self.rate,
         )
         stack.callback(env.close)
+        self._check_rate(env)
         expert = None if live else scripted_expert(env)
         if live:
             self._open_window(stack)
         hand = make_hand(self.device, env.spec, expert=expert, seed=self.seed)
         stack.callback(hand.close)
         return env, hand
+
+    def _check_rate(self, env: TaskEnv) -> None:
+        if self.task.startswith("ilrobot/") and self.rate not in (None, env.stated_rate):
+            raise UserError(
+                f"{self.task} moves by 1/{env.stated_rate:g} s at each step, whatever --rate says; "
+                "leave it out (it is for environments that state no rate, or a wrong one)"
+            )
 
     def _open_window(self, stack: ExitStack) -> None:
         """Before any device: SDL gives keys, and takes its display, with the first window."""
@@ -175,6 +190,16 @@ class Record:
         )
 
 
+def _seeds(first: int, episodes: int) -> Iterator[int]:
+    """From the first on, one for each attempt."""
+    if first + episodes > _SEEDS:
+        raise UserError(
+            f"{episodes} episodes from seed {first} on need seeds above {_SEEDS - 1}, which not "
+            "every environment takes; choose a smaller --seed, or another folder"
+        )
+    return itertools.count(first)
+
+
 @dataclass(frozen=True)
 class _Tally:
     """What a dataset holds."""
@@ -202,8 +227,8 @@ class _Tally:
         data = Dataset.open(recorder.path)
         if data.spec.task != task:
             raise UserError(
-                f"{data.path}: was recorded with task '{data.spec.task}', not '{task}'; record "
-                "each task into a folder of its own"
+                f"{data.path}: holds demonstrations of {data.spec.task or 'no named task'}, not "
+                f"{task}; record each task into a folder of its own"
             )
         outcomes = [info.outcome for info in data.infos]
         return cls(
