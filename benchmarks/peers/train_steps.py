@@ -3,10 +3,11 @@
     .venv-peers/bin/python benchmarks/peers/train_steps.py [PUSHT_ZARR]
 
 Push-T's human demonstrations, history 2, chunk 16, batch 256, one thread. LeRobot's side computes
-on batches that lie ready; ours is a whole `train` with the drawing of its batches, averaging of
-weights and checkpoints counted. Both have the same observations (LeRobot's policy wants the world's
+on batches that lie ready; ours is `train` after its first reports, with the drawing of its batches,
+clipping and averaging of weights counted. Both have the same observations (LeRobot's policy wants the world's
 state apart, so it gets the block there) and the same number of parameters within a few per cent.
-Time is the processor's, which other work on the machine stretches less than the clock's.
+Time is the processor's, which other work on the machine stretches less than the clock's; the two
+take turns, and the median of each side's rounds counts.
 """
 
 import logging
@@ -14,6 +15,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
 
 import lerobot_import  # noqa: F401  (before lerobot)
 import torch
@@ -22,7 +24,8 @@ from lerobot.policies.diffusion.configuration_diffusion import DiffusionConfig
 from lerobot.policies.diffusion.modeling_diffusion import DiffusionPolicy
 from pusht_data import PUSHT, make_datasets, run_ours
 
-CHUNK, BATCH, STEPS = 16, 256, 80
+CHUNK, BATCH, ROUNDS = 16, 256, 3
+OUR_STEPS, THEIR_STEPS = 200, 60
 THEIR_CHANNELS = (64, 128, 256)
 OUR_CHANNELS = (64, 128, 256)
 
@@ -41,11 +44,12 @@ channels = tuple(map(int, sys.argv[5:]))
 policy = replace(policy, network="unet", channels=channels, n_obs=2, horizon=chunk)
 training = replace(training, steps=steps, batch_size=batch, held_out=0.0)
 with tempfile.TemporaryDirectory() as folder:
-    began = time.process_time()
-    trained = train(dataset, policy, training, Path(folder) / "run")
-    seconds = time.process_time() - began
+    marks = []
+    note = lambda progress: marks.append((progress.step, time.process_time()))
+    trained = train(dataset, policy, training, Path(folder) / "run", on_progress=note)
+(first, began), *_, (last, ended) = marks
 print(sum(p.numel() for p in trained.parameters() if p.requires_grad))
-print(steps * batch / seconds)
+print((last - first) * batch / (ended - began))
 """
 
 
@@ -76,14 +80,14 @@ def lerobot_rate(policy: DiffusionPolicy) -> float:
     }
     optimizer = policy.config.get_optimizer_preset().build(policy.get_optim_params())
     policy.train()
-    for step in range(STEPS + 1):
+    for step in range(THEIR_STEPS + 1):
         if step == 1:  # the first one warms up
             began = time.process_time()
         loss, _ = policy.forward(batch)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-    return STEPS * BATCH / (time.process_time() - began)
+    return THEIR_STEPS * BATCH / (time.process_time() - began)
 
 
 def main() -> None:
@@ -92,10 +96,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         source = Path(sys.argv[1]) if len(sys.argv) > 1 else PUSHT
         full, _ = make_datasets(source, Path(folder))
-        size, ours = run_ours(OURS, full, STEPS, BATCH, CHUNK, *OUR_CHANNELS)
-    policy = lerobot_policy()
-    parameters = sum(p.numel() for p in policy.parameters())
-    theirs = lerobot_rate(policy)
+        policy = lerobot_policy()
+        parameters = sum(p.numel() for p in policy.parameters())
+        our_rates, their_rates = [], []
+        for _ in range(ROUNDS):
+            size, rate = run_ours(OURS, full, OUR_STEPS, BATCH, CHUNK, *OUR_CHANNELS)
+            our_rates.append(rate)
+            their_rates.append(lerobot_rate(policy))
+    ours, theirs = median(our_rates), median(their_rates)
     print(f"LeRobot, data loading not counted  {theirs:8,.0f} windows/s  {parameters:,} parameters")
     print(f"ours, a whole training             {ours:8,.0f} windows/s  {size:,.0f} parameters")
     print(f"ratio                              {ours / theirs:8.2f}")

@@ -26,6 +26,7 @@ from ilrobot.data.memory import Recordings
 from ilrobot.data.windows import Windows
 from ilrobot.errors import UserError
 from ilrobot.learners.config import TrainConfig
+from ilrobot.learners.freed_memory import keep_freed_memory
 from ilrobot.learners.run import TrainingRun
 from ilrobot.learners.training import Progress, Training
 from ilrobot.policies.config import NetworkName, PolicyConfig
@@ -116,8 +117,11 @@ def _numerics(device: torch.device, network: NetworkName) -> Iterator[None]:
 
     Medium precision lets matrix products use what the hardware has for them, with sums in float32.
     On CPUs without bfloat16 matrix units it rounds nothing and selects oneDNN's products, on AMD
-    over twice as fast as the default.
+    over twice as fast as the default; convolutions of the U-Net are rounded to bfloat16 where the
+    processor multiplies those.
     """
+    if device.type == "cpu":
+        keep_freed_memory()
     threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.set_num_threads(min(threads, _MOST_THREADS[network]))

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from ilrobot.errors import UserError
 from ilrobot.policies.networks.network import Network, Sizes
-from ilrobot.policies.networks.time_major import conv_same, norm_mish
+from ilrobot.policies.networks.time_major import conv_same, film, join, norm_mish
 
 _KERNEL = 5
 _GROUPS = 8
@@ -61,14 +61,19 @@ class FilmBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, condition: int) -> None:
         super().__init__()
         self.first = ConvBlock(inputs, outputs)
-        self.film = nn.Sequential(nn.Mish(), nn.Linear(condition, 2 * outputs))
+        self.film = nn.Linear(condition, 2 * outputs)
         self.second = ConvBlock(outputs, outputs)
         self.skip = Conv(inputs, outputs, 1) if inputs != outputs else nn.Identity()
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """Shapes (B, inputs, T) and (B, condition) to (B, outputs, T)."""
-        scale, bias = self.film(condition).unsqueeze(-1).chunk(2, dim=1)
-        y: Tensor = self.second(scale * self.first(x) + bias) + self.skip(x)
+        scale, bias = self.film(condition).chunk(2, dim=1)
+        y: Tensor = self.first(x)
+        if _trains_on_cpu(self, y):
+            y = film(y, scale, bias)
+        else:
+            y = scale.unsqueeze(-1) * y + bias.unsqueeze(-1)
+        y = self.second(y) + self.skip(x)
         return y
 
 
@@ -137,6 +142,8 @@ class UNet1d(Network):
             x = self.queries.expand(condition.shape[0], -1, -1)
         else:
             x = sample.transpose(1, 2)
+        # Each block's FiLM begins with the same Mish of the condition.
+        condition = functional.mish(condition)
         skips: list[Tensor] = []
         for level in self.down:
             x, skip = level(x, condition)
@@ -144,7 +151,9 @@ class UNet1d(Network):
         for block in self.across:
             x = block(x, condition)
         for level in self.up:
-            x, _ = level(torch.cat([x, skips.pop()], dim=1), condition)
+            skip = skips.pop()
+            wide = join(x, skip) if _trains_on_cpu(self, x) else torch.cat([x, skip], dim=1)
+            x, _ = level(wide, condition)
         y: Tensor = self.leave(x)
         return y.transpose(1, 2)
 
