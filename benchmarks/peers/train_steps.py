@@ -3,11 +3,11 @@
     .venv-peers/bin/python benchmarks/peers/train_steps.py [PUSHT_ZARR]
 
 Push-T's human demonstrations, history 2, chunk 16, batch 256, one thread. LeRobot's side computes
-on batches that lie ready; ours is `train` after its first reports, with the drawing of its batches,
-clipping and averaging of weights counted. Both have the same observations (LeRobot's policy wants the world's
-state apart, so it gets the block there) and the same number of parameters within a few per cent.
-Time is the processor's, which other work on the machine stretches less than the clock's; the two
-take turns, and the median of each side's rounds counts.
+on batches that lie ready; ours is `train` after its first report, with the drawing of its batches,
+clipping and averaging of weights counted. Both have the same observations (LeRobot's policy wants
+the world's state apart, so it gets the block there) and the same number of parameters within a few
+per cent. Time is the processor's, which other work on the machine stretches less than the clock's;
+the two take turns, and the median of each side's rounds counts.
 """
 
 import logging
