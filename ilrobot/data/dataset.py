@@ -170,7 +170,7 @@ class Dataset:
         tables = [read_parquet(file, names, footer) for file, footer in self._files.items()]
         try:
             return pa.concat_tables(tables, promote_options="permissive")
-        except pa.ArrowInvalid as error:
+        except pa.ArrowException as error:
             raise UserError(
                 f"{self.path}: its data files disagree ({first_line(error)}); copy it again from "
                 "its source"
