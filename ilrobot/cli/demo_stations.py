@@ -7,52 +7,31 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ilrobot.atomic import write_json
 from ilrobot.cli import Verb
+from ilrobot.cli.demo_plan import (
+    DAGGER_SEED,
+    DEPLOYMENT_SEED,
+    EVALUATION_SEED,
+    SELECTION_SEED,
+    TASK,
+    Method,
+    Scale,
+    choose,
+    methods,
+)
 from ilrobot.cli.output import console
+from ilrobot.cli.places import claim_folder
 from ilrobot.errors import UserError, WorkFailed
 
 if TYPE_CHECKING:
     from ilrobot.learners.config import Preset
 
-TASK = "ilrobot/PandaLift-v0"
-
 Pad = Literal["gamepad", "operator"]
-
-#: Seeds that no demonstration, no intervention and no choice has seen.
-EVALUATION_SEED = 100_000
-DAGGER_SEED = 10_000
-DEPLOYMENT_SEED = 200_000
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How much of everything."""
-
-    demonstrations: int
-    bc_steps: int
-    diffusion_steps: int
-    rounds: int
-    episodes_per_round: int
-    evaluations: int
-    deployments: int
-
-
-FULL = Scale(30, 4_000, 6_000, 3, 10, 50, 5)
-FAST = Scale(10, 800, 1_500, 3, 3, 10, 1)
-
-
-@dataclass(frozen=True)
-class Method:
-    """One policy of the comparison: its name, its run, and where its evaluation is kept."""
-
-    name: str
-    run: Path
-    evaluation: Path
 
 
 class DemoPath:
@@ -67,6 +46,7 @@ class DemoPath:
         self.deployment = output / "deployment.json"
         self.tick_log = output / "ticks.npz"
         self.video = output / "video"
+        self.methods = methods(output, scale.rounds)
         self.no_video = ""
 
     def walk(self) -> None:
@@ -81,51 +61,26 @@ class DemoPath:
         self._film()
 
     @property
-    def methods(self) -> list[Method]:
-        """Every policy that the demo trains, in the order of training."""
-        runs = {
-            "BC": self.output / "bc",
-            "diffusion": self.output / "diffusion",
-            **{
-                f"BC, HG-DAgger round {n}": self.dagger / f"round-{n}"
-                for n in range(1, self.scale.rounds + 1)
-            },
-            "diffusion, retrained": self.output / "diffusion-retrained",
-        }
-        evaluations = self.output / "evaluation"
-        return [Method(name, run, evaluations / f"{run.name}.json") for name, run in runs.items()]
-
-    def evaluation(self, method: Method) -> dict[str, Any]:
-        """What `ilrobot eval --json` said of a method."""
-        result: dict[str, Any] = json.loads(method.evaluation.read_text())
-        return result
-
-    @property
     def best(self) -> Method:
-        """The method with the most successes; among equals the one with the shortest episodes."""
-
-        def merit(method: Method) -> tuple[float, float]:
-            result = self.evaluation(method)
-            return result["success_rate"], -result["length_mean"]
-
-        return max(self.methods, key=merit)
+        """The method that did best on the selection seeds; the others' results play no part."""
+        return self.methods[choose([read(method.selection) for method in self.methods])]
 
     def _claim(self) -> None:
         """Remember what the folder was begun with, so that two demos are never mixed in it."""
         file = self.output / "demo.json"
         plan = {**asdict(self.scale), "seed": self.seed}
         if file.exists():
-            begun = json.loads(file.read_text())
-            self.device = begun.pop("device")
+            begun = read(file)
+            self.device = begun.pop("device", self.device)
             if begun != plan:
                 raise UserError(
                     f"{self.output} holds a demo with other settings; give another --output"
                 )
             return
-        if self.output.exists() and any(self.output.iterdir()):
+        if self.output.is_dir() and any(self.output.iterdir()):
             raise UserError(f"{self.output} is not empty and holds no demo; give another --output")
+        claim_folder(self.output)
         self.device = _choose_device()
-        self.output.mkdir(parents=True, exist_ok=True)
         write_json(file, {**plan, "device": self.device})
 
     def _record(self) -> None:
@@ -179,23 +134,24 @@ class DemoPath:
         )
 
     def _evaluate(self) -> None:
+        scale = self.scale
+        _station(
+            f"4/6  choose on {scale.selections} seeds, measure all on {scale.evaluations} others"
+        )
+        for method in self.methods:
+            console.print(f"[bold]{method.name}[/]")
+            self._measure(method, method.selection, SELECTION_SEED, scale.selections)
+            self._measure(method, method.evaluation, EVALUATION_SEED, scale.evaluations)
+
+    def _measure(self, method: Method, file: Path, seed: int, episodes: int) -> None:
         from ilrobot.cli.eval import Eval
 
-        _station(f"4/6  evaluate all on the same {self.scale.evaluations} fresh seeds")
-        for method in self.methods:
-            if method.evaluation.exists():
-                console.print(f"[dim]{method.name}: already evaluated[/]")
-                continue
-            console.print(f"[bold]{method.name}[/]")
-            verb = Eval(
-                policy=method.run,
-                task=TASK,
-                episodes=self.scale.evaluations,
-                seed=EVALUATION_SEED,
-                workers=self.workers,
-            )
-            _say(verb)
-            write_json(method.evaluation, verb.measure().to_json())
+        if file.exists():
+            console.print(f"[dim]{file} is already there[/]")
+            return
+        verb = Eval(method.run, episodes=episodes, seed=seed, workers=self.workers)
+        _say(verb)
+        write_json(file, verb.measure().to_json())
 
     def _export(self) -> None:
         from ilrobot.cli.export import Export
@@ -239,13 +195,12 @@ class DemoPath:
             setup = PolicyOnTask(self.exported, TASK, render_mode="rgb_array")
             self.video.mkdir(exist_ok=True)
             evaluate(setup, [self._seed_to_film()], video=self.video)
-        except (RuntimeError, OSError, ImportError) as error:
-            # MuJoCo reports a missing or broken GL by any of these.
-            self.no_video = " ".join(str(error).split())
-            console.print(f"no video: {self.no_video}; ilrobot doctor tells what to install")
+        except UserError as error:  # this machine cannot draw
+            self.no_video = str(error)
+            console.print(f"no video: {self.no_video}")
 
     def _seed_to_film(self) -> int:
-        result = self.evaluation(self.best)
+        result = read(self.best.evaluation)
         pairs = zip(result["seeds"], result["successes"], strict=True)
         return next((seed for seed, success in pairs if success), result["seeds"][0])
 
@@ -286,6 +241,20 @@ def _has_display() -> bool:
     return sys.platform in ("win32", "darwin") or bool(
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     )
+
+
+def read(file: Path) -> dict[str, Any]:
+    """A JSON object that the demo wrote.
+
+    Raises:
+        UserError: It is damaged.
+    """
+    try:
+        return dict(json.loads(file.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(
+            f"{file} is damaged ({error}); delete it and call the demo again"
+        ) from error
 
 
 def _station(title: str) -> None:

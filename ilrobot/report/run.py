@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ilrobot.data.dataset import Dataset
 from ilrobot.errors import UserError
 from ilrobot.report import html, plots
+from ilrobot.report.rounds import round_strips
 
 _KINDS = {"train": "training", "dagger": "DAgger"}
 _STATUS = {"done": "finished", "running": "not finished yet"}
@@ -89,24 +89,11 @@ def _rounds(path: Path, run: Mapping[str, Any]) -> html.Section:
     ]
     headers = ["", "done without help", "done at all", "interventions", "steps by the person"]
     blocks = [html.table(headers, cells)]
-    strips = _strips(path, run)
+    strips = round_strips(path, run)
     if strips:
         timeline = plots.intervention_timeline(strips)
         blocks.insert(0, html.figure(timeline, "One strip per episode, in the order of recording."))
     return html.Section("Who acted when", blocks)
-
-
-def _strips(path: Path, run: Mapping[str, Any]) -> list[plots.Strip]:
-    if not (path / "dataset").is_dir():
-        return []
-    data, plan = Dataset.open(path / "dataset"), run["plan"]
-    strips = []
-    for index in range(run["demonstration_episodes"], data.num_episodes):
-        seed = data.infos[index].seed
-        if seed is not None:
-            number = (seed - plan["seed"]) // plan["episodes"] + 1
-            strips.append(plots.Strip.of(data.episode(index), number))
-    return strips
 
 
 def _flat(value: Any, name: str = "", skip: frozenset[str] = frozenset()) -> dict[str, str]:
