@@ -106,12 +106,17 @@ def test_ctrl_c_keeps_the_sealed_and_the_open_episode(tmp_path: Path) -> None:
         (["--task", "ilrobot/PandaLift-v0", "--device", "keyboard"], "needs a display"),
         (["--task", "ilrobot/PandaLift-v0", "--device", "gamepad"], "needs a display"),
         (["--task", "CartPole-v1", "--device", "operator"], "ilrobot/PandaLift-v0"),
+        # The rate of a task that is not ours may be corrected: what lacks is an expert.
+        (["--task", "CartPole-v1", "--device", "operator", "--rate", "25"], "ilrobot/PandaLift-v0"),
         (["--task", "ilrobot/PandaLiift-v0", "--device", "operator"], "ilrobot/PandaLift-v0"),
         (
             ["--task", "ilrobot/Junction-v0", "--device", "operator", "--episodes", "0"],
             "--episodes",
         ),
         (["--task", "ilrobot/Junction-v0", "--device", "operator", "--rate", "-1"], "--rate"),
+        (["--task", "ilrobot/Junction-v0", "--device", "operator", "--rate", "20"], "leave it out"),
+        (["--task", "ilrobot/Junction-v0", "--device", "operator", "--seed", "-1"], "--seed"),
+        (["--task", "ilrobot/Junction-v0", "--device", "operator", "--seed", f"{2**65}"], "--seed"),
         (
             ["--task", "ilrobot/Junction-v0", "--device", "operator", "--options", "nonsense"],
             "key=value",
@@ -134,6 +139,18 @@ def test_mistakes_are_one_line_and_write_nothing(
     assert len(lines) == 1, refused.stderr
     assert words in lines[0]
     assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("output", "words"), [("file", "is a file"), ("file/inside", "cannot be written")]
+)
+def test_an_output_that_cannot_be(tmp_path: Path, output: str, words: str) -> None:
+    (tmp_path / "file").write_text("mine")
+    refused = _operator(tmp_path / output, "ilrobot/Junction-v0", "--episodes", "1")
+    assert refused.returncode == 2
+    assert words in refused.stderr
+    assert len(refused.stderr.strip().splitlines()) == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
 def test_options_are_typed_as_they_read() -> None:

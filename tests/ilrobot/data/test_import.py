@@ -18,9 +18,11 @@ from ilrobot.cli import _main
 from ilrobot.data.convert import open_source
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo, Judge, Outcome
+from ilrobot.data.known_tasks import suggested_tasks
 from ilrobot.data.writing import write_episodes
+from ilrobot.env import make_env
 from ilrobot.errors import UserError
-from ilrobot.spec import Feature, Spec
+from ilrobot.spec import Feature, Spec, check_policy_fits
 
 ENDS = [4, 10, 13]
 RNG = np.random.default_rng(0)
@@ -268,6 +270,14 @@ BAD = {
     "lengths": ({"action": ACTION[:-1]}, ["'action' 12", "'observation.state' 13"]),
     "objects": ({"action": np.array([None] * 13)}, ["holds Python objects"]),
     "mixed rates": ({"rate": np.array([10.0, 20.0, 10.0])}, ["mixes control rates (10, 20 Hz)"]),
+    "rate x": ({"rate": "x"}, ["control rate of 'x'", "--rate"]),
+    "rate 0": ({"rate": 0}, ["control rate of 0", "--rate"]),
+    "rate inf": ({"rate": np.inf}, ["control rate of inf", "--rate"]),
+    "rate nan": ({"rate": np.nan}, ["control rate of nan", "--rate"]),
+    "rate below 0": ({"rate": -5.0}, ["control rate of -5.0", "--rate"]),
+    "no rate in it": ({"rate": np.array([])}, ["mixes control rates (no Hz)"]),
+    "negative choice": ({"action": np.arange(13) - 2}, ["whole number -2 in frame 0"]),
+    "no elements": ({"observation": np.zeros((13, 0))}, ["'observation'", "[13, 0]"]),
     "NaN": (
         {"action": np.where(np.arange(26).reshape(13, 2) == 12, np.nan, ACTION)},
         ["'action' is not a finite number in episode 1, frame 2"],
@@ -279,6 +289,17 @@ BAD = {
 def test_a_bad_npz(case, tmp_path):
     changes, words = BAD[case]
     refused(make_npz(tmp_path / "a.npz", **changes), tmp_path, *words)
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_rate_that_is_none(rate, tmp_path):
+    with pytest.raises(UserError, match=f"--rate must be a positive number of Hz, not {rate}"):
+        open_source(make_npz(tmp_path / "a.npz"), rate=rate)
+
+
+def test_a_rate_that_a_person_says_goes_before_a_bad_one(tmp_path):
+    dataset, _ = bring(make_npz(tmp_path / "a.npz", rate="x"), tmp_path / "out", rate=20.0)
+    assert dataset.fps == 20.0
 
 
 def test_a_truncated_npz(tmp_path):
@@ -312,6 +333,35 @@ def test_a_damaged_robomimic(tmp_path):
     with h5py.File(path, "w"):
         pass
     refused(path, tmp_path, "no demonstrations")
+
+
+@pytest.mark.parametrize(
+    ("env_args", "words"),
+    [
+        ("{", "'env_args'"),
+        ("[1]", "'env_args'"),
+        ('{"env_kwargs": 3}', "'env_args'"),
+        (7, "'env_args'"),
+        ('{"env_kwargs": {"control_freq": "x"}}', "control rate of 'x'"),
+        ('{"env_kwargs": {"control_freq": 0}}', "control rate of 0"),
+    ],
+)
+def test_broken_env_args(env_args, words, tmp_path):
+    path = make_robomimic(tmp_path / "a.hdf5")
+    with h5py.File(path, "a") as file:
+        file["data"].attrs["env_args"] = env_args
+    refused(path, tmp_path, words)
+
+
+def test_an_episode_of_another_shape(tmp_path):
+    path = make_robomimic(tmp_path / "a.hdf5")
+    with h5py.File(path, "a") as file:
+        del file["data/demo_10/actions"]
+        file["data/demo_10/actions"] = np.zeros((13, 6))
+    with pytest.raises(
+        UserError, match=r"'action' of episode 2 has shape \[13, 6\], not \[13, 7\]"
+    ):
+        bring(path, tmp_path / "out")
 
 
 def test_a_bad_lerobot_21(tmp_path):
@@ -358,6 +408,22 @@ def test_half_a_dataset(tmp_path):
     opening(path, "meta/info.json", "not JSON")
     (path / "meta/info.json").unlink()
     opening(path, "no meta/info.json")
+
+
+def test_a_lerobot_21_of_odd_paths_rows_and_actions(tmp_path):
+    path = make_lerobot_21(tmp_path / "a")
+    info = json.loads((path / "meta/info.json").read_text())
+    write_json(path / "meta/info.json", {**info, "data_path": "data/{file_index}.parquet"})
+    refused(path, tmp_path, "'data_path'")
+    info["features"]["action"] = {"dtype": "int64", "shape": [1], "names": None}
+    write_json(path / "meta/info.json", info)
+    for file in (path / "data").glob("*/*.parquet"):
+        table = pq.read_table(file)
+        chosen = pa.array(np.arange(table.num_rows) - 1)
+        pq.write_table(table.set_column(1, "action", chosen), file)
+    refused(path, tmp_path, "whole number -1 in frame 0")
+    (path / "meta/episodes.jsonl").write_text('{"length": 3}')
+    refused(path, tmp_path, "lacks 'episode_index' or 'length'")
 
 
 def test_a_dataset_of_others_under_wrong_names_or_without_its_video(tmp_path):
@@ -416,6 +482,72 @@ def test_an_episode_that_fails_half_way_leaves_nothing(tmp_path):
     with pytest.raises(UserError, match="no more"):
         write_episodes(tmp_path / "out", source.spec, broken())
     assert [p.name for p in tmp_path.iterdir()] == ["a.npz"]
+
+
+def test_folders_made_for_an_output_that_fails_go_again(tmp_path):
+    path = make_npz(tmp_path / "a.npz", **BAD["NaN"][0])
+    source = open_source(path)
+    (tmp_path / "kept").mkdir()
+    with pytest.raises(UserError, match="not a finite number"):
+        write_episodes(tmp_path / "kept/new/deep/out", source.spec, source.episodes)
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["a.npz", "kept"]
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ("a.npz", "exists and is not empty"),
+        ("a.npz/out", "a.npz is a file"),
+        ("x" * 300, "too long"),
+        (".", "is the folder that you are in"),
+    ],
+)
+def test_the_output_is_tried_before_the_source_is_read(
+    output, words, tmp_path, monkeypatch, capsys
+):
+    make_npz(tmp_path / "a.npz")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    output = output if output == "." else str(tmp_path / output)
+    assert _main(["import", str(tmp_path / "nothing.npz"), "--output", output]) == 2
+    assert words in capsys.readouterr().err
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["a.npz", "here"]
+
+
+def test_nothing_stands_above_an_error(tmp_path, capsys):
+    path = make_npz(tmp_path / "a.npz", **BAD["NaN"][0])
+    assert _main(["import", str(path), "--output", str(tmp_path / "out")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "not a finite number" in line
+
+
+def test_the_one_source_in_a_folder_is_found(tmp_path):
+    folder = tmp_path / "downloaded"
+    folder.mkdir()
+    (folder / "README.txt").write_text("demonstrations")
+    make_zarr(folder / "replay.zarr")
+    dataset, _ = bring(folder, tmp_path / "out")
+    check_arrays(dataset)
+    make_robomimic(folder / "low_dim.hdf5")
+    refused(folder, tmp_path, "more than one source (low_dim.hdf5, replay.zarr)")
+
+
+@pytest.mark.parametrize("task", ["ilrobot/PushT-v0", "gym_pusht/PushT-v0"])
+def test_human_pusht_names_the_tasks_that_it_fits(task, tmp_path, capsys):
+    if task.startswith("gym_pusht"):
+        pytest.importorskip("gym_pusht")
+    keypoint = {"data/keypoint": np.zeros((13, 9, 2))}
+    path = make_zarr(tmp_path / "a.zarr", **keypoint)
+    assert _main(["import", str(path), "--output", str(tmp_path / "out")]) == 0
+    assert task in capsys.readouterr().err
+    assert _main(["info", str(tmp_path / "out"), "--json"]) == 0
+    assert task in json.loads(capsys.readouterr().out.splitlines()[-1])["suggested_tasks"]
+    env = make_env(task)
+    check_policy_fits(Dataset.open(tmp_path / "out").spec, env.spec, "out")
+    env.close()
+    # Other data of the same shapes name none.
+    other, _ = bring(make_zarr(tmp_path / "b.zarr"), tmp_path / "other")
+    assert suggested_tasks(other.spec) == ()
 
 
 def test_rates_that_are_no_whole_number_stay_exact(tmp_path):
