@@ -18,7 +18,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from ilrobot.actors import Action, Actor, Decision, Observation, Scripted, Source
-from ilrobot.errors import UserError
+from ilrobot.errors import UserError, WorkFailed
 from ilrobot.spec import DEFAULT_RATE, Feature, Semantics, Spec
 
 _PLUGINS = "gymnasium.envs"
@@ -72,7 +72,18 @@ class TaskEnv:
         return self._flatten(self.raw_observation)
 
     def step(self, action: Action) -> Step:
-        """Execute one action (shape of the action feature, in its units)."""
+        """Execute one action (shape of the action feature, in its units).
+
+        Raises:
+            WorkFailed: It is not finite, as the actions of a policy with damaged weights are.
+        """
+        if not np.isfinite(action).all():
+            names = self.spec.action.element_names
+            index = int(np.flatnonzero(~np.isfinite(action))[0])
+            raise WorkFailed(
+                f"{names[index]} of the action for {self.spec.task} is {action.flat[index]}; an "
+                "action must be finite: look at the weights of the policy, and train it again"
+            )
         command: Any = int(action) if self.spec.choices is not None else action
         self.raw_observation, reward, terminated, truncated, info = self.env.step(command)
         return Step(

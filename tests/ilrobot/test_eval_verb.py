@@ -100,6 +100,18 @@ def test_what_cannot_be_evaluated_is_one_line(policy, tmp_path, capsys, argument
     assert len(error.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_weights_of_nan_are_one_line(policy, tmp_path, capsys, workers):
+    damaged = Policy.load(policy)
+    with torch.no_grad():
+        for weights in damaged.head.parameters():
+            weights.fill_(float("nan"))
+    damaged.save(tmp_path / "nan.pt")
+    assert evaluate(tmp_path / "nan.pt", "--workers", workers) == 1
+    *_, error = capsys.readouterr().err.strip().splitlines()
+    assert "of the action for ilrobot/PointPath-v0 is nan" in error
+
+
 def test_an_error_stands_alone_without_a_bar_above_it(policy, capsys, monkeypatch):
     from ilrobot import evaluate as module
     from ilrobot.errors import WorkFailed
