@@ -14,12 +14,12 @@ from typing import Any, Literal
 import gymnasium as gym
 import numpy as np
 from gymnasium import error as gym_error
-from gymnasium import spaces
 from numpy.typing import NDArray
 
 from ilrobot.actors import Action, Actor, Decision, Observation, Scripted, Source
+from ilrobot.env_spec import describe, stated_rate, walk
 from ilrobot.errors import UserError, WorkFailed
-from ilrobot.spec import DEFAULT_RATE, Feature, Semantics, Spec
+from ilrobot.spec import DEFAULT_RATE
 
 _PLUGINS = "gymnasium.envs"
 
@@ -59,9 +59,9 @@ class TaskEnv:
 
     def __init__(self, env: gym.Env[Any, Any], task: str, options: dict[str, Any]) -> None:
         self.env = env
-        self.stated_rate = _rate(env)
+        self.stated_rate = stated_rate(env)
         """The control rate in Hz that the environment itself states (None: it states none)."""
-        self.spec, self._sources = _describe(env, task, options, self.stated_rate or DEFAULT_RATE)
+        self.spec, self._sources = describe(env, task, options, self.stated_rate or DEFAULT_RATE)
         self.raw_observation: Any = None
         self.judges_success = False
 
@@ -149,7 +149,7 @@ class TaskEnv:
         return False
 
     def _flatten(self, raw: Any) -> Observation:
-        flat = dict(_walk(raw))
+        flat = dict(walk(raw))
         observation = {}
         for source, feature in zip(self._sources, self.spec.observations, strict=True):
             value = np.asarray(flat[source], dtype=feature.dtype)
@@ -258,94 +258,3 @@ def _unknown_task(task: str) -> str:
 
 def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
-
-
-def _walk(raw: Any, prefix: str = "observation", inner: str = "") -> list[tuple[str, Any]]:
-    if not isinstance(raw, Mapping):
-        return [(f"{prefix}.{inner or 'state'}", raw)]
-    found: list[tuple[str, Any]] = []
-    for key, value in raw.items():
-        clean = str(key).replace("/", "_").replace(".", "_")
-        found += _walk(value, prefix, f"{inner}_{clean}" if inner else clean)
-    return found
-
-
-def _describe(
-    env: gym.Env[Any, Any], task: str, options: dict[str, Any], rate: float
-) -> tuple[Spec, tuple[str, ...]]:
-    metadata: dict[str, Any] = getattr(env.unwrapped, "feature_metadata", {})
-    observations, sources = [], []
-    for source, space in _walk(_as_mapping(env.observation_space)):
-        if not isinstance(space, spaces.Box):
-            raise UserError(
-                f"task '{task}': '{source}' is a {type(space).__name__} space; only Box "
-                "observations (or a Dict of them) are supported, so wrap the environment"
-            )
-        name = source
-        image = space.dtype == np.uint8 and len(space.shape) == 3
-        if image and not name.startswith("observation.images."):
-            name = name.replace("observation.", "observation.images.", 1)
-        if not image and len(space.shape) > 1:
-            raise UserError(
-                f"task '{task}': '{name}' has shape {list(space.shape)}; only vectors and uint8 "
-                "images are supported, so flatten it with a wrapper"
-            )
-        described = metadata.get(name.removeprefix("observation."), {})
-        observations.append(_feature(name, space, described, "uint8" if image else "float32"))
-        sources.append(source)
-    described = metadata.get("action", {})
-    choices = None
-    semantics: Semantics = described.get("semantics", "unknown")
-    if isinstance(env.action_space, spaces.Discrete):
-        if int(env.action_space.start) != 0:
-            raise UserError(f"task '{task}': discrete actions must start at 0; wrap it")
-        choices = int(env.action_space.n)
-        semantics = "discrete"
-        action = Feature("action", (), "int64", names=tuple(described.get("names", ())))
-    elif isinstance(env.action_space, spaces.Box) and len(env.action_space.shape) == 1:
-        action = _feature("action", env.action_space, described, "float32")
-    else:
-        raise UserError(
-            f"task '{task}': the action space {env.action_space} is not supported; it must be a "
-            "Box vector or Discrete"
-        )
-    spec = Spec(
-        observations=tuple(observations),
-        action=action,
-        rate=rate,
-        choices=choices,
-        semantics=semantics,
-        controller=str(described.get("controller", "")),
-        task=task,
-        task_options=options,
-    )
-    return spec, tuple(sources)
-
-
-def _as_mapping(space: Any) -> Any:
-    if isinstance(space, spaces.Dict):
-        return {key: _as_mapping(inner) for key, inner in space.spaces.items()}
-    return space
-
-
-def _feature(name: str, space: spaces.Box, described: dict[str, Any], dtype: str) -> Feature:
-    shape = tuple(int(n) for n in space.shape) or (1,)
-    bounded = len(shape) == 1
-    return Feature(
-        name=name,
-        shape=shape,
-        dtype=dtype,
-        names=tuple(described.get("names", ())),
-        units=tuple(described.get("units", ())),
-        low=tuple(float(x) for x in space.low.reshape(-1)) if bounded else None,
-        high=tuple(float(x) for x in space.high.reshape(-1)) if bounded else None,
-        frame=str(described.get("frame", "")),
-    )
-
-
-def _rate(env: gym.Env[Any, Any]) -> float | None:
-    for source in (env.unwrapped.metadata or {}, env.metadata or {}):
-        if source.get("render_fps"):
-            return float(source["render_fps"])
-    step = getattr(env.unwrapped, "dt", None)
-    return 1.0 / float(step) if step else None

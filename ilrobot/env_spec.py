@@ -1,0 +1,117 @@
+"""What a Gymnasium environment says of itself, as a `Spec`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+
+from ilrobot.errors import UserError
+from ilrobot.spec import Feature, Semantics, Spec
+
+
+def walk(raw: Any, prefix: str = "observation", inner: str = "") -> list[tuple[str, Any]]:
+    """The leaves of nested mappings, in order, each under its column name."""
+    if not isinstance(raw, Mapping):
+        return [(f"{prefix}.{inner or 'state'}", raw)]
+    found: list[tuple[str, Any]] = []
+    for key, value in raw.items():
+        clean = str(key).replace("/", "_").replace(".", "_")
+        found += walk(value, prefix, f"{inner}_{clean}" if inner else clean)
+    return found
+
+
+def describe(
+    env: gym.Env[Any, Any], task: str, options: dict[str, Any], rate: float
+) -> tuple[Spec, tuple[str, ...]]:
+    """The spec of an environment, and where in its observation each feature comes from.
+
+    Args:
+        env: The environment.
+        task: Its id.
+        options: What it was made with.
+        rate: Control rate in Hz.
+
+    Raises:
+        UserError: It has a space that is not supported.
+    """
+    metadata: dict[str, Any] = getattr(env.unwrapped, "feature_metadata", {})
+    observations, sources = [], []
+    for source, space in walk(_as_mapping(env.observation_space)):
+        if not isinstance(space, spaces.Box):
+            raise UserError(
+                f"task '{task}': '{source}' is a {type(space).__name__} space; only Box "
+                "observations (or a Dict of them) are supported, so wrap the environment"
+            )
+        name = source
+        image = space.dtype == np.uint8 and len(space.shape) == 3
+        if image and not name.startswith("observation.images."):
+            name = name.replace("observation.", "observation.images.", 1)
+        if not image and len(space.shape) > 1:
+            raise UserError(
+                f"task '{task}': '{name}' has shape {list(space.shape)}; only vectors and uint8 "
+                "images are supported, so flatten it with a wrapper"
+            )
+        described = metadata.get(name.removeprefix("observation."), {})
+        observations.append(_feature(name, space, described, "uint8" if image else "float32"))
+        sources.append(source)
+    described = metadata.get("action", {})
+    choices = None
+    semantics: Semantics = described.get("semantics", "unknown")
+    if isinstance(env.action_space, spaces.Discrete):
+        if int(env.action_space.start) != 0:
+            raise UserError(f"task '{task}': discrete actions must start at 0; wrap it")
+        choices = int(env.action_space.n)
+        semantics = "discrete"
+        action = Feature("action", (), "int64", names=tuple(described.get("names", ())))
+    elif isinstance(env.action_space, spaces.Box) and len(env.action_space.shape) == 1:
+        action = _feature("action", env.action_space, described, "float32")
+    else:
+        raise UserError(
+            f"task '{task}': the action space {env.action_space} is not supported; it must be a "
+            "Box vector or Discrete"
+        )
+    spec = Spec(
+        observations=tuple(observations),
+        action=action,
+        rate=rate,
+        choices=choices,
+        semantics=semantics,
+        controller=str(described.get("controller", "")),
+        task=task,
+        task_options=options,
+    )
+    return spec, tuple(sources)
+
+
+def _as_mapping(space: Any) -> Any:
+    if isinstance(space, spaces.Dict):
+        return {key: _as_mapping(inner) for key, inner in space.spaces.items()}
+    return space
+
+
+def _feature(name: str, space: spaces.Box, described: dict[str, Any], dtype: str) -> Feature:
+    shape = tuple(int(n) for n in space.shape) or (1,)
+    bounded = len(shape) == 1
+    return Feature(
+        name=name,
+        shape=shape,
+        dtype=dtype,
+        names=tuple(described.get("names", ())),
+        units=tuple(described.get("units", ())),
+        low=tuple(float(x) for x in space.low.reshape(-1)) if bounded else None,
+        high=tuple(float(x) for x in space.high.reshape(-1)) if bounded else None,
+        frame=str(described.get("frame", "")),
+    )
+
+
+def stated_rate(env: gym.Env[Any, Any]) -> float | None:
+    """The control rate in Hz that an environment states (None: it states none)."""
+    for source in (env.unwrapped.metadata or {}, env.metadata or {}):
+        if source.get("render_fps"):
+            return float(source["render_fps"])
+    step = getattr(env.unwrapped, "dt", None)
+    return 1.0 / float(step) if step else None
