@@ -1,4 +1,4 @@
-"""The two ways in which a verb can fail, each one clear line and an exit code."""
+"""The ways in which a verb can fail or be ended, each one clear line and an exit code."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ class UserError(Exception):
 
 class WorkFailed(Exception):
     """The input was fine but the work failed, for example parity after an export. Exit code 1."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: the work ends as it does on Ctrl-C, keeping what there is. Exit code 143."""
 
 
 @contextlib.contextmanager

@@ -6,13 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from ilrobot.control.clock import Clock
-from ilrobot.data.episode import EpisodeInfo, Outcome, Recorder
+from ilrobot.data.episode import UNCOUNTED, EpisodeInfo, Recorder
 from ilrobot.env import TaskEnv
 from ilrobot.rollout import EpisodeResult, TickListener, rollout
 from teleop.actor import TeleopActor
-
-#: Outcomes of attempts that are kept on disk but do not count as demonstrations asked for.
-UNCOUNTED = frozenset({Outcome.DISCARDED, Outcome.UNFINISHED})
 
 
 @dataclass(frozen=True)

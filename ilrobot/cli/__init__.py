@@ -9,11 +9,12 @@ from __future__ import annotations
 import difflib
 import importlib
 import os
+import signal
 import sys
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from ilrobot import __version__
-from ilrobot.errors import UserError, WorkFailed
+from ilrobot.errors import Terminated, UserError, WorkFailed
 
 #: verb: (class in the module ``ilrobot.cli.<module>``, module, one line of help)
 VERBS = {
@@ -40,7 +41,8 @@ class Verb(Protocol):
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run one verb and exit: 0 done, 1 the work failed, 2 bad input or usage."""
+    """Run one verb and exit: 0 done, 1 the work failed, 2 bad input, 130 Ctrl-C, 143 SIGTERM."""
+    signal.signal(signal.SIGTERM, _terminate)
     sys.exit(_main(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -62,6 +64,8 @@ def _main(arguments: list[str]) -> int:
         return _fail(str(error), 2)
     except WorkFailed as error:
         return _fail(str(error), 1)
+    except Terminated:
+        return _fail("stopped by SIGTERM", 143)
     except KeyboardInterrupt:
         return _fail("stopped by Ctrl-C", 130)
     except BrokenPipeError:
@@ -94,6 +98,10 @@ def _overview() -> str:
             "Start with: ilrobot demo --fast",
         ]
     )
+
+
+def _terminate(number: int, frame: object) -> NoReturn:
+    raise Terminated
 
 
 def _fail(message: str, code: int) -> int:

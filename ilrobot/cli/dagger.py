@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ilrobot.errors import UserError
 
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from ilrobot.data.dataset import Dataset
     from ilrobot.data.episode import EpisodeInfo
     from ilrobot.env import TaskEnv
-    from ilrobot.learners.interactive.dagger import RoundSummary, RunEpisode
+    from ilrobot.learners.interactive.dagger import RunEpisode
     from ilrobot.policies.policy import Policy
+    from ilrobot.run_description import Config, RoundSummary
 
 #: The expert's share of the first round's steps with --gate beta; it halves each round.
 FIRST_BETA = 0.5
@@ -74,16 +75,17 @@ class Dagger:
 
     def run(self) -> int:
         """Run the rounds and print what each came to."""
-        from ilrobot.cli.actors import load_run
+        import torch
+
         from ilrobot.cli.options import parse_options
-        from ilrobot.cli.output import print_json, progress_bar
-        from ilrobot.data.dataset import Dataset
+        from ilrobot.cli.output import console, print_json, progress_bar
         from ilrobot.env import make_env
-        from ilrobot.learners.interactive.dagger import DaggerPlan, run_dagger
-        from ilrobot.learners.run import read_settings
-        from ilrobot.spec import check_policy_fits
+        from ilrobot.learners.interactive.dagger import describe_dagger, run_dagger
+        from ilrobot.run import Run
+        from ilrobot.run_description import DaggerPlan
 
         self._check()
+        setting = self._setting()
         live = self.device == "gamepad"
         with ExitStack() as stack:
             env = make_env(
@@ -91,26 +93,32 @@ class Dagger:
             )
             stack.callback(env.close)
             # All that can be refused is refused before anything is made or anybody's time is spent.
-            read_settings(self.policy)
-            check_policy_fits(load_run(self.policy).spec, env.spec, str(self.policy))
-            check_policy_fits(Dataset.open(self.dataset).spec, env.spec, str(self.dataset))
+            plan = DaggerPlan(self.rounds, self.episodes, self.seed)
+            description = describe_dagger(env.spec, self.dataset, self.policy, plan, setting)
+            Run.check(self.output, description, resume=self.resume)
             cast = self._by_expert(env) if self.gate == "beta" else self._by_hand(env, stack)
             bars = stack.enter_context(progress_bar())
             trying = bars.add_task("trying", total=self.rounds * self.episodes, note="")
-            rounds = run_dagger(
-                env=env,
-                demonstrations=self.dataset,
-                initial=self.policy,
-                output=self.output,
-                plan=DaggerPlan(self.rounds, self.episodes, self.seed),
-                share_control=cast.share_control,
-                fit=lambda data, run: _fit(self.policy, data, run, bars),
-                info=cast.info,
-                resume=self.resume,
-                run_episode=cast.run_episode,
-                on_episode=lambda number, _: bars.update(trying, advance=1, note=f"round {number}"),
-            )
-            bars.update(trying, completed=self.rounds * self.episodes)
+            threads = torch.get_num_threads()
+            torch.set_num_threads(1)  # a chunk for one observation is too little work to share
+            try:
+                rounds = run_dagger(
+                    env=env,
+                    description=description,
+                    output=self.output,
+                    share_control=cast.share_control,
+                    fit=lambda data, run: _fit(description.config, data, run, bars, threads),
+                    info=cast.info,
+                    resume=self.resume,
+                    run_episode=cast.run_episode,
+                    on_episode=lambda number, kept: bars.update(
+                        trying, completed=kept, note=f"round {number}"
+                    ),
+                )
+            except KeyboardInterrupt:
+                stack.close()
+                console.print(self._stopped(), soft_wrap=True)
+                raise
         _print_rounds(rounds)
         print(f"policy: {self.output}   dataset: {self.output / 'dataset'}")
         if self.json:
@@ -118,8 +126,13 @@ class Dagger:
         return 0
 
     def _check(self) -> None:
-        if self.rounds < 1 or self.episodes < 1 or self.seed < 0:
-            raise UserError("--rounds and --episodes must be at least 1, --seed at least 0")
+        from ilrobot.learners.config import GREATEST_SEED
+
+        if self.rounds < 1 or self.episodes < 1:
+            raise UserError("--rounds and --episodes must be at least 1")
+        greatest = GREATEST_SEED - self.rounds * self.episodes
+        if not 0 <= self.seed <= greatest:
+            raise UserError(f"--seed must be from 0 to {greatest}, not {self.seed}")
         if self.gate == "beta" and self.device != "expert":
             raise UserError(
                 "--gate beta asks for a label at every step, which no hand gives while the robot "
@@ -130,6 +143,32 @@ class Dagger:
                 "--gate human needs a hand on the bumper; take --device operator or gamepad, or "
                 "--gate beta"
             )
+
+    def _setting(self) -> dict[str, Any]:
+        from ilrobot.cli.options import parse_options
+
+        setting = {
+            "task": self.task,
+            "options": parse_options(self.options),
+            "gate": self.gate,
+            "device": self.device,
+        }
+        return {**setting, "first beta": FIRST_BETA} if self.gate == "beta" else setting
+
+    def _stopped(self) -> str:
+        """What is kept, and how to go on."""
+        from ilrobot.cli.command import resuming
+        from ilrobot.data.dataset import Dataset
+        from ilrobot.run import RUN_FILE
+
+        data = self.output / "dataset"
+        if not ((self.output / RUN_FILE).exists() and data.exists()):
+            return "Stopped before the first attempt; nothing is lost."
+        made = Dataset.open(data).num_episodes - Dataset.open(self.dataset).num_episodes
+        return (
+            f"Stopped; {self.output} keeps {made} attempts and every policy fitted so far. Go on "
+            f"with: {resuming(self)}"
+        )
 
     def _by_expert(self, env: TaskEnv) -> _Cast:
         from ilrobot.cli.people import scripted_expert
@@ -142,7 +181,7 @@ class Dagger:
         def share_control(novice: Actor, number: int) -> Actor:
             return SharedControl(novice, expert, BetaGate(FIRST_BETA**number, seed=self.seed))
 
-        info = EpisodeInfo(env.spec.task, env.spec.rate, operator="expert")
+        info = EpisodeInfo(env.spec.task, env.spec.rate, operator="expert", device="expert")
         return _Cast(share_control, info, rollout)
 
     def _by_hand(self, env: TaskEnv, stack: ExitStack) -> _Cast:
@@ -188,22 +227,24 @@ class _Cast:
     run_episode: RunEpisode
 
 
-def _fit(settings: Path, data: Dataset, run: Path, bars: ProgressBar) -> Policy:
-    """Train as the first policy was trained, on all there is now."""
-    from ilrobot.learners.behavioral_cloning import train
-    from ilrobot.learners.run import read_settings
+def _fit(config: Config, data: Dataset, run: Path, bars: ProgressBar, threads: int) -> Policy:
+    """Train as the first policy was trained, on all there is now and with all threads."""
+    import torch
 
-    policy_config, train_config = read_settings(settings)
-    bar = bars.add_task(run.name, total=train_config.steps, note="fitting")
+    from ilrobot.learners.behavioral_cloning import train
+
+    bar = bars.add_task(run.name, total=config.train.steps, note="fitting")
+    torch.set_num_threads(threads)
     policy = train(
         data,
-        policy_config,
-        train_config,
+        config.policy,
+        config.train,
         run,
-        resume=run.exists(),
+        resume=True,
         on_progress=lambda progress: bars.update(bar, completed=progress.step),
     )
-    bars.update(bar, completed=train_config.steps)
+    torch.set_num_threads(1)
+    bars.update(bar, completed=config.train.steps)
     return policy
 
 

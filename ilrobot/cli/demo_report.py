@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,8 @@ from ilrobot.cli.demo_plan import EVALUATION_SEED, SELECTION_SEED, TASK, Method,
 from ilrobot.cli.demo_stations import DemoPath, read
 from ilrobot.report import html, plots
 from ilrobot.report.rounds import round_strips
+from ilrobot.run import Run, read_metrics
+from ilrobot.run_description import DaggerDescription
 
 
 def summary(path: DemoPath) -> dict[str, Any]:
@@ -128,16 +129,16 @@ def _success(path: DemoPath) -> html.Section:
 
 
 def _interventions(path: DemoPath) -> html.Section:
-    run = read(path.dagger / "run.json")
-    rounds, strips = run["rounds"], round_strips(path.dagger, run)
+    run = Run.read_as(path.dagger, DaggerDescription).description
+    strips = round_strips(path.dagger, run)
     cells = [
         [
-            f"round {row['round']}",
-            f"{row['autonomous']} of {row['episodes']}",
-            str(row["interventions"]),
-            f"{row['human_steps'] / max(1, row['steps']):.0%}",
+            f"round {row.round}",
+            f"{row.autonomous} of {row.episodes}",
+            str(row.interventions),
+            f"{row.human_steps / max(1, row.steps):.0%}",
         ]
-        for row in rounds
+        for row in run.rounds
     ]
     return html.Section(
         "Who was in control",
@@ -152,12 +153,7 @@ def _interventions(path: DemoPath) -> html.Section:
 
 
 def _learning(path: DemoPath) -> html.Section:
-    curves = {
-        method.name: [
-            json.loads(line) for line in (method.run / "metrics.jsonl").read_text().splitlines()
-        ]
-        for method in path.methods
-    }
+    curves = {method.name: read_metrics(method.run / "metrics.jsonl") for method in path.methods}
     return html.Section(
         "Learning curves",
         [

@@ -6,13 +6,13 @@ import json
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ilrobot.atomic import write_json
 from ilrobot.cli import Verb
+from ilrobot.cli.command import command
 from ilrobot.cli.demo_plan import (
     DAGGER_SEED,
     DEPLOYMENT_SEED,
@@ -270,15 +270,4 @@ def _do(verb: Verb) -> None:
 
 def _say(verb: Verb) -> None:
     """Print the command that would do the same."""
-    console.print(f"[dim]$ ilrobot {type(verb).__name__.lower()} {shlex.join(_arguments(verb))}[/]")
-
-
-def _arguments(verb: Any) -> Iterator[str]:
-    defaults = {name: field.default for name, field in type(verb).__dataclass_fields__.items()}
-    for name, value in vars(verb).items():
-        flag = f"--{name.replace('_', '-')}"
-        if isinstance(value, bool):
-            if value:
-                yield flag
-        elif value != defaults[name]:
-            yield from (flag, str(value))
+    console.print(f"[dim]$ {command(verb)}[/]")

@@ -38,21 +38,19 @@ class Export:
 
     def run(self) -> int:
         """Export and print."""
-        import hashlib
-
         from exports.real_data import executed_actions, observation_windows
         from exports.runtime.session import OnnxPolicy
         from exports.to_onnx import OPSET, export_policy
         from ilrobot.cli.output import console, print_json
         from ilrobot.cli.places import claim_file
-        from ilrobot.policies.loading import POLICY_FILE, load_policy
+        from ilrobot.policies.loading import load_policy
+        from ilrobot.run import policy_hash
 
         if self.output.suffix != ".onnx":
             raise UserError(f"--output must end in .onnx, not '{self.output.name}'")
         policy = load_policy(self.policy)
         dataset, trained_on = self._open_dataset()
         windows = observation_windows(dataset, policy.spec, policy.config.n_obs, WINDOWS)
-        checkpoint = self.policy if self.policy.is_file() else self.policy / POLICY_FILE
         claim_file(self.output)
         with console.status("exporting"):
             done = export_policy(
@@ -61,7 +59,7 @@ class Export:
                 windows=windows,
                 actions=executed_actions(dataset),
                 data_hash=trained_on,
-                checkpoint_hash=hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
+                checkpoint_hash=policy_hash(self.policy),
             )
         parity = done.parity
         inputs, outputs = OnnxPolicy(self.output).signature
@@ -87,21 +85,18 @@ class Export:
 
     def _open_dataset(self) -> tuple[Dataset, str]:
         """Where real observations come from, and the content hash of the training data."""
-        import json
-
         from ilrobot.cli.output import console
         from ilrobot.data.dataset import Dataset
+        from ilrobot.run import RUN_FILE, Run
 
-        file = self.policy / "run.json"
         path, trained_on = self.dataset, ""
-        try:
-            known = json.loads(file.read_text())["dataset"]
-            path, trained_on = path or Path(known["path"]), str(known["content_hash"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            if path is None:
-                raise UserError(
-                    f"{file} does not tell what the policy was trained on; give --dataset"
-                ) from error
+        if (self.policy / RUN_FILE).exists():
+            known = Run.read(self.policy).description.dataset
+            path, trained_on = path or Path(known.path), known.content_hash
+        if path is None:
+            raise UserError(
+                f"{self.policy} does not tell what the policy was trained on; give --dataset"
+            )
         try:
             dataset = Dataset.open(path)
         except UserError as error:

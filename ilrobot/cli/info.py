@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import tyro
 
 from ilrobot.errors import UserError
+from ilrobot.run import RUN_FILE
 
 
 @dataclass
@@ -47,7 +48,7 @@ class Info:
                     "demonstrations of other formats"
                 )
             return _policy_file(self.path)
-        if (self.path / "run.json").exists():
+        if (self.path / RUN_FILE).exists():
             return _run(self.path)
         from ilrobot.data.dataset import Dataset
         from ilrobot.data.summary import summarize
@@ -56,28 +57,13 @@ class Info:
 
 
 def _run(path: Path) -> dict[str, Any]:
-    import json
+    from ilrobot.run import Run
+    from ilrobot.typed_json import dump
 
-    try:
-        run = json.loads((path / "run.json").read_bytes())
-        spec = run["spec"]
-        return {
-            "kind": run["kind"],
-            "path": str(path),
-            "status": run["status"],
-            "task": spec["task"],
-            "rate": spec["rate"],
-            # A run of dagger has these three once its first round is done.
-            "dataset": run.get("dataset"),
-            "config": run.get("config"),
-            "seconds": run.get("seconds"),
-            **({"rounds": run["rounds"]} if "rounds" in run else {}),
-            "version": run["version"],
-        }
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{path / 'run.json'}: damaged ({error!r}); train again, or copy the run again"
-        ) from error
+    found = dump(Run.read(path).description)
+    spec = found.pop("spec")
+    kind = found.pop("kind")
+    return {"kind": kind, "path": str(path), "task": spec["task"], "rate": spec["rate"], **found}
 
 
 def _policy_file(path: Path) -> dict[str, Any]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+
+from tyro.conf import arg
 
 from ilrobot.errors import UserError
+from ilrobot.learners.config import PRESETS
+from ilrobot.policies.config import USED_BY_DIFFUSION, USED_BY_NETWORK, NetworkName, Prediction
 
 if TYPE_CHECKING:
     from ilrobot.learners.config import TrainConfig
     from ilrobot.learners.training import Progress
     from ilrobot.policies.config import PolicyConfig
+    from ilrobot.policies.policy import Policy
     from ilrobot.spec import Spec
 
 #: Options that go into the policy's configuration, and those of the training; None keeps the
@@ -32,15 +37,35 @@ _POLICY = {"history": "n_obs"} | {
         "ddim_steps",
     )
 }
-_TRAIN = ("steps", "seed", "batch_size", "learning_rate", "weight_decay", "held_out", "device")
+_TRAIN = ("seed", "batch_size", "learning_rate", "weight_decay", "held_out", "device")
+
+
+_Loss = Literal["mse", "huber", "log-cosh", "gaussian", "cross-entropy"]
+_METAVARS = {int: "INT", float: "FLOAT", tuple: "INT [INT ...]"}
+
+
+def _preset(name: str, choices: Any = None) -> Any:
+    """Says in the help what each preset has where the option is not given."""
+    values = {}
+    for policy, (policy_config, train_config) in PRESETS.items():
+        diffuses = policy_config.loss == "diffusion"
+        if diffuses if name == "loss" else name in USED_BY_DIFFUSION and not diffuses:
+            continue
+        value = getattr(policy_config if hasattr(policy_config, name) else train_config, name)
+        values[policy] = " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    hint = ", ".join(f"{policy} {text}" for policy, text in values.items())
+    if len(values) == len(PRESETS) and len(set(values.values())) == 1:
+        hint = next(iter(values.values()))
+    metavar = f"{{{','.join(get_args(choices))}}}" if choices else _METAVARS[type(value)]
+    return arg(help_behavior_hint=f"(default: {hint})", metavar=metavar)
 
 
 @dataclass
 class Train:
     """Learn a policy from a dataset of demonstrations and corrections.
 
-    Options that are not given take the value of the preset that --policy names: ``bc`` maps one
-    observation to one action and stops when held-out episodes no longer improve; ``diffusion``
+    Options that are not given take the value of the preset that --policy names: bc maps one
+    observation to one action and stops when held-out episodes no longer improve; diffusion
     denoises chunks of 16 actions from two observations.
 
     Example: ilrobot train --dataset data/lift --policy bc --output runs/bc
@@ -55,7 +80,7 @@ class Train:
     output: Path
     """Folder of the run; it must not exist yet, except with --resume."""
 
-    steps: int | None = None
+    steps: Annotated[int | None, _preset("steps")] = None
     """Optimiser steps."""
 
     seed: int = 0
@@ -64,52 +89,52 @@ class Train:
     resume: bool = False
     """Go on with the run in --output where it stopped (give the same options again)."""
 
-    loss: Literal["mse", "huber", "log-cosh", "gaussian", "cross-entropy"] | None = None
+    loss: Annotated[_Loss | None, _preset("loss", _Loss)] = None
     """How bc measures its error; cross-entropy is for discrete actions and their default."""
 
-    network: Literal["mlp", "unet"] | None = None
+    network: Annotated[NetworkName | None, _preset("network", NetworkName)] = None
     """An MLP is fast on a CPU; a U-Net runs along the chunk and wants a GPU."""
 
-    history: int | None = None
+    history: Annotated[int | None, _preset("n_obs")] = None
     """Observations that the policy sees: this one and the ones before it."""
 
-    horizon: int | None = None
+    horizon: Annotated[int | None, _preset("horizon")] = None
     """Actions predicted at once."""
 
-    execute: int | None = None
+    execute: Annotated[int | None, _preset("execute")] = None
     """Actions of each prediction that are executed before the next one."""
 
-    width: int | None = None
+    width: Annotated[int | None, _preset("width")] = None
     """Features of the MLP's layers."""
 
-    blocks: int | None = None
+    blocks: Annotated[int | None, _preset("blocks")] = None
     """Residual blocks of the MLP."""
 
-    channels: tuple[int, ...] | None = None
+    channels: Annotated[tuple[int, ...] | None, _preset("channels")] = None
     """Channels at each level of the U-Net."""
 
-    dropout: float | None = None
+    dropout: Annotated[float | None, _preset("dropout")] = None
     """Dropout in the MLP."""
 
-    observation_noise: float | None = None
+    observation_noise: Annotated[float | None, _preset("observation_noise")] = None
     """Noise on the observations while training, as a share of their spread."""
 
-    prediction: Literal["epsilon", "sample", "velocity"] | None = None
+    prediction: Annotated[Prediction | None, _preset("prediction", Prediction)] = None
     """What a diffusion policy's network predicts: the noise, the clean chunk, or a mix of both."""
 
-    ddim_steps: int | None = None
+    ddim_steps: Annotated[int | None, _preset("ddim_steps")] = None
     """Denoising steps for each prediction of a diffusion policy."""
 
-    batch_size: int | None = None
+    batch_size: Annotated[int | None, _preset("batch_size")] = None
     """Windows in a batch."""
 
-    learning_rate: float | None = None
+    learning_rate: Annotated[float | None, _preset("learning_rate")] = None
     """Greatest learning rate."""
 
-    weight_decay: float | None = None
+    weight_decay: Annotated[float | None, _preset("weight_decay")] = None
     """Weight decay."""
 
-    held_out: float | None = None
+    held_out: Annotated[float | None, _preset("held_out")] = None
     """Share of the episodes kept for validation."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -120,75 +145,100 @@ class Train:
 
     def run(self) -> int:
         """Train and say what to do next."""
-        from ilrobot.cli.output import console, print_json, progress_bar
+        from ilrobot.cli.output import console, progress_bar
         from ilrobot.data.dataset import Dataset
         from ilrobot.learners.behavioral_cloning import train
 
         data = Dataset.open(self.dataset)
         policy_config, train_config = self._configs(data.spec)
-        latest: Progress | None = None
-
-        bar = progress_bar()
-        task = bar.add_task("training", total=train_config.steps, note="")
-
-        def show(progress: Progress) -> None:
-            nonlocal latest
-            latest = progress
-            bar.start()  # only here, so that bad input leaves its one line alone on the screen
-            bar.update(task, completed=progress.step, note=_note(progress))
-
         try:
-            policy = train(
-                data,
-                policy_config,
-                train_config,
-                self.output,
-                resume=self.resume,
-                on_progress=show,
-            )
+            with progress_bar() as bars:
+                bar = bars.add_task("training", total=train_config.steps, note="")
+                policy = train(
+                    data,
+                    policy_config,
+                    train_config,
+                    self.output,
+                    resume=self.resume,
+                    on_progress=lambda progress: bars.update(
+                        bar, completed=progress.step, note=_note(progress)
+                    ),
+                )
         except KeyboardInterrupt:
-            bar.stop()
-            console.print(
-                f"Stopped; {self.output} keeps a checkpoint. Go on with the same command and "
-                "--resume."
-            )
+            console.print(self._stopped(), soft_wrap=True)
             raise
-        finally:
-            bar.stop()
+        self._print(policy, train_config)
+        return 0
 
-        result = _result(self.output)
+    def _configs(self, spec: Spec) -> tuple[PolicyConfig, TrainConfig]:
+        from ilrobot.learners.config import preset
+
+        policy_config, train_config = preset(self.policy, spec)
+        given = {o: getattr(self, o) for o in (*_POLICY, *_TRAIN) if getattr(self, o) is not None}
+        self._refuse_unused(given, self.network or policy_config.network)
+        changes = {field: given[option] for option, field in _POLICY.items() if option in given}
+        policy_config = replace(policy_config, **changes)
+        if self.steps is not None:
+            train_config = train_config.with_steps(self.steps)
+        return policy_config, replace(train_config, **{n: given[n] for n in _TRAIN if n in given})
+
+    def _refuse_unused(self, given: dict[str, Any], network: str) -> None:
+        """An option that would change nothing was meant for something else."""
+        if self.policy == "diffusion" and "loss" in given:
+            raise UserError(
+                "--loss is for --policy bc; a diffusion policy has a loss of its own, leave it out"
+            )
+        for option in given:
+            flag = f"--{option.replace('_', '-')}"
+            if option in USED_BY_DIFFUSION and self.policy != "diffusion":
+                raise UserError(f"{flag} is for --policy diffusion; leave it out")
+            users = [name for name, used in USED_BY_NETWORK.items() if option in used]
+            if users and network not in users:
+                raise UserError(
+                    f"{flag} is for --network {' or '.join(users)}, and this is a {network}; leave "
+                    "it out"
+                )
+
+    def _print(self, policy: Policy, train_config: TrainConfig) -> None:
+        from ilrobot.cli.output import print_json
+        from ilrobot.run import Run
+        from ilrobot.run_description import TrainDescription
+
+        run = Run.read_as(self.output, TrainDescription).description
+        result = run.result
+        assert result is not None  # `train` has just said so
         early = " (held-out episodes no longer improved)"
         print(f"policy     {self.output / 'policy.pt'}")
         print(
-            f"steps      {result['steps']}{early if result['steps'] < train_config.steps else ''}, "
-            f"{result['seconds']:.0f} s"
+            f"steps      {result.steps}{early if result.steps < train_config.steps else ''}, "
+            f"{run.seconds:.0f} s"
         )
-        if result["validation_loss"] is not None:
-            print(f"held out   loss {result['validation_loss']:.4g}")
+        if result.validation_loss is not None:
+            print(f"held out   loss {result.validation_loss:.4g}")
+        if policy.frozen:
+            still = "; ".join(f"{name} {', '.join(e)}" for name, e in policy.frozen.items())
+            print(f"frozen     did not move in the training data: {still}")
         task_id = policy.spec.task or "TASK"
         print(f"next       ilrobot eval --policy {self.output} --task {task_id}")
         print(f"           ilrobot export --policy {self.output} --output policy.onnx")
         if self.json:
-            loss = None if latest is None else latest.loss
-            print_json({**result, "loss": loss, "output": str(self.output)})
-        return 0
+            print_json(
+                {
+                    **vars(result),
+                    "seconds": run.seconds,
+                    "parameters": run.parameters,
+                    "frozen": policy.frozen,
+                    "output": str(self.output),
+                }
+            )
 
-    def _configs(self, spec: Spec) -> tuple[PolicyConfig, TrainConfig]:
-        from dataclasses import replace
+    def _stopped(self) -> str:
+        """What is kept, and how to go on."""
+        from ilrobot.cli.command import resuming
 
-        from ilrobot.learners.config import preset
-
-        if self.policy == "diffusion" and self.loss is not None:
-            raise UserError("--loss is for --policy bc; a diffusion policy has a loss of its own")
-        policy_config, train_config = preset(self.policy, spec)
-        changes: dict[str, Any] = {
-            field: getattr(self, option)
-            for option, field in _POLICY.items()
-            if getattr(self, option) is not None
-        }
-        policy_config = replace(policy_config, **changes)
-        changes = {name: getattr(self, name) for name in _TRAIN if getattr(self, name) is not None}
-        return policy_config, replace(train_config, **changes)
+        if not (self.output / "checkpoint.pt").exists():
+            return "Stopped before the first checkpoint; nothing is lost."
+        return f"Stopped; {self.output} keeps a checkpoint. Go on with: {resuming(self)}"
 
 
 def _note(progress: Progress) -> str:
@@ -196,10 +246,3 @@ def _note(progress: Progress) -> str:
     if progress.validation_loss is not None:
         held_out = f", held out {progress.validation_loss:.4f}"
     return f"loss {progress.loss:.4f}{held_out}, {progress.rate:.0f} steps/s"
-
-
-def _result(output: Path) -> dict[str, Any]:
-    import json
-
-    run = json.loads((output / "run.json").read_text())
-    return {**run["result"], "seconds": run["seconds"], "parameters": run["parameters"]}

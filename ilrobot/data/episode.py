@@ -30,6 +30,10 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
+#: Of attempts that are kept on disk but do not count as the episodes asked for.
+UNCOUNTED = frozenset({Outcome.DISCARDED, Outcome.UNFINISHED})
+
+
 class Judge(StrEnum):
     """Who said so."""
 

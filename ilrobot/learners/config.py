@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from ilrobot.errors import UserError
@@ -11,6 +11,22 @@ from ilrobot.policies.config import PolicyConfig
 from ilrobot.spec import Spec
 
 Preset = Literal["bc", "diffusion"]
+
+#: Greatest seed: what every file format and generator that it reaches can hold.
+GREATEST_SEED = 2**63 - 1
+
+_RANGES = {
+    "steps": (1, 10**9),
+    "batch_size": (1, 2**20),
+    "validate_every": (1, 10**9),
+    "seed": (0, GREATEST_SEED),
+    "warmup": (0, 10**9),
+    "patience": (0, 10**9),
+}
+
+#: A short training warms up for at most this share of its steps, and validates so many times.
+_WARMUP_SHARE = 0.1
+_LEAST_VALIDATIONS = 10
 
 
 @dataclass(frozen=True)
@@ -54,12 +70,11 @@ class TrainConfig:
         Raises:
             UserError: The first thing found, as its option of the command line.
         """
-        for name in ("steps", "batch_size", "validate_every"):
-            if getattr(self, name) < 1:
-                raise UserError(f"--{_option(name)} must be at least 1, not {getattr(self, name)}")
-        for name in ("seed", "warmup", "patience"):
-            if getattr(self, name) < 0:
-                raise UserError(f"--{_option(name)} must be at least 0, not {getattr(self, name)}")
+        for name, (least, most) in _RANGES.items():
+            value = getattr(self, name)
+            if not least <= value <= most:
+                bound = f"at least {least}" if value < least else f"at most {most}"
+                raise UserError(f"--{_option(name)} must be {bound}, not {value}")
         for name in ("learning_rate", "checkpoint_seconds"):
             if not 0 < getattr(self, name) < math.inf:
                 raise UserError(f"--{_option(name)} must be positive, not {getattr(self, name)}")
@@ -73,45 +88,56 @@ class TrainConfig:
                     f"{getattr(self, name)}"
                 )
 
+    def with_steps(self, steps: int) -> TrainConfig:
+        """The same over another number of steps, its warm-up and validations where it is short."""
+        return replace(
+            self,
+            steps=steps,
+            warmup=min(self.warmup, round(_WARMUP_SHARE * steps)),
+            validate_every=min(self.validate_every, max(1, steps // _LEAST_VALIDATIONS)),
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
         return asdict(self)
 
 
+#: What suits most tasks. ``bc`` predicts one action from one observation by a small network and
+#: stops early; ``diffusion`` denoises chunks of 16 actions from two observations with an MLP, which
+#: needs a tenth of a U-Net's time on a CPU, and keeps averaged weights. It predicts the clean
+#: chunk: an MLP learns that in far fewer steps than the noise, which it must first learn to pass
+#: through.
+PRESETS: dict[Preset, tuple[PolicyConfig, TrainConfig]] = {
+    "bc": (PolicyConfig(dropout=0.1, observation_noise=0.05), TrainConfig(ema=0.999)),
+    "diffusion": (
+        PolicyConfig(
+            loss="diffusion",
+            n_obs=2,
+            horizon=16,
+            execute=8,
+            blocks=4,
+            observation_noise=0.005,
+            prediction="sample",
+        ),
+        TrainConfig(
+            steps=40_000,
+            learning_rate=5e-4,
+            warmup=500,
+            ema=0.9995,
+            held_out=0.02,
+            validate_every=1_000,
+            patience=0,
+        ),
+    ),
+}
+
+
 def preset(name: Preset, spec: Spec) -> tuple[PolicyConfig, TrainConfig]:
-    """What suits most tasks.
-
-    ``bc`` predicts one action from one observation by a small network and stops early;
-    ``diffusion`` denoises chunks of 16 actions from two observations with an MLP, which needs a
-    tenth of a U-Net's time on a CPU, and keeps averaged weights. It predicts the clean chunk: an
-    MLP learns that in far fewer steps than the noise, which it must first learn to pass through.
-
-    Args:
-        name: Which.
-        spec: Of the dataset; ``bc`` classifies where its actions are discrete.
-    """
-    if name == "bc":
-        loss: Any = "mse" if spec.choices is None else "cross-entropy"
-        return PolicyConfig(loss=loss, dropout=0.1, observation_noise=0.05), TrainConfig(ema=0.999)
-    policy = PolicyConfig(
-        loss="diffusion",
-        n_obs=2,
-        horizon=16,
-        execute=8,
-        blocks=4,
-        observation_noise=0.005,
-        prediction="sample",
-    )
-    train = TrainConfig(
-        steps=40_000,
-        learning_rate=5e-4,
-        warmup=500,
-        ema=0.9995,
-        held_out=0.02,
-        validate_every=1_000,
-        patience=0,
-    )
-    return policy, train
+    """One of `PRESETS` for a dataset: ``bc`` classifies where its actions are discrete."""
+    policy, training = PRESETS[name]
+    if name == "bc" and spec.choices is not None:
+        policy = replace(policy, loss="cross-entropy")
+    return policy, training
 
 
 def _option(name: str) -> str:

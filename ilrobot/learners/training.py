@@ -84,6 +84,7 @@ class Training:
         self._ema = Ema(policy, config.ema) if config.ema else None
         self.step = 0
         self.seconds = 0.0
+        self.loss: float | None = None
         self.validation_loss: float | None = None
         self._best_loss = math.inf
         self._best: list[Tensor] | None = None
@@ -111,7 +112,10 @@ class Training:
         while not self.done:
             rate = self._advance()
             self.step += 1
-            if self._held_out is not None and self.step % self._config.validate_every == 0:
+            last = self.step == self._config.steps
+            if self._held_out is not None and (
+                last or self.step % self._config.validate_every == 0
+            ):
                 self._validate(self._held_out)
             elapsed = time.perf_counter() - began
             self.seconds = already + elapsed
@@ -141,6 +145,7 @@ class Training:
         return {
             "step": self.step,
             "seconds": self.seconds,
+            "loss": self.loss,
             "policy": self.policy.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "ema": None if self._ema is None else self._ema.weights,
@@ -163,17 +168,26 @@ class Training:
         self._optimizer.load_state_dict(state["optimizer"])
         if self._ema is not None:
             self._ema.load([w.to(self._windows.device) for w in state["ema"]])
-        torch.set_rng_state(state["rng"]["cpu"])
-        self._generator.set_state(state["rng"]["batches"])
-        if self._windows.device.type == "cuda":
-            torch.cuda.set_rng_state(state["rng"]["cuda"], self._windows.device)
-        self.step, self.seconds = state["step"], state["seconds"]
+        self.step, self.seconds, self.loss = state["step"], state["seconds"], state["loss"]
+        self._load_random(state["rng"])
         self.validation_loss, self._best_loss = state["validation_loss"], state["best_loss"]
         best = state["best"]
         self._best = None if best is None else [w.to(self._windows.device) for w in best]
         self._stale = state["stale"]
         self._loss_sum = state["loss_sum"].to(self._windows.device)
         self._loss_count = state["loss_count"]
+
+    def _load_random(self, rng: dict[str, Tensor]) -> None:
+        """Go on with the draws, or after a change of device with others that the step decides."""
+        cuda = self._windows.device.type == "cuda"
+        if cuda != ("cuda" in rng):
+            torch.manual_seed(self._config.seed + self.step)
+            self._generator.manual_seed(self._config.seed + self.step)
+            return
+        torch.set_rng_state(rng["cpu"])
+        self._generator.set_state(rng["batches"])
+        if cuda:
+            torch.cuda.set_rng_state(rng["cuda"], self._windows.device)
 
     def _advance(self) -> float:
         rate = learning_rate(self.step, self._config)
@@ -197,6 +211,7 @@ class Training:
             raise WorkFailed(
                 f"the loss is no longer finite at step {self.step}; try a lower --learning-rate"
             )
+        self.loss = loss
         self._loss_sum.zero_()
         self._loss_count = 0
         return Progress(

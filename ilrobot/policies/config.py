@@ -7,9 +7,30 @@ from typing import Any, Literal
 
 from ilrobot.errors import UserError
 from ilrobot.spec import Spec
+from ilrobot.typed_json import parse_fields
 
 Loss = Literal["mse", "huber", "log-cosh", "gaussian", "cross-entropy", "diffusion"]
 NetworkName = Literal["mlp", "unet"]
+Prediction = Literal["epsilon", "sample", "velocity"]
+
+
+#: Networks and losses to the settings that only they use; any other takes no notice of them.
+USED_BY_NETWORK: dict[NetworkName, frozenset[str]] = {
+    "mlp": frozenset({"width", "blocks", "dropout"}),
+    "unet": frozenset({"channels"}),
+}
+USED_BY_DIFFUSION = frozenset({"diffusion_steps", "ddim_steps", "prediction"})
+
+#: Beyond these nothing was ever trained; what they are mistyped as would fill any memory.
+_MOST = {
+    "n_obs": 1_000,
+    "horizon": 1_000,
+    "execute": 1_000,
+    "width": 65_536,
+    "blocks": 1_000,
+    "channels": 65_536,
+    "diffusion_steps": 100_000,
+}
 
 
 @dataclass(frozen=True)
@@ -47,7 +68,7 @@ class PolicyConfig:
     observation_noise: float = 0.0
     diffusion_steps: int = 100
     ddim_steps: int = 10
-    prediction: Literal["epsilon", "sample", "velocity"] = "epsilon"
+    prediction: Prediction = "epsilon"
 
     def check(self, spec: Spec) -> None:
         """Refuse what is out of range or does not fit the actions.
@@ -55,10 +76,12 @@ class PolicyConfig:
         Raises:
             UserError: The first thing found, as its option of the command line.
         """
-        for name in ("n_obs", "horizon", "execute", "width", "blocks", "diffusion_steps"):
+        for name, most in _MOST.items():
             value = getattr(self, name)
-            if value < 1:
-                raise UserError(f"--{_option(name)} must be at least 1, not {value}")
+            for size in value if isinstance(value, tuple) else (value,):
+                if not 1 <= size <= most:
+                    bound = "at least 1" if size < 1 else f"at most {most}"
+                    raise UserError(f"--{_option(name)} must be {bound}, not {size}")
         if self.execute > self.horizon:
             raise UserError(
                 f"--execute {self.execute} is more than the chunk has (--horizon {self.horizon}); "
@@ -91,13 +114,16 @@ class PolicyConfig:
         """Inverse of `to_json`.
 
         Raises:
-            UserError: A key is missing or unknown.
+            UserError: A key is missing, unknown or of another type.
         """
-        names = {f.name for f in fields(cls)}
-        if data.keys() != names:
-            odd = ", ".join(sorted(data.keys() ^ names))
-            raise UserError(f"the policy's configuration is damaged or of another version ({odd})")
-        return cls(**{**data, "channels": tuple(data["channels"])})
+        try:
+            if missing := {f.name for f in fields(cls)} - data.keys():
+                raise ValueError(f"'{min(missing)}' is missing")
+            return parse_fields(cls, data)
+        except (AttributeError, ValueError) as error:
+            raise UserError(
+                f"the policy's configuration is damaged or of another version ({error})"
+            ) from error
 
 
 def _option(name: str) -> str:

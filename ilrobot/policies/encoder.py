@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ilrobot.policies.normalize import LEAST_OBSERVATION_SCALE, Mode, Normalizer
+from ilrobot.policies.normalize import LEAST_OBSERVATION_SHARE, Mode, Normalizer, kinds
 from ilrobot.spec import Feature
 
 
@@ -36,7 +36,7 @@ class ObservationEncoder(nn.Module):
         plain = [index for index in range(start) if index not in angles]
         self.register_buffer("plain", torch.tensor(plain, dtype=torch.int64), persistent=False)
         self.register_buffer("angles", torch.tensor(angles, dtype=torch.int64), persistent=False)
-        self.normalizer = Normalizer(start, mode, least_scale=LEAST_OBSERVATION_SCALE)
+        self.normalizer = Normalizer(kinds(features), mode, least_share=LEAST_OBSERVATION_SHARE)
         self.size = n_obs * (len(plain) + 2 * len(angles))
 
     def fit(self, observations: Mapping[str, NDArray[np.float32]]) -> None:

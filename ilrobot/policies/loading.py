@@ -6,9 +6,7 @@ from pathlib import Path
 
 from ilrobot.errors import UserError
 from ilrobot.policies.policy import Policy
-
-#: Name of the trained policy in a run's folder.
-POLICY_FILE = "policy.pt"
+from ilrobot.run import POLICY_FILE, RUN_FILE, Run
 
 
 def load_policy(path: Path) -> Policy:
@@ -16,14 +14,19 @@ def load_policy(path: Path) -> Policy:
 
     Raises:
         UserError: There is none, training has not finished, or the file is damaged.
+        WorkFailed: Its weights are not finite.
     """
     if not path.exists():
         raise UserError(f"no policy at {path}; give the folder of a run")
+    if path.suffix == ".onnx":
+        raise UserError(f"{path} is an exported policy; give the folder of the run it came from")
     if path.is_file():
         return Policy.load(path)
     file = path / POLICY_FILE
-    if not file.exists():
-        if (path / "run.json").exists():
-            raise UserError(f"the run {path} has not finished; go on with it by --resume")
+    if file.exists():
+        return Policy.load(file)
+    if not (path / RUN_FILE).exists():
         raise UserError(f"{path} is no run: it holds no {POLICY_FILE}")
-    return Policy.load(file)
+    if Run.read(path).done:
+        raise UserError(f"the run {path} has lost its {POLICY_FILE}; make it again by --resume")
+    raise UserError(f"the run {path} has not finished; go on with it by --resume")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -9,17 +10,30 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ilrobot.spec import Feature
+
 Mode = Literal["standardize", "limits"]
 
-#: Dimensions whose values span less than this are constant.
-CONSTANT_RANGE = 1e-4
+#: A dimension that spans less than this share of the greatest span among its kind is constant,
+#: and so is one whose values differ by no more than rounding to float32 does.
+CONSTANT_SHARE = 1e-4
+_ROUNDING = 1e-6
 #: A standard deviation below this share of the range counts as this share, so that a dimension
 #: which moves only now and then stays within ±50 when it does.
 LEAST_STD = 0.02
-#: Least scale of an observation, in its own unit (m, 1, px). What hardly moved in the training data
-#: would otherwise be blown up by the first small deviation on the robot. The standard deviation of
-#: 1e-2 that ACT takes as its least (Zhao et al. 2023).
-LEAST_OBSERVATION_SCALE = 0.01
+#: Least scale of an observation, as a share of the greatest span among its kind. What hardly moved
+#: in the training data would otherwise be blown up by the first small deviation on the robot. ACT
+#: takes 1e-2 as its least standard deviation (Zhao et al. 2023), for joints that move some 2 rad.
+LEAST_OBSERVATION_SHARE = 0.005
+
+
+def kinds(features: Sequence[Feature]) -> tuple[str, ...]:
+    """What each dimension of some features may be compared with: its unit.
+
+    Where no unit is stated, the dimensions of the same feature. Shares of the greatest span among
+    a kind, unlike numbers of its unit, mean the same in metres and in millimetres.
+    """
+    return tuple(k for f in features for k in (f.units or (f"of {f.name}",) * f.size))
 
 
 class Normalizer(nn.Module):
@@ -28,13 +42,16 @@ class Normalizer(nn.Module):
     ``standardize`` gives mean 0 and standard deviation 1; ``limits`` maps least and greatest value
     to -1 and 1. `fit` also keeps the range of the data, in physical units.
 
-    A constant dimension is shifted but not scaled, and `inverse` gives exactly the constant back:
-    a robot that never rolled its wrist while it was taught does not roll it later.
+    What is small is decided by comparison with dimensions of the same kind (see `kinds`; plain
+    numbers, of unit ``1``, span at least 2), so that a change of units changes no normalised value.
+    A constant dimension is not blown up, and `inverse` gives exactly the constant back: a robot
+    that never rolled its wrist while it was taught does not roll it later.
 
     Args:
-        size: Number of dimensions.
+        kinds: The kind of each dimension.
         mode: Which of the two.
-        least_scale: No dimension is scaled by less than this, in physical units.
+        least_share: No dimension is scaled by less than this share of the greatest span among its
+            kind.
     """
 
     offset: Tensor
@@ -43,10 +60,12 @@ class Normalizer(nn.Module):
     low: Tensor
     high: Tensor
 
-    def __init__(self, size: int, mode: Mode, *, least_scale: float = 0.0) -> None:
+    def __init__(self, kinds: Sequence[str], mode: Mode, *, least_share: float = 0.0) -> None:
         super().__init__()
         self.mode = mode
-        self._least_scale = least_scale
+        self._kinds = tuple(kinds)
+        self._least_share = least_share
+        size = len(self._kinds)
         self.register_buffer("offset", torch.zeros(size))
         self.register_buffer("scale", torch.ones(size))
         self.register_buffer("spread", torch.ones(size))
@@ -62,9 +81,12 @@ class Normalizer(nn.Module):
         else:
             offset = values.mean(axis=0)
             scale = np.maximum(values.std(axis=0), LEAST_STD * (high - low))
-        constant = high - low < CONSTANT_RANGE
+        span, size = self._spans(high - low), np.maximum(np.abs(low), np.abs(high))
+        constant = high - low <= np.maximum(CONSTANT_SHARE * span, _ROUNDING * size)
         offset = np.where(constant, (low + high) / 2, offset)
-        scale = np.where(constant, 1.0, np.maximum(scale, self._least_scale))
+        # A constant is scaled by what its kind spans; if nothing of its kind moved, by its size.
+        known = np.where(span > _ROUNDING * size, span, np.where(size > 0, size, 1.0))
+        scale = np.where(constant, known, np.maximum(scale, self._least_share * span))
         for buffer, value in (
             (self.offset, offset),
             (self.scale, scale),
@@ -73,6 +95,18 @@ class Normalizer(nn.Module):
             (self.high, high),
         ):
             buffer.copy_(torch.from_numpy(value))
+
+    @property
+    def constant(self) -> list[bool]:
+        """For each dimension whether it did not move in the data."""
+        return (self.spread == 0).tolist()
+
+    def _spans(self, ranges: NDArray[np.float64]) -> NDArray[np.float64]:
+        """For each dimension the greatest range among its kind."""
+        greatest = {"1": 2.0}  # -1 to 1, as cosines and signed shares do
+        for kind, value in zip(self._kinds, ranges, strict=True):
+            greatest[kind] = max(greatest.get(kind, 0.0), float(value))
+        return np.array([greatest[kind] for kind in self._kinds])
 
     def forward(self, values: Tensor) -> Tensor:
         """Physical to normalised, last axis `size`."""

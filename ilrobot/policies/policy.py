@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from ilrobot.control.chunks import ChunkActor
 from ilrobot.data.labels import vector_spec
 from ilrobot.data.windows import Batch, Windows
-from ilrobot.errors import UserError
+from ilrobot.errors import UserError, WorkFailed
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.encoder import ObservationEncoder
 from ilrobot.policies.heads.categorical import CategoricalHead
@@ -26,11 +27,12 @@ from ilrobot.policies.heads.regression import ERROR_FUNCTIONS, RegressionHead
 from ilrobot.policies.networks.mlp import ResidualMLP
 from ilrobot.policies.networks.network import Network, Sizes
 from ilrobot.policies.networks.unet1d import UNet1d
-from ilrobot.policies.normalize import Mode, Normalizer
+from ilrobot.policies.normalize import Mode, Normalizer, kinds
 from ilrobot.policies.tensor_file import load_tensors, save_tensors
 from ilrobot.spec import Spec
 
 _FORMAT = 1
+_KEYS = frozenset({"format", "spec", "config", "weights"})
 
 
 class Policy(nn.Module):
@@ -56,7 +58,7 @@ class Policy(nn.Module):
         self._action_size = spec.choices or spec.action.size
         mode: Mode = "limits" if config.loss == "diffusion" else "standardize"
         self.encoder = ObservationEncoder(self.spec.observations, config.n_obs, mode)
-        self.action_normalizer = Normalizer(spec.action.size, mode)
+        self.action_normalizer = Normalizer(kinds((spec.action,)), mode)
         self.head = self._make_head()
         diffuses = config.loss == "diffusion"
         self.noise_shape = (config.horizon, self._action_size) if diffuses else None
@@ -101,6 +103,18 @@ class Policy(nn.Module):
         actions: Tensor = self.action_normalizer.inverse(chunk)
         return actions.reshape(-1, self.config.horizon, *self.spec.action.shape)
 
+    def check_finite(self, what: str) -> None:
+        """Refuse weights that would make every action meaningless.
+
+        Args:
+            what: They are called this in the message.
+
+        Raises:
+            WorkFailed: One is NaN or infinite.
+        """
+        if not all(bool(value.isfinite().all()) for value in self.state_dict().values()):
+            raise WorkFailed(f"{what} are not finite; train again with a lower --learning-rate")
+
     @property
     def training_range(self) -> dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:
         """Least and greatest value of each observation and of ``action`` in the training data.
@@ -116,6 +130,20 @@ class Policy(nn.Module):
         sides = [getattr(self.action_normalizer, side).cpu().numpy() for side in _SIDES]
         ranges["action"] = sides[0], sides[1]
         return ranges
+
+    @property
+    def frozen(self) -> dict[str, list[str]]:
+        """Elements that did not move in the training data, by feature.
+
+        The policy always gives such an action, and cannot know what such an observation means.
+        """
+        features = self.spec.observations
+        constant: Iterator[bool] = iter(self.encoder.normalizer.constant)
+        if self.spec.choices is None:
+            features = (*features, self.spec.action)
+            constant = itertools.chain(constant, self.action_normalizer.constant)
+        still = {f.name: [n for n in f.element_names if next(constant)] for f in features}
+        return {name: elements for name, elements in still.items() if elements}
 
     def actor(self) -> ChunkActor:
         """It as an actor: numpy in, numpy out, on the device where its weights lie."""
@@ -144,15 +172,20 @@ class Policy(nn.Module):
 
         Raises:
             UserError: The file is missing, damaged or of another format.
+            WorkFailed: The weights are not finite.
         """
         content = load_tensors(path)
-        if content.get("format") != _FORMAT:
+        if content.keys() != _KEYS or content["format"] != _FORMAT:
             raise UserError(f"{path} is no policy of this version of ilrobot; train it again")
-        policy = cls(Spec.from_json(content["spec"]), PolicyConfig.from_json(content["config"]))
+        try:
+            policy = cls(Spec.from_json(content["spec"]), PolicyConfig.from_json(content["config"]))
+        except (UserError, ValueError) as error:
+            raise UserError(f"{path} is damaged: {error}; train the policy again") from error
         try:
             policy.load_state_dict(content["weights"])
-        except (KeyError, RuntimeError) as error:
+        except (AttributeError, KeyError, RuntimeError, TypeError) as error:
             raise UserError(f"{path}: the weights do not fit the configuration") from error
+        policy.check_finite(f"the weights in {path}")
         return policy.eval()
 
     @torch.inference_mode()
@@ -166,6 +199,10 @@ class Policy(nn.Module):
         }
         drawn = None if noise is None else torch.from_numpy(noise[None]).to(device)
         chunk: NDArray[Any] = self(observations, drawn)[0].cpu().numpy()
+        if not np.isfinite(chunk).all():
+            bad = [name for name, seen in history.items() if not np.isfinite(seen).all()]
+            cause = f"it observed {', '.join(bad)} that is not" if bad else "its numbers overflow"
+            raise WorkFailed(f"the policy's action is not finite, because {cause}")
         return chunk
 
     def _make_head(self) -> Head:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ilrobot.data.dataset import Dataset
-from ilrobot.data.episode import Outcome
+from ilrobot.data.episode import UNCOUNTED
 from ilrobot.report.plots import Strip
+from ilrobot.run_description import DaggerDescription
 
-_NOT_LEARNT = (Outcome.DISCARDED, Outcome.UNFINISHED)
 
-
-def round_strips(path: Path, run: Mapping[str, Any]) -> list[Strip]:
+def round_strips(path: Path, run: DaggerDescription) -> list[Strip]:
     """A strip per episode that was tried and kept, in the order of recording.
 
     The seed says the round, not the place in the dataset: an episode that was discarded or cut off
@@ -25,11 +22,11 @@ def round_strips(path: Path, run: Mapping[str, Any]) -> list[Strip]:
     """
     if not (path / "dataset").is_dir():
         return []
-    data, plan = Dataset.open(path / "dataset"), run["plan"]
+    data = Dataset.open(path / "dataset")
     strips = []
-    for index in range(run["demonstration_episodes"], data.num_episodes):
+    for index in range(run.demonstrations.episodes, data.num_episodes):
         info = data.infos[index]
-        if info.seed is not None and info.outcome not in _NOT_LEARNT:
-            number = (info.seed - plan["seed"]) // plan["episodes"] + 1
+        if info.seed is not None and info.outcome not in UNCOUNTED:
+            number = (info.seed - run.plan.seed) // run.plan.episodes + 1
             strips.append(Strip.of(data.episode(index), number))
     return strips

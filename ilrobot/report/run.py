@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ilrobot.errors import UserError
 from ilrobot.report import html, plots
 from ilrobot.report.rounds import round_strips
+from ilrobot.run import Run, read_metrics
+from ilrobot.run_description import DaggerDescription, Description
+from ilrobot.typed_json import dump
 
 _KINDS = {"train": "training", "dagger": "DAgger"}
 _STATUS = {"done": "finished", "running": "not finished yet"}
@@ -26,44 +26,36 @@ def run_report(path: Path) -> html.Report:
     Raises:
         UserError: ``run.json`` or a ``metrics.jsonl`` is damaged.
     """
-    run = _read_object(path / "run.json")
-    kind = str(run.get("kind", "run"))
-    status = str(run.get("status", "unknown"))
+    run = Run.read(path).description
     sections = [_learning(path)]
-    if run.get("rounds"):
+    if isinstance(run, DaggerDescription) and run.rounds:
         sections.append(_rounds(path, run))
-    sections.append(html.Section("Settings", [html.definitions(_flat(run, skip=_SHOWN_ELSEWHERE))]))
+    settings = _flat(dump(run), skip=_SHOWN_ELSEWHERE)
+    sections.append(html.Section("Settings", [html.definitions(settings)]))
     return html.Report(
         title=path.resolve().name,
-        summary=f"A {_KINDS.get(kind, kind)} run, {_STATUS.get(status, status)}.",
+        summary=f"A {_KINDS[run.kind]} run, {_STATUS[run.status]}.",
         figures=_figures(run),
         sections=sections,
-        facts={
-            "folder": str(path),
-            "made by": f"ilrobot {run.get('version', 'of unknown version')}",
-        },
+        facts={"folder": str(path), "made by": f"ilrobot {run.version}"},
     )
 
 
-def _figures(run: Mapping[str, Any]) -> dict[str, str]:
-    figures = {}
-    dataset = run.get("dataset")
-    if isinstance(dataset, dict):
-        for key in ("episodes", "frames"):
-            if key in dataset:
-                figures[key] = f"{dataset[key]:,}"
-    if isinstance(run.get("seconds"), int | float):
-        figures["training time"] = _duration(run["seconds"])
-    rounds = run.get("rounds")
-    if rounds:
-        figures["rounds"] = str(len(rounds))
-        figures["interventions"] = str(sum(row["interventions"] for row in rounds))
+def _figures(run: Description) -> dict[str, str]:
+    figures = {
+        "episodes": f"{run.dataset.episodes:,}",
+        "frames": f"{run.dataset.frames:,}",
+        "training time": _duration(run.seconds),
+    }
+    if isinstance(run, DaggerDescription) and run.rounds:
+        figures["rounds"] = str(len(run.rounds))
+        figures["interventions"] = str(sum(row.interventions for row in run.rounds))
     return figures
 
 
 def _learning(path: Path) -> html.Section:
     files = [path / "metrics.jsonl", *sorted(path.glob("round-*/metrics.jsonl"), key=_number)]
-    curves = {file.parent.resolve().name: _read_lines(file) for file in files if file.exists()}
+    curves = {file.parent.resolve().name: read_metrics(file) for file in files if file.exists()}
     curves = {name: rows for name, rows in curves.items() if rows}
     if not curves:
         return html.Section("Learning curves", [html.note("This run has logged no metrics yet.")])
@@ -76,16 +68,16 @@ def _learning(path: Path) -> html.Section:
     return html.Section("Learning curves", [chart, html.table(headers, cells)])
 
 
-def _rounds(path: Path, run: Mapping[str, Any]) -> html.Section:
+def _rounds(path: Path, run: DaggerDescription) -> html.Section:
     cells = [
         [
-            f"Round {row['round']}",
-            f"{row['autonomous']} of {row['episodes']}",
-            f"{row['successes']} of {row['episodes']}",
-            str(row["interventions"]),
-            f"{row['human_steps'] / max(1, row['steps']):.0%}",
+            f"Round {row.round}",
+            f"{row.autonomous} of {row.episodes}",
+            f"{row.successes} of {row.episodes}",
+            str(row.interventions),
+            f"{row.human_steps / max(1, row.steps):.0%}",
         ]
-        for row in run["rounds"]
+        for row in run.rounds
     ]
     headers = ["", "done without help", "done at all", "interventions", "steps by the person"]
     blocks = [html.table(headers, cells)]
@@ -105,29 +97,6 @@ def _flat(value: Any, name: str = "", skip: frozenset[str] = frozenset()) -> dic
         return found
     text = f"{value:g}" if isinstance(value, float) else str(value)
     return {name: text}
-
-
-def _read_object(file: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(file.read_text())
-    except (ValueError, OSError) as error:
-        raise UserError(f"{file}: cannot be read ({error}); the run must be made again") from error
-    if not isinstance(value, dict):
-        raise UserError(f"{file}: holds no JSON object; the run must be made again")
-    return value
-
-
-def _read_lines(file: Path) -> list[dict[str, Any]]:
-    rows = []
-    lines = file.read_text().splitlines()
-    for number, line in enumerate(lines, start=1):
-        try:
-            rows.append(json.loads(line))
-        except ValueError as error:
-            if number == len(lines):
-                break  # a run that is being written, or was cut off, ends in half a line
-            raise UserError(f"{file}: line {number} is damaged; delete it") from error
-    return rows
 
 
 def _last(rows: list[dict[str, Any]], key: str) -> str:

@@ -14,7 +14,9 @@ from ilrobot.cli.demo_stations import DemoPath
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.writing import write_episodes
 from ilrobot.report.rounds import round_strips
+from ilrobot.run_description import DaggerPlan
 from ilrobot.spec import Feature, Spec
+from tests.ilrobot.described_runs import DATA, dagger_description
 
 
 def result(rate: float, length: float = 100.0) -> dict[str, object]:
@@ -78,7 +80,9 @@ def test_the_round_of_an_episode_follows_from_its_seed(tmp_path: Path):
         for seed, outcome in attempts
     ]
     write_episodes(tmp_path / "dataset", spec, episodes)
-    run = {"demonstration_episodes": 2, "plan": {"seed": 50, "episodes": 2}}
+    run = dagger_description(
+        demonstrations=replace(DATA, episodes=2), plan=DaggerPlan(rounds=2, episodes=2, seed=50)
+    )
     strips = round_strips(tmp_path, run)
     assert [(strip.round, strip.outcome) for strip in strips] == [
         *((1, Outcome.SUCCESS), (1, Outcome.FAILURE)),

@@ -10,6 +10,7 @@ import torch
 from ilrobot.cli import _main
 from ilrobot.cli.actors import PolicyOnTask
 from ilrobot.env import make_env
+from ilrobot.errors import WorkFailed
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.policy import Policy
 from ilrobot.spec import Spec
@@ -108,13 +109,18 @@ def test_weights_of_nan_are_one_line(policy, tmp_path, capsys, workers):
             weights.fill_(float("nan"))
     damaged.save(tmp_path / "nan.pt")
     assert evaluate(tmp_path / "nan.pt", "--workers", workers) == 1
-    *_, error = capsys.readouterr().err.strip().splitlines()
-    assert "of the action for ilrobot/PointPath-v0 is nan" in error
+    assert "nan.pt are not finite" in capsys.readouterr().err
+
+
+def test_an_action_of_nan_is_one_line_whoever_chose_it():
+    env = make_env("ilrobot/PointPath-v0")
+    env.reset(0)
+    with pytest.raises(WorkFailed, match=r"of the action for ilrobot/PointPath-v0 is nan"):
+        env.step(np.array([np.nan]))
 
 
 def test_an_error_stands_alone_without_a_bar_above_it(policy, capsys, monkeypatch):
     from ilrobot import evaluate as module
-    from ilrobot.errors import WorkFailed
 
     def fails(*_, **__):
         raise WorkFailed("a worker died")

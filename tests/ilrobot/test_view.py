@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ilrobot.actors import Actor, Decision, Observation, Source
+from ilrobot.atomic import write_json
 from ilrobot.cli import _main
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo
 from ilrobot.env import TaskEnv, make_env
-from ilrobot.learners.interactive.dagger import RoundSummary
 from ilrobot.report.recording import recorded_frames
 from ilrobot.report.video import write_video
 from ilrobot.rollout import rollout
+from ilrobot.run_description import Description, RoundSummary
+from ilrobot.typed_json import dump
+from tests.ilrobot.described_runs import DATA, dagger_description, train_description
 
 
 class Takeover(Actor):
@@ -88,8 +91,8 @@ def test_an_episode_out_of_range_is_one_line(
     [
         (lambda path: None, "nothing at"),
         (lambda path: path.mkdir(), "neither a dataset"),
-        (lambda path: (path.mkdir(), (path / "run.json").write_text("{")), "cannot be read"),
-        (lambda path: (path.mkdir(), (path / "run.json").write_text("[]")), "no JSON object"),
+        (lambda path: (path.mkdir(), (path / "run.json").write_text("{")), "is damaged"),
+        (lambda path: (path.mkdir(), (path / "run.json").write_text("[]")), "not a JSON object"),
     ],
 )
 def test_bad_input_is_one_line(make, said: str, tmp_path: Path, capsys):
@@ -104,7 +107,7 @@ def test_bad_input_is_one_line(make, said: str, tmp_path: Path, capsys):
 def test_a_place_that_cannot_be_written_is_one_line(dataset: Path, place: str, tmp_path, capsys):
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
-    run = write_run(tmp_path / "bc")
+    run = write_run(tmp_path / "bc", train_description())
     for viewed in (dataset, run):
         assert _main(["view", str(viewed), "--output", str(tmp_path / place)]) == 2
         error = capsys.readouterr().err
@@ -126,18 +129,9 @@ def test_an_onnx_file_is_for_info(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "ilrobot info" in capsys.readouterr().err
 
 
-def write_run(path: Path, **more: object) -> Path:
+def write_run(path: Path, description: Description) -> Path:
     path.mkdir()
-    run = {
-        "kind": "train",
-        "status": "done",
-        "config": {"policy": {"horizon": 16}},
-        "dataset": {"episodes": 30, "frames": 1200},
-        "seconds": 300.0,
-        "version": "0.1.0",
-        **more,
-    }
-    (path / "run.json").write_text(json.dumps(run))
+    write_json(path / "run.json", dump(description))
     rows = [{"step": i, "loss": 1 / i, "validation_loss": None} for i in range(1, 9)]
     lines = [json.dumps(line) for line in rows]
     (path / "metrics.jsonl").write_text("\n".join([*lines, '{"step": 9, "lo']))
@@ -147,7 +141,7 @@ def write_run(path: Path, **more: object) -> Path:
 def test_a_run_that_is_still_being_written_becomes_its_report(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    run = write_run(tmp_path / "bc", status="running")
+    run = write_run(tmp_path / "bc", train_description())
     assert _main(["view", str(run)]) == 0
     assert capsys.readouterr().out.strip() == str(run / "report.html")
     page = (run / "report.html").read_text()
@@ -160,27 +154,23 @@ def test_a_run_that_is_still_being_written_becomes_its_report(
 def test_a_run_with_a_damaged_line_in_its_middle_says_which(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    run = write_run(tmp_path / "bc")
+    run = write_run(tmp_path / "bc", train_description())
     (run / "metrics.jsonl").write_text('{"step": 1, "loss": 1}\n{"st\n{"step": 2, "loss": 1}\n')
     assert _main(["view", str(run)]) == 2
     assert "line 2" in capsys.readouterr().err
 
 
 def test_a_run_takes_no_episode(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    run = write_run(tmp_path / "bc")
+    run = write_run(tmp_path / "bc", train_description())
     assert _main(["view", str(run), "--episode", "0"]) == 2
     assert "for datasets" in capsys.readouterr().err
 
 
 def test_a_run_of_dagger_shows_its_rounds(tmp_path: Path):
-    rounds = [asdict(RoundSummary(n, 1, 1, 1, 2, 15, 20)) for n in (1, 2)]
-    run = write_run(
-        tmp_path / "dagger",
-        kind="dagger",
-        rounds=rounds,
-        plan={"rounds": 2, "episodes": 1, "seed": 50},
-        demonstration_episodes=1,
-    )
+    rounds = tuple(RoundSummary(n, 1, 1, 1, 2, 15, 20) for n in (1, 2))
+    before = replace(DATA, episodes=1)
+    described = dagger_description(rounds=rounds, demonstrations=before)
+    run = write_run(tmp_path / "dagger", described)
     record(run / "dataset", range(49, 52))
     assert _main(["view", str(run)]) == 0
     page = (run / "report.html").read_text()

@@ -13,24 +13,31 @@ decided in one place, `ilrobot.data.windows`, from the columns that a rollout re
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from ilrobot import __version__
 from ilrobot.actors import Actor
-from ilrobot.atomic import write_bytes, write_json
+from ilrobot.atomic import PART, write_bytes
 from ilrobot.data.dataset import Dataset, DatasetRecorder
-from ilrobot.data.episode import EpisodeInfo, Outcome, Recorder
+from ilrobot.data.episode import UNCOUNTED, EpisodeInfo, Outcome, Recorder
 from ilrobot.env import TaskEnv
-from ilrobot.errors import UserError
-from ilrobot.learners.run import holds_something
+from ilrobot.learners.behavioral_cloning import data_used
+from ilrobot.lock import LOCK_FILE
 from ilrobot.policies.loading import load_policy
 from ilrobot.policies.policy import Policy
 from ilrobot.rollout import EpisodeResult, rollout
+from ilrobot.run import Run, policy_hash
+from ilrobot.run_description import (
+    DaggerDescription,
+    DaggerPlan,
+    InitialPolicy,
+    RoundSummary,
+)
+from ilrobot.spec import Spec, check_policy_fits
 
 #: Fits a policy to a dataset into a run's folder, resuming what is there; see `run_dagger`.
 Fit = Callable[[Dataset, Path], Policy]
@@ -47,193 +54,172 @@ class RunEpisode(Protocol):
         """Run it from `seed`."""
 
 
-@dataclass(frozen=True)
-class RoundSummary:
-    """What one round of collection came to.
+def describe_dagger(
+    spec: Spec, demonstrations: Path, initial: Path, plan: DaggerPlan, setting: dict[str, Any]
+) -> DaggerDescription:
+    """What a run shall be, if demonstrations, first policy and task fit each other.
 
-    Attributes:
-        round: Counted from 1.
-        episodes: Episodes rolled out.
-        successes: Episodes in which the task was done, with or without help.
-        autonomous: Episodes in which it was done without any help.
-        interventions: How often the expert took over.
-        human_steps: Steps that the expert drove.
-        steps: All steps.
+    Args:
+        spec: Of the task.
+        demonstrations: Dataset to begin with.
+        initial: Run of the policy that acts in the first round; each fit has its settings.
+        plan: How much of everything.
+        setting: Where and how corrections are collected, plain JSON; on resuming it must be the
+            same.
+
+    Raises:
+        UserError: They do not fit, or one of them is missing or damaged.
+        WorkFailed: The policy's weights are not finite.
     """
-
-    round: int
-    episodes: int
-    successes: int
-    autonomous: int
-    interventions: int
-    human_steps: int
-    steps: int
-
-
-@dataclass(frozen=True)
-class DaggerPlan:
-    """How much of everything.
-
-    Attributes:
-        rounds: Rounds of collecting and fitting.
-        episodes: Episodes in each round.
-        seed: Seed of the first episode; the next ones count up from it.
-    """
-
-    rounds: int
-    episodes: int
-    seed: int
-
-    def seeds(self, number: int) -> range:
-        """Seeds of the episodes of round `number`, counted from 1."""
-        first = self.seed + (number - 1) * self.episodes
-        return range(first, first + self.episodes)
+    trained, source = Run.read(initial).description, Dataset.open(demonstrations)
+    check_policy_fits(load_policy(initial).spec, spec, str(initial))
+    check_policy_fits(source.spec, spec, str(demonstrations))
+    trained.config.train.check()
+    trained.config.policy.check(source.spec)
+    return DaggerDescription(
+        kind="dagger",
+        status="running",
+        version=__version__,
+        seconds=0.0,
+        spec=source.spec,
+        config=trained.config,
+        dataset=data_used(source),
+        parameters=trained.parameters,
+        plan=plan,
+        setting=setting,
+        demonstrations=data_used(source),
+        initial=InitialPolicy(str(initial.resolve()), policy_hash(initial)),
+        rounds=(),
+    )
 
 
 def run_dagger(
     *,
     env: TaskEnv,
-    demonstrations: Path,
-    initial: Path,
+    description: DaggerDescription,
     output: Path,
-    plan: DaggerPlan,
     share_control: ShareControl,
     fit: Fit,
     info: EpisodeInfo,
     resume: bool = False,
     run_episode: RunEpisode = rollout,
-    on_episode: Callable[[int, EpisodeResult], None] | None = None,
-    on_round: Callable[[RoundSummary], None] | None = None,
+    on_episode: Callable[[int, int], None] | None = None,
 ) -> list[RoundSummary]:
     """Run the rounds; a run that was cut off anywhere goes on where it was.
 
     The run's folder holds ``dataset`` (the demonstrations and all that was added),
     ``round-N`` (the policy fitted after round N), ``policy.pt`` (the last of them) and
-    ``run.json``.
+    ``run.json``. An episode that the person discards, or that was cut off, is kept and run again.
 
     Args:
         env: The world.
-        demonstrations: Dataset to begin with; it is copied, never changed.
-        initial: Run of the policy that acts in the first round.
+        description: What the run shall be, from `describe_dagger`.
         output: Folder of this run.
-        plan: How much of everything.
         share_control: Puts a novice under a gate and an expert.
         fit: Fits a policy to the aggregated dataset.
-        info: What each recorded episode shall know about itself.
-        resume: Go on with a run that exists.
+        info: What each recorded episode shall know about itself; seed and policy are filled in.
+        resume: Go on with a run that exists, or begin it where there is none yet.
         run_episode: Runs each episode.
-        on_episode: Called with the round and each episode as it ends.
-        on_round: Called as each round's collection ends.
+        on_episode: Called with the round and the number of episodes kept so far in all rounds, at
+            the beginning of each round and after each episode.
 
     Raises:
-        UserError: `output` exists without `resume`, or is no run of DAgger.
+        UserError: `output` exists without `resume`, is something else, or was begun with other
+            settings; nothing is changed then.
+        WorkFailed: The disk is full, or the policy's actions are not finite.
     """
-    run = _Run.open(output, demonstrations, initial, plan, resume)
-    policy_run = output / f"round-{len(run.rounds)}" if run.rounds else initial
-    for number in range(len(run.rounds) + 1, plan.rounds + 1):
-        actor = share_control(load_policy(policy_run).actor(), number)
-        summary = _collect(run, env, actor, number, info, run_episode, on_episode)
-        if on_round is not None:
-            on_round(summary)
-        policy_run = output / f"round-{number}"
-        fit(Dataset.open(run.dataset), policy_run)
-        write_bytes(output / "policy.pt", (policy_run / "policy.pt").read_bytes())
-        run.finish_round(summary)
-    return run.rounds
+    with Run.claim(output, description, resume=resume) as run:
+        rounds = _Rounds(run)
+        rounds.copy_demonstrations(Path(description.demonstrations.path))
+        for number in range(len(run.description.rounds) + 1, rounds.plan.rounds + 1):
+            acting = rounds.folder(number - 1) if number > 1 else Path(description.initial.path)
+            actor = share_control(load_policy(acting).actor(), number)
+            known = replace(info, policy_hash=policy_hash(acting))
+            _collect(rounds, env, actor, number, known, run_episode, on_episode)
+            rounds.fit(number, fit)
+            rounds.finish(number)
+        if not run.policy_file.exists():
+            rounds.fit(len(run.description.rounds), fit)
+        return list(run.description.rounds)
 
 
 def _collect(
-    run: _Run,
+    rounds: _Rounds,
     env: TaskEnv,
     actor: Actor,
     number: int,
     info: EpisodeInfo,
     run_episode: RunEpisode,
-    on_episode: Callable[[int, EpisodeResult], None] | None,
-) -> RoundSummary:
-    seeds = run.plan.seeds(number)
-    with DatasetRecorder(run.dataset, env.spec, state_size=env.state_size, resume=True) as recorder:
-        recorded = {known.seed for _, known in run.episodes(number)}
-        for seed in seeds:
-            if seed in recorded:
-                continue
-            known = replace(info, seed=seed)
-            result = run_episode(env, actor, seed=seed, recorder=recorder, info=known)
-            if on_episode is not None:
-                on_episode(number, result)
-    return run.summarise(number)
+    on_episode: Callable[[int, int], None] | None,
+) -> None:
+    before = (number - 1) * rounds.plan.episodes
+
+    def tell(kept: int) -> None:
+        if on_episode is not None:
+            on_episode(number, before + kept)
+
+    path = rounds.dataset
+    with DatasetRecorder(path, env.spec, state_size=env.state_size, resume=True) as recorder:
+        kept = {known.seed for _, known in rounds.episodes(number)}
+        tell(len(kept))
+        for seed in rounds.plan.seeds(number):
+            while seed not in kept:
+                known = replace(info, seed=seed)
+                result = run_episode(env, actor, seed=seed, recorder=recorder, info=known)
+                if result.outcome not in UNCOUNTED:
+                    kept.add(seed)
+                    tell(len(kept))
 
 
-class _Run:
-    """The run's folder; every change to it is one atomic rename."""
+class _Rounds:
+    """What the folder of a run of DAgger holds beside its ``run.json``."""
 
-    def __init__(self, output: Path, state: dict[str, Any]) -> None:
-        self.output, self.dataset = output, output / "dataset"
-        self._state = state
-        self.plan = DaggerPlan(**state["plan"])
-        self.rounds = [RoundSummary(**row) for row in state["rounds"]]
+    def __init__(self, run: Run[DaggerDescription]) -> None:
+        self._run = run
+        self.plan = run.description.plan
+        self.dataset = run.path / "dataset"
 
-    @classmethod
-    def open(
-        cls, output: Path, demonstrations: Path, initial: Path, plan: DaggerPlan, resume: bool
-    ) -> _Run:
-        file = output / "run.json"
-        if file.exists():
-            state = json.loads(file.read_text())
-            if state.get("kind") != "dagger":
-                raise UserError(
-                    f"{output} is a run of '{state.get('kind')}'; give another --output"
-                )
-            if not resume:
-                raise UserError(
-                    f"{output} exists; continue it with --resume or give another folder"
-                )
-            known = DaggerPlan(**state["plan"])
-            if (known.episodes, known.seed) != (plan.episodes, plan.seed):
-                raise UserError(
-                    f"{output} was begun with {known.episodes} episodes a round from seed "
-                    f"{known.seed}; resume it with the same"
-                )
-            run = cls(output, {**state, "plan": asdict(plan)})
-            run._copy_demonstrations()
-            return run
-        if output.exists() and (not output.is_dir() or holds_something(output)):
-            raise UserError(f"{output} is not empty and no run of dagger; give another --output")
-        source = Dataset.open(demonstrations)
-        output.mkdir(parents=True, exist_ok=True)
-        state = {
-            "kind": "dagger",
-            "status": "running",
-            "version": __version__,
-            "plan": asdict(plan),
-            "initial": str(initial.resolve()),
-            "demonstrations": str(demonstrations.resolve()),
-            "demonstration_episodes": source.num_episodes,
-            "spec": source.spec.to_json(),
-            "rounds": [],
-        }
-        run = cls(output, state)
-        run._save()
-        run._copy_demonstrations()
-        return run
+    def folder(self, number: int) -> Path:
+        """The run of training after round `number`, counted from 1."""
+        return self._run.path / f"round-{number}"
 
-    def _copy_demonstrations(self) -> None:
+    def copy_demonstrations(self, source: Path) -> None:
+        """Begin the dataset; a copy that was cut off is begun anew."""
         if self.dataset.exists():
             return
-        part = self.output / "dataset.part"
-        shutil.rmtree(part, ignore_errors=True)  # left by a copy that was cut off
-        shutil.copytree(self._state["demonstrations"], part)
-        part.rename(self.dataset)
+        part = self.dataset.with_name(self.dataset.name + PART)
+        with self._run.writing():
+            shutil.rmtree(part, ignore_errors=True)
+            shutil.copytree(source, part, ignore=shutil.ignore_patterns(LOCK_FILE))
+            part.rename(self.dataset)
 
     def episodes(self, number: int) -> list[tuple[int, EpisodeInfo]]:
-        """Index and description of each finished episode of a round."""
+        """Index and description of each episode of a round that counts."""
         seeds = self.plan.seeds(number)
         infos = list(enumerate(Dataset.open(self.dataset).infos))
         return [
             (index, info)
-            for index, info in infos[self._state["demonstration_episodes"] :]
-            if info.seed in seeds and info.outcome is not Outcome.UNFINISHED
+            for index, info in infos[self._run.description.demonstrations.episodes :]
+            if info.seed in seeds and info.outcome not in UNCOUNTED
         ]
+
+    def fit(self, number: int, fit: Fit) -> None:
+        """Fit the policy of a round and make it the run's."""
+        folder = self.folder(number)
+        fit(Dataset.open(self.dataset), folder)
+        with self._run.writing():
+            write_bytes(self._run.policy_file, Run.read(folder).policy_file.read_bytes())
+
+    def finish(self, number: int) -> None:
+        """Note that a round is done and what it came to."""
+        fitted, now = Run.read(self.folder(number)).description, self._run.description
+        rounds = (*now.rounds, self.summarise(number))
+        self._run.update(
+            dataset=fitted.dataset,
+            seconds=now.seconds + fitted.seconds,
+            rounds=rounds,
+            status="done" if len(rounds) == now.plan.rounds else "running",
+        )
 
     def summarise(self, number: int) -> RoundSummary:
         """What the recording says about a round, so that a crash cannot change the count."""
@@ -252,16 +238,3 @@ class _Run:
         return RoundSummary(
             number, len(rows), successes, autonomous, interventions, human_steps, steps
         )
-
-    def finish_round(self, summary: RoundSummary) -> None:
-        self.rounds.append(summary)
-        fitted = json.loads((self.output / f"round-{summary.round}" / "run.json").read_text())
-        self._state.update({key: fitted[key] for key in ("config", "dataset", "parameters")})
-        self._state["seconds"] = self._state.get("seconds", 0.0) + fitted["seconds"]
-        self._state["rounds"] = [asdict(row) for row in self.rounds]
-        if len(self.rounds) == self.plan.rounds:
-            self._state["status"] = "done"
-        self._save()
-
-    def _save(self) -> None:
-        write_json(self.output / "run.json", self._state)

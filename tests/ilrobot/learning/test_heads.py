@@ -223,8 +223,8 @@ def test_the_diffusion_loss_of_a_network_that_says_nothing_is_the_noise_variance
 def test_normalisation_and_back(mode):
     rng = np.random.default_rng(0)
     values = rng.normal([5.0, -2.0, 0.0], [0.01, 300.0, 1.0], (500, 3))
-    values[:, 2] = 7.0 + rng.uniform(0, 5e-5, 500)  # constant but for rounding
-    normalizer = Normalizer(3, mode)
+    values[:, 2] = 7.0 + rng.uniform(0, 5e-6, 500)  # constant but for rounding
+    normalizer = Normalizer(("m", "N", "m"), mode)
     normalizer.fit(values)
     x = torch.from_numpy(values).float()
     y = normalizer(x)
@@ -243,7 +243,7 @@ def test_normalisation_and_back(mode):
 def test_a_dimension_that_rarely_moves_stays_small():
     values = np.zeros((100_000, 1))
     values[0] = 1.0
-    normalizer = Normalizer(1, "standardize")
+    normalizer = Normalizer(("m",), "standardize")
     normalizer.fit(values)
     assert normalizer(torch.ones(1)).abs().item() <= 50.001
 

@@ -9,7 +9,7 @@ import torch
 
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.memory import MemoryRecordings
-from ilrobot.errors import UserError
+from ilrobot.errors import UserError, WorkFailed
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig, preset
 from ilrobot.policies.config import PolicyConfig
@@ -55,6 +55,10 @@ def test_the_unet_has_about_four_and_a_half_million_parameters():
     ("change", "words"),
     [
         ({"n_obs": 0}, "--history must be at least 1, not 0"),
+        ({"n_obs": 10**9}, "--history must be at most 1000, not 1000000000"),
+        ({"horizon": 10**9}, "--horizon must be at most 1000"),
+        ({"width": 10**9}, "--width must be at most"),
+        ({"channels": (8, -1)}, "--channels must be at least 1, not -1"),
         ({"execute": 5}, "--execute 5 is more than"),
         ({"ddim_steps": 101, "loss": "diffusion"}, "--ddim-steps"),
         ({"dropout": 1.0}, "--dropout"),
@@ -100,8 +104,58 @@ def test_a_path_without_a_policy_is_refused(tmp_path):
     with pytest.raises(UserError, match="is no run"):
         load_policy(tmp_path)
     (tmp_path / "run.json").write_text("{}")
-    with pytest.raises(UserError, match="has not finished"):
+    with pytest.raises(UserError, match=r"run\.json is damaged"):
         load_policy(tmp_path)
+    (tmp_path / "policy.onnx").write_text("")
+    with pytest.raises(UserError, match="is an exported policy; give the folder of the run"):
+        load_policy(tmp_path / "policy.onnx")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda content: content.pop("spec"), "no policy of this version"),
+        (lambda content: content.pop("config"), "no policy of this version"),
+        (lambda content: content.update(format="1"), "no policy of this version"),
+        (lambda content: content.update(spec=[]), "is damaged: "),
+        (lambda content: content.update(config=3), "is damaged: "),
+        (lambda content: content["config"].pop("loss"), "'loss' is missing"),
+        (
+            lambda content: content["config"].update(width="wide"),
+            "'width' is \"wide\", not a whole",
+        ),
+        (lambda content: content["config"].update(width=32), "weights do not fit"),
+        (lambda content: content["config"].update(channels=[8, None]), r"'channels\[1\]' is null"),
+        (lambda content: content.update(weights=[]), "weights do not fit"),
+        (lambda content: content["weights"].popitem(), "weights do not fit"),
+    ],
+)
+def test_a_policy_file_that_is_something_else_is_one_line(change, words, tmp_path):
+    file = tmp_path / "policy.pt"
+    Policy(CONTINUOUS, SMALL).save(file)
+    content = torch.load(file, weights_only=True)
+    change(content)
+    torch.save(content, file)
+    with pytest.raises(UserError, match=words) as caught:
+        load_policy(file)
+    assert str(file) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_policy_without_meaning_is_work_that_failed(tmp_path):
+    policy = Policy(CONTINUOUS, SMALL)
+    with torch.no_grad():
+        next(policy.parameters())[0] = float("nan")
+    policy.save(tmp_path / "policy.pt")
+    with pytest.raises(WorkFailed, match=r"weights in .*policy\.pt are not finite"):
+        load_policy(tmp_path / "policy.pt")
+    frame = {f.name: np.zeros(f.shape, np.float32) for f in CONTINUOUS.observations}
+    with pytest.raises(WorkFailed, match="the policy's action is not finite"):
+        policy.actor().act(frame, 0.0)
+    frame["observation.target"][:] = np.inf
+    actor = Policy(CONTINUOUS, SMALL).actor()
+    with pytest.raises(WorkFailed, match=r"it observed observation\.target that is not"):
+        actor.act(frame, 0.0)
 
 
 def test_training_range_is_that_of_the_data(tmp_path):

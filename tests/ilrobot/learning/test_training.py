@@ -186,7 +186,7 @@ def test_a_run_is_never_overwritten(tmp_path):
         train(data, POLICY, replace(config, steps=3), tmp_path / "run", resume=True)
     with pytest.raises(UserError, match="begun with width 16, not 32"):
         train(data, replace(POLICY, width=32), config, tmp_path / "run", resume=True)
-    with pytest.raises(UserError, match="begun on other data"):
+    with pytest.raises(UserError, match="begun with data of content hash"):
         train(recordings(CONTINUOUS, seed=1), POLICY, config, tmp_path / "run", resume=True)
     assert {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()} == before
 
@@ -194,6 +194,72 @@ def test_a_run_is_never_overwritten(tmp_path):
     (tmp_path / "mine" / "thesis.tex").write_text("")
     with pytest.raises(UserError, match="not empty and no run"):
         train(data, POLICY, config, tmp_path / "mine", resume=True)
+    for path in (tmp_path / "mine" / "thesis.tex", tmp_path / "mine" / "thesis.tex" / "run"):
+        with pytest.raises(UserError, match=r"is a file|File exists"):
+            train(data, POLICY, config, path)
+    assert [file.name for file in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
+
+
+def test_weights_of_frames_are_part_of_what_a_run_is(tmp_path):
+    data, config = recordings(CONTINUOUS), replace(TRAIN, steps=2)
+    weights = np.linspace(1, 2, data.num_frames)
+    train(data, POLICY, config, tmp_path / "run", frame_weights=weights)
+    again = {"resume": True, "frame_weights": weights.astype(np.float32).astype(np.float64) * 2}
+    for other in ({"resume": True}, again):
+        with pytest.raises(UserError, match="begun with frame weights of hash"):
+            train(data, POLICY, config, tmp_path / "run", **other)
+    train(data, POLICY, config, tmp_path / "run", resume=True, frame_weights=weights)
+
+
+def test_a_policy_that_was_lost_is_made_again_from_the_checkpoint(tmp_path):
+    data, run = recordings(CONTINUOUS), tmp_path / "run"
+    whole = train(data, POLICY, TRAIN, run)
+    before = (run / "run.json").read_bytes(), (run / "metrics.jsonl").read_bytes()
+    (run / "policy.pt").unlink()
+    with pytest.raises(UserError, match=r"has lost its policy\.pt; make it again by --resume"):
+        load_policy(run)
+    assert_same_weights(train(data, POLICY, TRAIN, run, resume=True), whole)
+    assert_same_weights(load_policy(run), whole)
+    assert ((run / "run.json").read_bytes(), (run / "metrics.jsonl").read_bytes()) == before
+    (run / "policy.pt").unlink()
+    (run / "checkpoint.pt").unlink()
+    with pytest.raises(UserError, match=r"neither policy\.pt nor checkpoint\.pt"):
+        train(data, POLICY, TRAIN, run, resume=True)
+
+
+def test_the_last_step_is_always_validated(tmp_path):
+    for steps, name in ((7, "short"), (25, "longer")):
+        config = replace(TRAIN, steps=steps, validate_every=20, patience=0)
+        train(recordings(CONTINUOUS), POLICY, config, tmp_path / name)
+        last = _metrics(tmp_path / name)[-1]
+        result = json.loads((tmp_path / name / "run.json").read_text())["result"]
+        assert last["step"] == steps
+        assert result["validation_loss"] == last["validation_loss"] is not None
+        assert result["loss"] == last["loss"]
+
+
+def test_a_checkpoint_from_another_device_goes_on(tmp_path):
+    """The states of a CUDA generator are of another size; what is drawn then follows the step."""
+    data, run = recordings(CONTINUOUS), tmp_path / "run"
+    policies = []
+    for name in ("one", "two"):
+        run = tmp_path / name
+        often = replace(TRAIN, checkpoint_seconds=1e-9)
+        with pytest.raises(Stop):
+            train(data, POLICY, often, run, on_progress=_stop_at(50))
+        content = torch.load(run / "checkpoint.pt", weights_only=True)
+        cuda = torch.zeros(16, dtype=torch.uint8)
+        content["training"]["rng"].update(batches=cuda, cuda=cuda)
+        torch.save(content, run / "checkpoint.pt")
+        policies.append(train(data, POLICY, TRAIN, run, resume=True))
+    assert_same_weights(*policies)
+
+
+def test_a_policy_that_no_memory_holds_is_refused(tmp_path):
+    huge = replace(POLICY, width=65_536, blocks=1_000)
+    with pytest.raises(UserError, match=r"parameters needs [\d,]+ GB .* smaller --width"):
+        train(recordings(CONTINUOUS), huge, TRAIN, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_damaged_checkpoint_is_refused(tmp_path):
@@ -220,7 +286,10 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
         ({"batch_size": 0}, "--batch-size"),
         ({"learning_rate": 0.0}, "--learning-rate must be positive"),
         ({"held_out": 1.0}, "--held-out"),
-        ({"seed": -1}, "--seed"),
+        ({"seed": -1}, "--seed must be at least 0, not -1"),
+        ({"seed": 2**63}, "--seed must be at most 9223372036854775807"),
+        ({"batch_size": 10**12}, "--batch-size must be at most 1048576"),
+        ({"steps": 10**10}, "--steps must be at most"),
         ({"device": "abacus"}, "--device"),
     ],
 )
@@ -247,7 +316,7 @@ KILLED = replace(TRAIN, steps=400, patience=0)
 def test_a_killed_process_leaves_a_run_that_goes_on(tmp_path):
     run = tmp_path / "run"
     steps = [0]
-    for number in (signal.SIGKILL, signal.SIGINT):
+    for number in (signal.SIGKILL, signal.SIGINT, signal.SIGTERM):
         _start_and_send(number, run)
         steps.append(torch.load(run / "checkpoint.pt", weights_only=True)["training"]["step"])
     assert steps == sorted(set(steps))

@@ -1,0 +1,32 @@
+"""A verb as the command that a person would type."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from typing import Any
+
+
+def command(verb: Any) -> str:
+    """The command line of a verb that takes options only, those of default value left out."""
+    return shlex.join(["ilrobot", type(verb).__name__.lower(), *_arguments(verb)])
+
+
+def resuming(verb: Any) -> str:
+    """The same with ``--resume``: how to go on after a stop."""
+    return command(replace(verb, resume=True))
+
+
+def _arguments(verb: Any) -> Iterator[str]:
+    for field in fields(verb):
+        value = getattr(verb, field.name)
+        flag = f"--{field.name.replace('_', '-')}"
+        if value == field.default:
+            continue
+        if isinstance(value, bool):
+            yield flag if value else f"--no-{flag[2:]}"
+        elif isinstance(value, tuple):
+            yield from (flag, *map(str, value))
+        else:
+            yield from (flag, str(value))

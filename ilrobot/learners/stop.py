@@ -1,0 +1,47 @@
+"""Stopping between two steps, so that what is kept is whole."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ilrobot.errors import Terminated
+
+
+class Stop:
+    """What a signal asked for, until the step under way is done."""
+
+    def __init__(self) -> None:
+        self._reason: KeyboardInterrupt | None = None
+
+    def is_set(self) -> bool:
+        """Whether one has come."""
+        return self._reason is not None
+
+    def check(self) -> None:
+        """Stop here if one has come."""
+        if self._reason is not None:
+            raise self._reason
+
+    def on_signal(self, number: int, frame: Any) -> None:
+        """Remember the first; a second one interrupts at once."""
+        self.check()
+        self._reason = Terminated() if number == signal.SIGTERM else KeyboardInterrupt()
+
+
+@contextmanager
+def stop_signals() -> Iterator[Stop]:
+    """Ctrl-C and SIGTERM are remembered, so that a step ends whole and is saved."""
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # only the main thread may handle signals
+        return
+    before = {n: signal.signal(n, stop.on_signal) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

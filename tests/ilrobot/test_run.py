@@ -1,0 +1,196 @@
+"""A run's folder: described once, claimed by one process, never overwritten."""
+
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ilrobot.atomic import PART, write_json
+from ilrobot.cli import _main
+from ilrobot.errors import UserError
+from ilrobot.policies.config import PolicyConfig
+from ilrobot.run import Run, read_metrics
+from ilrobot.run_description import Description
+from ilrobot.typed_json import dump, parse_fields
+from tests.ilrobot.described_runs import DATA, dagger_description, train_description
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("description", [train_description(), dagger_description()])
+def test_a_description_comes_back_as_it_was(description, tmp_path):
+    with Run.claim(tmp_path / "run", description, resume=False) as run:
+        run.update(seconds=12.5)
+    assert Run.read(tmp_path / "run").description == replace(description, seconds=12.5)
+
+
+def test_a_setting_of_the_policy_never_hides_one_of_the_training():
+    config = train_description().config
+    assert not config.policy.to_json().keys() & config.train.to_json().keys()
+
+
+def _edit(*path, value):
+    def edit(content):
+        *above, last = path
+        for name in above:
+            content = content[name]
+        content[last] = value
+
+    return edit
+
+
+def _drop(*path):
+    def drop(content):
+        *above, last = path
+        for name in above:
+            content = content[name]
+        del content[last]
+
+    return drop
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_drop("kind"), "'kind' is none of train, dagger"),
+        (_edit("kind", value=["train"]), "'kind' is none of train, dagger"),
+        (_edit("status", value="great"), "'status' is \"great\", not one of running, done"),
+        (_edit("seconds", value=True), "'seconds' is true, not a number"),
+        (_edit("parameters", value=1.5), "'parameters' is 1.5, not a whole number"),
+        (_edit("spec", value=None), "description of the task is damaged"),
+        (_edit("config", value=[]), "'config' is not a JSON object"),
+        (_edit("config", "train", "steps", value="many"), "'config.train.steps' is \"many\""),
+        (_edit("config", "policy", "loss", value="love"), "'loss' is \"love\", not one of mse"),
+        (_drop("config", "policy", "width"), "'width' is missing"),
+        (_drop("plan"), "'plan' is missing"),
+        (_edit("plan", "episodes", value=0), "at least 1 episode"),
+        (_edit("rounds", value={}), "'rounds' is {}, not a list"),
+        (_edit("rounds", value=[{}]), "'rounds[0].round' is missing"),
+        (_edit("setting", value=3), "'setting' is 3, not a JSON object"),
+        (_edit("wings", value=2), "'wings' is not known to this version"),
+    ],
+)
+def test_an_edited_description_is_one_line_that_names_the_place(change, said, tmp_path):
+    content = dump(dagger_description())
+    change(content)
+    write_json(tmp_path / "run.json", content)
+    with pytest.raises(UserError, match="damaged or of another version") as caught:
+        Run.read(tmp_path)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_a_newer_version_added_may_be_missing_and_is_then_the_default():
+    content = dump(train_description())
+    del content["dataset"]["frame_weights"], content["result"]
+    assert parse_fields(type(train_description()), content) == train_description()
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "null", '{"kind": "train"}', "\x00\xff"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("info", "{run}"),
+        ("view", "{run}"),
+        ("eval", "--policy", "{run}", "--task", "ilrobot/PointPath-v0"),
+        ("export", "--policy", "{run}", "--output", "{run}/policy.onnx"),
+        (
+            *("dagger", "--task", "ilrobot/PointPath-v0", "--dataset", "nowhere"),
+            *("--policy", "{run}", "--output", "{run}/new"),
+        ),
+    ],
+)
+def test_every_verb_says_in_one_line_that_a_description_is_damaged(
+    command, content, tmp_path, capsys
+):
+    (tmp_path / "run.json").write_text(content)
+    assert _main([word.format(run=tmp_path) for word in command]) == 2
+    error = capsys.readouterr().err
+    assert "run.json is damaged" in error
+    assert len(error.splitlines()) == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_what_is_not_the_same_run_is_refused_and_untouched(tmp_path):
+    wanted = train_description()
+    with Run.claim(tmp_path / "run", wanted, resume=True):
+        pass
+    before = (tmp_path / "run" / "run.json").read_bytes()
+    policy = replace(wanted.config, policy=PolicyConfig(horizon=8))
+    for other, resume, said in (
+        (wanted, False, "already holds a run"),
+        (dagger_description(), True, "is a run of 'train'"),
+        (replace(wanted, config=policy), True, "begun with horizon 16, not 8"),
+        (
+            replace(wanted, dataset=replace(DATA, content_hash="other")),
+            True,
+            "begun with data of content hash 0123456789abcdef, not other",
+        ),
+    ):
+        with (
+            pytest.raises(UserError, match=said),
+            Run[Description].claim(tmp_path / "run", other, resume=resume),
+        ):
+            pass
+    assert [file.name for file in (tmp_path / "run").iterdir()] == ["run.json"]
+    assert (tmp_path / "run" / "run.json").read_bytes() == before
+
+
+_HOLD = """
+import signal, sys
+from pathlib import Path
+from ilrobot.run import Run
+from tests.ilrobot.described_runs import train_description
+with Run.claim(Path(sys.argv[1]), train_description(), resume=True) as run:
+    (run.path / "run.json.1.part").write_text("half")
+    print("held", flush=True)
+    signal.pause()
+"""
+
+
+def test_a_run_belongs_to_one_process_and_to_none_once_that_is_killed(tmp_path):
+    run = tmp_path / "run"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", _HOLD, str(run)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert holder.stdout.readline() == "held\n"
+        with (
+            pytest.raises(UserError, match="another process is at work there"),
+            Run.claim(run, train_description(), resume=True),
+        ):
+            pass
+    finally:
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+        holder.stdout.close()
+    with Run.claim(run, train_description(), resume=True) as claimed:
+        assert claimed.description == train_description()
+        assert not list(run.glob(f"*{PART}"))
+    assert [file.name for file in run.iterdir()] == ["run.json"]
+
+
+def test_what_a_kill_leaves_of_a_runs_first_moment_is_no_run(tmp_path):
+    (tmp_path / "run.json.77.part").write_text("{")
+    (tmp_path / ".writing.lock").write_text("")
+    with Run.claim(tmp_path, train_description(), resume=False):
+        pass
+    assert [file.name for file in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_metrics_of_a_run_that_was_cut_off_lose_their_last_half_line_only(tmp_path):
+    with Run.claim(tmp_path, train_description(), resume=False) as run:
+        for step in (50, 100, 150):
+            run.append_metrics({"step": step, "loss": 1.0})
+        with (tmp_path / "metrics.jsonl").open("a") as file:
+            file.write('{"step": 200, "lo')
+        run.drop_metrics_after(100)
+    assert [row["step"] for row in read_metrics(tmp_path / "metrics.jsonl")] == [50, 100]
+    for line in ("{", "[]", '{"step": "fifty", "loss": 1}', '{"step": 5}'):
+        (tmp_path / "metrics.jsonl").write_text(json.dumps({"step": 1, "loss": 1}) + f"\n{line}\n")
+        with pytest.raises(UserError, match="line 2 is damaged"):
+            read_metrics(tmp_path / "metrics.jsonl")
