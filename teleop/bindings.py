@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 from ilrobot.actors import Event
-from teleop.devices.base import DeviceState
+from teleop.devices.base import TILT_AXES, DeviceState, Pose
 from teleop.shaping import Shaping
 
 #: The six directions of a command; translations first, then rotations.
@@ -15,12 +16,44 @@ Six = tuple[float, float, float, float, float, float]
 REST: Six = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
+class Control(StrEnum):
+    """What a person can do beside steering; the same on pad, keys and page."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    DISCARD = "discard"
+    """Throw the episode away and record it again."""
+    PAUSE = "pause"
+    """Hold the robot until it is pressed again."""
+    REWIND = "rewind"
+    """Step back through the episode, as long as it is held."""
+    NEXT_CAMERA = "next_camera"
+    GRIPPER = "gripper"
+    SPEED = "speed"
+    """The next of `Bindings.speeds`."""
+    FRAME = "frame"
+    """Steer in the frame of the base, the camera or the tool, in turns."""
+    ENGAGE = "engage"
+    """Take control, as long as it is held."""
+
+
+_EVENTS = {
+    Control.SUCCESS: Event.SUCCESS,
+    Control.FAILURE: Event.FAILURE,
+    Control.DISCARD: Event.DISCARD,
+}
+
+
 @dataclass(frozen=True)
 class TeleopCommand:
     """What a person commands at one poll, before it is known which task it is for.
 
     Attributes:
-        twist: -1 … 1 for each of `DIRECTIONS`; 1 is as fast as the task allows.
+        twist: -1 … 1 for each of `DIRECTIONS`; 1 is as fast as the task allows. `speed` is in it.
+        pose: Where a tracked device is, in its own frame; `speed` is not in it.
+        speed: Share of full speed that the person has chosen.
+        controls: What was pressed since the poll before, in order.
+        held_controls: What is held down.
         toggles: How often the gripper was toggled since the poll before.
         buttons: Buttons that were held, or pressed since the poll before: for discrete actions.
         engaged: The hold-to-engage button is down: the person wants control.
@@ -30,6 +63,10 @@ class TeleopCommand:
     """
 
     twist: Six = REST
+    pose: Pose | None = None
+    speed: float = 1.0
+    controls: tuple[Control, ...] = ()
+    held_controls: frozenset[Control] = frozenset()
     toggles: int = 0
     buttons: tuple[str, ...] = ()
     engaged: bool = False
@@ -73,19 +110,63 @@ class ButtonPair:
 
 @dataclass(frozen=True)
 class Bindings:
-    """All bindings of a device; the names of axes and buttons are SDL's."""
+    """All bindings of a device; the names of axes and buttons are SDL's.
+
+    Attributes:
+        sticks: Of a pad.
+        pairs: Buttons that steer too.
+        tilt: The third stick, of devices that have one.
+        controls: Button and what it does; several buttons may do the same.
+        speeds: Shares of full speed, in the order in which they follow each other.
+        shaping: How every stick feels.
+    """
 
     sticks: tuple[Stick, ...]
     pairs: tuple[ButtonPair, ...]
-    toggles: tuple[str, ...]
-    engage: str
-    events: tuple[tuple[str, Event], ...]
+    tilt: Stick
+    controls: tuple[tuple[str, Control], ...]
+    speeds: tuple[float, ...] = (1.0, 0.5, 0.25)
     shaping: Shaping = field(default_factory=Shaping)
 
-    def command(self, state: DeviceState) -> TeleopCommand:
-        """What a device's state commands."""
+    def command(self, state: DeviceState, speed: float = 1.0) -> TeleopCommand:
+        """What a device's state commands.
+
+        Args:
+            state: What it reports.
+            speed: The speed of the command before; presses of `Control.SPEED` go on from there.
+        """
+        bound = dict(self.controls)
+        controls = tuple(bound[name] for name in state.pressed if name in bound)
+        for _ in range(controls.count(Control.SPEED)):
+            speed = self.speed_after(speed)
+        held = frozenset(bound[name] for name in state.held if name in bound)
+        events = [_EVENTS[control] for control in controls if control in _EVENTS]
+        return TeleopCommand(
+            twist=_six([min(max(speed * value, -1.0), 1.0) for value in self._twist(state)]),
+            pose=state.pose,
+            speed=speed,
+            controls=controls,
+            held_controls=held if state.connected else frozenset(),
+            toggles=controls.count(Control.GRIPPER),
+            buttons=(*sorted(state.held), *state.pressed),
+            engaged=state.connected and Control.ENGAGE in held,
+            event=events[-1] if events else None,
+            stamp=state.stamp,
+            connected=state.connected,
+        )
+
+    def speed_after(self, speed: float) -> float:
+        """The speed that follows; the first one after a speed that is not among them."""
+        following = dict(zip(self.speeds, (*self.speeds[1:], self.speeds[0]), strict=True))
+        return following.get(speed, self.speeds[0])
+
+    def buttons(self, control: Control) -> tuple[str, ...]:
+        """The buttons that do something; the first one is the one to tell a person of."""
+        return tuple(button for button, does in self.controls if does is control)
+
+    def _twist(self, state: DeviceState) -> list[float]:
         twist = [0.0] * len(DIRECTIONS)
-        for stick in self.sticks:
+        for stick in (*self.sticks, self.tilt):
             position = (state.axes.get(axis, 0.0) for axis in stick.axes)
             moved = self.shaping.shape(*position)
             for value, sign, direction in zip(moved, stick.signs, stick.directions, strict=True):
@@ -96,21 +177,10 @@ class Bindings:
             twist[pair.direction] += pair.speed * (
                 (pair.positive in down) - (pair.negative in down)
             )
-        events = [
-            event for name in state.pressed for button, event in self.events if button == name
-        ]
-        return TeleopCommand(
-            twist=_six([min(max(value, -1.0), 1.0) for value in twist]),
-            toggles=sum(name in self.toggles for name in state.pressed),
-            buttons=(*sorted(state.held), *state.pressed),
-            engaged=state.connected and self.engage in state.held,
-            event=events[-1] if events else None,
-            stamp=state.stamp,
-            connected=state.connected,
-        )
+        return twist
 
     def pose(self, twist: Sequence[float]) -> PadPose:
-        """How to hold the device for a twist: the inverse of `command`.
+        """How to hold a pad for a twist: the inverse of `command` at full speed.
 
         Sticks reproduce it to the device's resolution, as far as the vector that one stick steers
         is not longer than 1; a pair of buttons gives the nearest of its three speeds.
@@ -129,13 +199,16 @@ class Bindings:
         return PadPose(axes, frozenset(held))
 
 
-_EVENTS = (
-    ("start", Event.SUCCESS),
-    ("y", Event.SUCCESS),
-    ("back", Event.FAILURE),
-    ("b", Event.FAILURE),
-    ("x", Event.DISCARD),
+_ANYWHERE = (
+    ("start", Control.SUCCESS),
+    ("back", Control.FAILURE),
+    ("x", Control.DISCARD),
+    ("b", Control.PAUSE),
+    ("y", Control.NEXT_CAMERA),
+    ("lefttrigger", Control.REWIND),
+    ("rightshoulder", Control.ENGAGE),
 )
+_SPEED = ("leftshoulder", Control.SPEED)
 
 #: Seen from behind the robot: left stick up is forward (+x) and left is left (+y), right stick up
 #: is up (+z), its sideways motion turns about the vertical; the d-pad tilts.
@@ -145,9 +218,14 @@ END_EFFECTOR = Bindings(
         Stick(("rightx", "righty"), (5, 2), (-1.0, -1.0)),
     ),
     pairs=(ButtonPair("dpleft", "dpright", 3), ButtonPair("dpdown", "dpup", 4)),
-    toggles=("a", "righttrigger"),
-    engage="rightshoulder",
-    events=_EVENTS,
+    tilt=Stick(TILT_AXES, (3, 4), (1.0, -1.0)),
+    controls=(
+        *_ANYWHERE,
+        ("a", Control.GRIPPER),
+        ("righttrigger", Control.GRIPPER),
+        _SPEED,
+        ("rightstick", Control.FRAME),
+    ),
 )
 
 #: For a picture from above with y downwards: stick right is +x, stick down is +y.
@@ -157,12 +235,12 @@ PICTURE = Bindings(
         Stick(("rightx", "righty"), (2, 3), (1.0, 1.0)),
     ),
     pairs=(ButtonPair("dpleft", "dpright", 4), ButtonPair("dpup", "dpdown", 5)),
-    toggles=(),
-    engage="rightshoulder",
-    events=_EVENTS,
+    tilt=Stick(TILT_AXES, (4, 5), (1.0, 1.0)),
+    controls=(*_ANYWHERE, _SPEED),
 )
 
-#: For vectors that mean anything: right and up are positive.
+#: For vectors that mean anything: right and up are positive. Speed would mean nothing, and a task
+#: with discrete actions needs the buttons.
 VECTOR = replace(
     PICTURE,
     sticks=(
@@ -170,6 +248,8 @@ VECTOR = replace(
         Stick(("rightx", "righty"), (2, 3), (1.0, -1.0)),
     ),
     pairs=(ButtonPair("dpleft", "dpright", 4), ButtonPair("dpdown", "dpup", 5)),
+    tilt=Stick(TILT_AXES, (4, 5), (1.0, -1.0)),
+    controls=_ANYWHERE,
 )
 
 

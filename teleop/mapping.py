@@ -28,6 +28,7 @@ from teleop.bindings import (
     REST,
     VECTOR,
     Bindings,
+    Control,
     PadPose,
     Six,
     TeleopCommand,
@@ -141,7 +142,8 @@ class EndEffectorMapping(Mapping):
         """Sticks for the steps; the gripper's button if it is to change its state."""
         twist = np.asarray(action[:6], dtype=np.float64) / self._step
         changes = self._means_open(action) != self._is_open(observation)
-        return Intent(_six(twist), tap=self.bindings.toggles[0] if changes else None)
+        tap = self.bindings.buttons(Control.GRIPPER)[0] if changes else None
+        return Intent(_six(twist), tap=tap)
 
     def _means_open(self, action: Action) -> bool:
         return float(action[6]) > 0.5 * (self._open + self._closed)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.actors import Action, Actor, Decision, Observation
-from teleop.bindings import DIRECTIONS, PadPose
+from teleop.bindings import DIRECTIONS, Control, PadPose
 from teleop.devices.base import STICK_AXES
 from teleop.devices.virtual_gamepad import VirtualGamepad
 from teleop.mapping import Intent, Mapping
@@ -147,7 +147,7 @@ class Operator:
         buttons = set() if intent.hold is None else {intent.hold}
         # While that finger goes down, the thumb leans on the stick already.
         if now - self._took_over >= self._engage_delay - _ROUNDING:
-            buttons.add(self._mapping.bindings.engage)
+            buttons.add(self._mapping.bindings.buttons(Control.ENGAGE)[0])
         if intent.tap is None or self._tapped:
             self._tap_since = None
         elif self._tap_since is None:

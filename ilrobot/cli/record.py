@@ -29,8 +29,8 @@ class Record:
     """Record demonstrations of a task, with your own hand or a simulated person's.
 
     On a gamepad: left stick moves forward, back and sideways, right stick up, down and turns, A
-    toggles the gripper; Start or Y declares success, Back or B failure, X discards the episode and
-    records it again. On the keyboard: WASD and IJKL are the sticks, Space the gripper, Enter
+    toggles the gripper; Start declares success, Back failure, X discards the episode and records
+    it again. On the keyboard: WASD and IJKL are the sticks, Space the gripper, Enter
     success, Backspace failure, Delete discard. Ctrl-C keeps all that was recorded.
 
     Example: ilrobot record --task ilrobot/PandaLift-v0 --device gamepad --episodes 30

@@ -9,10 +9,10 @@ import pygame
 from pygame._sdl2 import controller
 
 from teleop.devices import sdl
-from teleop.devices.base import AXES, BUTTONS, TRIGGER_AXES, DeviceState
+from teleop.devices.base import AXES, BUTTONS, TRIGGER_AXES, Device, DeviceState
 
 
-class Gamepad:
+class Gamepad(Device):
     """One pad; unplugged it disengages and rests, plugged in again it goes on.
 
     Presses come from SDL's event queue, not from looking at the buttons, so that none is lost
@@ -30,6 +30,7 @@ class Gamepad:
         self._axes = dict.fromkeys(AXES, 0.0)
         self._held: set[str] = set()
         self._pressed: list[str] = []
+        self._released: list[str] = []
         self.name = name or "gamepad"
         sdl.subscribe(self._hear)
         self._look_for_pad()
@@ -43,10 +44,12 @@ class Gamepad:
         """Axes and held buttons as they are, and every press since the poll before."""
         sdl.pump()
         pressed, self._pressed = tuple(self._pressed), []
+        released, self._released = tuple(self._released), []
         return DeviceState(
             axes=dict(self._axes),
             held=frozenset(self._held),
             pressed=pressed,
+            released=released,
             stamp=now,
             connected=self.connected,
         )
@@ -67,20 +70,28 @@ class Gamepad:
         elif event.type == pygame.CONTROLLERAXISMOTION:
             self._move(AXES[event.axis], _unit(event.value))
         elif event.type == pygame.CONTROLLERBUTTONDOWN and event.button < len(BUTTONS):
-            self._held.add(BUTTONS[event.button])
-            self._pressed.append(BUTTONS[event.button])
+            self._press(BUTTONS[event.button])
         elif event.type == pygame.CONTROLLERBUTTONUP and event.button < len(BUTTONS):
-            self._held.discard(BUTTONS[event.button])
+            self._let_go(BUTTONS[event.button])
 
     def _move(self, axis: str, value: float) -> None:
         self._axes[axis] = value
         if axis in TRIGGER_AXES:
             # A trigger is a button too, with a gap between down and up so that it cannot chatter.
-            if value > 0.6 and axis not in self._held:
-                self._held.add(axis)
-                self._pressed.append(axis)
+            if value > 0.6:
+                self._press(axis)
             elif value < 0.4:
-                self._held.discard(axis)
+                self._let_go(axis)
+
+    def _press(self, button: str) -> None:
+        if button not in self._held:
+            self._held.add(button)
+            self._pressed.append(button)
+
+    def _let_go(self, button: str) -> None:
+        if button in self._held:
+            self._held.discard(button)
+            self._released.append(button)
 
     def _look_for_pad(self) -> None:
         if self.connected:
@@ -101,7 +112,8 @@ class Gamepad:
         sdl.taken_pads.discard(self._instance)
         self._pad, self._instance = None, -1
         self._axes = dict.fromkeys(AXES, 0.0)
-        self._held.clear()
+        for button in sorted(self._held):
+            self._let_go(button)
 
 
 def connected_gamepads() -> list[str]:

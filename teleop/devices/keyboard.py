@@ -7,38 +7,24 @@ from typing import Any
 import pygame
 
 from teleop.devices import sdl
-from teleop.devices.base import STICK_AXES, DeviceState
+from teleop.devices.base import STICK_AXES, Device, DeviceState
+from teleop.devices.keys import BUTTON_KEYS, FINE, FINE_KEY, HELP, STICK_KEYS
 
-#: Key to stick axis and direction.
-STICK_KEYS: dict[int, tuple[str, float]] = {
-    pygame.K_a: ("leftx", -1.0),
-    pygame.K_d: ("leftx", 1.0),
-    pygame.K_w: ("lefty", -1.0),
-    pygame.K_s: ("lefty", 1.0),
-    pygame.K_j: ("rightx", -1.0),
-    pygame.K_l: ("rightx", 1.0),
-    pygame.K_i: ("righty", -1.0),
-    pygame.K_k: ("righty", 1.0),
-}
-#: Key to button.
-BUTTON_KEYS: dict[int, str] = {
-    pygame.K_LEFT: "dpleft",
-    pygame.K_RIGHT: "dpright",
-    pygame.K_UP: "dpup",
-    pygame.K_DOWN: "dpdown",
-    pygame.K_SPACE: "a",
-    pygame.K_RETURN: "start",
-    pygame.K_BACKSPACE: "back",
-    pygame.K_DELETE: "x",
-    pygame.K_LSHIFT: "rightshoulder",
-}
-#: Held for fine motion.
-FINE_KEY = pygame.K_c
-FINE = 0.4
-HELP = "WASD IJKL arrows steer · C fine · Space gripper · Shift take over"
+__all__ = ["HELP", "Keyboard"]
 
 
-class Keyboard:
+def _code(key: str) -> int:
+    """pygame's constant of a key: letters are K_a, the others K_SPACE."""
+    code: int = getattr(pygame, f"K_{key if len(key) == 1 else key.upper()}")
+    return code
+
+
+_STICKS = {_code(key): does for key, does in STICK_KEYS.items()}
+_BUTTONS = {_code(key): does for key, does in BUTTON_KEYS.items()}
+_FINE = _code(FINE_KEY)
+
+
+class Keyboard(Device):
     """Keys held in the pygame window, which has to have the focus.
 
     It hears SDL's key events and needs a window to get any; see `teleop.window.Window`.
@@ -49,18 +35,20 @@ class Keyboard:
         self.name = "keyboard"
         self._down: set[int] = set()
         self._pressed: list[str] = []
+        self._released: list[str] = []
         sdl.subscribe(self._hear)
 
     def poll(self, now: float) -> DeviceState:
         """Sticks pushed by the keys that are down, and every press since the poll before."""
         sdl.pump()
         axes = dict.fromkeys(STICK_AXES, 0.0)
-        for key in self._down & STICK_KEYS.keys():
-            axis, direction = STICK_KEYS[key]
-            axes[axis] += direction * (FINE if FINE_KEY in self._down else 1.0)
+        for key in self._down & _STICKS.keys():
+            axis, direction = _STICKS[key]
+            axes[axis] += direction * (FINE if _FINE in self._down else 1.0)
         pressed, self._pressed = tuple(self._pressed), []
-        held = frozenset(BUTTON_KEYS[key] for key in self._down & BUTTON_KEYS.keys())
-        return DeviceState(axes=axes, held=held, pressed=pressed, stamp=now)
+        released, self._released = tuple(self._released), []
+        held = frozenset(_BUTTONS[key] for key in self._down & _BUTTONS.keys())
+        return DeviceState(axes=axes, held=held, pressed=pressed, released=released, stamp=now)
 
     def close(self) -> None:
         """Stop listening."""
@@ -69,10 +57,16 @@ class Keyboard:
     def _hear(self, event: Any) -> None:
         if event.type == pygame.KEYDOWN and event.key not in self._down:
             self._down.add(event.key)
-            if event.key in BUTTON_KEYS:
-                self._pressed.append(BUTTON_KEYS[event.key])
-        elif event.type == pygame.KEYUP:
-            self._down.discard(event.key)
+            if event.key in _BUTTONS:
+                self._pressed.append(_BUTTONS[event.key])
+        elif event.type == pygame.KEYUP and event.key in self._down:
+            self._let_go(event.key)
         elif event.type == pygame.WINDOWFOCUSLOST:
             # The key may come up while another window has the focus, and nobody would tell.
-            self._down.clear()
+            for key in sorted(self._down):
+                self._let_go(key)
+
+    def _let_go(self, key: int) -> None:
+        self._down.discard(key)
+        if key in _BUTTONS:
+            self._released.append(_BUTTONS[key])

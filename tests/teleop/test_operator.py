@@ -12,7 +12,7 @@ from ilrobot.env import ScriptedActor, TaskEnv, make_env
 from ilrobot.rollout import EpisodeResult, rollout
 from ilrobot.shared_control import HumanGate, SharedControl
 from teleop.actor import TeleopActor
-from teleop.bindings import END_EFFECTOR
+from teleop.bindings import END_EFFECTOR, Control
 from teleop.devices.base import STICK_AXES
 from teleop.devices.gamepad import Gamepad
 from teleop.devices.virtual_gamepad import VirtualGamepad
@@ -238,7 +238,7 @@ def test_unplugged_hand_lets_go_and_the_policy_goes_on(lift: TaskEnv) -> None:
     actor = SharedControl(Faulty(_expert(lift), "none"), hand, gate, on_decision=hand.watch)
     observation = lift.reset(0)
     actor.reset(0)
-    pad.press(END_EFFECTOR.engage)
+    pad.press(END_EFFECTOR.buttons(Control.ENGAGE)[0])
     pad.set_axis(STICK_AXES[1], -1.0)
     taken = actor.act(observation, 0.0)
     assert taken.source is Source.HUMAN
@@ -248,7 +248,7 @@ def test_unplugged_hand_lets_go_and_the_policy_goes_on(lift: TaskEnv) -> None:
     assert not hand.connected
     pad.attach()
     assert actor.act(observation, 0.1).source is Source.POLICY
-    pad.press(END_EFFECTOR.engage)
+    pad.press(END_EFFECTOR.buttons(Control.ENGAGE)[0])
     assert actor.act(observation, 0.15).source is Source.HUMAN
 
 

@@ -32,7 +32,7 @@ def test_ticks_without_a_pad_are_paused_and_the_arm_holds() -> None:
         elif tick == BACK:
             pad.attach()
         elif tick == TICKS - 1:
-            pad.tap("b")
+            pad.tap("back")
         if pad.attached:
             pad.set_axis("lefty", -1.0)
 
