@@ -1,4 +1,4 @@
-"""What recording to disk costs the control loop per step: the same episodes with and without."""
+"""What recording to disk costs: a step with and without, sealing as the dataset grows, reading."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from typing import Any
 import numpy as np
 
 from benchmarks import row
-from ilrobot.actors import Actor, Decision, Observation, Source
-from ilrobot.data.dataset import DatasetRecorder
+from ilrobot.actors import Actor, ControlSummary, Decision, Observation, Source
+from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo, Frame, Judge, Outcome
-from ilrobot.env import make_env
+from ilrobot.env import TaskEnv, make_env
 from ilrobot.rollout import rollout
 
 TASK = "ilrobot/PandaLift-v0"
 EPISODES, STEPS = 5, 200
+
+#: Sealed episodes at which sealing is timed, their length, and how many a median is taken over.
+SEALED, SHORT, AROUND = (1, 100, 600, 2000), 20, 25
 
 
 class Still(Actor):
@@ -50,15 +53,39 @@ class Timed:
         self._recorder.append(frame)
         self.appends.append(time.perf_counter() - began)
 
-    def end(self, outcome: Outcome, judge: Judge) -> None:
+    def end(self, outcome: Outcome, judge: Judge, control: ControlSummary | None = None) -> None:
         """Seal the episode."""
         began = time.perf_counter()
-        self._recorder.end(outcome, judge)
+        self._recorder.end(outcome, judge, control)
         self.ends.append(time.perf_counter() - began)
+
+
+class Kept:
+    """A recorder that keeps the frames of one episode, to be recorded over and over."""
+
+    def __init__(self) -> None:
+        self.frames: list[Frame] = []
+
+    def begin(self, info: EpisodeInfo) -> None:
+        """Nothing to do."""
+
+    def append(self, frame: Frame) -> None:
+        """Keep one tick."""
+        self.frames.append(frame)
+
+    def end(self, outcome: Outcome, judge: Judge, control: ControlSummary | None = None) -> None:
+        """Nothing to do."""
 
 
 def run() -> list[dict[str, Any]]:
     env = make_env(TASK)
+    try:
+        return [*_steps(env), *_growth(env)]
+    finally:
+        env.close()
+
+
+def _steps(env: TaskEnv) -> list[dict[str, Any]]:
     actor = Still(env.spec.action.size)
     bare: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -70,7 +97,6 @@ def run() -> list[dict[str, Any]]:
                 result = rollout(env, actor, seed=seed, max_steps=STEPS)
                 bare.append((time.perf_counter() - began) / result.length)
                 rollout(env, actor, seed=seed, max_steps=STEPS, recorder=timed)
-    env.close()
     step = statistics.median(bare) * 1e3
     median = statistics.median(timed.appends) * 1e3
     slow = float(np.quantile(timed.appends, 0.99)) * 1e3
@@ -78,5 +104,43 @@ def run() -> list[dict[str, Any]]:
         row(f"append, median ({TASK}; reference: a whole step without)", median, "ms/step",
             reference=step, at_most=0.2),
         row("append, 99th percentile", slow, "ms/step", reference=step, at_most=0.2),
-        row("sealing an episode, between episodes", statistics.median(timed.ends) * 1e3, "ms"),
+        row(f"sealing {STEPS} steps, between episodes", statistics.median(timed.ends) * 1e3, "ms"),
+    ]  # fmt: skip
+
+
+def _growth(env: TaskEnv) -> list[dict[str, Any]]:
+    """One short episode sealed again and again; then one column of all of them read, and all."""
+    kept = Kept()
+    rollout(env, Still(env.spec.action.size), seed=0, max_steps=SHORT, recorder=kept)
+    info = EpisodeInfo(TASK, env.spec.rate)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "recording"
+        with DatasetRecorder(path, env.spec, state_size=env.state_size) as recorder:
+            timed = Timed(recorder)
+            for _ in range(SEALED[-1]):
+                timed.begin(info)
+                for frame in kept.frames:
+                    timed.append(frame)
+                timed.end(Outcome.UNKNOWN, Judge.NOBODY)
+        seconds = {}
+        for what, read in {
+            "opening": lambda data: data.num_frames,
+            "one column": lambda data: data.column("action"),
+            "all columns": lambda data: data.content_hash,
+        }.items():
+            began = time.perf_counter()
+            read(Dataset.open(path))
+            seconds[what] = time.perf_counter() - began
+    # The median of an episode and those before it: a seal waits for the disk.
+    cost = {n: statistics.median(timed.ends[max(0, n - AROUND) : n]) * 1e3 for n in SEALED}
+    first = statistics.median(timed.ends[:AROUND]) * 1e3
+    return [
+        *(
+            row(f"sealing episode {n} (reference: the first {AROUND})", value,
+                "ms", reference=first, at_most=1.5, of="ratio")
+            for n, value in cost.items()
+        ),
+        row(f"opening {SEALED[-1]} episodes", seconds["opening"], "s"),
+        row("opening and reading one column (reference: all)", seconds["one column"], "s",
+            reference=seconds["all columns"], at_most=0.75, of="ratio"),
     ]  # fmt: skip

@@ -3,7 +3,8 @@
     benchmarks/peers/setup.sh
     .venv-peers/bin/python benchmarks/peers/open_recording.py [DATASET]
 
-Without DATASET our own environment (.venv) records three episodes of ilrobot/PandaReach-v0 first.
+Without DATASET our own environment (.venv) first records as many episodes of
+ilrobot/PandaReach-v0 as take two files of the table of episodes.
 """
 
 import subprocess
@@ -36,7 +37,7 @@ from sims.experts import make_expert
 env = make_env("ilrobot/PandaReach-v0")
 actor = ScriptedActor(make_expert(env.env), env)
 with DatasetRecorder(sys.argv[1], env.spec, state_size=env.state_size) as recorder:
-    for seed in range(3):
+    for seed in range(60):
         rollout(env, actor, seed=seed, recorder=recorder)
 """
 
