@@ -1,4 +1,4 @@
-"""A session in real time with a person in front of a window."""
+"""A session in real time with a person in front of a window or a page."""
 
 from __future__ import annotations
 
@@ -11,37 +11,45 @@ from ilrobot.data.episode import EpisodeInfo, Recorder
 from ilrobot.env import Step, TaskEnv
 from ilrobot.rollout import EpisodeResult, rollout
 from teleop.actor import TeleopActor
-from teleop.devices import keyboard
-from teleop.hud import HudState, hud_lines
+from teleop.devices import keys
+from teleop.display import Display, Pictures
+from teleop.hud import HudState
 from teleop.session import Stage
-from teleop.window import Window
 
 #: Buttons of which one begins an episode.
 READY = frozenset({"start", "a"})
+_HELP = "start success · back failure · X discard and record again · B pause"
 
 
 class LiveStage:
     """Shows the task and the HUD, and waits for the person before each episode.
 
     Args:
-        window: Where it is shown.
+        display: Where it is shown.
         env: Made with ``render_mode=rgb_array``.
         hand: The person's.
-        wanted: How many episodes there shall be.
+        wanted: How many episodes there shall be (0: as many as the person likes).
     """
 
-    def __init__(self, window: Window, env: TaskEnv, hand: TeleopActor, wanted: int) -> None:
-        self._window, self._env, self._hand, self._wanted = window, env, hand, wanted
+    def __init__(self, display: Display, env: TaskEnv, hand: TeleopActor, wanted: int) -> None:
+        self._display, self._env, self._hand, self._wanted = display, env, hand, wanted
         self._episode = 1
+        self._clock = _CountingClock(env.spec.rate)
         self._ticks: deque[float] = deque(maxlen=int(2 * env.spec.rate) + 2)
-        self._help = keyboard.HELP if hand.device.name == "keyboard" else ""
+        self._help = keys.HELP if hand.device.name == "keyboard" else _HELP
 
     def stage(self) -> Stage:
         """To be passed to `teleop.session.record`."""
-        return Stage(RealTimeClock(self._env.spec.rate), self._wait, self._show)
+        return Stage(self._clock, self._wait, self._show)
 
     def run_episode(
-        self, env: TaskEnv, actor: Actor, *, seed: int, recorder: Recorder, info: EpisodeInfo
+        self,
+        env: TaskEnv,
+        actor: Actor,
+        *,
+        seed: int,
+        recorder: Recorder | None = None,
+        info: EpisodeInfo | None = None,
     ) -> EpisodeResult:
         """One episode in front of the person, who may share control with a policy."""
         self._wait(self._episode, seed)
@@ -49,10 +57,10 @@ class LiveStage:
             env,
             actor,
             seed=seed,
-            clock=RealTimeClock(env.spec.rate),
+            clock=self._clock,
             recorder=recorder,
             info=info,
-            on_tick=self._show,
+            on_tick=self._show if recorder is not None else self._show_unrecorded,
         )
         self._episode += 1
         return result
@@ -61,29 +69,58 @@ class LiveStage:
         """Show where the episode will begin until the person is ready."""
         self._episode = episode
         self._env.reset(seed)
-        picture = self._env.render()
+        pictures = self._pictures()
         device = self._hand.device
+        # What was pressed while nobody asked does not begin an episode.
+        device.poll(time.perf_counter())
         while True:
             state = device.poll(time.perf_counter())
-            self._window.show(picture, self._lines(None, state.connected))
+            self._display.show(pictures, self._state(None, state.connected))
             if READY & set(state.pressed):
                 break
             time.sleep(0.02)
         self._ticks.clear()
+        self._clock.missed = 0
 
     def _show(self, decision: Decision, step: Step) -> None:
-        self._ticks.append(time.perf_counter())
-        self._window.show(self._env.render(), self._lines(decision, self._hand.connected))
+        self._display.show(self._pictures(), self._running(decision, recording=True))
 
-    def _lines(self, decision: Decision | None, connected: bool) -> list[str]:
+    def _show_unrecorded(self, decision: Decision, step: Step) -> None:
+        self._display.show(self._pictures(), self._running(decision, recording=False))
+
+    def _pictures(self) -> Pictures:
+        return {"": self._env.render()}
+
+    def _running(self, decision: Decision, *, recording: bool) -> HudState:
+        self._ticks.append(time.perf_counter())
+        return self._state(decision, self._hand.connected, recording=recording)
+
+    def _state(
+        self, decision: Decision | None, connected: bool, *, recording: bool = False
+    ) -> HudState:
         span = self._ticks[-1] - self._ticks[0] if len(self._ticks) > 1 else 0.0
-        state = HudState(
+        return HudState(
+            task=self._env.spec.task,
             episode=self._episode,
             episodes=self._wanted,
             source=None if decision is None else decision.source,
-            recording=decision is not None,
+            recording=recording,
+            engaged=self._hand.engaged,
             rate=(len(self._ticks) - 1) / span if span > 0 else 0.0,
+            missed=self._clock.missed,
             connected=connected,
             device=self._hand.device.name,
+            help=self._help,
         )
-        return hud_lines(state, self._help)
+
+
+class _CountingClock(RealTimeClock):
+    """Counts the deadlines that were missed."""
+
+    missed = 0
+
+    def wait(self) -> bool:
+        """As `RealTimeClock.wait`."""
+        late = super().wait()
+        self.missed += late
+        return late

@@ -1,7 +1,9 @@
 """Sessions of a person at a window, on SDL's dummy display; the keys are real SDL events."""
 
 import itertools
+import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,8 +80,8 @@ def test_discarded_episodes_are_kept_but_recorded_again(
 ) -> None:
     begin = success = _type(pygame.K_RETURN)
     discard, failure = _type(pygame.K_DELETE), _type(pygame.K_BACKSPACE)
-    # Polls: one to begin, one as the episode is reset, then one per tick.
-    script = {0: begin, 5: discard, 6: begin, 10: failure, 11: begin, 13: success}
+    # Polls: one for what does not count, one to begin, one as the episode is reset, one per tick.
+    script = {1: begin, 6: discard, 8: begin, 12: failure, 14: begin, 16: success}
     hand = TeleopActor(Typist(script), make_mapping(env.spec))
     with DatasetRecorder(tmp_path, env.spec, state_size=env.state_size) as recorder:
         stage = LiveStage(window, env, hand, wanted=2).stage()
@@ -99,7 +101,7 @@ def test_closing_the_window_keeps_what_was_recorded(
     env: TaskEnv, window: Window, tmp_path: Path
 ) -> None:
     begin = _type(pygame.K_RETURN)
-    script = {0: begin, 3: begin, 4: begin, 8: _quit}
+    script = {1: begin, 4: begin, 6: begin, 10: _quit}
     hand = TeleopActor(Typist(script), make_mapping(env.spec))
     stage = LiveStage(window, env, hand, wanted=5).stage()
     with (
@@ -114,7 +116,7 @@ def test_closing_the_window_keeps_what_was_recorded(
 
 def test_a_live_stage_keeps_real_time(env: TaskEnv, window: Window) -> None:
     env.spec = env.spec.with_rate(400.0)
-    hand = TeleopActor(Typist({0: _type(pygame.K_RETURN)}), make_mapping(env.spec))
+    hand = TeleopActor(Typist({1: _type(pygame.K_RETURN)}), make_mapping(env.spec))
     recorder = MemoryRecorder(env.spec, env.state_size)
     stage = LiveStage(window, env, hand, wanted=1).stage()
     record(env, hand, recorder, itertools.count(), wanted=1, info=INFO, stage=stage)
@@ -148,10 +150,12 @@ def test_episodes_that_are_there_already_count(env: TaskEnv) -> None:
 def test_window_shows_the_picture_and_the_words(window: Window) -> None:
     picture = np.zeros((60, 80, 3), np.uint8)
     picture[:, :40] = (200, 10, 10)
-    window.show(picture, ["one", "two", "three"])
+    wrist = np.full((60, 80, 3), (10, 10, 200), np.uint8)
+    window.show({"front": picture, "wrist": wrist}, HudState(2, 9, Source.DEMO))
     screen = pygame.display.get_surface()
     assert screen.get_at((100, 300))[:3] == (200, 10, 10)
-    assert screen.get_at((700, 300))[:3] == (0, 0, 0)
+    assert screen.get_at((500, 300))[:3] == (0, 0, 0)
+    assert screen.get_at((700, 60))[:3] == (10, 10, 200)
     strip = pygame.surfarray.array3d(screen)[:, 600:]
     assert strip.max() > 200
 
@@ -174,9 +178,12 @@ def test_no_pad_is_told_in_one_line(env: TaskEnv) -> None:
     ("state", "words"),
     [
         (HudState(2, 9), "press start"),
-        (HudState(2, 9, Source.DEMO, recording=True), "recording   in control: you"),
+        (HudState(2, 9, Source.DEMO, recording=True), "● recording   in control: you"),
         (HudState(2, 9, Source.POLICY), "not recording   in control: the policy"),
         (HudState(2, 9, connected=False, device="pad X"), "pad X is unplugged"),
+        (HudState(2, 9, connected=False, message="the page is silent"), "the page is silent"),
+        (HudState(2, 9, Source.PAUSED, paused=True), "paused"),
+        (HudState(2, 9, Source.DEMO, rewinding=True), "rewinding"),
     ],
 )
 def test_hud_says_who_is_in_control(state: HudState, words: str) -> None:
@@ -185,5 +192,34 @@ def test_hud_says_who_is_in_control(state: HudState, words: str) -> None:
     assert "episode 2 of 9" in second
 
 
-def test_hud_tells_the_measured_rate() -> None:
-    assert "20 Hz" in hud_lines(HudState(1, 1, Source.DEMO, rate=19.97))[1]
+def test_hud_tells_what_is_not_as_usual() -> None:
+    usual = HudState(1, 1, Source.DEMO, rate=19.97)
+    assert hud_lines(usual)[1] == "episode 1 of 1   20 Hz"
+    odd = replace(
+        usual, episodes=0, missed=3, speed=0.5, frame="tool", leash=0.4, doubt=0.25, risk=0.5
+    )
+    line = hud_lines(odd)[1]
+    assert line == (
+        "episode 1   20 Hz, 3 late   speed 50%   tool frame   leash 40%   doubt 0.25   risk 0.50"
+    )
+
+
+def test_hud_is_plain_json() -> None:
+    state = HudState(2, 9, Source.POLICY, cameras=("front", "wrist"), camera="wrist")
+    told = json.loads(json.dumps(state.as_json()))
+    assert told["source"] == "policy"
+    assert told["cameras"] == ["front", "wrist"]
+    assert (told["headline"], told["counter"]) == ("in control: the policy", "episode 2 of 9")
+
+
+def test_what_was_pressed_while_nobody_asked_begins_no_episode(
+    env: TaskEnv, window: Window
+) -> None:
+    hand = TeleopActor(
+        Typist({0: _type(pygame.K_RETURN), 9: _type(pygame.K_RETURN)}), make_mapping(env.spec)
+    )
+    stage = LiveStage(window, env, hand, wanted=1).stage()
+    assert stage.before is not None
+    stage.before(1, 0)
+    hand.device.poll(0.0)
+    assert next(hand.device._polls) == 11
