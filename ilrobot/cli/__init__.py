@@ -75,11 +75,11 @@ def _main(arguments: list[str]) -> int:
 
 
 def _parse(name: str, arguments: list[str]) -> Verb:
-    import tyro
+    from ilrobot.cli.usage import parse
 
     class_name, module, _ = VERBS[name]
     verb: type[Verb] = getattr(importlib.import_module(f"ilrobot.cli.{module}"), class_name)
-    return tyro.cli(verb, prog=f"ilrobot {name}", args=arguments)
+    return parse(verb, name, arguments)
 
 
 def _overview() -> str:

@@ -7,10 +7,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from tyro.conf import Positional
 
+from ilrobot.cli.usage import optional
 from ilrobot.errors import UserError, WorkFailed
 
 
@@ -21,8 +22,8 @@ class Bench:
     A missed goal is reported and is no failure. Example: ilrobot bench startup
     """
 
-    name: Positional[str] = ""
-    """Which benchmark; 'all' runs each of them, none lists them."""
+    name: Annotated[Positional[str], optional("NAME", "list them")] = ""
+    """Which benchmark; 'all' runs each of them."""
 
     json: bool = False
     """Print one JSON object as the last line."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from ilrobot.cli.usage import optional
 
 
 @dataclass
@@ -15,8 +18,10 @@ class Demo:
     display you are offered the pad; otherwise a simulated operator moves a virtual one.
     """
 
-    output: Path | None = None
-    """Where everything goes (default: runs/demo, or runs/demo-fast with --fast)."""
+    output: Annotated[
+        Path | None, optional("FOLDER", "runs/demo, or runs/demo-fast with --fast")
+    ] = None
+    """Where everything goes."""
 
     fast: bool = False
     """A two-minute version: few demonstrations, short training, small evaluation."""

@@ -6,8 +6,9 @@ import math
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from ilrobot.cli.usage import optional
 from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
@@ -33,15 +34,17 @@ class Deploy:
     policy: Path
     """File that ilrobot export wrote."""
 
-    robot: Literal["mujoco", "pybullet"] | None = None
-    """The physics engine that stands in for the robot, where the task has a choice; by default the
-    one that the policy was trained on."""
+    robot: Annotated[
+        Literal["mujoco", "pybullet"] | None,
+        optional("mujoco|pybullet", "the one that the policy was trained on"),
+    ] = None
+    """The physics engine that stands in for the robot, of a task that has a choice."""
 
-    task: str = ""
-    """Gymnasium id; by default the task that the policy was trained on."""
+    task: Annotated[str, optional("ID", "the task that the policy was trained on")] = ""
+    """Gymnasium id."""
 
-    rate: float | None = None
-    """Control rate in Hz, for a task that states none; by default the one trained at."""
+    rate: Annotated[float | None, optional("HZ", "the one that the policy was trained at")] = None
+    """Control rate, where the robot leaves a choice; a simulated one runs at the rate it states."""
 
     episodes: int = 1
     """How many episodes, each from a seed of its own."""
@@ -49,7 +52,7 @@ class Deploy:
     seed: int = 200_000
     """Seed of the first episode; the next ones count up from it."""
 
-    log: Path | None = None
+    log: Annotated[Path | None, optional("PATH", "no log")] = None
     """Write every tick to this .npz file."""
 
     json: bool = False

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+from ilrobot.cli.usage import optional
 from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,9 +27,8 @@ class Eval:
     policy: Path
     """A run's folder or an exported .onnx file."""
 
-    task: str = ""
-    """Gymnasium id, e.g. ilrobot/PandaLift-v0 or gym_pusht/PushT-v0; by default the task that the
-    policy was trained on."""
+    task: Annotated[str, optional("ID", "the task that the policy was trained on")] = ""
+    """Gymnasium id, e.g. ilrobot/PandaLift-v0 or gym_pusht/PushT-v0."""
 
     episodes: int = 50
     """How many episodes, each from a seed of its own."""
@@ -39,12 +39,11 @@ class Eval:
     workers: int = 1
     """Processes that share the episodes; the result does not depend on it."""
 
-    video: Path | None = None
+    video: Annotated[Path | None, optional("FOLDER", "no film")] = None
     """Folder for a film of each episode (needs an environment that can render)."""
 
-    options: tuple[str, ...] = ()
-    """Options of the environment as key=value, e.g. engine=pybullet; on the task that the policy
-    was trained on, those of then hold for whatever is not given."""
+    options: Annotated[tuple[str, ...], optional("KEY=VALUE ...", "those of the training")] = ()
+    """Options of the environment, e.g. engine=pybullet; they go before those of the training."""
 
     json: bool = False
     """Print one JSON object as the last line."""

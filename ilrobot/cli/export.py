@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+from ilrobot.cli.usage import optional
 from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ class Export:
     output: Path
     """The .onnx file to write; one that is there is replaced."""
 
-    dataset: Path | None = None
-    """Where the real observations come from; by default what the policy was trained on."""
+    dataset: Annotated[Path | None, optional("FOLDER", "what the policy was trained on")] = None
+    """Where the real observations come from."""
 
     json: bool = False
     """Print one JSON object as the last line."""

@@ -6,10 +6,11 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional
 
+from ilrobot.cli.usage import optional
 from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,11 +30,13 @@ class View:
     path: Positional[Path]
     """A dataset's folder, or a run's."""
 
-    episode: int | None = None
-    """Which episode of a dataset, counted from 0 (default: the first)."""
+    episode: Annotated[int | None, optional("N", "the first")] = None
+    """Which episode of a dataset, counted from 0."""
 
-    output: Path | None = None
-    """The file to write (default: below runs/view for an episode, report.html in a run)."""
+    output: Annotated[
+        Path | None, optional("PATH", "below runs/view for an episode, report.html in a run")
+    ] = None
+    """The file to write."""
 
     rerun: bool = False
     """Write an episode as a .rrd file for the rerun viewer instead (needs rerun-sdk)."""

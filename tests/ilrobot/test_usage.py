@@ -1,0 +1,44 @@
+"""Mistakes on the command line: one line each, in a person's words."""
+
+import pytest
+
+from ilrobot.cli import VERBS, _main
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["eval"], "missing: --policy PATH"),
+        (["eval", "--polcy", "x"], "missing: --policy PATH; unknown: --polcy, x"),
+        (["eval", "--policy", "x", "--epsodes", "3"], "--epsodes, 3; did you mean --episodes INT"),
+        (["eval", "--policy"], "--policy needs a value"),
+        (["bench", "a", "b"], "unknown: b"),
+        (["deploy", "--policy", "x", "--episodes", "1e9"], "--episodes: '1e9' is no whole number"),
+        (["deploy", "--policy", "x", "--rate", "fast"], "--rate: 'fast' cannot be read"),
+    ],
+)
+def test_a_mistake_is_one_line(arguments: list[str], said: str, capsys):
+    assert _main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error == f"ilrobot: {error[9:].strip()}\n"
+    assert said in error
+    assert error.strip().endswith(f"; see ilrobot {arguments[0]} --help")
+
+
+def test_choices_are_named(capsys):
+    assert _main(["deploy", "--policy", "x", "--robot", "real"]) == 2
+    error = capsys.readouterr().err
+    assert "--robot cannot be 'real', but one of (" in error
+    assert "'mujoco'" in error
+    assert "None" not in error
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb: str, capsys):
+    with pytest.raises(SystemExit) as stop:
+        _main([verb, "--help"])
+    assert stop.value.code in (0, None)
+    out, err = capsys.readouterr()
+    assert f"usage: ilrobot {verb}" in out
+    assert "--no-json" not in out
+    assert err == ""
