@@ -65,12 +65,13 @@ def read(path: Path, rate: float | None = None) -> Source:
         remarks += (f"left out, images are not imported yet: {', '.join(images)}",)
     remarks += arrays.float64_remark((*spec.observations, spec.action))
     info = EpisodeInfo(name or path.stem, rate, outcome=Outcome.UNKNOWN)
-    episodes = _episodes(path, demos, keys, info)
+    sizes = {feature.name: feature.size for feature in (*spec.observations, spec.action)}
+    episodes = _episodes(path, demos, keys, sizes, info)
     return Source("robomimic", spec, episodes, len(demos), remarks)
 
 
 def _episodes(
-    path: Path, demos: list[str], keys: list[str], info: EpisodeInfo
+    path: Path, demos: list[str], keys: list[str], sizes: dict[str, int], info: EpisodeInfo
 ) -> Iterator[Episode]:
     import h5py
 
@@ -82,6 +83,12 @@ def _episodes(
                 raise UserError(
                     f"{path}: data/{demo} is damaged ({error}); copy it again"
                 ) from error
+            for name, size in sizes.items():
+                if columns[name].shape[1] != size:
+                    raise UserError(
+                        f"{path}: data/{demo}: '{name}' has {columns[name].shape[1]} elements, in "
+                        f"the first one {size}; mend or drop that demonstration"
+                    )
             arrays.check_lengths(f"{path}, {demo}", columns)
             arrays.check_finite(path, index, columns)
             yield Episode(info, columns)

@@ -358,10 +358,15 @@ def test_an_episode_of_another_shape(tmp_path):
     with h5py.File(path, "a") as file:
         del file["data/demo_10/actions"]
         file["data/demo_10/actions"] = np.zeros((13, 6))
-    with pytest.raises(
-        UserError, match=r"'action' of episode 2 has shape \[13, 6\], not \[13, 7\]"
-    ):
-        bring(path, tmp_path / "out")
+    refused(path, tmp_path, "data/demo_10: 'action' has 6 elements, in the first one 7")
+
+
+def test_an_episode_in_memory_of_another_shape(tmp_path):
+    source = open_source(make_npz(tmp_path / "a.npz"))
+    first, second, _ = source.episodes
+    second.columns["action"] = np.zeros((6, 3))
+    with pytest.raises(UserError, match=r"'action' of episode 1 has shape \[6, 3\], not \[6, 2\]"):
+        write_episodes(tmp_path / "out", source.spec, [first, second])
 
 
 def test_a_bad_lerobot_21(tmp_path):
