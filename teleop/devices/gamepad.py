@@ -9,17 +9,28 @@ import pygame
 from pygame._sdl2 import controller
 
 from teleop.devices import sdl
-from teleop.devices.base import AXES, BUTTONS, TRIGGER_AXES, Device, DeviceState
+from teleop.devices.base import AXES, BUTTONS, TRIGGER_AXES, Device, DeviceState, Feedback
+
+#: Strength of the slow and the fast motor, 0 … 1, and milliseconds.
+_RUMBLE = {
+    Feedback.LEASH: (0.0, 0.5, 80),
+    Feedback.TAKEOVER: (0.6, 0.6, 150),
+    Feedback.SAVED: (0.8, 0.0, 300),
+}
+
+#: A stick that is not held rests nearer to its centre than this.
+_STILL = 0.2
 
 
 class Gamepad(Device):
     """One pad; unplugged it disengages and rests, plugged in again it goes on.
 
     Presses come from SDL's event queue, not from looking at the buttons, so that none is lost
-    however seldom it is polled.
+    however seldom it is polled. Where there are several pads, one that lies still gives way to
+    the one on which a button is pressed; so does one that is pulled out, but not before.
 
     Args:
-        name: Take only a pad whose name contains this (None: the first pad that nobody has).
+        name: Take only a pad whose name contains this (None: any that nobody has).
     """
 
     def __init__(self, name: str | None = None) -> None:
@@ -27,6 +38,8 @@ class Gamepad(Device):
         self._wanted = name
         self._pad: Any = None
         self._instance = -1
+        # SDL tells nothing of a pad that is not open.
+        self._spare: dict[int, tuple[Any, str]] = {}
         self._axes = dict.fromkeys(AXES, 0.0)
         self._held: set[str] = set()
         self._pressed: list[str] = []
@@ -58,15 +71,24 @@ class Gamepad(Device):
         """Let go of the pad."""
         sdl.unsubscribe(self._hear)
         self._release()
+        self._spare.clear()
+
+    def feedback(self, feedback: Feedback) -> None:
+        """Rumble, each feedback in its own way; a pad without motors stays still."""
+        if self.connected:
+            self._pad.rumble(*_RUMBLE[feedback])
 
     def _hear(self, event: Any) -> None:
+        if event.type == pygame.CONTROLLERBUTTONDOWN:
+            self._give_way_to(event.instance_id)
         if event.type == pygame.CONTROLLERDEVICEADDED:
             self._look_for_pad()
+        elif event.type == pygame.CONTROLLERDEVICEREMOVED and event.instance_id in self._spare:
+            del self._spare[event.instance_id]
         elif not self.connected or getattr(event, "instance_id", None) != self._instance:
             return
         elif event.type == pygame.CONTROLLERDEVICEREMOVED:
             self._release()
-            self._look_for_pad()
         elif event.type == pygame.CONTROLLERAXISMOTION:
             self._move(AXES[event.axis], _unit(event.value))
         elif event.type == pygame.CONTROLLERBUTTONDOWN and event.button < len(BUTTONS):
@@ -93,20 +115,33 @@ class Gamepad(Device):
             self._held.discard(button)
             self._released.append(button)
 
+    def _give_way_to(self, instance: int) -> None:
+        """Take the other pad on which a button went down, unless this one is in use."""
+        still = not self._held and all(abs(value) < _STILL for value in self._axes.values())
+        if instance in self._spare and instance not in sdl.taken_pads and still:
+            pad, name = self._spare.pop(instance)
+            if self.connected:
+                sdl.taken_pads.discard(self._instance)
+                self._spare[self._instance] = (self._pad, self.name)
+            self._take(pad, name, instance)
+
     def _look_for_pad(self) -> None:
-        if self.connected:
-            return
         for pad, name, instance in _pads():
-            if instance in sdl.taken_pads or (
+            if instance == self._instance or (
                 self._wanted is not None and self._wanted not in name
             ):
                 continue
-            self._pad, self._instance = pad, instance
-            sdl.taken_pads.add(instance)
-            self.name = name
-            # A pad that is plugged in with its stick held over reports no motion.
-            self._axes = {axis: _unit(pad.get_axis(i)) for i, axis in enumerate(AXES)}
-            return
+            # What lay there already when the pad in use was pulled out waits for a press.
+            if self.connected or instance in sdl.taken_pads or instance in self._spare:
+                self._spare[instance] = (pad, name)
+            else:
+                self._take(pad, name, instance)
+
+    def _take(self, pad: Any, name: str, instance: int) -> None:
+        self._pad, self._instance, self.name = pad, instance, name
+        sdl.taken_pads.add(instance)
+        # A pad that is plugged in with its stick held over reports no motion.
+        self._axes = {axis: _unit(pad.get_axis(i)) for i, axis in enumerate(AXES)}
 
     def _release(self) -> None:
         sdl.taken_pads.discard(self._instance)

@@ -18,6 +18,7 @@ from teleop.devices.base import AXES, BUTTONS, TRIGGER_AXES
 
 _GAMECONTROLLER = 1
 _counter = itertools.count(1)
+_Rumble = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_uint16, ctypes.c_uint16)
 
 
 class _Description(ctypes.Structure):
@@ -53,6 +54,10 @@ class VirtualGamepad:
         self._instance = -1
         self.held: frozenset[str] = frozenset()
         """Buttons that are down."""
+        self.rumbles: list[tuple[float, float]] = []
+        """Strengths of the slow and the fast motor, 0 … 1, in the order of SDL's calls."""
+        # SDL keeps a bare pointer to it.
+        self._on_rumble = _Rumble(self._rumble)
         self.attach()
 
     @property
@@ -73,6 +78,7 @@ class VirtualGamepad:
             name=self._encoded,
             button_mask=(1 << len(BUTTONS)) - 1,
             axis_mask=(1 << len(AXES)) - 1,
+            rumble=ctypes.cast(self._on_rumble, ctypes.c_void_p),
         )
         index = self._sdl.SDL_JoystickAttachVirtualEx(ctypes.byref(description))
         if index < 0:
@@ -120,6 +126,10 @@ class VirtualGamepad:
     def close(self) -> None:
         """Unplug it."""
         self.detach()
+
+    def _rumble(self, _: int | None, slow: int, fast: int) -> int:
+        self.rumbles.append((slow / 65535.0, fast / 65535.0))
+        return 0
 
     def _set_button(self, button: str, down: int) -> None:
         self._sdl.SDL_JoystickSetVirtualButton(self._joystick, BUTTONS.index(button), down)

@@ -2,8 +2,9 @@
 
 import pytest
 
+from teleop.bindings import END_EFFECTOR
 from teleop.devices import sdl
-from teleop.devices.base import AXES, BUTTONS, STICK_AXES
+from teleop.devices.base import AXES, BUTTONS, STICK_AXES, Feedback
 from teleop.devices.gamepad import Gamepad, connected_gamepads
 from teleop.devices.virtual_gamepad import VirtualGamepad
 
@@ -132,3 +133,88 @@ def test_a_closed_pad_hears_nothing(pad: VirtualGamepad) -> None:
     pad.tap("a")
     sdl.pump()
     assert not gamepad.poll(0.0).connected
+
+
+def test_releases_come_once_each_and_in_order(pad: VirtualGamepad) -> None:
+    gamepad = Gamepad(pad.name)
+    pad.press("x")
+    pad.tap("a")
+    pad.release("x")
+    state = gamepad.poll(0.0)
+    assert (state.pressed, state.released) == (("x", "a"), ("a", "x"))
+    assert gamepad.poll(0.1).released == ()
+
+
+def test_a_tap_before_the_cable_came_out_counts_and_what_was_held_is_let_go(
+    pad: VirtualGamepad,
+) -> None:
+    gamepad = Gamepad(pad.name)
+    pad.press("rightshoulder")
+    assert END_EFFECTOR.command(gamepad.poll(0.0)).engaged
+    pad.tap("a")
+    pad.detach()
+    state = gamepad.poll(0.1)
+    assert (state.pressed, state.released) == (("a",), ("a", "rightshoulder"))
+    assert not END_EFFECTOR.command(state).engaged
+    pad.attach()  # the finger is still on it, but this is another press
+    assert not END_EFFECTOR.command(gamepad.poll(0.2)).engaged
+
+
+def test_of_several_pads_the_one_that_is_taken_up_counts() -> None:
+    one, other = VirtualGamepad(), VirtualGamepad()
+    gamepad = Gamepad()
+    assert gamepad.name == one.name
+    other.tap("start")
+    state = gamepad.poll(0.0)
+    assert (gamepad.name, state.pressed) == (other.name, ("start",))
+    one.set_axis("leftx", 1.0)
+    assert gamepad.poll(0.1).axes["leftx"] == 0.0
+    one.set_axis("leftx", 0.0)
+    one.tap("a")
+    assert (gamepad.poll(0.2).pressed, gamepad.name) == (("a",), one.name)
+
+
+@pytest.mark.parametrize("used", ["button", "stick"])
+def test_a_pad_in_use_is_not_taken_out_of_the_hand(used: str) -> None:
+    one, other = VirtualGamepad(), VirtualGamepad()
+    gamepad = Gamepad()
+    if used == "button":
+        one.press("rightshoulder")
+    else:
+        one.set_axis("lefty", 0.7)
+    gamepad.poll(0.0)
+    other.tap("a")
+    assert gamepad.poll(0.1).pressed == ()
+    assert gamepad.name == one.name
+
+
+def test_a_spare_pad_follows_one_that_is_pulled_out_only_when_it_is_taken_up() -> None:
+    one, other = VirtualGamepad(), VirtualGamepad()
+    gamepad = Gamepad()
+    other.set_axis("leftx", 0.5)
+    one.detach()
+    state = gamepad.poll(0.0)
+    assert (state.connected, state.axes["leftx"]) == (False, 0.0)
+    other.tap("a")
+    state = gamepad.poll(0.1)
+    assert (state.connected, state.pressed, gamepad.name) == (True, ("a",), other.name)
+    assert state.axes["leftx"] == pytest.approx(0.5, abs=2e-5)
+
+
+def test_each_feedback_rumbles_in_its_own_way(pad: VirtualGamepad) -> None:
+    gamepad = Gamepad(pad.name)
+    felt = {}
+    for feedback in Feedback:
+        pad.rumbles.clear()
+        gamepad.feedback(feedback)
+        felt[feedback] = pad.rumbles[-1]
+    assert len(set(felt.values())) == len(Feedback)
+    assert all(max(strengths) > 0.3 for strengths in felt.values())
+
+
+def test_an_unplugged_pad_does_not_rumble(pad: VirtualGamepad) -> None:
+    gamepad = Gamepad(pad.name)
+    pad.detach()
+    gamepad.poll(0.0)
+    gamepad.feedback(Feedback.TAKEOVER)
+    assert pad.rumbles == []
