@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ilrobot.control.contract import Limits
+from ilrobot.control.contract_parts import Limits
 from ilrobot.spec import Spec
 
 #: Velocity and acceleration may be this many times the greatest ones demonstrated: tight enough

@@ -24,7 +24,8 @@ from exports.limits import derive_limits
 from exports.parity import TOLERANCE, Parity, measure_parity
 from exports.runtime.session import NOISE, OUTPUT, BoundSession, OnnxPolicy
 from ilrobot.atomic import replacing
-from ilrobot.control.contract import Contract, Golden, Provenance, Range
+from ilrobot.control.contract import Contract
+from ilrobot.control.contract_parts import Golden, Provenance, Range
 from ilrobot.control.model_file import seal
 from ilrobot.errors import UserError, WorkFailed, explained
 from ilrobot.policies.heads.diffusion import DiffusionHead

@@ -46,9 +46,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from ilrobot.control.contract_parts import Golden, Limits, Provenance, Range
 from ilrobot.errors import UserError
 from ilrobot.spec import Spec
 
@@ -57,71 +55,6 @@ METADATA_KEY = "ilrobot.contract"
 
 MODES = ("absolute", "delta")
 FALLBACKS = ("hold",)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a command must keep, per action element.
-
-    Attributes:
-        mode: ``absolute`` or ``delta``.
-        low: Least command, in the action's units.
-        high: Greatest command.
-        velocity: Greatest speed of the commanded target in units/s (inf: not limited).
-        acceleration: Greatest acceleration of it in units/s² (inf: not limited).
-    """
-
-    mode: tuple[str, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-    velocity: tuple[float, ...]
-    acceleration: tuple[float, ...]
-
-    @property
-    def scale(self) -> NDArray[np.float64]:
-        """The command range of each element, by which errors are divided (1 where it is 0)."""
-        span = np.subtract(self.high, self.low)
-        return np.where(span > 0, span, 1.0)
-
-
-@dataclass(frozen=True)
-class Range:
-    """Least and greatest value of each element, flattened, in the feature's units."""
-
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Digests of what the policy was made from.
-
-    Attributes:
-        data: Content hash of the training data (empty: not known).
-        checkpoint: SHA-256 of the checkpoint's file (empty: exported from memory).
-        code: SHA-256 over the package's sources.
-        version: Version of ilrobot.
-    """
-
-    data: str
-    checkpoint: str
-    code: str
-    version: str
-
-
-@dataclass(frozen=True)
-class Golden:
-    """One input and what it must give.
-
-    Attributes:
-        observations: For each observation an array (n_obs, *shape).
-        noise: Array of the contract's noise shape (None: the policy takes none).
-        action: The chunk, shape (horizon, *action shape), in physical units.
-    """
-
-    observations: Mapping[str, NDArray[Any]]
-    noise: NDArray[np.float32] | None
-    action: NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -150,15 +83,14 @@ class Contract:
             "horizon": self.horizon,
             "execute": self.execute,
             "noise_shape": None if self.noise_shape is None else list(self.noise_shape),
-            "limits": None if self.limits is None else _limits_to_json(self.limits),
+            "limits": None if self.limits is None else self.limits.to_json(),
             "training_range": {
-                name: {"low": list(bounds.low), "high": list(bounds.high)}
-                for name, bounds in self.training_range.items()
+                name: bounds.to_json() for name, bounds in self.training_range.items()
             },
             "stale_after": self.stale_after,
             "fallback": self.fallback,
             "provenance": vars(self.provenance).copy(),
-            "golden": [_golden_to_json(golden) for golden in self.golden],
+            "golden": [golden.to_json() for golden in self.golden],
             "tolerance": self.tolerance,
         }
 
@@ -181,9 +113,9 @@ class Contract:
                 horizon=_count(data["horizon"]),
                 execute=_count(data["execute"]),
                 noise_shape=_shape_or_none(data["noise_shape"]),
-                limits=None if data["limits"] is None else _limits_from_json(data["limits"]),
+                limits=None if data["limits"] is None else Limits.from_json(data["limits"]),
                 training_range={
-                    str(name): Range(_floats(bounds["low"]), _floats(bounds["high"]))
+                    str(name): Range.from_json(bounds)
                     for name, bounds in data["training_range"].items()
                 },
                 stale_after=float(data["stale_after"]),
@@ -194,7 +126,16 @@ class Contract:
                 golden=(),
                 tolerance=float(data["tolerance"]),
             )
-            golden = tuple(_golden_from_json(item, contract) for item in data["golden"])
+            golden = tuple(
+                Golden.from_json(
+                    item,
+                    contract.spec,
+                    n_obs=contract.n_obs,
+                    horizon=contract.horizon,
+                    noise_shape=contract.noise_shape,
+                )
+                for item in data["golden"]
+            )
         except KeyError as error:
             raise UserError(
                 f"{where}: the contract lacks the key {error}; export the policy again"
@@ -276,62 +217,6 @@ def _inconsistency(contract: Contract) -> str | None:
         if not len(bounds.low) == len(bounds.high) == feature.size:
             return f"has a training range of '{feature.name}' of the wrong length"
     return None
-
-
-def _limits_to_json(limits: Limits) -> dict[str, Any]:
-    data: dict[str, Any] = {"mode": list(limits.mode)}
-    for key in ("low", "high", "velocity", "acceleration"):
-        data[key] = [x if math.isfinite(x) else None for x in getattr(limits, key)]
-    return data
-
-
-def _limits_from_json(data: Mapping[str, Any]) -> Limits:
-    return Limits(
-        mode=tuple(str(mode) for mode in data["mode"]),
-        low=_floats(data["low"], -math.inf),
-        high=_floats(data["high"], math.inf),
-        velocity=_floats(data["velocity"], math.inf),
-        acceleration=_floats(data["acceleration"], math.inf),
-    )
-
-
-def _golden_to_json(golden: Golden) -> dict[str, Any]:
-    return {
-        "observations": {name: array.tolist() for name, array in golden.observations.items()},
-        "noise": None if golden.noise is None else golden.noise.tolist(),
-        "action": golden.action.tolist(),
-    }
-
-
-def _golden_from_json(data: Mapping[str, Any], contract: Contract) -> Golden:
-    spec, noise = contract.spec, data["noise"]
-    if (noise is None) != (contract.noise_shape is None):
-        raise ValueError("a golden input has noise where the policy takes none, or lacks it")
-    return Golden(
-        observations={
-            feature.name: _array(
-                data["observations"][feature.name], feature.dtype, (contract.n_obs, *feature.shape)
-            )
-            for feature in spec.observations
-        },
-        noise=None if noise is None else _array(noise, "float32", contract.noise_shape or ()),
-        action=_array(data["action"], spec.action.dtype, (contract.horizon, *spec.action.shape)),
-    )
-
-
-def _array(values: Any, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
-    array = np.array(values, dtype=dtype)
-    if array.shape != shape:
-        raise ValueError(f"a golden array has shape {list(array.shape)} instead of {list(shape)}")
-    return array
-
-
-def _floats(values: Any, missing: float | None = None) -> tuple[float, ...]:
-    """Numbers as floats; null becomes `missing` where that is given."""
-    numbers = tuple(missing if x is None and missing is not None else float(x) for x in values)
-    if any(math.isnan(x) for x in numbers):
-        raise ValueError("a limit or range is NaN")
-    return numbers
 
 
 def _count(value: Any) -> int:

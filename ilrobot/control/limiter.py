@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ilrobot.control.contract import Limits
+from ilrobot.control.contract_parts import Limits
 
 #: Fraction of a limit by which rounding may pass it without counting as a violation.
 ROUNDING = 1e-6

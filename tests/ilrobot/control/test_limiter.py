@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ilrobot.control.contract import Limits
+from ilrobot.control.contract_parts import Limits
 from ilrobot.control.limiter import (
     NOTHING,
     Activation,

@@ -1,0 +1,164 @@
+"""What a contract is made of: limits, ranges, provenance and golden vectors, each as plain JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ilrobot.spec import Spec
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a command must keep, per action element.
+
+    Attributes:
+        mode: ``absolute`` or ``delta``.
+        low: Least command, in the action's units.
+        high: Greatest command.
+        velocity: Greatest speed of the commanded target in units/s (inf: not limited).
+        acceleration: Greatest acceleration of it in units/s² (inf: not limited).
+    """
+
+    mode: tuple[str, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    velocity: tuple[float, ...]
+    acceleration: tuple[float, ...]
+
+    @property
+    def scale(self) -> NDArray[np.float64]:
+        """The command range of each element, by which errors are divided (1 where it is 0)."""
+        span = np.subtract(self.high, self.low)
+        return np.where(span > 0, span, 1.0)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON; what is not limited becomes null."""
+        data: dict[str, Any] = {"mode": list(self.mode)}
+        for key in ("low", "high", "velocity", "acceleration"):
+            data[key] = [x if math.isfinite(x) else None for x in getattr(self, key)]
+        return data
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Limits:
+        """Inverse of `to_json`.
+
+        Raises:
+            KeyError: A key is missing.
+            TypeError: A value is of another type.
+            ValueError: A value is NaN or no number.
+        """
+        return cls(
+            mode=tuple(str(mode) for mode in data["mode"]),
+            low=_floats(data["low"], -math.inf),
+            high=_floats(data["high"], math.inf),
+            velocity=_floats(data["velocity"], math.inf),
+            acceleration=_floats(data["acceleration"], math.inf),
+        )
+
+
+@dataclass(frozen=True)
+class Range:
+    """Least and greatest value of each element, flattened, in the feature's units."""
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {"low": list(self.low), "high": list(self.high)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Range:
+        """Inverse of `to_json`; raises as `Limits.from_json` does."""
+        return cls(_floats(data["low"]), _floats(data["high"]))
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Digests of what the policy was made from.
+
+    Attributes:
+        data: Content hash of the training data (empty: not known).
+        checkpoint: SHA-256 of the checkpoint's file (empty: exported from memory).
+        code: SHA-256 over the package's sources.
+        version: Version of ilrobot.
+    """
+
+    data: str
+    checkpoint: str
+    code: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Golden:
+    """One input and what it must give.
+
+    Attributes:
+        observations: For each observation an array (n_obs, *shape).
+        noise: Array of the contract's noise shape (None: the policy takes none).
+        action: The chunk, shape (horizon, *action shape), in physical units.
+    """
+
+    observations: Mapping[str, NDArray[Any]]
+    noise: NDArray[np.float32] | None
+    action: NDArray[Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {
+            "observations": {name: array.tolist() for name, array in self.observations.items()},
+            "noise": None if self.noise is None else self.noise.tolist(),
+            "action": self.action.tolist(),
+        }
+
+    @classmethod
+    def from_json(
+        cls,
+        data: Mapping[str, Any],
+        spec: Spec,
+        *,
+        n_obs: int,
+        horizon: int,
+        noise_shape: tuple[int, ...] | None,
+    ) -> Golden:
+        """Inverse of `to_json`, for the shapes that the contract states.
+
+        Raises:
+            KeyError: A key is missing.
+            ValueError: An array has another shape, or there is noise where none is taken.
+        """
+        noise = data["noise"]
+        if (noise is None) != (noise_shape is None):
+            raise ValueError("a golden input has noise where the policy takes none, or lacks it")
+        return cls(
+            observations={
+                feature.name: _array(
+                    data["observations"][feature.name], feature.dtype, (n_obs, *feature.shape)
+                )
+                for feature in spec.observations
+            },
+            noise=None if noise is None else _array(noise, "float32", noise_shape or ()),
+            action=_array(data["action"], spec.action.dtype, (horizon, *spec.action.shape)),
+        )
+
+
+def _array(values: Any, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    array = np.array(values, dtype=dtype)
+    if array.shape != shape:
+        raise ValueError(f"a golden array has shape {list(array.shape)} instead of {list(shape)}")
+    return array
+
+
+def _floats(values: Any, missing: float | None = None) -> tuple[float, ...]:
+    """Numbers as floats; null becomes `missing` where that is given."""
+    numbers = tuple(missing if x is None and missing is not None else float(x) for x in values)
+    if any(math.isnan(x) for x in numbers):
+        raise ValueError("a limit or range is NaN")
+    return numbers
