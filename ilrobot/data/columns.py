@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def column_values(
     while isinstance(values.type, pa.ListType | pa.FixedSizeListType | pa.LargeListType):
         values = values.flatten()
         missing += values.null_count
-    if missing or len(values) != table.num_rows * int(np.prod(shape, dtype=int)):
+    if missing or len(values) != table.num_rows * math.prod(shape):
         raise UserError(
             f"{where}: '{name}' does not hold {list(shape) or 'one number'} at each tick; copy the "
             "dataset again from its source"

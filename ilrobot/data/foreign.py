@@ -60,6 +60,11 @@ def derive_spec(path: Path, info: Mapping[str, Any], choices: int | None = None)
             f"{path}: has no {missing} column (it has {', '.join(features)}); a dataset needs both"
         )
     action = _feature("action", features["action"])
+    if len(action.shape) != 1:
+        raise UserError(
+            f"{path}: its action has shape {list(action.shape)}; only vectors are read, so write "
+            "it as one"
+        )
     rate = float(info["fps"])
     if not action.dtype.startswith("int"):
         return Spec(observations, action, rate)
@@ -75,7 +80,7 @@ def _feature(name: str, described: Mapping[str, Any]) -> Feature:
     if isinstance(names, Mapping):
         names = next(iter(names.values()), None)
     flat = tuple(str(n) for n in names) if isinstance(names, list) else ()
-    return Feature(name, shape, described["dtype"], names=flat if len(flat) == shape[0] else ())
+    return Feature(name, shape, described["dtype"], names=flat if shape == (len(flat),) else ())
 
 
 def _choices(path: Path) -> int:

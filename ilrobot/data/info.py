@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,9 @@ from ilrobot.spec import Spec
 
 #: Version of what stands under "ilrobot".
 FORMAT = 1
+
+#: Hz; nothing is controlled faster.
+_GREATEST_RATE = 1e6
 
 _NO_NUMBERS = ("string", "image", "video")
 
@@ -59,7 +61,7 @@ def read_info(root: Path) -> dict[str, Any]:
         raise UserError(f"{path}: is not JSON ({error}); copy it again from its source") from error
     try:
         return _checked(info)
-    except (ValueError, UserError) as error:
+    except (ValueError, OverflowError, UserError) as error:
         raise UserError(f"{path}: {error}; copy it again from its source") from error
 
 
@@ -114,6 +116,7 @@ def _check_ours(ours: Any, features: Mapping[str, Any]) -> None:
     _require(isinstance(ours.get("spec"), dict), "'ilrobot.spec' is not a JSON object")
     spec = Spec.from_json(ours["spec"])
     _require(_is_rate(spec.rate), f"'ilrobot.spec.rate' is {spec.rate!r}, not a positive number")
+    _require(spec.action.name == "action", f"'ilrobot.spec' calls the action '{spec.action.name}'")
     for feature in (*spec.observations, spec.action):
         for words in (feature.names, feature.units, feature.low, feature.high):
             _require(
@@ -134,11 +137,11 @@ def _require(fits: bool, otherwise: str) -> None:
 
 
 def _is_count(value: Any) -> bool:
-    return type(value) is int and value >= 0
+    return type(value) is int and 0 <= value < 2**63
 
 
 def _is_rate(value: Any) -> bool:
-    return type(value) in (int, float) and 0 < value < math.inf
+    return type(value) in (int, float) and 0 < value <= _GREATEST_RATE
 
 
 def _is_template(value: Any, places: Mapping[str, Any]) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
+from ilrobot.actors import ControlSummary
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.known_tasks import suggested_tasks
 
@@ -15,6 +17,7 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
     """Counts, rate, features, outcomes and interventions as plain JSON.
 
     ``interventions`` counts takeovers, ``intervention_steps`` the ticks at which a person acted.
+    ``control`` adds up the `ControlSummary` of the episodes that have one (empty: none has).
     ``seconds`` is nominal: frames divided by the rate.
     """
     takeovers = steps = 0
@@ -24,6 +27,7 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
         begins[1:] &= ~acted[:-1]
         begins[dataset.starts[:-1]] = acted[dataset.starts[:-1]]
         takeovers, steps = int(begins.sum()), int(acted.sum())
+    shared = [info.control for info in dataset.infos if info.control is not None]
     return {
         "kind": "dataset",
         "path": str(dataset.path),
@@ -38,9 +42,18 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
         "outcomes": dict(Counter(str(info.outcome) for info in dataset.infos)),
         "interventions": takeovers,
         "intervention_steps": steps,
+        "control": {
+            field.name: sum(getattr(control, field.name) for control in shared)
+            for field in fields(ControlSummary)
+            if shared
+        },
         "operators": sorted({info.operator for info in dataset.infos if info.operator}),
         "features": {
-            name: {"dtype": feature["dtype"], "shape": feature["shape"], "names": feature["names"]}
+            name: {
+                "dtype": feature["dtype"],
+                "shape": feature["shape"],
+                "names": feature.get("names"),
+            }
             for name, feature in dataset.features.items()
         },
         "content_hash": dataset.content_hash,

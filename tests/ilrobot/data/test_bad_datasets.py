@@ -100,6 +100,10 @@ EDITS = {
     "fps 0": ({"fps": 0}, "'fps' is 0"),
     "fps inf": ({"fps": math.inf}, "'fps' is inf"),
     "fps nan": ({"fps": math.nan}, "'fps' is nan"),
+    "fps of 400 digits": ({"fps": 10**400}, "'fps' is 1000"),
+    "spec rate of 400 digits": ({"ilrobot__spec__rate": 10**400}, "too large"),
+    "spec shape inf": ({"ilrobot__spec__action__shape": [math.inf]}, "infinity"),
+    "spec of another name": ({"ilrobot__spec__action__name": "x"}, "calls the action 'x'"),
     "fps true": ({"fps": True}, "'fps' is True"),
     "no fps": ({"fps": None}, "'fps'"),
     "features 3": ({"features": 3}, "'features' is 3"),
@@ -129,6 +133,18 @@ def test_an_edited_info_json(case, path, capsys):
     assert str(path) in said
     with pytest.raises(UserError, match="meta"):
         DatasetRecorder(path, SPEC, resume=True)
+
+
+def test_features_without_names_are_described_without_them(path, capsys):
+    edit(path, features__action__names=None)
+    assert _main(["info", str(path)]) == 0
+    assert "action  float32 [2]" in capsys.readouterr().out
+
+
+def test_an_action_that_is_no_vector(path):
+    edit(path, ilrobot=None, features__action__shape=[1, 2])
+    with pytest.raises(UserError, match=r"its action has shape \[1, 2\]"):
+        Dataset.open(path)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "3", "null", '"text"'])

@@ -12,6 +12,7 @@ from ilrobot.data import episode_table
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo, Judge, Outcome, frame_columns
 from ilrobot.data.episode_table import EpisodeTable
+from ilrobot.data.summary import summarize
 from ilrobot.spec import Feature, Spec
 
 SPEC = Spec((Feature("observation.state", (3,)),), Feature("action", (2,)), 10.0)
@@ -55,7 +56,7 @@ def test_rows_are_sorted_contiguous_and_of_one_schema_over_all_files(tmp_path):
     assert [info.seed for info in Dataset.open(tmp_path).infos] == list(range(10))
 
 
-def test_sealing_writes_no_more_at_the_hundredth_episode_than_at_the_fourth(tmp_path, monkeypatch):
+def test_sealing_writes_no_more_at_the_fortieth_episode_than_at_the_fourth(tmp_path, monkeypatch):
     written = {}
     count = {"bytes": 0, "calls": 0}
 
@@ -72,10 +73,10 @@ def test_sealing_writes_no_more_at_the_hundredth_episode_than_at_the_fourth(tmp_
             return genuine(*arguments, **keywords)
 
         monkeypatch.setattr(os, name, counted)
-    record(tmp_path, 101, between=sealing)
+    record(tmp_path, 41, between=sealing)
     # Both fill a file of the table; numbers in stats.json and info.json grow longer.
-    assert written[99]["bytes"] < 1.05 * written[3]["bytes"]
-    assert written[99]["calls"] == written[3]["calls"]
+    assert written[39]["bytes"] < 1.05 * written[3]["bytes"]
+    assert written[39]["calls"] == written[3]["calls"]
 
 
 def test_a_recording_of_an_older_version_goes_on_with_its_own_columns(tmp_path):
@@ -101,3 +102,10 @@ def test_what_is_read_back_is_what_was_said(tmp_path):
     assert Dataset.open(tmp_path).infos == tuple(
         replace(expected, seed=index, control=control) for index in range(5)
     )
+
+
+def test_info_adds_up_how_control_was_shared(tmp_path):
+    record(tmp_path, 2, ControlSummary(switches=2, expert_steps=0, expert_queries=9))
+    record(tmp_path, 1)
+    said = summarize(Dataset.open(tmp_path))["control"]
+    assert said == {"switches": 4, "expert_steps": 0, "expert_queries": 18}
