@@ -1,0 +1,152 @@
+"""A real process in a real terminal: a pseudo-terminal whose other end is this test."""
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import termios
+import time
+
+import pytest
+
+from ilrobot.errors import UserError
+from teleop.devices.terminal import Terminal
+
+CHILD = """
+import json, sys, time
+from teleop.devices.terminal import Terminal
+keys = Terminal()
+seen, now = [], 0.0
+try:
+    print("ready", flush=True)
+    while "back" not in seen:
+        now += 1.0
+        state = keys.poll(now)
+        seen += state.pressed
+        if state.pressed:
+            print(json.dumps(state.pressed), flush=True)
+        time.sleep(0.005)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+    {ending}
+keys.close()
+"""
+
+
+class Shell:
+    """A process that takes the terminal as a shell's foreground job does."""
+
+    def __init__(self, ending: str = "pass") -> None:
+        self.far, near = pty.openpty()
+        self.near = near
+        self.before = termios.tcgetattr(near)
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", CHILD.replace("{ending}", ending)],
+            stdin=near,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            preexec_fn=_take_terminal,
+        )
+
+    def type(self, characters: bytes) -> None:
+        os.write(self.far, characters)
+
+    def line(self) -> str:
+        assert self.process.stdout is not None
+        assert select.select([self.process.stdout], [], [], 20.0)[0], "it says nothing"
+        return self.process.stdout.readline().strip()
+
+    def end(self) -> int:
+        code = self.process.wait(20.0)
+        self.process.communicate()
+        return code
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self.far)
+        os.close(self.near)
+
+
+def _take_terminal() -> None:
+    import fcntl
+
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+@pytest.fixture
+def shell(request: pytest.FixtureRequest):
+    made = Shell(getattr(request, "param", "pass"))
+    assert made.line() == "ready"
+    yield made
+    made.close()
+
+
+def test_keys_do_the_same_as_in_the_window_and_the_terminal_comes_back(shell: Shell) -> None:
+    pressed = [
+        (b" ", ["a"]),
+        (b"\n", ["start"]),
+        (b"\x1b[3~", ["x"]),
+        (b"P", ["b"]),
+        (b"\x1b[A", None),  # an arrow would steer
+        (b"w", None),
+        ("é".encode(), None),
+        (b"\x1b[15~r", ["lefttrigger"]),
+        (b"\x7f", ["back"]),
+    ]
+    for characters, buttons in pressed:
+        shell.type(characters)
+        if buttons is not None:
+            assert json.loads(shell.line()) == buttons
+    assert shell.end() == 0
+    assert termios.tcgetattr(shell.near) == shell.before
+
+
+@pytest.mark.parametrize("shell", ["pass", "raise RuntimeError('nobody closes it')"], indirect=True)
+def test_ctrl_c_works_on_and_the_terminal_comes_back(shell: Shell) -> None:
+    shell.type(b"\x03")
+    assert shell.line() == "interrupted"
+    shell.end()
+    assert termios.tcgetattr(shell.near) == shell.before
+
+
+def test_a_signal_ends_it_too(shell: Shell) -> None:
+    shell.process.send_signal(signal.SIGINT)
+    assert shell.line() == "interrupted"
+    assert shell.end() == 0
+
+
+def test_without_a_terminal_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open(os.devnull) as nothing:  # noqa: PTH123
+        monkeypatch.setattr(sys, "stdin", nothing)
+        with pytest.raises(UserError, match="terminal"):
+            Terminal()
+
+
+def test_a_key_held_down_is_one_press_that_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    far, near = pty.openpty()
+    with os.fdopen(near) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        monkeypatch.setattr(os, "tcgetpgrp", lambda _: os.getpgrp())
+        keys = Terminal()
+        states = []
+        for tick in range(10):  # the terminal repeats 20 times a second, then the key comes up
+            if tick < 6:
+                os.write(far, b"r")
+                _wait_for_input(near)
+            states.append(keys.poll(0.05 * tick))
+        keys.close()
+    os.close(far)
+    assert [state.pressed for state in states] == [("lefttrigger",)] + [()] * 9
+    assert [len(state.held) for state in states] == [1] * 8 + [0] * 2
+    assert states[8].released == ("lefttrigger",)
+
+
+def _wait_for_input(file: int) -> None:
+    assert select.select([file], [], [], 5.0)[0]
+    time.sleep(0)
