@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -45,6 +45,7 @@ class Decision:
             that the DAgger family learns from.
         event: Something that the person declared at this tick.
         input_time: When the input behind it arrived, in seconds of the loop's clock.
+        rewind: The person wants the last tick undone instead; the action is not executed.
     """
 
     action: Action
@@ -53,6 +54,7 @@ class Decision:
     human_action: Action | None = None
     event: Event | None = None
     input_time: float | None = None
+    rewind: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,17 @@ class Actor(ABC):
 
     def flush(self) -> None:  # noqa: B027
         """Forget planned actions, not observations: control has changed hands."""
+
+    def rewind(self, past: Sequence[Observation]) -> None:  # noqa: B027
+        """The world has gone back: forget what came after, plans included.
+
+        Args:
+            past: The observations that led to where it is now, oldest first and without the
+                present one; long ago ones may be missing.
+        """
+
+    def tell(self, message: str) -> None:  # noqa: B027
+        """Something that a person should know now; actors that are no persons do not listen."""
 
     def control_summary(self) -> ControlSummary | None:
         """How control was shared since the reset (None: it was not shared)."""
