@@ -1,5 +1,6 @@
 """A file is replaced whole or not at all."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -7,7 +8,7 @@ import sys
 
 import pytest
 
-from ilrobot.atomic import PART, replacing, write_json, write_text
+from ilrobot.atomic import PART, replacing, write_json, write_new_bytes, write_text
 from ilrobot.errors import UserError, WorkFailed, explained
 
 _KILLED_WHILE_WRITING = """
@@ -67,3 +68,30 @@ def test_a_path_that_cannot_be_is_the_persons_to_mend(tmp_path):
             write_text(path, "")
     with pytest.raises(WorkFailed, match="free some space"), explained(path, "", ""):
         raise OSError(28, "")
+
+
+@pytest.mark.parametrize("refusal", [None, errno.EPERM, errno.EOPNOTSUPP])
+def test_a_new_file_never_takes_the_place_of_another(tmp_path, monkeypatch, refusal):
+    """With hard links, and on file systems that have none."""
+
+    def no_links(*arguments):
+        raise OSError(refusal, os.strerror(refusal))
+
+    if refusal is not None:
+        monkeypatch.setattr(os, "link", no_links)
+    file = tmp_path / "deep" / "file-000.parquet"
+    write_new_bytes(file, b"first")
+    with pytest.raises(FileExistsError):
+        write_new_bytes(file, b"second")
+    assert file.read_bytes() == b"first"
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_a_new_file_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "link", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_new_bytes(tmp_path / "file", b"content")
+    assert not list(tmp_path.iterdir())
