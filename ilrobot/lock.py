@@ -39,6 +39,10 @@ class WriteLock:
                 pass
             os.close(descriptor)
 
+    def moved(self, root: Path) -> None:
+        """The folder has been renamed: its lock went with it."""
+        self._path = root / LOCK_FILE
+
     def release(self) -> None:
         """Give it back; a second call does nothing."""
         if self._descriptor >= 0:

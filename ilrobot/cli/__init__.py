@@ -19,8 +19,10 @@ from ilrobot.errors import Terminated, UserError, WorkFailed
 #: verb: (class in the module ``ilrobot.cli.<module>``, module, one line of help)
 VERBS = {
     "record": ("Record", "record", "record demonstrations with a gamepad, keyboard or operator"),
+    "teleop": ("Teleop", "teleop", "steer a task from a page, with a pad or keys; record nothing"),
     "import": ("Import", "import_", "turn PushT zarr, robomimic, LeRobot or npz into a dataset"),
     "info": ("Info", "info", "what a dataset, a run or an .onnx file holds"),
+    "edit": ("Edit", "edit", "delete, cut, rename and judge episodes; merge datasets"),
     "train": ("Train", "train", "learn a policy from a dataset"),
     "dagger": ("Dagger", "dagger", "let the policy try, take over when it goes wrong, learn on"),
     "eval": ("Eval", "eval", "measure a policy's success with its confidence interval"),

@@ -39,6 +39,9 @@ class Info:
         return 0
 
     def _look(self) -> dict[str, Any]:
+        from ilrobot.data.edit_swap import settle
+
+        settle(self.path)
         if not self.path.exists():
             raise UserError(f"{self.path}: does not exist; check the path")
         if self.path.is_file():

@@ -43,6 +43,9 @@ class View:
 
     def run(self) -> int:
         """Write the file, print its path, show it."""
+        from ilrobot.data.edit_swap import settle
+
+        settle(self.path)
         if not self.path.exists():
             raise UserError(f"nothing at {self.path}; give the folder of a dataset or of a run")
         if (self.path / "meta" / "info.json").exists():

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ilrobot.data.catalogue import INDEX_COLUMNS
 from ilrobot.data.columns import check_spacing, column_values
+from ilrobot.data.edit_swap import settle
 from ilrobot.data.episode import Episode, EpisodeInfo
 from ilrobot.data.episode_table import episode_info, read_episodes
 from ilrobot.data.foreign import check_videos, derive_spec, image_keys
@@ -72,6 +73,7 @@ class Dataset:
             WorkFailed: The disk is full, so that a crashed recording cannot be mended.
         """
         path = Path(path)
+        settle(path)
         info = read_info(path)
         version = info["codebase_version"]
         if version != CODEBASE_VERSION:

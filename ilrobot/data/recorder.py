@@ -13,6 +13,7 @@ from typing import Any
 from ilrobot.actors import ControlSummary
 from ilrobot.atomic import make_folder
 from ilrobot.data.catalogue import Catalogue
+from ilrobot.data.edit_swap import settle
 from ilrobot.data.episode import Column, EpisodeInfo, Frame, Judge, Outcome, frame_columns
 from ilrobot.data.info import read_ours
 from ilrobot.data.journal import JournalWriter
@@ -49,6 +50,7 @@ class DatasetRecorder:
         self._journal: JournalWriter | None = None
         self._failed = False
         with explained(self.path, "nothing has been recorded yet", "start again"):
+            settle(self.path)
             _check_place(self.path, resume)
             make_folder(self.path)
             lock = WriteLock.take(self.path)
