@@ -54,7 +54,9 @@ class TaskEnv:
     An environment may describe itself by a plain attribute ``feature_metadata``: for each
     observation key (``state`` for a Box) and for ``action`` a dict with ``names``, ``units``,
     ``frame``, and for the action ``semantics`` and ``controller``. It may offer ``get_state()``
-    and ``set_state(vector)``, which makes it possible to replay and to rewind.
+    and ``set_state(vector)``, which makes it possible to replay and to rewind. It may have
+    ``camera_names`` and ``render_camera(name)``; a key ``images.<camera>`` of its observation is
+    ``observation.images.<camera>``.
     """
 
     def __init__(self, env: gym.Env[Any, Any], task: str, options: dict[str, Any]) -> None:
@@ -94,14 +96,23 @@ class TaskEnv:
             success=self._success(info),
         )
 
-    def render(self) -> NDArray[np.uint8]:
+    @property
+    def camera_names(self) -> tuple[str, ...]:
+        """The cameras that `render` can be asked for (empty: the environment names none)."""
+        return tuple(getattr(self.env.unwrapped, "camera_names", ()))
+
+    def render(self, camera: str | None = None) -> NDArray[np.uint8]:
         """One picture, H×W×3 uint8; the environment must be made with ``render_mode=rgb_array``.
+
+        Args:
+            camera: One of `camera_names` (None: the environment's own view).
 
         Raises:
             UserError: It cannot be drawn on this machine.
         """
+        inner: Any = self.env.unwrapped
         try:
-            frame: Any = self.env.render()
+            frame: Any = self.env.render() if camera is None else inner.render_camera(camera)
         except Exception as error:  # a missing GL, display or package: renderers share no base
             raise UserError(
                 f"{self.spec.task} cannot be drawn: {_one_line(error)}; ilrobot doctor tells what "
@@ -224,6 +235,8 @@ def make_env(
         raise UserError(
             f"task '{task}' does not accept its options {options}: {_one_line(error)}"
         ) from error
+    except RuntimeError as error:  # no GL for its cameras, no display for its window
+        raise UserError(f"task '{task}' cannot be made here: {_one_line(error)}") from error
     made = TaskEnv(env, task, options)
     if rate is not None:
         made.spec = made.spec.with_rate(rate)

@@ -12,6 +12,9 @@ from gymnasium import spaces
 from ilrobot.errors import UserError
 from ilrobot.spec import Feature, Semantics, Spec
 
+#: How a key begins that names a camera.
+_IMAGES = "images."
+
 
 def walk(raw: Any, prefix: str = "observation", inner: str = "") -> list[tuple[str, Any]]:
     """The leaves of nested mappings, in order, each under its column name."""
@@ -19,7 +22,9 @@ def walk(raw: Any, prefix: str = "observation", inner: str = "") -> list[tuple[s
         return [(f"{prefix}.{inner or 'state'}", raw)]
     found: list[tuple[str, Any]] = []
     for key, value in raw.items():
-        clean = str(key).replace("/", "_").replace(".", "_")
+        clean = str(key).replace("/", "_")
+        folder = _IMAGES if clean.startswith(_IMAGES) else ""
+        clean = folder + clean.removeprefix(_IMAGES).replace(".", "_")
         found += walk(value, prefix, f"{inner}_{clean}" if inner else clean)
     return found
 

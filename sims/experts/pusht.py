@@ -86,8 +86,10 @@ class PushTExpert:
         self._planned_for = np.full(3, np.inf)
         self._last: tuple[Array, Array, Array] | None = None
 
-    def act(self, observation: Array) -> NDArray[np.float32]:
+    def act(self, observation: Array | dict[str, Array]) -> NDArray[np.float32]:
         """Target of the pusher (2,) in px for the five numbers of the observation."""
+        if isinstance(observation, dict):
+            observation = observation["state"]
         pusher = np.asarray(observation[:2], dtype=np.float64)
         pose = to_centre_of_mass(np.asarray(observation[2:], dtype=np.float64))
         velocity = self._velocity(pusher)

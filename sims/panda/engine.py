@@ -48,8 +48,8 @@ class Engine(Protocol):
     def set_state(self, state: Array) -> None:
         """Return to a vector that ``get_state`` gave."""
 
-    def render(self) -> NDArray[np.uint8]:
-        """The view of the camera ``front``, (240, 320, 3)."""
+    def render(self, camera: str) -> NDArray[np.uint8]:
+        """What the camera of that name in `sims.panda.model.CAMERAS` sees, (240, 320, 3)."""
 
     def show(self) -> None:
         """Bring the window up to date, where there is one."""

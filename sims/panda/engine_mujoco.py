@@ -81,13 +81,13 @@ class MujocoEngine:
         mujoco.mj_setState(self.model, self.data, state, _STATE)
         mujoco.mj_kinematics(self.model, self.data)
 
-    def render(self) -> NDArray[np.uint8]:
-        """The view of the camera ``front``; the first call opens a GL context."""
+    def render(self, camera: str) -> NDArray[np.uint8]:
+        """What the camera sees; the first call opens a GL context."""
         if self._picture is None:
             from sims.panda.picture import Picture
 
             self._picture = Picture(self.model)
-        pixels: NDArray[np.uint8] = self._picture.draw(self.data)
+        pixels: NDArray[np.uint8] = self._picture.draw(self.data, camera)
         return pixels
 
     def show(self) -> None:

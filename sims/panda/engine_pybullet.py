@@ -214,13 +214,17 @@ class PybulletEngine:
             self._place_goal()
         self._look()
 
-    def render(self) -> NDArray[np.uint8]:
-        """The view of the camera ``front`` by the software renderer; needs no GL."""
+    def render(self, camera: str) -> NDArray[np.uint8]:
+        """What the camera sees, by the software renderer; needs no GL."""
         width, height = panda.IMAGE_WIDTH, panda.IMAGE_HEIGHT
-        view = pybullet.computeViewMatrix(panda.CAMERA_EYE, panda.CAMERA_LOOK_AT, (0, 0, 1))
-        projection = pybullet.computeProjectionMatrixFOV(
-            panda.CAMERA_FOV, width / height, 0.05, 5.0
-        )
+        seen = panda.CAMERAS[camera]
+        eye, look_at, up = np.array([seen.eye, seen.look_at, seen.up])
+        if seen.on_hand:
+            eye = self.tcp_position + self.tcp_rotation @ eye
+            look_at = self.tcp_position + self.tcp_rotation @ look_at
+            up = self.tcp_rotation @ up
+        view = pybullet.computeViewMatrix(eye.tolist(), look_at.tolist(), up.tolist())
+        projection = pybullet.computeProjectionMatrixFOV(seen.fov, width / height, 0.02, 5.0)
         image = pybullet.getCameraImage(
             width,
             height,

@@ -74,11 +74,42 @@ WOOD = (0.72, 0.66, 0.58, 1.0)
 RED = (0.85, 0.2, 0.15, 1.0)
 GREEN = (0.2, 0.75, 0.3, 0.6)
 
-CAMERA_EYE = (1.3, 0.7, 0.7)
-CAMERA_LOOK_AT = (0.32, 0.0, 0.22)
-CAMERA_FOV = 45.0
-"""Vertical field of view of the camera ``front``, degrees."""
 IMAGE_WIDTH, IMAGE_HEIGHT = 320, 240
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Where a camera stands and what it sees.
+
+    Attributes:
+        eye: Its position, m; in the TCP's frame if it rides on the hand, else in the base frame.
+        look_at: The point in the middle of its picture, m, in the same frame.
+        up: The direction that is up in its picture, in the same frame.
+        fov: Vertical field of view, degrees.
+        on_hand: Whether it moves with the hand.
+    """
+
+    eye: tuple[float, float, float]
+    look_at: tuple[float, float, float]
+    up: tuple[float, float, float]
+    fov: float
+    on_hand: bool = False
+
+    def axes(self) -> Array:
+        """(3, 3): columns right, up and backward of the picture, as OpenGL and MuJoCo have them."""
+        backward = np.subtract(self.eye, self.look_at)
+        right = np.cross(self.up, backward)
+        columns = (right, np.cross(backward, right), backward)
+        return np.stack([column / np.linalg.norm(column) for column in columns], axis=1)
+
+
+CAMERAS = {
+    "front": Camera((1.3, 0.7, 0.7), (0.32, 0.0, 0.22), (0.0, 0.0, 1.0), 45.0),
+    # On the side of the hand that is away from the arm: it sees both finger tips, what is between
+    # them and what they come down on; forward is up in its picture.
+    "wrist": Camera((0.08, 0.0, -0.08), (0.035, 0.0, 0.03), (1.0, 0.0, 0.0), 75.0, on_hand=True),
+}
+"""By name; the first is the one that a person watches."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,9 @@ from sims.panda.spec import VISUAL_GROUP
 
 
 class Picture:
-    """Draws the camera ``front`` off screen, without shadows and multisampling.
+    """Draws what the cameras see, off screen, without shadows and multisampling.
+
+    All cameras share one GL context, and the model's meshes in it.
 
     `mujoco.Renderer` chooses its GL while mujoco is imported, a window's GL unless ``MUJOCO_GL``
     says otherwise; this chooses when the first picture is asked for: what ``MUJOCO_GL`` names, or
@@ -39,12 +41,12 @@ class Picture:
         self._options.geomgroup[[0, VISUAL_GROUP]] = 1
         self._camera = mujoco.MjvCamera()
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
-        self._camera.fixedcamid = model.camera("front").id
         self._area = mujoco.MjrRect(0, 0, panda.IMAGE_WIDTH, panda.IMAGE_HEIGHT)
 
-    def draw(self, data: mujoco.MjData) -> NDArray[np.uint8]:
-        """The scene as ``data`` has it, (240, 320, 3)."""
+    def draw(self, data: mujoco.MjData, camera: str) -> NDArray[np.uint8]:
+        """The scene as ``data`` has it, seen by the camera of that name, (240, 320, 3)."""
         self._gl.make_current()
+        self._camera.fixedcamid = self._model.camera(camera).id
         # Lights and cameras take their poses here; the steps of the physics leave them out.
         mujoco.mj_camlight(self._model, data)
         mujoco.mjv_updateScene(

@@ -7,6 +7,7 @@ from sims.panda import model as panda
 
 VISUAL_GROUP = 2
 COLLISION_GROUP = 3
+_HIDDEN_GROUP = 4
 
 # By default a contact is a spring of 20 ms whose stiffness scales with the lighter body: a hand
 # pressing on the 100 g cube sinks 10 mm into it. Three integration steps keep that below 1 mm.
@@ -22,7 +23,7 @@ def arm_spec() -> mujoco.MjSpec:
     spec.meshdir = str(folder)
     # A mesh that touches nothing would count as a picture and be dropped.
     spec.compiler.discardvisual = False
-    spec.body(panda.TCP_LINK).add_site(name="tcp")
+    spec.body(panda.TCP_LINK).add_site(name="tcp", group=_HIDDEN_GROUP)
     return spec
 
 
@@ -126,13 +127,11 @@ def _add_surroundings(spec: mujoco.MjSpec, scene: panda.Scene) -> None:
         width=16,
         height=16,
     )
-    backward = np.subtract(panda.CAMERA_EYE, panda.CAMERA_LOOK_AT)
-    right = np.cross((0.0, 0.0, 1.0), backward)
-    up = np.cross(backward, right)
-    axes = np.stack([v / np.linalg.norm(v) for v in (right, up, backward)], axis=1)
-    quaternion = np.empty(4)
-    mujoco.mju_mat2Quat(quaternion, axes.ravel())
-    world.add_camera(name="front", pos=panda.CAMERA_EYE, quat=quaternion, fovy=panda.CAMERA_FOV)
+    for name, camera in panda.CAMERAS.items():
+        quaternion = np.empty(4)
+        mujoco.mju_mat2Quat(quaternion, camera.axes().ravel())
+        body = spec.body(panda.TCP_LINK) if camera.on_hand else world
+        body.add_camera(name=name, pos=camera.eye, quat=quaternion, fovy=camera.fov)
     if scene.cube:
         cube = world.add_body(name="cube", pos=(0.5, 0.0, panda.CUBE_HALF))
         cube.add_freejoint(name="cube")

@@ -2,6 +2,7 @@
 
 import math
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import gymnasium
@@ -10,12 +11,13 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from sims.cameras import chosen_cameras
 from sims.panda import model as panda
 from sims.panda.engine import make_engine
 from sims.panda.ik import ArmKinematics
 from sims.panda.model import Array, Scene
 
-Observation = dict[str, NDArray[np.float32]]
+Observation = dict[str, NDArray[Any]]
 
 TRANSLATION_LIMIT = 0.02
 """Greatest command along one axis, m per tick (0.4 m/s)."""
@@ -36,6 +38,8 @@ START_SPREAD = 0.02
 """Greatest deviation from ``START`` along each axis, m."""
 HOLD_TICKS = 5
 """The episode ends when it was a success for so many ticks in a row (0.25 s)."""
+
+IMAGE_SPACE = spaces.Box(0, 255, (panda.IMAGE_HEIGHT, panda.IMAGE_WIDTH, 3), np.uint8)
 
 _DOWN = np.array([0.0, 1.0, 0.0, 0.0])
 _LEAST_DOWN = math.cos(TILT_LIMIT)
@@ -70,6 +74,8 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
     matrix (the 6-D representation of Zhou et al. 2019, arXiv:1812.07035: it neither wraps nor
     jumps) and the opening of the gripper [0 … 1]; ``environment_state`` is what the task adds.
     No velocities: they help a simulator's expert and hurt those who imitate it.
+    ``images.<camera>`` (240, 320, 3) uint8 is what each camera named in ``cameras`` sees:
+    ``front`` stands beyond the table, ``wrist`` rides on the hand. Pictures are read-only.
 
     Reward: −1 … 0, see `_reward`; 0 on success, so that a return counts the ticks lost.
     Episode: ``terminated`` after 5 successful ticks in a row. ``info``: ``is_success``.
@@ -77,10 +83,12 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
     Args:
         engine: ``mujoco`` or ``pybullet``.
         render_mode: None, ``rgb_array`` (320×240) or ``human`` (a window).
+        cameras: Names of those that are observed, as a sequence or with commas between them.
 
     Raises:
-        ValueError: for another engine or render mode, and for an action of another shape or with
-            a number that is not finite.
+        ValueError: for another engine, render mode or camera, and for an action of another shape or
+            with a number that is not finite.
+        RuntimeError: where pictures are asked for and this machine cannot draw them.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012
@@ -90,12 +98,21 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
     feature_metadata: ClassVar[dict[str, dict[str, Any]]]
     scene: ClassVar[Scene]
 
-    def __init__(self, engine: str = "mujoco", render_mode: str | None = None) -> None:
+    camera_names = tuple(panda.CAMERAS)
+
+    def __init__(
+        self,
+        engine: str = "mujoco",
+        render_mode: str | None = None,
+        cameras: str | Sequence[str] = (),
+    ) -> None:
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ValueError(
                 f"render_mode must be None, 'rgb_array' or 'human', got {render_mode!r}"
             )
         self.render_mode = render_mode
+        self._observed_cameras = chosen_cameras(cameras, self.camera_names)
+        self._pictures: dict[str, NDArray[np.uint8]] = {}
         self.engine = make_engine(engine, self.scene, window=render_mode == "human")
         self._kinematics = ArmKinematics()
         self.action_space = spaces.Box(_ACTION_LOW, _ACTION_HIGH, dtype=np.float32)
@@ -109,6 +126,7 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
             {
                 "state": spaces.Box(state_low.astype(np.float32), state_high.astype(np.float32)),
                 "environment_state": spaces.Box(low.astype(np.float32), high.astype(np.float32)),
+                **{f"images.{name}": IMAGE_SPACE for name in self._observed_cameras},
             }
         )
         # One vector holds what the task remembers, so that saving it is one copy.
@@ -125,6 +143,8 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
         self._achieved = np.empty(4)
         self._turned = np.empty(4)
         self._ahead = np.empty(3)
+        if self._observed_cameras:  # whether it can be drawn at all is told now
+            self.engine.render(self._observed_cameras[0])
 
     # What a task defines ------------------------------------------------------------------
 
@@ -155,6 +175,7 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
     ) -> tuple[Observation, dict[str, Any]]:
         """Draw a start pose, gripper open and pointing down, and what the task places."""
         super().reset(seed=seed)
+        self._pictures.clear()
         self._position[:] = START + self.np_random.uniform(-START_SPREAD, START_SPREAD, 3)
         self._quaternion[:] = _DOWN
         self._goal[:] = 0.0
@@ -174,6 +195,7 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Move for one tick of 50 ms; see the class for ``action``."""
         command = _checked(action)
+        self._pictures.clear()
         self._move_target(command)
         self._joint_goal[:7] = self._kinematics.solve(
             self.joint_targets[:7], self._pose, 1.0 / panda.RATE
@@ -190,8 +212,17 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
         return self._observation(), reward, terminated, False, {"is_success": success}
 
     def render(self) -> NDArray[np.uint8] | None:
-        """The view from the front, (240, 320, 3), in mode ``rgb_array``."""
-        return self.engine.render() if self.render_mode == "rgb_array" else None
+        """What the camera ``front`` sees, (240, 320, 3), in mode ``rgb_array``."""
+        return self.render_camera("front") if self.render_mode == "rgb_array" else None
+
+    def render_camera(self, name: str) -> NDArray[np.uint8]:
+        """What one of ``camera_names`` sees, (240, 320, 3), read-only; drawn once per state."""
+        if name not in self._pictures:
+            (camera,) = chosen_cameras(name, self.camera_names)
+            picture = self.engine.render(camera)
+            picture.flags.writeable = False
+            self._pictures[camera] = picture
+        return self._pictures[name]
 
     def close(self) -> None:
         """Free the simulator."""
@@ -221,6 +252,7 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
             raise ValueError(
                 f"{type(self).__name__} has a state of shape {expected}, got {values.shape}"
             )
+        self._pictures.clear()
         split = len(self._memory)
         self._memory[:] = values[:split]
         self.engine.set_state(values[split:])
@@ -272,7 +304,11 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
         state[:3] = engine.tcp_position
         state[3:9].reshape(2, 3)[:] = engine.tcp_rotation.T[:2]
         state[9] = (engine.fingers[0] + engine.fingers[1]) / (2 * panda.FINGER_STROKE)
-        return {"state": state, "environment_state": self._environment_state()}
+        return {
+            "state": state,
+            "environment_state": self._environment_state(),
+            **{f"images.{name}": self.render_camera(name) for name in self._observed_cameras},
+        }
 
 
 def _checked(action: NDArray[np.float32]) -> Array:

@@ -1,5 +1,6 @@
 """Push-T in MuJoCo: push a T onto its outline with a round pusher, seen from above."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import gymnasium
@@ -8,6 +9,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import ArrayLike, NDArray
 
+from sims.cameras import chosen_cameras
 from sims.canvas import BLUE, GREEN, GREY, RED, SLATE, Canvas
 from sims.pusht.geometry import (
     BOX_CENTRES,
@@ -88,7 +90,7 @@ def _model() -> mujoco.MjModel:
     </mujoco>""")
 
 
-class PushTEnv(gymnasium.Env[Array, NDArray[np.float32]]):
+class PushTEnv(gymnasium.Env[Any, NDArray[np.float32]]):
     """The Push-T benchmark of Florence et al. 2021 and Chi et al. 2023 on another engine.
 
     Observations, actions, rate, controller, start states (seed by seed), reward and success are
@@ -99,6 +101,7 @@ class PushTEnv(gymnasium.Env[Array, NDArray[np.float32]]):
 
     Observation: (5,) float64 = pusher x, y [px], block x, y [px], block angle [rad in [0, 2π)];
     table frame, y down, [0, 512]². The block's position is the middle of its bar's outer edge.
+    With ``cameras`` a dict: these five numbers as ``state`` and the picture as ``images.top``.
     Action: (2,) target x, y of the pusher [px], tracked at 100 Hz by a PD controller.
     Reward: min(coverage / 0.95, 1). ``terminated`` with success at coverage > 0.95.
     ``info``: ``is_success``, ``coverage``, ``pos_agent``, ``vel_agent``, ``block_pose``,
@@ -107,9 +110,10 @@ class PushTEnv(gymnasium.Env[Array, NDArray[np.float32]]):
     Args:
         render_mode: None or ``rgb_array``.
         render_size: side of the square picture, px, 32 to 1024.
+        cameras: ``top`` or nothing; the picture is (render_size, render_size, 3) uint8.
 
     Raises:
-        ValueError: for another render mode or size.
+        ValueError: for another render mode, size or camera.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": RATE}  # noqa: RUF012
@@ -128,16 +132,29 @@ class PushTEnv(gymnasium.Env[Array, NDArray[np.float32]]):
         },
     }
 
-    def __init__(self, render_mode: str | None = None, render_size: int = 192) -> None:
+    camera_names = ("top",)
+
+    def __init__(
+        self,
+        render_mode: str | None = None,
+        render_size: int = 192,
+        cameras: str | Sequence[str] = (),
+    ) -> None:
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"render_mode must be None or 'rgb_array', got {render_mode!r}")
         if not 32 <= render_size <= 1024:
             raise ValueError(f"render_size must be in [32, 1024] px, got {render_size}")
         self.render_mode = render_mode
         self.render_size = render_size
-        self.observation_space = spaces.Box(
+        self._observed_cameras = chosen_cameras(cameras, self.camera_names)
+        state: spaces.Space[Any] = spaces.Box(
             np.zeros(5), np.array([TABLE, TABLE, TABLE, TABLE, 2.0 * np.pi]), dtype=np.float64
         )
+        picture = spaces.Box(0, 255, (render_size, render_size, 3), np.uint8)
+        self.observation_space = state
+        if self._observed_cameras:
+            images = {f"images.{name}": picture for name in self._observed_cameras}
+            self.observation_space = spaces.Dict({"state": state, **images})
         self.action_space = spaces.Box(0.0, TABLE, shape=(2,), dtype=np.float32)
         self._model = _model()
         self._data = mujoco.MjData(self._model)
@@ -145,7 +162,7 @@ class PushTEnv(gymnasium.Env[Array, NDArray[np.float32]]):
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Array, dict[str, Any]]:
+    ) -> tuple[Any, dict[str, Any]]:
         """Start from gym-pusht's distribution, or from ``options["reset_to_state"]``.
 
         ``reset_to_state`` holds the five numbers of an observation (the angle may be any real)
@@ -173,7 +190,7 @@ class PushTEnv(gymnasium.Env[Array, NDArray[np.float32]]):
         self._data.qvel[:] = 0.0
         return self._observation(), self._info(success=False)
 
-    def step(self, action: NDArray[np.float32]) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+    def step(self, action: NDArray[np.float32]) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Track the target for 0.1 s; see the class for units."""
         target = np.asarray(action, dtype=np.float64)
         self._target = target
@@ -194,9 +211,12 @@ class PushTEnv(gymnasium.Env[Array, NDArray[np.float32]]):
         origin = self._data.qpos[2:4] - rotation(angle) @ CENTRE_OF_MASS
         return np.array([origin[0], origin[1], angle])
 
-    def _observation(self) -> Array:
+    def _observation(self) -> Array | dict[str, NDArray[Any]]:
         pose = self._block_pose()
-        return np.array([*self._data.qpos[:2], pose[0], pose[1], pose[2] % (2.0 * np.pi)])
+        state = np.array([*self._data.qpos[:2], pose[0], pose[1], pose[2] % (2.0 * np.pi)])
+        if not self._observed_cameras:
+            return state
+        return {"state": state, **{f"images.{n}": self._draw() for n in self._observed_cameras}}
 
     def _info(self, success: bool | None = None) -> dict[str, Any]:
         pose = self._block_pose()
@@ -228,8 +248,14 @@ class PushTEnv(gymnasium.Env[Array, NDArray[np.float32]]):
 
     def render(self) -> NDArray[np.uint8] | None:
         """The table from above, goal green, (render_size, render_size, 3) uint8."""
-        if self.render_mode is None:
-            return None
+        return None if self.render_mode is None else self._draw()
+
+    def render_camera(self, name: str) -> NDArray[np.uint8]:
+        """What one of ``camera_names`` sees, (render_size, render_size, 3) uint8."""
+        chosen_cameras(name, self.camera_names)
+        return self._draw()
+
+    def _draw(self) -> NDArray[np.uint8]:
         size = self.render_size
         canvas = Canvas(size, size, left=0.0, right=TABLE, bottom=TABLE, top=0.0)
         near, far = WALL_NEAR - 2.0, WALL_FAR + 2.0
