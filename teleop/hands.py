@@ -2,54 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Table
+from pathlib import Path
 from typing import Literal
+
+import pygame
 
 from ilrobot.actors import Actor
 from ilrobot.errors import UserError
 from ilrobot.spec import Spec
 from teleop.actor import TeleopActor
+from teleop.devices.base import Device
 from teleop.devices.gamepad import Gamepad
 from teleop.devices.keyboard import Keyboard
 from teleop.devices.virtual_gamepad import VirtualGamepad
+from teleop.engagement import EngageMode, make_engagement
 from teleop.mapping import make_mapping
 from teleop.operator import Operator
 from teleop.takeover import Patience
 
-DeviceKind = Literal["gamepad", "keyboard", "operator"]
+DeviceKind = Literal["gamepad", "keyboard", "spacemouse", "browser", "operator"]
 
 
 def make_hand(
-    device: DeviceKind,
+    device: DeviceKind | Device,
     spec: Spec,
     *,
     expert: Actor | None = None,
     seed: int = 0,
-    hold_to_engage: bool = False,
+    engage: EngageMode | None = None,
 ) -> TeleopActor:
     """A hand for a task; close it when done.
 
-    Under shared control make it with `hold_to_engage` and connect it so::
+    Under shared control make it with `engage` and connect it so::
 
-        hand = make_hand("operator", env.spec, expert=expert, hold_to_engage=True)
+        hand = make_hand("operator", env.spec, expert=expert, engage="hold")
         gate = HumanGate(lambda: hand.engaged)
         actor = SharedControl(policy, hand, gate, on_decision=hand.watch)
 
     A keyboard, and a pad in a person's hands, need a `teleop.window.Window` that was opened first.
 
     Args:
-        device: ``operator`` is a simulated person on a virtual pad.
+        device: ``operator`` is a simulated person on a virtual pad; a device that is made
+            already, as the one of a page, is taken as it is.
         spec: The task.
         expert: What the simulated person knows (only for ``operator``).
         seed: Who the simulated person is.
-        hold_to_engage: The person acts only while the engage button is held; a simulated person
-            then watches the policy and takes over by its own thresholds.
+        engage: How the person takes control from a policy (None: they demonstrate). A simulated
+            person then watches the policy and takes over by its own thresholds.
 
     Raises:
         UserError: No gamepad is connected, or the device cannot command the task's actions.
     """
     mapping = make_mapping(spec)
+    engagement = None if engage is None else make_engagement(engage)
+    if not isinstance(device, str):
+        return TeleopActor(device, mapping, engagement=engagement)
+    if device == "browser":
+        raise ValueError("the page is made with its device: see teleop.stages.take_place")
     if device == "keyboard":
-        return TeleopActor(Keyboard(), mapping, hold_to_engage=hold_to_engage)
+        return TeleopActor(Keyboard(), mapping, engagement=engagement)
     if device == "gamepad":
         gamepad = Gamepad()
         if not gamepad.connected:
@@ -57,10 +69,29 @@ def make_hand(
             raise UserError(
                 "no gamepad is connected; plug one in, or take --device keyboard or operator"
             )
-        return TeleopActor(gamepad, mapping, hold_to_engage=hold_to_engage)
+        return TeleopActor(gamepad, mapping, engagement=engagement)
     if expert is None:
         raise ValueError("a simulated person needs an expert to know what to do")
     pad = VirtualGamepad()
-    patience = Patience() if hold_to_engage else None
+    patience = None if engage is None else Patience()
     person = Operator(expert, pad, mapping, patience=patience, seed=seed)
-    return TeleopActor(Gamepad(pad.name), mapping, operator=person, hold_to_engage=hold_to_engage)
+    return TeleopActor(Gamepad(pad.name), mapping, operator=person, engagement=engagement)
+
+
+def with_keys(device: Device, keys: Table[str, str] = BUTTON_KEYS) -> Device:
+    """A device that has not a button for everything, and the keys beside it.
+
+    Those of the window where one is open, else of the terminal, else none.
+    """
+    if pygame.display.get_init() and pygame.display.get_surface() is not None:
+        return Together(device, Keyboard(keys))
+    return Together(device, terminal.Terminal(keys)) if terminal.usable() else device
+
+
+def _rebind(mapping: Mapping, path: Path) -> dict[str, str]:
+    """Change what a mapping reads; returns what the keys do then."""
+    file = read_bindings(path)
+    before = mapping.bindings
+    choices = ChoiceMapping.BUTTONS if isinstance(mapping, ChoiceMapping) else ()
+    mapping.bindings = file.change(before, choices)
+    return file.change_keys(before)

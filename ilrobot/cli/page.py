@@ -1,0 +1,48 @@
+"""``--host`` and ``--port`` of the page, and the line that says what to open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+from ilrobot.errors import UserError
+
+_HOST, _PORT = "127.0.0.1", 8765
+
+
+@dataclass(frozen=True)
+class PageAddress:
+    """Where the page of --device browser is served."""
+
+    host: str = _HOST
+    """With --device browser: address to serve the page on; 0.0.0.0 lets a phone in, by a token."""
+
+    port: int = _PORT
+    """With --device browser: port of the page, 0 for any that is free."""
+
+    def check(self, device: str) -> tuple[str, int]:
+        """Host and port.
+
+        Raises:
+            UserError: They are wrong, or there will be no page.
+        """
+        if device != "browser" and (self.host, self.port) != (_HOST, _PORT):
+            raise UserError("--host and --port are for --device browser")
+        if not 0 <= self.port < 2**16:
+            raise UserError(f"--port must be 0 … 65535, not {self.port}")
+        return self.host, self.port
+
+
+#: A field of a verb: ``page: Page = PageAddress()``.
+Page = Annotated[PageAddress, tyro.conf.arg(name="")]
+
+
+def tell_address(url: str) -> None:
+    """On the terminal, once: it may hold the token."""
+    from ilrobot.cli.output import console
+
+    console.print(f"[bold]open[/] {url}", soft_wrap=True)
+    if "token=" in url:
+        console.print("whoever has this address can steer; it travels unencrypted", style="dim")
