@@ -12,12 +12,17 @@ from ilrobot.actors import Actor
 from ilrobot.errors import UserError
 from ilrobot.spec import Spec
 from teleop.actor import TeleopActor
+from teleop.bindings_file import read_bindings
+from teleop.devices import terminal
 from teleop.devices.base import Device
 from teleop.devices.gamepad import Gamepad
 from teleop.devices.keyboard import Keyboard
+from teleop.devices.keys import BUTTON_KEYS
+from teleop.devices.spacemouse import SpaceMouse
+from teleop.devices.together import Together
 from teleop.devices.virtual_gamepad import VirtualGamepad
 from teleop.engagement import EngageMode, make_engagement
-from teleop.mapping import make_mapping
+from teleop.mapping import ChoiceMapping, Mapping, make_mapping
 from teleop.operator import Operator
 from teleop.takeover import Patience
 
@@ -31,6 +36,7 @@ def make_hand(
     expert: Actor | None = None,
     seed: int = 0,
     engage: EngageMode | None = None,
+    bindings: Path | None = None,
 ) -> TeleopActor:
     """A hand for a task; close it when done.
 
@@ -50,18 +56,23 @@ def make_hand(
         seed: Who the simulated person is.
         engage: How the person takes control from a policy (None: they demonstrate). A simulated
             person then watches the policy and takes over by its own thresholds.
+        bindings: A file that changes what buttons, keys and axes do; see `teleop.bindings_file`.
 
     Raises:
-        UserError: No gamepad is connected, or the device cannot command the task's actions.
+        UserError: No such device is connected, it cannot command the task's actions, or the file
+            is wrong.
     """
     mapping = make_mapping(spec)
+    keys = BUTTON_KEYS if bindings is None else _rebind(mapping, bindings)
     engagement = None if engage is None else make_engagement(engage)
     if not isinstance(device, str):
-        return TeleopActor(device, mapping, engagement=engagement)
+        return TeleopActor(with_keys(device, keys), mapping, engagement=engagement)
     if device == "browser":
         raise ValueError("the page is made with its device: see teleop.stages.take_place")
     if device == "keyboard":
-        return TeleopActor(Keyboard(), mapping, engagement=engagement)
+        return TeleopActor(Keyboard(keys), mapping, engagement=engagement)
+    if device == "spacemouse":
+        return TeleopActor(with_keys(SpaceMouse(), keys), mapping, engagement=engagement)
     if device == "gamepad":
         gamepad = Gamepad()
         if not gamepad.connected:

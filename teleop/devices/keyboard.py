@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pygame
@@ -20,7 +21,6 @@ def _code(key: str) -> int:
 
 
 _STICKS = {_code(key): does for key, does in STICK_KEYS.items()}
-_BUTTONS = {_code(key): does for key, does in BUTTON_KEYS.items()}
 _FINE = _code(FINE_KEY)
 
 
@@ -28,10 +28,14 @@ class Keyboard(Device):
     """Keys held in the pygame window, which has to have the focus.
 
     It hears SDL's key events and needs a window to get any; see `teleop.window.Window`.
+
+    Args:
+        keys: Key to button, as in `teleop.devices.keys`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, keys: Mapping[str, str] = BUTTON_KEYS) -> None:
         sdl.start()
+        self._buttons = {_code(key): does for key, does in keys.items()}
         self.name = "keyboard"
         self._down: set[int] = set()
         self._pressed: list[str] = []
@@ -47,7 +51,7 @@ class Keyboard(Device):
             axes[axis] += direction * (FINE if _FINE in self._down else 1.0)
         pressed, self._pressed = tuple(self._pressed), []
         released, self._released = tuple(self._released), []
-        held = frozenset(_BUTTONS[key] for key in self._down & _BUTTONS.keys())
+        held = frozenset(self._buttons[key] for key in self._down & self._buttons.keys())
         return DeviceState(axes=axes, held=held, pressed=pressed, released=released, stamp=now)
 
     def close(self) -> None:
@@ -57,8 +61,8 @@ class Keyboard(Device):
     def _hear(self, event: Any) -> None:
         if event.type == pygame.KEYDOWN and event.key not in self._down:
             self._down.add(event.key)
-            if event.key in _BUTTONS:
-                self._pressed.append(_BUTTONS[event.key])
+            if event.key in self._buttons:
+                self._pressed.append(self._buttons[event.key])
         elif event.type == pygame.KEYUP and event.key in self._down:
             self._let_go(event.key)
         elif event.type == pygame.WINDOWFOCUSLOST:
@@ -68,5 +72,5 @@ class Keyboard(Device):
 
     def _let_go(self, key: int) -> None:
         self._down.discard(key)
-        if key in _BUTTONS:
-            self._released.append(_BUTTONS[key])
+        if key in self._buttons:
+            self._released.append(self._buttons[key])
