@@ -126,13 +126,11 @@ class Dagger:
         return 0
 
     def _check(self) -> None:
-        from ilrobot.learners.config import GREATEST_SEED
+        from ilrobot.cli.seeds import check_seeds
 
         if self.rounds < 1 or self.episodes < 1:
             raise UserError("--rounds and --episodes must be at least 1")
-        greatest = GREATEST_SEED - self.rounds * self.episodes
-        if not 0 <= self.seed <= greatest:
-            raise UserError(f"--seed must be from 0 to {greatest}, not {self.seed}")
+        check_seeds(self.rounds * self.episodes, self.seed)
         if self.gate == "beta" and self.device != "expert":
             raise UserError(
                 "--gate beta asks for a label at every step, which no hand gives while the robot "

@@ -1,6 +1,8 @@
 """DAgger and HG-DAgger end to end: they learn, they label what they should, they survive a kill."""
 
 import json
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ilrobot.actors import Actor, Event
 from ilrobot.cli.dagger import Dagger
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo, Outcome
@@ -19,8 +22,13 @@ from ilrobot.errors import UserError
 from ilrobot.evaluate import evaluate
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import preset
+from ilrobot.learners.interactive.dagger import describe_dagger, run_dagger
+from ilrobot.lock import WriteLock
 from ilrobot.policies.loading import load_policy
 from ilrobot.rollout import rollout
+from ilrobot.run import Run, policy_hash
+from ilrobot.run_description import DaggerDescription, DaggerPlan
+from ilrobot.shared_control import BetaGate, SharedControl
 from sims.experts import make_expert
 
 TASK = "ilrobot/PointPath-v0"
@@ -46,6 +54,18 @@ def cloned(tmp_path_factory) -> tuple[Path, Path]:
     return folder / "data", folder / "bc"
 
 
+@pytest.fixture(scope="module")
+def sketched(cloned, tmp_path_factory) -> tuple[Path, Path]:
+    """The same with a policy of so few steps that its rounds take no time."""
+    return cloned[0], _retrained(cloned, tmp_path_factory.mktemp("sketched") / "bc", steps=30)
+
+
+def _retrained(cloned, folder, **changes) -> Path:
+    config = Run.read(cloned[1]).description.config
+    train(Dataset.open(cloned[0]), config.policy, replace(config.train, **changes), folder)
+    return folder
+
+
 def _verb(cloned: tuple[Path, Path], output: Path, **changes) -> Dagger:
     given = {"gate": "beta", "device": "expert", "rounds": 2, "episodes": 5, **changes}
     return Dagger(task=TASK, dataset=cloned[0], policy=cloned[1], output=output, **given)
@@ -67,8 +87,8 @@ def test_dagger_stays_where_cloning_drifts_off(cloned, tmp_path):
     assert learnt <= 0.5 * clone
 
 
-def test_with_the_beta_gate_every_step_is_labelled_by_the_expert(cloned, tmp_path):
-    _verb(cloned, tmp_path / "run", rounds=1).run()
+def test_with_the_beta_gate_every_step_is_labelled_by_the_expert(sketched, tmp_path):
+    _verb(sketched, tmp_path / "run", rounds=1).run()
     data = Dataset.open(tmp_path / "run" / "dataset")
     added = slice(data.starts[DEMONSTRATIONS], None)
     assert np.isfinite(data.column("control.human_action")[added]).all()
@@ -79,8 +99,8 @@ def test_with_the_beta_gate_every_step_is_labelled_by_the_expert(cloned, tmp_pat
     assert np.array_equal(executed[by_expert], wanted[by_expert])
 
 
-def test_with_the_human_gate_an_episode_keeps_the_attempt_and_its_corrections(cloned, tmp_path):
-    verb = _verb(cloned, tmp_path / "run", gate="human", device="operator", rounds=1)
+def test_with_the_human_gate_an_episode_keeps_the_attempt_and_its_corrections(sketched, tmp_path):
+    verb = _verb(sketched, tmp_path / "run", gate="human", device="operator", rounds=1)
     assert verb.run() == 0
     data = Dataset.open(tmp_path / "run" / "dataset")
     added = slice(data.starts[DEMONSTRATIONS], None)
@@ -96,20 +116,128 @@ def test_with_the_human_gate_an_episode_keeps_the_attempt_and_its_corrections(cl
     assert summary["steps"] == len(human)
 
 
-def test_the_demonstrations_are_not_touched_and_a_second_run_is_refused(cloned, tmp_path):
-    before = Dataset.open(cloned[0]).content_hash
-    _verb(cloned, tmp_path / "run", rounds=1, episodes=1).run()
-    assert Dataset.open(cloned[0]).content_hash == before
+def test_the_demonstrations_are_not_touched_and_a_second_run_is_refused(sketched, tmp_path):
+    before = Dataset.open(sketched[0]).content_hash
+    _verb(sketched, tmp_path / "run", rounds=1, episodes=1).run()
+    assert Dataset.open(sketched[0]).content_hash == before
     with pytest.raises(UserError, match="--resume"):
-        _verb(cloned, tmp_path / "run", rounds=1, episodes=1).run()
-    with pytest.raises(UserError, match="resume it with the same"):
-        _verb(cloned, tmp_path / "run", episodes=2, resume=True).run()
+        _verb(sketched, tmp_path / "run", rounds=1, episodes=1).run()
+
+
+@pytest.fixture(scope="module")
+def learnt(sketched, tmp_path_factory) -> Path:
+    """A run of one round."""
+    output = tmp_path_factory.mktemp("learnt") / "run"
+    assert _verb(sketched, output, rounds=1, episodes=2).run() == 0
+    return output
+
+
+def _snapshot(run):
+    return {path.relative_to(run): path.read_bytes() for path in run.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"episodes": 3}, "begun with episodes 2, not 3"),
+        ({"seed": 5}, "begun with seed 10000, not 5"),
+        ({"gate": "human", "device": "operator"}, "begun with gate beta, not human"),
+        ({"options": ("max_episode_steps=7",)}, 'options {}, not {"max_episode_steps": 7}'),
+        ({"dataset": "{run}/dataset"}, "begun with demonstrations of content hash"),
+        ({"policy": "{run}/round-1"}, "begun with a policy of hash"),
+        ({"policy": "retrained"}, "begun with a policy of steps 30, not 20"),
+    ],
+)
+def test_only_a_run_of_the_same_settings_goes_on(change, said, sketched, learnt, tmp_path):
+    if change.get("policy") == "retrained":
+        change = {"policy": _retrained(sketched, tmp_path / "other", steps=20)}
+    for name in change.keys() & {"dataset", "policy"}:
+        change = {**change, name: Path(str(change[name]).format(run=learnt))}
+    before = _snapshot(learnt)
+    verb = _verb(sketched, learnt, rounds=2, episodes=2, resume=True)
+    with pytest.raises(UserError, match=re.escape(said)) as caught:
+        replace(verb, **change).run()
+    assert "\n" not in str(caught.value)
+    assert _snapshot(learnt) == before
+
+
+def test_a_done_run_stays_as_it_is_and_gets_its_policy_back(sketched, learnt, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(learnt, run)
+    verb = _verb(sketched, run, rounds=1, episodes=2, resume=True)
+    before = _snapshot(run)
+    assert verb.run() == 0
+    assert _snapshot(run) == before
+    (run / "policy.pt").unlink()
+    (run / "round-1" / "policy.pt").unlink()
+    assert verb.run() == 0
+    assert _snapshot(run).keys() == before.keys()
+    assert policy_hash(run) == policy_hash(learnt)
+
+
+def test_every_episode_knows_the_policy_that_shared_control(sketched, tmp_path):
+    _verb(sketched, tmp_path / "run", rounds=2, episodes=1).run()
+    first, second = Dataset.open(tmp_path / "run" / "dataset").infos[DEMONSTRATIONS:]
+    assert first.policy_hash == policy_hash(sketched[1])
+    assert second.policy_hash == policy_hash(tmp_path / "run" / "round-1")
+    described = Run.read_as(tmp_path / "run", DaggerDescription).description
+    assert described.initial.policy_hash == first.policy_hash
+
+
+class _Choosy(Actor):
+    """A person who drives all the time and discards the first attempt at one seed."""
+
+    def __init__(self, expert: Actor, seed: int) -> None:
+        self._expert, self._seed = expert, seed
+        self._discards = False
+
+    def reset(self, seed=None):
+        self._expert.reset(seed)
+        self._discards = seed == self._seed
+        if self._discards:
+            self._seed = -1
+
+    def act(self, observation, now):
+        decision = self._expert.act(observation, now)
+        return replace(decision, event=Event.DISCARD if self._discards else None)
+
+
+def test_a_discarded_attempt_is_kept_but_does_not_count_and_is_made_again(sketched, tmp_path):
+    env = make_env(TASK)
+    env.reset(0)
+    expert = _Choosy(ScriptedActor(make_expert(env.env), env), 10_001)
+    plan = DaggerPlan(rounds=1, episodes=2, seed=10_000)
+    config = Run.read(sketched[1]).description.config
+    told = []
+    (row,) = run_dagger(
+        env=env,
+        description=describe_dagger(env.spec, sketched[0], sketched[1], plan, {}),
+        output=tmp_path / "run",
+        share_control=lambda novice, number: SharedControl(novice, expert, BetaGate(1.0)),
+        fit=lambda data, run: train(data, config.policy, replace(config.train, steps=2), run),
+        info=EpisodeInfo(TASK, env.spec.rate),
+        on_episode=lambda number, kept: told.append((number, kept)),
+    )
+    infos = Dataset.open(tmp_path / "run" / "dataset").infos[DEMONSTRATIONS:]
+    assert [info.seed for info in infos] == [10_000, 10_001, 10_001]
+    assert [info.outcome is Outcome.DISCARDED for info in infos] == [False, True, False]
+    assert row.episodes == 2
+    assert told == [(1, 0), (1, 1), (1, 2)]
+
+
+def test_two_processes_do_not_run_into_one_folder(sketched, learnt):
+    lock = WriteLock.take(learnt)
+    assert lock is not None
+    with lock, pytest.raises(UserError, match="another process is at work there"):
+        _verb(sketched, learnt, rounds=2, episodes=2, resume=True).run()
+    assert not (learnt / "round-2").exists()
 
 
 def test_a_run_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(cloned, tmp_path):
+    few = _retrained(cloned, tmp_path / "bc", steps=300)
     command = [
         *(sys.executable, "-m", "ilrobot", "dagger", "--task", TASK, "--gate", "beta"),
-        *("--device", "expert", "--dataset", str(cloned[0]), "--policy", str(cloned[1])),
+        *("--device", "expert", "--dataset", str(cloned[0]), "--policy", str(few)),
         *("--rounds", "2", "--episodes", "5", "--output", str(tmp_path / "run")),
     ]
     killed = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
@@ -122,7 +250,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(cloned, tm
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     assert subprocess.run([*command, "--resume"], capture_output=True).returncode == 0
-    _verb(cloned, tmp_path / "unbroken").run()
+    _verb((cloned[0], few), tmp_path / "unbroken").run()
 
     data = Dataset.open(tmp_path / "run" / "dataset")
     finished = [i for i in data.infos[DEMONSTRATIONS:] if i.outcome is not Outcome.UNFINISHED]
@@ -143,23 +271,29 @@ def test_a_run_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(cloned, tm
         ({"device": "operator"}, "label at every step"),
         ({"dataset": Path("nowhere")}, "nowhere"),
         ({"policy": Path("nowhere")}, "nowhere"),
+        ({"policy": Path("policy.onnx")}, "is no run: it has no run.json"),
+        ({"seed": -1}, "--seed must be from 0 to"),
+        ({"seed": 2**63}, "--seed must be from 0 to"),
+        ({"episodes": 10**12}, "--episodes must be from 1 to"),
+        ({"output": Path(__file__)}, "is a file"),
+        ({"output": Path(__file__) / "run"}, "cannot be written"),
         ({"task": "ilrobot/PandaReach-v0"}, "observation.state"),
         ({"task": "CartPole-v1"}, "observation.state"),
     ],
 )
-def test_bad_input_is_one_line_and_writes_nothing(cloned, tmp_path, changes, said):
-    verb = replace(_verb(cloned, tmp_path / "run"), **changes)
+def test_bad_input_is_one_line_and_writes_nothing(sketched, tmp_path, changes, said):
+    verb = replace(_verb(sketched, tmp_path / "run"), **changes)
     with pytest.raises(UserError, match=said) as caught:
         verb.run()
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_of_dagger_is_described_and_exported_like_any_other(cloned, tmp_path, capsys):
+def test_a_run_of_dagger_is_described_and_exported_like_any_other(sketched, tmp_path, capsys):
     from ilrobot.cli.export import Export
     from ilrobot.cli.info import Info
 
-    _verb(cloned, tmp_path / "run", rounds=1, episodes=2).run()
+    _verb(sketched, tmp_path / "run", rounds=1, episodes=2).run()
     assert Info(path=tmp_path / "run").run() == 0
     assert "damaged" not in capsys.readouterr().out
     assert Export(policy=tmp_path / "run", output=tmp_path / "policy.onnx").run() == 0

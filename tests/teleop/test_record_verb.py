@@ -78,7 +78,13 @@ def test_resume_with_another_task_is_refused(tmp_path: Path) -> None:
     assert Dataset.open(output).num_episodes == 1
 
 
-def test_ctrl_c_keeps_the_sealed_and_the_open_episode(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "code", "words"),
+    [(signal.SIGINT, 130, "stopped by Ctrl-C"), (signal.SIGTERM, 143, "stopped by SIGTERM")],
+)
+def test_a_stop_keeps_the_sealed_and_the_open_episode(
+    tmp_path: Path, number: int, code: int, words: str
+) -> None:
     output = tmp_path / "long"
     command = [*ILROBOT, "record", "--task", "ilrobot/PandaLift-v0", "--device", "operator"]
     command += ["--episodes", "10000", "--output", str(output)]
@@ -88,10 +94,10 @@ def test_ctrl_c_keeps_the_sealed_and_the_open_episode(tmp_path: Path) -> None:
         deadline = time.monotonic() + 60
         while len(list(output.glob("data/*/*.parquet"))) < 2 and time.monotonic() < deadline:
             time.sleep(0.02)
-        run.send_signal(signal.SIGINT)
+        run.send_signal(number)
         stdout, stderr = run.communicate(timeout=60)
-    assert run.returncode == 130
-    assert "stopped by Ctrl-C" in stderr
+    assert run.returncode == code
+    assert words in stderr
     assert "Traceback" not in stderr
     outcomes = [info.outcome for info in Dataset.open(output).infos]
     assert outcomes.count(Outcome.SUCCESS) >= 2

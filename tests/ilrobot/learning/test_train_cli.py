@@ -1,6 +1,10 @@
 """``ilrobot train`` as a person types it."""
 
 import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,8 +12,12 @@ import pytest
 from ilrobot.cli import main
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.writing import write_episodes
+from ilrobot.learners.config import PRESETS
 from ilrobot.policies.loading import load_policy
+from ilrobot.run import Run
 from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE, recordings
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -75,6 +83,20 @@ def test_discrete_actions_are_classified_by_default(tmp_path):
         (["--policy", "bc", "--history", "0"], "--history must be at least 1, not 0"),
         (["--policy", "bc", "--execute", "2"], "--execute 2 is more than"),
         (["--policy", "bc", "--batch-size", "0"], "--batch-size"),
+        (["--policy", "bc", "--batch-size", "1000000000000"], "--batch-size must be at most"),
+        (["--policy", "bc", "--width", "1000000000"], "--width must be at most"),
+        (["--policy", "bc", "--width", "65536", "--blocks", "1000"], "GB to be trained"),
+        (["--policy", "bc", "--history", "1000000"], "--history must be at most"),
+        (["--policy", "bc", "--horizon", "1000000"], "--horizon must be at most"),
+        (["--policy", "bc", "--seed", "-1"], "--seed must be at least 0"),
+        (["--policy", "bc", "--seed", str(2**63)], "--seed must be at most"),
+        (["--policy", "bc", "--ddim-steps", "5"], "--ddim-steps is for --policy diffusion"),
+        (["--policy", "bc", "--prediction", "sample"], "--prediction is for --policy diffusion"),
+        (["--policy", "bc", "--channels", "8"], "--channels is for --network unet"),
+        (
+            ["--policy", "diffusion", "--network", "unet", "--width", "8"],
+            "--width is for --network mlp, and this is a unet",
+        ),
         (["--policy", "diffusion", "--loss", "mse"], "--loss is for --policy bc"),
         (["--policy", "diffusion", "--ddim-steps", "0"], "--ddim-steps"),
         (["--policy", "diffusion", "--network", "unet", "--horizon", "10"], "multiple of 4"),
@@ -84,10 +106,10 @@ def test_settings_that_cannot_be_are_one_line_and_write_nothing(
     arguments, words, dataset, tmp_path, capsys
 ):
     assert _run("--dataset", dataset, "--output", tmp_path / "run", *arguments) == 2
-    error = capsys.readouterr().err.strip()
+    error = capsys.readouterr().err
     assert words in error
     assert error.startswith("ilrobot: ")
-    assert "\n" not in error
+    assert error.count("\n") == 1
     assert not (tmp_path / "run").exists()
 
 
@@ -116,5 +138,99 @@ def test_a_finished_run_is_kept_and_resume_takes_it_as_it_is(dataset, tmp_path, 
     content = (tmp_path / "run" / "policy.pt").read_bytes()
     assert _run(*command) == 2
     assert "already holds a run; go on with it by --resume" in capsys.readouterr().err
-    assert _run(*command, "--resume") == 0
+    capsys.readouterr()
+    assert _run(*command, "--resume", "--json") == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["loss"] == json.loads(_last_line(tmp_path / "run" / "metrics.jsonl"))["loss"]
     assert (tmp_path / "run" / "policy.pt").read_bytes() == content
+
+
+def _last_line(file):
+    return file.read_text().splitlines()[-1]
+
+
+def test_help_shows_what_each_preset_has(capsys):
+    assert _run("--help") == 0
+    words = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "None" not in words
+    bc, diffusion = PRESETS["bc"], PRESETS["diffusion"]
+    assert f"(default: bc {bc[1].steps}, diffusion {diffusion[1].steps})" in words
+    assert f"(default: bc {bc[0].n_obs}, diffusion {diffusion[0].n_obs})" in words
+    assert f"(default: {bc[1].batch_size})" in words
+    assert f"(default: diffusion {diffusion[0].ddim_steps})" in words
+    assert "(default: bc mse)" in words
+    assert "(default: 64 128 256)" in words
+
+
+def test_a_short_training_still_warms_up_and_validates(dataset, tmp_path):
+    assert (
+        _run(
+            *(
+                "--dataset",
+                dataset,
+                "--policy",
+                "bc",
+                "--steps",
+                "100",
+                "--output",
+                tmp_path / "run",
+            )
+        )
+        == 0
+    )
+    config = Run.read(tmp_path / "run").description.config.train
+    assert (config.steps, config.warmup, config.validate_every) == (100, 10, 10)
+    assert PRESETS["bc"][1].with_steps(50_000) == replace(PRESETS["bc"][1], steps=50_000)
+
+
+def test_what_did_not_move_is_named(tmp_path, capsys):
+    def spoil(columns):
+        columns["action"][:, 1] = 0.5
+
+    dataset = _write(tmp_path / "data", CONTINUOUS, spoil=spoil)
+    assert (
+        _run("--dataset", dataset, "--policy", "bc", "--steps", "1", "--output", tmp_path / "r")
+        == 0
+    )
+    out = capsys.readouterr().out
+    assert "frozen     did not move in the training data: action action[1]" in out
+
+
+@pytest.mark.parametrize("place", ["file", "file/run", "mine"])
+def test_an_output_that_cannot_be_is_one_line(place, dataset, tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("")
+    assert _run("--dataset", dataset, "--policy", "bc", "--output", tmp_path / place) == 2
+    error = capsys.readouterr().err
+    assert place in error
+    assert error.count("\n") == 1
+    assert (tmp_path / "file").read_text() == "mine"
+    assert [file.name for file in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
+
+
+_FULL_DISK = """
+import resource, sys
+from ilrobot.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
+main(sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize("limit", [100, 20_000])
+def test_a_full_disk_is_one_line_and_work_that_failed(limit, dataset, tmp_path):
+    """At 100 bytes nothing fits, at 20,000 the description but no checkpoint."""
+    run = tmp_path / "run"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", _FULL_DISK, str(limit), "train", "--dataset", str(dataset)),
+            *("--policy", "bc", "--steps", "50", "--output", str(run)),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "File too large" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not list(run.glob("*.part"))

@@ -1,0 +1,107 @@
+"""Ctrl-C and SIGTERM end a verb with what there is kept, and say how to go on."""
+
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ilrobot.cli.command import command, resuming
+from ilrobot.cli.dagger import Dagger
+from ilrobot.cli.train import Train
+from ilrobot.data.dataset import Dataset, DatasetRecorder
+from ilrobot.data.episode import UNCOUNTED, EpisodeInfo, Outcome
+from ilrobot.env import ScriptedActor, make_env
+from ilrobot.rollout import rollout
+from ilrobot.run import Run
+from sims.experts import make_expert
+
+TASK = "ilrobot/PointPath-v0"
+ROOT = Path(__file__).parents[2]
+
+SIGNALS = pytest.mark.parametrize(
+    ("number", "code", "words"),
+    [
+        (signal.SIGINT, 130, "ilrobot: stopped by Ctrl-C"),
+        (signal.SIGTERM, 143, "ilrobot: stopped by SIGTERM"),
+    ],
+)
+
+
+@pytest.fixture(scope="module")
+def demonstrations(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("stopping") / "data"
+    env = make_env(TASK)
+    env.reset(0)
+    expert = ScriptedActor(make_expert(env.env), env)
+    with DatasetRecorder(path, env.spec, state_size=env.state_size) as recorder:
+        for seed in range(3):
+            info = EpisodeInfo(TASK, env.spec.rate, seed=seed)
+            rollout(env, expert, seed=seed, recorder=recorder, info=info)
+    return path
+
+
+@contextmanager
+def _running(line: str, ready: Callable[[], bool]) -> Iterator[subprocess.Popen]:
+    """A command, once it is ready to be stopped."""
+    arguments = [sys.executable, "-m", *shlex.split(line)]
+    with subprocess.Popen(arguments, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            deadline = time.monotonic() + 120
+            while not ready():
+                assert process.poll() is None, process.stderr.read()
+                assert time.monotonic() < deadline, "it got nowhere"
+                time.sleep(0.01)
+            yield process
+        finally:
+            process.kill()
+
+
+def _stop(process: subprocess.Popen, number: int) -> tuple[int, list[str]]:
+    process.send_signal(number)
+    _, said = process.communicate(timeout=120)
+    return process.returncode, said.splitlines()
+
+
+@SIGNALS
+def test_train_keeps_a_checkpoint(number, code, words, demonstrations, tmp_path):
+    verb = Train(demonstrations, "bc", tmp_path / "my run", steps=100_000, width=16)
+    metrics = verb.output / "metrics.jsonl"
+    with _running(command(verb), metrics.exists) as process:
+        ended, said = _stop(process, number)
+    assert (ended, said[-1]) == (code, words)
+    assert said[-2].endswith(f"keeps a checkpoint. Go on with: {resuming(verb)}")
+    assert (verb.output / "checkpoint.pt").exists()
+    assert not Run.read(verb.output).done
+
+
+@SIGNALS
+def test_dagger_keeps_every_attempt(number, code, words, demonstrations, tmp_path):
+    first = Train(demonstrations, "bc", tmp_path / "bc", steps=5, width=16)
+    assert first.run() == 0
+    verb = Dagger(
+        TASK,
+        demonstrations,
+        first.output,
+        tmp_path / "run",
+        gate="beta",
+        device="expert",
+        rounds=1,
+        episodes=100_000,
+    )
+    sealed = verb.output / "dataset" / "data" / "chunk-000"
+    with _running(command(verb), lambda: len(list(sealed.glob("*.parquet"))) > 5) as process:
+        ended, said = _stop(process, number)
+    assert (ended, said[-1]) == (code, words)
+    infos = Dataset.open(verb.output / "dataset").infos[3:]
+    assert f"keeps {len(infos)} attempts" in said[-2]
+    assert said[-2].endswith(f"Go on with: {resuming(verb)}")
+    counted = [info for info in infos if info.outcome not in UNCOUNTED]
+    assert [info.seed for info in counted] == list(range(10_000, 10_000 + len(counted)))
+    assert all(info.outcome is Outcome.UNFINISHED for info in infos[len(counted) :])
+    assert len(infos) <= len(counted) + 1
