@@ -47,9 +47,19 @@ def observation_windows(
 
 
 def executed_actions(dataset: Dataset) -> list[NDArray[Any]]:
-    """The actions of each episode that was not discarded, shape (T, *action shape)."""
+    """The actions of each episode that was not discarded, shape (T, *action shape).
+
+    Raises:
+        UserError: All were.
+    """
     actions = dataset.column("action")
     spans = zip(dataset.infos, dataset.starts[:-1], dataset.starts[1:], strict=True)
-    return [
+    executed = [
         actions[start:end] for info, start, end in spans if info.outcome is not Outcome.DISCARDED
     ]
+    if not executed:
+        raise UserError(
+            f"{dataset.path}: every episode was discarded, so no action tells what the robot may "
+            "do; give a --dataset with episodes that were kept"
+        )
+    return executed

@@ -7,7 +7,7 @@ from collections import deque
 
 from ilrobot.actors import Actor, Decision
 from ilrobot.control.clock import RealTimeClock
-from ilrobot.data.episode import EpisodeInfo, Recorder
+from ilrobot.data.episode import UNCOUNTED, EpisodeInfo, Recorder
 from ilrobot.env import Step, TaskEnv
 from ilrobot.rollout import EpisodeResult, rollout
 from teleop.actor import TeleopActor
@@ -62,7 +62,7 @@ class LiveStage:
             info=info,
             on_tick=self._show if recorder is not None else self._show_unrecorded,
         )
-        self._episode += 1
+        self._episode += result.outcome not in UNCOUNTED
         return result
 
     def _wait(self, episode: int, seed: int) -> None:
