@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import subprocess
 import sys
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from ilrobot.learners.config import Preset
 
 Pad = Literal["gamepad", "operator"]
+
+#: A process takes as long to begin as it takes to run so many episodes.
+_EPISODES_PER_WORKER = 20
 
 
 class DemoPath:
@@ -149,7 +153,8 @@ class DemoPath:
         if file.exists():
             console.print(f"[dim]{file} is already there[/]")
             return
-        verb = Eval(method.run, episodes=episodes, seed=seed, workers=self.workers)
+        workers = min(self.workers, math.ceil(episodes / _EPISODES_PER_WORKER))
+        verb = Eval(method.run, episodes=episodes, seed=seed, workers=workers)
         _say(verb)
         write_json(file, verb.measure().to_json())
 
