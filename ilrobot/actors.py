@@ -94,13 +94,22 @@ class Actor(ABC):
     def flush(self) -> None:  # noqa: B027
         """Forget planned actions, not observations: control has changed hands."""
 
-    def rewind(self, past: Sequence[Observation]) -> None:  # noqa: B027
+    def rewind(  # noqa: B027
+        self, past: Sequence[Observation], executed: Action | None
+    ) -> None:
         """The world has gone back: forget what came after, plans included.
 
         Args:
             past: The observations that led to where it is now, oldest first and without the
                 present one; long ago ones may be missing.
+            executed: What was executed at the last of them (None: the episode begins here).
         """
+
+    def cannot_rewind(self) -> None:  # noqa: B027
+        """The world cannot go back; the wish is to be dropped for this episode."""
+
+    def saved(self) -> None:  # noqa: B027
+        """The episode is safe on disk."""
 
     def tell(self, message: str) -> None:  # noqa: B027
         """Something that a person should know now; actors that are no persons do not listen."""

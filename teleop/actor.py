@@ -1,27 +1,39 @@
-"""The person as an actor: device → mapping → action."""
+"""The person as an actor: device → command → clutch → mapping → action."""
 
 from __future__ import annotations
 
-from ilrobot.actors import Actor, Decision, Observation, Source
-from teleop.devices.base import Device
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ilrobot.actors import Action, Actor, Decision, Observation, Source
+from teleop.bindings import REST, Control, TeleopCommand
+from teleop.clutch import Clutch, Ramp
+from teleop.devices.base import Device, Feedback
+from teleop.engagement import Engagement, is_present
 from teleop.mapping import Mapping
 from teleop.operator import Operator
+
+#: How long a person is shown what they were told, s.
+MESSAGE_TIME = 3.0
 
 
 class TeleopActor(Actor):
     """A hand on a device.
 
-    Alone it demonstrates, and every action counts; while the device is unplugged the hand rests,
-    and those ticks are ``paused``: they teach nothing. Under
-    `ilrobot.shared_control.SharedControl` with a `HumanGate` the person holds the engage button to
-    take over; only what they do then is their word, and between whiles the mapping follows what is
-    executed, so that taking over neither jumps nor drops what the gripper holds.
+    Alone it demonstrates, and every action counts. Under
+    `ilrobot.shared_control.SharedControl` with a `HumanGate` the person engages to take over; only
+    what they do then is their word, and between whiles the mapping follows what is executed, so
+    that taking over neither jumps nor drops what the gripper holds.
+
+    While the person has paused, or the device is unplugged or silent, the hand rests and its
+    decisions are ``paused``: the robot holds, and those ticks teach nothing. While they hold the
+    button for it, its decisions ask for a rewind.
 
     Args:
         device: What is polled.
         mapping: Turns its state into actions of the task.
         operator: A simulated person who moves the device before each poll.
-        hold_to_engage: The engage button decides whether the person acts.
+        engagement: When the person has control (None: always, they demonstrate).
     """
 
     def __init__(
@@ -30,15 +42,27 @@ class TeleopActor(Actor):
         mapping: Mapping,
         *,
         operator: Operator | None = None,
-        hold_to_engage: bool = False,
+        engagement: Engagement | None = None,
     ) -> None:
         self.device, self.mapping = device, mapping
-        self._operator = operator
-        self._hold_to_engage = hold_to_engage
-        self.engaged = False
-        """Whether the engage button was held at the last poll."""
+        self.clutch = Clutch(mapping.spec, mapping.twist_step)
+        self._ramp = Ramp(mapping.action_step)
+        self._operator, self._engagement = operator, engagement
         self.connected = True
         """Whether the device was there at the last poll."""
+        self.speed = 1.0
+        """Share of full speed that the person has chosen."""
+        self._begin()
+
+    @property
+    def frame(self) -> str:
+        """The frame that the person steers in (empty: there is but one)."""
+        return self.clutch.frame if len(self.clutch.frames) > 1 else ""
+
+    @property
+    def leash(self) -> float:
+        """Share of the leash between target and robot that is used, 0 … 1."""
+        return max(self.clutch.leash, self.mapping.leash) if self.engaged else 0.0
 
     def reset(self, seed: int | None = None) -> None:
         """Begin an episode; presses from before it do not count."""
@@ -46,23 +70,36 @@ class TeleopActor(Actor):
             self._operator.reset(seed)
         self.device.poll(0.0)
         self.mapping.reset()
-        self.engaged = False
+        self.clutch.reset()
+        self._ramp.reset()
+        if self._engagement is not None:
+            self._engagement.reset()
+        self._begin()
 
     def act(self, observation: Observation, now: float) -> Decision:
         """What the person commands at this tick."""
         if self._operator is not None:
             self._operator.move(observation, now)
-        command = self.mapping.bindings.command(self.device.poll(now))
-        self.engaged, self.connected = command.engaged, command.connected
+        command = self.mapping.bindings.command(self.device.poll(now), self.speed)
+        self._now = now
+        self._read(command)
+        command = self.clutch.command(command, observation)
+        if not self.engaged:
+            self.clutch.release()
+            command = replace(command, twist=REST, toggles=0, buttons=())
         action = self.mapping.action(command, observation)
-        speaks = command.connected and (command.engaged or not self._hold_to_engage)
-        alone = Source.DEMO if command.connected else Source.PAUSED
+        if self.engaged:
+            action = self._ramp.limit(action)
+        self._warn()
+        holds = self.paused or self.rewinding or not self.connected
+        acting = Source.DEMO if self._engagement is None else Source.HUMAN
         return Decision(
             action,
-            Source.HUMAN if self._hold_to_engage else alone,
-            human_action=action if speaks else None,
+            Source.PAUSED if holds else acting,
+            human_action=action if self.engaged else None,
             event=command.event,
             input_time=command.stamp,
+            rewind=self.rewinding and command.event is None,
         )
 
     def close(self) -> None:
@@ -73,7 +110,68 @@ class TeleopActor(Actor):
 
     def watch(self, decision: Decision) -> None:
         """See what shared control executes: its `on_decision`."""
-        if decision.source is Source.POLICY:
+        if decision.source in (Source.POLICY, Source.BLEND):
             self.mapping.follow(decision.action)
+            self._ramp.begin(decision.action)
         if self._operator is not None:
             self._operator.watch(decision)
+
+    def rewind(self, past: Sequence[Observation], executed: Action | None) -> None:
+        """Take hold anew where the world is; the gripper is as it was commanded then."""
+        self.mapping.reset()
+        if executed is not None:
+            self.mapping.follow(executed)
+        self.clutch.release()
+        self._ramp.reset()
+        if self._operator is not None:
+            self._operator.rewind(past, executed)
+
+    def cannot_rewind(self) -> None:
+        """Say so once, and ignore the button."""
+        self._can_rewind = False
+        self.tell("this task cannot go back")
+
+    def saved(self) -> None:
+        """Let the person feel it."""
+        self.device.feedback(Feedback.SAVED)
+
+    def tell(self, message: str) -> None:
+        """Show it for some seconds."""
+        self.message, self._told = message, self._now
+
+    def _begin(self) -> None:
+        self.engaged = False
+        """Whether the person had control at the last poll."""
+        self.paused = False
+        """Whether the person has halted the robot."""
+        self.rewinding = False
+        """Whether the person lets the episode run backwards."""
+        self.message = ""
+        """What the person should know now."""
+        self._can_rewind = True
+        self._leashed = False
+        self._now = self._told = 0.0
+
+    def _read(self, command: TeleopCommand) -> None:
+        """Who has control, by what was just polled."""
+        before = self.engaged
+        self.speed = command.speed
+        self.connected = is_present(command, self._now)
+        if self.connected and command.controls.count(Control.PAUSE) % 2:
+            self.paused = not self.paused
+        back = self.connected and Control.REWIND in command.held_controls
+        self.rewinding = back and self._can_rewind
+        wants = self.connected
+        if self._engagement is not None:
+            wants = self._engagement.update(command, self._now)
+        self.engaged = wants and not (self.paused or self.rewinding)
+        if not 0.0 <= self._now - self._told < MESSAGE_TIME:
+            self.message = ""
+        if self._engagement is not None and self.engaged is not before:
+            self.device.feedback(Feedback.TAKEOVER)
+
+    def _warn(self) -> None:
+        """Let the person feel that the leash has become taut."""
+        before, self._leashed = self._leashed, self.leash >= 1.0
+        if self._leashed and not before:
+            self.device.feedback(Feedback.LEASH)

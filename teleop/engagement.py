@@ -36,7 +36,7 @@ class Engagement(ABC):
             command: What was polled.
             now: Seconds of the loop's clock.
         """
-        present = command.connected and now - command.stamp <= SILENCE
+        present = is_present(command, now)
         self.engaged = present and self._wants(command, now)
         if not present:
             self._lost()
@@ -117,7 +117,13 @@ class MoveToEngage(Engagement):
         self._last = None
 
 
+def is_present(command: TeleopCommand, now: float) -> bool:
+    """Whether the device is there and has been heard of lately."""
+    return command.connected and now - command.stamp <= SILENCE
+
+
 def make_engagement(mode: EngageMode) -> Engagement:
     """The engagement of this name."""
-    kinds = {"hold": HoldToEngage, "toggle": ToggleToEngage, "motion": MoveToEngage}
-    return kinds[mode]()
+    if mode == "hold":
+        return HoldToEngage()
+    return ToggleToEngage() if mode == "toggle" else MoveToEngage()

@@ -33,6 +33,7 @@ from teleop.bindings import (
     Six,
     TeleopCommand,
 )
+from teleop.clutch import REACH, REACH_OF_RANGE, leashed
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,25 @@ class Mapping(ABC):
 
     steers_speed = True
     """The stick sets a speed, so that half of it goes the same way more slowly."""
+    leash = 0.0
+    """Share of its leash that a target kept here used at the last tick, 0 … 1."""
 
     def __init__(self, spec: Spec, bindings: Bindings) -> None:
         self.spec = spec
         self.bindings = bindings
+
+    @property
+    def twist_step(self) -> NDArray[np.float64] | None:
+        """Full step of each of `DIRECTIONS` per tick, m and rad (None: it steers no tool)."""
+        return None
+
+    @property
+    def action_step(self) -> NDArray[np.float64] | None:
+        """Full step of each element of the action per tick, infinite where it may switch.
+
+        None where the elements are no quantities that move by steps.
+        """
+        return None
 
     def steers(self, direction: int) -> bool:
         """Whether a stick moves the action along this one of `DIRECTIONS`."""
@@ -123,6 +139,16 @@ class EndEffectorMapping(Mapping):
         self._closed, self._open = float(low[6]), float(high[6])
         self._opened: bool | None = None
 
+    @property
+    def twist_step(self) -> NDArray[np.float64]:
+        """The limits of the action."""
+        return self._step
+
+    @property
+    def action_step(self) -> NDArray[np.float64]:
+        """The limits of the action; the gripper switches."""
+        return np.append(self._step, np.inf)
+
     def reset(self) -> None:
         """Begin with the gripper as it will be measured."""
         self._opened = None
@@ -162,7 +188,8 @@ class EndEffectorMapping(Mapping):
 class TargetMapping(Mapping):
     """Absolute targets: the stick moves the target, which begins where the robot is measured.
 
-    Full stick crosses the whole range in `CROSSING` seconds.
+    Full stick crosses the whole range in `CROSSING` seconds. Each element of the target stays on
+    its leash to what is measured; see `teleop.clutch`.
     """
 
     CROSSING = 1.5
@@ -171,16 +198,25 @@ class TargetMapping(Mapping):
         super().__init__(spec, bindings)
         self._low, self._high = _limits(spec)
         self._step = (self._high - self._low) / (self.CROSSING * spec.rate)
+        units = spec.action.units or ("",) * self._low.size
+        of_range = REACH_OF_RANGE * (self._high - self._low)
+        self._reach = [REACH.get(unit, own) for unit, own in zip(units, of_range, strict=True)]
         self._target: NDArray[np.float64] | None = None
+
+    @property
+    def action_step(self) -> NDArray[np.float64]:
+        """What full stick moves the target by."""
+        return self._step
 
     def reset(self) -> None:
         """Begin where the robot will be measured."""
         self._target = None
+        self.leash = 0.0
 
     def action(self, command: TeleopCommand, observation: Observation) -> Action:
-        """The target after this tick, within its limits."""
+        """The target after this tick, within its limits and on its leash."""
         moved = self._where(observation) + self._step * command.twist[: self._step.size]
-        self._target = np.clip(moved, self._low, self._high)
+        self._target = np.clip(self._hold(moved, observation), self._low, self._high)
         return self._array(self._target)
 
     def follow(self, executed: Action) -> None:
@@ -192,6 +228,17 @@ class TargetMapping(Mapping):
         ahead = (np.asarray(action, dtype=np.float64) - self._where(observation)) / self._step
         return Intent(_six(ahead / max(1.0, float(np.linalg.norm(ahead)))))
 
+    def _hold(self, target: NDArray[np.float64], observation: Observation) -> NDArray[np.float64]:
+        achieved = measured_target(self.spec, observation)
+        if achieved is None:
+            return target
+        held = [
+            leashed(target[i : i + 1], achieved[i : i + 1], reach)
+            for i, reach in enumerate(self._reach)
+        ]
+        self.leash = max(share for _, share in held)
+        return np.concatenate([place for place, _ in held])
+
     def _where(self, observation: Observation) -> NDArray[np.float64]:
         if self._target is not None:
             return self._target
@@ -201,7 +248,12 @@ class TargetMapping(Mapping):
         return np.clip(measured, self._low, self._high)
 
     def _scale(self) -> dict[str, Any]:
-        return {"low": self._low.tolist(), "high": self._high.tolist(), "step": self._step.tolist()}
+        return {
+            "low": self._low.tolist(),
+            "high": self._high.tolist(),
+            "step": self._step.tolist(),
+            "leash": [float(reach) for reach in self._reach],
+        }
 
 
 class VectorMapping(Mapping):

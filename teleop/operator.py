@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,6 +112,11 @@ class Operator:
         """See what is executed at this tick, and what the policy wanted."""
         if self._glimpses:
             self._glimpses[-1].policy_action = decision.policy_action
+
+    def rewind(self, past: Sequence[Observation], executed: Action | None) -> None:
+        """Forget what was seen after the moment that the world has gone back to."""
+        self._glimpses.clear()
+        self._expert.rewind(past, executed)
 
     def close(self) -> None:
         """Put the pad away."""

@@ -55,6 +55,9 @@ class Dagger:
     device: Literal["operator", "gamepad", "expert"] = "operator"
     """A simulated person on a virtual pad, your own pad, or the scripted expert itself."""
 
+    engage: Literal["hold", "toggle", "motion"] = "hold"
+    """How you take over: while you hold the right bumper, from press to press, or by moving."""
+
     rounds: int = 3
     """Rounds of trying and learning."""
 
@@ -141,6 +144,11 @@ class Dagger:
                 "--gate human needs a hand on the bumper; take --device operator or gamepad, or "
                 "--gate beta"
             )
+        if self.engage != "hold" and self.device in ("operator", "expert"):
+            raise UserError(
+                f"--engage {self.engage} is for a hand of your own; --device {self.device} takes "
+                "--engage hold"
+            )
 
     def _setting(self) -> dict[str, Any]:
         from ilrobot.cli.options import parse_options
@@ -199,7 +207,7 @@ class Dagger:
             env.spec,
             expert=None if live else scripted_expert(env),
             seed=self.seed,
-            hold_to_engage=True,
+            engage=self.engage,
         )
         stack.callback(hand.close)
 

@@ -17,8 +17,11 @@ def _twist(size: float) -> Six:
 
 
 def _command(sign: str, now: float) -> TeleopCommand:
-    """``.`` rests, ``E`` is pressed, ``e`` is held on, ``M`` moves, ``m`` a little, ``x`` unplugged,
-    ``s`` has been silent for 0.2 s with everything held, ``g`` toggles the gripper."""
+    """Of a sign in a trace.
+
+    ``.`` rests, ``E`` is pressed, ``e`` is held on, ``M`` moves, ``m`` moves a little, ``g`` toggles
+    the gripper, ``x`` is unplugged, ``s`` has been silent for 0.2 s with everything held.
+    """
     if sign == "s":
         return TeleopCommand(twist=_twist(1.0), engaged=True, stamp=now - 0.2)
     return TeleopCommand(

@@ -139,6 +139,12 @@ def test_targets_begin_where_the_robot_is_and_stay_on_the_table() -> None:
     right = TeleopCommand(twist=(1.0, 0, 0, 0, 0, 0))
     for _ in range(100):
         target = mapping.action(right, observation)
+    # The robot does not follow: so far does the leash let its target go.
+    assert target == pytest.approx([start[0] + 512.0 / 6.0, start[1]])
+    assert mapping.leash == 1.0
+    at_the_rim = {"observation.state": np.array([500.0, *observation["observation.state"][1:]])}
+    for _ in range(3):
+        target = mapping.action(right, at_the_rim)
     assert target == pytest.approx([512.0, start[1]])
     mapping.follow(target)
     assert mapping.action(TeleopCommand(), observation) == pytest.approx(start)

@@ -16,6 +16,7 @@ from teleop.bindings import END_EFFECTOR, Control
 from teleop.devices.base import STICK_AXES
 from teleop.devices.gamepad import Gamepad
 from teleop.devices.virtual_gamepad import VirtualGamepad
+from teleop.engagement import HoldToEngage
 from teleop.hands import make_hand
 from teleop.mapping import make_mapping
 from teleop.motor_noise import Tremor, Wander
@@ -181,7 +182,7 @@ class Faulty(Actor):
 
 
 def _share(lift: TaskEnv, fault: str, seed: int) -> tuple[EpisodeResult, dict[str, np.ndarray]]:
-    hand = make_hand("operator", lift.spec, expert=_expert(lift), hold_to_engage=True, seed=3)
+    hand = make_hand("operator", lift.spec, expert=_expert(lift), engage="hold", seed=3)
     novice = Faulty(_expert(lift), fault)
     gate = HumanGate(lambda: hand.engaged)
     actor = SharedControl(novice, hand, gate, on_decision=hand.watch)
@@ -219,7 +220,7 @@ def test_taking_over_does_not_drop_the_cube(lift: TaskEnv) -> None:
                 action[2] = -0.02
             return Decision(action, Source.POLICY, policy_action=action)
 
-    hand = make_hand("operator", lift.spec, expert=_expert(lift), hold_to_engage=True, seed=3)
+    hand = make_hand("operator", lift.spec, expert=_expert(lift), engage="hold", seed=3)
     gate = HumanGate(lambda: hand.engaged)
     actor = SharedControl(Sinks(_expert(lift), "none"), hand, gate, on_decision=hand.watch)
     recorder = MemoryRecorder(lift.spec)
@@ -233,7 +234,7 @@ def test_taking_over_does_not_drop_the_cube(lift: TaskEnv) -> None:
 
 def test_unplugged_hand_lets_go_and_the_policy_goes_on(lift: TaskEnv) -> None:
     pad = VirtualGamepad()
-    hand = TeleopActor(Gamepad(pad.name), make_mapping(lift.spec), hold_to_engage=True)
+    hand = TeleopActor(Gamepad(pad.name), make_mapping(lift.spec), engagement=HoldToEngage())
     gate = HumanGate(lambda: hand.engaged)
     actor = SharedControl(Faulty(_expert(lift), "none"), hand, gate, on_decision=hand.watch)
     observation = lift.reset(0)
