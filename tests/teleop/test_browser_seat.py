@@ -1,0 +1,119 @@
+"""One steers, others watch; who is silent steers no more."""
+
+from typing import Any
+
+import pytest
+
+from teleop.browser.device import BrowserDevice
+from teleop.browser.messages import Input
+from teleop.browser.seat import ABANDONED, MAX_WAITING, SILENCE, Seat, Standing
+from teleop.devices.base import Feedback
+
+ANNE, BOB = object(), object()
+
+
+class Time:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def seat(time: Time) -> Seat:
+    made = Seat(time)
+    assert made.take(ANNE)
+    return made
+
+
+def push(seat: Seat, clock: Time, page: object = ANNE, **fields: Any) -> None:
+    seat.put(page, Input(**{"sequence": 1, "time": clock.now, "axes": {"lefty": -1.0}, **fields}))
+
+
+def test_the_newest_counts_and_no_press_is_lost(seat: Seat, time: Time) -> None:
+    push(seat, time, sequence=1, pressed=("a",), held=frozenset({"a"}))
+    push(seat, time, sequence=2, released=("a",), axes={"lefty": -0.5})
+    push(seat, time, sequence=3, pressed=("start",), axes={"lefty": 0.25})
+    state = BrowserDevice(seat).poll(7.0)
+    assert state.axes == {"lefty": 0.25}
+    assert (state.pressed, state.released) == (("a", "start"), ("a",))
+    assert (state.held, state.stamp, state.connected) == (frozenset(), 7.0, True)
+    assert seat.sequence == 3
+    assert seat.poll(8.0).pressed == ()
+
+
+def test_silence_disconnects_and_drops_what_was_pressed(seat: Seat, time: Time) -> None:
+    push(seat, time)
+    time.now += SILENCE - 0.01
+    assert seat.poll(0.0).connected
+    push(seat, time, pressed=("a",), held=frozenset({"rightshoulder"}))
+    time.now += SILENCE + 0.01
+    state = seat.poll(0.0)
+    assert (state.connected, state.axes, state.held, state.pressed) == (False, {}, frozenset(), ())
+    assert seat.trouble == "the page is silent"
+    push(seat, time)
+    assert seat.poll(0.0).pressed == ()
+    assert seat.poll(0.0).connected
+    assert seat.trouble == ""
+
+
+def test_a_burst_of_old_messages_does_not_move_the_robot(seat: Seat, time: Time) -> None:
+    push(seat, time)
+    began = time.now
+    time.now += 5.0
+    for late in range(60):
+        push(seat, time, time=began + 0.016 * late, pressed=("a",))
+    assert not seat.poll(0.0).connected
+
+
+def test_a_hidden_page_rests_at_once(seat: Seat, time: Time) -> None:
+    push(seat, time, present=False, pressed=("a",))
+    state = seat.poll(0.0)
+    assert (state.connected, state.axes, state.pressed) == (False, {}, ())
+    assert "hidden" in seat.trouble
+
+
+def test_one_steers_and_others_watch(seat: Seat, time: Time) -> None:
+    assert not seat.take(BOB)
+    push(seat, time, BOB)
+    assert not seat.poll(0.0).connected
+    push(seat, time)
+    assert seat.poll(0.0).connected
+    assert seat.standing(ANNE) == (True, Standing.TAKEN)
+    assert seat.standing(BOB) == (False, Standing.TAKEN)
+
+
+def test_a_seat_can_be_taken_when_it_is_free_or_abandoned(seat: Seat, time: Time) -> None:
+    push(seat, time, pressed=("a",))
+    seat.leave(BOB, "not his")
+    assert seat.standing(ANNE) == (True, Standing.TAKEN)
+    seat.leave(ANNE, "the page was closed")
+    assert seat.trouble == "the page was closed"
+    assert seat.standing(BOB) == (False, Standing.FREE)
+    assert seat.take(BOB)
+    assert seat.poll(0.0).pressed == ()
+
+    time.now += ABANDONED + 0.01
+    assert seat.standing(ANNE) == (False, Standing.ABANDONED)
+    assert seat.take(ANNE)
+    push(seat, time, BOB)
+    assert not seat.poll(0.0).connected
+
+
+def test_presses_that_nobody_polls_do_not_pile_up(seat: Seat, time: Time) -> None:
+    for _ in range(1000):
+        push(seat, time, pressed=("b", "a"))
+    assert len(seat.poll(0.0).pressed) == MAX_WAITING
+
+
+def test_feedback_is_counted(seat: Seat) -> None:
+    device = BrowserDevice(seat)
+    device.feedback(Feedback.LEASH)
+    device.feedback(Feedback.LEASH)
+    device.feedback(Feedback.SAVED)
+    assert seat.feedback_counts == {"leash": 2, "takeover": 0, "saved": 1}
