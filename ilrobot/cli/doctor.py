@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
     from ilrobot.cli.diagnosis.finding import Finding
@@ -16,13 +19,30 @@ class Doctor:
     Looks at Python and its packages (versions that are known to be broken), GL, gamepads, display,
     GPU, real-time scheduling, memory and disk. Exits with 1 only if something is broken; what is
     merely missing is optional.
+
+    With --device it shows live what arrives from a device and what each button does, until Ctrl-C.
+
+    Example: ilrobot doctor --device gamepad
     """
+
+    device: Literal["gamepad", "keyboard", "spacemouse"] | None = None
+    """Show what arrives from this device instead."""
+
+    bindings: Path | None = None
+    """With --device: a TOML file that changes what buttons, keys and axes do."""
+
+    seconds: float | None = None
+    """With --device: stop after so long."""
 
     json: bool = False
     """Print one JSON object as the last line."""
 
     def run(self) -> int:
         """Look and print."""
+        if self.device is not None:
+            return self._listen(self.device)
+        if self.bindings is not None or self.seconds is not None:
+            raise UserError("--bindings and --seconds are for: ilrobot doctor --device gamepad")
         from ilrobot.cli.diagnosis.finding import State
         from ilrobot.cli.output import console, print_json
 
@@ -35,12 +55,25 @@ class Doctor:
             print_json({"ok": not broken, "findings": rows})
         return 1 if broken else 0
 
+    def _listen(self, device: Literal["gamepad", "keyboard", "spacemouse"]) -> int:
+        from ilrobot.cli.diagnosis import arriving
+        from ilrobot.cli.output import print_json
+        from ilrobot.control.clock import RealTimeClock
+
+        if self.seconds is not None and not self.seconds > 0:
+            raise UserError(f"--seconds must be more than 0, not {self.seconds:g}")
+        bindings, keys = arriving.rebound(self.bindings)
+        with arriving.opened(device, keys) as found:
+            heard = arriving.watch(found, bindings, RealTimeClock(arriving.RATE), self.seconds)
+        if self.json:
+            print_json(arriving.as_json(heard, found))
+        return 0
+
 
 def examine() -> list[Finding]:
     """All findings, in the order in which they are printed."""
     import os
     from concurrent.futures import ThreadPoolExecutor
-    from pathlib import Path
 
     from ilrobot.cli.diagnosis import devices, machine, packages
 

@@ -39,13 +39,15 @@ keys.close()
 class Shell:
     """A process that takes the terminal as a shell's foreground job does."""
 
-    def __init__(self, ending: str = "pass") -> None:
+    def __init__(self, *arguments: str) -> None:
         self.far, near = pty.openpty()
         self.near = near
         self.before = termios.tcgetattr(near)
+        nowhere = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", CHILD.replace("{ending}", ending)],
+            [sys.executable, *arguments],
             stdin=near,
+            env=nowhere,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -81,7 +83,7 @@ def _take_terminal() -> None:
 
 @pytest.fixture
 def shell(request: pytest.FixtureRequest):
-    made = Shell(getattr(request, "param", "pass"))
+    made = Shell("-c", CHILD.replace("{ending}", getattr(request, "param", "pass")))
     assert made.line() == "ready"
     yield made
     made.close()
@@ -119,6 +121,22 @@ def test_a_signal_ends_it_too(shell: Shell) -> None:
     shell.process.send_signal(signal.SIGINT)
     assert shell.line() == "interrupted"
     assert shell.end() == 0
+
+
+def test_doctor_listens_to_the_terminal_where_there_is_no_display() -> None:
+    shell = Shell("-m", "ilrobot", "doctor", "--device", "keyboard", "--json")
+    until = time.monotonic() + 30.0
+    while termios.tcgetattr(shell.near)[3] & termios.ICANON:
+        assert time.monotonic() < until, "it never took the terminal"
+        time.sleep(0.01)
+    shell.type(b"p")
+    assert shell.line().endswith("b: pause")
+    shell.type(b"\x03")
+    out, error = shell.process.communicate(timeout=20.0)
+    assert (shell.process.returncode, error) == (0, "")
+    assert json.loads(out.splitlines()[-1])["pressed"] == {"b": 1}
+    assert termios.tcgetattr(shell.near) == shell.before
+    shell.close()
 
 
 def test_without_a_terminal_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
