@@ -52,6 +52,8 @@ class TeleopActor(Actor):
         """Whether the device was there at the last poll."""
         self.speed = 1.0
         """Share of full speed that the person has chosen."""
+        self.camera_turns = 0
+        """How often the person asked for the next camera."""
         self._begin()
 
     @property
@@ -156,6 +158,7 @@ class TeleopActor(Actor):
         """Who has control, by what was just polled."""
         before = self.engaged
         self.speed = command.speed
+        self.camera_turns += command.controls.count(Control.NEXT_CAMERA)
         self.connected = is_present(command, self._now)
         if self.connected and command.controls.count(Control.PAUSE) % 2:
             self.paused = not self.paused

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections import deque
 
-from ilrobot.actors import Actor, Decision
+from ilrobot.actors import Actor, Decision, Observation
 from ilrobot.control.clock import RealTimeClock
 from ilrobot.data.episode import UNCOUNTED, EpisodeInfo, Recorder
 from ilrobot.env import Step, TaskEnv
 from ilrobot.rollout import EpisodeResult, rollout
 from teleop.actor import TeleopActor
+from teleop.bindings import Control
 from teleop.devices import keys
 from teleop.display import Display, Pictures
 from teleop.hud import HudState
@@ -34,13 +35,14 @@ class LiveStage:
     def __init__(self, display: Display, env: TaskEnv, hand: TeleopActor, wanted: int) -> None:
         self._display, self._env, self._hand, self._wanted = display, env, hand, wanted
         self._episode = 1
+        self._cameras, self._turns = _Cameras(env), hand.camera_turns
         self._clock = _CountingClock(env.spec.rate)
         self._ticks: deque[float] = deque(maxlen=int(2 * env.spec.rate) + 2)
         self._help = keys.HELP if hand.device.name == "keyboard" else _HELP
 
     def stage(self) -> Stage:
         """To be passed to `teleop.session.record`."""
-        return Stage(self._clock, self._wait, self._show)
+        return Stage(self._clock, self._wait, self._show, self._after)
 
     def run_episode(
         self,
@@ -68,50 +70,98 @@ class LiveStage:
     def _wait(self, episode: int, seed: int) -> None:
         """Show where the episode will begin until the person is ready."""
         self._episode = episode
-        self._env.reset(seed)
-        pictures = self._pictures()
-        device = self._hand.device
+        observation = self._env.reset(seed)
+        device, bindings = self._hand.device, self._hand.mapping.bindings
         # What was pressed while nobody asked does not begin an episode.
         device.poll(time.perf_counter())
+        pictures = self._cameras.pictures(observation)
         while True:
             state = device.poll(time.perf_counter())
+            turns = bindings.command(state).controls.count(Control.NEXT_CAMERA)
+            if turns:
+                self._cameras.turn(turns)
+                pictures = self._cameras.pictures(observation)
             self._display.show(pictures, self._state(None, state.connected))
             if READY & set(state.pressed):
                 break
             time.sleep(0.02)
         self._ticks.clear()
         self._clock.missed = 0
+        self._turns = self._hand.camera_turns
 
     def _show(self, decision: Decision, step: Step) -> None:
-        self._display.show(self._pictures(), self._running(decision, recording=True))
+        self._tick(decision, step, recording=True)
 
     def _show_unrecorded(self, decision: Decision, step: Step) -> None:
-        self._display.show(self._pictures(), self._running(decision, recording=False))
+        self._tick(decision, step, recording=False)
 
-    def _pictures(self) -> Pictures:
-        return {"": self._env.render()}
-
-    def _running(self, decision: Decision, *, recording: bool) -> HudState:
+    def _tick(self, decision: Decision, step: Step, *, recording: bool) -> None:
         self._ticks.append(time.perf_counter())
-        return self._state(decision, self._hand.connected, recording=recording)
+        self._cameras.turn(self._hand.camera_turns - self._turns)
+        self._turns = self._hand.camera_turns
+        self._display.show(
+            self._cameras.pictures(step.observation),
+            self._state(decision, self._hand.connected, recording=recording),
+        )
+
+    def _after(self, result: EpisodeResult) -> None:
+        if result.outcome not in UNCOUNTED:
+            self._hand.saved()
 
     def _state(
         self, decision: Decision | None, connected: bool, *, recording: bool = False
     ) -> HudState:
         span = self._ticks[-1] - self._ticks[0] if len(self._ticks) > 1 else 0.0
+        hand = self._hand
         return HudState(
             task=self._env.spec.task,
             episode=self._episode,
             episodes=self._wanted,
             source=None if decision is None else decision.source,
             recording=recording,
-            engaged=self._hand.engaged,
+            engaged=hand.engaged,
+            paused=hand.paused,
+            rewinding=hand.rewinding,
+            frame=hand.frame,
+            speed=hand.speed,
+            leash=hand.leash,
             rate=(len(self._ticks) - 1) / span if span > 0 else 0.0,
             missed=self._clock.missed,
+            cameras=self._env.camera_names,
+            camera=self._cameras.large,
             connected=connected,
-            device=self._hand.device.name,
+            device=hand.device.name,
+            message=hand.message,
             help=self._help,
         )
+
+
+class _Cameras:
+    """The task's cameras, one of them large."""
+
+    def __init__(self, env: TaskEnv) -> None:
+        self._env, self._names = env, env.camera_names
+
+    @property
+    def large(self) -> str:
+        """The one that is shown large (empty: there is but one view)."""
+        return self._names[0] if self._names else ""
+
+    def turn(self, times: int) -> None:
+        """Show the next one large."""
+        if self._names:
+            first = times % len(self._names)
+            self._names = self._names[first:] + self._names[:first]
+
+    def pictures(self, observation: Observation) -> Pictures:
+        """Each camera's, the large one first; those that the task observes are drawn already."""
+        if not self._names:
+            return {"": self._env.render()}
+        observed = {name: observation.get(f"observation.images.{name}") for name in self._names}
+        return {
+            name: self._env.render(name) if picture is None else picture
+            for name, picture in observed.items()
+        }
 
 
 class _CountingClock(RealTimeClock):
