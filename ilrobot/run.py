@@ -178,9 +178,11 @@ def _read(path: Path) -> Description:
             raise ValueError(f"'kind' is none of {', '.join(KINDS)}")
         return parse_fields(KINDS[kind], content)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise UserError(
-            f"{path} is no run: it has no {RUN_FILE}; give the folder of a run"
-        ) from error
+        if path.suffix == ".onnx":
+            found = f"{path} is an exported policy; give the folder of the run it came from"
+        else:
+            found = f"{path} is no run: it has no {RUN_FILE}; give the folder of a run"
+        raise UserError(found) from error
     except (OSError, ValueError, UserError) as error:
         raise UserError(
             f"{file} is damaged or of another version: {error}; copy the run again, or make it anew"

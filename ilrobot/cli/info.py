@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -107,11 +108,26 @@ def _print_table(found: dict[str, Any]) -> None:
     Console(highlight=False).print(table)
 
 
+def _flat(value: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for key, inner in value.items():
+        if isinstance(inner, dict):
+            yield from _flat(inner, f"{above}{key}.")
+        elif inner not in ("", [], None):
+            yield f"{above}{key}", inner
+
+
 def _words(key: str, value: Any) -> str:
     if key == "features":
         return "\n".join(f"{name}  {f['dtype']} {f['shape']}" for name, f in value.items())
+    if key == "rounds":
+        return "\n".join(
+            f"{row['round']}: {row['autonomous']} of {row['episodes']} without help, "
+            f"{row['interventions']} interventions, {row['human_steps']} of {row['steps']} steps "
+            "by the expert"
+            for row in value
+        )
     if isinstance(value, dict):
-        return "\n".join(f"{name}: {_words('', inner)}" for name, inner in value.items())
+        return "\n".join(f"{name}: {_words('', inner)}" for name, inner in _flat(value))
     if isinstance(value, list):
         return ", ".join(str(item) for item in value)
     return f"{value:.6g}" if isinstance(value, float) else str(value)

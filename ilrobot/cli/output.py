@@ -22,10 +22,11 @@ console = Console(stderr=True, highlight=False)
 
 
 class _Bars(Progress):
-    """Bars that leave the terminal to the line that says what went wrong."""
+    """Bars that leave the terminal to the line that says what went wrong, or had nothing to do."""
 
     def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
-        if kind is not None and issubclass(kind, Exception):
+        idle = not any(task.completed for task in self.tasks)
+        if idle or (kind is not None and issubclass(kind, Exception)):
             self.live.transient = True
             self.live.stop()
         else:

@@ -14,7 +14,7 @@ from ilrobot.cli import _main
 from ilrobot.errors import UserError
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.run import Run, read_metrics
-from ilrobot.run_description import Description
+from ilrobot.run_description import Description, RoundSummary
 from ilrobot.typed_json import dump, parse_fields
 from tests.ilrobot.described_runs import DATA, dagger_description, train_description
 
@@ -113,6 +113,19 @@ def test_every_verb_says_in_one_line_that_a_description_is_damaged(
     assert "run.json is damaged" in error
     assert len(error.splitlines()) == 1
     assert [file.name for file in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_info_says_of_a_run_what_it_came_to(tmp_path, capsys):
+    rounds = (RoundSummary(1, 2, 2, 1, 3, 15, 20),)
+    with Run.claim(tmp_path / "run", dagger_description(rounds=rounds), resume=False):
+        pass
+    assert _main(["info", str(tmp_path / "run")]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "1: 1 of 2 without help, 3 interventions, 15 of 20 steps by the expert" in out
+    assert "policy.horizon: 16" in out
+    assert "None" not in out
+    assert _main(["info", str(tmp_path / "run"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rounds"][0]["human_steps"] == 15
 
 
 def test_what_is_not_the_same_run_is_refused_and_untouched(tmp_path):

@@ -140,7 +140,9 @@ def test_a_finished_run_is_kept_and_resume_takes_it_as_it_is(dataset, tmp_path, 
     assert "already holds a run; go on with it by --resume" in capsys.readouterr().err
     capsys.readouterr()
     assert _run(*command, "--resume", "--json") == 0
-    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    out, err = capsys.readouterr()
+    assert err == ""
+    result = json.loads(out.splitlines()[-1])
     assert result["loss"] == json.loads(_last_line(tmp_path / "run" / "metrics.jsonl"))["loss"]
     assert (tmp_path / "run" / "policy.pt").read_bytes() == content
 
