@@ -20,7 +20,7 @@ import numpy as np
 from ilrobot.actors import Actor
 from ilrobot.data.episode import Outcome
 from ilrobot.env import TaskEnv
-from ilrobot.errors import WorkFailed
+from ilrobot.errors import WorkFailed, explained
 from ilrobot.rollout import EpisodeResult, rollout
 
 #: Steps after which an episode ends in an environment that has no limit of its own.
@@ -124,7 +124,8 @@ def evaluate(
         on_episode: Called as each episode ends, for a progress bar.
 
     Raises:
-        WorkFailed: A worker process died.
+        UserError: The world cannot be drawn, or the folder of the films cannot be written to.
+        WorkFailed: A worker process died, an action was not finite, or the disk is full.
     """
     if not seeds:
         raise ValueError("evaluate() needs at least one seed")
@@ -210,4 +211,5 @@ def _episode(env: TaskEnv, actor: Actor, seed: int, video: Path | None) -> Episo
 def _write_video(path: Path, frames: Iterable[Any], rate: float) -> None:
     from ilrobot.report.video import write_video
 
-    write_video(path, frames, rate)
+    with explained(path, "the films before it are whole", "evaluate again"):
+        write_video(path, frames, rate)

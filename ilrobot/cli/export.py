@@ -49,6 +49,8 @@ class Export:
 
         if self.output.suffix != ".onnx":
             raise UserError(f"--output must end in .onnx, not '{self.output.name}'")
+        if self.policy.suffix == ".onnx":
+            raise UserError(f"{self.policy} is exported already; give the folder of its run")
         policy = load_policy(self.policy)
         dataset, trained_on = self._open_dataset()
         windows = observation_windows(dataset, policy.spec, policy.config.n_obs, WINDOWS)

@@ -85,6 +85,7 @@ def test_export_tells_what_it_wrote(run_folder, tmp_path, capsys):
     [
         (("--policy", "{folder}/nowhere", "--output", "{tmp}/p.onnx"), "no policy at"),
         (("--policy", "{folder}/run", "--output", "{tmp}/p.pt"), "must end in .onnx"),
+        (("--policy", "{folder}/p.onnx", "--output", "{tmp}/p.onnx"), "is exported already"),
         (("--policy", "{folder}/run/policy.pt", "--output", "{tmp}/p.onnx"), "give --dataset"),
         (
             ("--policy", "{folder}/run", "--output", "{folder}/run/policy.pt/p.onnx"),

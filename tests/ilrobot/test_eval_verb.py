@@ -130,6 +130,18 @@ def test_an_error_stands_alone_without_a_bar_above_it(policy, capsys, monkeypatc
     assert capsys.readouterr().err.strip() == "ilrobot: a worker died"
 
 
+def test_a_disk_that_fills_up_while_filming_is_one_line(policy, tmp_path, capsys, monkeypatch):
+    from ilrobot.report import video
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(video, "write_video", full)
+    assert evaluate(policy, "--video", tmp_path / "films") == 1
+    *_, error = capsys.readouterr().err.strip().splitlines()
+    assert "seed-100000.mp4: No space left" in error
+
+
 def test_what_cannot_be_drawn_is_one_line(policy, tmp_path, capsys, monkeypatch):
     from sims.small.point_path import PointPathEnv
 
