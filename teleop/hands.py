@@ -24,6 +24,7 @@ from teleop.devices.virtual_gamepad import VirtualGamepad
 from teleop.engagement import EngageMode, make_engagement
 from teleop.mapping import ChoiceMapping, Mapping, make_mapping
 from teleop.operator import Operator
+from teleop.profile import Profile
 from teleop.takeover import Patience
 
 DeviceKind = Literal["gamepad", "keyboard", "spacemouse", "browser", "operator"]
@@ -37,6 +38,8 @@ def make_hand(
     seed: int = 0,
     engage: EngageMode | None = None,
     bindings: Path | None = None,
+    profile: Profile | None = None,
+    patience: Patience | None = None,
 ) -> TeleopActor:
     """A hand for a task; close it when done.
 
@@ -56,6 +59,8 @@ def make_hand(
         seed: Who the simulated person is.
         engage: How the person takes control from a policy (None: they demonstrate). A simulated
             person then watches the policy and takes over by its own thresholds.
+        profile: How the simulated person moves and tires (None: an average one that never tires).
+        patience: When the simulated person takes over from a policy (None: an average one).
         bindings: A file that changes what buttons, keys and axes do; see `teleop.bindings_file`.
 
     Raises:
@@ -84,8 +89,8 @@ def make_hand(
     if expert is None:
         raise ValueError("a simulated person needs an expert to know what to do")
     pad = VirtualGamepad()
-    patience = None if engage is None else Patience()
-    person = Operator(expert, pad, mapping, patience=patience, seed=seed)
+    watching = None if engage is None else patience or Patience()
+    person = Operator(expert, pad, mapping, profile=profile, patience=watching, seed=seed)
     return TeleopActor(Gamepad(pad.name), mapping, operator=person, engagement=engagement)
 
 

@@ -19,6 +19,7 @@ from ilrobot.actors import Action, Actor, Decision, Observation
 from teleop.bindings import DIRECTIONS, Control, PadPose
 from teleop.devices.base import STICK_AXES
 from teleop.devices.virtual_gamepad import VirtualGamepad
+from teleop.fatigue import MORE_TREMOR, MORE_WANDER, SLOWER_REACTION, SLOWER_THUMB, Fatigue
 from teleop.mapping import Intent, Mapping
 from teleop.motor_noise import Tremor, Wander
 from teleop.profile import Profile
@@ -70,13 +71,19 @@ class Operator:
         person = np.random.default_rng([seed, 3])
         self.reaction = float(person.uniform(*self._profile.reaction))
         self.gain = float(person.uniform(*self._profile.gain))
+        tiring = self._profile
+        self.fatigue = Fatigue(tiring.fatigue, tiring.fatigue_time, tiring.recovery_time)
         self._watcher = None if patience is None else Watcher(patience)
         self._period = 1.0 / mapping.spec.rate
         self.reset()
 
     def reset(self, seed: int | None = None) -> None:
-        """Begin an episode with the hand at rest; `seed` fixes how it errs in it."""
+        """Begin an episode with the hand at rest; `seed` fixes how it errs in it.
+
+        All but its fatigue is forgotten; it has had a pause.
+        """
         self._expert.reset(seed)
+        self.fatigue.rest(self._profile.pause)
         generator = np.random.default_rng([self._seed, 0 if seed is None else 1 + seed, 4])
         profile = self._profile
         self._generator = generator
@@ -124,7 +131,7 @@ class Operator:
 
     def _seen(self, now: float) -> _Glimpse | None:
         """The newest glimpse that is a reaction time old; older ones are forgotten."""
-        past = now - self.reaction + _ROUNDING
+        past = now - self.reaction * self.fatigue.times(SLOWER_REACTION) + _ROUNDING
         while len(self._glimpses) > 1 and self._glimpses[1].time <= past:
             self._glimpses.popleft()
         oldest = self._glimpses[0]
@@ -169,15 +176,18 @@ class Operator:
         if self._mapping.steers_speed:
             twist = self.gain * twist
         # The error turns and stretches the motion; where nothing is meant to move nothing strays.
-        strays = self._wander.advance(self._period)
+        strays = self._wander.advance(self._period) * self.fatigue.times(MORE_WANDER)
         steered = np.array([self._mapping.steers(i) for i in range(len(DIRECTIONS))])
         return np.clip(twist + strays * steered * float(np.linalg.norm(twist)), -1.0, 1.0)
 
     def _hold(self, pose: PadPose, buttons: set[str], now: float) -> None:
         goal = np.array([pose.axes.get(axis, 0.0) for axis in STICK_AXES])
-        most = self._profile.stick_speed * self._period
+        most = self._profile.stick_speed * self._period * self.fatigue.times(SLOWER_THUMB)
         self._sticks = self._sticks + np.clip(goal - self._sticks, -most, most)
-        trembling = self._sticks + self._tremor.at(now) * (self._sticks != 0.0)
+        tremor = self._tremor.at(now) * self.fatigue.times(MORE_TREMOR)
+        trembling = self._sticks + tremor * (self._sticks != 0.0)
+        spend = self.fatigue.work if self._sticks.any() else self.fatigue.rest
+        spend(self._period)
         self._tapped = {
             button: since
             for button, since in self._tapped.items()
