@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 
@@ -24,7 +24,9 @@ def _arguments(verb: Any) -> Iterator[str]:
         flag = f"--{field.name.replace('_', '-')}"
         if value == field.default:
             continue
-        if isinstance(value, bool):
+        if is_dataclass(value):
+            yield from _arguments(value)
+        elif isinstance(value, bool):
             yield flag if value else f"--no-{flag[2:]}"
         elif isinstance(value, tuple):
             yield from (flag, *map(str, value))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from ilrobot.cli.page import Page, PageAddress, tell_address
 from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ilrobot.env import TaskEnv
     from ilrobot.rollout import EpisodeResult
     from teleop.actor import TeleopActor
+    from teleop.display import Display
     from teleop.session import Stage
 
 
@@ -43,8 +45,11 @@ class Record:
     output: Path
     """Folder of the dataset."""
 
-    device: Literal["gamepad", "keyboard", "operator"] = "gamepad"
-    """Your own pad or keyboard, or a simulated person on a virtual pad (no display needed)."""
+    device: Literal["gamepad", "keyboard", "browser", "operator"] = "gamepad"
+    """Your own pad or keyboard in front of a window, a page in a browser for pad, keys or touch,
+    or a simulated person on a virtual pad. The last two need no display."""
+
+    page: Page = PageAddress()  # noqa: RUF009 (it is frozen)
 
     episodes: int = 30
     """How many episodes the dataset shall have; discarded ones do not count."""
@@ -80,14 +85,14 @@ class Record:
         _seeds(self.seed, self.episodes)
         begun = time.perf_counter()
         with ExitStack() as stack:
-            env, hand = self._prepare(stack)
+            env, hand, display = self._prepare(stack)
             recorder = stack.enter_context(
                 DatasetRecorder(
                     self.output, env.spec, state_size=env.state_size, resume=self.resume
                 )
             )
             before = _Tally.of(recorder, env.spec.task)
-            stage = self._stage(env, hand, before, stack)
+            stage = self._stage(env, hand, display, before, stack)
             try:
                 record(
                     env,
@@ -124,13 +129,15 @@ class Record:
             )
         return 0
 
-    def _prepare(self, stack: ExitStack) -> tuple[TaskEnv, TeleopActor]:
-        """The world and the hand; both are closed with the stack."""
+    def _prepare(self, stack: ExitStack) -> tuple[TaskEnv, TeleopActor, Display | None]:
+        """The world, the hand and what the person watches; all are closed with the stack."""
         from ilrobot.cli.options import parse_options
         from ilrobot.cli.people import scripted_expert
         from ilrobot.env import make_env
         from teleop.hands import make_hand
+        from teleop.stages import take_place
 
+        address = self.page.check(self.device)
         live = self.device != "operator"
         env = make_env(
             self.task,
@@ -141,11 +148,16 @@ class Record:
         stack.callback(env.close)
         self._check_rate(env)
         expert = None if live else scripted_expert(env)
-        if live:
-            self._open_window(stack)
-        hand = make_hand(self.device, env.spec, expert=expert, seed=self.seed)
-        stack.callback(hand.close)
-        return env, hand
+        hand, display = stack.enter_context(
+            take_place(
+                self.device,
+                f"ilrobot record {self.task}",
+                lambda device: make_hand(device, env.spec, expert=expert, seed=self.seed),
+                address=address,
+                tell=tell_address,
+            )
+        )
+        return env, hand, display
 
     def _check_rate(self, env: TaskEnv) -> None:
         if self.task.startswith("ilrobot/") and self.rate not in (None, env.stated_rate):
@@ -154,18 +166,18 @@ class Record:
                 "leave it out (it is for environments that state no rate, or a wrong one)"
             )
 
-    def _open_window(self, stack: ExitStack) -> None:
-        """Before any device: SDL gives keys, and takes its display, with the first window."""
-        from teleop.window import Window
-
-        self._window = Window(f"ilrobot record {self.task}", f"--device {self.device}")
-        stack.callback(self._window.close)
-
-    def _stage(self, env: TaskEnv, hand: TeleopActor, before: _Tally, stack: ExitStack) -> Stage:
-        if self.device != "operator":
+    def _stage(
+        self,
+        env: TaskEnv,
+        hand: TeleopActor,
+        display: Display | None,
+        before: _Tally,
+        stack: ExitStack,
+    ) -> Stage:
+        if display is not None:
             from teleop.live import LiveStage
 
-            return LiveStage(self._window, env, hand, self.episodes).stage()
+            return LiveStage(display, env, hand, self.episodes).stage()
         from ilrobot.cli.output import progress_bar
         from teleop.session import UNCOUNTED, Stage
 
