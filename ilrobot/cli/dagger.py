@@ -159,7 +159,8 @@ class Dagger:
             "gate": self.gate,
             "device": self.device,
         }
-        return {**setting, "first beta": FIRST_BETA} if self.gate == "beta" else setting
+        gate = {"first beta": FIRST_BETA} if self.gate == "beta" else {"engage": self.engage}
+        return {**setting, **gate}
 
     def _stopped(self) -> str:
         """What is kept, and how to go on."""

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from ilrobot.actors import Actor, Event
+from ilrobot.atomic import write_json
 from ilrobot.cli.dagger import Dagger
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo, Outcome
@@ -29,6 +30,7 @@ from ilrobot.rollout import rollout
 from ilrobot.run import Run, policy_hash
 from ilrobot.run_description import DaggerDescription, DaggerPlan
 from ilrobot.shared_control import BetaGate, SharedControl
+from ilrobot.typed_json import dump
 from sims.experts import make_expert
 
 TASK = "ilrobot/PointPath-v0"
@@ -182,6 +184,16 @@ def test_every_episode_knows_the_policy_that_shared_control(sketched, tmp_path):
     assert second.policy_hash == policy_hash(tmp_path / "run" / "round-1")
     described = Run.read_as(tmp_path / "run", DaggerDescription).description
     assert described.initial.policy_hash == first.policy_hash
+
+
+def test_a_policy_from_a_machine_with_a_gpu_learns_on_here(sketched, tmp_path):
+    first = Run.read(sketched[1]).description
+    train_config = replace(first.config.train, device="cuda")
+    shutil.copytree(sketched[1], tmp_path / "bc")
+    described = replace(first, config=replace(first.config, train=train_config))
+    write_json(tmp_path / "bc" / "run.json", dump(described))
+    verb = _verb((sketched[0], tmp_path / "bc"), tmp_path / "run", rounds=1, episodes=1)
+    assert verb.run() == 0
 
 
 class _Choosy(Actor):

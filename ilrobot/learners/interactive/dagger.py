@@ -26,6 +26,7 @@ from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import UNCOUNTED, EpisodeInfo, Outcome, Recorder
 from ilrobot.env import TaskEnv
 from ilrobot.learners.behavioral_cloning import data_used
+from ilrobot.learners.machine import find_device, require_memory
 from ilrobot.lock import LOCK_FILE
 from ilrobot.policies.loading import load_policy
 from ilrobot.policies.policy import Policy
@@ -74,15 +75,18 @@ def describe_dagger(
     trained, source = Run.read(initial).description, Dataset.open(demonstrations)
     check_policy_fits(load_policy(initial).spec, spec, str(initial))
     check_policy_fits(source.spec, spec, str(demonstrations))
-    trained.config.train.check()
-    trained.config.policy.check(source.spec)
+    # The machine that trained it may have been another one.
+    config = replace(trained.config, train=replace(trained.config.train, device="auto"))
+    config.train.check()
+    config.policy.check(source.spec)
+    require_memory(source.spec, config.policy, config.train, find_device(config.train.device))
     return DaggerDescription(
         kind="dagger",
         status="running",
         version=__version__,
         seconds=0.0,
         spec=source.spec,
-        config=trained.config,
+        config=config,
         dataset=data_used(source),
         parameters=trained.parameters,
         plan=plan,

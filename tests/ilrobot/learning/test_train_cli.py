@@ -219,6 +219,34 @@ main(sys.argv[2:])
 """
 
 
+_LITTLE_MEMORY = """
+import resource, sys
+import torch, tyro, pyarrow
+from ilrobot.cli import main
+import ilrobot.learners.behavioral_cloning
+torch.zeros(1000, 1000) @ torch.zeros(1000, 1000)
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**30,) * 2)
+main(sys.argv[1:])
+"""
+
+
+def test_too_little_memory_is_one_line_and_work_that_failed(dataset, tmp_path):
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", _LITTLE_MEMORY, "train", "--dataset", str(dataset)),
+            *("--policy", "bc", "--batch-size", "1000000", "--history", "1000", "--width", "8"),
+            *("--output", str(tmp_path / "run")),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "not enough memory for this training; take a smaller --batch-size" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("limit", [100, 20_000])
 def test_a_full_disk_is_one_line_and_work_that_failed(limit, dataset, tmp_path):
     """At 100 bytes nothing fits, at 20,000 the description but no checkpoint."""
