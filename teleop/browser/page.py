@@ -68,7 +68,7 @@ def hello(bindings: Bindings) -> dict[str, Any]:
         "type": "hello",
         "silence": SILENCE,
         "stick_keys": {_key(name): list(does) for name, does in keys.STICK_KEYS.items()},
-        "button_keys": {_key(name): button for name, button in keys.BUTTON_KEYS.items()},
+        "button_keys": {_key(name): button for name, button in bindings.keys},
         "fine": [_key(keys.FINE_KEY), keys.FINE],
         "controls": {
             control.value: buttons[0]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import importlib.resources
 import threading
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, TypeVar
 
 from aiohttp import WSCloseCode, web
 
@@ -18,6 +18,8 @@ from teleop.browser.messages import MAX_MESSAGE
 from teleop.browser.seat import Seat
 from teleop.display import Pictures
 from teleop.hud import HudState
+
+Answer = TypeVar("Answer")
 
 #: Most pages at a time.
 MAX_PAGES = 16
@@ -61,19 +63,18 @@ class Server:
             f"/{'' if file.name == 'index.html' else file.name}": file
             for file in (importlib.resources.files("teleop.browser") / "static").iterdir()
         }
-        runner = web.AppRunner(self._application(), access_log=None)
-        self._runner = runner
+        self._runner = web.AppRunner(self._application(), access_log=None)
+        # Not in this thread, which may run a loop of its own, as in a notebook.
+        self._thread = threading.Thread(target=self._run, name="ilrobot-page", daemon=True)
+        self._thread.start()
         try:
-            self.port = self._loop.run_until_complete(self._listen(port))
+            self.port = self._ask(self._listen(port))
         except OSError as error:
-            self._loop.run_until_complete(runner.cleanup())
-            self._loop.close()
+            self.close()
             raise UserError(
                 f"the page cannot be served at {access.host}:{port} "
                 f"({error.strerror or error}); choose another --port or --host"
             ) from error
-        self._thread = threading.Thread(target=self._run, name="ilrobot-page", daemon=True)
-        self._thread.start()
 
     @property
     def url(self) -> str:
@@ -99,7 +100,7 @@ class Server:
         """Tell the pages that the session has ended, and stop."""
         if self._loop.is_closed():
             return
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
+        self._ask(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -107,6 +108,10 @@ class Server:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
+
+    def _ask(self, question: Coroutine[Any, Any, Answer]) -> Answer:
+        """Let the server's thread do it, and wait."""
+        return asyncio.run_coroutine_threadsafe(question, self._loop).result()
 
     async def _listen(self, port: int) -> int:
         await self._runner.setup()

@@ -1,0 +1,285 @@
+"""The page in a real Chromium: from a finger to a saved episode, and what happens when it goes."""
+
+from __future__ import annotations
+
+import json
+import queue
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from chromium import FAKE_PAD, Fingers, KeyFingers, PadFingers, TouchFingers, demonstrate, launch
+from test_browser_server import PATIENCE, Robot
+
+import ilrobot.cli.record
+import ilrobot.env
+from ilrobot.cli.page import PageAddress
+from ilrobot.cli.record import Record
+from ilrobot.data.dataset import Dataset
+from ilrobot.data.episode import Judge, Outcome
+from ilrobot.env import TaskEnv, make_env
+from sims.experts import make_expert
+from teleop.devices.base import Feedback
+from teleop.hud import HudState
+
+TASK = "ilrobot/PandaLift-v0"
+PHONE = {"viewport": {"width": 844, "height": 390}, "has_touch": True, "is_mobile": True}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    yield from launch()
+
+
+class Recording:
+    """``ilrobot record --device browser`` in a thread of this process, its world within reach."""
+
+    def __init__(self, output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.env: TaskEnv
+        self.code: int | None = None
+        self._addresses: queue.Queue[str] = queue.Queue()
+        monkeypatch.setattr(ilrobot.cli.record, "tell_address", self._addresses.put)
+        monkeypatch.setattr(ilrobot.env, "make_env", self._make_env)
+        verb = Record(TASK, output, "browser", PageAddress(port=0), episodes=1, seed=3)
+        self._thread = threading.Thread(target=lambda: self._run(verb), daemon=True)
+        self._thread.start()
+        self.url = self._addresses.get(timeout=PATIENCE)
+
+    def _make_env(self, *args: Any, **options: Any) -> TaskEnv:
+        self.env = make_env(*args, **options)
+        return self.env
+
+    def _run(self, verb: Record) -> None:
+        self.code = verb.run()
+
+    def ended(self) -> bool:
+        return not self._thread.is_alive()
+
+
+WAYS: dict[str, tuple[type[Any], dict[str, Any]]] = {
+    "pad": (PadFingers, {}),
+    "keys": (KeyFingers, {}),
+    "touch": (TouchFingers, PHONE),
+}
+
+
+@pytest.mark.gl
+@pytest.mark.parametrize("way", WAYS)
+def test_a_person_lifts_the_cube_and_the_episode_is_saved(
+    browser: Any, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_fingers, look = WAYS[way]
+    recording = Recording(tmp_path / "lift", monkeypatch)
+    page = browser.new_context(**look).new_page()
+    if way == "pad":
+        page.add_init_script(FAKE_PAD)
+    page.goto(recording.url)
+    page.wait_for_selector("[data-state=ready]")
+    fingers: Fingers = make_fingers(page)
+    fingers.begin()
+    page.wait_for_selector("[data-state=you]")
+    expert = make_expert(recording.env.env)
+    demonstrate(fingers, recording.env, expert.act, recording.ended, patience=45)
+    page.wait_for_selector("text=the session has ended")
+    page.context.close()
+
+    assert recording.code == 0
+    data = Dataset.open(tmp_path / "lift")
+    (info,) = data.infos
+    assert (info.outcome, info.judge, info.seed) == (Outcome.SUCCESS, Judge.ENVIRONMENT, 3)
+    assert info.device == "browser"
+    assert set(data.column("control.source")) == {"demo"}
+
+
+def test_a_process_records_what_the_page_declares(browser: Any, tmp_path: Path) -> None:
+    output = tmp_path / "junction"
+    command = [sys.executable, "-c", "from ilrobot.cli import main; main()", "record", "--json"]
+    command += ["--task", "ilrobot/PointPath-v0", "--device", "browser", "--port", "0"]
+    command += ["--episodes", "2", "--output", str(output)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        found = re.search(r"http://\S+", process.stderr.readline())
+        assert found
+        page = browser.new_page()
+        page.goto(found.group())
+        for key in ("Delete", "Backspace", "Enter"):
+            page.wait_for_selector("[data-state=ready]")
+            assert "of 2" in page.inner_text("#counter")
+            page.click("[data-control=success]")
+            page.wait_for_selector("[data-state=you]")
+            page.wait_for_selector("#recording:visible")
+            page.keyboard.press(key)
+        page.wait_for_selector("text=the session has ended")
+        page.close()
+        stdout, stderr = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, stderr
+    assert json.loads(stdout.splitlines()[-1])["episodes"] == 2
+    outcomes = [info.outcome for info in Dataset.open(output).infos]
+    assert outcomes == [Outcome.DISCARDED, Outcome.FAILURE, Outcome.SUCCESS]
+
+
+# A robot under the page ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def env() -> Iterator[TaskEnv]:
+    made = make_env("ilrobot/PandaReach-v0")
+    yield made
+    made.close()
+
+
+class Loop:
+    """A control loop in a thread: polls, and shows what there is."""
+
+    def __init__(self, env: TaskEnv) -> None:
+        self.robot = Robot(env)
+        self.moving = False
+        self.state: dict[str, Any] = {}
+        self._open = True
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        picture = np.full((48, 64, 3), 90, np.uint8)
+        wrist = np.full((48, 64, 3), (200, 30, 30), np.uint8)
+        while self._open:
+            self.moving = self.robot.moves()
+            state = HudState(
+                source=self.robot.hand.act(self.robot._observation, time.perf_counter()).source,
+                connected=self.robot.hand.connected,
+                cameras=("front", "wrist"),
+                camera="front",
+                **self.state,
+            )
+            self.robot.page.show({"front": picture, "wrist": wrist}, state)
+            time.sleep(0.02)
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline, "it never came to that"
+            time.sleep(0.01)
+
+    def until_moving(self, page: Any) -> None:
+        page.bring_to_front()
+        page.keyboard.down("w")
+        self.until(lambda: self.moving)
+
+    def until_still(self, why: str) -> None:
+        self.until(lambda: not self.moving and why in self.robot.seat.trouble)
+
+    def close(self) -> None:
+        self._open = False
+        self._thread.join()
+        self.robot.page.close()
+
+
+@pytest.fixture
+def loop(env: TaskEnv) -> Iterator[Loop]:
+    made = Loop(env)
+    yield made
+    made.close()
+
+
+def test_a_tab_that_is_frozen_or_closed_lets_the_arm_hold(browser: Any, loop: Loop) -> None:
+    page = browser.new_page()
+    page.goto(loop.robot.page.url)
+    page.wait_for_selector("[data-state=you]")
+    loop.until_moving(page)
+    cdp = page.context.new_cdp_session(page)
+    # A debugger's stop is as frozen as a tab can be: no timer runs, the socket stays open.
+    cdp.send("Debugger.enable")
+    cdp.send("Debugger.pause")
+    loop.until_still("the page is silent")
+    cdp.send("Debugger.resume")
+    loop.until(lambda: loop.moving)
+    page.close()
+    loop.until_still("the page was closed")
+
+
+def test_a_pad_that_is_unplugged_lets_the_arm_hold(browser: Any, loop: Loop) -> None:
+    page = browser.new_page()
+    page.add_init_script(FAKE_PAD)
+    page.goto(loop.robot.page.url)
+    page.wait_for_selector("[data-state=you]")
+    page.evaluate("window.pad.axes = [0, -1, 0, 0]")
+    loop.until(lambda: loop.moving)
+    assert "fake pad" in page.inner_text("#device")
+    page.evaluate("window.pad.connected = false")
+    loop.until_still("unplugged")
+    page.wait_for_selector("[data-state=lost]")
+    page.evaluate("window.pad.connected = true")
+    loop.until(lambda: loop.moving)
+    page.close()
+
+
+def test_keys_that_come_up_unseen_are_let_go(browser: Any, loop: Loop) -> None:
+    page = browser.new_page()
+    page.goto(loop.robot.page.url)
+    page.wait_for_selector("[data-state=you]")
+    loop.until_moving(page)
+    page.evaluate("window.dispatchEvent(new Event('blur'))")
+    loop.until(lambda: not loop.moving and loop.robot.hand.connected)
+    page.close()
+
+
+def test_a_second_page_watches_and_takes_over_when_the_first_lets_go(
+    browser: Any, loop: Loop
+) -> None:
+    first, second = browser.new_page(), browser.new_page()
+    first.goto(loop.robot.page.url)
+    first.wait_for_selector("#let_go:visible")
+    second.goto(loop.robot.page.url)
+    second.wait_for_selector("text=You are watching")
+    assert second.is_hidden("#take")
+    loop.until_moving(first)
+    first.click("#let_go")
+    loop.until_still("nobody is in control")
+    second.click("#take")
+    loop.until_moving(second)
+    first.wait_for_selector("text=You are watching")
+    first.close()
+    second.close()
+
+
+def test_the_page_shows_cameras_gauges_and_flashes(browser: Any, loop: Loop) -> None:
+    page = browser.new_page()
+    loop.state = {"leash": 0.5, "speed": 0.25, "frame": "tool", "risk": 0.125, "recording": True}
+    page.goto(loop.robot.page.url)
+    page.wait_for_selector("text=tool frame")
+    gauges = page.inner_text("#gauges")
+    assert "speed 25 %" in gauges
+    assert [page.evaluate(f"document.querySelectorAll('meter')[{i}].value") for i in (0, 1)] == [
+        0.5,
+        0.125,
+    ]
+    assert "doubt" not in gauges
+    assert page.is_visible("#recording")
+    pixel = "document.querySelector('#large').getContext('2d').getImageData(5, 5, 1, 1).data[0]"
+    assert abs(page.evaluate(pixel) - 90) < 4
+    page.click("#small figure:visible")
+    assert abs(page.evaluate(pixel) - 200) < 4
+    loop.robot.hand.device.feedback(Feedback.SAVED)
+    page.wait_for_selector("main[data-flash=saved]")
+    page.close()
+
+
+def test_a_page_whose_session_hangs_says_so(browser: Any, env: TaskEnv) -> None:
+    robot = Robot(env)
+    try:
+        page = browser.new_page()
+        robot.page.show({}, HudState())
+        page.goto(robot.page.url)
+        page.wait_for_selector("text=no picture comes")
+        page.close()
+    finally:
+        robot.page.close()
