@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from ilrobot.actors import Event
 from teleop.devices.base import TILT_AXES, DeviceState, Pose
+from teleop.devices.keys import BUTTON_KEYS
 from teleop.shaping import Shaping
 
 #: The six directions of a command; translations first, then rotations.
@@ -117,6 +118,7 @@ class Bindings:
         pairs: Buttons that steer too.
         tilt: The third stick, of devices that have one.
         controls: Button and what it does; several buttons may do the same.
+        keys: Key and the button that it is; for every keyboard.
         speeds: Shares of full speed, in the order in which they follow each other.
         shaping: How every stick feels.
     """
@@ -125,6 +127,7 @@ class Bindings:
     pairs: tuple[ButtonPair, ...]
     tilt: Stick
     controls: tuple[tuple[str, Control], ...]
+    keys: tuple[tuple[str, str], ...] = tuple(BUTTON_KEYS.items())
     speeds: tuple[float, ...] = (1.0, 0.5, 0.25)
     shaping: Shaping = field(default_factory=Shaping)
 

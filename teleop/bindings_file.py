@@ -66,7 +66,7 @@ class BindingsFile:
             choices: Buttons that a task with discrete actions needs.
 
         Raises:
-            UserError: Two things would be on one button, or a direction on none.
+            UserError: Two things would be on one button or key, or a direction on none.
         """
         controls = tuple(
             (button, control)
@@ -79,34 +79,31 @@ class BindingsFile:
             pairs=self._changed_pairs(bindings),
             sticks=tuple(self._changed_stick(stick) for stick in bindings.sticks),
             tilt=self._changed_stick(bindings.tilt),
+            keys=tuple(self._changed_keys(bindings, controls).items()),
             speeds=self.settings.get("speeds", bindings.speeds),
             shaping=self._changed_shaping(bindings),
         )
         self._check(bindings, changed, choices)
         return changed
 
-    def change_keys(self, bindings: Bindings) -> dict[str, str]:
-        """Key to button; a key follows what it does to that one's button.
-
-        Args:
-            bindings: As they are without the file.
-
-        Raises:
-            UserError: Two things would be on one key.
-        """
-        changed, before = self.change(bindings), dict(bindings.controls)
+    def _changed_keys(
+        self, bindings: Bindings, controls: tuple[tuple[str, Control], ...]
+    ) -> dict[str, str]:
+        """Each key follows what it does to that one's button."""
+        before = dict(bindings.controls)
+        buttons = {control: button for button, control in reversed(controls)}
         keys = {}
-        for key, button in BUTTON_KEYS.items():
+        for key, button in bindings.keys:
             control = before.get(button)
             if control is None:
                 keys[key] = button
-            elif control not in self.keys and changed.buttons(control):
-                keys[key] = changed.buttons(control)[0]
+            elif control not in self.keys and control in buttons:
+                keys[key] = buttons[control]
         for control, own in self.keys.items():
-            for key in own if changed.buttons(control) else ():
+            for key in own if control in buttons else ():
                 if key in (*keys, *STICK_KEYS, FINE_KEY):
                     raise self._error(f"key '{key}' for {control} does something else already")
-                keys[key] = changed.buttons(control)[0]
+                keys[key] = buttons[control]
         return keys
 
     def _changed_stick(self, stick: Stick) -> Stick:

@@ -17,12 +17,11 @@ from teleop.devices import terminal
 from teleop.devices.base import Device
 from teleop.devices.gamepad import Gamepad
 from teleop.devices.keyboard import Keyboard
-from teleop.devices.keys import BUTTON_KEYS
 from teleop.devices.spacemouse import SpaceMouse
 from teleop.devices.together import Together
 from teleop.devices.virtual_gamepad import VirtualGamepad
 from teleop.engagement import EngageMode, make_engagement
-from teleop.mapping import ChoiceMapping, Mapping, make_mapping
+from teleop.mapping import ChoiceMapping, make_mapping
 from teleop.operator import Operator
 from teleop.profile import Profile
 from teleop.takeover import Patience
@@ -68,7 +67,10 @@ def make_hand(
             is wrong.
     """
     mapping = make_mapping(spec)
-    keys = BUTTON_KEYS if bindings is None else _rebind(mapping, bindings)
+    if bindings is not None:
+        choices = ChoiceMapping.BUTTONS if isinstance(mapping, ChoiceMapping) else ()
+        mapping.bindings = read_bindings(bindings).change(mapping.bindings, choices)
+    keys = dict(mapping.bindings.keys)
     engagement = None if engage is None else make_engagement(engage)
     if not isinstance(device, str):
         return TeleopActor(with_keys(device, keys), mapping, engagement=engagement)
@@ -94,7 +96,7 @@ def make_hand(
     return TeleopActor(Gamepad(pad.name), mapping, operator=person, engagement=engagement)
 
 
-def with_keys(device: Device, keys: Table[str, str] = BUTTON_KEYS) -> Device:
+def with_keys(device: Device, keys: Table[str, str]) -> Device:
     """A device that has not a button for everything, and the keys beside it.
 
     Those of the window where one is open, else of the terminal, else none.
@@ -102,12 +104,3 @@ def with_keys(device: Device, keys: Table[str, str] = BUTTON_KEYS) -> Device:
     if pygame.display.get_init() and pygame.display.get_surface() is not None:
         return Together(device, Keyboard(keys))
     return Together(device, terminal.Terminal(keys)) if terminal.usable() else device
-
-
-def _rebind(mapping: Mapping, path: Path) -> dict[str, str]:
-    """Change what a mapping reads; returns what the keys do then."""
-    file = read_bindings(path)
-    before = mapping.bindings
-    choices = ChoiceMapping.BUTTONS if isinstance(mapping, ChoiceMapping) else ()
-    mapping.bindings = file.change(before, choices)
-    return file.change_keys(before)

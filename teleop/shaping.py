@@ -8,6 +8,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+#: A shorter command has no direction: below it, components lose their digits.
+_NOTHING = 1e-300
+
 
 @dataclass(frozen=True)
 class Shaping:
@@ -44,7 +47,7 @@ class Shaping:
     def unshape(self, x: float, y: float) -> tuple[float, float]:
         """Where the stick must stand for a command (x, y); beyond length 1 it stands at its rim."""
         magnitude = math.hypot(x, y)
-        if magnitude == 0.0:
+        if magnitude < _NOTHING:
             return 0.0, 0.0
         travel = self._travel(min(magnitude, 1.0))
         radius = self.deadzone + (1.0 - self.deadzone) * travel

@@ -62,8 +62,8 @@ class Doctor:
 
         if self.seconds is not None and not self.seconds > 0:
             raise UserError(f"--seconds must be more than 0, not {self.seconds:g}")
-        bindings, keys = arriving.rebound(self.bindings)
-        with arriving.opened(device, keys) as found:
+        bindings = arriving.bindings_for_an_arm(self.bindings)
+        with arriving.opened(device, bindings) as found:
             heard = arriving.watch(found, bindings, RealTimeClock(arriving.RATE), self.seconds)
         if self.json:
             print_json(arriving.as_json(heard, found))

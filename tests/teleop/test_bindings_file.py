@@ -35,7 +35,7 @@ def _file(tmp_path: Path, text: str) -> Path:
 def test_an_empty_file_changes_nothing(tmp_path: Path, base: Bindings) -> None:
     file = read_bindings(_file(tmp_path, ""))
     assert file.change(base) == base
-    assert file.change_keys(base) == BUTTON_KEYS
+    assert dict(base.keys) == BUTTON_KEYS
 
 
 def test_controls_move_and_the_others_stay(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_controls_move_and_the_others_stay(tmp_path: Path) -> None:
 
 def test_keys_follow_what_they_do_to_its_new_button(tmp_path: Path) -> None:
     text = '[controls]\npause = "y"\nnext_camera = "b"\n[keys]\nrewind = ["o", "0"]'
-    keys = read_bindings(_file(tmp_path, text)).change_keys(END_EFFECTOR)
+    keys = dict(_changed(tmp_path, text).keys)
     assert (keys["p"], keys["v"], keys["o"], keys["0"]) == ("y", "b", "lefttrigger", "lefttrigger")
     assert "r" not in keys
     assert keys["left"] == "dpleft"

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ilrobot.actors import Event
@@ -53,6 +53,7 @@ def _through_sixteen_bits(mapping: Mapping, action: np.ndarray, observation: dic
 
 
 @given(unit, unit, st.floats(0.0, 0.6), st.floats(0.0, 1.0))
+@example(5e-324, 5e-324, 0.5, 0.0)
 def test_unshape_inverts_shape_and_the_other_way_round(
     x: float, y: float, deadzone: float, expo: float
 ) -> None:

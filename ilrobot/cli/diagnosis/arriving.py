@@ -60,7 +60,7 @@ class Heard:
 
 
 @contextlib.contextmanager
-def opened(kind: Watched, keys: dict[str, str]) -> Iterator[Device]:
+def opened(kind: Watched, bindings: Bindings) -> Iterator[Device]:
     """The device, closed at the end; the keyboard's is a window, or the terminal without one.
 
     Raises:
@@ -71,6 +71,7 @@ def opened(kind: Watched, keys: dict[str, str]) -> Iterator[Device]:
     from teleop.devices.keyboard import Keyboard
     from teleop.devices.spacemouse import SpaceMouse
 
+    keys = dict(bindings.keys)
     with contextlib.ExitStack() as stack:
         device: Device
         if kind == "gamepad":
@@ -145,16 +146,12 @@ def as_json(heard: Heard, device: Device) -> dict[str, Any]:
     }
 
 
-def rebound(path: Path | None) -> tuple[Bindings, dict[str, str]]:
-    """The bindings of a robot's arm, and its keys, with a file's changes."""
+def bindings_for_an_arm(path: Path | None) -> Bindings:
+    """Those of an arm with a gripper, the task that uses most of them, changed by a file."""
     from teleop.bindings import END_EFFECTOR
     from teleop.bindings_file import read_bindings
-    from teleop.devices.keys import BUTTON_KEYS
 
-    if path is None:
-        return END_EFFECTOR, dict(BUTTON_KEYS)
-    file = read_bindings(path)
-    return file.change(END_EFFECTOR), file.change_keys(END_EFFECTOR)
+    return END_EFFECTOR if path is None else read_bindings(path).change(END_EFFECTOR)
 
 
 def _no_pad() -> UserError:
