@@ -23,6 +23,7 @@ VERBS = {
     "import": ("Import", "import_", "turn PushT zarr, robomimic, LeRobot or npz into a dataset"),
     "info": ("Info", "info", "what a dataset, a run or an .onnx file holds"),
     "edit": ("Edit", "edit", "delete, cut, rename and judge episodes; merge datasets"),
+    "replay": ("ReplayVerb", "replay", "play an episode again in the simulator: does it stray?"),
     "train": ("Train", "train", "learn a policy from a dataset"),
     "dagger": ("Dagger", "dagger", "let the policy try, take over when it goes wrong, learn on"),
     "eval": ("Eval", "eval", "measure a policy's success with its confidence interval"),
