@@ -12,7 +12,8 @@ from ilrobot.errors import UserError
 from ilrobot.spec import Spec, check_policy_fits
 
 if TYPE_CHECKING:
-    from ilrobot.data.dataset import Dataset
+    from ilrobot.data.branches import BRANCH
+from ilrobot.data.dataset import Dataset
 
 
 def observation_windows(
@@ -49,13 +50,22 @@ def observation_windows(
 def executed_actions(dataset: Dataset) -> list[NDArray[Any]]:
     """The actions of each episode that was not discarded, shape (T, *action shape).
 
+    An episode with rewinds counts as several.
+
     Raises:
         UserError: All were.
     """
     actions = dataset.column("action")
     spans = zip(dataset.infos, dataset.starts[:-1], dataset.starts[1:], strict=True)
+    branches = np.zeros(dataset.num_frames, dtype=np.int64)
+    if dataset.has_column(BRANCH):
+        branches = dataset.column(BRANCH)
     executed = [
-        actions[start:end] for info, start, end in spans if info.outcome is not Outcome.DISCARDED
+        branch
+        for info, start, end in spans
+        if info.outcome is not Outcome.DISCARDED
+        # No robot ever went from the last action before a rewind to the first one after it.
+        for branch in np.split(actions[start:end], np.flatnonzero(np.diff(branches[start:end])) + 1)
     ]
     if not executed:
         raise UserError(

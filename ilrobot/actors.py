@@ -76,6 +76,9 @@ class ControlSummary:
 class Actor(ABC):
     """Chooses one action per tick."""
 
+    rewinds = False
+    """Whether its decisions may ask for a rewind, so that a way back must be kept."""
+
     def reset(self, seed: int | None = None) -> None:  # noqa: B027 (many actors keep no state)
         """Begin a new episode; `seed` fixes whatever the actor draws at random."""
 

@@ -7,7 +7,7 @@ import importlib
 import importlib.metadata
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -43,6 +43,26 @@ class Step:
     success: bool
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """A moment of an episode.
+
+    Attributes:
+        state: The simulator's whole state.
+        raw_observation: The environment's own observation of it.
+        elapsed: Steps that the time limit had counted (None: there is no limit).
+    """
+
+    state: NDArray[np.float64]
+    raw_observation: Any
+    elapsed: int | None
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes, about."""
+        return self.state.nbytes + sum(np.asarray(v).nbytes for _, v in walk(self.raw_observation))
+
+
 class TaskEnv:
     """A Gymnasium environment in ilrobot's vocabulary.
 
@@ -54,8 +74,8 @@ class TaskEnv:
     An environment may describe itself by a plain attribute ``feature_metadata``: for each
     observation key (``state`` for a Box) and for ``action`` a dict with ``names``, ``units``,
     ``frame``, and for the action ``semantics`` and ``controller``. It may offer ``get_state()``
-    and ``set_state(vector)``, which makes it possible to replay and to rewind. It may have
-    ``camera_names`` and ``render_camera(name)``; a key ``images.<camera>`` of its observation is
+    and ``set_state(vector)``, which makes it possible to replay and to rewind; its
+    observations must then be new arrays at each step. It may have ``camera_names`` and ``render_camera(name)``; a key ``images.<camera>`` of its observation is
     ``observation.images.<camera>``.
     """
 
@@ -148,6 +168,39 @@ class TaskEnv:
         inner: Any = self.env.unwrapped
         inner.set_state(state)
 
+    def snapshot(self) -> Snapshot:
+        """Where the episode is now, to come back to (needs `can_restore`)."""
+        limit = self._time_limit()
+        elapsed = None if limit is None else limit._elapsed_steps
+        return Snapshot(self.get_state(), self.raw_observation, elapsed)
+
+    def restore(self, snapshot: Snapshot) -> Observation:
+        """Come back; time limit and observation are those of then.
+
+        What the environment draws at random goes on from where it was.
+        """
+        self.set_state(snapshot.state)
+        self.raw_observation = snapshot.raw_observation
+        limit = self._time_limit()
+        if limit is not None:
+            limit._elapsed_steps = snapshot.elapsed
+        return self._flatten(self.raw_observation)
+
+    def stop_time(self) -> None:
+        """The next step does not count towards the time limit."""
+        limit = self._time_limit()
+        if limit is not None and limit._elapsed_steps is not None:
+            limit._elapsed_steps -= 1
+
+    def _time_limit(self) -> Any:
+        """The wrapper that counts the steps (None: there is none)."""
+        env: Any = self.env
+        while isinstance(env, gym.Wrapper):
+            if isinstance(env, gym.wrappers.TimeLimit):
+                return env
+            env = env.env
+        return None
+
     def close(self) -> None:
         """Free the simulator."""
         self.env.close()
@@ -173,10 +226,16 @@ class ScriptedActor(Actor):
 
     def __init__(self, expert: Scripted, env: TaskEnv, source: Source = Source.DEMO) -> None:
         self._expert, self._env, self._source = expert, env, source
+        self._seed: int | None = None
 
     def reset(self, seed: int | None = None) -> None:
         """Begin a new episode."""
+        self._seed = seed
         self._expert.reset(seed)
+
+    def rewind(self, past: Sequence[Observation], executed: Action | None) -> None:
+        """Plan anew from what there is, with the draws of the same seed."""
+        self._expert.reset(self._seed)
 
     def act(self, observation: Observation, now: float) -> Decision:
         """The expert's action at the environment's present state."""

@@ -1,6 +1,10 @@
 """The one loop: actor × environment × clock × recorder.
 
 Recording, DAgger, evaluation and a policy's trial run differ in these four and in nothing else.
+
+While a person wants to go back, each tick undoes one: the world and its time limit return to where
+they were, nothing is executed, and the recorder is told what was undone. Time goes on meanwhile.
+While a robot is held on purpose the time limit does not run.
 """
 
 from __future__ import annotations
@@ -15,9 +19,7 @@ from ilrobot.actors import Actor, ControlSummary, Decision, Event, Source
 from ilrobot.control.clock import Clock, SimulatedClock
 from ilrobot.data.episode import EpisodeInfo, Judge, Outcome, Recorder
 from ilrobot.env import Step, TaskEnv
-
-#: Sources that count as a person having taken over from a policy.
-INTERVENING = frozenset({Source.HUMAN, Source.BLEND})
+from ilrobot.path import Path, Tick
 
 #: Called after each tick, for a display or a film.
 TickListener = Callable[[Decision, Step], None]
@@ -25,7 +27,7 @@ TickListener = Callable[[Decision, Step], None]
 
 @dataclass(frozen=True)
 class EpisodeResult:
-    """What an episode came to.
+    """What an episode came to; ticks that a rewind undid do not count.
 
     Attributes:
         seed: Seed of its reset.
@@ -82,28 +84,56 @@ def rollout(
         recorder.begin(info or EpisodeInfo(task=env.spec.task, rate=env.spec.rate, seed=seed))
     no_action = np.full(env.spec.action.shape, np.nan)
     state_recorded = recorder is not None and env.can_restore
+    way_back = actor.rewinds and env.can_restore
 
-    rewards: list[float] = []
-    success = human_before = missed = False
-    interventions = human_steps = missed_deadlines = 0
+    path = Path()
+    missed_deadlines = 0
+    missed = False
     declared: Event | None = None
     clock.start()
     while True:
-        state = env.get_state() if state_recorded else None
         observed = clock.now()
         decision = actor.act(observation, observed)
+        if decision.rewind:
+            if not way_back:
+                actor.cannot_rewind()
+            undone = path.back() if way_back else None
+            if undone is not None and undone.moment is not None:
+                observation = env.restore(undone.moment)
+                actor.rewind(path.past(), path.ticks[-1].action if path.ticks else None)
+                if recorder is not None:
+                    recorder.rewind(undone.frame)
+            if on_tick is not None:
+                on_tick(decision, Step(observation, 0.0, False, False, False))
+            missed = clock.wait()
+            missed_deadlines += missed
+            continue
+        moment = env.snapshot() if way_back else None
+        state = None
+        if state_recorded:
+            state = env.get_state() if moment is None else moment.state
+        if decision.source is Source.PAUSED:
+            env.stop_time()
         applied = clock.now()
         step = env.step(decision.action)
 
-        rewards.append(step.reward)
-        success = success or step.success
         declared = decision.event or declared
-        human_now = decision.source in INTERVENING
-        interventions += human_now and not human_before
-        human_steps += human_now
-        human_before = human_now
+        human_now = decision.source is Source.HUMAN
+        takeover = path.takeover(human_now)
+        path.append(
+            Tick(
+                frame=path.frames,
+                observation={} if moment is None else observation,
+                moment=moment,
+                action=decision.action,
+                reward=step.reward,
+                success=step.success,
+                human=human_now,
+                intervention=takeover,
+            )
+        )
         done = step.terminated or step.truncated or declared is not None
-        done = done or (max_steps is not None and len(rewards) >= max_steps)
+        done = done or (max_steps is not None and len(path.ticks) >= max_steps)
 
         if recorder is not None:
             frame: dict[str, Any] = {
@@ -116,7 +146,9 @@ def rollout(
                 "control.source": decision.source.value,
                 "control.policy_action": _or(decision.policy_action, no_action),
                 "control.human_action": _or(decision.human_action, no_action),
-                "control.intervention_id": interventions - 1 if human_now else -1,
+                "control.intervention_id": takeover,
+                "control.branch": path.branch,
+                "control.discarded": False,
                 "time.observed": observed,
                 "time.input": observed if decision.input_time is None else decision.input_time,
                 "time.applied": applied,
@@ -133,10 +165,13 @@ def rollout(
         missed = clock.wait()
         missed_deadlines += missed
 
-    outcome, judge = _judge(env, declared, success, step)
+    outcome, judge = _judge(env, declared, path.success, step)
     control = actor.control_summary()
     if recorder is not None:
         recorder.end(outcome, judge, control)
+        if outcome is not Outcome.DISCARDED:
+            actor.saved()
+    rewards = [tick.reward for tick in path.ticks]
     return EpisodeResult(
         seed=seed,
         outcome=outcome,
@@ -144,8 +179,8 @@ def rollout(
         max_reward=max(rewards),
         total_reward=sum(rewards),
         length=len(rewards),
-        interventions=interventions,
-        human_steps=human_steps,
+        interventions=path.interventions,
+        human_steps=sum(tick.human for tick in path.ticks),
         missed_deadlines=missed_deadlines,
         control=control,
     )

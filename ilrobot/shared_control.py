@@ -6,13 +6,16 @@ The gates of the DAgger family differ in `Gate.decide` and in nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
 from ilrobot.actors import Action, Actor, ControlSummary, Decision, Observation, Source
+from ilrobot.blend import Blend
+from ilrobot.errors import WorkFailed
+from ilrobot.prompt import LateAnswer
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,17 @@ class SharedControl(Actor):
     At takeover and at handback the novice's planned chunk is flushed, so that no action planned
     before the expert's is executed after it; its history of observations has no gap. The decision
     carries both actions as far as they were asked for; an expert that wants nothing (a hand that
-    lets go) leaves the label empty.
+    lets go) leaves the label empty. Blended steps are nobody's word: they have no label.
+
+    An expert that is ``paused`` has the robot hold, whoever was acting, and one that asks for a
+    rewind gets it. While a person is away, a novice that is late or whose answer is not finite has
+    the robot hold, too: the person is told, and the next tick asks it afresh.
 
     Args:
         novice: The policy that is to learn.
         expert: Whoever corrects it.
         gate: Decides who acts.
+        blend: Leads over from the expert's last action at a handback (None: it switches).
         on_decision: Told of each decision, so that a person sees what is executed.
     """
 
@@ -75,10 +83,13 @@ class SharedControl(Actor):
         expert: Actor,
         gate: Gate,
         *,
+        blend: Blend | None = None,
         on_decision: Callable[[Decision], None] | None = None,
     ) -> None:
         self._novice, self._expert, self._gate = novice, expert, gate
-        self._on_decision = on_decision
+        self._blend, self._on_decision = blend, on_decision
+        self._last: Action | None = None
+        self.rewinds = expert.rewinds
         self.expert_acting = False
         self._switches = self._expert_steps = self._expert_queries = 0
 
@@ -87,13 +98,15 @@ class SharedControl(Actor):
         self._novice.reset(seed)
         self._expert.reset(seed)
         self._gate.reset(seed)
-        self.expert_acting = False
+        self._forget()
         self._switches = self._expert_steps = self._expert_queries = 0
 
     def act(self, observation: Observation, now: float) -> Decision:
         """The action of whom the gate chooses."""
-        policy = self._ask_novice(observation, now) if self._gate.asks_novice else None
         expert = self._expert.act(observation, now) if self._gate.asks_expert else None
+        if expert is not None and (expert.rewind or expert.source is Source.PAUSED):
+            return self._told(self._hold(observation, expert))
+        policy = self._ask_novice(observation, now) if self._gate.asks_novice else None
         takes = self._gate.decide(
             GateContext(
                 observation=observation,
@@ -107,24 +120,53 @@ class SharedControl(Actor):
             self._switch(takes)
         if takes:
             acting = expert = expert or self._expert.act(observation, now)
-            if policy is None:
+            if not self._gate.asks_novice:
                 self._novice.observe(observation)
         else:
-            acting = policy = policy or self._novice.act(observation, now)
+            policy = policy or self._ask_novice(observation, now)
+            if policy is None or (_is_away(expert) and not np.isfinite(policy.action).all()):
+                return self._told(self._excuse(expert))
+            acting = policy
+        return self._told(self._decide(acting, expert, policy, takes))
 
+    def _decide(
+        self, acting: Decision, expert: Decision | None, policy: Decision | None, takes: bool
+    ) -> Decision:
         label = None if expert is None else expert.human_action
         if takes and label is None:
             label = acting.action
         self._expert_steps += takes
         self._expert_queries += label is not None
-        decision = Decision(
-            acting.action,
-            Source.HUMAN if takes else Source.POLICY,
+        mixed = None if takes or self._blend is None else self._blend.mix(acting.action)
+        source = Source.POLICY if mixed is None else Source.BLEND
+        return Decision(
+            acting.action if mixed is None else mixed,
+            Source.HUMAN if takes else source,
             policy_action=None if policy is None else policy.action,
             human_action=label,
             event=acting.event or (None if expert is None else expert.event),
             input_time=None if expert is None else expert.input_time,
         )
+
+    def _hold(self, observation: Observation, expert: Decision) -> Decision:
+        """The expert has the robot hold, or wants to go back: nobody acts."""
+        if not expert.rewind:
+            self._novice.observe(observation)
+        self._novice.flush()
+        self._switches += self.expert_acting
+        self._forget()
+        return expert
+
+    def _excuse(self, expert: Decision | None) -> Decision:
+        """The novice has no answer to execute; the hand at rest holds the robot."""
+        self._novice.flush()
+        if expert is None:
+            raise WorkFailed("the policy does not answer, and nobody is there to hold the robot")
+        self._forget()
+        return replace(expert, source=Source.PAUSED, human_action=None)
+
+    def _told(self, decision: Decision) -> Decision:
+        self._last = decision.action
         if self._on_decision is not None:
             self._on_decision(decision)
         return decision
@@ -139,24 +181,66 @@ class SharedControl(Actor):
         self._novice.flush()
         self._expert.flush()
 
+    def rewind(self, past: Sequence[Observation], executed: Action | None) -> None:
+        """Both see the past as it is now; the novice is in control."""
+        self._novice.rewind(past, executed)
+        self._expert.rewind(past, executed)
+        self._forget()
+
+    def cannot_rewind(self) -> None:
+        """The expert wished for it."""
+        self._expert.cannot_rewind()
+
+    def saved(self) -> None:
+        """The expert may be a person."""
+        self._expert.saved()
+
+    def tell(self, message: str) -> None:
+        """The expert may be a person."""
+        self._expert.tell(message)
+
     def control_summary(self) -> ControlSummary:
         """Switches, steps and queries since the reset."""
         return ControlSummary(self._switches, self._expert_steps, self._expert_queries)
 
-    def _ask_novice(self, observation: Observation, now: float) -> Decision:
+    def _ask_novice(self, observation: Observation, now: float) -> Decision | None:
+        """What the novice wants (None: it is late); the person is told of what cannot be done."""
         if self.expert_acting:
             self._novice.flush()
-        return self._novice.act(observation, now)
+        try:
+            policy = self._novice.act(observation, now)
+        except LateAnswer:
+            self._expert.tell("the policy does not answer")
+            return None
+        if not np.isfinite(policy.action).all():
+            self._expert.tell("the policy's action is not finite")
+        return policy
+
+    def _forget(self) -> None:
+        """Nobody hands over anything."""
+        self.expert_acting = False
+        self._last = None
+        if self._blend is not None:
+            self._blend.reset()
 
     def _switch(self, takes: bool) -> None:
         self.expert_acting = takes
         self._switches += 1
+        if self._blend is not None:
+            self._blend.reset()
+            if not takes and self._last is not None:
+                self._blend.begin(self._last)
         # At a handback after `asks_novice` its answer of this very tick is fresh: keep its chunk.
         if takes or not self._gate.asks_novice:
             self._novice.flush()
         # An expert that is asked at every tick is up to date; another may hold an old plan.
         if takes and not self._gate.asks_expert:
             self._expert.flush()
+
+
+def _is_away(expert: Decision | None) -> bool:
+    """Whether the expert was asked and wants nothing, so that its action holds the robot."""
+    return expert is not None and expert.human_action is None
 
 
 class HumanGate:

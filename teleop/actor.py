@@ -36,6 +36,8 @@ class TeleopActor(Actor):
         engagement: When the person has control (None: always, they demonstrate).
     """
 
+    rewinds = True
+
     def __init__(
         self,
         device: Device,

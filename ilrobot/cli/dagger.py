@@ -192,7 +192,9 @@ class Dagger:
         return _Cast(share_control, info, rollout)
 
     def _by_hand(self, env: TaskEnv, stack: ExitStack) -> _Cast:
+        from ilrobot.blend import Blend
         from ilrobot.cli.people import hand_info, scripted_expert
+        from ilrobot.prompt import PromptActor
         from ilrobot.rollout import rollout
         from ilrobot.shared_control import HumanGate, SharedControl
         from teleop.hands import make_hand
@@ -214,7 +216,8 @@ class Dagger:
 
         def share_control(novice: Actor, number: int) -> Actor:
             gate = HumanGate(lambda: hand.engaged)
-            return SharedControl(novice, hand, gate, on_decision=hand.watch)
+            asked = PromptActor(novice) if live else novice
+            return SharedControl(asked, hand, gate, blend=Blend(env.spec), on_decision=hand.watch)
 
         run_episode: RunEpisode = rollout
         if live:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ilrobot.actors import Actor, Decision, Observation, Source
+from ilrobot.actors import Action, Actor, Decision, Observation, Source
 from ilrobot.spec import Spec
 
 
@@ -33,7 +33,7 @@ class ObservationHistory:
     """The last `length` observations; at an episode's start the first one fills the gap."""
 
     def __init__(self, spec: Spec, length: int) -> None:
-        self._length = length
+        self.length = length
         self._windows = {
             f.name: np.zeros((length, *f.shape), dtype=f.dtype) for f in spec.observations
         }
@@ -49,7 +49,7 @@ class ObservationHistory:
             if self._empty:
                 window[:] = observation[name]
             else:
-                if self._length > 1:
+                if self.length > 1:
                     window[:-1] = window[1:]
                 window[-1] = observation[name]
         self._empty = False
@@ -104,6 +104,13 @@ class ChunkActor(Actor):
     def observe(self, observation: Observation) -> None:
         """Keep the history without a gap while somebody else acts."""
         self._history.push(observation)
+
+    def rewind(self, past: Sequence[Observation], executed: Action | None) -> None:
+        """See the past as it is now, and plan afresh."""
+        self._history.reset()
+        for observation in past[-self._history.length :]:
+            self._history.push(observation)
+        self.flush()
 
     def act(self, observation: Observation, now: float) -> Decision:
         """The next action of the chunk, predicting a new one where it is used up."""

@@ -80,7 +80,8 @@ class Catalogue:
             UserError: A file is missing or damaged.
         """
         spec = Spec.from_json(info["ilrobot"]["spec"])
-        columns = frame_columns(spec, info["ilrobot"]["state_size"])
+        every = frame_columns(spec, info["ilrobot"]["state_size"])
+        columns = tuple(column for column in every if column.name in info["features"])
         episodes = EpisodeTable.load(root, _sizes(columns))
         if episodes.num_episodes < info["total_episodes"]:
             raise UserError(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.actors import ControlSummary
+from ilrobot.data.branches import DISCARDED, discarded
 from ilrobot.spec import Spec
 
 #: One recorded tick: a value for each of the `frame_columns`.
@@ -115,6 +116,12 @@ class Recorder(Protocol):
     def append(self, frame: Frame) -> None:
         """Keep one tick; must cost the loop next to nothing."""
 
+    def rewind(self, to_frame: int) -> None:
+        """The world has gone back: the ticks from `to_frame` on, counted from 0, are discarded.
+
+        They are kept, and sealed with ``control.discarded``.
+        """
+
     def end(self, outcome: Outcome, judge: Judge, control: ControlSummary | None = None) -> None:
         """Seal the episode."""
 
@@ -139,6 +146,8 @@ def frame_columns(spec: Spec, state_size: int = 0) -> tuple[Column, ...]:
         Column("control.policy_action", action_copy, action.shape),
         Column("control.human_action", action_copy, action.shape),
         Column("control.intervention_id", "int64"),
+        Column("control.branch", "int64"),
+        Column("control.discarded", "bool"),
         Column("time.observed", "float64"),
         Column("time.input", "float64"),
         Column("time.applied", "float64"),
@@ -167,19 +176,26 @@ class MemoryRecorder:
         self.episodes: list[Episode] = []
         self._info: EpisodeInfo | None = None
         self._frames: list[Frame] = []
+        self._rewinds: list[tuple[int, int]] = []
 
     def begin(self, info: EpisodeInfo) -> None:
         """Open an episode."""
-        self._info, self._frames = info, []
+        self._info, self._frames, self._rewinds = info, [], []
 
     def append(self, frame: Frame) -> None:
         """Keep one tick."""
         self._frames.append(frame)
+
+    def rewind(self, to_frame: int) -> None:
+        """Discard the ticks from this one on."""
+        self._rewinds.append((to_frame, len(self._frames)))
 
     def end(self, outcome: Outcome, judge: Judge, control: ControlSummary | None = None) -> None:
         """Add the episode to `episodes`."""
         if self._info is None:
             raise RuntimeError("end() without begin()")
         info = replace(self._info, outcome=outcome, judge=judge, control=control)
-        self.episodes.append(Episode(info, stack_frames(self._frames, self.columns)))
+        columns = stack_frames(self._frames, self.columns)
+        columns[DISCARDED] = discarded(len(self._frames), self._rewinds)
+        self.episodes.append(Episode(info, columns))
         self._info = None

@@ -37,6 +37,8 @@ def complete(
         "intervention": False,
         "control.source": Source.DEMO.value,
         "control.intervention_id": -1,
+        "control.branch": 0,
+        "control.discarded": False,
         "time.missed_deadline": False,
     }
     required = (*spec.observation_names, spec.action.name)

@@ -1,10 +1,12 @@
 """The journal of a running episode: an append-only file that any crash leaves readable.
 
 Layout: one line of JSON (format, `EpisodeInfo`, columns), then a record of fixed size per tick
-(mark byte, the columns packed in order, CRC-32), then, once the episode has ended, one line of JSON
-with its outcome. A record is appended by a single `os.write`, so that it outlives the process as
-soon as `append` returns. It is not flushed to the disk tick by tick, which would cost milliseconds:
-a power cut may lose what the kernel had not written yet, a killed process loses nothing.
+(mark byte, the columns packed in order, CRC-32) and one of the same size per rewind (another mark
+byte, the number of the tick that it went back to, zeros, CRC-32), then, once the episode has ended,
+one line of JSON with its outcome. A record is appended by a single `os.write`, so that it outlives
+the process as soon as `append` returns. It is not flushed to the disk tick by tick, which would
+cost milliseconds: a power cut may lose what the kernel had not written yet, a killed process loses
+nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -23,12 +25,14 @@ from numpy.typing import NDArray
 
 from ilrobot.actors import ControlSummary
 from ilrobot.atomic import write_fully
+from ilrobot.data.branches import DISCARDED, discarded
 from ilrobot.data.episode import Column, Episode, EpisodeInfo, Frame, Judge, Outcome
 from ilrobot.errors import UserError
 
 _FORMAT = 1
-_MARK = 0x01
+_TICK, _REWIND = 0x01, 0x02
 _CRC = struct.Struct("<I")
+_BACK_TO = struct.Struct("<BQ")
 
 #: Bytes kept for a string; `control.source` needs 6.
 STRING_BYTES = 16
@@ -63,7 +67,7 @@ class JournalWriter:
         self._record = bytearray(kind.itemsize)
         self._payload = memoryview(self._record)[: -_CRC.size]
         fields = np.frombuffer(self._record, dtype=kind)
-        fields["mark"] = _MARK
+        fields["mark"] = _TICK
         self._views = [(column, fields[column.name]) for column in columns]
         header = {
             "format": _FORMAT,
@@ -102,6 +106,15 @@ class JournalWriter:
         _CRC.pack_into(self._record, len(self._payload), zlib.crc32(self._payload))
         write_fully(self._descriptor, self._record)
         self.frames += 1
+
+    def rewind(self, to_frame: int) -> None:
+        """Note that the ticks from `to_frame` on, counted from 0, were undone.
+
+        Raises:
+            OSError: The disk is full; what came before is safe.
+        """
+        payload = _BACK_TO.pack(_REWIND, to_frame).ljust(len(self._payload), b"\0")
+        write_fully(self._descriptor, payload + _CRC.pack(zlib.crc32(payload)))
 
     def finish(self, outcome: Outcome, judge: Judge, control: ControlSummary | None = None) -> None:
         """Write how the episode ended and flush all of it to the disk.
@@ -148,10 +161,23 @@ def read_journal(path: Path) -> Episode | None:
     count = _valid_records(body, kind.itemsize)
     outcome, judge, control = _read_trailer(body[count * kind.itemsize :])
     records = np.frombuffer(body, dtype=kind, count=count)
-    return Episode(
-        replace(info, outcome=outcome, judge=judge, control=control),
-        {column.name: _unpack(records[column.name], column) for column in columns},
-    )
+    is_tick = records["mark"] == _TICK
+    undone = discarded(int(is_tick.sum()), _rewinds(records, is_tick))
+    ticks = records[is_tick]
+    if DISCARDED not in (kind.names or ()):
+        # A dataset from before there were rewinds has no place for what was undone.
+        ticks, undone = ticks[~undone], undone[~undone]
+    unpacked = {column.name: _unpack(ticks[column.name], column) for column in columns}
+    if DISCARDED in unpacked:
+        unpacked[DISCARDED] = undone
+    return Episode(replace(info, outcome=outcome, judge=judge, control=control), unpacked)
+
+
+def _rewinds(records: NDArray[Any], is_tick: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+    """For each rewind the tick that it went back to, and how many there were by then."""
+    ticks = np.cumsum(is_tick)
+    for index in np.flatnonzero(~is_tick):
+        yield _BACK_TO.unpack_from(records[index].tobytes())[1], int(ticks[index])
 
 
 def _valid_records(body: bytes, size: int) -> int:
@@ -160,7 +186,7 @@ def _valid_records(body: bytes, size: int) -> int:
     while (count + 1) * size <= len(body):
         record = view[count * size : (count + 1) * size]
         (crc,) = _CRC.unpack_from(record, size - _CRC.size)
-        if record[0] != _MARK or zlib.crc32(record[: -_CRC.size]) != crc:
+        if record[0] not in (_TICK, _REWIND) or zlib.crc32(record[: -_CRC.size]) != crc:
             break
         count += 1
     return count

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.actors import Source
+from ilrobot.data.branches import DISCARDED
 from ilrobot.data.episode import Outcome
 from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
@@ -37,8 +38,8 @@ def labels(dataset: Recordings) -> tuple[NDArray[np.bool_], NDArray[Any]]:
 
     A frame teaches if it was demonstrated in an episode that succeeded or that nobody judged; or
     if, in any episode that was not discarded, a person had taken over there, or an expert was
-    asked at every frame (DAgger). The label is what the person or expert wanted where that is
-    known, else what was executed.
+    asked at every frame (DAgger). Frames that a rewind undid do not teach. The label is what the
+    person or expert wanted where that is known, else what was executed.
 
     Returns:
         Mask of shape (num_frames,) and labels of shape (num_frames, *action shape).
@@ -56,7 +57,10 @@ def labels(dataset: Recordings) -> tuple[NDArray[np.bool_], NDArray[Any]]:
     demonstrated = np.ones(frames, dtype=bool)
     if dataset.has_column("control.source"):
         demonstrated = dataset.column("control.source") == Source.DEMO.value
-    teaches = demonstrated & worthy[episode_of_frame]
+    lives = np.ones(frames, dtype=bool)
+    if dataset.has_column(DISCARDED):
+        lives = ~dataset.column(DISCARDED).astype(bool)
+    teaches = lives & demonstrated & worthy[episode_of_frame]
     values = dataset.column("action")
     if not dataset.has_column("control.human_action"):
         return teaches, values
@@ -66,8 +70,8 @@ def labels(dataset: Recordings) -> tuple[NDArray[np.bool_], NDArray[Any]]:
     taken_over = np.zeros(frames, dtype=bool)
     if dataset.has_column("intervention"):
         taken_over = dataset.column("intervention").astype(bool)
-    unasked = np.bincount(episode_of_frame[~known], minlength=dataset.num_episodes) > 0
-    corrected = ~demonstrated & known & (taken_over | ~unasked[episode_of_frame])
+    unasked = np.bincount(episode_of_frame[lives & ~known], minlength=dataset.num_episodes) > 0
+    corrected = lives & ~demonstrated & known & (taken_over | ~unasked[episode_of_frame])
     teaches = teaches | (corrected & kept[episode_of_frame])
     known = known.reshape(frames, *(1,) * (values.ndim - 1))
     if spec.choices is not None:

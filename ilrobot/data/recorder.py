@@ -113,6 +113,20 @@ class DatasetRecorder:
             with self._explained():
                 raise error
 
+    def rewind(self, to_frame: int) -> None:
+        """Discard the ticks from this one on; killing the process does not bring them back.
+
+        Raises:
+            WorkFailed: The disk is full.
+        """
+        if self._journal is None:
+            raise RuntimeError("rewind() without begin()")
+        try:
+            self._journal.rewind(to_frame)
+        except OSError as error:
+            with self._explained():
+                raise error
+
     def end(self, outcome: Outcome, judge: Judge, control: ControlSummary | None = None) -> None:
         """Seal the episode; one without ticks is dropped.
 

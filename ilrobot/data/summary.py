@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ilrobot.actors import ControlSummary
+from ilrobot.data.branches import DISCARDED
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.known_tasks import suggested_tasks
 
@@ -16,17 +17,21 @@ from ilrobot.data.known_tasks import suggested_tasks
 def summarize(dataset: Dataset) -> dict[str, Any]:
     """Counts, rate, features, outcomes and interventions as plain JSON.
 
-    ``interventions`` counts takeovers, ``intervention_steps`` the ticks at which a person acted.
+    ``interventions`` counts takeovers, ``intervention_steps`` the ticks at which a person acted,
+    ``discarded_frames`` those that a rewind undid, which count as neither.
     ``control`` adds up the `ControlSummary` of the episodes that have one (empty: none has).
     ``seconds`` is nominal: frames divided by the rate.
     """
+    lives = np.ones(dataset.num_frames, dtype=bool)
+    if dataset.has_column(DISCARDED):
+        lives = ~dataset.column(DISCARDED).astype(bool)
     takeovers = steps = 0
     if dataset.has_column("intervention"):
-        acted = dataset.column("intervention").astype(bool).reshape(-1)
-        begins = acted.copy()
-        begins[1:] &= ~acted[:-1]
-        begins[dataset.starts[:-1]] = acted[dataset.starts[:-1]]
-        takeovers, steps = int(begins.sum()), int(acted.sum())
+        # A false one before each episode, so that it begins without anybody acting.
+        acted = dataset.column("intervention").astype(bool)[lives]
+        starts = np.concatenate(([0], np.cumsum(lives)))[dataset.starts[:-1]]
+        apart = np.insert(acted, starts, False)
+        takeovers, steps = int((apart[1:] & ~apart[:-1]).sum()), int(acted.sum())
     shared = [info.control for info in dataset.infos if info.control is not None]
     return {
         "kind": "dataset",
@@ -42,6 +47,7 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
         "outcomes": dict(Counter(str(info.outcome) for info in dataset.infos)),
         "interventions": takeovers,
         "intervention_steps": steps,
+        "discarded_frames": int((~lives).sum()),
         "control": {
             field.name: sum(getattr(control, field.name) for control in shared)
             for field in fields(ControlSummary)

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ilrobot.data.branches import DISCARDED
 from ilrobot.data.labels import labels, nothing_to_learn, vector_spec
 from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
@@ -90,11 +91,21 @@ class Windows:
         _require_finite(dataset, "action", _flat(values), teaches)
         _require_choices(dataset, values, frames)
 
-        source, window = _histories(dataset.starts, frames, n_obs)
+        starts = dataset.starts
+        if dataset.has_column(DISCARDED):
+            # What a rewind undid is left out; what is left of an episode is contiguous.
+            lives = ~dataset.column(DISCARDED).astype(bool)
+            starts = np.concatenate(([0], np.cumsum(lives)))[starts]
+            columns = {name: column[lives] for name, column in columns.items()}
+            values, teaches = values[lives], teaches[lives]
+            frame_weights = None if frame_weights is None else frame_weights[lives]
+            frames = np.flatnonzero(teaches)
+
+        source, window = _histories(starts, frames, n_obs)
         joined = np.concatenate(list(columns.values()), axis=1)
         self._observations = torch.from_numpy(joined[source].astype(np.float32))
         self._first_observation = torch.from_numpy(window)
-        source, window, remaining = _chunks(dataset.starts, teaches, frames, horizon)
+        source, window, remaining = _chunks(starts, teaches, frames, horizon)
         dtype = np.float32 if self.spec.choices is None else np.int64
         self._actions = torch.from_numpy(_flat(values)[source].astype(dtype))
         self._first_action = torch.from_numpy(window)

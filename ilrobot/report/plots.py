@@ -22,6 +22,7 @@ from matplotlib.ticker import (
 from numpy.typing import ArrayLike
 
 from ilrobot.actors import Source
+from ilrobot.data.branches import surviving
 from ilrobot.data.episode import Episode, Outcome
 from ilrobot.report.figures import (
     BLUE,
@@ -91,8 +92,9 @@ class Strip:
 
     @classmethod
     def of(cls, episode: Episode, round: int) -> Strip:
-        """The strip of a recorded episode."""
-        sources = [str(source) for source in episode.columns["control.source"]]
+        """The strip of a recorded episode, without what a rewind undid."""
+        lives = surviving(episode.columns)
+        sources = [str(source) for source in episode.columns["control.source"][lives]]
         return cls(round, sources, episode.info.rate, episode.info.outcome)
 
 

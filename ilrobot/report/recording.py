@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from ilrobot.data.branches import surviving, takeovers
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Episode
 from ilrobot.data.layout import VIDEO
@@ -67,6 +68,7 @@ def episode_report(
             "length": f"{seconds:.1f} s",
             "ticks": f"{len(episode)} at {info.rate:g} Hz",
             **_takeovers(episode),
+            **_undone(episode),
         },
         facts={name: value for name, value in facts.items() if value},
         sections=sections,
@@ -133,4 +135,9 @@ def simulated_frames(dataset: Dataset, index: int) -> Iterator[NDArray[np.uint8]
 def _takeovers(episode: Episode) -> dict[str, str]:
     if "control.intervention_id" not in episode.columns:
         return {}
-    return {"interventions": str(int(episode.columns["control.intervention_id"].max()) + 1)}
+    return {"interventions": str(takeovers(episode.columns))}
+
+
+def _undone(episode: Episode) -> dict[str, str]:
+    undone = len(episode) - int(surviving(episode.columns).sum())
+    return {"undone by rewinding": f"{undone} ticks"} if undone else {}

@@ -22,6 +22,7 @@ from typing import Any, Protocol
 from ilrobot import __version__
 from ilrobot.actors import Actor
 from ilrobot.atomic import PART, write_bytes
+from ilrobot.data.branches import surviving, takeovers
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import UNCOUNTED, EpisodeInfo, Outcome, Recorder
 from ilrobot.env import TaskEnv
@@ -232,13 +233,14 @@ class _Rounds:
         rows = self.episodes(number)
         for index, info in rows:
             columns = data.episode(index).columns
-            taken_over = int(columns["control.intervention_id"].max()) + 1
+            taken_over, lives = takeovers(columns), surviving(columns)
             success = info.outcome is Outcome.SUCCESS
             successes += success
-            autonomous += success and taken_over == 0
+            # Going back is help, too.
+            autonomous += success and taken_over == 0 and bool(lives.all())
             interventions += taken_over
-            human_steps += int(columns["intervention"].sum())
-            steps += len(columns["intervention"])
+            human_steps += int(columns["intervention"][lives].sum())
+            steps += int(lives.sum())
         return RoundSummary(
             number, len(rows), successes, autonomous, interventions, human_steps, steps
         )
