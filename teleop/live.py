@@ -12,14 +12,13 @@ from ilrobot.env import Step, TaskEnv
 from ilrobot.rollout import EpisodeResult, rollout
 from teleop.actor import TeleopActor
 from teleop.bindings import Control
-from teleop.devices import keys
 from teleop.display import Display, Pictures
+from teleop.help import help_line
 from teleop.hud import HudState
 from teleop.session import Stage
 
 #: Buttons of which one begins an episode.
 READY = frozenset({"start", "a"})
-_HELP = "start success · back failure · X discard and record again · B pause"
 
 
 class LiveStage:
@@ -38,7 +37,10 @@ class LiveStage:
         self._cameras, self._turns = _Cameras(env), hand.camera_turns
         self._clock = _CountingClock(env.spec.rate)
         self._ticks: deque[float] = deque(maxlen=int(2 * env.spec.rate) + 2)
-        self._help = keys.HELP if hand.device.name == "keyboard" else _HELP
+        bindings = hand.mapping.bindings
+        self._help = help_line(bindings, keyboard=hand.device.name == "keyboard")
+        # Success and gripper may lie elsewhere; what begins is told as Start, Enter or A.
+        self._ready = READY.union(bindings.buttons(Control.SUCCESS))
 
     def stage(self) -> Stage:
         """To be passed to `teleop.session.record`."""
@@ -82,7 +84,7 @@ class LiveStage:
                 self._cameras.turn(turns)
                 pictures = self._cameras.pictures(observation)
             self._display.show(pictures, self._state(None, state.connected))
-            if READY & set(state.pressed):
+            if self._ready & set(state.pressed):
                 break
             time.sleep(0.02)
         self._ticks.clear()

@@ -45,11 +45,14 @@ class Record:
     output: Path
     """Folder of the dataset."""
 
-    device: Literal["gamepad", "keyboard", "browser", "operator"] = "gamepad"
-    """Your own pad or keyboard in front of a window, a page in a browser for pad, keys or touch,
-    or a simulated person on a virtual pad. The last two need no display."""
+    device: Literal["gamepad", "keyboard", "spacemouse", "browser", "operator"] = "gamepad"
+    """Your own pad, keyboard or SpaceMouse in front of a window, a page in a browser for pad, keys
+    or touch, or a simulated person on a virtual pad. The last two need no display."""
 
     page: Page = PageAddress()  # noqa: RUF009 (it is frozen)
+
+    bindings: Path | None = None
+    """A TOML file that changes what buttons, keys and axes do."""
 
     episodes: int = 30
     """How many episodes the dataset shall have; discarded ones do not count."""
@@ -152,7 +155,9 @@ class Record:
             take_place(
                 self.device,
                 f"ilrobot record {self.task}",
-                lambda device: make_hand(device, env.spec, expert=expert, seed=self.seed),
+                lambda device: make_hand(
+                    device, env.spec, expert=expert, seed=self.seed, bindings=self.bindings
+                ),
                 address=address,
                 tell=tell_address,
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from ilrobot.cli.page import Page, PageAddress, tell_address
@@ -23,10 +24,13 @@ class Teleop:
     task: str
     """Gymnasium id, e.g. ilrobot/PandaLift-v0."""
 
-    device: Literal["browser", "gamepad", "keyboard"] = "browser"
-    """A page in a browser, or your own pad or keyboard in front of a window."""
+    device: Literal["browser", "gamepad", "keyboard", "spacemouse"] = "browser"
+    """A page in a browser, or your own pad, keyboard or SpaceMouse in front of a window."""
 
     page: Page = PageAddress()  # noqa: RUF009 (it is frozen)
+
+    bindings: Path | None = None
+    """A TOML file that changes what buttons, keys and axes do."""
 
     seed: int = 0
     """Seed of the first episode; the next ones count up from it."""
@@ -55,7 +59,7 @@ class Teleop:
                 take_place(
                     self.device,
                     f"ilrobot teleop {self.task}",
-                    lambda device: make_hand(device, env.spec),
+                    lambda device: make_hand(device, env.spec, bindings=self.bindings),
                     address=address,
                     tell=tell_address,
                 )

@@ -9,9 +9,7 @@ import pygame
 
 from teleop.devices import sdl
 from teleop.devices.base import STICK_AXES, Device, DeviceState
-from teleop.devices.keys import BUTTON_KEYS, FINE, FINE_KEY, HELP, STICK_KEYS
-
-__all__ = ["HELP", "Keyboard"]
+from teleop.devices.keys import BUTTON_KEYS, FINE, FINE_KEY, STICK_KEYS
 
 
 def _code(key: str) -> int:

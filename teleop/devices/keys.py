@@ -35,7 +35,3 @@ BUTTON_KEYS: dict[str, str] = {
 }
 #: Held for fine motion, at this share of a full stick.
 FINE_KEY, FINE = "c", 0.4
-HELP = (
-    "WASD IJKL arrows steer · C fine · Space gripper · Shift take over · Enter success · "
-    "Backspace failure · Delete discard · P pause · R rewind · V camera · Q speed · F frame"
-)

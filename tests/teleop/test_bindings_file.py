@@ -12,6 +12,7 @@ from teleop.devices.base import AXES, DeviceState
 from teleop.devices.keys import BUTTON_KEYS
 from teleop.devices.scripted import Scripted
 from teleop.hands import make_hand
+from teleop.help import help_line
 
 ARM = Spec(
     observations=(Feature("observation.state", (1,)),),
@@ -145,6 +146,18 @@ def test_a_task_with_choices_keeps_its_buttons(tmp_path: Path) -> None:
     path = _file(tmp_path, '[controls]\nengage = "leftshoulder"')
     with pytest.raises(UserError, match="'leftshoulder' does both one of the task's discrete"):
         make_hand(Scripted([]), discrete, bindings=path)
+
+
+def test_the_line_of_help_tells_the_buttons_and_keys_of_the_file(tmp_path: Path) -> None:
+    text = '[controls]\npause = "y"\nnext_camera = []\nrewind = []\n[keys]\nsuccess = "o"'
+    changed = _changed(tmp_path, text)
+    pad, keys = help_line(changed, keyboard=False), help_line(changed, keyboard=True)
+    assert "Y pause" in pad
+    assert "Start success" in pad
+    assert "P pause" in keys
+    assert "O success" in keys
+    assert "rewind" not in pad + keys
+    assert all(len(help_line(END_EFFECTOR, keyboard=k)) < 125 for k in (False, True))
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe = 1"])

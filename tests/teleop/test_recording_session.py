@@ -17,7 +17,7 @@ from ilrobot.env import TaskEnv, make_env
 from ilrobot.errors import UserError
 from teleop.actor import TeleopActor
 from teleop.devices import sdl
-from teleop.devices.base import DeviceState
+from teleop.devices.base import Device, DeviceState
 from teleop.devices.keyboard import Keyboard
 from teleop.hands import make_hand
 from teleop.hud import HudState, hud_lines
@@ -29,7 +29,7 @@ from teleop.window import Window
 INFO = EpisodeInfo(task="junction", rate=10.0, operator="person", device="keyboard")
 
 
-class Typist:
+class Typist(Device):
     """A keyboard with somebody at it: before each poll they do what the script says."""
 
     name = "keyboard"
