@@ -10,7 +10,7 @@ const MAX_EDGES = 32;
 const clamp = (value, low) => Math.min(Math.max(Number.isFinite(value) ? value : 0, low), 1);
 
 export class Hands {
-  // `changed` is called when a button went down or up: that is worth a message at once.
+  // `changed` is called at each change; true: it is worth a message at once.
   constructor(changed) {
     this.changed = changed;
     this.engage = null;
@@ -39,7 +39,7 @@ export class Hands {
     this.down.set(button, holders);
     if (holders.size > 1) return;
     if (this.pressed.length < MAX_EDGES) this.pressed.push(button);
-    this.changed();
+    this.changed(true);
   }
 
   release(button, by) {
@@ -47,7 +47,7 @@ export class Hands {
     if (!holders?.delete(by) || holders.size) return;
     this.down.delete(button);
     if (this.released.length < MAX_EDGES) this.released.push(button);
-    this.changed();
+    this.changed(true);
   }
 
   releaseAll(by) {
@@ -74,7 +74,7 @@ export class Hands {
       if (does === undefined) return;
       this.keys.delete(event.code);
       if (does.button) this.release(does.button, `key ${event.code}`);
-      this.changed();
+      else this.changed(true);
       return;
     }
     if (event.ctrlKey || event.altKey || event.metaKey) return;
@@ -90,7 +90,7 @@ export class Hands {
     this.keys.set(event.code, does);
     this.pad.lost = false;
     if (does.button) this.press(does.button, `key ${event.code}`);
-    this.changed();
+    else this.changed(true);
   }
 
   // What is held may come up while nobody tells this page.
@@ -98,7 +98,7 @@ export class Hands {
     this.keys.clear();
     for (const stick of this.sticks.values()) stick.rest();
     this.releaseAll("");
-    this.changed();
+    this.changed(true);
   }
 
   addStick(element) {
@@ -111,7 +111,7 @@ export class Hands {
       element.style.removeProperty("--x");
       element.style.removeProperty("--y");
       if (this.engage) this.release(this.engage, by);
-      this.changed();
+      this.changed(true);
     };
     const move = (event) => {
       if (event.pointerId !== stick.pointer) return;
@@ -125,7 +125,7 @@ export class Hands {
       stick.y = y;
       element.style.setProperty("--x", `${x * radius}px`);
       element.style.setProperty("--y", `${y * radius}px`);
-      this.changed();
+      this.changed(false);
     };
     element.addEventListener("pointerdown", (event) => {
       if (stick.pointer !== null) return;
@@ -172,7 +172,7 @@ export class Hands {
   losePad() {
     this.pad = { axes: {}, index: null, lost: true };
     this.releaseAll("pad");
-    this.changed();
+    this.changed(true);
   }
 
   readPad() {
@@ -187,7 +187,12 @@ export class Hands {
       if (!pad) return;
       this.pad = { axes: {}, index: pad.index, lost: false };
     }
-    PAD_AXES.forEach((name, i) => { this.pad.axes[name] = clamp(pad.axes[i], -1); });
+    PAD_AXES.forEach((name, i) => {
+      const value = clamp(pad.axes[i], -1);
+      if (value === this.pad.axes[name]) return;
+      this.pad.axes[name] = value;
+      this.changed(false);
+    });
     PAD_BUTTONS.forEach((name, i) => {
       const button = pad.buttons[i];
       if (!button) return;

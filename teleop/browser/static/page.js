@@ -19,9 +19,9 @@ let buttons = {};
 let ended = "";
 const sent = new Map();       // sequence -> when it was sent
 
-const hands = new Hands(() => {
-  moved = true;
-  if (hands.pressed.length || hands.released.length) input();
+const hands = new Hands((urgent) => {
+  if (urgent || performance.now() - sentAt >= LEAST) input();
+  else moved = true;
 });
 const view = new View(hands);
 
@@ -106,4 +106,4 @@ addEventListener("pointerdown", (event) => {
 if (matchMedia("(pointer: coarse)").matches) document.body.classList.add("touch");
 
 connect();
-setInterval(beat, LEAST + 1);
+setInterval(beat, 4);
