@@ -75,7 +75,8 @@ class TaskEnv:
     observation key (``state`` for a Box) and for ``action`` a dict with ``names``, ``units``,
     ``frame``, and for the action ``semantics`` and ``controller``. It may offer ``get_state()``
     and ``set_state(vector)``, which makes it possible to replay and to rewind; its
-    observations must then be new arrays at each step. It may have ``camera_names`` and ``render_camera(name)``; a key ``images.<camera>`` of its observation is
+    observations must then be new arrays at each step. It may have ``camera_names`` and
+    ``render_camera(name)``; a key ``images.<camera>`` of its observation is
     ``observation.images.<camera>``.
     """
 

@@ -123,7 +123,8 @@ class SharedControl(Actor):
             if not self._gate.asks_novice:
                 self._novice.observe(observation)
         else:
-            policy = policy or self._ask_novice(observation, now)
+            if not self._gate.asks_novice:
+                policy = self._ask_novice(observation, now)
             if policy is None or (_is_away(expert) and not np.isfinite(policy.action).all()):
                 return self._told(self._excuse(expert))
             acting = policy

@@ -48,7 +48,8 @@ class RealTimeClock:
     Relative sleeping accumulates its overshoot (4 % at 500 Hz); a deadline does not. The last part
     of each wait spins, because the sleep of a general-purpose kernel overshoots by some 50 µs. A
     loop that falls a whole period behind takes the next deadline from now: it does not hurry
-    through the missed ticks.
+    through the missed ticks. So does one whose clock has jumped back, as after a suspended machine:
+    it does not sleep for as long as the clock jumped.
 
     Args:
         rate: Ticks per second.
@@ -77,8 +78,11 @@ class RealTimeClock:
             if remaining < -self.period:
                 self._deadline = time.perf_counter()
             return True
+        if remaining > self.period:
+            self._deadline = time.perf_counter() + self.period
+            remaining = self.period
         if remaining > self._spin:
             time.sleep(remaining - self._spin)
-        while time.perf_counter() < self._deadline:
+        while 0.0 < self._deadline - time.perf_counter() <= self.period:
             pass
         return False

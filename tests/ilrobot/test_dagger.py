@@ -107,7 +107,7 @@ def test_with_the_human_gate_an_episode_keeps_the_attempt_and_its_corrections(sk
     data = Dataset.open(tmp_path / "run" / "dataset")
     added = slice(data.starts[DEMONSTRATIONS], None)
     source = data.column("control.source")[added]
-    assert set(source) == {"policy", "human"}
+    assert set(source) == {"policy", "human", "blend"}
     human = source == "human"
     assert np.isfinite(data.column("control.policy_action")[added]).all()
     assert np.isnan(data.column("control.human_action")[added][~human]).all()

@@ -38,10 +38,10 @@ def test_interventions_are_counted_and_numbered():
         policy, human, human, blend, policy, policy, human, policy, max_steps=8
     )
     columns = episode.columns
-    assert columns["control.intervention_id"].tolist() == [-1, 0, 0, 0, -1, -1, 1, -1]
-    assert columns["intervention"].tolist() == [False, True, True, True, False, False, True, False]
+    assert columns["control.intervention_id"].tolist() == [-1, 0, 0, -1, -1, -1, 1, -1]
+    assert columns["intervention"].tolist() == [False, True, True] + 3 * [False] + [True, False]
     assert columns["control.source"].tolist()[:4] == ["policy", "human", "human", "blend"]
-    assert (result.interventions, result.human_steps) == (2, 4)
+    assert (result.interventions, result.human_steps) == (2, 3)
     assert np.isnan(columns["control.human_action"]).all()
 
 

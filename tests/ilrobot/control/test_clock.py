@@ -55,6 +55,28 @@ def test_missed_ticks_are_not_hurried_through(machine):
     assert machine.now - resumed == pytest.approx(0.01, abs=1e-4)
 
 
+@pytest.mark.parametrize("jump", [3600.0, -3600.0])
+def test_after_a_jump_of_the_clock_the_rate_is_kept(machine, jump):
+    clock = RealTimeClock(100.0)
+    clock.start()
+    clock.wait()
+    machine.now += jump
+    resumed = machine.now
+    clock.wait()
+    assert machine.now - resumed <= 0.011
+    before = machine.now
+    assert not any(clock.wait() for _ in range(10))
+    assert machine.now - before == pytest.approx(0.1, abs=0.011)
+
+
+def test_a_jump_back_in_the_midst_of_a_wait_ends_it(machine):
+    machine.overshoot = -500.0
+    clock = RealTimeClock(100.0)
+    clock.start()
+    clock.wait()
+    assert machine.now < 100.0
+
+
 def test_simulated_time_goes_by_ticks():
     clock = SimulatedClock(10.0)
     clock.start()

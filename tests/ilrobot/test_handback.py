@@ -1,0 +1,233 @@
+"""From the person's hand back to the policy, and what happens when the policy has no answer."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from ilrobot.actors import Actor, Decision, Observation, Source
+from ilrobot.blend import Blend
+from ilrobot.data.episode import MemoryRecorder, Outcome
+from ilrobot.env import make_env
+from ilrobot.errors import WorkFailed
+from ilrobot.prompt import PromptActor
+from ilrobot.rollout import rollout
+from ilrobot.shared_control import BetaGate, HumanGate, SharedControl
+from ilrobot.spec import Feature, Spec
+
+NAMES, UNITS = ("dx", "turn", "left_gripper"), ("m/tick", "rad", "1")
+SPEC = Spec((), Feature("action", (3,), names=NAMES, units=UNITS), 20.0)
+
+
+def _action(*values: float) -> np.ndarray:
+    return np.array(values, np.float32)
+
+
+def test_motions_are_averaged_angles_go_the_short_way_and_grippers_switch() -> None:
+    blend = Blend(SPEC)
+    blend.begin(_action(1.0, 3.0, 0.0))
+    mixed = [blend.mix(_action(-1.0, -3.0, 1.0)) for _ in range(5)]
+    assert mixed[4] is None
+    taken = np.array(mixed[:4])
+    assert taken[:, 0] == pytest.approx([0.6, 0.2, -0.2, -0.6])
+    step = (2 * np.pi - 6.0) / 5
+    assert taken[:, 1] == pytest.approx([3.0 + k * step for k in range(1, 5)])
+    assert taken[:, 2].tolist() == [1.0] * 4
+    assert taken.dtype == np.float32
+
+
+def test_choices_switch() -> None:
+    blend = Blend(Spec((), Feature("action", (), "int64"), 20.0, choices=3))
+    blend.begin(np.array(2))
+    assert blend.mix(np.array(0)) is None
+
+
+@pytest.mark.parametrize(("rate", "ticks"), [(20.0, 4), (10.0, 2), (50.0, 10), (2.0, 1)])
+def test_it_takes_a_fifth_of_a_second(rate: float, ticks: int) -> None:
+    blend = Blend(SPEC.with_rate(rate))
+    blend.begin(_action(0, 0, 0))
+    assert sum(blend.mix(_action(1, 1, 1)) is not None for _ in range(20)) == ticks
+
+
+class Person(Actor):
+    """Holds the bumper and steers by 1 where the script says ``h``; ``P`` pauses."""
+
+    def __init__(self, script: str) -> None:
+        self.script, self.told, self.tick, self.engaged = script, [], -1, False
+
+    told: list[str]
+
+    def reset(self, seed: int | None = None) -> None:
+        self.tick = -1
+
+    def act(self, observation: Observation, now: float) -> Decision:
+        self.tick += 1
+        sign = self.script[min(self.tick, len(self.script) - 1)]
+        self.engaged = sign == "h"
+        action = _action(1.0 if self.engaged else 0.0, 0.0, 1.0)
+        source = Source.PAUSED if sign == "P" else Source.HUMAN
+        return Decision(action, source, human_action=action if self.engaged else None)
+
+    def tell(self, message: str) -> None:
+        self.told.append(message)
+
+
+class Novice(Actor):
+    """Wants -1; at the ticks of `mad` NaN."""
+
+    def __init__(self, *mad: int) -> None:
+        self.mad, self.tick = mad, -1
+        self.seen: list[str] = []
+
+    def observe(self, observation: Observation) -> None:
+        self.tick += 1
+        self.seen.append("o")
+
+    def flush(self) -> None:
+        self.seen.append("f")
+
+    def act(self, observation: Observation, now: float) -> Decision:
+        self.tick += 1
+        self.seen.append("a")
+        action = _action(np.nan if self.tick in self.mad else -1.0, 0.0, 0.0)
+        return Decision(action, Source.POLICY, policy_action=action)
+
+
+def _shared(script: str, novice: Actor) -> tuple[SharedControl, Person]:
+    person = Person(script)
+    gate = HumanGate(lambda: person.engaged)
+    return SharedControl(novice, person, gate, blend=Blend(SPEC)), person
+
+
+def _letters(actor: Actor, ticks: int) -> tuple[str, list[Decision]]:
+    actor.reset(0)
+    decisions = [actor.act({}, t / 20) for t in range(ticks)]
+    return "".join(d.source.value[0] for d in decisions), decisions
+
+
+def test_a_handback_leads_over_and_its_steps_are_nobodys_word() -> None:
+    actor, _ = _shared("..hh........", Novice())
+    letters, decisions = _letters(actor, 12)
+    # p is policy here: nobody pauses.
+    assert letters == "pphhbbbbpppp"
+    values = [float(d.action[0]) for d in decisions]
+    assert values[3:9] == pytest.approx([1.0, 0.6, 0.2, -0.2, -0.6, -1.0])
+    assert [d.human_action is not None for d in decisions] == [x == "h" for x in letters]
+
+
+def test_a_takeover_ends_the_blending() -> None:
+    actor, _ = _shared(".hh.h.....", Novice())
+    letters, decisions = _letters(actor, 10)
+    assert letters == "phhbhbbbbp"
+    assert float(decisions[4].action[0]) == 1.0
+
+
+def test_a_pause_holds_whoever_was_acting_and_the_policy_plans_anew_after_it() -> None:
+    novice = Novice()
+    actor, _ = _shared(".hPP..", novice)
+    _, decisions = _letters(actor, 6)
+    sources = [d.source for d in decisions]
+    assert sources == [
+        Source.POLICY, Source.HUMAN, Source.PAUSED, Source.PAUSED, Source.POLICY, Source.POLICY,
+    ]  # fmt: skip
+    assert [float(d.action[0]) for d in decisions[2:4]] == [0.0, 0.0]
+    assert all(d.human_action is None for d in decisions[2:4])
+    assert "".join(novice.seen).endswith("ofofaa")
+    summary = actor.control_summary()
+    assert (summary.switches, summary.expert_steps) == (2, 1)
+
+
+def test_an_answer_that_is_not_finite_holds_the_robot_and_the_person_is_told() -> None:
+    novice = Novice(2, 3)
+    actor, person = _shared("........", novice)
+    _, decisions = _letters(actor, 6)
+    held = [d.source is Source.PAUSED for d in decisions]
+    assert held == [False, False, True, True, False, False]
+    assert all(np.isfinite(d.action).all() for d in decisions)
+    assert person.told == 2 * ["the policy's action is not finite"]
+
+
+def test_with_nobody_to_hold_the_robot_a_mad_policy_is_an_error() -> None:
+    env = make_env("ilrobot/PandaReach-v0")
+
+    class Mad(Actor):
+        def act(self, observation: Observation, now: float) -> Decision:
+            return Decision(np.full(7, np.nan, np.float32), Source.POLICY)
+
+    class Expert(Actor):
+        def act(self, observation: Observation, now: float) -> Decision:
+            action = np.zeros(7, np.float32)
+            return Decision(action, Source.DEMO, human_action=action)
+
+    with pytest.raises(WorkFailed, match="finite"):
+        rollout(env, SharedControl(Mad(), Expert(), BetaGate(0.0)), seed=0)
+
+
+class Slow(Novice):
+    """Answers when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may = threading.Event()
+        self.may.set()
+
+    def act(self, observation: Observation, now: float) -> Decision:
+        assert self.may.wait(10.0)
+        return super().act(observation, now)
+
+
+def test_a_late_policy_holds_the_robot_and_its_old_answer_is_dropped() -> None:
+    slow = Slow()
+    actor, person = _shared("...hh.......", PromptActor(slow, patience=0.5))
+    actor.reset(0)
+    sources = []
+    for tick in range(8):
+        if tick == 1:
+            slow.may.clear()
+        if tick == 6:
+            slow.may.set()
+            while slow.tick < 5:  # what it owes and was to see
+                threading.Event().wait(0.001)
+        sources.append(actor.act({}, tick / 20).source)
+    H, P, W = Source.HUMAN, Source.POLICY, Source.PAUSED
+    assert sources == [P, W, W, H, H, W, P, P]
+    assert set(person.told) == {"the policy does not answer"}
+    # Every tick was seen once, and a fresh plan was asked for after the flush.
+    assert [x for x in slow.seen if x != "f"] == list("aaooooaa")
+    assert slow.seen[-2:] == ["a", "a"]
+    assert slow.seen[-3] == "f"
+
+
+def test_an_episode_with_a_mad_policy_is_not_lost() -> None:
+    env = make_env("ilrobot/PandaReach-v0")
+
+    class Away(Actor):
+        def act(self, observation: Observation, now: float) -> Decision:
+            return Decision(np.zeros(7, np.float32), Source.HUMAN)
+
+    class Mad(Actor):
+        tick = 0
+
+        def act(self, observation: Observation, now: float) -> Decision:
+            self.tick += 1
+            action = np.full(7, np.nan if self.tick > 5 else 0.01, np.float32)
+            return Decision(action, Source.POLICY, policy_action=action)
+
+    recorder = MemoryRecorder(env.spec)
+    actor = SharedControl(Mad(), Away(), HumanGate(lambda: False), blend=Blend(env.spec))
+    result = rollout(env, actor, seed=0, recorder=recorder, max_steps=20)
+    columns = recorder.episodes[0].columns
+    assert result.length == 20
+    assert recorder.episodes[0].info.outcome is not Outcome.UNFINISHED
+    assert (columns["control.source"] == "paused").tolist() == [False] * 5 + [True] * 15
+
+
+def test_an_error_of_the_policy_is_passed_on() -> None:
+    class Broken(Actor):
+        def act(self, observation: Observation, now: float) -> Decision:
+            raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        PromptActor(Broken()).act({}, 0.0)
