@@ -55,6 +55,11 @@ class Feature:
         return math.prod(self.shape)
 
     @property
+    def is_image(self) -> bool:
+        """Whether it is a picture, (height, width, channels)."""
+        return len(self.shape) == 3
+
+    @property
     def element_names(self) -> tuple[str, ...]:
         """One name per element, made up as ``name[i]`` where none were stated."""
         short = self.name.rsplit(".", 1)[-1]
@@ -128,6 +133,11 @@ class Spec:
     def observation_names(self) -> tuple[str, ...]:
         """Column names of the observations, in order."""
         return tuple(feature.name for feature in self.observations)
+
+    @property
+    def cameras(self) -> tuple[Feature, ...]:
+        """The observations that are pictures, in order."""
+        return tuple(feature for feature in self.observations if feature.is_image)
 
     def feature(self, name: str) -> Feature:
         """The observation or action of that name.

@@ -20,7 +20,6 @@ def write_recording(path: Path, dataset: Dataset, index: int) -> None:
         rerun: Any = importlib.import_module("rerun")
     except ModuleNotFoundError as error:
         raise UserError("--rerun needs the rerun viewer: pip install rerun-sdk") from error
-    from ilrobot.report.recording import cameras, recorded_frames
 
     episode, spec = dataset.episode(index), dataset.spec
     stream: Any = rerun.RecordingStream("ilrobot", recording_id=f"episode-{index}")
@@ -35,8 +34,8 @@ def write_recording(path: Path, dataset: Dataset, index: int) -> None:
         for tick, row in enumerate(values):
             stream.set_time("seconds", duration=tick / episode.info.rate)
             stream.log(place, rerun.Scalars(row))
-    for camera in cameras(dataset):
-        for tick, picture in enumerate(recorded_frames(dataset, index, camera)):
+    for camera in dataset.camera_keys:
+        for tick, picture in enumerate(dataset.video(index, camera)):
             stream.set_time("seconds", duration=tick / episode.info.rate)
             stream.log(camera.replace(".", "/"), rerun.Image(picture).compress())
     for tick, source in enumerate(episode.columns.get("control.source", ())):

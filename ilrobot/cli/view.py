@@ -108,19 +108,14 @@ def _write_episode(file: Path, dataset: Dataset, index: int) -> None:
 
     import sims  # noqa: F401 (registers our tasks)
     from ilrobot.cli.output import console
-    from ilrobot.report.recording import (
-        cameras,
-        episode_report,
-        recorded_frames,
-        simulated_frames,
-    )
+    from ilrobot.report.recording import episode_report, simulated_frames
     from ilrobot.report.video import write_video
 
     films, excuse = {}, ""
     with tempfile.TemporaryDirectory() as folder:
-        for camera in cameras(dataset):
+        for camera in dataset.camera_keys:
             films[camera] = Path(folder) / f"{camera}.mp4"
-            write_video(films[camera], recorded_frames(dataset, index, camera), dataset.fps)
+            write_video(films[camera], dataset.video(index, camera), dataset.fps)
         if not films:
             film = Path(folder) / "simulator.mp4"
             try:

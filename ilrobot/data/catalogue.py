@@ -15,11 +15,22 @@ from ilrobot.data import stats
 from ilrobot.data.episode import Column, Episode, frame_columns
 from ilrobot.data.episode_table import EpisodeTable, count_sealed
 from ilrobot.data.info import FORMAT
-from ilrobot.data.layout import CHUNK_SIZE, CODEBASE_VERSION, DATA, INFO, STATS, TASKS, data_file
+from ilrobot.data.layout import (
+    CHUNK_SIZE,
+    CODEBASE_VERSION,
+    DATA,
+    INFO,
+    STATS,
+    TASKS,
+    VIDEO,
+    data_file,
+    video_file,
+)
 from ilrobot.data.parquet import parquet_bytes, read_parquet, to_arrow
 from ilrobot.data.tasks import read_tasks, write_tasks
+from ilrobot.data.video import VideoPlace, describe_film, film_stats
 from ilrobot.errors import UserError
-from ilrobot.spec import Spec
+from ilrobot.spec import Feature, Spec
 
 #: LeRobot's own columns, present in every dataset.
 INDEX_COLUMNS = (
@@ -57,16 +68,14 @@ class Catalogue:
         """An empty one; nothing is written yet.
 
         Raises:
-            UserError: The task has image observations, which are not recorded yet.
+            UserError: A camera's pictures cannot be kept as film.
         """
         for feature in spec.observations:
             if len(feature.shape) > 1:
-                raise UserError(
-                    f"'{feature.name}' of {spec.task or 'the task'} is an image; images are not "
-                    "recorded yet, so choose an observation type without them"
-                )
+                _check_filmable(feature, spec.task)
         columns = frame_columns(spec, state_size)
-        return cls(root, spec, columns, EpisodeTable(root, _sizes(columns)), [])
+        table = EpisodeTable(root, _all_sizes(columns, spec), _names(spec.cameras))
+        return cls(root, spec, columns, table, [])
 
     @classmethod
     def load(cls, root: Path, info: Mapping[str, Any]) -> Catalogue:
@@ -82,7 +91,7 @@ class Catalogue:
         spec = Spec.from_json(info["ilrobot"]["spec"])
         every = frame_columns(spec, info["ilrobot"]["state_size"])
         columns = tuple(column for column in every if column.name in info["features"])
-        episodes = EpisodeTable.load(root, _sizes(columns))
+        episodes = EpisodeTable.load(root, _all_sizes(columns, spec), _names(spec.cameras))
         if episodes.num_episodes < info["total_episodes"]:
             raise UserError(
                 f"{root / 'meta/episodes'}: lists {episodes.num_episodes} episodes, but info.json "
@@ -104,16 +113,19 @@ class Catalogue:
     def seal(self, episode: Episode) -> None:
         """Write the data file of the next episode and add it to the table in memory.
 
+        The films of its cameras stand at their `layout.video_file` already.
+
         Raises:
             OSError: The disk is full, the folder cannot be written.
-            UserError: Another episode's data file stands there; it is left alone.
+            UserError: Another episode's data file stands there; it is left alone. Or a film is
+                missing or damaged.
         """
         if episode.info.task not in self._tasks:
             self._tasks.append(episode.info.task)
         number = np.arange(len(episode))
         values = {
             **episode.columns,
-            "timestamp": (number / self._fps()).astype(np.float32),
+            "timestamp": (number / self.fps).astype(np.float32),
             "frame_index": number,
             "episode_index": np.full(len(episode), self.num_episodes),
             "index": self.num_frames + number,
@@ -123,7 +135,11 @@ class Catalogue:
         table = pa.table({c.name: to_arrow(values[c.name], c) for c in columns})
         _keep(self.root / data_file(self.num_episodes), table)
         statistics = {name: stats.feature_stats(values[name]) for name in _sizes(self.columns)}
-        self._episodes.add(episode.info, len(episode), statistics)
+        seconds = len(episode) / self.fps
+        for camera in self.spec.cameras:
+            file = self.root / video_file(camera.name, self.num_episodes)
+            statistics[camera.name] = film_stats(VideoPlace(file, 0.0, seconds))
+        self._episodes.add(episode.info, len(episode), statistics, seconds)
 
     def write(self) -> None:
         """Bring the files below ``meta/`` up to date, in the order that a crash forgives.
@@ -136,7 +152,9 @@ class Catalogue:
             self._task_count_on_disk = len(self._tasks)
         if self.num_episodes:
             self._episodes.write()
-            pooled = self._episodes.pooled.to_json()
+            pooled: dict[str, Any] = dict(self._episodes.pooled.to_json())
+            for camera in _names(self.spec.cameras):
+                pooled[camera] = stats.per_channel(pooled[camera])
             # On one line: broken into many, it takes Python's own encoder, 5 ms.
             write_text(self.root / STATS, json.dumps(pooled, allow_nan=False))
         write_json(self.root / INFO, self._info())
@@ -145,12 +163,14 @@ class Catalogue:
         """Whether this ``info.json`` was written after the last sealed episode."""
         return _counts(info) == (self.num_episodes, self.num_frames)
 
-    def _fps(self) -> int:
+    @property
+    def fps(self) -> int:
         """LeRobot's fps is a whole number; the exact rate stands in the spec."""
         return max(1, round(self.spec.rate))
 
     def _info(self) -> dict[str, Any]:
-        names = {f.name: list(f.element_names) for f in (*self.spec.observations, self.spec.action)}
+        vectors = [f for f in self.spec.observations if not f.is_image]
+        names = {f.name: list(f.element_names) for f in (*vectors, self.spec.action)}
         return {
             "codebase_version": CODEBASE_VERSION,
             "robot_type": self.spec.controller or None,
@@ -160,17 +180,20 @@ class Catalogue:
             "chunks_size": CHUNK_SIZE,
             "data_files_size_in_mb": 100,
             "video_files_size_in_mb": 200,
-            "fps": self._fps(),
+            "fps": self.fps,
             "splits": {"train": f"0:{self.num_episodes}"},
             "data_path": DATA,
-            "video_path": None,
+            "video_path": VIDEO if self.spec.cameras else None,
             "features": {
-                c.name: {
-                    "dtype": c.dtype,
-                    "shape": list(c.shape) or [1],
-                    "names": names.get(c.name),
-                }
-                for c in (*self.columns, *INDEX_COLUMNS)
+                **{c.name: describe_film(c, self.fps) for c in self.spec.cameras},
+                **{
+                    c.name: {
+                        "dtype": c.dtype,
+                        "shape": list(c.shape) or [1],
+                        "names": names.get(c.name),
+                    }
+                    for c in (*self.columns, *INDEX_COLUMNS)
+                },
             },
             "ilrobot": {
                 "format": FORMAT,
@@ -200,6 +223,25 @@ def _sizes(columns: tuple[Column, ...]) -> dict[str, int]:
         for column in (*columns, *INDEX_COLUMNS)
         if column.dtype != "string"
     }
+
+
+def _all_sizes(columns: tuple[Column, ...], spec: Spec) -> dict[str, int]:
+    """The same, with the colour channels of what the cameras see."""
+    return {**_sizes(columns), **{camera.name: camera.shape[2] for camera in spec.cameras}}
+
+
+def _names(features: tuple[Feature, ...]) -> tuple[str, ...]:
+    return tuple(feature.name for feature in features)
+
+
+def _check_filmable(feature: Feature, task: str) -> None:
+    height, width, channels = feature.shape if feature.is_image else (0, 0, 0)
+    if channels != 3 or feature.dtype != "uint8" or height % 2 or width % 2:
+        raise UserError(
+            f"'{feature.name}' of {task or 'the task'} is {feature.dtype} of shape "
+            f"{list(feature.shape)}; films are made of uint8 pictures, height × width × 3, with "
+            "even sides; choose another size, or an observation type without it"
+        )
 
 
 def _keep(path: Path, table: Any) -> None:

@@ -19,13 +19,14 @@ from ilrobot.data.columns import check_spacing, column_values
 from ilrobot.data.edit_swap import settle
 from ilrobot.data.episode import Episode, EpisodeInfo
 from ilrobot.data.episode_table import episode_info, read_episodes
-from ilrobot.data.foreign import check_videos, derive_spec, image_keys
+from ilrobot.data.foreign import check_videos, derive_spec
 from ilrobot.data.info import read_info
 from ilrobot.data.layout import CODEBASE_VERSION
 from ilrobot.data.parquet import first_line, read_footer, read_parquet
 from ilrobot.data.recorder import DatasetRecorder
 from ilrobot.data.repair import needs_repair, repair
 from ilrobot.data.tasks import read_tasks
+from ilrobot.data.video import VideoPlace, read_film
 from ilrobot.errors import UserError, explained
 from ilrobot.lock import WriteLock
 from ilrobot.spec import Spec
@@ -59,7 +60,8 @@ class Dataset:
         self.lengths: NDArray[np.int64] = np.array([row["length"] for row in rows], dtype=np.int64)
         self.starts: NDArray[np.int64] = np.concatenate(([0], np.cumsum(self.lengths)))
         self._files = _data_files(path, info, rows)
-        check_videos(_video_files(path, info, rows))
+        self._videos = {key: _video_places(path, info, rows, key) for key in self.camera_keys}
+        check_videos(place.file for places in self._videos.values() for place in places)
         self._columns: dict[str, NDArray[Any]] = {}
 
     @classmethod
@@ -124,6 +126,25 @@ class Dataset:
             raise UserError(f"{self.path}: has no column '{name}' (it has {known})")
         self._load([name])
         return self._columns[name]
+
+    @property
+    def camera_keys(self) -> tuple[str, ...]:
+        """The features that are kept as film."""
+        return tuple(key for key, value in self.features.items() if value["dtype"] == "video")
+
+    def video(self, episode: int, key: str) -> Iterator[NDArray[np.uint8]]:
+        """What a camera saw in an episode: H×W×3 uint8 for each tick, decoded one by one.
+
+        Raises:
+            IndexError: There is no such episode.
+            UserError: There is no such camera; the film is missing, damaged or cut off.
+        """
+        if not 0 <= episode < self.num_episodes:
+            raise IndexError(f"episode {episode} of {self.num_episodes}")
+        if key not in self._videos:
+            known = ", ".join(self._videos) or "none"
+            raise UserError(f"{self.path}: has no film of '{key}' (it has {known})")
+        return read_film(self._videos[key][episode], int(self.lengths[episode]))
 
     def episode(self, index: int) -> Episode:
         """One episode with all its columns but LeRobot's own counters.
@@ -243,17 +264,22 @@ def _data_files(path: Path, info: dict[str, Any], rows: list[dict[str, Any]]) ->
     return footers
 
 
-def _video_files(path: Path, info: dict[str, Any], rows: list[dict[str, Any]]) -> Iterator[Path]:
-    for key in image_keys(info["features"]):
-        if info["features"][key]["dtype"] == "video":
-            for row in rows:
-                if f"videos/{key}/file_index" not in row:
-                    raise UserError(
-                        f"{path}: meta/episodes does not say where the video of '{key}' lies; copy "
-                        "the dataset again from its source"
-                    )
-                yield path / info["video_path"].format(
-                    video_key=key,
-                    chunk_index=row[f"videos/{key}/chunk_index"],
-                    file_index=row[f"videos/{key}/file_index"],
-                )
+def _video_places(
+    path: Path, info: dict[str, Any], rows: list[dict[str, Any]], key: str
+) -> list[VideoPlace]:
+    """Where the film of each episode lies."""
+    names = ("chunk_index", "file_index", "from_timestamp", "to_timestamp")
+    places = []
+    for row in rows:
+        try:
+            chunk, file, start, end = (row[f"videos/{key}/{name}"] for name in names)
+            film = path / info["video_path"].format(
+                video_key=key, chunk_index=chunk, file_index=file
+            )
+            places.append(VideoPlace(film, float(start), float(end)))
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                f"{path}: meta/episodes does not say where the video of '{key}' lies; copy "
+                "the dataset again from its source"
+            ) from error
+    return places

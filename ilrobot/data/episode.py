@@ -14,6 +14,9 @@ from ilrobot.actors import ControlSummary
 from ilrobot.data.branches import DISCARDED, discarded
 from ilrobot.spec import Spec
 
+#: Whether the pictures of a tick are those of the tick before, because its own were dropped.
+REPEATED = "images.repeated"
+
 #: One recorded tick: a value for each of the `frame_columns`.
 Frame = Mapping[str, Any]
 
@@ -127,7 +130,7 @@ class Recorder(Protocol):
 
 
 def frame_columns(spec: Spec, state_size: int = 0) -> tuple[Column, ...]:
-    """The columns that a recording of this task has, in order.
+    """The columns that a recording of this task has, in order; what cameras see is kept as film.
 
     Args:
         spec: The task's observations and action.
@@ -136,7 +139,7 @@ def frame_columns(spec: Spec, state_size: int = 0) -> tuple[Column, ...]:
     action = spec.action
     action_copy = "float32" if spec.choices is None else "float64"  # NaN must fit: "nobody asked"
     columns = [
-        *(Column(f.name, f.dtype, f.shape) for f in spec.observations),
+        *(Column(f.name, f.dtype, f.shape) for f in spec.observations if not f.is_image),
         Column("action", action.dtype, action.shape),
         Column("next.reward", "float32"),
         Column("next.done", "bool"),
@@ -153,6 +156,8 @@ def frame_columns(spec: Spec, state_size: int = 0) -> tuple[Column, ...]:
         Column("time.applied", "float64"),
         Column("time.missed_deadline", "bool"),
     ]
+    if spec.cameras:
+        columns.append(Column(REPEATED, "bool"))
     if state_size:
         columns.append(Column("sim.state", "float64", (state_size,)))
     return tuple(columns)

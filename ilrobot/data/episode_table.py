@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,14 @@ _PLACES = {
     "meta/episodes/file_index": pa.int64(),
 }
 
+#: Where the film of each camera lies.
+_FILM = {
+    "chunk_index": pa.int64(),
+    "file_index": pa.int64(),
+    "from_timestamp": pa.float64(),
+    "to_timestamp": pa.float64(),
+}
+
 #: What an `EpisodeInfo` adds.
 _INFO = {
     "outcome": pa.string(),
@@ -58,11 +66,12 @@ class EpisodeTable:
     Args:
         root: The dataset's folder.
         sizes: Feature → number of elements, for the columns of statistics.
+        cameras: Those of them that are kept as film.
     """
 
-    def __init__(self, root: Path, sizes: Mapping[str, int]) -> None:
-        self._root = root
-        self._schema = _schema(sizes)
+    def __init__(self, root: Path, sizes: Mapping[str, int], cameras: Sequence[str] = ()) -> None:
+        self._root, self._cameras = root, tuple(cameras)
+        self._schema = _schema(sizes, self._cameras)
         self._last = self._schema.empty_table()
         self._file = 0
         self._is_written = True
@@ -72,14 +81,16 @@ class EpisodeTable:
         """Statistics over all rows."""
 
     @classmethod
-    def load(cls, root: Path, sizes: Mapping[str, int]) -> EpisodeTable:
+    def load(
+        cls, root: Path, sizes: Mapping[str, int], cameras: Sequence[str] = ()
+    ) -> EpisodeTable:
         """What is on disk.
 
         Raises:
             UserError: A file is damaged, its statistics are not of these features, or the episodes
                 are not numbered from 0 on.
         """
-        table = cls(root, sizes)
+        table = cls(root, sizes, cameras)
         files = episode_files(root)
         for number, file in enumerate(files):
             rows = read_parquet(file)
@@ -99,9 +110,19 @@ class EpisodeTable:
         return table
 
     def add(
-        self, info: EpisodeInfo, length: int, statistics: Mapping[str, stats.FeatureStats]
+        self,
+        info: EpisodeInfo,
+        length: int,
+        statistics: Mapping[str, stats.FeatureStats],
+        seconds: float = 0.0,
     ) -> None:
         """Add a row; `write` brings the file up to date.
+
+        Args:
+            info: What the episode knows about itself.
+            length: Its ticks.
+            statistics: Feature → its statistics.
+            seconds: How long its films are.
 
         Raises:
             OSError: The file is full and cannot be written.
@@ -120,8 +141,12 @@ class EpisodeTable:
             **{f"meta/episodes/{name}": value for name, value in place(self._file).items()},
             **_row_of(info),
         }
+        for camera in self._cameras:
+            film = {**place(index), "from_timestamp": 0.0, "to_timestamp": seconds}
+            row |= {f"videos/{camera}/{name}": value for name, value in film.items()}
         for feature, found in statistics.items():
-            row |= {f"stats/{feature}/{name}": value for name, value in found.items()}
+            kept = stats.per_channel(found) if feature in self._cameras else found
+            row |= {f"stats/{feature}/{name}": value for name, value in kept.items()}
         added = pa.Table.from_pylist([row], schema=self._schema)
         self._last = pa.concat_tables([self._last, added]).combine_chunks()
         self._is_written = False
@@ -215,10 +240,13 @@ def _whole(file: Path, table: Any, name: str) -> list[int]:
     return numbers
 
 
-def _schema(sizes: Mapping[str, int]) -> Any:
+def _schema(sizes: Mapping[str, int], cameras: Sequence[str]) -> Any:
     columns: dict[str, Any] = {**_PLACES, **_INFO, **_CONTROL}
+    for camera in cameras:
+        columns |= {f"videos/{camera}/{name}": kind for name, kind in _FILM.items()}
     for feature in sizes:
+        number = pa.list_(pa.list_(pa.float64())) if feature in cameras else pa.float64()
         for name in stats.NAMES:
-            kind = pa.int64() if name == "count" else pa.float64()
+            kind = pa.int64() if name == "count" else number
             columns[f"stats/{feature}/{name}"] = pa.list_(kind)
     return pa.schema(list(columns.items()))

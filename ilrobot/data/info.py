@@ -13,7 +13,7 @@ from ilrobot.data.branches import LATER
 from ilrobot.data.episode import frame_columns
 from ilrobot.data.layout import CODEBASE_VERSION, DATA, INFO, VIDEO
 from ilrobot.errors import UserError
-from ilrobot.spec import Spec
+from ilrobot.spec import Feature, Spec
 
 #: Version of what stands under "ilrobot".
 FORMAT = 1
@@ -124,6 +124,8 @@ def _check_ours(ours: Any, features: Mapping[str, Any]) -> None:
                 not words or len(words) == feature.size,
                 f"'ilrobot.spec' does not describe each element of '{feature.name}'",
             )
+    for camera in spec.cameras:
+        _check_film(camera, features)
     for column in frame_columns(spec, size):
         if column.name in LATER and column.name not in features:
             continue
@@ -132,6 +134,14 @@ def _check_ours(ours: Any, features: Mapping[str, Any]) -> None:
             (listed.get("dtype"), listed.get("shape")) == (column.dtype, list(column.shape) or [1]),
             f"'features' and 'ilrobot' disagree about '{column.name}'",
         )
+
+
+def _check_film(camera: Feature, features: Mapping[str, Any]) -> None:
+    listed = features.get(camera.name, {})
+    _require(
+        (listed.get("dtype"), listed.get("shape")) == ("video", list(camera.shape)),
+        f"'features' and 'ilrobot' disagree about '{camera.name}'",
+    )
 
 
 def _require(fits: bool, otherwise: str) -> None:

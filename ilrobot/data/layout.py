@@ -19,6 +19,7 @@ EPISODES = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 DATA = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 VIDEO = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 JOURNALS = "journal"
+ENCODER_LOCK = f"{JOURNALS}/encoder.lock"
 
 #: Files per chunk folder.
 CHUNK_SIZE = 1000
@@ -34,6 +35,16 @@ def data_file(index: int) -> str:
     return DATA.format(**place(index))
 
 
+def video_file(key: str, index: int) -> str:
+    """Where the film of a camera of episode `index` lies, relative to the dataset's folder."""
+    return VIDEO.format(video_key=key, **place(index))
+
+
+def film_part(key: str, index: int) -> str:
+    """Where that film lies while the episode is open."""
+    return f"{JOURNALS}/episode-{index:06d}.{key}.film"
+
+
 def journal_file(index: int) -> str:
     """Where the journal of episode `index` lies, relative to the dataset's folder."""
     return f"{JOURNALS}/episode-{index:06d}.journal"
@@ -41,7 +52,7 @@ def journal_file(index: int) -> str:
 
 def leftovers(root: Path) -> list[Path]:
     """Half-written files that a crash left behind."""
-    folders = ("meta", "meta/episodes/chunk-*", "data/chunk-*")
+    folders = ("meta", "meta/episodes/chunk-*", "data/chunk-*", "videos/*/chunk-*")
     return [path for folder in folders for path in root.glob(f"{folder}/*{PART}")]
 
 

@@ -14,14 +14,31 @@ from ilrobot.actors import ControlSummary
 from ilrobot.atomic import make_folder
 from ilrobot.data.catalogue import Catalogue
 from ilrobot.data.edit_swap import settle
-from ilrobot.data.episode import Column, EpisodeInfo, Frame, Judge, Outcome, frame_columns
+from ilrobot.data.episode import (
+    REPEATED,
+    Column,
+    EpisodeInfo,
+    Frame,
+    Judge,
+    Outcome,
+    frame_columns,
+)
 from ilrobot.data.info import read_ours
 from ilrobot.data.journal import JournalWriter
-from ilrobot.data.layout import INFO, JOURNALS, data_file, journal_file
+from ilrobot.data.layout import (
+    ENCODER_LOCK,
+    INFO,
+    JOURNALS,
+    data_file,
+    film_part,
+    journal_file,
+    video_file,
+)
 from ilrobot.data.repair import repair, seal_journal
-from ilrobot.errors import UserError, explained
+from ilrobot.data.video_queue import EncoderLost, VideoQueue
+from ilrobot.errors import UserError, WorkFailed, explained
 from ilrobot.lock import LOCK_FILE, WriteLock
-from ilrobot.spec import Spec
+from ilrobot.spec import Feature, Spec
 
 
 class DatasetRecorder:
@@ -38,8 +55,8 @@ class DatasetRecorder:
 
     Raises:
         UserError: There is something already, another process is recording there, the dataset there
-            is of another task, the folder cannot be written, or the task observes images.
-        WorkFailed: The disk is full.
+            is of another task, the folder cannot be written, or pictures cannot be kept as film.
+        WorkFailed: The disk is full, or the video encoder cannot start.
     """
 
     def __init__(
@@ -66,17 +83,32 @@ class DatasetRecorder:
                     _check_same(self.path, info["ilrobot"], catalogue)
                     catalogue = repair(self.path, info)
                     _check_next(self.path / data_file(catalogue.num_episodes))
+                    for camera in catalogue.spec.cameras:
+                        film = video_file(camera.name, catalogue.num_episodes)
+                        _check_next(self.path / film)
                 else:
                     catalogue.write()
+                self._catalogue = catalogue
+                self._cameras = catalogue.spec.cameras
+                self._videos = self._start_encoder() if self._cameras else None
             except BaseException:
                 lock.release()
                 raise
-        self._catalogue = catalogue
 
     @property
     def num_episodes(self) -> int:
         """Number of sealed episodes."""
         return self._catalogue.num_episodes
+
+    @property
+    def encoder_pid(self) -> int | None:
+        """The process that encodes what the cameras see (None: there are no cameras)."""
+        return None if self._videos is None else self._videos.pid
+
+    @property
+    def pictures_written(self) -> int:
+        """Leading ticks of the open episode whose pictures are on disk, as far as was heard."""
+        return 0 if self._videos is None else self._videos.written
 
     def begin(self, info: EpisodeInfo) -> None:
         """Open an episode.
@@ -97,19 +129,28 @@ class DatasetRecorder:
             make_folder(self.path / JOURNALS)
             journal = self.path / journal_file(self.num_episodes)
             self._journal = JournalWriter(journal, info, self._catalogue.columns)
+            if self._videos is not None:
+                parts = {c.name: film_part(c.name, self.num_episodes) for c in self._cameras}
+                self._videos.begin({name: self.path / part for name, part in parts.items()})
 
     def append(self, frame: Frame) -> None:
         """Keep one tick: once this returns, killing the process does not lose it.
 
+        Pictures go to the encoder, which outlives this process until it has written them. Where
+        it cannot keep up, a tick's pictures are dropped and those of the tick before repeated.
+
         Raises:
-            WorkFailed: The disk is full; the ticks before this one are safe.
+            WorkFailed: The disk is full, or the encoder was killed; what is safe is told.
             ValueError: The frame lacks a column or has values of another shape.
         """
         if self._journal is None:
             raise RuntimeError("append() without begin()")
         try:
+            if self._videos is not None:
+                kept = self._videos.put(self._journal.frames, frame)
+                frame = {**frame, REPEATED: not kept}
             self._journal.append(frame)
-        except OSError as error:
+        except (OSError, EncoderLost) as error:
             with self._explained():
                 raise error
 
@@ -136,6 +177,9 @@ class DatasetRecorder:
         if self._journal is None:
             raise RuntimeError("end() without begin()")
         with self._explained():
+            if self._videos is not None:
+                # Before the verdict: where that is written, the films are whole.
+                self._videos.end(self._journal.frames)
             self._journal.finish(outcome, judge, control)
             self._journal.close()
             seal_journal(self._catalogue, self._journal.path)
@@ -153,6 +197,9 @@ class DatasetRecorder:
             if self._journal is not None:
                 self._journal.close()
                 self._journal = None
+            if self._videos is not None:
+                self._videos.close()
+                (self.path / ENCODER_LOCK).unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # it stays while it holds a journal
                 (self.path / JOURNALS).rmdir()
             self._lock.release()
@@ -168,13 +215,27 @@ class DatasetRecorder:
     ) -> None:
         self.close()
 
+    def _start_encoder(self) -> VideoQueue:
+        make_folder(self.path / JOURNALS)
+        shapes = {camera.name: camera.shape for camera in self._cameras}
+        rate, fps = self._catalogue.spec.rate, self._catalogue.fps
+        try:
+            return VideoQueue(shapes, rate, fps, self.path / ENCODER_LOCK)
+        except EncoderLost as error:
+            raise WorkFailed(f"{self.path}: {error}, so that cameras cannot be recorded") from error
+
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
         ticks = self._journal.frames if self._journal is not None else 0
+        if self._videos is not None:
+            ticks = min(ticks, self._videos.written)
         safe = f"the {self.num_episodes} sealed episodes and {ticks} ticks of the open one are safe"
         try:
             with explained(self.path, safe, "record again with --resume"):
                 yield
+        except EncoderLost as error:
+            self._failed = True
+            raise WorkFailed(f"{self.path}: {error}; {safe}; record again with --resume") from error
         except BaseException:  # Ctrl-C in the middle of sealing leaves it to `repair` too
             self._failed = True
             raise
@@ -225,8 +286,12 @@ def _check_same(path: Path, ours: dict[str, Any], wanted: Catalogue) -> None:
         compared.append(("kind of action", one.semantics, other.semantics))
     for old, new in zip_longest(columns, wanted.columns):
         compared.append(("column", _words(old), _words(new)))
+    for old_camera, new_camera in zip_longest(one.cameras, other.cameras):
+        compared.append(("camera", _seen(old_camera), _seen(new_camera)))
     if columns == wanted.columns:
         for feature in (*one.observations, one.action):
+            if feature.is_image:
+                continue
             names = other.feature(feature.name).names
             compared.append((f"elements of '{feature.name}'", feature.names, names))
     for what, was, would_be in compared:
@@ -235,6 +300,10 @@ def _check_same(path: Path, ours: dict[str, Any], wanted: Catalogue) -> None:
                 f"{path}: was recorded with another {what} ({was}, now {would_be}); "
                 "record into another folder"
             )
+
+
+def _seen(camera: Feature | None) -> str:
+    return "none" if camera is None else f"'{camera.name}' {list(camera.shape)}"
 
 
 def _words(column: Column | None) -> str:

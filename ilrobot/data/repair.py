@@ -1,26 +1,42 @@
 """Sealing an episode, and mending what a crash in the midst of it left behind.
 
-Sealing goes journal → data file → tasks → table of episodes → statistics → ``info.json`` → journal
-removed. The data file appears where none stands; the other files are replaced, each whole or not at
-all. The table of episodes is what makes an episode count as sealed: what comes before it can be
-done again from the journal, what comes after it from the table. `repair` does so after a crash at
-any point, and doing it twice changes nothing.
+Sealing goes journal → films → data file → tasks → table of episodes → statistics → ``info.json`` →
+journal removed. Films are the open episode's parts put into mp4, and are put there again where a
+crash came before the rest. The data file appears where none stands; the other files are replaced,
+each whole or not at all. The table of episodes is what makes an episode count as sealed: what comes
+before it can be done again from the journal, what comes after it from the table. `repair` does so
+after a crash at any point, and doing it twice changes nothing.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ilrobot.atomic import sync_folder
 from ilrobot.data.catalogue import Catalogue, is_current
-from ilrobot.data.episode import Episode
+from ilrobot.data.episode import Episode, Judge, Outcome
 from ilrobot.data.journal import read_journal
-from ilrobot.data.layout import data_file, journal_file, journals, leftovers
+from ilrobot.data.layout import (
+    ENCODER_LOCK,
+    data_file,
+    film_part,
+    journal_file,
+    journals,
+    leftovers,
+    video_file,
+)
 from ilrobot.data.parquet import read_footer
+from ilrobot.data.video import write_film
+from ilrobot.data.video_parts import Part
+from ilrobot.data.video_queue import wait_for_encoder
 from ilrobot.errors import UserError
+
+_log = logging.getLogger(__name__)
 
 
 def needs_repair(root: Path, info: Mapping[str, Any]) -> bool:
@@ -45,6 +61,7 @@ def repair(root: Path, info: Mapping[str, Any]) -> Catalogue:
         UserError: Something is there that no crash brings about; it is left as it is.
         OSError: The disk is full, the folder cannot be written.
     """
+    wait_for_encoder(root / ENCODER_LOCK)
     for path in leftovers(root):
         path.unlink()
     catalogue = Catalogue.load(root, info)
@@ -72,11 +89,37 @@ def seal_journal(catalogue: Catalogue, journal: Path) -> None:
         OSError: The disk is full, the folder cannot be written.
     """
     found = read_journal(journal)
+    if found is not None and catalogue.spec.cameras:
+        found = _filmed(catalogue, found)
     if found is not None and len(found):
         _check_columns(catalogue, found, journal)
+        for camera, part in _parts(catalogue).items():
+            film = catalogue.root / video_file(camera, catalogue.num_episodes)
+            write_film(Part(part, len(found)), film, catalogue.fps)
         catalogue.seal(found)
         catalogue.write()
     _remove(journal)
+
+
+def _parts(catalogue: Catalogue) -> dict[str, Path]:
+    """Camera → where the open episode's film lies."""
+    index = catalogue.num_episodes
+    return {c.name: catalogue.root / film_part(c.name, index) for c in catalogue.spec.cameras}
+
+
+def _filmed(catalogue: Catalogue, found: Episode) -> Episode:
+    """The leading ticks of which every camera's picture was kept."""
+    length = min(Part(part).count() for part in _parts(catalogue).values())
+    if length < len(found):
+        _log.warning(
+            "%s: the last %d of %d ticks of episode %d were cut off, their pictures were not "
+            "encoded yet",
+            *(catalogue.root, len(found) - length, len(found), catalogue.num_episodes),
+        )
+        columns = {name: values[:length] for name, values in found.columns.items()}
+        cut = replace(found.info, outcome=Outcome.UNFINISHED, judge=Judge.NOBODY)
+        found = Episode(cut, columns)
+    return found
 
 
 def _check_columns(catalogue: Catalogue, found: Episode, journal: Path) -> None:
@@ -105,6 +148,8 @@ def _remove_sealed(root: Path, index: int, journal: Path) -> None:
 
 
 def _remove(journal: Path) -> None:
+    for part in journal.parent.glob(f"{journal.stem}.*.film"):
+        part.unlink()
     journal.unlink()
     sync_folder(journal.parent)
 

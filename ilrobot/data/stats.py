@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from ilrobot.errors import UserError
@@ -45,6 +46,38 @@ def feature_stats(values: NDArray[Any]) -> FeatureStats:
         "std": _finite(std),
         "count": [len(flat)],
         **dict(zip(QUANTILES, quantiles.tolist(), strict=True)),
+    }
+
+
+def byte_stats(counts: NDArray[np.int64]) -> FeatureStats:
+    """Statistics of bytes as numbers in [0, 1], from how often each of them occurs, (C, 256)."""
+    levels = np.arange(256) / 255
+    totals = counts.sum(axis=1)
+    mean = counts @ levels / totals
+    variance = np.array([row @ (levels - m) ** 2 for row, m in zip(counts, mean, strict=True)])
+    below = np.cumsum(counts, axis=1)
+
+    def ranked(share: float) -> list[float]:
+        ranks = np.floor(share * (totals - 1))
+        return [
+            float(levels[np.searchsorted(b, r, "right")]) for b, r in zip(below, ranks, strict=True)
+        ]
+
+    return {
+        "min": ranked(0.0),
+        "max": ranked(1.0),
+        "mean": mean.tolist(),
+        "std": np.sqrt(variance / totals).tolist(),
+        "count": [int(totals[0])],
+        **{name: ranked(share) for name, share in QUANTILES.items()},
+    }
+
+
+def per_channel(found: FeatureStats) -> dict[str, list[Any]]:
+    """Statistics of an image as LeRobot keeps them: each number in the shape (3, 1, 1)."""
+    return {
+        name: values if name == "count" else [[[value]] for value in values]
+        for name, values in found.items()
     }
 
 
@@ -145,7 +178,9 @@ class PooledStats:
 
 
 def _flat(table: Any, name: str) -> NDArray[np.float64]:
-    values = table[name].combine_chunks().flatten()
+    values = table[name].combine_chunks()
+    while pa.types.is_list(values.type):
+        values = values.flatten()
     return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 

@@ -6,22 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ilrobot.data.branches import surviving, takeovers
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Episode
-from ilrobot.data.layout import VIDEO
 from ilrobot.env import make_env
 from ilrobot.errors import UserError
 from ilrobot.report import html, plots
 from ilrobot.report.episode import episode_chart
-
-#: Half the distance between two frames at 1 kHz; times in mp4 are rounded.
-_TIME_TOLERANCE = 5e-4
 
 
 def episode_report(
@@ -73,38 +67,6 @@ def episode_report(
         facts={name: value for name, value in facts.items() if value},
         sections=sections,
     )
-
-
-def cameras(dataset: Dataset) -> list[str]:
-    """Names of the features that are kept as video files."""
-    return [key for key, feature in dataset.features.items() if feature["dtype"] == "video"]
-
-
-def recorded_frames(dataset: Dataset, index: int, camera: str) -> Iterator[NDArray[np.uint8]]:
-    """The pictures of one camera in one episode, H×W×3 uint8.
-
-    Raises:
-        UserError: The video file is missing or cannot be decoded.
-    """
-    files = sorted((dataset.path / "meta" / "episodes").rglob("*.parquet"))
-    rows = [row for file in files for row in pq.read_table(file).to_pylist()]
-    row = rows[index]
-    place = {f"{part}_index": row[f"videos/{camera}/{part}_index"] for part in ("chunk", "file")}
-    path = dataset.path / VIDEO.format(video_key=camera, **place)
-    first = row[f"videos/{camera}/from_timestamp"] - _TIME_TOLERANCE
-    last = row[f"videos/{camera}/to_timestamp"] - _TIME_TOLERANCE
-    try:
-        with av.open(str(path)) as film:
-            stream = film.streams.video[0]
-            film.seek(int(max(0.0, first) / float(stream.time_base or 1)), stream=stream)
-            for frame in film.decode(stream):
-                if frame.time is None or frame.time < first:
-                    continue
-                if frame.time >= last:
-                    break
-                yield np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
-    except (OSError, av.FFmpegError) as error:
-        raise UserError(f"{path}: cannot be played ({error}); copy the dataset again") from error
 
 
 def simulated_frames(dataset: Dataset, index: int) -> Iterator[NDArray[np.uint8]]:

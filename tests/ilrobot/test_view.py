@@ -15,7 +15,6 @@ from ilrobot.cli import _main
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo
 from ilrobot.env import TaskEnv, make_env
-from ilrobot.report.recording import recorded_frames
 from ilrobot.report.video import write_video
 from ilrobot.rollout import rollout
 from ilrobot.run_description import Description, RoundSummary
@@ -178,32 +177,32 @@ def test_a_run_of_dagger_shows_its_rounds(tmp_path: Path):
     assert "Round 2" in page
 
 
-def test_the_recorded_pictures_of_one_episode_are_cut_from_their_film(
-    dataset: Path, tmp_path: Path
-):
+def test_the_recorded_pictures_of_one_episode_are_cut_from_their_film(tmp_path: Path):
     """Two episodes in one mp4, as other programs write them."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    from ilrobot.data.video import VideoPlace, read_film
 
-    data = Dataset.open(dataset)
-    shades = [np.full((32, 32, 3), 3 * i, np.uint8) for i in range(data.num_frames)]
-    write_video(tmp_path / "videos" / "cam" / "chunk-000" / "file-000.mp4", iter(shades), data.fps)
-    rows = [
-        {
-            "videos/cam/chunk_index": 0,
-            "videos/cam/file_index": 0,
-            "videos/cam/from_timestamp": data.starts[i] / data.fps,
-            "videos/cam/to_timestamp": data.starts[i + 1] / data.fps,
-        }
-        for i in range(data.num_episodes)
-    ]
-    (tmp_path / "meta" / "episodes").mkdir(parents=True)
-    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "meta" / "episodes" / "a.parquet")
-    data.path = tmp_path
-    seen = [int(frame.mean()) for frame in recorded_frames(data, 1, "cam")]
-    wanted = [3 * i for i in range(data.starts[1], data.starts[2])]
-    assert len(seen) == len(wanted)
-    np.testing.assert_allclose(seen, wanted, atol=2)
+    shades = [np.full((32, 32, 3), 3 * i, np.uint8) for i in range(20)]
+    film = tmp_path / "file-000.mp4"
+    write_video(film, iter(shades), 10.0)
+    seen = [int(frame.mean()) for frame in read_film(VideoPlace(film, 0.8, 2.0), 12)]
+    np.testing.assert_allclose(seen, [3 * i for i in range(8, 20)], atol=2)
+
+
+def test_cameras_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = tmp_path / "pusht"
+    env = make_env("ilrobot/PushT-v0", {"cameras": "top", "render_size": 96})
+    with DatasetRecorder(path, env.spec) as recorder:
+        rollout(env, Takeover(env), seed=0, recorder=recorder, max_steps=5)
+    file = tmp_path / "page.html"
+    assert _main(["view", str(path), "--output", str(file)]) == 0
+    assert "observation.images.top" in file.read_text()
+    assert "video/mp4" in file.read_text()
+    film = path / "videos/observation.images.top/chunk-000/file-000.mp4"
+    film.write_bytes(film.read_bytes()[:500])
+    assert _main(["view", str(path), "--output", str(file)]) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert len(said) == 1
+    assert f"{film}: damaged or cut off" in said[0]
 
 
 def test_recorded_states_are_drawn(tmp_path: Path):
