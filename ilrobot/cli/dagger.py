@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ilrobot.cli.page import Page, PageAddress, tell_address
 from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
@@ -52,8 +53,16 @@ class Dagger:
     gate: Literal["human", "beta"] = "human"
     """Who decides who acts: the person's hand on the bumper, or a draw."""
 
-    device: Literal["operator", "gamepad", "expert"] = "operator"
-    """A simulated person on a virtual pad, your own pad, or the scripted expert itself."""
+    device: Literal["operator", "gamepad", "keyboard", "spacemouse", "browser", "expert"] = (
+        "operator"
+    )
+    """A simulated person on a virtual pad, your own pad, keyboard or SpaceMouse in front of a
+    window, a page in a browser for pad, keys or touch, or the scripted expert itself."""
+
+    page: Page = PageAddress()  # noqa: RUF009 (it is frozen)
+
+    bindings: Path | None = None
+    """A TOML file that changes what buttons, keys and axes do."""
 
     engage: Literal["hold", "toggle", "motion"] = "hold"
     """How you take over: while you hold the right bumper, from press to press, or by moving."""
@@ -89,7 +98,7 @@ class Dagger:
 
         self._check()
         setting = self._setting()
-        live = self.device == "gamepad"
+        live = self.device not in ("operator", "expert")
         with ExitStack() as stack:
             env = make_env(
                 self.task, parse_options(self.options), render_mode="rgb_array" if live else None
@@ -134,6 +143,7 @@ class Dagger:
         if self.rounds < 1 or self.episodes < 1:
             raise UserError("--rounds and --episodes must be at least 1")
         check_seeds(self.rounds * self.episodes, self.seed)
+        self.page.check(self.device)
         if self.gate == "beta" and self.device != "expert":
             raise UserError(
                 "--gate beta asks for a label at every step, which no hand gives while the robot "
@@ -141,8 +151,8 @@ class Dagger:
             )
         if self.gate == "human" and self.device == "expert":
             raise UserError(
-                "--gate human needs a hand on the bumper; take --device operator or gamepad, or "
-                "--gate beta"
+                "--gate human needs a hand on the bumper; take --device operator, gamepad or "
+                "browser, or --gate beta"
             )
         if self.engage != "hold" and self.device in ("operator", "expert"):
             raise UserError(
@@ -198,34 +208,40 @@ class Dagger:
         from ilrobot.rollout import rollout
         from ilrobot.shared_control import HumanGate, SharedControl
         from teleop.hands import make_hand
+        from teleop.stages import take_place
 
-        live = self.device == "gamepad"
-        if live:
-            from teleop.window import Window
-
-            window = Window(f"ilrobot dagger {self.task}", "--device gamepad")
-            stack.callback(window.close)
-        hand = make_hand(
-            "gamepad" if live else "operator",
-            env.spec,
-            expert=None if live else scripted_expert(env),
-            seed=self.seed,
-            engage=self.engage,
+        assert self.device != "expert"
+        expert = scripted_expert(env) if self.device == "operator" else None
+        hand, display = stack.enter_context(
+            take_place(
+                self.device,
+                f"ilrobot dagger {self.task}",
+                lambda device: make_hand(
+                    device,
+                    env.spec,
+                    expert=expert,
+                    seed=self.seed,
+                    engage=self.engage,
+                    bindings=self.bindings,
+                ),
+                address=self.page.check(self.device),
+                tell=tell_address,
+            )
         )
-        stack.callback(hand.close)
 
         def share_control(novice: Actor, number: int) -> Actor:
             gate = HumanGate(lambda: hand.engaged)
-            asked = PromptActor(novice) if live else novice
+            asked = PromptActor(novice) if display is not None else novice
             return SharedControl(asked, hand, gate, blend=Blend(env.spec), on_decision=hand.watch)
 
         run_episode: RunEpisode = rollout
-        if live:
+        if display is not None:
             from teleop.live import LiveStage
 
             total = self.rounds * self.episodes
-            run_episode = LiveStage(window, env, hand, total).run_episode
-        return _Cast(share_control, hand_info(env, hand, simulated=not live), run_episode)
+            run_episode = LiveStage(display, env, hand, total).run_episode
+        info = hand_info(env, hand, simulated=self.device == "operator")
+        return _Cast(share_control, info, run_episode)
 
 
 @dataclass(frozen=True)
