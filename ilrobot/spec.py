@@ -25,6 +25,14 @@ DEFAULT_RATE = 10.0
 RATE_TOLERANCE = 1e-3
 
 
+_DTYPES = frozenset(
+    ["bool", *(f"{sign}int{n}" for sign in ("", "u") for n in (8, 16, 32, 64))]
+    + [f"float{n}" for n in (16, 32, 64)]
+)
+#: No axis of a real observation is as long as this.
+_MOST = 10**6
+
+
 @dataclass(frozen=True)
 class Feature:
     """One named array: an observation or the action at one tick.
@@ -88,21 +96,34 @@ class Feature:
 
         def limits(key: str, missing: float) -> tuple[float, ...] | None:
             values = data.get(key)
-            return None if values is None else tuple(missing if x is None else x for x in values)
+            if values is None:
+                return None
+            return tuple(missing if x is None else float(x) for x in values)
 
         try:
-            return cls(
+            feature = cls(
                 name=str(data["name"]),
                 shape=tuple(int(n) for n in data["shape"]),
                 dtype=str(data["dtype"]),
-                names=tuple(data.get("names") or ()),
-                units=tuple(data.get("units") or ()),
+                names=tuple(str(name) for name in data.get("names") or ()),
+                units=tuple(str(unit) for unit in data.get("units") or ()),
                 low=limits("low", -math.inf),
                 high=limits("high", math.inf),
                 frame=str(data.get("frame", "")),
             )
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"the description of a feature is damaged ({error!r})") from error
+            feature._check()
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+            raise UserError(f"the description of a feature is damaged ({_said(error)})") from error
+        return feature
+
+    def _check(self) -> None:
+        if not all(0 < n < _MOST for n in self.shape):
+            raise ValueError(f"'{self.name}' cannot have the shape {list(self.shape)}")
+        if self.dtype not in _DTYPES:
+            raise ValueError(f"'{self.name}' cannot hold {self.dtype}")
+        for key in () if len(self.shape) > 1 else ("names", "units", "low", "high"):
+            if len(getattr(self, key) or ()) not in (0, self.size):
+                raise ValueError(f"'{self.name}' has {self.size} elements and other {key}")
 
 
 @dataclass(frozen=True)
@@ -171,7 +192,7 @@ class Spec:
             UserError: A key is missing or of the wrong type.
         """
         try:
-            return cls(
+            spec = cls(
                 observations=tuple(Feature.from_json(item) for item in data["observations"]),
                 action=Feature.from_json(data["action"]),
                 rate=float(data["rate"]),
@@ -181,12 +202,21 @@ class Spec:
                 task=str(data.get("task", "")),
                 task_options=dict(data.get("task_options") or {}),
             )
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"the description of the task is damaged ({error!r})") from error
+            if not 0 < spec.rate < math.inf:
+                raise ValueError(f"rate {spec.rate} Hz")
+            if spec.choices is not None and not 0 < spec.choices < _MOST:
+                raise ValueError(f"{spec.choices} choices")
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+            raise UserError(f"the description of the task is damaged ({_said(error)})") from error
+        return spec
 
     def with_rate(self, rate: float) -> Spec:
         """The same at another control rate in Hz."""
         return replace(self, rate=rate)
+
+
+def _said(error: Exception) -> str:
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
 
 
 def check_policy_fits(policy: Spec, task: Spec, where: str) -> None:

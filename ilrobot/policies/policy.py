@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -175,11 +176,13 @@ class Policy(nn.Module):
             WorkFailed: The weights are not finite.
         """
         content = load_tensors(path)
-        if content.keys() != _KEYS or content["format"] != _FORMAT:
+        if content.keys() != _KEYS or str(content["format"]) != str(_FORMAT):
             raise UserError(f"{path} is no policy of this version of ilrobot; train it again")
         try:
-            policy = cls(Spec.from_json(content["spec"]), PolicyConfig.from_json(content["config"]))
-        except (UserError, ValueError) as error:
+            # A file of tensors can hold one anywhere; JSON cannot.
+            spec, config = json.loads(json.dumps([content["spec"], content["config"]]))
+            policy = cls(Spec.from_json(spec), PolicyConfig.from_json(config))
+        except (UserError, TypeError, ValueError) as error:
             raise UserError(f"{path} is damaged: {error}; train the policy again") from error
         try:
             policy.load_state_dict(content["weights"])

@@ -116,8 +116,13 @@ def test_a_path_without_a_policy_is_refused(tmp_path):
     [
         (lambda content: content.pop("spec"), "no policy of this version"),
         (lambda content: content.pop("config"), "no policy of this version"),
-        (lambda content: content.update(format="1"), "no policy of this version"),
+        (lambda content: content.update(format=2), "no policy of this version"),
         (lambda content: content.update(spec=[]), "is damaged: "),
+        (lambda content: content.update(spec=torch.zeros(3)), "is damaged: "),
+        (lambda content: content["spec"].update(rate=-1), r"damaged \(rate -1.0 Hz\)"),
+        (lambda content: _state(content).update(dtype="x"), "'observation.state' cannot hold x"),
+        (lambda content: _state(content).update(units=["m"]), "has 3 elements and other units"),
+        (lambda content: _state(content).update(shape=[-3]), "cannot have the shape"),
         (lambda content: content.update(config=3), "is damaged: "),
         (lambda content: content["config"].pop("loss"), "'loss' is missing"),
         (
@@ -140,6 +145,10 @@ def test_a_policy_file_that_is_something_else_is_one_line(change, words, tmp_pat
         load_policy(file)
     assert str(file) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def _state(content):
+    return content["spec"]["observations"][0]
 
 
 def test_a_policy_without_meaning_is_work_that_failed(tmp_path):
