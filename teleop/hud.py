@@ -75,7 +75,7 @@ class HudState:
         if self.source is None:
             return "press start (Enter) to begin"
         if self.rewinding:
-            return "◀◀ rewinding"
+            return "rewinding"
         if self.paused:
             return "paused: the robot holds"
         return f"in control: {_WHO[self.source]}"
@@ -96,7 +96,7 @@ def hud_lines(state: HudState) -> list[str]:
     begun = state.source is not None
     first = [state.headline]
     if begun and state.connected:
-        first.insert(0, "● recording" if state.recording else "not recording")
+        first.insert(0, "recording" if state.recording else "not recording")
         if state.message:
             first.append(state.message)
     second = [state.counter]

@@ -66,6 +66,9 @@ class Window:
             inset.right = corner
             corner = self._draw(picture, inset, top=True).left - 6
         pygame.draw.rect(self._screen, _colour(state), (0, room.bottom, width, 3))
+        if state.recording:
+            dot = (width - _MARGIN - 8, room.bottom + 10 + _LINE // 3)
+            pygame.draw.circle(self._screen, _LOST, dot, 7)
         for row, line in enumerate(hud_lines(state)):
             words = self._font.render(line, True, _INK)
             self._screen.blit(words, (_MARGIN, room.bottom + 10 + row * _LINE))

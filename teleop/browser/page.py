@@ -75,7 +75,6 @@ def hello(bindings: Bindings) -> dict[str, Any]:
             for control in Control
             if (buttons := bindings.buttons(control))
         },
-        "tilts": bool(bindings.pairs),
     }
 
 

@@ -178,7 +178,7 @@ def test_no_pad_is_told_in_one_line(env: TaskEnv) -> None:
     ("state", "words"),
     [
         (HudState(2, 9), "press start"),
-        (HudState(2, 9, Source.DEMO, recording=True), "● recording   in control: you"),
+        (HudState(2, 9, Source.DEMO, recording=True), "recording   in control: you"),
         (HudState(2, 9, Source.POLICY), "not recording   in control: the policy"),
         (HudState(2, 9, connected=False, device="pad X"), "pad X is unplugged"),
         (HudState(2, 9, connected=False, message="the page is silent"), "the page is silent"),
