@@ -5,6 +5,7 @@ whatever the process prints (one line for each thing that it was told is safe), 
 """
 
 import contextlib
+import io
 import json
 import os
 import resource
@@ -12,12 +13,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ilrobot.data import episode_table
+from ilrobot.cli import _main
+from ilrobot.data import edit_swap, episode_table
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo, Judge, Outcome, frame_columns
 from ilrobot.errors import UserError, WorkFailed
@@ -52,6 +54,8 @@ def frame(seed: int, tick: int) -> dict:
     return values
 
 
+#: System calls that change a file or a folder.
+CHANGING = ("write", "fsync", "link", "rename", "replace", "unlink", "mkdir", "rmdir")
 _write = os.write  # `arm` counts and cuts only what the recording writes
 
 
@@ -84,15 +88,15 @@ def record(
             say("sealed", seed)
 
 
-def arm(call: int, torn: bool, episode: int = 0) -> None:
-    """Kill this process at its `call`-th system call that changes a file.
+def arm(call: int, torn: bool, episode: int = 0, names: Sequence[str] = CHANGING) -> None:
+    """Kill this process at its `call`-th system call, of those of these names.
 
     Torn: the call is a write, of which the first half happens.
     """
     count = 0
 
-    def guard(name: str) -> None:
-        genuine = getattr(os, name)
+    def guard(module: object, name: str) -> None:
+        genuine = getattr(module, name)
 
         def guarded(*arguments, **keywords):
             nonlocal count
@@ -103,15 +107,42 @@ def arm(call: int, torn: bool, episode: int = 0) -> None:
             count += 1
             return genuine(*arguments, **keywords)
 
-        setattr(os, name, guarded)
+        setattr(module, name, guarded)
 
-    for name in ("write", "fsync", "link", "replace", "unlink", "mkdir", "rmdir"):
-        guard(name)
+    for name in names:
+        guard(os, name)
+    guard(edit_swap, "exchange")
 
 
 def open_and_mend(path: str, call: int, torn: bool) -> None:
     arm(call, torn)
     Dataset.open(path)
+
+
+def edit(
+    words: list[str], call: int | None = None, exchanges: bool = True, limit: int | None = None
+) -> None:
+    """The verb of that name, killed at a change of a folder, or on a disk that fills up.
+
+    Args:
+        words: Its arguments.
+        call: Which change kills it (None: none).
+        exchanges: Whether the system can let two folders change places.
+        limit: Greatest size of a file in bytes (None: none).
+    """
+    os.fsync = lambda descriptor: None  # no kill waits for the disk, so neither do the tests
+    if not exchanges:
+        edit_swap.exchange = lambda one, other: False
+    if call is not None:
+        arm(call, torn=False, names=("rename", "unlink", "mkdir", "rmdir"))
+    if limit is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()) as err,
+    ):
+        code = _main(["edit", *words])
+    say("done", code, err.getvalue().strip())
 
 
 def fail(path: str, ticks: int, limit: int | None = None) -> None:
