@@ -10,7 +10,7 @@ Every part may be left out; what is not named stays as it was::
     gripper = ["a", "righttrigger"]
     [keys]                            # control = key, or several
     pause = "o"
-    [steering]                        # direction = axis, or [button back, button forth]
+    [steering]                        # of a tool: axis, or [button back, button forth]
     x = "-righty"
     roll = ["dpleft", "dpright"]
 """
@@ -68,6 +68,9 @@ class BindingsFile:
         Raises:
             UserError: Two things would be on one button or key, or a direction on none.
         """
+        if not bindings.buttons(Control.FRAME) and self._steered():
+            # x, y, z are those of a tool; what steers a picture or a vector stays.
+            return replace(self, axes={}, pairs=()).change(bindings, choices)
         controls = tuple(
             (button, control)
             for control in dict.fromkeys(control for _, control in bindings.controls)

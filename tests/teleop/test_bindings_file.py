@@ -148,6 +148,21 @@ def test_a_task_with_choices_keeps_its_buttons(tmp_path: Path) -> None:
         make_hand(Scripted([]), discrete, bindings=path)
 
 
+def test_the_example_in_the_documentation_is_what_holds_without_it() -> None:
+    example = Path(__file__).parents[2] / "docs" / "teleoperation-bindings.toml"
+    changed = read_bindings(example).change(END_EFFECTOR)
+    for control in Control:
+        assert changed.buttons(control) == END_EFFECTOR.buttons(control)
+    assert dict(changed.keys) == dict(END_EFFECTOR.keys)
+    assert sorted(changed.pairs, key=str) == sorted(END_EFFECTOR.pairs, key=str)
+    assert changed.sticks == END_EFFECTOR.sticks
+    assert (changed.speeds, changed.shaping) == (END_EFFECTOR.speeds, END_EFFECTOR.shaping)
+    for base in (PICTURE, VECTOR):
+        other = read_bindings(example).change(base)
+        assert set(other.controls) == set(base.controls)
+        assert (other.sticks, other.pairs) == (base.sticks, base.pairs)
+
+
 def test_the_line_of_help_tells_the_buttons_and_keys_of_the_file(tmp_path: Path) -> None:
     text = '[controls]\npause = "y"\nnext_camera = []\nrewind = []\n[keys]\nsuccess = "o"'
     changed = _changed(tmp_path, text)
