@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ilrobot.data.branches import BRANCH
 from ilrobot.data.episode import Outcome
 from ilrobot.errors import UserError
 from ilrobot.spec import Spec, check_policy_fits
 
 if TYPE_CHECKING:
-    from ilrobot.data.branches import BRANCH
-from ilrobot.data.dataset import Dataset
+    from ilrobot.data.dataset import Dataset
 
 
 def observation_windows(
