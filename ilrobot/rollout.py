@@ -10,7 +10,7 @@ While a robot is held on purpose the time limit does not run.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -81,7 +81,8 @@ def rollout(
     observation = env.reset(seed)
     actor.reset(seed)
     if recorder is not None:
-        recorder.begin(info or EpisodeInfo(task=env.spec.task, rate=env.spec.rate, seed=seed))
+        info = info or EpisodeInfo(task=env.spec.task, rate=env.spec.rate, seed=seed)
+        recorder.begin(replace(info, real_time=not isinstance(clock, SimulatedClock)))
     no_action = np.full(env.spec.action.shape, np.nan)
     state_recorded = recorder is not None and env.can_restore
     way_back = actor.rewinds and env.can_restore

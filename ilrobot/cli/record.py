@@ -127,6 +127,7 @@ class Record:
                     "discarded": after.discarded,
                     "unfinished": after.unfinished,
                     "frames": after.frames,
+                    "repeated_pictures": after.repeated,
                     "seconds": time.perf_counter() - begun,
                 }
             )
@@ -205,6 +206,11 @@ class Record:
             f"{self.output}: {tally.episodes} episodes, {tally.successes} succeeded{extra}; "
             f"{tally.frames} frames"
         )
+        if tally.repeated:
+            print(
+                f"{tally.repeated} frames show the pictures of the one before: the video encoder "
+                "could not keep up; record fewer or smaller cameras, or close other programs"
+            )
 
 
 def _seeds(first: int, episodes: int) -> Iterator[int]:
@@ -226,6 +232,7 @@ class _Tally:
     discarded: int = 0
     unfinished: int = 0
     frames: int = 0
+    repeated: int = 0
     next_seed: int = 0
 
     @classmethod
@@ -237,6 +244,7 @@ class _Tally:
         """
         from ilrobot.data.dataset import Dataset
         from ilrobot.data.episode import Outcome
+        from ilrobot.data.summary import repeated_pictures
         from teleop.session import UNCOUNTED
 
         if recorder.num_episodes == 0:
@@ -254,6 +262,7 @@ class _Tally:
             discarded=outcomes.count(Outcome.DISCARDED),
             unfinished=outcomes.count(Outcome.UNFINISHED),
             frames=data.num_frames,
+            repeated=repeated_pictures(data),
             next_seed=1
             + max((info.seed for info in data.infos if info.seed is not None), default=-1),
         )

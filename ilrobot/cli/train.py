@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ilrobot.learners.training import Progress
     from ilrobot.policies.config import PolicyConfig
     from ilrobot.policies.policy import Policy
-    from ilrobot.spec import Spec
+    from ilrobot.spec import Feature, Spec
 
 #: Options that go into the policy's configuration, and those of the training; None keeps the
 #: preset's value.
@@ -167,7 +167,7 @@ class Train:
         except KeyboardInterrupt:
             console.print(self._stopped(), soft_wrap=True)
             raise
-        self._print(policy, train_config)
+        self._print(policy, train_config, data.spec.cameras)
         return 0
 
     def _configs(self, spec: Spec) -> tuple[PolicyConfig, TrainConfig]:
@@ -199,7 +199,9 @@ class Train:
                     "it out"
                 )
 
-    def _print(self, policy: Policy, train_config: TrainConfig) -> None:
+    def _print(
+        self, policy: Policy, train_config: TrainConfig, cameras: tuple[Feature, ...]
+    ) -> None:
         from ilrobot.cli.output import print_json
         from ilrobot.run import Run
         from ilrobot.run_description import TrainDescription
@@ -218,6 +220,9 @@ class Train:
         if policy.frozen:
             still = "; ".join(f"{name} {', '.join(e)}" for name, e in policy.frozen.items())
             print(f"frozen     did not move in the training data: {still}")
+        if cameras:
+            names = ", ".join(camera.name for camera in cameras)
+            print(f"not used   {names}: policies read vectors only")
         task_id = policy.spec.task or "TASK"
         print(f"next       ilrobot eval --policy {self.output} --task {task_id}")
         print(f"           ilrobot export --policy {self.output} --output policy.onnx")

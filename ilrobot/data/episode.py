@@ -70,6 +70,8 @@ class EpisodeInfo:
         mapping_hash: Identifies the device-to-action mapping (empty: no device).
         policy_hash: Identifies the policy that shared control (empty: none).
         control: How control was shared (None: it was not, or the recording was cut off).
+        real_time: Whether its loop must not wait for the recorder, which drops pictures rather
+            than be late; known only while it runs.
     """
 
     task: str
@@ -82,6 +84,7 @@ class EpisodeInfo:
     mapping_hash: str = ""
     policy_hash: str = ""
     control: ControlSummary | None = None
+    real_time: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""

@@ -19,7 +19,7 @@ _WORTHY = frozenset({Outcome.SUCCESS, Outcome.UNKNOWN})
 
 
 def vector_spec(spec: Spec) -> Spec:
-    """The spec without its images, which no policy reads yet.
+    """The spec without its images, which no policy reads yet, and without asking the task for them.
 
     Raises:
         UserError: Nothing is left.
@@ -30,7 +30,8 @@ def vector_spec(spec: Spec) -> Spec:
             "the dataset has images but no vector observation; record one such as "
             "observation.state, because policies read vectors only"
         )
-    return replace(spec, observations=vectors)
+    options = {key: value for key, value in spec.task_options.items() if key != "cameras"}
+    return replace(spec, observations=vectors, task_options=options)
 
 
 def labels(dataset: Recordings) -> tuple[NDArray[np.bool_], NDArray[Any]]:

@@ -65,7 +65,7 @@ class DatasetRecorder:
         self.path = Path(path)
         catalogue = Catalogue.create(self.path, spec, state_size)
         self._journal: JournalWriter | None = None
-        self._failed = False
+        self._failed = self._may_wait = False
         with explained(self.path, "nothing has been recorded yet", "start again"):
             settle(self.path)
             _check_place(self.path, resume)
@@ -129,6 +129,7 @@ class DatasetRecorder:
             make_folder(self.path / JOURNALS)
             journal = self.path / journal_file(self.num_episodes)
             self._journal = JournalWriter(journal, info, self._catalogue.columns)
+            self._may_wait = not info.real_time
             if self._videos is not None:
                 parts = {c.name: film_part(c.name, self.num_episodes) for c in self._cameras}
                 self._videos.begin({name: self.path / part for name, part in parts.items()})
@@ -147,7 +148,7 @@ class DatasetRecorder:
             raise RuntimeError("append() without begin()")
         try:
             if self._videos is not None:
-                kept = self._videos.put(self._journal.frames, frame)
+                kept = self._videos.put(self._journal.frames, frame, wait=self._may_wait)
                 frame = {**frame, REPEATED: not kept}
             self._journal.append(frame)
         except (OSError, EncoderLost) as error:

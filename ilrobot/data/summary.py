@@ -11,6 +11,7 @@ import numpy as np
 from ilrobot.actors import ControlSummary
 from ilrobot.data.branches import DISCARDED
 from ilrobot.data.dataset import Dataset
+from ilrobot.data.episode import REPEATED
 from ilrobot.data.known_tasks import suggested_tasks
 
 
@@ -18,7 +19,8 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
     """Counts, rate, features, outcomes and interventions as plain JSON.
 
     ``interventions`` counts takeovers, ``intervention_steps`` the ticks at which a person acted,
-    ``discarded_frames`` those that a rewind undid, which count as neither.
+    ``discarded_frames`` those that a rewind undid, which count as neither. ``repeated_pictures``
+    counts the ticks whose own pictures were dropped.
     ``control`` adds up the `ControlSummary` of the episodes that have one (empty: none has).
     ``seconds`` is nominal: frames divided by the rate.
     """
@@ -48,6 +50,8 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
         "interventions": takeovers,
         "intervention_steps": steps,
         "discarded_frames": int((~lives).sum()),
+        "cameras": [key.removeprefix("observation.images.") for key in dataset.camera_keys],
+        "repeated_pictures": repeated_pictures(dataset),
         "control": {
             field.name: sum(getattr(control, field.name) for control in shared)
             for field in fields(ControlSummary)
@@ -64,3 +68,8 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
         },
         "content_hash": dataset.content_hash,
     }
+
+
+def repeated_pictures(dataset: Dataset) -> int:
+    """Ticks that show the pictures of the tick before, because the encoder could not keep up."""
+    return int(dataset.column(REPEATED).sum()) if dataset.has_column(REPEATED) else 0

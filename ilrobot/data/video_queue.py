@@ -98,15 +98,17 @@ class VideoQueue:
         self.written = 0
         self._tell("begin " + json.dumps({name: str(path) for name, path in paths.items()}))
 
-    def put(self, tick: int, frame: Mapping[str, Any]) -> bool:
-        """Keep a tick's pictures; False if there was no room for them.
+    def put(self, tick: int, frame: Mapping[str, Any], *, wait: bool = False) -> bool:
+        """Keep a tick's pictures; False if there was no room for them, unless it is to wait.
 
         Raises:
-            EncoderLost: The process is gone.
+            EncoderLost: The process is gone, or hangs.
             OSError: It could not write, for example because the disk is full.
             ValueError: A picture is missing, or of another shape or type.
         """
         self._listen(0.0)
+        while wait and not self._free:
+            self._hear()
         if not self._free:
             return False
         slot = self._free[0]
@@ -155,10 +157,14 @@ class VideoQueue:
 
     def _wait_for(self, state: str) -> None:
         while state not in self._states:
-            if not self._listen(_PATIENCE):
-                self._process.kill()
-                raise EncoderLost(f"the video encoder said nothing for {_PATIENCE:g} s")
+            self._hear()
         self._states.discard(state)
+
+    def _hear(self) -> None:
+        """Wait until the encoder says something."""
+        if not self._listen(_PATIENCE):
+            self._process.kill()
+            raise EncoderLost(f"the video encoder said nothing for {_PATIENCE:g} s")
 
     def _listen(self, seconds: float) -> bool:
         """Take in what the encoder says; whether it said anything."""
