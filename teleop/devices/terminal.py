@@ -61,7 +61,10 @@ class Terminal(Device):
 
     def poll(self, now: float) -> DeviceState:
         """Every key that was struck since the poll before."""
-        released = tuple(button for button, until in self._until.items() if until <= now)
+        # A clock that has gone back must not leave a key held until it has caught up.
+        released = tuple(
+            button for button, until in self._until.items() if not now < until <= now + _HOLD
+        )
         for button in released:
             del self._until[button]
         pressed = []

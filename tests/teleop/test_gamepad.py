@@ -215,6 +215,7 @@ def test_each_feedback_rumbles_in_its_own_way(pad: VirtualGamepad) -> None:
 def test_an_unplugged_pad_does_not_rumble(pad: VirtualGamepad) -> None:
     gamepad = Gamepad(pad.name)
     pad.detach()
+    gamepad.feedback(Feedback.TAKEOVER)  # before anybody knows
     gamepad.poll(0.0)
     gamepad.feedback(Feedback.TAKEOVER)
     assert pad.rumbles == []

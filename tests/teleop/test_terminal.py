@@ -165,6 +165,22 @@ def test_a_key_held_down_is_one_press_that_is_held(monkeypatch: pytest.MonkeyPat
     assert states[8].released == ("lefttrigger",)
 
 
+def test_a_clock_that_goes_back_holds_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    far, near = pty.openpty()
+    with os.fdopen(near) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        monkeypatch.setattr(os, "tcgetpgrp", lambda _: os.getpgrp())
+        keys = Terminal()
+        states = []
+        for now in (5000.0, 0.0, 0.05):
+            os.write(far, b"r")
+            _wait_for_input(near)
+            states.append(keys.poll(now))
+        keys.close()
+    os.close(far)
+    assert [state.pressed for state in states] == [("lefttrigger",), ("lefttrigger",), ()]
+
+
 def _wait_for_input(file: int) -> None:
     assert select.select([file], [], [], 5.0)[0]
     time.sleep(0)
