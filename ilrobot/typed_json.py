@@ -48,7 +48,7 @@ def parse(form: Any, value: Any, name: str = "") -> Any:
         inner = next(a for a in arguments if a is not type(None))
         return None if value is None else parse(inner, value, name)
     if origin is Literal:
-        return _require(value in arguments, value, name, f"one of {', '.join(arguments)}")
+        return _require(value in arguments, value, name, f"one of {', '.join(map(str, arguments))}")
     if origin is tuple:
         _require(isinstance(value, list), value, name, "a list")
         return tuple(parse(arguments[0], x, f"{name}[{i}]") for i, x in enumerate(value))
