@@ -20,7 +20,7 @@ OPTIONS = {"cameras": "top", "render_size": 64}
 
 
 class Circling(Actor):
-    """Moves, so that pictures differ; keeps those that it was shown; declares success in the end."""
+    """Moves, so that pictures differ, keeps those that it was shown, and declares success."""
 
     def __init__(self, ticks):
         self.ticks = ticks
@@ -68,7 +68,7 @@ def test_simulated_time_waits_for_the_encoder(tmp_path, monkeypatch):
 def test_real_time_keeps_its_stamps_with_cameras(tmp_path):
     env = make_env(TASK, OPTIONS, rate=50.0)
     with DatasetRecorder(tmp_path, env.spec) as recorder:
-        rollout(env, Circling(), seed=0, recorder=recorder, max_steps=25, clock=RealTimeClock(50.0))
+        rollout(env, Circling(25), seed=0, recorder=recorder, clock=RealTimeClock(50.0))
     dataset = Dataset.open(tmp_path)
     observed = dataset.column("time.observed")
     assert len(list(dataset.video(0, CAMERA))) == 25
