@@ -232,7 +232,7 @@ def test_taking_over_does_not_drop_the_cube(lift: TaskEnv) -> None:
     assert columns["action"][onset, 6] == 0.0
 
 
-def test_unplugged_hand_lets_go_and_the_policy_goes_on(lift: TaskEnv) -> None:
+def test_unplugged_hand_has_the_robot_hold_until_it_is_back(lift: TaskEnv) -> None:
     pad = VirtualGamepad()
     hand = TeleopActor(Gamepad(pad.name), make_mapping(lift.spec), engagement=HoldToEngage())
     gate = HumanGate(lambda: hand.engaged)
@@ -245,7 +245,9 @@ def test_unplugged_hand_lets_go_and_the_policy_goes_on(lift: TaskEnv) -> None:
     assert taken.source is Source.HUMAN
     assert taken.action[0] == pytest.approx(0.02)
     pad.detach()
-    assert actor.act(observation, 0.05).source is Source.POLICY
+    held = actor.act(observation, 0.05)
+    assert held.source is Source.PAUSED
+    assert not held.action[:6].any()
     assert not hand.connected
     pad.attach()
     assert actor.act(observation, 0.1).source is Source.POLICY
