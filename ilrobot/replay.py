@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ilrobot.data.branches import surviving
 from ilrobot.data.episode import Episode
 from ilrobot.env import TaskEnv
 from ilrobot.errors import UserError
@@ -82,9 +83,7 @@ def replay(env: TaskEnv, episode: Episode, *, restore: bool, tolerance: float) -
         UserError: It has no frame that was not discarded.
         WorkFailed: A recorded action is not finite.
     """
-    numbers = np.arange(len(episode))
-    if "control.discarded" in episode.columns:
-        numbers = numbers[~episode.columns["control.discarded"].astype(bool)]
+    numbers = np.flatnonzero(surviving(episode.columns))
     if not len(numbers):
         raise UserError("all frames of the episode were discarded; there is nothing to replay")
     columns = {name: values[numbers] for name, values in episode.columns.items()}
@@ -92,7 +91,7 @@ def replay(env: TaskEnv, episode: Episode, *, restore: bool, tolerance: float) -
     observation = env.reset(0 if seed is None else seed)
     if restore:
         env.set_state(columns["sim.state"][0])
-    features = [f for f in env.spec.observations if f.name in columns and len(f.shape) <= 1]
+    features = [f for f in env.spec.observations if f.name in columns and not f.is_image]
     seen: dict[str, list[NDArray[np.generic]]] = {f.name: [] for f in features}
     success, executed = False, 0
     for action in columns["action"]:

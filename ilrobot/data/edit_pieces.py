@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
+from ilrobot.data.branches import BRANCH, DISCARDED, surviving
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Outcome
 from ilrobot.data.episode_table import episode_files
@@ -17,6 +19,7 @@ from ilrobot.data.info import read_info
 from ilrobot.data.layout import INFO, STATS, TASKS
 from ilrobot.data.parquet import read_parquet
 from ilrobot.data.tasks import read_tasks
+from ilrobot.data.video import VideoPlace
 
 
 class Original:
@@ -80,13 +83,15 @@ class Original:
             self._last = file, read_parquet(file)
         return self._last[1].slice(first + start, end - start)
 
-    def video_file(self, episode: int, key: str) -> Path:
+    def video_place(self, episode: int, key: str) -> VideoPlace:
         """Where its film of one camera lies, maybe among those of other episodes."""
-        chunk, number = (
-            self.rows[f"videos/{key}/{n}_index"][episode].as_py() for n in ("chunk", "file")
+        chunk, number, start, end = (
+            self.rows[f"videos/{key}/{name}"][episode].as_py()
+            for name in ("chunk_index", "file_index", "from_timestamp", "to_timestamp")
         )
         template: str = self._paths["video_path"]
-        return self.path / template.format(video_key=key, chunk_index=chunk, file_index=number)
+        file = self.path / template.format(video_key=key, chunk_index=chunk, file_index=number)
+        return VideoPlace(file, start, end)
 
     def listed_files(self) -> set[Path]:
         """All that the dataset itself consists of."""
@@ -95,7 +100,7 @@ class Original:
             *(self.path / name for name in (INFO, STATS, TASKS)),
             *episode_files(self.path),
             *(file for file, _ in self._places),
-            *(self.video_file(episode, key) for key in self.video_keys for episode in episodes),
+            *(self.video_place(i, key).file for key in self.video_keys for i in episodes),
         }
 
     def place(self, number: int) -> dict[str, int]:
@@ -172,6 +177,20 @@ class Piece:
         first = int(self.original.dataset.starts[self.episode])
         return self.original.dataset.column(name)[first + self.start : first + self.end]
 
+    @property
+    def surviving(self) -> NDArray[np.bool_]:
+        """Which of its ticks no rewind undid, (length,)."""
+        if not self.has(DISCARDED):
+            return np.ones(len(self), dtype=bool)
+        return surviving({DISCARDED: self.column(DISCARDED)})
+
+    def video_place(self, key: str) -> VideoPlace:
+        """Where its film of one camera lies, within that of its episode."""
+        film = self.original.video_place(self.episode, key)
+        start = film.start + self.start / self.original.fps
+        end = film.start + self.end / self.original.fps if self.lacks_end else film.end
+        return VideoPlace(film.file, start, end)
+
     def has(self, name: str) -> bool:
         """Whether there is such a column of numbers or words."""
         return self.original.dataset.has_column(name)
@@ -209,6 +228,8 @@ def renewed(piece: Piece, index: int, first: int, task_numbers: dict[str, int]) 
             numbers = piece.column("control.intervention_id")
             least = min(numbers[numbers >= 0], default=0)
             columns["control.intervention_id"] = np.where(numbers >= 0, numbers - least, numbers)
+        if piece.has(BRANCH):
+            columns[BRANCH] = piece.column(BRANCH) - piece.column(BRANCH)[0]
     if piece.lacks_end and piece.has("next.done"):
         columns["next.done"] = piece.column("next.done") | (ticks == len(piece) - 1)
     return {

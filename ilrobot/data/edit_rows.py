@@ -13,6 +13,7 @@ from ilrobot.actors import ControlSummary
 from ilrobot.data.edit_pieces import Original, Piece
 from ilrobot.data.episode import Judge, Outcome
 from ilrobot.data.stats import NAMES, PooledStats, feature_stats
+from ilrobot.data.video import film_stats
 
 
 def judged(piece: Piece) -> tuple[Outcome, Judge]:
@@ -30,7 +31,7 @@ def judged(piece: Piece) -> tuple[Outcome, Judge]:
         return info.outcome, info.judge
     if info.outcome is not Outcome.SUCCESS:
         return Outcome.UNFINISHED, Judge.NOBODY
-    if piece.has("next.success") and piece.column("next.success").any():
+    if piece.has("next.success") and piece.column("next.success")[piece.surviving].any():
         return Outcome.SUCCESS, Judge.ENVIRONMENT
     return Outcome.UNKNOWN, Judge.NOBODY
 
@@ -79,32 +80,34 @@ def new_row(
             if name.startswith("control."):
                 new[name] = getattr(shared, name.removeprefix("control."), None)
     for key in piece.original.video_keys:
-        begin = old[f"videos/{key}/from_timestamp"]
-        new[f"videos/{key}/from_timestamp"] = begin + piece.start / piece.original.fps
-        if piece.lacks_end:
-            new[f"videos/{key}/to_timestamp"] = begin + piece.end / piece.original.fps
+        film = piece.video_place(key)
+        new |= {f"videos/{key}/from_timestamp": film.start, f"videos/{key}/to_timestamp": film.end}
     return new | _statistics(piece, old, changed)
 
 
 def _statistics(
     piece: Piece, old: Mapping[str, Any], changed: Mapping[str, NDArray[Any]]
 ) -> dict[str, Any]:
-    """Those of the columns that changed, of a shortened piece those of all; those of pictures stay.
+    """Those of the columns that changed, of a shortened piece those of all.
 
-    Over a part of an episode these are still those of its whole film.
+    Those of pictures inside the data files stay what they were over the whole episode.
     """
-    found = {}
+    found: dict[str, Any] = {}
     for feature, described in piece.original.features.items():
-        if f"stats/{feature}/min" not in old or described["dtype"] in ("video", "image"):
+        is_film = described["dtype"] == "video"
+        if f"stats/{feature}/min" not in old or described["dtype"] == "image":
             continue
         if piece.is_whole and feature not in changed:
             continue
-        values = feature_stats(changed.get(feature, piece.column(feature)))
+        if is_film:
+            values = film_stats(piece.video_place(feature))
+        else:
+            values = feature_stats(changed.get(feature, piece.column(feature)))
         for name, numbers in values.items():
             place = f"stats/{feature}/{name}"
             if place in old:
                 nested = name != "count" and isinstance(next(iter(old[place] or []), None), list)
-                shape = described["shape"] if nested else (-1,)
+                shape = (3, 1, 1) if is_film else described["shape"]
                 found[place] = np.reshape(numbers, shape).tolist() if nested else numbers
     return found
 

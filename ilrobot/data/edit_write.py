@@ -93,7 +93,7 @@ class _Writer:
 
     def _link_film(self, piece: Piece, key: str, index: int) -> int:
         """The new number of a piece's film; episodes that share one go on sharing it."""
-        film, known = piece.original.video_file(piece.episode, key), self._films[key]
+        film, known = piece.video_place(key).file, self._films[key]
         if film not in known:
             # Of ours the next recording numbers its own by its episode: so are these.
             known[film] = index if self._base.is_ours else len(known)
