@@ -76,7 +76,8 @@ class TaskEnv:
     ``frame``, and for the action ``semantics`` and ``controller``. It may offer ``get_state()``
     and ``set_state(vector)``, which makes it possible to replay and to rewind; its
     observations must then be new arrays at each step. It may have ``camera_names`` and
-    ``render_camera(name)``; a key ``images.<camera>`` of its observation is
+    ``render_camera(name)``, and ``camera_heading(name)`` so that a person can steer as they see;
+    a key ``images.<camera>`` of its observation is
     ``observation.images.<camera>``.
     """
 
@@ -121,6 +122,14 @@ class TaskEnv:
     def camera_names(self) -> tuple[str, ...]:
         """The cameras that `render` can be asked for (empty: the environment names none)."""
         return tuple(getattr(self.env.unwrapped, "camera_names", ()))
+
+    def camera_heading(self, camera: str) -> float | None:
+        """Where a camera looks, rad about the base's upward axis (None: nobody says)."""
+        inner: Any = self.env.unwrapped
+        if camera not in self.camera_names or not hasattr(inner, "camera_heading"):
+            return None
+        heading = inner.camera_heading(camera)
+        return None if heading is None else float(heading)
 
     def render(self, camera: str | None = None) -> NDArray[np.uint8]:
         """One picture, H×W×3 uint8; the environment must be made with ``render_mode=rgb_array``.

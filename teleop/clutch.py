@@ -151,6 +151,11 @@ class Clutch:
         return np.eye(3)
 
 
+def most_jump(step: Array | None) -> Array | None:
+    """Most that successive commands differ where control changes hands, for each element."""
+    return None if step is None else MOST_JUMP * step
+
+
 class Ramp:
     """At a takeover, from the command that was executed last to the person's own.
 
@@ -163,7 +168,7 @@ class Ramp:
     """
 
     def __init__(self, step: Array | None) -> None:
-        self._most = None if step is None else MOST_JUMP * step
+        self._most = most_jump(step)
         self._last: Array | None = None
 
     def reset(self) -> None:

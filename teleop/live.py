@@ -44,7 +44,7 @@ class LiveStage:
 
     def stage(self) -> Stage:
         """To be passed to `teleop.session.record`."""
-        return Stage(self._clock, self._wait, self._show, self._after)
+        return Stage(self._clock, self._wait, self._show)
 
     def run_episode(
         self,
@@ -99,16 +99,13 @@ class LiveStage:
 
     def _tick(self, decision: Decision, step: Step, *, recording: bool) -> None:
         self._ticks.append(time.perf_counter())
+        self._hand.clutch.heading = self._env.camera_heading(self._cameras.large)
         self._cameras.turn(self._hand.camera_turns - self._turns)
         self._turns = self._hand.camera_turns
         self._display.show(
             self._cameras.pictures(step.observation),
             self._state(decision, self._hand.connected, recording=recording),
         )
-
-    def _after(self, result: EpisodeResult) -> None:
-        if result.outcome not in UNCOUNTED:
-            self._hand.saved()
 
     def _state(
         self, decision: Decision | None, connected: bool, *, recording: bool = False

@@ -207,6 +207,7 @@ class Dagger:
         from ilrobot.prompt import PromptActor
         from ilrobot.rollout import rollout
         from ilrobot.shared_control import HumanGate, SharedControl
+        from teleop.clutch import most_jump
         from teleop.hands import make_hand
         from teleop.stages import take_place
 
@@ -232,7 +233,8 @@ class Dagger:
         def share_control(novice: Actor, number: int) -> Actor:
             gate = HumanGate(lambda: hand.engaged)
             asked = PromptActor(novice) if display is not None else novice
-            return SharedControl(asked, hand, gate, blend=Blend(env.spec), on_decision=hand.watch)
+            blend = Blend(env.spec, most=most_jump(hand.mapping.action_step))
+            return SharedControl(asked, hand, gate, blend=blend, on_decision=hand.watch)
 
         run_episode: RunEpisode = rollout
         if display is not None:

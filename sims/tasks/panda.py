@@ -215,6 +215,15 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
         """What the camera ``front`` sees, (240, 320, 3), in mode ``rgb_array``."""
         return self.render_camera("front") if self.render_mode == "rgb_array" else None
 
+    def camera_heading(self, name: str) -> float | None:
+        """Where a camera looks, rad about the base's z axis (None: it turns with the hand)."""
+        (camera,) = chosen_cameras(name, self.camera_names)
+        if panda.CAMERAS[camera].on_hand:
+            return None
+        right, _, _ = panda.CAMERAS[camera].axes().T
+        # The viewing direction is level with the picture's right, a quarter turn to its left.
+        return math.atan2(right[0], -right[1])
+
     def render_camera(self, name: str) -> NDArray[np.uint8]:
         """What one of ``camera_names`` sees, (240, 320, 3), read-only; drawn once per state."""
         if name not in self._pictures:

@@ -38,6 +38,16 @@ def test_motions_are_averaged_angles_go_the_short_way_and_grippers_switch() -> N
     assert taken.dtype == np.float32
 
 
+def test_a_target_far_away_is_met_step_by_step() -> None:
+    blend = Blend(SPEC, most=np.array([0.25, np.inf, np.inf]))
+    blend.begin(_action(0.0, 0.0, 0.0))
+    mixed = [blend.mix(_action(2.0, 0.0, 1.0)) for _ in range(9)]
+    assert [float(m[0]) for m in mixed[:7] if m is not None] == pytest.approx(
+        [0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75]
+    )
+    assert mixed[7:] == [None, None]
+
+
 def test_choices_switch() -> None:
     blend = Blend(Spec((), Feature("action", (), "int64"), 20.0, choices=3))
     blend.begin(np.array(2))

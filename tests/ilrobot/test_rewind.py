@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -206,6 +209,32 @@ def test_a_killed_recording_keeps_its_rewinds(tmp_path: Path) -> None:
         undone = found.columns["control.discarded"]
         assert "".join("x" if mark else "." for mark in undone) == marks
         assert found.info.outcome is Outcome.UNFINISHED
+
+
+KILLED = """
+import os, signal, sys
+import numpy as np
+from ilrobot.data.dataset import DatasetRecorder
+from ilrobot.data.episode import EpisodeInfo
+from ilrobot.env import make_env
+env = make_env("ilrobot/PushT-v0")
+recorder = DatasetRecorder(sys.argv[1], env.spec, state_size=env.state_size)
+recorder.begin(EpisodeInfo(env.spec.task, env.spec.rate))
+frame = {c.name: "demo" if c.dtype == "string" else np.zeros(c.shape)
+         for c in recorder._catalogue.columns}
+for _ in range(6):
+    recorder.append(frame)
+recorder.rewind(3)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_killed_process_loses_no_rewind(tmp_path: Path) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "data")], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    dataset = Dataset.open(tmp_path / "data")
+    assert dataset.infos[0].outcome is Outcome.UNFINISHED
+    assert dataset.column("control.discarded").tolist() == [False] * 3 + [True] * 3
 
 
 class _Killed(Script):

@@ -53,8 +53,17 @@ class Pad(Device):
         self.felt.append(feedback)
 
 
+Watch = Callable[[TeleopActor], None]
+
+
+def _look_away(hand: TeleopActor) -> None:
+    """See nothing."""
+
+
 def _record(
-    script: str, task: str = "ilrobot/PandaLift-v0", on_tick: Callable[[TeleopActor], object] = id
+    script: str,
+    task: str = "ilrobot/PandaLift-v0",
+    on_tick: Callable[[TeleopActor], None] = lambda hand: None,
 ) -> tuple[MemoryRecorder, TeleopActor, Pad]:
     env, pad = make_env(task), Pad(script)
     hand = TeleopActor(pad, make_mapping(env.spec))

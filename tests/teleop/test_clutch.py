@@ -10,6 +10,7 @@ import pytest
 
 from ilrobot.actors import Decision, Observation, Source
 from ilrobot.env import TaskEnv, make_env
+from sims.panda.model import CAMERAS
 from teleop.actor import TeleopActor
 from teleop.bindings import REST, Control, TeleopCommand
 from teleop.clutch import Clutch, Ramp, leashed, rotation, rotation_vector
@@ -193,3 +194,15 @@ def test_taking_over_begins_where_the_policy_was_and_is_felt(lift: TaskEnv) -> N
         commands.append(float(executed[0]))
     assert commands == pytest.approx([0.02, 0.02, 0.004, -0.012, -0.02, -0.02])
     assert device.felt.count(Feedback.TAKEOVER) == 1
+
+
+def test_steering_as_one_sees_it_moves_the_tool_so_in_the_picture(lift: TaskEnv) -> None:
+    """In the picture of ``front``, which faces the robot, stick right is right: base -y turned."""
+    clutch, observation = Clutch(lift.spec, STEP), lift.reset(0)
+    clutch.heading = lift.camera_heading("front")
+    clutch.frame = "camera"
+    right = TeleopCommand(twist=(0.0, -1.0, 0.0, 0.0, 0.0, 0.0))
+    moved = np.array(clutch.command(right, observation).twist[:3])
+    assert moved == pytest.approx(CAMERAS["front"].axes()[:, 0], abs=1e-6)
+    assert lift.camera_heading("wrist") is None
+    assert lift.camera_heading("none") is None
