@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ class Bench:
     name: Annotated[Positional[str], optional("NAME", "list them")] = ""
     """Which benchmark; 'all' runs each of them."""
 
+    minutes: Annotated[float | None, optional("M", "half a minute")] = None
+    """How long 'soak' records."""
+
     json: bool = False
     """Print one JSON object as the last line."""
 
@@ -37,12 +41,15 @@ class Bench:
         if self.name not in ("all", *known):
             wrong = f"no benchmark '{self.name}'" if self.name else "no benchmark was named"
             raise UserError(f"{wrong}; choose one of {', '.join(known)} or all")
+        if self.minutes is not None and (self.name != "soak" or not 0 < self.minutes < math.inf):
+            raise UserError("--minutes is for 'ilrobot bench soak', and more than 0")
+        options = {} if self.minutes is None else {"minutes": self.minutes}
         machine = describe_machine()
         print(machine)
         rows: list[dict[str, Any]] = []
         for name in known if self.name == "all" else (self.name,):
             with console.status(f"measuring {name}"):
-                measured = run_benchmark(name)
+                measured = run_benchmark(name, **options)
             _print(name, measured)
             rows += [{"benchmark": name, **row} for row in measured]
         if self.json:
@@ -70,8 +77,8 @@ def benchmark_names(root: Path) -> list[str]:
     return sorted(file.stem for file in files)
 
 
-def run_benchmark(name: str) -> list[dict[str, Any]]:
-    """The rows of one benchmark.
+def run_benchmark(name: str, **options: float) -> list[dict[str, Any]]:
+    """The rows of one benchmark, run with these options.
 
     Raises:
         WorkFailed: It raised.
@@ -80,7 +87,7 @@ def run_benchmark(name: str) -> list[dict[str, Any]]:
     if root not in sys.path:
         sys.path.insert(0, root)
     try:
-        rows: list[dict[str, Any]] = importlib.import_module(f"benchmarks.{name}").run()
+        rows: list[dict[str, Any]] = importlib.import_module(f"benchmarks.{name}").run(**options)
     except (UserError, WorkFailed):
         raise
     except Exception as error:

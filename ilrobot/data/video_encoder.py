@@ -123,6 +123,8 @@ def main() -> None:
     """Encode until the parent is gone."""
     setup = json.loads(sys.argv[1])
     os.nice(_NICE)
+    if hasattr(os, "SCHED_BATCH"):  # so that a picture that arrives does not push the loop aside
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     cameras = {name: tuple(shape) for name, shape in setup["cameras"].items()}
     ring = mmap.mmap(setup["ring"], setup["size"])
     encoder = Encoder(ring, cameras, setup["fps"])
