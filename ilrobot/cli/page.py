@@ -43,6 +43,7 @@ def tell_address(url: str) -> None:
     """On the terminal, once: it may hold the token."""
     from ilrobot.cli.output import console
 
-    console.print(f"[bold]open[/] {url}", soft_wrap=True)
+    words = f"[bold]open[/] {url}"
     if "token=" in url:
-        console.print("whoever has this address can steer; it travels unencrypted", style="dim")
+        words += "\n[dim]whoever has this address can steer; it travels unencrypted[/]"
+    console.print(words, soft_wrap=True)

@@ -17,17 +17,19 @@ import pytest
 import simplejpeg
 from test_browser_messages import BAD
 
-from ilrobot.actors import Source
+from ilrobot.actors import Actor, Decision, Observation, Source
 from ilrobot.env import TaskEnv, make_env
 from ilrobot.errors import UserError
+from ilrobot.shared_control import HumanGate, SharedControl
 from teleop.actor import TeleopActor
 from teleop.bindings import END_EFFECTOR
 from teleop.browser.access import Access
 from teleop.browser.device import BrowserDevice
-from teleop.browser.page import Page
+from teleop.browser.page import Page, hello
 from teleop.browser.seat import Seat
 from teleop.browser.server import MAX_PAGES
 from teleop.devices.base import Feedback
+from teleop.engagement import make_engagement
 from teleop.hud import HudState
 from teleop.mapping import make_mapping
 
@@ -290,6 +292,53 @@ def test_of_two_controllers_one_steers_and_the_other_watches(robot: Robot) -> No
                 await robot.holds("the page is silent")
 
     run(test)
+
+
+class Onward(Actor):
+    """A policy that always goes forward."""
+
+    def act(self, observation: Observation, now: float) -> Decision:
+        action = np.array([0.02, 0, 0, 0, 0, 0, 1], np.float32)
+        return Decision(action, Source.POLICY, policy_action=action)
+
+
+def test_under_a_policy_a_page_that_is_gone_lets_the_arm_hold_too(robot: Robot) -> None:
+    robot.hand = TeleopActor(
+        robot.hand.device, robot.hand.mapping, engagement=make_engagement("hold")
+    )
+    shared = SharedControl(Onward(), robot.hand, HumanGate(lambda: robot.hand.engaged))
+    shared.reset(0)
+
+    def source(now: list[Source]) -> bool:
+        decision = shared.act(robot._observation, time.perf_counter())
+        moving = bool(np.any(decision.action[:6]))
+        assert moving is (decision.source is not Source.PAUSED)
+        return decision.source in now
+
+    async def test() -> None:
+        await robot.until(lambda: source([Source.PAUSED]))
+        async with person(robot) as anne:
+            await robot.until(lambda: source([Source.POLICY]))
+            anne.freeze()
+            await robot.until(lambda: source([Source.PAUSED]))
+            await anne.say()
+            await robot.until(lambda: source([Source.POLICY]))
+            await anne.say(held=["rightshoulder"], pressed=["rightshoulder"])
+            await robot.until(lambda: source([Source.HUMAN]))
+        await robot.until(lambda: source([Source.PAUSED]))
+        assert robot.seat.trouble == "the page was closed"
+
+    run(test)
+
+
+def test_every_key_has_its_name_in_the_browser() -> None:
+    told = hello(END_EFFECTOR)
+    browser = {"arrowleft", "arrowright", "arrowup", "arrowdown", " ", "enter", "shift"}
+    browser |= {"backspace", "delete"}
+    for name in (*told["button_keys"], *told["stick_keys"], told["fine"][0]):
+        assert len(name) == 1 or name in browser
+    assert told["button_keys"]["enter"] == told["controls"]["success"] == "start"
+    assert told["stick_keys"]["w"] == ["lefty", -1.0]
 
 
 def test_control_can_be_given_away(robot: Robot) -> None:
