@@ -61,11 +61,11 @@ def test_beyond_this_machine_the_token_is_printed_once() -> None:
     with subprocess.Popen([*ILROBOT, *arguments], stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         token = process.stderr.readline().strip().partition("?token=")[2]
+        assert "unencrypted" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=30)
     assert len(token) >= 20
     assert token not in stderr
-    assert "unencrypted" in stderr
 
 
 def test_the_address_is_part_of_the_command_to_go_on_with() -> None:
