@@ -204,6 +204,6 @@ class MemoryRecorder:
             raise RuntimeError("end() without begin()")
         info = replace(self._info, outcome=outcome, judge=judge, control=control)
         columns = stack_frames(self._frames, self.columns)
-        columns[DISCARDED] = discarded(len(self._frames), self._rewinds)
+        columns[DISCARDED] |= discarded(len(self._frames), self._rewinds)
         self.episodes.append(Episode(info, columns))
         self._info = None

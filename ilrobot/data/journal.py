@@ -169,7 +169,7 @@ def read_journal(path: Path) -> Episode | None:
         ticks, undone = ticks[~undone], undone[~undone]
     unpacked = {column.name: _unpack(ticks[column.name], column) for column in columns}
     if DISCARDED in unpacked:
-        unpacked[DISCARDED] = undone
+        unpacked[DISCARDED] |= undone
     return Episode(replace(info, outcome=outcome, judge=judge, control=control), unpacked)
 
 
