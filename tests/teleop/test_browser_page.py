@@ -25,6 +25,7 @@ from ilrobot.cli.record import Record
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Judge, Outcome
 from ilrobot.env import TaskEnv, make_env
+from ilrobot.errors import UserError
 from sims.experts import make_expert
 from teleop.devices.base import Feedback
 from teleop.hud import HudState
@@ -76,6 +77,14 @@ def test_a_person_lifts_the_cube_and_the_episode_is_saved(
     browser: Any, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_fingers, look = WAYS[way]
+    trial = make_env(TASK, render_mode="rgb_array")
+    trial.reset(0)
+    try:
+        trial.render()
+    except UserError as error:
+        pytest.skip(str(error))
+    finally:
+        trial.close()
     recording = Recording(tmp_path / "lift", monkeypatch)
     page = browser.new_context(**look).new_page()
     if way == "pad":
