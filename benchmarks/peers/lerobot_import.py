@@ -23,3 +23,29 @@ except RuntimeError:
     for name in ("nms", "qnms"):
         _operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     importlib.import_module("torchvision")
+
+import torchvision
+
+if not hasattr(torchvision.io, "VideoReader"):
+    # torchvision has given up films, and its successor torchcodec is built for CUDA. LeRobot's
+    # backend "pyav" was this class on PyAV, as here; which frame it takes by which time stamp,
+    # and how far off that may be, is LeRobot's own code.
+    import av
+
+    class _VideoReader:
+        def __init__(self, path, stream):
+            self.container = av.open(path)
+            self._stream = self.container.streams.video[0]
+
+        def seek(self, seconds, keyframes_only):
+            offset = round(seconds / float(self._stream.time_base))
+            self.container.seek(offset, backward=True, any_frame=False, stream=self._stream)
+            return self
+
+        def __iter__(self):
+            for frame in self.container.decode(self._stream):
+                pixels = torch.from_numpy(frame.to_ndarray(format="rgb24"))
+                yield {"data": pixels.permute(2, 0, 1), "pts": float(frame.pts * frame.time_base)}
+
+    torchvision.io.VideoReader = _VideoReader
+    torchvision.set_video_backend = lambda backend: None
