@@ -67,12 +67,20 @@ class ReplayVerb:
                 f"{self.path} has no episode {self.episode}; --episode goes from 0 to "
                 f"{dataset.num_episodes - 1}"
             )
+        episode = dataset.episode(self.episode)
+        if episode.info.seed is None and "sim.state" not in episode.columns:
+            raise UserError(
+                f"{self.path}: episode {self.episode} has neither a seed nor recorded states of "
+                "the simulator, so nobody knows where it began; it cannot be replayed"
+            )
         env, same_world = self._make_env(dataset)
         try:
-            episode = dataset.episode(self.episode)
             restore = same_world and self._can_restore(env, episode)
             if not restore and episode.info.seed is None:
-                raise UserError(self._why_not(same_world, episode))
+                raise UserError(
+                    f"{self.path}: episode {self.episode} has no seed, and its recorded states are "
+                    f"not of {_place(env)}; replay it in its own world"
+                )
             found = replay(env, episode, restore=restore, tolerance=self.tolerance)
         finally:
             env.close()
@@ -122,24 +130,13 @@ class ReplayVerb:
         states = episode.columns.get("sim.state")
         return states is not None and states.shape[1] == env.state_size
 
-    def _why_not(self, same_world: bool, episode: Episode) -> str:
-        if "sim.state" in episode.columns and not same_world:
-            lacks = "has no seed, and its recorded states are of another world than this one"
-            return f"{self.path}: episode {self.episode} {lacks}; replay it in its own"
-        return (
-            f"{self.path}: episode {self.episode} has neither a seed nor recorded states of the "
-            "simulator, so nobody knows where it began; only such recordings can be replayed"
-        )
-
     def _print(self, env: TaskEnv, episode: Episode, found: Replay) -> None:
         from rich.console import Console
         from rich.table import Table
 
         console = Console(highlight=False)
         begun = "its first recorded state" if found.restored else f"seed {episode.info.seed}"
-        options = " ".join(f"{key}={value}" for key, value in env.spec.task_options.items())
-        place = f"{env.spec.task} {options}".strip()
-        console.print(f"episode {self.episode} of {self.path} in {place}, from {begun}")
+        console.print(f"episode {self.episode} of {self.path} in {_place(env)}, from {begun}")
         table = Table(box=None, pad_edge=False)
         for title in ("feature", "greatest deviation", "at the end", "strays from"):
             table.add_column(title)
@@ -160,6 +157,11 @@ class ReplayVerb:
             console.print(f"strays by more than {self.tolerance:g} from frame {found.strays_at} on")
         elif found.restored:
             console.print(f"the same within {self.tolerance:g}, as it must be")
+
+
+def _place(env: TaskEnv) -> str:
+    options = " ".join(f"{key}={value}" for key, value in env.spec.task_options.items())
+    return f"{env.spec.task} {options}".strip()
 
 
 def _defaults(env: TaskEnv) -> dict[str, Any]:

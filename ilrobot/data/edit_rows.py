@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 from ilrobot.actors import ControlSummary
 from ilrobot.data.edit_pieces import Original, Piece
 from ilrobot.data.episode import Judge, Outcome
+from ilrobot.data.layout import STATS
 from ilrobot.data.stats import NAMES, PooledStats, feature_stats
 from ilrobot.data.video import film_stats
+from ilrobot.errors import UserError
 
 
 def judged(piece: Piece) -> tuple[Outcome, Judge]:
@@ -110,6 +113,26 @@ def _statistics(
                 shape = (3, 1, 1) if is_film else described["shape"]
                 found[place] = np.reshape(numbers, shape).tolist() if nested else numbers
     return found
+
+
+def check_statistics(original: Original) -> None:
+    """Refuse a dataset that keeps statistics over all episodes, but not those of each.
+
+    Raises:
+        UserError: It does; what is left could not be summed up again.
+    """
+    try:
+        stated = json.loads((original.path / STATS).read_bytes())
+    except FileNotFoundError:
+        return
+    except ValueError as error:
+        raise UserError(f"{original.path / STATS}: is not JSON ({error}); copy it again") from error
+    for feature in stated:
+        if f"stats/{feature}/count" not in original.rows.column_names:
+            raise UserError(
+                f"{original.path}: meta/episodes lacks the statistics of '{feature}' of each "
+                f"episode; import it first: ilrobot import {original.path} --output DIR"
+            )
 
 
 def pooled(where: object, rows: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from ilrobot.data.edit_pieces import Original, Piece, renewed
-from ilrobot.data.edit_rows import new_row, new_schema, pooled
+from ilrobot.data.edit_rows import check_statistics, new_row, new_schema, pooled
 from ilrobot.data.episode_table import ROWS_PER_FILE
 from ilrobot.data.layout import EPISODES, INFO, JOURNALS, STATS, place
 from ilrobot.data.parquet import parquet_bytes
@@ -45,6 +45,8 @@ class _Writer:
         self._root, self._pieces = root, pieces
         self._originals = list({id(p.original): p.original for p in pieces}.values())
         self._base = self._originals[0]
+        for original in self._originals:
+            check_statistics(original)
         self._tasks = _used_tasks(self._originals, pieces)
         self._films: dict[str, dict[Path, int]] = {key: {} for key in self._base.video_keys}
         self._rows: list[dict[str, Any]] = []

@@ -107,6 +107,8 @@ def test_a_piece_of_an_episode_begins_from_its_own_first_state(tmp_path, capsys)
     capsys.readouterr()
     code, found = said(capsys, path, "--tolerance", 0)
     assert (code, found["seed"], found["restored"]) == (0, None, True)
+    assert _main(["replay", str(path), "--options", "engine=pybullet"]) == 2
+    assert "replay it in its own world" in capsys.readouterr().err
 
 
 def test_discarded_frames_are_left_out():
@@ -160,6 +162,8 @@ def test_what_cannot_be_replayed_is_one_line(reach, tmp_path, capsys):
     columns = {name: np.zeros((3, 2), np.float32) for name in ("observation.state", "action")}
     bare = tmp_path / "bare"
     write_episodes(bare, spec, [Episode(EpisodeInfo("", 20.0), columns)])
+    seeded = tmp_path / "seeded"
+    write_episodes(seeded, spec, [Episode(EpisodeInfo("", 20.0, seed=1), columns)])
     dataset = Dataset.open(reach)
     forgetful = dataset.episode(0)
     del forgetful.columns["sim.state"]
@@ -167,7 +171,8 @@ def test_what_cannot_be_replayed_is_one_line(reach, tmp_path, capsys):
     lost = tmp_path / "lost"
     write_episodes(lost, dataset.spec, [forgetful])
     for words, expected in (
-        ([bare], "does not say which task it was recorded on; name it with --task"),
+        ([bare], "neither a seed nor recorded states"),
+        ([seeded], "does not say which task it was recorded on; name it with --task"),
         ([lost], "neither a seed nor recorded states"),
         ([reach, "--episode", 2], "--episode goes from 0 to 1"),
         ([reach, "--task", "ilrobot/PushT-v0"], "choose another --task"),

@@ -356,7 +356,7 @@ def record_outcome(path, outcome, success_at=None):
         recorder.begin(EpisodeInfo("toy", SPEC.rate, seed=5, operator="ann", device="gamepad"))
         for tick in range(8):
             values = frame(0, tick)
-            values["next.success"] = tick == success_at
+            values |= {"next.success": tick == success_at, "control.discarded": False}
             recorder.append(values)
         recorder.end(outcome, Judge.PERSON)
     return path
@@ -402,8 +402,8 @@ def test_what_a_rewind_undid_is_no_success_and_branches_count_from_each_beginnin
         for tick in range(8):
             if tick == 4:
                 recorder.rewind(2)
-            branch = int(tick >= 4)
-            recorder.append(frame(0, tick) | {"next.success": tick == 3, "control.branch": branch})
+            said = {"next.success": tick == 3, "control.discarded": False}
+            recorder.append(frame(0, tick) | said | {"control.branch": int(tick >= 4)})
         recorder.end(Outcome.SUCCESS, Judge.PERSON)
     dataset = edit(path, "split", "--episode", 0, "--at", 5)
     assert dataset.infos[0].outcome is Outcome.UNKNOWN
@@ -553,6 +553,15 @@ def test_places_that_cannot_be_replaced_are_refused(tmp_path, capsys, monkeypatc
     assert _main(["edit", str(tmp_path / "link"), "delete", "--episodes", "0"]) == 0
     assert (tmp_path / "link").is_symlink()
     assert check_whole(path).num_episodes == 4
+
+
+def test_a_dataset_without_the_statistics_of_each_episode_is_refused(tmp_path, capsys):
+    path = make_foreign(tmp_path / "toy")
+    (file,) = (path / "meta/episodes").rglob("*.parquet")
+    rows = pq.read_table(file)
+    pq.write_table(rows.select([n for n in rows.column_names if "stats/action" not in n]), file)
+    error = refused(path, capsys, "delete", "--episodes", 0)
+    assert "lacks the statistics of 'action' of each episode; import it first" in error
 
 
 def test_links_of_a_hub_are_followed_and_stay_whole(tmp_path):
