@@ -1,6 +1,7 @@
 """The simulated person, always by way of SDL: pad → gamepad → mapping → task."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from ilrobot.rollout import EpisodeResult, rollout
 from ilrobot.shared_control import HumanGate, SharedControl
 from teleop.actor import TeleopActor
 from teleop.bindings import END_EFFECTOR, Control
-from teleop.devices.base import STICK_AXES
+from teleop.devices.base import STICK_AXES, DeviceState
 from teleop.devices.gamepad import Gamepad
 from teleop.devices.virtual_gamepad import VirtualGamepad
 from teleop.engagement import HoldToEngage
@@ -268,3 +269,23 @@ def test_unplugged_demonstrator_commands_rest_and_says_nothing(lift: TaskEnv) ->
     assert decision.human_action is None
     assert not decision.action[:6].any()
     assert decision.action[6] == 0.0
+
+
+def test_a_person_who_was_taken_back_still_lifts_the_cube(lift: TaskEnv) -> None:
+    """Somebody else holds the trigger for half a second, in the midst of it and again later."""
+    hand = make_hand("operator", lift.spec, expert=_expert(lift), seed=3)
+    reset, ticks = hand.device.poll, iter(range(10_000))
+
+    def poll(now: float) -> DeviceState:
+        state = reset(now)
+        back = next(ticks) in (*range(30, 40), *range(60, 70))
+        return replace(state, held=state.held | ({"lefttrigger"} if back else set()))
+
+    hand.device.poll = poll  # type: ignore[method-assign]
+    recorder = MemoryRecorder(lift.spec, lift.state_size)
+    result = rollout(lift, hand, seed=1, recorder=recorder)
+    hand.close()
+    columns = recorder.episodes[0].columns
+    assert result.success
+    assert columns["control.discarded"].sum() == 20
+    assert columns["control.branch"].max() == 2
