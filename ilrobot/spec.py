@@ -239,9 +239,12 @@ def check_policy_fits(policy: Spec, task: Spec, where: str) -> None:
     for wanted in policy.observations:
         have = offered.get(wanted.name)
         if have is None:
+            cure = "use the task it was trained on"
+            if wanted.is_image:
+                cure = f"{cure}, with its cameras (--options cameras=...)"
             raise UserError(
                 f"{where}: the policy reads '{wanted.name}', which {place} does not give (it gives "
-                f"{', '.join(offered) or 'nothing'}); use the task it was trained on"
+                f"{', '.join(offered) or 'nothing'}); {cure}"
             )
         _check_feature(wanted, have, where, place)
     if policy.choices != task.choices:
