@@ -34,6 +34,7 @@ from teleop.bindings import (
     TeleopCommand,
 )
 from teleop.clutch import REACH, REACH_OF_RANGE, leashed
+from teleop.measured import measured_elements, measured_target, takes_targets
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,9 @@ class EndEffectorMapping(Mapping):
 
     def _is_open(self, observation: Observation) -> bool:
         if self._opened is None:
-            measured = _measured(self.spec, observation, (self.spec.action.element_names[6],))
+            measured = measured_elements(
+                self.spec, observation, (self.spec.action.element_names[6],)
+            )
             middle = 0.5 * (self._open + self._closed)
             return measured is None or float(measured[0]) > middle
         return self._opened
@@ -353,51 +356,7 @@ def make_mapping(spec: Spec) -> Mapping:
             f"task '{spec.task}' has {spec.action.size} action elements, but a device steers "
             f"{len(DIRECTIONS)}; record it with another program and use: ilrobot import"
         )
-    return TargetMapping(spec) if _takes_targets(spec) else VectorMapping(spec)
-
-
-def measured_target(spec: Spec, observation: Observation) -> NDArray[np.float64] | None:
-    """Where the robot is, in terms of its absolute action (None: the Spec does not tell).
-
-    The names say so (``target_x`` or ``x`` of the action is ``agent_x`` or ``x`` of an
-    observation); where an environment states no names, a state that begins with elements of the
-    action's very limits does.
-    """
-    names = spec.action.names
-    measured = _measured(spec, observation, names) if names else None
-    if measured is not None:
-        return measured
-    size = spec.action.size
-    for feature in spec.observations:
-        if feature.names or feature.low is None or feature.high is None or feature.size < size:
-            continue
-        if (feature.low[:size], feature.high[:size]) == (spec.action.low, spec.action.high):
-            return np.asarray(observation[feature.name][:size], dtype=np.float64)
-    return None
-
-
-def _measured(
-    spec: Spec, observation: Observation, names: Sequence[str]
-) -> NDArray[np.float64] | None:
-    values = []
-    for name in names:
-        wanted = {name, f"agent_{name.removeprefix('target_')}", name.removeprefix("target_")}
-        for feature in spec.observations:
-            found = next((i for i, known in enumerate(feature.names) if known in wanted), None)
-            if found is not None:
-                values.append(float(observation[feature.name].reshape(-1)[found]))
-                break
-        else:
-            return None
-    return np.array(values)
-
-
-def _takes_targets(spec: Spec) -> bool:
-    if spec.semantics not in ("absolute", "unknown"):
-        return False
-    # Velocities and accelerations are absolute too; a target has an observation of its own kind.
-    example = {f.name: np.zeros(f.shape) for f in spec.observations}
-    return measured_target(spec, example) is not None
+    return TargetMapping(spec) if takes_targets(spec) else VectorMapping(spec)
 
 
 def _limits(spec: Spec) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

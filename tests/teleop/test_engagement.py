@@ -19,8 +19,8 @@ def _twist(size: float) -> Six:
 def _command(sign: str, now: float) -> TeleopCommand:
     """Of a sign in a trace.
 
-    ``.`` rests, ``E`` is pressed, ``e`` is held on, ``M`` moves, ``m`` moves a little, ``g`` toggles
-    the gripper, ``x`` is unplugged, ``s`` has been silent for 0.2 s with everything held.
+    ``.`` rests, ``E`` is pressed, ``e`` is held on, ``M`` moves, ``m`` moves a little, ``g``
+    toggles the gripper, ``x`` is unplugged, ``s`` has been silent for 0.2 s with everything held.
     """
     if sign == "s":
         return TeleopCommand(twist=_twist(1.0), engaged=True, stamp=now - 0.2)
