@@ -181,6 +181,7 @@ class DatasetRecorder:
             if self._videos is not None:
                 # Before the verdict: where that is written, the films are whole.
                 self._videos.end(self._journal.frames)
+        with self._explained():
             self._journal.finish(outcome, judge, control)
             self._journal.close()
             seal_journal(self._catalogue, self._journal.path)

@@ -51,6 +51,7 @@ def record(
     pause: float = 0.0,
     armed: dict | None = None,
     film_limit: int | None = None,
+    seal_limit: int | None = None,
 ) -> None:
     """Record, saying what was kept as soon as the call that keeps it has returned."""
     with DatasetRecorder(path, SPEC, resume=True) as recorder:
@@ -68,6 +69,8 @@ def record(
                     time.sleep(pause)
                 if armed and seed == armed["episode"]:
                     arm(**armed)
+                if seal_limit is not None:
+                    resource.setrlimit(resource.RLIMIT_FSIZE, (seal_limit, seal_limit))
                 recorder.end(Outcome.SUCCESS, Judge.PERSON)
             except WorkFailed as error:
                 say("error", error)

@@ -165,3 +165,14 @@ def test_a_disk_that_fills_up_with_film_loses_nothing_that_was_kept(tmp_path):
     dataset = Dataset.open(tmp_path)
     assert 0 < safe <= dataset.lengths[0]
     check(dataset)
+
+
+def test_a_disk_that_is_full_when_a_film_is_sealed_loses_nothing(tmp_path):
+    lines, code = run(path=str(tmp_path), ticks=60, seal_limit=9000)
+    assert code == 0
+    error = " ".join(lines[-1][1:])
+    assert "File too large; the 0 sealed episodes and 60 ticks of the open one are safe" in error
+    dataset = Dataset.open(tmp_path)
+    assert dataset.lengths.tolist() == [60]
+    assert dataset.infos[0].outcome is Outcome.SUCCESS
+    check(dataset)
