@@ -94,3 +94,9 @@ def test_a_goal_on_the_ratio_speaks_of_the_ratio():
     assert row("x", 4.0, "s", reference=2.0, at_most=1.25, of="ratio")["goal"] == "ratio ≤ 1.25"
     assert row("x", 4.0, "s", reference=2.0, at_most=1.25, of="ratio")["met"] is False
     assert row("x", 4.0, "s", reference=2.0, at_most=5, of="value")["met"] is True
+
+
+@pytest.mark.parametrize("words", [["startup", "--minutes", "1"], ["soak", "--minutes", "0"]])
+def test_minutes_are_for_the_soak_test(words: list[str], capsys: pytest.CaptureFixture[str]):
+    assert _main(["bench", *words]) == 2
+    assert "--minutes is for 'ilrobot bench soak', and more than 0" in capsys.readouterr().err
