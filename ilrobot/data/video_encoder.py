@@ -133,6 +133,8 @@ def main() -> None:
     _say("ready")
     failed = False
     for line in _lines(sys.stdin.fileno(), setup["parent"]):
+        if line == "quit":
+            break
         if failed:  # what comes now is on its way to an episode that has ended
             continue
         try:

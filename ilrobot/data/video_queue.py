@@ -138,7 +138,9 @@ class VideoQueue:
 
     def close(self) -> None:
         """Let the process write what it has, and end it; a second call does nothing."""
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(BrokenPipeError, ValueError):
+            # In words too: a process that was forked from this one may hold the pipe open.
+            os.write(self._process.stdin.fileno(), b"quit\n")
             self._process.stdin.close()
         try:
             self._process.wait(_PATIENCE)

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import time
 
 import av
@@ -194,6 +195,24 @@ def test_the_encoder_ends_with_its_recorder(tmp_path):
     recorder.close()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_a_forked_process_does_not_keep_the_encoder(tmp_path):
+    recorder = DatasetRecorder(tmp_path, SPEC)
+    pid = recorder.encoder_pid
+    forked = subprocess.Popen(["sleep", "60"], pass_fds=recorder_pipe(recorder))
+    began = time.monotonic()
+    recorder.close()
+    assert time.monotonic() - began < 20  # not until patience ends
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    forked.kill()
+    forked.wait()
+
+
+def recorder_pipe(recorder):
+    """What a fork without exec would hold too."""
+    return (recorder._videos._process.stdin.fileno(),)
 
 
 @pytest.mark.parametrize(
