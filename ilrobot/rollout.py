@@ -19,7 +19,7 @@ from ilrobot.actors import Actor, ControlSummary, Decision, Event, Source
 from ilrobot.control.clock import Clock, SimulatedClock
 from ilrobot.data.episode import EpisodeInfo, Judge, Outcome, Recorder
 from ilrobot.env import Step, TaskEnv
-from ilrobot.path import Path, Tick
+from ilrobot.timeline import Tick, Timeline
 
 #: Called after each tick, for a display or a film.
 TickListener = Callable[[Decision, Step], None]
@@ -87,7 +87,7 @@ def rollout(
     state_recorded = recorder is not None and env.can_restore
     way_back = actor.rewinds and env.can_restore
 
-    path = Path()
+    path = Timeline()
     missed_deadlines = 0
     missed = False
     declared: Event | None = None

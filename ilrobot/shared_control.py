@@ -15,7 +15,7 @@ import numpy as np
 from ilrobot.actors import Action, Actor, ControlSummary, Decision, Observation, Source
 from ilrobot.blend import Blend
 from ilrobot.errors import WorkFailed
-from ilrobot.prompt import LateAnswer
+from ilrobot.punctual import LateAnswer
 
 
 @dataclass(frozen=True)

@@ -204,7 +204,7 @@ class Dagger:
     def _by_hand(self, env: TaskEnv, stack: ExitStack) -> _Cast:
         from ilrobot.blend import Blend
         from ilrobot.cli.people import hand_info, scripted_expert
-        from ilrobot.prompt import PromptActor
+        from ilrobot.punctual import PunctualActor
         from ilrobot.rollout import rollout
         from ilrobot.shared_control import HumanGate, SharedControl
         from teleop.clutch import most_jump
@@ -232,7 +232,7 @@ class Dagger:
 
         def share_control(novice: Actor, number: int) -> Actor:
             gate = HumanGate(lambda: hand.engaged)
-            asked = PromptActor(novice) if display is not None else novice
+            asked = PunctualActor(novice) if display is not None else novice
             blend = Blend(env.spec, most=most_jump(hand.mapping.action_step))
             return SharedControl(asked, hand, gate, blend=blend, on_decision=hand.watch)
 

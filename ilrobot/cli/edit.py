@@ -15,7 +15,7 @@ from ilrobot.cli.usage import optional
 from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
-    from ilrobot.data.edit_pieces import Original, Piece
+    from ilrobot.data.editing.pieces import Original, Piece
 
 Episodes = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NUMBERS")]
 Place = Annotated[str, tyro.conf.arg(metavar="FRAME|SECONDS")]
@@ -33,7 +33,7 @@ class Delete:
 
     def pieces(self, original: Original) -> list[Piece]:
         """What stays."""
-        from ilrobot.data.edit import delete
+        from ilrobot.data.editing.operations import delete
 
         return delete(original, _numbers(self.episodes))
 
@@ -50,7 +50,7 @@ class Keep:
 
     def pieces(self, original: Original) -> list[Piece]:
         """What stays."""
-        from ilrobot.data.edit import keep
+        from ilrobot.data.editing.operations import keep
 
         return keep(original, _numbers(self.episodes))
 
@@ -70,7 +70,7 @@ class Split:
 
     def pieces(self, original: Original) -> list[Piece]:
         """All, with two in the place of one."""
-        from ilrobot.data.edit import split
+        from ilrobot.data.editing.operations import split
 
         return split(original, self.episode, _frame("--at", self.at, original))
 
@@ -93,7 +93,7 @@ class Trim:
 
     def pieces(self, original: Original) -> list[Piece]:
         """All, one of them shorter."""
-        from ilrobot.data.edit import trim
+        from ilrobot.data.editing.operations import trim
 
         if self.end is None and _frame("--start", self.start, original) == 0:
             raise UserError("nothing to cut off: give --start, --end or both")
@@ -116,7 +116,7 @@ class Relabel:
 
     def pieces(self, original: Original) -> list[Piece]:
         """All, some renamed."""
-        from ilrobot.data.edit import relabel
+        from ilrobot.data.editing.operations import relabel
 
         if not self.task.strip() or not self.task.isprintable():
             raise UserError(f"--task must be words on one line, not {self.task!r}")
@@ -138,7 +138,7 @@ class Judge:
 
     def pieces(self, original: Original) -> list[Piece]:
         """All, some judged anew."""
-        from ilrobot.data.edit import judge
+        from ilrobot.data.editing.operations import judge
         from ilrobot.data.episode import Outcome
 
         return judge(original, _numbers(self.episodes), Outcome(self.outcome))
@@ -194,7 +194,7 @@ class Edit:
     def run(self) -> int:
         """Do it and say what changed."""
         from ilrobot.cli.output import print_json
-        from ilrobot.data.edit import edit, merge
+        from ilrobot.data.editing.operations import edit, merge
 
         if isinstance(self.operation, Merge):
             if not self.operation.others:
@@ -253,7 +253,7 @@ def _frame(option: str, text: str, original: Original) -> int:
 
 def _changes(pieces: Sequence[Piece]) -> list[str]:
     """What became of each episode that did not just stay, in words."""
-    from ilrobot.data.edit_rows import judged
+    from ilrobot.data.editing.rows import judged
 
     lines: list[str] = []
     several = len({id(piece.original) for piece in pieces}) > 1

@@ -40,7 +40,7 @@ class Info:
         return 0
 
     def _look(self) -> dict[str, Any]:
-        from ilrobot.data.edit_swap import settle
+        from ilrobot.data.editing.swap import settle
 
         settle(self.path)
         if not self.path.exists():

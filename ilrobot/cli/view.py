@@ -43,7 +43,7 @@ class View:
 
     def run(self) -> int:
         """Write the file, print its path, show it."""
-        from ilrobot.data.edit_swap import settle
+        from ilrobot.data.editing.swap import settle
 
         settle(self.path)
         if not self.path.exists():

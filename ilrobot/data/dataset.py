@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ilrobot.data.catalogue import INDEX_COLUMNS
 from ilrobot.data.columns import check_spacing, column_values
-from ilrobot.data.edit_swap import settle
+from ilrobot.data.editing.swap import settle
 from ilrobot.data.episode import Episode, EpisodeInfo
 from ilrobot.data.episode_table import episode_info, read_episodes
 from ilrobot.data.foreign import check_videos, derive_spec

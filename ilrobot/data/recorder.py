@@ -13,7 +13,7 @@ from typing import Any
 from ilrobot.actors import ControlSummary
 from ilrobot.atomic import make_folder
 from ilrobot.data.catalogue import Catalogue
-from ilrobot.data.edit_swap import settle
+from ilrobot.data.editing.swap import settle
 from ilrobot.data.episode import (
     REPEATED,
     Column,

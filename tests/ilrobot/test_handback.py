@@ -12,7 +12,7 @@ from ilrobot.blend import Blend
 from ilrobot.data.episode import MemoryRecorder, Outcome
 from ilrobot.env import make_env
 from ilrobot.errors import WorkFailed
-from ilrobot.prompt import PromptActor
+from ilrobot.punctual import PunctualActor
 from ilrobot.rollout import rollout
 from ilrobot.shared_control import BetaGate, HumanGate, SharedControl
 from ilrobot.spec import Feature, Spec
@@ -190,7 +190,7 @@ class Slow(Novice):
 
 def test_a_late_policy_holds_the_robot_and_its_old_answer_is_dropped() -> None:
     slow = Slow()
-    actor, person = _shared("...hh.......", PromptActor(slow, patience=0.5))
+    actor, person = _shared("...hh.......", PunctualActor(slow, patience=0.5))
     actor.reset(0)
     sources = []
     for tick in range(8):
@@ -240,4 +240,4 @@ def test_an_error_of_the_policy_is_passed_on() -> None:
             raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
-        PromptActor(Broken()).act({}, 0.0)
+        PunctualActor(Broken()).act({}, 0.0)

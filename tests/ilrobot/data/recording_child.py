@@ -19,8 +19,9 @@ from pathlib import Path
 import numpy as np
 
 from ilrobot.cli import _main
-from ilrobot.data import edit_swap, episode_table
+from ilrobot.data import episode_table
 from ilrobot.data.dataset import Dataset, DatasetRecorder
+from ilrobot.data.editing import swap as edit_swap
 from ilrobot.data.episode import EpisodeInfo, Judge, Outcome, frame_columns
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.spec import Feature, Spec

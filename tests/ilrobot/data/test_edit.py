@@ -15,8 +15,9 @@ from recording_child import COLUMNS, SPEC, STATE_SIZE, frame
 
 from ilrobot.actors import ControlSummary
 from ilrobot.cli import _main
-from ilrobot.data import edit_swap, stats
+from ilrobot.data import stats
 from ilrobot.data.dataset import Dataset, DatasetRecorder
+from ilrobot.data.editing import swap as edit_swap
 from ilrobot.data.episode import EpisodeInfo, Judge, Outcome
 from ilrobot.data.info import read_info
 from ilrobot.data.repair import needs_repair

@@ -37,7 +37,7 @@ class Tick:
     intervention: int
 
 
-class Path:
+class Timeline:
     """The ticks of an episode that no rewind undid, oldest first.
 
     Attributes:

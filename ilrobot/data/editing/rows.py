@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ilrobot.actors import ControlSummary
-from ilrobot.data.edit_pieces import Original, Piece
+from ilrobot.data.editing.pieces import Original, Piece
 from ilrobot.data.episode import Judge, Outcome
 from ilrobot.data.layout import STATS
 from ilrobot.data.stats import NAMES, PooledStats, feature_stats
@@ -62,7 +62,7 @@ def new_row(
         piece: The piece.
         index: Its number among the new episodes.
         first: The number of its first tick among all new ones.
-        changed: From `edit_pieces.renewed`.
+        changed: From `pieces.renewed`.
     """
     old = piece.original.row(piece.episode)
     new = old | {

@@ -1,7 +1,7 @@
 """Editing recordings: episodes taken out, cut, renamed, judged anew, datasets put together.
 
 Each operation says of which pieces the new dataset consists. It is written beside the old one and
-takes its place in one step (`ilrobot.data.edit_swap`): a crash leaves the one or the other.
+takes its place in one step (`ilrobot.data.editing.swap`): a crash leaves the one or the other.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from ilrobot.data.dataset import Dataset
-from ilrobot.data.edit_pieces import Original, Piece, whole
-from ilrobot.data.edit_swap import new_version, settle
-from ilrobot.data.edit_write import write_pieces
+from ilrobot.data.editing.pieces import Original, Piece, whole
+from ilrobot.data.editing.swap import new_version, settle
+from ilrobot.data.editing.write import write_pieces
 from ilrobot.data.episode import Outcome
 from ilrobot.data.info import read_info
 from ilrobot.data.repair import needs_repair, repair

@@ -16,7 +16,7 @@ class LateAnswer(Exception):
     """The actor has not answered in time."""
 
 
-class PromptActor(Actor):
+class PunctualActor(Actor):
     """Asks an actor and waits no longer than `patience`.
 
     What is late is never executed: when it comes it is dropped, with the plan it belongs to. What

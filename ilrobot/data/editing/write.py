@@ -13,8 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from ilrobot.data.edit_pieces import Original, Piece, renewed
-from ilrobot.data.edit_rows import check_statistics, new_row, new_schema, pooled
+from ilrobot.data.editing.pieces import Original, Piece, renewed
+from ilrobot.data.editing.rows import check_statistics, new_row, new_schema, pooled
 from ilrobot.data.episode_table import ROWS_PER_FILE
 from ilrobot.data.layout import EPISODES, INFO, JOURNALS, STATS, place
 from ilrobot.data.parquet import parquet_bytes
@@ -31,7 +31,7 @@ def write_pieces(root: Path, pieces: Sequence[Piece]) -> None:
     Args:
         root: The folder.
         pieces: Its episodes in order, at least one. Where they come from several datasets, these
-            are alike (see `ilrobot.data.edit.merge`).
+            are alike (see `ilrobot.data.editing.operations.merge`).
 
     Raises:
         UserError: A data file is damaged, or one lies there that no episode names.
