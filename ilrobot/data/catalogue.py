@@ -28,7 +28,7 @@ from ilrobot.data.layout import (
 )
 from ilrobot.data.parquet import parquet_bytes, read_parquet, to_arrow
 from ilrobot.data.tasks import read_tasks, write_tasks
-from ilrobot.data.video import VideoPlace, describe_film, film_stats
+from ilrobot.data.video.film import VideoPlace, describe_film, film_stats
 from ilrobot.errors import UserError
 from ilrobot.spec import Feature, Spec
 

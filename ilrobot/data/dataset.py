@@ -26,7 +26,7 @@ from ilrobot.data.parquet import first_line, read_footer, read_parquet
 from ilrobot.data.recorder import DatasetRecorder
 from ilrobot.data.repair import needs_repair, repair
 from ilrobot.data.tasks import read_tasks
-from ilrobot.data.video import VideoPlace, read_film
+from ilrobot.data.video.film import VideoPlace, read_film
 from ilrobot.errors import UserError, explained
 from ilrobot.lock import WriteLock
 from ilrobot.spec import Spec

@@ -109,6 +109,12 @@ class Episode:
     info: EpisodeInfo
     columns: dict[str, NDArray[Any]] = field(default_factory=dict)
 
+    @property
+    def states(self) -> NDArray[np.float64] | None:
+        """The simulator's states, shape (T, size); None where they were not recorded."""
+        states = self.columns.get("sim.state")
+        return None if states is None or np.isnan(states).all() else states
+
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0
 

@@ -75,7 +75,7 @@ def read_ours(root: Path) -> dict[str, Any]:
     info = read_info(root)
     if "ilrobot" not in info:
         raise UserError(
-            f"{root}: was written by another program; record into a folder of its own, or copy it "
+            f"{root}: was written by another program, so that nothing can be added to it; copy it "
             f"first: ilrobot import {root} --output DIR"
         )
     return info

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator
-from itertools import zip_longest
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from ilrobot.actors import ControlSummary
 from ilrobot.atomic import make_folder
+from ilrobot.data.agreement import difference
 from ilrobot.data.catalogue import Catalogue
 from ilrobot.data.editing.swap import settle
 from ilrobot.data.episode import (
     REPEATED,
-    Column,
     EpisodeInfo,
     Frame,
     Judge,
     Outcome,
-    frame_columns,
 )
 from ilrobot.data.info import read_ours
 from ilrobot.data.journal import JournalWriter
@@ -35,10 +32,10 @@ from ilrobot.data.layout import (
     video_file,
 )
 from ilrobot.data.repair import repair, seal_journal
-from ilrobot.data.video_queue import EncoderLost, VideoQueue
+from ilrobot.data.video.queue import EncoderLost, VideoQueue
 from ilrobot.errors import UserError, WorkFailed, explained
 from ilrobot.lock import LOCK_FILE, WriteLock
-from ilrobot.spec import Feature, Spec
+from ilrobot.spec import Spec
 
 
 class DatasetRecorder:
@@ -80,7 +77,7 @@ class DatasetRecorder:
             try:
                 if (self.path / INFO).exists():
                     info = read_ours(self.path)
-                    _check_same(self.path, info["ilrobot"], catalogue)
+                    _check_same(self.path, info["ilrobot"], spec, state_size)
                     catalogue = repair(self.path, info)
                     _check_next(self.path / data_file(catalogue.num_episodes))
                     for camera in catalogue.spec.cameras:
@@ -270,43 +267,8 @@ def _check_next(path: Path) -> None:
         )
 
 
-def _check_same(path: Path, ours: dict[str, Any], wanted: Catalogue) -> None:
-    """Refuse to mix two tasks in one dataset; what one of them does not state is not compared."""
-    one, other = Spec.from_json(ours["spec"]), wanted.spec
-    columns = frame_columns(one, ours["state_size"])
-    compared: list[tuple[str, object, object]] = [
-        ("task", one.task, other.task),
-        ("control rate in Hz", one.rate, other.rate),
-        ("number of choices", one.choices, other.choices),
-        ("controller", one.controller, other.controller),
-    ]
-    if one.task and other.task:
-        # As JSON keeps them: a tuple among the options comes back as a list.
-        before, now = (json.dumps(spec.task_options, sort_keys=True) for spec in (one, other))
-        compared.append(("value of --options", before, now))
-    if "unknown" not in (one.semantics, other.semantics):
-        compared.append(("kind of action", one.semantics, other.semantics))
-    for old, new in zip_longest(columns, wanted.columns):
-        compared.append(("column", _words(old), _words(new)))
-    for old_camera, new_camera in zip_longest(one.cameras, other.cameras):
-        compared.append(("camera", _seen(old_camera), _seen(new_camera)))
-    if columns == wanted.columns:
-        for feature in (*one.observations, one.action):
-            if feature.is_image:
-                continue
-            names = other.feature(feature.name).names
-            compared.append((f"elements of '{feature.name}'", feature.names, names))
-    for what, was, would_be in compared:
-        if was != would_be and was not in ("", ()) and would_be not in ("", ()):
-            raise UserError(
-                f"{path}: was recorded with another {what} ({was}, now {would_be}); "
-                "record into another folder"
-            )
-
-
-def _seen(camera: Feature | None) -> str:
-    return "none" if camera is None else f"'{camera.name}' {list(camera.shape)}"
-
-
-def _words(column: Column | None) -> str:
-    return "none" if column is None else f"'{column.name}' {column.dtype}{list(column.shape)}"
+def _check_same(path: Path, ours: dict[str, Any], spec: Spec, state_size: int) -> None:
+    """Refuse to mix two tasks in one dataset."""
+    differs = difference(Spec.from_json(ours["spec"]), ours["state_size"], spec, state_size)
+    if differs is not None:
+        raise UserError(f"{path}: was recorded with another {differs}; record into another folder")

@@ -31,9 +31,9 @@ from ilrobot.data.layout import (
     video_file,
 )
 from ilrobot.data.parquet import read_footer
-from ilrobot.data.video import write_film
-from ilrobot.data.video_parts import Part
-from ilrobot.data.video_queue import wait_for_encoder
+from ilrobot.data.video.film import write_film
+from ilrobot.data.video.parts import Part
+from ilrobot.data.video.queue import wait_for_encoder
 from ilrobot.errors import UserError
 
 _log = logging.getLogger(__name__)

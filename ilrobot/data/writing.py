@@ -47,6 +47,27 @@ def write_episodes(path: Path | str, spec: Spec, episodes: Iterable[Episode]) ->
     return Dataset.open(path)
 
 
+def copy_with_states(source: Dataset, path: Path, state_size: int) -> None:
+    """Copy a dataset that has no simulator's states, so that episodes with them can be added.
+
+    Its own states become NaN. A crash leaves half a copy.
+
+    Args:
+        source: A dataset without films.
+        path: A folder that does not exist yet.
+        state_size: Length of the state vector.
+
+    Raises:
+        OSError: The disk is full, the folder cannot be written.
+    """
+    catalogue = Catalogue.create(path, source.spec, state_size)
+    for index in range(source.num_episodes):
+        episode = source.episode(index)
+        columns = complete(index, episode, catalogue.columns, source.spec)
+        catalogue.seal(replace(episode, columns=columns))
+    catalogue.write()
+
+
 def check_output(path: Path) -> None:
     """Refuse a place where no dataset can be written, before any work is done for it.
 

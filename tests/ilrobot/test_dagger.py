@@ -223,7 +223,7 @@ def test_a_discarded_attempt_is_kept_but_does_not_count_and_is_made_again(sketch
     told = []
     (row,) = run_dagger(
         env=env,
-        description=describe_dagger(env.spec, sketched[0], sketched[1], plan, {}),
+        description=describe_dagger(env, sketched[0], sketched[1], plan, {}),
         output=tmp_path / "run",
         share_control=lambda novice, number: SharedControl(novice, expert, BetaGate(1.0)),
         fit=lambda data, run: train(data, config.policy, replace(config.train, steps=2), run),

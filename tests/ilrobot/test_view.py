@@ -179,7 +179,7 @@ def test_a_run_of_dagger_shows_its_rounds(tmp_path: Path):
 
 def test_the_recorded_pictures_of_one_episode_are_cut_from_their_film(tmp_path: Path):
     """Two episodes in one mp4, as other programs write them."""
-    from ilrobot.data.video import VideoPlace, read_film
+    from ilrobot.data.video.film import VideoPlace, read_film
 
     shades = [np.full((32, 32, 3), 3 * i, np.uint8) for i in range(20)]
     film = tmp_path / "file-000.mp4"

@@ -19,7 +19,7 @@ from ilrobot.data.info import read_info
 from ilrobot.data.layout import INFO, STATS, TASKS
 from ilrobot.data.parquet import read_parquet
 from ilrobot.data.tasks import read_tasks
-from ilrobot.data.video import VideoPlace
+from ilrobot.data.video.film import VideoPlace
 
 
 class Original:

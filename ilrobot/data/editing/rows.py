@@ -15,7 +15,7 @@ from ilrobot.data.editing.pieces import Original, Piece
 from ilrobot.data.episode import Judge, Outcome
 from ilrobot.data.layout import STATS
 from ilrobot.data.stats import NAMES, PooledStats, feature_stats
-from ilrobot.data.video import film_stats
+from ilrobot.data.video.film import film_stats
 from ilrobot.errors import UserError
 
 

@@ -22,7 +22,7 @@ from ilrobot.data.episode import EpisodeInfo, Judge, Outcome
 from ilrobot.data.info import read_info
 from ilrobot.data.repair import needs_repair
 from ilrobot.data.tasks import read_tasks, write_tasks
-from ilrobot.data.video import available_codec
+from ilrobot.data.video.film import available_codec
 from ilrobot.lock import WriteLock
 
 LENGTHS = (6, 9, 4, 8, 7)

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from film_child import CAMERAS, HEIGHT, SPEC, WIDTH, frame, picture
 
-from ilrobot.data import video, video_queue
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import REPEATED, EpisodeInfo, Judge, Outcome
-from ilrobot.data.video_encoder import Film
-from ilrobot.data.video_parts import Part, PartWriter
+from ilrobot.data.video import film as video
+from ilrobot.data.video import queue as video_queue
+from ilrobot.data.video.encoder import Film
+from ilrobot.data.video.parts import Part, PartWriter
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.spec import Feature, Spec
 

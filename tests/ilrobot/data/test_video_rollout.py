@@ -8,10 +8,10 @@ import pytest
 from ilrobot.actors import Actor, Decision, Event, Source
 from ilrobot.cli import _main
 from ilrobot.control.clock import RealTimeClock
-from ilrobot.data import video_queue
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import REPEATED
 from ilrobot.data.labels import vector_spec
+from ilrobot.data.video import queue as video_queue
 from ilrobot.env import make_env
 from ilrobot.rollout import rollout
 
