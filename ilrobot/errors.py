@@ -12,7 +12,8 @@ _READ_ONLY = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _NO_FOLDER = frozenset(
     {errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
 )
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+#: The disk, or what may be used of it, is full.
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class UserError(Exception):
@@ -47,6 +48,9 @@ def explained(where: Path, safe: str, remedy: str) -> Iterator[None]:
         yield
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
+        if error.errno in (errno.EEXIST, errno.ENOTDIR):
+            files = (place for place in (where, *where.parents) if place.is_file())
+            reason = next((f"{file} is a file" for file in files), reason)
         if error.errno in _READ_ONLY:
             raise UserError(
                 f"{where}: cannot be written ({reason}); {safe}; choose a folder that you may "
@@ -56,5 +60,5 @@ def explained(where: Path, safe: str, remedy: str) -> Iterator[None]:
             raise UserError(
                 f"{where}: cannot be written ({reason}); {safe}; choose another path"
             ) from error
-        cure = "free some space" if error.errno in _FULL else "look at the disk"
+        cure = "free some space" if error.errno in FULL else "look at the disk"
         raise WorkFailed(f"{where}: {reason}; {safe}; {cure} and {remedy}") from error

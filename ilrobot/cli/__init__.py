@@ -14,7 +14,7 @@ import sys
 from typing import NoReturn, Protocol
 
 from ilrobot import __version__
-from ilrobot.errors import Terminated, UserError, WorkFailed
+from ilrobot.errors import FULL, Terminated, UserError, WorkFailed
 
 #: verb: (class in the module ``ilrobot.cli.<module>``, module, one line of help)
 VERBS = {
@@ -50,6 +50,25 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _main(arguments: list[str]) -> int:
+    try:
+        try:
+            return _call(arguments)
+        finally:
+            print(end="", flush=True)
+    except BrokenPipeError:
+        return _without_reader()
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # rich's answer to one
+            return _without_reader()
+        raise
+    except OSError as error:
+        if error.errno not in FULL or error.filename is not None:
+            raise
+        _drop_stdout()
+        return _fail(f"the output: {error.strerror}; free some space, or send it elsewhere", 1)
+
+
+def _call(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_overview())
         return 0
@@ -71,10 +90,6 @@ def _main(arguments: list[str]) -> int:
         return _fail("stopped by SIGTERM", 143)
     except KeyboardInterrupt:
         return _fail("stopped by Ctrl-C", 130)
-    except BrokenPipeError:
-        # The reader of a pipe (`| head`) has gone: nothing is wrong, and nothing can be printed.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def _parse(name: str, arguments: list[str]) -> Verb:
@@ -101,6 +116,17 @@ def _overview() -> str:
             "Start with: ilrobot demo --fast",
         ]
     )
+
+
+def _without_reader() -> int:
+    """The reader of a pipe (`| head`) has gone: nothing is wrong, and nothing can be printed."""
+    _drop_stdout()
+    return 0
+
+
+def _drop_stdout() -> None:
+    """So that the interpreter does not fail again when it flushes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _terminate(number: int, frame: object) -> NoReturn:

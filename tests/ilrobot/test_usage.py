@@ -1,8 +1,14 @@
 """Mistakes on the command line: one line each, in a person's words."""
 
+import errno
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from ilrobot.cli import VERBS, _main
+from ilrobot.errors import UserError, explained
 
 
 @pytest.mark.parametrize(
@@ -42,3 +48,33 @@ def test_every_verb_explains_itself(verb: str, capsys):
     assert f"usage: ilrobot {verb}" in out
     assert "--no-json" not in out
     assert err == ""
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["bench", "--help"]])
+@pytest.mark.parametrize("unbuffered", [[], ["-u"]])
+def test_a_full_disk_behind_stdout_is_one_line(arguments: list[str], unbuffered: list[str]):
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("no /dev/full on this system")
+    with full.open("w") as out:
+        done = subprocess.run(
+            [sys.executable, *unbuffered, "-m", "ilrobot", *arguments],
+            stdout=out,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("ilrobot: the output: No space left on device; ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("number", [errno.EEXIST, errno.ENOTDIR])
+def test_a_file_in_the_way_of_a_folder_is_named(number: int, tmp_path: Path):
+    (tmp_path / "notes.txt").write_text("hello")
+    wanted = tmp_path / "notes.txt" / "run"
+    said = r"run: cannot be written \(.*/notes.txt is a file\)"
+    with (
+        pytest.raises(UserError, match=said),
+        explained(wanted, "nothing was done", "try again"),
+    ):
+        raise OSError(number, "File exists")
