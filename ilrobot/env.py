@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.metadata
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,6 +15,7 @@ from gymnasium import error as gym_error
 from numpy.typing import NDArray
 
 from ilrobot.actors import Action, Actor, Decision, Observation, Scripted, Source
+from ilrobot.env_errors import is_task_id, one_line, refused_options, unknown_task, without_gl
 from ilrobot.env_spec import describe, stated_rate, walk
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.spec import DEFAULT_RATE
@@ -144,10 +143,7 @@ class TaskEnv:
         try:
             frame: Any = self.env.render() if camera is None else inner.render_camera(camera)
         except Exception as error:  # a missing GL, display or package: renderers share no base
-            raise UserError(
-                f"{self.spec.task} cannot be drawn: {_one_line(error)}; ilrobot doctor tells what "
-                "to install, and MUJOCO_GL=egl or osmesa which GL to take without a display"
-            ) from error
+            raise UserError(f"{self.spec.task} cannot be drawn: {without_gl(error)}") from error
         if frame is None:
             raise UserError(f"{self.spec.task} gives no pictures; it cannot be filmed")
         return np.asarray(frame, dtype=np.uint8)
@@ -291,21 +287,21 @@ def make_env(
         _register_namespace(task)
         env = gym.make(task, **keywords)
     except (gym_error.UnregisteredEnv, gym_error.DeprecatedEnv) as error:
-        raise UserError(_unknown_task(task)) from error
+        raise UserError(unknown_task(task)) from error
     except gym_error.Error as error:
-        if not re.fullmatch(r"([\w:.-]+/)?[\w:.-]+-v\d+", task):
-            raise UserError(_unknown_task(task)) from error
-        raise UserError(f"task '{task}' cannot be made: {_one_line(error)}") from error
+        if not is_task_id(task):
+            raise UserError(unknown_task(task)) from error
+        raise UserError(f"task '{task}' cannot be made: {one_line(error)}") from error
     except ModuleNotFoundError as error:
         raise UserError(
             f"task '{task}' needs the package '{error.name}': pip install {error.name}"
         ) from error
     except (TypeError, ValueError) as error:
-        raise UserError(
-            f"task '{task}' does not accept its options {options}: {_one_line(error)}"
-        ) from error
+        raise UserError(refused_options(task, options, error)) from error
     except RuntimeError as error:  # no GL for its cameras, no display for its window
-        raise UserError(f"task '{task}' cannot be made here: {_one_line(error)}") from error
+        raise UserError(f"task '{task}' cannot be made here: {one_line(error)}") from error
+    except (AttributeError, ImportError, OSError) as error:  # a GL or a library is not there
+        raise UserError(f"task '{task}' cannot be made here: {without_gl(error)}") from error
     made = TaskEnv(env, task, options)
     if rate is not None:
         made.spec = made.spec.with_rate(rate)
@@ -325,18 +321,3 @@ def _register_namespace(task: str) -> None:
         except ModuleNotFoundError as error:
             if error.name != namespace:
                 raise
-
-
-def _unknown_task(task: str) -> str:
-    known = sorted(gym.registry)
-    near = difflib.get_close_matches(task, known, n=3, cutoff=0.5)
-    if not near:
-        by_name = {name.split("/")[-1]: name for name in known}
-        near = [by_name[n] for n in difflib.get_close_matches(task.split("/")[-1], by_name, n=3)]
-    if not near:
-        near = [name for name in known if name.startswith("ilrobot/")]
-    return f"unknown task '{task}'; did you mean {' or '.join(near)}?"
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())

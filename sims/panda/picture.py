@@ -77,10 +77,10 @@ def _open_gl(width: int, height: int) -> Any:
     for backend in backends:
         if _works(backend):
             return import_module(f"mujoco.{backend}").GLContext(width, height)
-    raise RuntimeError(
-        f"no GL to draw MuJoCo with (tried {', '.join(backends)}); "
-        "apt install libegl1 libgl1-mesa-dri, or libosmesa6"
-    )
+    cure = "apt install libegl1 libgl1-mesa-dri, or libosmesa6"
+    if backends == (named,):
+        cure = "unset MUJOCO_GL to let another be taken"
+    raise RuntimeError(f"no GL to draw MuJoCo with (tried {', '.join(backends)}); {cure}")
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -154,6 +155,36 @@ def test_without_cameras_no_gl_is_opened() -> None:
         "sys.exit('sims.panda.picture' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", steps], check=True)
+
+
+@pytest.mark.parametrize("task", [LIFT, "ilrobot/PushT-v0"])
+def test_a_named_gl_without_its_library_keeps_no_task_from_running(
+    task: str, tmp_path: Path
+) -> None:
+    # What PyOpenGL does where libOSMesa is missing, on a machine that has it too.
+    (tmp_path / "OpenGL").mkdir()
+    (tmp_path / "OpenGL/__init__.py").write_text("None.glGetError")
+    steps = (
+        "import os\nfrom ilrobot.env import make_env\nfrom ilrobot.errors import UserError\n"
+        f"env = make_env('{task}', render_mode='rgb_array')\n"
+        "env.reset(seed=0)\nenv.step(env.env.action_space.sample())\n"
+        "print('ran', os.environ['MUJOCO_GL'], os.environ.get('PYOPENGL_PLATFORM'))\n"
+        "try: env.render()\n"
+        "except UserError as error: print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", steps],
+        capture_output=True,
+        text=True,
+        env={"MUJOCO_GL": "osmesa", "PYTHONPATH": str(tmp_path), "PATH": "/usr/bin"},
+        check=True,
+    )
+    first, *told = done.stdout.splitlines()
+    assert first == "ran osmesa None"
+    if task == LIFT:  # Push-T is drawn without GL
+        assert "cannot be drawn: no GL to draw MuJoCo with (tried osmesa)" in told[0]
+        assert "unset MUJOCO_GL" in told[0]
+    assert len(told) == (task == LIFT)
 
 
 def test_a_machine_without_gl_is_told_in_one_line() -> None:

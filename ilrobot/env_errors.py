@@ -1,0 +1,71 @@
+"""Why an environment could not be made or drawn, in one line that says what to do."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium as gym
+from gymnasium.envs.registration import load_env_creator
+
+#: What an environment's class is made with that is no option of the task.
+_NOT_OPTIONS = ("self", "render_mode")
+
+
+def is_task_id(text: str) -> bool:
+    """Whether a text is written as a Gymnasium id is, with its version."""
+    return re.fullmatch(r"([\w:.-]+/)?[\w:.-]+-v\d+", text) is not None
+
+
+def unknown_task(task: str) -> str:
+    """There is no such task; the nearest names."""
+    known = sorted(gym.registry)
+    near = difflib.get_close_matches(task, known, n=3, cutoff=0.5)
+    if not near:
+        by_name = {name.split("/")[-1]: name for name in known}
+        near = [by_name[n] for n in difflib.get_close_matches(task.split("/")[-1], by_name, n=3)]
+    if not near:
+        near = [name for name in known if name.startswith("ilrobot/")]
+    return f"unknown task '{task}'; did you mean {' or '.join(near)}?"
+
+
+def refused_options(task: str, options: Mapping[str, Any], error: Exception) -> str:
+    """The task takes no such option, or not this value of one; which options it has."""
+    unexpected = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+    if unexpected is None or unexpected[1] not in options:
+        return f"task '{task}' does not accept its options {dict(options)}: {one_line(error)}"
+    known = _options(task)
+    has = f"it has {', '.join(known)}" if known else "it has none"
+    return f"task '{task}' has no option '{unexpected[1]}'; {has}"
+
+
+def without_gl(error: BaseException) -> str:
+    """Something could not be loaded or drawn, maybe for want of the GL that is named."""
+    said = one_line(error)
+    if "MUJOCO_GL" in said:
+        return said
+    named = os.environ.get("MUJOCO_GL")
+    if named:
+        return f"{said}; MUJOCO_GL is {named}: unset it, or name one that ilrobot doctor finds"
+    return (
+        f"{said}; ilrobot doctor tells what to install, and MUJOCO_GL=egl or osmesa which GL to "
+        "take without a display"
+    )
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, without its line breaks."""
+    return " ".join(str(error).split())
+
+
+def _options(task: str) -> list[str]:
+    """The keyword arguments that a registered task can be made with."""
+    entry: Any = gym.spec(task).entry_point
+    creator = load_env_creator(entry) if isinstance(entry, str) else entry
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    parameters = inspect.signature(creator).parameters.values()
+    return [p.name for p in parameters if p.kind in kinds and p.name not in _NOT_OPTIONS]
