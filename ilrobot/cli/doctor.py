@@ -79,7 +79,7 @@ def examine() -> list[Finding]:
 
     installed = packages.installed_packages()
     with ThreadPoolExecutor(2) as pool:  # the slow ones wait for other processes
-        drawing = pool.submit(devices.check_gl, installed)
+        drawing = pool.submit(devices.check_gl, installed, os.environ)
         gpu = pool.submit(devices.check_gpu, installed)
         pads = pool.submit(devices.check_pads, installed)
         return [

@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -89,8 +91,7 @@ def test_a_display_is_known_by_its_variable():
 
 
 def test_what_is_not_installed_is_not_tried():
-    for check in (devices.check_gl, devices.check_pads, devices.check_gpu):
-        (finding,) = check({})
+    for (finding,) in (devices.check_gl({}, {}), devices.check_pads({}), devices.check_gpu({})):
         assert finding.state is State.MISSING
         assert "pip install" in finding.advice
 
@@ -125,10 +126,54 @@ def test_gl_that_does_not_work_is_missing_with_its_packages(monkeypatch: pytest.
         raise ProbeFailed("crashed (signal 11)")
 
     monkeypatch.setattr(devices, "probe", fail)
-    findings = devices.check_gl({"mujoco": "3.17.0"})
+    findings = devices.check_gl({"mujoco": "3.17.0"}, {})
     assert [finding.state for finding in findings] == [State.MISSING, State.MISSING, State.WARN]
     assert "libegl1" in findings[0].advice
     assert "libosmesa6" in findings[1].advice
+
+
+@pytest.mark.parametrize("named", ["osmesa", "OSMesa "])
+def test_a_named_gl_that_does_not_work_is_broken_where_another_does(
+    monkeypatch: pytest.MonkeyPatch, named: str
+):
+    def only_egl(*_: object, environment: dict[str, str]) -> dict[str, object]:
+        if environment["MUJOCO_GL"] != "egl":
+            raise ProbeFailed("no such library")
+        return {"milliseconds": 1.0, "shape": (240, 320, 3)}
+
+    monkeypatch.setattr(devices, "probe", only_egl)
+    *_, finding = devices.check_gl({"mujoco": "3.17.0"}, {"MUJOCO_GL": named})
+    assert finding.state is State.BROKEN
+    assert "MUJOCO_GL=osmesa" in finding.detail
+    assert "set it to egl" in finding.advice
+    for right in ({}, {"MUJOCO_GL": "egl"}):
+        states = [finding.state for finding in devices.check_gl({"mujoco": "3.17.0"}, right)]
+        assert states == [State.OK, State.MISSING]
+
+
+def test_the_frame_that_is_timed_is_drawn_anew():
+    shared = {"drawn": 0, "stepped": 0}
+
+    class Env:
+        """Draws once for each step, as the Panda's tasks do."""
+
+        action_space = SimpleNamespace(sample=lambda: 0)
+
+        def reset(self, seed: int) -> None:
+            self._picture = None
+
+        def step(self, action: object) -> None:
+            self._picture = None
+
+        def render(self) -> Any:
+            if self._picture is None:
+                shared["drawn"] += 1
+                self._picture = SimpleNamespace(shape=(240, 320, 3))
+            return self._picture
+
+    source = devices._ONE_FRAME.replace("import gymnasium, sims\n", "")
+    exec(source, {"gymnasium": SimpleNamespace(make=lambda *_, **__: Env())})
+    assert shared["drawn"] == 11
 
 
 @pytest.mark.parametrize(

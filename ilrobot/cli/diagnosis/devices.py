@@ -14,10 +14,13 @@ import gymnasium, sims
 env = gymnasium.make("ilrobot/PandaLift-v0", render_mode="rgb_array")
 env.reset(seed=0)
 shape = env.render().shape
-began = time.perf_counter()
+seconds = 0.0
 for _ in range(10):
+    env.step(env.action_space.sample())
+    began = time.perf_counter()
     env.render()
-print(json.dumps({"milliseconds": 100 * (time.perf_counter() - began), "shape": shape}))
+    seconds += time.perf_counter() - began
+print(json.dumps({"milliseconds": 100 * seconds, "shape": shape}))
 """
 _PADS = """
 import json
@@ -41,7 +44,7 @@ print(json.dumps({"name": name, "built_for": torch.version.cuda}))
 _GL_PACKAGES = {"egl": "libegl1 libgl1-mesa-dri", "osmesa": "libosmesa6"}
 
 
-def check_gl(installed: Mapping[str, str]) -> list[Finding]:
+def check_gl(installed: Mapping[str, str], environment: Mapping[str, str]) -> list[Finding]:
     """Which ways of drawing MuJoCo off screen work, and how long a frame of the Panda takes."""
     if "mujoco" not in installed:
         return [Finding("drawing", "MuJoCo", State.MISSING, "not installed", _extra("sims"))]
@@ -57,7 +60,9 @@ def check_gl(installed: Mapping[str, str]) -> list[Finding]:
         height, width, _ = frame["shape"]
         detail = f"{frame['milliseconds']:.1f} ms for a frame of {width}×{height}"
         findings.append(Finding("drawing", backend.upper(), State.OK, detail))
-    if not any(finding.state is State.OK for finding in findings):
+    working = [finding.name.lower() for finding in findings if finding.state is State.OK]
+    named = environment.get("MUJOCO_GL", "").strip().lower()
+    if not working:
         findings.append(
             Finding(
                 "drawing",
@@ -65,6 +70,16 @@ def check_gl(installed: Mapping[str, str]) -> list[Finding]:
                 State.WARN,
                 "MuJoCo runs but cannot be filmed",
                 "install one of the above, or use engine=pybullet, which draws without GL",
+            )
+        )
+    elif named in _GL_PACKAGES and named not in working:
+        findings.append(
+            Finding(
+                "drawing",
+                "pictures",
+                State.BROKEN,
+                f"MUJOCO_GL={named} names what does not work here",
+                f"unset MUJOCO_GL, or set it to {working[0]}",
             )
         )
     return findings
