@@ -106,7 +106,7 @@ class Dagger:
             stack.callback(env.close)
             # All that can be refused is refused before anything is made or anybody's time is spent.
             plan = DaggerPlan(self.rounds, self.episodes, self.seed)
-            description = describe_dagger(env.spec, self.dataset, self.policy, plan, setting)
+            description = describe_dagger(env, self.dataset, self.policy, plan, setting)
             Run.check(self.output, description, resume=self.resume)
             cast = self._by_expert(env) if self.gate == "beta" else self._by_hand(env, stack)
             bars = stack.enter_context(progress_bar())

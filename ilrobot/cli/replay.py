@@ -68,7 +68,7 @@ class ReplayVerb:
                 f"{dataset.num_episodes - 1}"
             )
         episode = dataset.episode(self.episode)
-        if episode.info.seed is None and "sim.state" not in episode.columns:
+        if episode.info.seed is None and episode.states is None:
             raise UserError(
                 f"{self.path}: episode {self.episode} has neither a seed nor recorded states of "
                 "the simulator, so nobody knows where it began; it cannot be replayed"
@@ -127,8 +127,7 @@ class ReplayVerb:
         return env, is_same_task and {**usual, **recorded} == {**usual, **options}
 
     def _can_restore(self, env: TaskEnv, episode: Episode) -> bool:
-        states = episode.columns.get("sim.state")
-        return states is not None and states.shape[1] == env.state_size
+        return episode.states is not None and episode.states.shape[1] == env.state_size
 
     def _print(self, env: TaskEnv, episode: Episode, found: Replay) -> None:
         from rich.console import Console

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,15 +75,14 @@ def simulated_frames(dataset: Dataset, index: int) -> Iterator[NDArray[np.uint8]
         UserError: The recording holds no states, or its task cannot be made or drawn here.
     """
     episode = dataset.episode(index)
-    if "sim.state" not in episode.columns:
+    if episode.states is None:
         raise UserError("the recording holds neither pictures nor states of a simulator")
     env = make_env(dataset.spec.task, dataset.spec.task_options, render_mode="rgb_array")
     try:
         if not env.can_restore:
             raise UserError(f"{dataset.spec.task} cannot be put back into a recorded state")
         env.reset(episode.info.seed)
-        states: NDArray[Any] = episode.columns["sim.state"]
-        for state in states:
+        for state in episode.states:
             env.set_state(state)
             try:
                 yield env.render()

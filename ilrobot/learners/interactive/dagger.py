@@ -22,10 +22,14 @@ from typing import Any, Protocol
 from ilrobot import __version__
 from ilrobot.actors import Actor
 from ilrobot.atomic import PART, write_bytes
+from ilrobot.data.agreement import difference
 from ilrobot.data.branches import surviving, takeovers
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import UNCOUNTED, EpisodeInfo, Outcome, Recorder
+from ilrobot.data.info import read_ours
+from ilrobot.data.writing import copy_with_states
 from ilrobot.env import TaskEnv
+from ilrobot.errors import UserError
 from ilrobot.learners.behavioral_cloning import data_used
 from ilrobot.learners.machine import find_device, require_memory
 from ilrobot.lock import LOCK_FILE
@@ -39,7 +43,7 @@ from ilrobot.run_description import (
     InitialPolicy,
     RoundSummary,
 )
-from ilrobot.spec import Spec, check_policy_fits
+from ilrobot.spec import check_policy_fits
 
 #: Fits a policy to a dataset into a run's folder, resuming what is there; see `run_dagger`.
 Fit = Callable[[Dataset, Path], Policy]
@@ -57,12 +61,12 @@ class RunEpisode(Protocol):
 
 
 def describe_dagger(
-    spec: Spec, demonstrations: Path, initial: Path, plan: DaggerPlan, setting: dict[str, Any]
+    env: TaskEnv, demonstrations: Path, initial: Path, plan: DaggerPlan, setting: dict[str, Any]
 ) -> DaggerDescription:
     """What a run shall be, if demonstrations, first policy and task fit each other.
 
     Args:
-        spec: Of the task.
+        env: The world.
         demonstrations: Dataset to begin with.
         initial: Run of the policy that acts in the first round; each fit has its settings.
         plan: How much of everything.
@@ -74,8 +78,8 @@ def describe_dagger(
         WorkFailed: The policy's weights are not finite.
     """
     trained, source = Run.read(initial).description, Dataset.open(demonstrations)
-    check_policy_fits(load_policy(initial).spec, spec, str(initial))
-    check_policy_fits(source.spec, spec, str(demonstrations))
+    check_policy_fits(load_policy(initial).spec, env.spec, str(initial))
+    _check_grows(source, env)
     # The machine that trained it may have been another one.
     config = replace(trained.config, train=replace(trained.config.train, device="auto"))
     config.train.check()
@@ -135,7 +139,7 @@ def run_dagger(
     """
     with Run.claim(output, description, resume=resume) as run:
         rounds = _Rounds(run)
-        rounds.copy_demonstrations(Path(description.demonstrations.path))
+        rounds.copy_demonstrations(Path(description.demonstrations.path), env.state_size)
         for number in range(len(run.description.rounds) + 1, rounds.plan.rounds + 1):
             acting = rounds.folder(number - 1) if number > 1 else Path(description.initial.path)
             actor = share_control(load_policy(acting).actor(), number)
@@ -146,6 +150,25 @@ def run_dagger(
         if not run.policy_file.exists():
             rounds.fit(len(run.description.rounds), fit)
         return list(run.description.rounds)
+
+
+def _check_grows(demonstrations: Dataset, env: TaskEnv) -> None:
+    """Refuse what the task's episodes cannot be added to, before it is copied."""
+    read_ours(demonstrations.path)
+    recorded, size = demonstrations.spec, env.state_size
+    differs = difference(recorded, _copied_state_size(demonstrations, size), env.spec, size)
+    if differs is not None:
+        raise UserError(
+            f"{demonstrations.path}: was recorded with another {differs}; give demonstrations of "
+            "this task, or the --task and --options of these"
+        )
+
+
+def _copied_state_size(demonstrations: Dataset, state_size: int) -> int:
+    """Of the simulator's state in the copy: as it was recorded, or as it is filled in."""
+    if demonstrations.has_column("sim.state"):
+        return int(demonstrations.features["sim.state"]["shape"][0])
+    return 0 if demonstrations.spec.cameras else state_size
 
 
 def _collect(
@@ -188,14 +211,21 @@ class _Rounds:
         """The run of training after round `number`, counted from 1."""
         return self._run.path / f"round-{number}"
 
-    def copy_demonstrations(self, source: Path) -> None:
-        """Begin the dataset; a copy that was cut off is begun anew."""
+    def copy_demonstrations(self, source: Path, state_size: int) -> None:
+        """Begin the dataset; a copy that was cut off is begun anew.
+
+        Imported demonstrations have no states of the simulator, as the episodes to come have.
+        """
         if self.dataset.exists():
             return
         part = self.dataset.with_name(self.dataset.name + PART)
         with self._run.writing():
             shutil.rmtree(part, ignore_errors=True)
-            shutil.copytree(source, part, ignore=shutil.ignore_patterns(LOCK_FILE))
+            demonstrations = Dataset.open(source)
+            if state_size and not demonstrations.has_column("sim.state"):
+                copy_with_states(demonstrations, part, state_size)
+            else:
+                shutil.copytree(source, part, ignore=shutil.ignore_patterns(LOCK_FILE))
             part.rename(self.dataset)
 
     def episodes(self, number: int) -> list[tuple[int, EpisodeInfo]]:
