@@ -29,6 +29,8 @@ _DTYPES = frozenset(
     ["bool", *(f"{sign}int{n}" for sign in ("", "u") for n in (8, 16, 32, 64))]
     + [f"float{n}" for n in (16, 32, 64)]
 )
+#: More discrete actions than this are a continuous action, or numbers of another kind.
+MOST_CHOICES = 10_000
 #: No axis of a real observation is as long as this.
 _MOST = 10**6
 

@@ -10,7 +10,7 @@ from typing import Any
 from ilrobot.data.layout import STATS
 from ilrobot.data.synonyms import misnamed
 from ilrobot.errors import UserError
-from ilrobot.spec import Feature, Spec
+from ilrobot.spec import MOST_CHOICES, Feature, Spec
 
 
 def image_keys(features: Mapping[str, Any]) -> list[str]:
@@ -85,9 +85,14 @@ def _feature(name: str, described: Mapping[str, Any]) -> Feature:
 
 def _choices(path: Path) -> int:
     try:
-        greatest = json.loads((path / STATS).read_bytes())["action"]["max"]
-        return int(greatest[0]) + 1
-    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        greatest = int(json.loads((path / STATS).read_bytes())["action"]["max"][0])
+    except (OSError, ValueError, KeyError, IndexError, TypeError, OverflowError) as error:
         raise UserError(
             f"{path / STATS}: does not say how many discrete actions there are ({error!r})"
         ) from error
+    if not 0 <= greatest < MOST_CHOICES:
+        raise UserError(
+            f"{path / STATS}: states {greatest} as the greatest discrete action; they are 0 to "
+            f"{MOST_CHOICES - 1} at most; write continuous ones as floats"
+        )
+    return greatest + 1

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ilrobot.data.episode import Episode, EpisodeInfo
 from ilrobot.data.synonyms import misnamed
 from ilrobot.errors import UserError
-from ilrobot.spec import DEFAULT_RATE, Feature
+from ilrobot.spec import DEFAULT_RATE, MOST_CHOICES, Feature
 
 
 def require(where: object, available: Iterable[str], wanted: str) -> None:
@@ -110,14 +110,32 @@ def vector(where: object, name: str, values: NDArray[Any]) -> NDArray[Any]:
     """Numbers as (N, D); a scalar per frame becomes a vector of one.
 
     Raises:
-        UserError: They are not numbers, or not one vector per frame.
+        UserError: They are not numbers of 64 bits at most, or not one vector per frame.
     """
-    if values.dtype.kind not in "fiub" or values.ndim not in (1, 2) or not values.size:
+    if not _numbers(values) or values.ndim not in (1, 2) or not values.size:
         raise UserError(
             f"{where}: '{name}' is {values.dtype} of shape {list(values.shape)}; it must be a "
-            "vector of numbers per frame"
+            "vector of numbers per frame, of 64 bits each at most"
         )
     return values.reshape(len(values), -1)
+
+
+def scalar(where: object, name: str, values: NDArray[Any]) -> NDArray[Any]:
+    """Numbers as (N,), one per frame.
+
+    Raises:
+        UserError: They are not numbers of 64 bits at most, or not one per frame.
+    """
+    if not _numbers(values) or not values.ndim or values.size != len(values):
+        raise UserError(
+            f"{where}: '{name}' is {values.dtype} of shape {list(values.shape)}; it must be one "
+            "number per frame, of 64 bits at most"
+        )
+    return values.reshape(-1)
+
+
+def _numbers(values: NDArray[Any]) -> bool:
+    return values.dtype.kind in "fiub" and values.dtype.itemsize <= 8
 
 
 def plain_feature(name: str, values: NDArray[Any], **described: Any) -> Feature:
@@ -129,13 +147,15 @@ def choices(where: object, actions: NDArray[Any]) -> int:
     """How many discrete actions there are: one more than the greatest.
 
     Raises:
-        UserError: One is negative.
+        UserError: One is negative, or `MOST_CHOICES` or greater.
     """
-    if actions.min() < 0:
-        frame = int(np.argmin(actions))
+    wrong = (actions < 0) | (actions >= MOST_CHOICES)
+    if wrong.any():
+        frame = int(np.argmax(wrong))
         raise UserError(
-            f"{where}: the action is the whole number {int(actions.min())} in frame {frame}; "
-            "discrete actions are 0, 1, 2, …; save continuous ones as floats of shape (N, 1)"
+            f"{where}: the action is the whole number {int(actions[frame])} in frame {frame}; "
+            f"discrete actions are 0, 1, 2, … up to {MOST_CHOICES - 1}; save continuous ones as "
+            "floats of shape (N, 1)"
         )
     return int(actions.max()) + 1
 

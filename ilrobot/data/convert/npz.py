@@ -7,6 +7,7 @@ ends, and if wanted ``reward`` (N,) and ``rate`` (one number, Hz).
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,15 @@ from ilrobot.data.episode import EpisodeInfo, Outcome
 from ilrobot.errors import UserError
 from ilrobot.spec import Feature, Spec
 
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+    AttributeError,
+    NotImplementedError,
+    ValueError,
+)
 _READ = ("observation", "action", "reward", "episode_ends", "rate")
 
 
@@ -38,20 +48,17 @@ def read(path: Path, rate: float | None = None) -> Source:
             for wanted in ("observation", "action", "episode_ends"):
                 arrays.require(path, names, wanted)
             loaded = {name: _load(file, name, path) for name in _READ if name in names}
-    except (OSError, EOFError, zipfile.BadZipFile, AttributeError, ValueError) as error:
+    except _UNREADABLE as error:
         raise UserError(f"{path}: cannot be read as npz ({error}); check the file") from error
 
     columns = {"observation.state": arrays.vector(path, "observation", loaded["observation"])}
-    action = loaded["action"]
-    discrete = action.dtype.kind in "iu" and action.ndim in (1, 2) and action.size == len(action)
-    if discrete:
-        columns["action"] = action.reshape(-1).astype(np.int64)
-    else:
-        columns["action"] = arrays.vector(path, "action", action)
+    action = arrays.vector(path, "action", loaded["action"])
+    discrete = action.dtype.kind in "iu" and action.shape[1] == 1
+    choices = arrays.choices(path, action[:, 0]) if discrete else None
+    columns["action"] = action[:, 0].astype(np.int64) if discrete else action
     if "reward" in loaded:
-        columns["next.reward"] = loaded["reward"].reshape(-1)
+        columns["next.reward"] = arrays.scalar(path, "reward", loaded["reward"])
     ends = arrays.check_ends(path, loaded["episode_ends"], arrays.check_lengths(path, columns))
-    choices = arrays.choices(path, columns["action"]) if discrete else None
     rate, remarks = arrays.stated_rate(path, rate, _rate(path, loaded.get("rate")))
     spec = Spec(
         observations=(arrays.plain_feature("observation.state", columns["observation.state"]),),

@@ -48,8 +48,10 @@ def read(path: Path, rate: float | None = None) -> Source:
     arrays.require(path, [n.removeprefix("meta/") for n in names], "episode_ends")
 
     def load(name: str) -> Any:
+        if not isinstance(group[name], zarr.Array):
+            raise UserError(f"{path}/{name}: is a group, not an array; check the path")
         try:
-            return np.asarray(group[name][:])
+            return np.asarray(group[name][...])
         except (OSError, ValueError, RuntimeError) as error:
             raise UserError(f"{path}/{name}: damaged ({error}); copy it again") from error
 

@@ -7,16 +7,17 @@ rate is robosuite's ``control_freq`` from ``env_args``.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ilrobot.data.convert import Source, arrays
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.errors import UserError
-from ilrobot.spec import Spec
+from ilrobot.spec import Feature, Spec
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 
@@ -48,10 +49,10 @@ def read(path: Path, rate: float | None = None) -> Source:
                     "that it is robomimic's"
                 )
             demos = sorted(data, key=_number)
-            keys, images = _observation_keys(path, demos[0], data[demos[0]])
+            keys, left_out = _observation_keys(path, demos[0], data[demos[0]])
             first = _columns(path, demos[0], data[demos[0]], keys)
             name, stated = _environment(path, data.attrs.get("env_args"))
-    except OSError as error:
+    except (OSError, KeyError) as error:
         raise UserError(f"{path}: cannot be read as HDF5 ({error}); copy it again") from error
     rate, remarks = arrays.stated_rate(path, rate, stated)
     spec = Spec(
@@ -61,17 +62,19 @@ def read(path: Path, rate: float | None = None) -> Source:
         action=arrays.plain_feature("action", first["action"]),
         rate=rate,
     )
-    if images:
-        remarks += (f"left out, images are not imported yet: {', '.join(images)}",)
+    remarks += left_out
     remarks += arrays.float64_remark((*spec.observations, spec.action))
     info = EpisodeInfo(name or path.stem, rate, outcome=Outcome.UNKNOWN)
-    sizes = {feature.name: feature.size for feature in (*spec.observations, spec.action)}
-    episodes = _episodes(path, demos, keys, sizes, info)
+    episodes = _episodes(path, demos, keys, (*spec.observations, spec.action), info)
     return Source("robomimic", spec, episodes, len(demos), remarks)
 
 
 def _episodes(
-    path: Path, demos: list[str], keys: list[str], sizes: dict[str, int], info: EpisodeInfo
+    path: Path,
+    demos: list[str],
+    keys: list[str],
+    features: Iterable[Feature],
+    info: EpisodeInfo,
 ) -> Iterator[Episode]:
     import h5py
 
@@ -79,50 +82,83 @@ def _episodes(
         for index, demo in enumerate(demos):
             try:
                 columns = _columns(path, demo, file["data"][demo], keys)
-            except OSError as error:
+            except (OSError, KeyError) as error:
                 raise UserError(
                     f"{path}: data/{demo} is damaged ({error}); copy it again"
                 ) from error
-            for name, size in sizes.items():
-                if columns[name].shape[1] != size:
-                    raise UserError(
-                        f"{path}: data/{demo}: '{name}' has {columns[name].shape[1]} elements, in "
-                        f"the first one {size}; mend or drop that demonstration"
-                    )
+            for feature in features:
+                _check_alike(f"{path}: data/{demo}", columns[feature.name], feature)
             arrays.check_lengths(f"{path}, {demo}", columns)
             arrays.check_finite(path, index, columns)
             yield Episode(info, columns)
 
 
-def _observation_keys(path: Path, demo: str, group: Any) -> tuple[list[str], list[str]]:
-    if "obs" not in group or not len(group["obs"]):
+def _check_alike(where: str, values: NDArray[Any], feature: Feature) -> None:
+    if values.shape[1] != feature.size:
         raise UserError(
-            f"{path}: data/{demo} has no observations ('obs'); extract them with robomimic's "
-            "dataset_states_to_obs.py"
+            f"{where}: '{feature.name}' has {values.shape[1]} elements, in the first one "
+            f"{feature.size}; mend or drop that demonstration"
         )
-    images = sorted(key for key, value in group["obs"].items() if value.ndim > 2)
-    keys = sorted(set(group["obs"]) - set(images))
+    if not np.can_cast(values.dtype, feature.dtype, "safe"):
+        raise UserError(
+            f"{where}: '{feature.name}' is {values.dtype}, in the first one {feature.dtype}, which "
+            "cannot hold it exactly; save all demonstrations alike"
+        )
+
+
+def _observation_keys(path: Path, demo: str, group: Any) -> tuple[list[str], tuple[str, ...]]:
+    """The vectors among the observations, and a remark on each kind that is left out."""
+    import h5py
+
+    if not isinstance(group, h5py.Group):
+        raise UserError(f"{path}: data/{demo} is no group; check that it is robomimic's")
+    seen = group.get("obs")
+    if not isinstance(seen, h5py.Group) or not len(seen):
+        raise UserError(
+            f"{path}: data/{demo} has no observations (a group 'obs'); extract them with "
+            "robomimic's dataset_states_to_obs.py"
+        )
+    groups = sorted(key for key, value in seen.items() if isinstance(value, h5py.Group))
+    images = sorted(key for key in seen if key not in groups and len(seen[key].shape or ()) > 2)
+    keys = sorted(set(seen) - set(images) - set(groups))
+    remarks: tuple[str, ...] = ()
+    if images:
+        remarks += (f"left out, images are not imported yet: {', '.join(images)}",)
+    if groups:
+        remarks += (f"left out, groups within 'obs' are not read: {', '.join(groups)}",)
     if not keys:
-        raise UserError(f"{path}: data/{demo}/obs has only images, which are not imported yet")
-    return keys, images
+        raise UserError(
+            f"{path}: data/{demo}/obs holds no vectors ({'; '.join(remarks)}); save some there"
+        )
+    return keys, remarks
 
 
 def _columns(path: Path, demo: str, group: Any, keys: list[str]) -> dict[str, Any]:
+    import h5py
+
+    def load(name: str) -> NDArray[Any]:
+        found = group[name]
+        if not isinstance(found, h5py.Dataset) or found.shape is None:
+            raise UserError(f"{path}: data/{demo}/{name} is no array of numbers; save it as one")
+        return np.asarray(found)
+
+    if not isinstance(group, h5py.Group):
+        raise UserError(f"{path}: data/{demo} is no group; check that it is robomimic's")
     if "actions" not in group:
         raise UserError(
             f"{path}: data/{demo} has no 'actions' (it has {', '.join(group)}); record it again"
         )
     columns = {}
     for key in keys:
-        if "obs" not in group or key not in group["obs"]:
+        if f"obs/{key}" not in group:
             raise UserError(f"{path}: data/{demo} lacks obs/{key}, which the first one has")
-        values = arrays.vector(path, f"{demo}/obs/{key}", np.asarray(group["obs"][key]))
-        columns[f"observation.{key}"] = values
-    columns["action"] = arrays.vector(path, f"{demo}/actions", np.asarray(group["actions"]))
+        name = f"{demo}/obs/{key}"
+        columns[f"observation.{key}"] = arrays.vector(path, name, load(f"obs/{key}"))
+    columns["action"] = arrays.vector(path, f"{demo}/actions", load("actions"))
     if "rewards" in group:
-        columns["next.reward"] = np.asarray(group["rewards"]).reshape(-1)
+        columns["next.reward"] = arrays.scalar(path, f"{demo}/rewards", load("rewards"))
     if "dones" in group:
-        columns["next.done"] = np.asarray(group["dones"]).reshape(-1).astype(bool)
+        columns["next.done"] = arrays.scalar(path, f"{demo}/dones", load("dones")).astype(bool)
     return columns
 
 

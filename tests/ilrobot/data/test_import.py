@@ -277,6 +277,15 @@ BAD = {
     "rate below 0": ({"rate": -5.0}, ["control rate of -5.0", "--rate"]),
     "no rate in it": ({"rate": np.array([])}, ["mixes control rates (no Hz)"]),
     "negative choice": ({"action": np.arange(13) - 2}, ["whole number -2 in frame 0"]),
+    "great choice": ({"action": np.arange(13) << 36}, ["whole number 68719476736 in frame 1"]),
+    "greatest choice": (
+        {"action": np.full(13, 2**63 + 5, np.uint64)},
+        ["whole number 9223372036854775813 in frame 0"],
+    ),
+    "longdouble": ({"observation": STATE.astype(np.longdouble)}, ["'observation'", "64 bits"]),
+    "text": ({"action": np.full(13, "left")}, ["'action'", "numbers"]),
+    "text as reward": ({"reward": np.full(13, "good")}, ["'reward'", "one number per frame"]),
+    "two rewards": ({"reward": np.zeros((13, 2))}, ["'reward'", "[13, 2]"]),
     "no elements": ({"observation": np.zeros((13, 0))}, ["'observation'", "[13, 0]"]),
     "NaN": (
         {"action": np.where(np.arange(26).reshape(13, 2) == 12, np.nan, ACTION)},
@@ -316,6 +325,9 @@ def test_a_bad_zarr(tmp_path):
     path = make_zarr(tmp_path / "d.zarr")
     shutil.rmtree(path / "data/state")
     refused(path, tmp_path, "no 'data/state'")
+    zarr.open_group(str(path), mode="a", zarr_format=2).create_group("data/state")
+    refused(path, tmp_path, "data/state: is a group, not an array")
+    refused(make_zarr(tmp_path / "e.zarr", ends=4), tmp_path, "'episode_ends' must be a list")
 
 
 @pytest.mark.parametrize(
@@ -351,6 +363,40 @@ def test_broken_env_args(env_args, words, tmp_path):
     with h5py.File(path, "a") as file:
         file["data"].attrs["env_args"] = env_args
     refused(path, tmp_path, words)
+
+
+def test_what_is_no_array_in_a_robomimic(tmp_path):
+    path = make_robomimic(tmp_path / "nested.hdf5")
+    with h5py.File(path, "a") as file:
+        file["data/demo_0/obs/arm/pos"] = np.zeros((3, 3))
+    dataset, remarks = bring(path, tmp_path / "out")
+    assert dataset.spec.observation_names == ("observation.eef_pos", "observation.gripper")
+    assert any("groups within 'obs'" in remark and "arm" in remark for remark in remarks)
+    text = np.full(3, b"good")
+    for name, value, words in (
+        ("data/demo_0", np.zeros(3), "data/demo_0 is no group"),
+        ("data/demo_0/obs", np.zeros((3, 3)), "no observations"),
+        ("data/demo_0/obs/gripper", text, "demo_0/obs/gripper"),
+        ("data/demo_0/rewards", text, "one number per frame"),
+        ("data/demo_0/dones", text, "one number per frame"),
+        ("data/demo_0/actions", h5py.Empty("f"), "no array of numbers"),
+        ("data/demo_10", np.zeros(3), "data/demo_10 is no group"),
+        ("data/demo_10/rewards/deep", np.zeros(3), "no array of numbers"),
+        ("data/demo_2/obs/gripper", np.zeros(5, np.longdouble), "64 bits"),
+    ):
+        path = make_robomimic(tmp_path / "a.hdf5")
+        with h5py.File(path, "a") as file:
+            del file[name.removesuffix("/deep")]
+            file[name] = value
+        refused(path, tmp_path, words)
+
+
+def test_an_episode_of_numbers_that_its_column_cannot_hold(tmp_path):
+    path = make_robomimic(tmp_path / "a.hdf5")
+    with h5py.File(path, "a") as file:
+        del file["data/demo_0/obs/gripper"]
+        file["data/demo_0/obs/gripper"] = np.arange(3)
+    refused(path, tmp_path, "data/demo_2", "float64, in the first one int64")
 
 
 def test_an_episode_of_another_shape(tmp_path):
@@ -447,6 +493,20 @@ def test_a_dataset_of_others_under_wrong_names_or_without_its_video(tmp_path):
         table = table.append_column(f"videos/observation.images.top/{name}", pa.array([0, 0]))
     pq.write_table(table, file)
     opening(path, "videos/observation.images.top/chunk-000/file-000.mp4: the video is missing")
+
+
+def test_a_dataset_of_others_with_more_choices_than_there_can_be(tmp_path):
+    chosen = make_npz(tmp_path / "a.npz", action=np.arange(13) % 3)
+    source = open_source(chosen)
+    path = write_episodes(tmp_path / "a", source.spec, source.episodes).path
+    info = json.loads((path / "meta/info.json").read_text())
+    del info["ilrobot"]
+    write_json(path / "meta/info.json", info)
+    assert Dataset.open(path).spec.choices == 3
+    statistics = json.loads((path / "meta/stats.json").read_text())
+    statistics["action"]["max"] = [2**40]
+    write_json(path / "meta/stats.json", statistics)
+    opening(path, "1099511627776 as the greatest discrete action", "as floats")
 
 
 def test_mixed_rates_in_a_dataset(tmp_path):
