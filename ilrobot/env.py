@@ -12,6 +12,7 @@ from typing import Any, Literal
 import gymnasium as gym
 import numpy as np
 from gymnasium import error as gym_error
+from gymnasium.envs.registration import find_highest_version, parse_env_id
 from numpy.typing import NDArray
 
 from ilrobot.actors import Action, Actor, Decision, Observation, Scripted, Source
@@ -268,7 +269,8 @@ def make_env(
     (``gym_pusht/PushT-v0`` imports ``gym_pusht``).
 
     Args:
-        task: Gymnasium id, e.g. ``ilrobot/PandaLift-v0``.
+        task: Gymnasium id, e.g. ``ilrobot/PandaLift-v0``; without a version the newest is meant,
+            and the spec names it.
         options: Keyword arguments for the environment.
         render_mode: ``rgb_array`` to film it, ``human`` for a window.
         rate: Control rate in Hz, where the environment states none or a wrong one.
@@ -285,6 +287,7 @@ def make_env(
         keywords["render_mode"] = render_mode
     try:
         _register_namespace(task)
+        task = _versioned(task)
         env = gym.make(task, **keywords)
     except (gym_error.UnregisteredEnv, gym_error.DeprecatedEnv) as error:
         raise UserError(unknown_task(task)) from error
@@ -306,6 +309,15 @@ def make_env(
     if rate is not None:
         made.spec = made.spec.with_rate(rate)
     return made
+
+
+def _versioned(task: str) -> str:
+    """The newest version of a task that is named without one."""
+    if is_task_id(task) or task in gym.registry:
+        return task
+    namespace, name, _ = parse_env_id(task)
+    newest = find_highest_version(namespace, name)
+    return task if newest is None else f"{task}-v{newest}"
 
 
 def _register_namespace(task: str) -> None:

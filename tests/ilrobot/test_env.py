@@ -87,6 +87,15 @@ def test_a_task_that_cannot_be_made_is_one_clear_line(task, options, said):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("given", "made"), [("ilrobot/Junction", "ilrobot/Junction-v0"), ("CartPole", "CartPole-v1")]
+)
+def test_a_task_without_a_version_is_the_newest_one_by_its_full_name(given, made, recwarn):
+    env = make_env(given)
+    assert env.spec.task == made
+    assert [str(warning.message) for warning in recwarn] == []
+
+
 @pytest.mark.parametrize("engine", ["mujoco", "pybullet"])
 @pytest.mark.parametrize("task", ["PandaReach", "PandaPush", "PandaLift"])
 def test_the_size_of_the_state_is_known_before_the_first_reset(task, engine):
