@@ -28,6 +28,7 @@ from ilrobot.control.contract import Contract
 from ilrobot.control.contract_parts import Golden, Provenance, Range
 from ilrobot.control.model_file import seal
 from ilrobot.errors import UserError, WorkFailed, explained
+from ilrobot.learners.stop import stop_signals
 from ilrobot.policies.heads.diffusion import DiffusionHead
 from ilrobot.policies.policy import Policy
 
@@ -104,6 +105,8 @@ def export_policy(
 
     Everything is checked before the file appears under its name: parity with the module on real
     observations, and the finished file by loading it and replaying its golden vectors.
+    Ctrl-C and SIGTERM wait for the graph to be made, since torch's exporter swallows what is raised
+    within it; then they end the export, and no file is left.
 
     Args:
         policy: The trained policy, on the CPU.
@@ -120,7 +123,9 @@ def export_policy(
     if path.suffix != ".onnx":
         raise UserError(f"--output must end in .onnx, not '{path.name}'")
     policy.eval()
-    model = trace(policy)
+    with stop_signals() as stop:
+        model = trace(policy)
+    stop.check()
     config, spec = policy.config, policy.spec
     try:
         session = BoundSession(
@@ -233,7 +238,19 @@ def _write_verified(path: Path, content: bytes) -> None:
     """Write beside the target, load that and replay its golden vectors, then rename."""
     with explained(path, "nothing was written", "export again"), replacing(path) as part:
         part.write_bytes(content)
-        OnnxPolicy(part).verify()
+        try:
+            finished = OnnxPolicy(part)
+        except UserError as error:
+            reason = str(error).removeprefix(f"{part}: ")
+            raise WorkFailed(
+                f"the finished file cannot be read back: {reason}; nothing was written"
+            ) from error
+        worst, allowed = finished.golden_error(), finished.contract.tolerance
+        if not worst <= allowed:
+            raise WorkFailed(
+                f"the finished file gives other actions than its graph did before ({worst:.2g} of "
+                f"the command range, at most {allowed:.2g} is allowed); nothing was written"
+            )
 
 
 def _strip(proto: Any) -> None:

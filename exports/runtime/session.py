@@ -156,19 +156,28 @@ class OnnxPolicy:
             noise_shape=self.contract.noise_shape,
         )
 
-    def verify(self) -> float:
+    def golden_error(self) -> float:
         """Replay the golden vectors on this machine.
 
         Returns:
             The greatest error, as a fraction of each element's command range (see `chunk_error`).
-
-        Raises:
-            WorkFailed: It exceeds the contract's tolerance.
         """
         worst = 0.0
         for golden in self.contract.golden:
             chunk = self(golden.observations, golden.noise)
             worst = max(worst, chunk_error(self.contract, chunk, golden.action))
+        return worst
+
+    def verify(self) -> float:
+        """Replay the golden vectors, and hold the result against the contract.
+
+        Returns:
+            The `golden_error`.
+
+        Raises:
+            WorkFailed: It exceeds the contract's tolerance.
+        """
+        worst = self.golden_error()
         if not worst <= self.contract.tolerance:
             of = "choices" if self.contract.limits is None else "command range"
             raise WorkFailed(

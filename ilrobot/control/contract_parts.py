@@ -103,7 +103,8 @@ class Golden:
     Attributes:
         observations: For each observation an array (n_obs, *shape).
         noise: Array of the contract's noise shape (None: the policy takes none).
-        action: The chunk, shape (horizon, *action shape), in physical units.
+        action: The chunk, shape (horizon, *action shape), in physical units; float32, or int64
+            choices.
     """
 
     observations: Mapping[str, NDArray[Any]]
@@ -145,7 +146,12 @@ class Golden:
                 for feature in spec.observations
             },
             noise=None if noise is None else _array(noise, "float32", noise_shape or ()),
-            action=_array(data["action"], spec.action.dtype, (horizon, *spec.action.shape)),
+            # As the graph computes it, whatever type the demonstrations were kept in.
+            action=_array(
+                data["action"],
+                "float32" if spec.choices is None else "int64",
+                (horizon, *spec.action.shape),
+            ),
         )
 
 

@@ -1,5 +1,7 @@
 """Every head on every network goes into a file that does the same, or into none."""
 
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +14,9 @@ from exports import parity as parity_module
 from exports.real_data import observation_windows
 from exports.runtime.session import OnnxPolicy
 from exports.to_onnx import OPSET, trace
-from ilrobot.errors import UserError, WorkFailed
+from ilrobot.errors import Terminated, UserError, WorkFailed
 from ilrobot.policies.heads.diffusion import DiffusionHead
+from ilrobot.policies.policy import Policy
 from tests.exports.exported import SMALL, export, frames, make_policy
 from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE, recordings
 
@@ -129,6 +132,43 @@ def test_places_that_cannot_be_written(tmp_path):
     ):
         with pytest.raises(UserError, match=words):
             export(make_policy(), path)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+def test_a_policy_of_actions_of_another_width_is_exported(dtype, tmp_path):
+    policy = make_policy()
+    policy.spec = replace(policy.spec, action=replace(policy.spec.action, dtype=dtype))
+    export(policy, tmp_path / "policy.onnx")
+    assert OnnxPolicy(tmp_path / "policy.onnx").verify() == 0
+
+
+def test_a_finished_file_that_acts_otherwise_is_told_without_the_file_that_is_gone(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(OnnxPolicy, "golden_error", lambda _: 0.5)
+    with pytest.raises(WorkFailed, match=r"the finished file .* \(0\.5 of") as caught:
+        export(make_policy(), tmp_path / "policy.onnx")
+    assert ".part" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)]
+)
+def test_a_signal_in_the_midst_of_tracing_ends_the_export(number, raised, tmp_path, monkeypatch):
+    honest = Policy.forward
+
+    def interrupted(self, *inputs):
+        if torch.compiler.is_exporting():
+            os.kill(os.getpid(), number)
+        return honest(self, *inputs)
+
+    monkeypatch.setattr(Policy, "forward", interrupted)
+    before = signal.getsignal(number)
+    with pytest.raises(raised):
+        export(make_policy(), tmp_path / "policy.onnx")
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(number) is before
 
 
 def test_the_contract_tells_what_the_data_did(tmp_path):
