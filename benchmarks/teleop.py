@@ -21,8 +21,9 @@ from ilrobot.blend import Blend
 from ilrobot.control.clock import SimulatedClock
 from ilrobot.data.episode import MemoryRecorder
 from ilrobot.env import ScriptedActor, TaskEnv, make_env
+from ilrobot.gates.human import HumanGate
 from ilrobot.rollout import rollout
-from ilrobot.shared_control import HumanGate, SharedControl
+from ilrobot.shared_control import SharedControl
 from sims.experts import make_expert
 from teleop.actor import TeleopActor
 from teleop.bindings import TeleopCommand

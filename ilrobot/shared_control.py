@@ -7,54 +7,15 @@ The gates of the DAgger family differ in `Gate.decide` and in nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
 
 import numpy as np
 
 from ilrobot.actors import Action, Actor, ControlSummary, Decision, Observation, Source
 from ilrobot.blend import Blend
 from ilrobot.errors import WorkFailed
+from ilrobot.gates.gate import Gate, GateContext
 from ilrobot.punctual import LateAnswer
-
-
-@dataclass(frozen=True)
-class GateContext:
-    """What a gate may decide by.
-
-    Attributes:
-        observation: This tick's observation.
-        now: The time of the loop's clock in seconds.
-        expert_acting: Whether the expert acted at the tick before.
-        policy_action: What the novice wants now (None: not asked yet, see `Gate.asks_novice`).
-        human_action: What the expert wants now (None: not asked yet, or it wants nothing).
-    """
-
-    observation: Observation
-    now: float
-    expert_acting: bool
-    policy_action: Action | None
-    human_action: Action | None
-
-
-class Gate(Protocol):
-    """Says at each tick who acts.
-
-    Attributes:
-        asks_novice: The novice is asked at every tick, before the gate decides. While the expert
-            acts, each of its answers is planned afresh: it is what the novice would do if it were
-            given control now. Otherwise it is asked only where it acts.
-        asks_expert: Likewise for the expert.
-    """
-
-    asks_novice: bool
-    asks_expert: bool
-
-    def reset(self, seed: int | None = None) -> None:
-        """Begin an episode; `seed` fixes what the gate draws."""
-
-    def decide(self, context: GateContext) -> bool:
-        """True: the expert acts at this tick."""
 
 
 class SharedControl(Actor):
@@ -242,61 +203,3 @@ class SharedControl(Actor):
 def _is_away(expert: Decision | None) -> bool:
     """Whether the expert was asked and wants nothing, so that its action holds the robot."""
     return expert is not None and expert.human_action is None
-
-
-class HumanGate:
-    """The person decides: HG-DAgger (Kelly et al. 2019, arXiv:1810.02890).
-
-    Both are asked at every tick: the hand, because it may take over or declare something at any
-    moment, and the novice, so that the recording tells what it would have done.
-
-    Args:
-        engaged: Whether the person wants control at this tick.
-    """
-
-    asks_novice = True
-    asks_expert = True
-
-    def __init__(self, engaged: Callable[[], bool]) -> None:
-        self._engaged = engaged
-
-    def reset(self, seed: int | None = None) -> None:
-        """Nothing to do: the person remembers."""
-
-    def decide(self, context: GateContext) -> bool:
-        """Whether the person holds on to control."""
-        return self._engaged()
-
-
-class BetaGate:
-    """The expert acts with probability β, drawn at each step, and labels every step.
-
-    The mixture β π* + (1 - β) π of DAgger (Ross, Gordon and Bagnell 2011, section 3); how β falls
-    from round to round is decided by whoever makes the gate.
-
-    Args:
-        beta: Probability 0 … 1 of the expert acting.
-        seed: Seed of the draws where an episode gives none.
-
-    Raises:
-        ValueError: β is no probability.
-    """
-
-    asks_novice = False
-    asks_expert = True
-
-    def __init__(self, beta: float, seed: int = 0) -> None:
-        if not 0.0 <= beta <= 1.0:
-            raise ValueError(f"beta must be in [0, 1], not {beta}")
-        self.beta = beta
-        self._seed = seed
-        self._generator = np.random.default_rng(seed)
-
-    def reset(self, seed: int | None = None) -> None:
-        """Draw anew; the same seed gives the same draws."""
-        # A key of our own, or the draws would repeat those of an environment of the same seed.
-        self._generator = np.random.default_rng([self._seed, 0 if seed is None else 1 + seed, 2])
-
-    def decide(self, context: GateContext) -> bool:
-        """One Bernoulli draw."""
-        return bool(self._generator.random() < self.beta)

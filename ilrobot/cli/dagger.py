@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ilrobot.learners.interactive.dagger import RunEpisode
     from ilrobot.policies.policy import Policy
     from ilrobot.run_description import Config, RoundSummary
+    from ilrobot.spec import Spec
 
 #: The expert's share of the first round's steps with --gate beta; it halves each round.
 FIRST_BETA = 0.5
@@ -97,7 +98,6 @@ class Dagger:
         from ilrobot.run_description import DaggerPlan
 
         self._check()
-        setting = self._setting()
         live = self.device not in ("operator", "expert")
         with ExitStack() as stack:
             env = make_env(
@@ -105,6 +105,7 @@ class Dagger:
             )
             stack.callback(env.close)
             # All that can be refused is refused before anything is made or anybody's time is spent.
+            setting = self._setting(env.spec)
             plan = DaggerPlan(self.rounds, self.episodes, self.seed)
             description = describe_dagger(env, self.dataset, self.policy, plan, setting)
             Run.check(self.output, description, resume=self.resume)
@@ -160,17 +161,21 @@ class Dagger:
                 "--engage hold"
             )
 
-    def _setting(self) -> dict[str, Any]:
+    def _setting(self, spec: Spec) -> dict[str, Any]:
         from ilrobot.cli.options import parse_options
+        from teleop.hands import bound_mapping
 
         setting = {
-            "task": self.task,
+            "task": spec.task,
             "options": parse_options(self.options),
             "gate": self.gate,
             "device": self.device,
         }
-        gate = {"first beta": FIRST_BETA} if self.gate == "beta" else {"engage": self.engage}
-        return {**setting, **gate}
+        if self.gate == "beta":
+            return {**setting, "first beta": FIRST_BETA}
+        if self.bindings is not None:
+            setting["bindings of hash"] = bound_mapping(spec, self.bindings).hash
+        return {**setting, "engage": self.engage}
 
     def _stopped(self) -> str:
         """What is kept, and how to go on."""
@@ -190,8 +195,9 @@ class Dagger:
     def _by_expert(self, env: TaskEnv) -> _Cast:
         from ilrobot.cli.people import scripted_expert
         from ilrobot.data.episode import EpisodeInfo
+        from ilrobot.gates.beta import BetaGate
         from ilrobot.rollout import rollout
-        from ilrobot.shared_control import BetaGate, SharedControl
+        from ilrobot.shared_control import SharedControl
 
         expert = scripted_expert(env)
 
@@ -204,9 +210,10 @@ class Dagger:
     def _by_hand(self, env: TaskEnv, stack: ExitStack) -> _Cast:
         from ilrobot.blend import Blend
         from ilrobot.cli.people import hand_info, scripted_expert
+        from ilrobot.gates.human import HumanGate
         from ilrobot.punctual import PunctualActor
         from ilrobot.rollout import rollout
-        from ilrobot.shared_control import HumanGate, SharedControl
+        from ilrobot.shared_control import SharedControl
         from teleop.clutch import most_jump
         from teleop.hands import make_hand
         from teleop.stages import take_place

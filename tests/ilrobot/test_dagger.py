@@ -21,6 +21,7 @@ from ilrobot.data.episode import EpisodeInfo, Outcome
 from ilrobot.env import ScriptedActor, make_env
 from ilrobot.errors import UserError
 from ilrobot.evaluate import evaluate
+from ilrobot.gates.beta import BetaGate
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import preset
 from ilrobot.learners.interactive.dagger import describe_dagger, run_dagger
@@ -29,7 +30,7 @@ from ilrobot.policies.loading import load_policy
 from ilrobot.rollout import rollout
 from ilrobot.run import Run, policy_hash
 from ilrobot.run_description import DaggerDescription, DaggerPlan
-from ilrobot.shared_control import BetaGate, SharedControl
+from ilrobot.shared_control import SharedControl
 from ilrobot.typed_json import dump
 from sims.experts import make_expert
 

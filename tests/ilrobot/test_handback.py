@@ -12,9 +12,11 @@ from ilrobot.blend import Blend
 from ilrobot.data.episode import MemoryRecorder, Outcome
 from ilrobot.env import make_env
 from ilrobot.errors import WorkFailed
+from ilrobot.gates.beta import BetaGate
+from ilrobot.gates.human import HumanGate
 from ilrobot.punctual import PunctualActor
 from ilrobot.rollout import rollout
-from ilrobot.shared_control import BetaGate, HumanGate, SharedControl
+from ilrobot.shared_control import SharedControl
 from ilrobot.spec import Feature, Spec
 
 NAMES, UNITS = ("dx", "turn", "left_gripper"), ("m/tick", "rad", "1")

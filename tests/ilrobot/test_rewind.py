@@ -18,8 +18,9 @@ from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import Episode, EpisodeInfo, MemoryRecorder, Outcome
 from ilrobot.data.summary import summarize
 from ilrobot.env import TaskEnv, make_env
+from ilrobot.gates.human import HumanGate
 from ilrobot.rollout import EpisodeResult, rollout
-from ilrobot.shared_control import HumanGate, SharedControl
+from ilrobot.shared_control import SharedControl
 
 TASK = "ilrobot/PushT-v0"
 

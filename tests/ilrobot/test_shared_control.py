@@ -8,8 +8,11 @@ from ilrobot.actors import Actor, ControlSummary, Decision, Event, Observation, 
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import MemoryRecorder
 from ilrobot.env import TaskEnv, make_env
+from ilrobot.gates.beta import BetaGate
+from ilrobot.gates.gate import GateContext
+from ilrobot.gates.human import HumanGate
 from ilrobot.rollout import rollout
-from ilrobot.shared_control import BetaGate, GateContext, HumanGate, SharedControl
+from ilrobot.shared_control import SharedControl
 
 
 class Planner(Actor):

@@ -11,8 +11,9 @@ from ilrobot.blend import Blend
 from ilrobot.data.branches import surviving
 from ilrobot.data.episode import MemoryRecorder
 from ilrobot.env import TaskEnv, make_env
+from ilrobot.gates.human import HumanGate
 from ilrobot.rollout import rollout
-from ilrobot.shared_control import HumanGate, SharedControl
+from ilrobot.shared_control import SharedControl
 from teleop.actor import TeleopActor
 from teleop.devices.base import Device, DeviceState, Feedback
 from teleop.engagement import HoldToEngage

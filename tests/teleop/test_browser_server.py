@@ -20,7 +20,8 @@ from test_browser_messages import BAD
 from ilrobot.actors import Actor, Decision, Observation, Source
 from ilrobot.env import TaskEnv, make_env
 from ilrobot.errors import UserError
-from ilrobot.shared_control import HumanGate, SharedControl
+from ilrobot.gates.human import HumanGate
+from ilrobot.shared_control import SharedControl
 from teleop.actor import TeleopActor
 from teleop.bindings import END_EFFECTOR
 from teleop.browser.access import Access

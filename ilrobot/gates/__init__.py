@@ -1,0 +1,1 @@
+"""Who acts: the gates of the DAgger family, one short file each."""

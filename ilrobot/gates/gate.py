@@ -1,0 +1,47 @@
+"""What a gate is: the rule by which novice and expert share control."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from ilrobot.actors import Action, Observation
+
+
+@dataclass(frozen=True)
+class GateContext:
+    """What a gate may decide by.
+
+    Attributes:
+        observation: This tick's observation.
+        now: The time of the loop's clock in seconds.
+        expert_acting: Whether the expert acted at the tick before.
+        policy_action: What the novice wants now (None: not asked yet, see `Gate.asks_novice`).
+        human_action: What the expert wants now (None: not asked yet, or it wants nothing).
+    """
+
+    observation: Observation
+    now: float
+    expert_acting: bool
+    policy_action: Action | None
+    human_action: Action | None
+
+
+class Gate(Protocol):
+    """Says at each tick who acts.
+
+    Attributes:
+        asks_novice: The novice is asked at every tick, before the gate decides. While the expert
+            acts, each of its answers is planned afresh: it is what the novice would do if it were
+            given control now. Otherwise it is asked only where it acts.
+        asks_expert: Likewise for the expert.
+    """
+
+    asks_novice: bool
+    asks_expert: bool
+
+    def reset(self, seed: int | None = None) -> None:
+        """Begin an episode; `seed` fixes what the gate draws."""
+
+    def decide(self, context: GateContext) -> bool:
+        """True: the expert acts at this tick."""
