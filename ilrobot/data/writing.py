@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from ilrobot.data.catalogue import Catalogue
 from ilrobot.data.dataset import Dataset
+from ilrobot.data.editing.swap import new_version, settle
 from ilrobot.data.episode import Episode
 from ilrobot.data.fill import complete
 from ilrobot.errors import UserError, explained
@@ -22,6 +21,8 @@ def write_episodes(path: Path | str, spec: Spec, episodes: Iterable[Episode]) ->
     """Write a whole dataset at once: all of it appears under `path`, or nothing.
 
     Columns of a recording that an episode lacks are filled with "not known" (see `fill.complete`).
+    What a killed process leaves beside `path` is removed by the next one that writes or looks there
+    (see `ilrobot.data.editing.swap`).
 
     Args:
         path: A folder that does not exist yet or is empty.
@@ -38,7 +39,10 @@ def write_episodes(path: Path | str, spec: Spec, episodes: Iterable[Episode]) ->
     try:
         with explained(path, "nothing was written", "try again"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            _write(path, spec, episodes)
+            place = path.resolve()
+            settle(place)
+            with new_version(place) as working:
+                _write(working, path, spec, episodes)
     except BaseException:
         for folder in new_folders:
             with contextlib.suppress(OSError):
@@ -86,22 +90,15 @@ def check_output(path: Path) -> None:
             raise UserError(f"{path}: {above} cannot be written; choose another folder")
 
 
-def _write(path: Path, spec: Spec, episodes: Iterable[Episode]) -> None:
-    working = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    try:
-        catalogue: Catalogue | None = None
-        for index, episode in enumerate(episodes):
-            if catalogue is None:
-                state = episode.columns.get("sim.state")
-                size = 0 if state is None else state.shape[1]
-                catalogue = Catalogue.create(working, spec, size)
-            columns = complete(index, episode, catalogue.columns, spec)
-            catalogue.seal(Episode(replace(episode.info, rate=spec.rate), columns))
+def _write(working: Path, path: Path, spec: Spec, episodes: Iterable[Episode]) -> None:
+    catalogue: Catalogue | None = None
+    for index, episode in enumerate(episodes):
         if catalogue is None:
-            raise UserError(f"{path}: there are no episodes to write")
-        catalogue.write()
-        working.chmod(0o755)
-        working.replace(path)
-    except BaseException:
-        shutil.rmtree(working, ignore_errors=True)
-        raise
+            state = episode.columns.get("sim.state")
+            size = 0 if state is None else state.shape[1]
+            catalogue = Catalogue.create(working, spec, size)
+        columns = complete(index, episode, catalogue.columns, spec)
+        catalogue.seal(Episode(replace(episode.info, rate=spec.rate), columns))
+    if catalogue is None:
+        raise UserError(f"{path}: there are no episodes to write")
+    catalogue.write()

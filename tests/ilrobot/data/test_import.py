@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -45,7 +46,7 @@ def refused(path, tmp_path, *words, **options):
     for word in words:
         assert word in message, message
     assert not output.exists()
-    assert not list(tmp_path.glob(".refused-*"))
+    assert not list(tmp_path.glob(".refused*"))
 
 
 def make_zarr(path, state=STATE, action=ACTION, ends=ENDS, **more):
@@ -544,6 +545,37 @@ def test_an_episode_that_fails_half_way_leaves_nothing(tmp_path):
     with pytest.raises(UserError, match="no more"):
         write_episodes(tmp_path / "out", source.spec, broken())
     assert [p.name for p in tmp_path.iterdir()] == ["a.npz"]
+
+
+def test_an_import_that_was_killed_leaves_nothing_that_the_next_one_does_not_remove(tmp_path):
+    path, output = make_npz(tmp_path / "a.npz"), tmp_path / "out"
+    program = """
+import os, signal, sys
+from ilrobot.data.convert import open_source
+from ilrobot.data.writing import write_episodes
+source = open_source(sys.argv[1])
+def killed():
+    yield next(iter(source.episodes))
+    os.kill(os.getpid(), signal.SIGKILL)
+write_episodes(sys.argv[2], source.spec, killed())
+"""
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", program, str(path), str(output)])
+        assert done.returncode == -signal.SIGKILL
+        assert not output.exists()
+        (left,) = (p for p in tmp_path.iterdir() if p != path)
+        assert left.name.startswith(".out.")
+    dataset, _ = bring(path, output)
+    check_arrays(dataset)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.npz", "out"]
+
+
+def test_an_output_may_be_a_link_to_an_empty_folder(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "real")
+    bring(make_npz(tmp_path / "a.npz"), tmp_path / "out")
+    assert (tmp_path / "out").is_symlink()
+    check_arrays(Dataset.open(tmp_path / "real"))
 
 
 def test_folders_made_for_an_output_that_fails_go_again(tmp_path):
