@@ -259,9 +259,15 @@ def check_policy_fits(policy: Spec, task: Spec, where: str) -> None:
         _check_same("the action is", policy.semantics, task.semantics, where, place)
     _check_same("the action's controller is", policy.controller, task.controller, where, place)
     if not math.isclose(policy.rate, task.rate, rel_tol=RATE_TOLERANCE):
+        cure = "use the task it was trained on"
+        if policy.task in ("", task.task):
+            cure = (
+                f"{cure}, or, if this is it, its data state a wrong rate: import them again with "
+                f"--rate {task.rate:g} and train again"
+            )
         raise UserError(
             f"{where}: the policy acts at {policy.rate:g} Hz but {place} runs at {task.rate:g} Hz; "
-            "use the task it was trained on"
+            f"{cure}"
         )
 
 

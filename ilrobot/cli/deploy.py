@@ -181,8 +181,10 @@ def _print_summary(summary: dict[str, Any]) -> None:
         print(f"stopped by {summary['stopped_by']}")
     if summary["judged"]:
         print(f"success           {summary['successes']} of {summary['judged']} episodes")
-    else:
+    elif summary["episodes"]:
         print(f"episodes          {summary['episodes']} (nobody judges success)")
+    else:
+        print("episodes          none ended")
     if summary["measured_rate"] is not None:
         print(
             f"rate              {summary['measured_rate']:.3f} Hz of {summary['rate']:g} Hz, "

@@ -135,6 +135,8 @@ def test_a_signal_stops_the_robot_and_the_summary_is_printed(policy_file, tmp_pa
     assert process.returncode == 128 + number, err
     result = json.loads(out.splitlines()[-1])
     assert result["stopped_by"] == number.name
+    assert ("episodes          none ended" in out) == (result["episodes"] == 0)
+    assert ("nobody judges" in out) == (result["episodes"] > 0)
     with np.load(log) as ticks:
         assert len(ticks["start"]) == result["ticks"]
 

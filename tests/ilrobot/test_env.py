@@ -105,6 +105,15 @@ def test_the_size_of_the_state_is_known_before_the_first_reset(task, engine):
     assert size == env.state_size > 0
 
 
+def test_a_rate_that_an_import_got_wrong_is_told_with_its_remedy():
+    told = "runs at 125 Hz; .*import them again with --rate 125 and train again"
+    for task in ("", "toy/T-v0"):
+        with pytest.raises(UserError, match=told):
+            check_policy_fits(_spec(task=task, rate=10.0), _spec(rate=125.0), "runs/hopper")
+    with pytest.raises(UserError, match=r"use the task it was trained on$"):
+        check_policy_fits(_spec(task="toy/Other-v0", rate=10.0), _spec(rate=125.0), "runs/hopper")
+
+
 @pytest.mark.parametrize("rate", [0, -5, float("nan"), float("inf")])
 def test_a_rate_must_be_positive(rate):
     with pytest.raises(UserError, match="--rate"):
