@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from ilrobot.learners.interactive.dagger import RunEpisode
     from ilrobot.policies.policy import Policy
     from ilrobot.run_description import Config, RoundSummary
-    from ilrobot.spec import Spec
 
 #: The expert's share of the first round's steps with --gate beta; it halves each round.
 FIRST_BETA = 0.5
@@ -98,6 +97,7 @@ class Dagger:
         from ilrobot.run_description import DaggerPlan
 
         self._check()
+        setting = self._setting()
         live = self.device not in ("operator", "expert")
         with ExitStack() as stack:
             env = make_env(
@@ -105,7 +105,6 @@ class Dagger:
             )
             stack.callback(env.close)
             # All that can be refused is refused before anything is made or anybody's time is spent.
-            setting = self._setting(env.spec)
             plan = DaggerPlan(self.rounds, self.episodes, self.seed)
             description = describe_dagger(env, self.dataset, self.policy, plan, setting)
             Run.check(self.output, description, resume=self.resume)
@@ -161,21 +160,17 @@ class Dagger:
                 "--engage hold"
             )
 
-    def _setting(self, spec: Spec) -> dict[str, Any]:
+    def _setting(self) -> dict[str, Any]:
         from ilrobot.cli.options import parse_options
-        from teleop.hands import bound_mapping
 
         setting = {
-            "task": spec.task,
+            "task": self.task,
             "options": parse_options(self.options),
             "gate": self.gate,
             "device": self.device,
         }
-        if self.gate == "beta":
-            return {**setting, "first beta": FIRST_BETA}
-        if self.bindings is not None:
-            setting["bindings of hash"] = bound_mapping(spec, self.bindings).hash
-        return {**setting, "engage": self.engage}
+        gate = {"first beta": FIRST_BETA} if self.gate == "beta" else {"engage": self.engage}
+        return {**setting, **gate}
 
     def _stopped(self) -> str:
         """What is kept, and how to go on."""
