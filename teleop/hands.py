@@ -21,7 +21,7 @@ from teleop.devices.spacemouse import SpaceMouse
 from teleop.devices.together import Together
 from teleop.devices.virtual_gamepad import VirtualGamepad
 from teleop.engagement import EngageMode, make_engagement
-from teleop.mapping import ChoiceMapping, make_mapping
+from teleop.mapping import ChoiceMapping, Mapping, make_mapping
 from teleop.operator import Operator
 from teleop.profile import Profile
 from teleop.takeover import Patience
@@ -66,10 +66,7 @@ def make_hand(
         UserError: No such device is connected, it cannot command the task's actions, or the file
             is wrong.
     """
-    mapping = make_mapping(spec)
-    if bindings is not None:
-        choices = ChoiceMapping.BUTTONS if isinstance(mapping, ChoiceMapping) else ()
-        mapping.bindings = read_bindings(bindings).change(mapping.bindings, choices)
+    mapping = bound_mapping(spec, bindings)
     keys = dict(mapping.bindings.keys)
     engagement = None if engage is None else make_engagement(engage)
     if not isinstance(device, str):
@@ -94,6 +91,19 @@ def make_hand(
     watching = None if engage is None else patience or Patience()
     person = Operator(expert, pad, mapping, profile=profile, patience=watching, seed=seed)
     return TeleopActor(Gamepad(pad.name), mapping, operator=person, engagement=engagement)
+
+
+def bound_mapping(spec: Spec, bindings: Path | None) -> Mapping:
+    """What a hand's commands do in a task, as a file of bindings changes it.
+
+    Raises:
+        UserError: No device can command the task's actions, or the file is wrong.
+    """
+    mapping = make_mapping(spec)
+    if bindings is not None:
+        choices = ChoiceMapping.BUTTONS if isinstance(mapping, ChoiceMapping) else ()
+        mapping.bindings = read_bindings(bindings).change(mapping.bindings, choices)
+    return mapping
 
 
 def with_keys(device: Device, keys: Table[str, str]) -> Device:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ilrobot.cli.page import Page, PageAddress, tell_address
+from ilrobot.cli.usage import BindingsFile, TaskOptions
 from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ilrobot.learners.interactive.dagger import RunEpisode
     from ilrobot.policies.policy import Policy
     from ilrobot.run_description import Config, RoundSummary
+    from ilrobot.spec import Spec
 
 #: The expert's share of the first round's steps with --gate beta; it halves each round.
 FIRST_BETA = 0.5
@@ -34,8 +36,8 @@ class Dagger:
     did is what is learnt. With --gate beta (DAgger) the expert is asked at every step, drives with
     a probability that halves each round, and all its answers are learnt.
 
-    Example: ilrobot dagger --task ilrobot/PandaLift-v0 --dataset data/lift --policy runs/bc
-    --output runs/dagger
+    Example: ilrobot dagger --task ilrobot/PandaLift-v0 --dataset data/lift --policy runs/bc --output
+    runs/dagger
     """
 
     task: str
@@ -56,12 +58,11 @@ class Dagger:
     device: Literal["operator", "gamepad", "keyboard", "spacemouse", "browser", "expert"] = (
         "operator"
     )
-    """A simulated person on a virtual pad, your own pad, keyboard or SpaceMouse in front of a
-    window, a page in a browser for pad, keys or touch, or the scripted expert itself."""
+    """A simulated person, your own hand at a window or a page (browser), or the scripted expert."""
 
     page: Page = PageAddress()  # noqa: RUF009 (it is frozen)
 
-    bindings: Path | None = None
+    bindings: BindingsFile = None
     """A TOML file that changes what buttons, keys and axes do."""
 
     engage: Literal["hold", "toggle", "motion"] = "hold"
@@ -76,8 +77,8 @@ class Dagger:
     seed: int = 10_000
     """Seed of the first episode; the next ones count up from it."""
 
-    options: tuple[str, ...] = ()
-    """Options of the environment as key=value, e.g. engine=pybullet."""
+    options: TaskOptions = ()
+    """Options of the environment, e.g. engine=pybullet."""
 
     resume: bool = False
     """Go on with a run that was stopped."""
@@ -97,7 +98,6 @@ class Dagger:
         from ilrobot.run_description import DaggerPlan
 
         self._check()
-        setting = self._setting()
         live = self.device not in ("operator", "expert")
         with ExitStack() as stack:
             env = make_env(
@@ -105,6 +105,7 @@ class Dagger:
             )
             stack.callback(env.close)
             # All that can be refused is refused before anything is made or anybody's time is spent.
+            setting = self._setting(env.spec)
             plan = DaggerPlan(self.rounds, self.episodes, self.seed)
             description = describe_dagger(env, self.dataset, self.policy, plan, setting)
             Run.check(self.output, description, resume=self.resume)
@@ -160,17 +161,21 @@ class Dagger:
                 "--engage hold"
             )
 
-    def _setting(self) -> dict[str, Any]:
+    def _setting(self, spec: Spec) -> dict[str, Any]:
         from ilrobot.cli.options import parse_options
+        from teleop.hands import bound_mapping
 
         setting = {
-            "task": self.task,
+            "task": spec.task,
             "options": parse_options(self.options),
             "gate": self.gate,
             "device": self.device,
         }
-        gate = {"first beta": FIRST_BETA} if self.gate == "beta" else {"engage": self.engage}
-        return {**setting, **gate}
+        if self.gate == "beta":
+            return {**setting, "first beta": FIRST_BETA}
+        if self.bindings is not None:
+            setting["bindings of hash"] = bound_mapping(spec, self.bindings).hash
+        return {**setting, "engage": self.engage}
 
     def _stopped(self) -> str:
         """What is kept, and how to go on."""
@@ -179,9 +184,11 @@ class Dagger:
         from ilrobot.run import RUN_FILE
 
         data = self.output / "dataset"
-        if not ((self.output / RUN_FILE).exists() and data.exists()):
+        if not (self.output / RUN_FILE).exists():
             return "Stopped before the first attempt; nothing is lost."
-        made = Dataset.open(data).num_episodes - Dataset.open(self.dataset).num_episodes
+        made = 0
+        if data.exists():
+            made = Dataset.open(data).num_episodes - Dataset.open(self.dataset).num_episodes
         return (
             f"Stopped; {self.output} keeps {made} attempts and every policy fitted so far. Go on "
             f"with: {resuming(self)}"

@@ -78,7 +78,8 @@ class Record:
 
     def run(self) -> int:
         """Record and print what there is then."""
-        from ilrobot.cli.output import print_json
+        from ilrobot.cli.command import resuming
+        from ilrobot.cli.output import console, print_json
         from ilrobot.cli.people import hand_info
         from ilrobot.data.dataset import DatasetRecorder
         from teleop.session import record
@@ -115,6 +116,7 @@ class Record:
             except KeyboardInterrupt:
                 recorder.close()
                 self._print(_Tally.of(recorder, env.spec.task))
+                console.print(f"Go on with: {resuming(self)}", soft_wrap=True)
                 raise
             after = _Tally.of(recorder, env.spec.task)
         self._print(after)

@@ -164,6 +164,23 @@ def test_only_a_run_of_the_same_settings_goes_on(change, said, sketched, learnt,
     assert _snapshot(learnt) == before
 
 
+def test_a_run_goes_on_with_the_bindings_that_it_was_begun_with(sketched, tmp_path):
+    mine = tmp_path / "mine.toml"
+    mine.write_text("expo = 0.4\n")
+    run = tmp_path / "run"
+    by_hand = {"gate": "human", "device": "operator", "rounds": 1, "episodes": 1}
+    verb = _verb(sketched, run, **by_hand, bindings=mine)
+    assert verb.run() == 0
+    before = _snapshot(run)
+    mine.write_text("expo = 0.8\n")
+    for other in (mine, None):
+        with pytest.raises(UserError, match="begun with bindings of hash"):
+            replace(verb, rounds=2, resume=True, bindings=other).run()
+    assert _snapshot(run) == before
+    mine.write_text("expo = 0.4  # as before\n")
+    assert replace(verb, resume=True).run() == 0
+
+
 def test_a_done_run_stays_as_it_is_and_gets_its_policy_back(sketched, learnt, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(learnt, run)

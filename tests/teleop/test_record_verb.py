@@ -104,6 +104,8 @@ def test_a_stop_keeps_the_sealed_and_the_open_episode(
     assert outcomes.count(Outcome.UNFINISHED) <= 1
     assert set(outcomes[:-1]) == {Outcome.SUCCESS}
     assert f"{outcomes.count(Outcome.SUCCESS)} succeeded" in stdout
+    go_on = f"Go on with: ilrobot record --task ilrobot/PandaLift-v0 --output {output} --device"
+    assert f"{go_on} operator --episodes 10000 --resume\n" in stderr
 
 
 @pytest.mark.parametrize(
