@@ -20,7 +20,9 @@ from ilrobot.errors import UserError, WorkFailed
 class Bench:
     """Measure speed on this machine: each row beside its reference and its goal.
 
-    A missed goal is reported and is no failure. Example: ilrobot bench startup
+    A missed goal is reported and is no failure.
+
+    Example: ilrobot bench startup
     """
 
     name: Annotated[Positional[str], optional("NAME", "list them")] = ""
@@ -38,11 +40,15 @@ class Bench:
         from ilrobot.cli.output import console, print_json
 
         known = benchmark_names(source_checkout())
-        if self.name not in ("all", *known):
-            wrong = f"no benchmark '{self.name}'" if self.name else "no benchmark was named"
-            raise UserError(f"{wrong}; choose one of {', '.join(known)} or all")
+        if self.name not in ("", "all", *known):
+            raise UserError(f"no benchmark '{self.name}'; choose one of {', '.join(known)} or all")
         if self.minutes is not None and (self.name != "soak" or not 0 < self.minutes < math.inf):
             raise UserError("--minutes is for 'ilrobot bench soak', and more than 0")
+        if not self.name:
+            print("\n".join(known))
+            if self.json:
+                print_json({"names": known})
+            return 0
         options = {} if self.minutes is None else {"minutes": self.minutes}
         machine = describe_machine()
         print(machine)

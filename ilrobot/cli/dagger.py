@@ -36,8 +36,8 @@ class Dagger:
     did is what is learnt. With --gate beta (DAgger) the expert is asked at every step, drives with
     a probability that halves each round, and all its answers are learnt.
 
-    Example: ilrobot dagger --task ilrobot/PandaLift-v0 --dataset data/lift --policy runs/bc --output
-    runs/dagger
+    Example: ilrobot dagger --task ilrobot/PandaLift-v0 --dataset data/lift --policy
+    runs/bc --output runs/dagger
     """
 
     task: str
@@ -58,7 +58,7 @@ class Dagger:
     device: Literal["operator", "gamepad", "keyboard", "spacemouse", "browser", "expert"] = (
         "operator"
     )
-    """A simulated person, your own hand at a window or a page (browser), or the scripted expert."""
+    """A simulated person's hand, your own at a window or a page (browser), or the expert itself."""
 
     page: Page = PageAddress()  # noqa: RUF009 (it is frozen)
 

@@ -24,7 +24,7 @@ class Demo:
     """Where everything goes."""
 
     fast: bool = False
-    """A two-minute version: few demonstrations, short training, small evaluation."""
+    """Take a few minutes only: few demonstrations, short training, small evaluation."""
 
     seed: int = 0
     """Seed of the demonstrations and of the training."""

@@ -28,6 +28,7 @@ class Deploy:
 
     Every observation and every command passes the guards of the file's contract; Ctrl-C stops the
     robot and still prints the summary.
+
     Example: ilrobot deploy --policy policy.onnx --robot pybullet --episodes 5
     """
 

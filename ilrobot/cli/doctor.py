@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
+from ilrobot.cli.usage import BindingsFile, optional
 from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,13 +26,16 @@ class Doctor:
     Example: ilrobot doctor --device gamepad
     """
 
-    device: Literal["gamepad", "keyboard", "spacemouse"] | None = None
+    device: Annotated[
+        Literal["gamepad", "keyboard", "spacemouse"] | None,
+        optional("gamepad|keyboard|spacemouse", "look at the machine"),
+    ] = None
     """Show what arrives from this device instead."""
 
-    bindings: Path | None = None
+    bindings: BindingsFile = None
     """With --device: a TOML file that changes what buttons, keys and axes do."""
 
-    seconds: float | None = None
+    seconds: Annotated[float | None, optional("SECONDS", "at Ctrl-C")] = None
     """With --device: stop after so long."""
 
     json: bool = False

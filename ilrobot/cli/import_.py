@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from ilrobot.cli.usage import optional
+
 
 @dataclass
 class Import:
@@ -29,7 +31,7 @@ class Import:
     format: Literal["auto", "zarr", "robomimic", "lerobot", "npz"] = "auto"
     """Which format it is; auto finds it by itself."""
 
-    rate: float | None = None
+    rate: Annotated[float | None, optional("HZ", "what the source states, else 10")] = None
     """Control rate in Hz, for a source that does not state it."""
 
     json: bool = False

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from ilrobot.cli.page import Page, PageAddress, tell_address
+from ilrobot.cli.usage import BindingsFile, TaskOptions, optional
 from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
@@ -33,10 +34,11 @@ class Record:
     On a gamepad: left stick moves forward, back and sideways, right stick up, down and turns, A
     toggles the gripper; Start declares success, Back failure, X discards the episode and records
     it again. On the keyboard: WASD and IJKL are the sticks, Space the gripper, Enter
-    success, Backspace failure, Delete discard. Ctrl-C keeps all that was recorded.
+    success, Backspace failure, Delete discard. The page and the simulated person need no display.
+    Ctrl-C keeps all that was recorded.
 
-    Example: ilrobot record --task ilrobot/PandaLift-v0 --device gamepad --episodes 30
-    --output data/lift
+    Example: ilrobot record --task ilrobot/PandaLift-v0 --device gamepad --episodes 30 --output
+    data/lift
     """
 
     task: str
@@ -46,29 +48,27 @@ class Record:
     """Folder of the dataset."""
 
     device: Literal["gamepad", "keyboard", "spacemouse", "browser", "operator"] = "gamepad"
-    """Your own pad, keyboard or SpaceMouse in front of a window, a page in a browser for pad, keys
-    or touch, or a simulated person on a virtual pad. The last two need no display."""
+    """Your own hand at a window or a page (browser), or a simulated person's."""
 
     page: Page = PageAddress()  # noqa: RUF009 (it is frozen)
 
-    bindings: Path | None = None
+    bindings: BindingsFile = None
     """A TOML file that changes what buttons, keys and axes do."""
 
     episodes: int = 30
     """How many episodes the dataset shall have; discarded ones do not count."""
 
     seed: int = 0
-    """Seed of the first episode; the next ones count up from it. Also who the simulated person
-    is."""
+    """Seed of the first episode and of the simulated person; the next episodes count up from it."""
 
-    rate: float | None = None
+    rate: Annotated[float | None, optional("HZ", "what the environment states, else 10")] = None
     """Control rate in Hz, for an environment that states none or a wrong one."""
 
-    person: str = ""
+    person: Annotated[str, optional("NAME", "no name")] = ""
     """Name to keep with the episodes."""
 
-    options: tuple[str, ...] = ()
-    """Options of the environment as key=value, e.g. engine=pybullet."""
+    options: TaskOptions = ()
+    """Options of the environment, e.g. engine=pybullet."""
 
     resume: bool = False
     """Add to a dataset that exists until it has so many episodes."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional
 
-from ilrobot.cli.usage import optional
+from ilrobot.cli.usage import TaskOptions, optional
 from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ class ReplayVerb:
     task: Annotated[str | None, optional("ID", "the task of the recording")] = None
     """Gymnasium id of the world to replay it in."""
 
-    options: tuple[str, ...] = ()
-    """Options of the environment as key=value, besides those of the recording."""
+    options: TaskOptions = ()
+    """Options of the environment, e.g. engine=pybullet, besides those of the recording."""
 
     tolerance: float = 1e-3
     """Greatest deviation that does not count as straying, in the unit of each number (m, rad)."""

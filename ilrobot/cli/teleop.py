@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from ilrobot.cli.page import Page, PageAddress, tell_address
+from ilrobot.cli.usage import BindingsFile, TaskOptions
 from ilrobot.errors import UserError
 
 
@@ -29,14 +29,14 @@ class Teleop:
 
     page: Page = PageAddress()  # noqa: RUF009 (it is frozen)
 
-    bindings: Path | None = None
+    bindings: BindingsFile = None
     """A TOML file that changes what buttons, keys and axes do."""
 
     seed: int = 0
     """Seed of the first episode; the next ones count up from it."""
 
-    options: tuple[str, ...] = ()
-    """Options of the environment as key=value, e.g. engine=pybullet."""
+    options: TaskOptions = ()
+    """Options of the environment, e.g. engine=pybullet."""
 
     def run(self) -> int:
         """Episode after episode until Ctrl-C."""

@@ -6,7 +6,8 @@ import contextlib
 import io
 import re
 import sys
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
 import tyro
 
@@ -42,6 +43,11 @@ def optional(metavar: str, default: str) -> Any:
         default: What holds without it, in words.
     """
     return tyro.conf.arg(metavar=metavar, help_behavior_hint=f"(default: {default})")
+
+
+#: Fields that several verbs have.
+BindingsFile = Annotated[Path | None, optional("FILE", "the usual ones")]
+TaskOptions = Annotated[tuple[str, ...], optional("KEY=VALUE ...", "none")]
 
 
 def parse(verb: type[Parsed], name: str, arguments: list[str]) -> Parsed:

@@ -1,12 +1,15 @@
 """Mistakes on the command line: one line each, in a person's words."""
 
+import ast
 import errno
+import itertools
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from ilrobot import cli
 from ilrobot.cli import VERBS, _main
 from ilrobot.errors import UserError, explained
 
@@ -47,7 +50,24 @@ def test_every_verb_explains_itself(verb: str, capsys):
     out, err = capsys.readouterr()
     assert f"usage: ilrobot {verb}" in out
     assert "--no-json" not in out
+    for machine_words in ("None", "[STR", "(default: )", "(default: '')"):
+        assert machine_words not in out
+    examples = [line.strip("│| ") for line in out.splitlines() if "Example" in line]
+    assert all(line.startswith("Example") for line in examples)
     assert err == ""
+
+
+def test_the_words_on_an_option_stand_on_one_line():
+    # The help would break them where the source does.
+    broken = []
+    for file in Path(cli.__file__).parent.glob("*.py"):
+        for verb in ast.walk(ast.parse(file.read_text())):
+            if isinstance(verb, ast.ClassDef):
+                for field, words in itertools.pairwise(verb.body):
+                    if isinstance(field, ast.AnnAssign) and isinstance(words, ast.Expr):
+                        text = ast.literal_eval(words.value)
+                        broken += [f"{file.name}: {text}"] if "\n" in text else []
+    assert broken == []
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["bench", "--help"]])
