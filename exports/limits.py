@@ -24,7 +24,7 @@ LEAST_STEP = 0.01
 _GRIPPER = "gripper"
 
 
-def derive_limits(spec: Spec, episodes: Sequence[NDArray[Any]]) -> Limits | None:
+def derive_limits(spec: Spec, runs: Sequence[NDArray[Any]]) -> Limits | None:
     """The limits that go into the contract.
 
     With Δa = a_t - a_{t-1} and Δ²a its change, the greatest ones demonstrated, and m the
@@ -40,7 +40,8 @@ def derive_limits(spec: Spec, episodes: Sequence[NDArray[Any]]) -> Limits | None
 
     Args:
         spec: Of the task.
-        episodes: The executed actions of each episode, shape (T, A), physical units.
+        runs: The demonstrated actions, each array of shape (T, A) one uninterrupted motion, in
+            physical units (see `exports.real_data.taught_actions`).
 
     Returns:
         None for discrete actions.
@@ -48,7 +49,7 @@ def derive_limits(spec: Spec, episodes: Sequence[NDArray[Any]]) -> Limits | None
     if spec.choices is not None:
         return None
     size = spec.action.size
-    arrays = [np.asarray(actions, dtype=np.float64).reshape(-1, size) for actions in episodes]
+    arrays = [np.asarray(actions, dtype=np.float64).reshape(-1, size) for actions in runs]
     demonstrated = np.concatenate(arrays)
     low, high = _range(spec, demonstrated)
     mode = _modes(spec)
@@ -89,12 +90,10 @@ def _range(
     )
 
 
-def _greatest_difference(
-    episodes: Sequence[NDArray[np.float64]], order: int
-) -> NDArray[np.float64]:
+def _greatest_difference(runs: Sequence[NDArray[np.float64]], order: int) -> NDArray[np.float64]:
     differences = [
         np.abs(np.diff(actions, n=order, axis=0)).max(axis=0)
-        for actions in episodes
+        for actions in runs
         if len(actions) > order
     ]
-    return np.max(differences, axis=0) if differences else np.full(episodes[0].shape[1], np.inf)
+    return np.max(differences, axis=0) if differences else np.full(runs[0].shape[1], np.inf)

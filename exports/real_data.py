@@ -1,4 +1,4 @@
-"""What an export takes from the dataset: real windows of observations and the executed actions."""
+"""What an export takes from the dataset: real windows of observations and the taught actions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.data.branches import BRANCH
-from ilrobot.data.episode import Outcome
+from ilrobot.data.labels import labels
+from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
 from ilrobot.spec import Spec, check_policy_fits
 
@@ -47,29 +48,30 @@ def observation_windows(
     return windows
 
 
-def executed_actions(dataset: Dataset) -> list[NDArray[Any]]:
-    """The actions of each episode that was not discarded, shape (T, *action shape).
+def taught_actions(dataset: Recordings) -> list[NDArray[Any]]:
+    """The actions that the policy was taught, in runs that somebody really moved in.
 
-    An episode with rewinds counts as several.
+    A run ends where the ticks stop teaching (see `ilrobot.data.labels.labels`), where another
+    takes over, and at a rewind: across these no robot is to move as the numbers do, and a jump
+    from a policy's command to a person's says nothing about what may be commanded.
+
+    Returns:
+        Each of shape (T, *action shape), physical units.
 
     Raises:
-        UserError: All were.
+        UserError: Nothing teaches.
     """
-    actions = dataset.column("action")
-    spans = zip(dataset.infos, dataset.starts[:-1], dataset.starts[1:], strict=True)
-    branches = np.zeros(dataset.num_frames, dtype=np.int64)
-    if dataset.has_column(BRANCH):
-        branches = dataset.column(BRANCH)
-    executed = [
-        branch
-        for info, start, end in spans
-        if info.outcome is not Outcome.DISCARDED
-        # No robot ever went from the last action before a rewind to the first one after it.
-        for branch in np.split(actions[start:end], np.flatnonzero(np.diff(branches[start:end])) + 1)
-    ]
-    if not executed:
+    teaches, actions = labels(dataset)
+    if not teaches.any():
         raise UserError(
-            f"{dataset.path}: every episode was discarded, so no action tells what the robot may "
-            "do; give a --dataset with episodes that were kept"
+            f"{dataset.path}: nothing in it teaches, so no action tells what the robot may do; "
+            "give a --dataset with demonstrations that were kept"
         )
-    return executed
+    marks: list[NDArray[Any]] = [
+        np.repeat(np.arange(dataset.num_episodes), dataset.lengths),
+        teaches,
+        *(dataset.column(name) for name in ("control.source", BRANCH) if dataset.has_column(name)),
+    ]
+    ends = np.logical_or.reduce([mark[1:] != mark[:-1] for mark in marks])
+    runs = np.split(np.arange(dataset.num_frames), np.flatnonzero(ends) + 1)
+    return [actions[run] for run in runs if teaches[run[0]]]

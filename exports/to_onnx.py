@@ -99,6 +99,7 @@ def export_policy(
     windows: Mapping[str, NDArray[np.float32]],
     actions: Sequence[NDArray[Any]],
     data_hash: str,
+    limits_hash: str = "",
     checkpoint_hash: str = "",
 ) -> Export:
     """Write a policy as one .onnx file with its contract.
@@ -112,8 +113,10 @@ def export_policy(
         policy: The trained policy, on the CPU.
         path: Where to write; an existing file is replaced.
         windows: Real observations: name to shape (N, n_obs, *shape), physical units.
-        actions: Executed actions of each episode, shape (T, *action shape), physical units.
+        actions: Demonstrated actions, in runs of shape (T, *action shape), physical units; they
+            set the limits (see `derive_limits`).
         data_hash: Content hash of the training data (empty: not known).
+        limits_hash: Content hash of the data that `actions` come from (empty: the training data).
         checkpoint_hash: SHA-256 of the checkpoint's file.
 
     Raises:
@@ -164,7 +167,13 @@ def export_policy(
         },
         stale_after=STALE_PERIODS / spec.rate,
         fallback="hold",
-        provenance=Provenance(data_hash, checkpoint_hash, code_hash(), ilrobot.__version__),
+        provenance=Provenance(
+            data=data_hash,
+            checkpoint=checkpoint_hash,
+            code=code_hash(),
+            version=ilrobot.__version__,
+            limits="" if limits is None else limits_hash or data_hash,
+        ),
         golden=_golden(session, windows, noise),
         tolerance=0.0 if limits is None else TOLERANCE,
     )

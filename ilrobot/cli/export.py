@@ -22,6 +22,7 @@ class Export:
 
     The graph is compared with the trained policy on real observations; where they differ by more
     than 1e-5 of the command range, the export fails and leaves no file.
+
     Example: ilrobot export --policy runs/bc --output policy.onnx
     """
 
@@ -32,14 +33,14 @@ class Export:
     """The .onnx file to write; one that is there is replaced."""
 
     dataset: Annotated[Path | None, optional("FOLDER", "what the policy was trained on")] = None
-    """Where the real observations come from."""
+    """Where the real observations and the limits come from."""
 
     json: bool = False
     """Print one JSON object as the last line."""
 
     def run(self) -> int:
         """Export and print."""
-        from exports.real_data import executed_actions, observation_windows
+        from exports.real_data import observation_windows, taught_actions
         from exports.runtime.session import OnnxPolicy
         from exports.to_onnx import OPSET, export_policy
         from ilrobot.cli.output import console, print_json
@@ -53,6 +54,7 @@ class Export:
             raise UserError(f"{self.policy} is exported already; give the folder of its run")
         policy = load_policy(self.policy)
         dataset, trained_on = self._open_dataset()
+        actions = taught_actions(dataset)
         windows = observation_windows(dataset, policy.spec, policy.config.n_obs, WINDOWS)
         claim_file(self.output)
         with console.status("exporting"):
@@ -60,8 +62,9 @@ class Export:
                 policy,
                 self.output,
                 windows=windows,
-                actions=executed_actions(dataset),
+                actions=actions,
                 data_hash=trained_on,
+                limits_hash=dataset.content_hash,
                 checkpoint_hash=policy_hash(self.policy),
             )
         parity = done.parity
@@ -72,6 +75,8 @@ class Export:
         for name, shape in outputs.items():
             print(f"output   {name}  {shape}")
         print(f"parity   {parity}")
+        if done.contract.limits is not None:
+            print(f"limits   of the {sum(map(len, actions)):,} ticks that teach in {dataset.path}")
         if self.json:
             print_json(
                 {
@@ -107,5 +112,8 @@ class Export:
             raise UserError(f"{error}{hint}") from error
         if trained_on and dataset.content_hash != trained_on:
             # A dataset grows from round to round of DAgger; its observations are real all the same.
-            console.print(f"note: {path} is not, or no longer, what the policy was trained on")
+            console.print(
+                f"note: {path} is not, or no longer, what the policy was trained on; the limits "
+                "come from what it teaches now"
+            )
         return dataset, trained_on

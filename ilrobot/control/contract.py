@@ -27,7 +27,8 @@ JSON (`ilrobot.control.model_file` says where, and how it is hashed). Schema 1.0
 ``fallback``
     What to do then: ``hold``, the only one that schema 1.0 knows.
 ``provenance``
-    ``data``, ``checkpoint``, ``code``: digests of what it was made from; ``version`` of ilrobot.
+    ``data``, ``checkpoint``, ``code``: digests of what it was made from; ``version`` of ilrobot;
+    ``limits``: digest of the data that the limits come from, which older files do not state.
 ``golden``
     Inputs (``observations``: arrays of shape (n_obs, *feature shape); ``noise``) and the ``action``
     chunk that they give, in physical units.
@@ -120,9 +121,7 @@ class Contract:
                 },
                 stale_after=float(data["stale_after"]),
                 fallback=str(data["fallback"]),
-                provenance=Provenance(
-                    **{key: str(data["provenance"][key]) for key in Provenance.__annotations__}
-                ),
+                provenance=Provenance.from_json(data["provenance"]),
                 golden=(),
                 tolerance=float(data["tolerance"]),
             )

@@ -88,12 +88,24 @@ class Provenance:
         checkpoint: SHA-256 of the checkpoint's file (empty: exported from memory).
         code: SHA-256 over the package's sources.
         version: Version of ilrobot.
+        limits: Content hash of the data that the limits come from (empty: not known, or none).
     """
 
     data: str
     checkpoint: str
     code: str
     version: str
+    limits: str = ""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Provenance:
+        """From its fields as JSON.
+
+        Raises:
+            KeyError: A key other than `limits`, which older files lack, is missing.
+        """
+        needed = {key: str(data[key]) for key in ("data", "checkpoint", "code", "version")}
+        return cls(**needed, limits=str(data.get("limits", "")))
 
 
 @dataclass(frozen=True)

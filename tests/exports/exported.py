@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from exports.real_data import executed_actions, observation_windows
+from exports.real_data import observation_windows, taught_actions
 from exports.to_onnx import export_policy
 from ilrobot.data.windows import Windows
 from ilrobot.policies.config import PolicyConfig
@@ -34,7 +34,7 @@ def export(policy, path: Path, count=20):
         policy,
         path,
         windows=observation_windows(data, policy.spec, policy.config.n_obs, count),
-        actions=executed_actions(data),
+        actions=taught_actions(data),
         data_hash="d" * 16,
     )
 

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from exports.runtime.process import StopSignals, quiet_collector
+from exports.runtime.session import OnnxPolicy
 from ilrobot.cli import main
+from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Episode, MemoryRecorder, Outcome
 from ilrobot.data.writing import write_episodes
 from ilrobot.env import ScriptedActor, make_env
@@ -78,6 +80,25 @@ def test_export_tells_what_it_wrote(run_folder, tmp_path, capsys):
     assert result["parity"]["relative"] <= result["parity"]["tolerance"] == 1e-5
     assert result["outputs"]["action"][:2] == [1, 1]
     assert all(name.startswith("observation.") for name in result["inputs"])
+
+
+def test_limits_of_another_dataset_are_told_and_named_in_the_contract(
+    run_folder, policy_file, tmp_path, capsys
+):
+    trained_on = Dataset.open(run_folder / "data")
+    same = OnnxPolicy(policy_file).contract.provenance
+    assert same.limits == same.data == trained_on.content_hash
+    first = trained_on.episode(0)
+    other = write_episodes(tmp_path / "other", trained_on.spec, [first])
+    output = tmp_path / "policy.onnx"
+    arguments = ("--policy", run_folder / "run", "--output", output, "--dataset", other.path)
+    assert call("export", *arguments) == 0
+    told = capsys.readouterr()
+    assert "the limits come from what it teaches now" in " ".join(told.err.split())
+    assert f"limits   of the {len(first)} ticks that teach in {other.path}" in told.out
+    provenance = OnnxPolicy(output).contract.provenance
+    assert provenance.data == trained_on.content_hash
+    assert provenance.limits == other.content_hash
 
 
 @pytest.mark.parametrize(

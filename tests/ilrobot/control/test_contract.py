@@ -44,6 +44,14 @@ def test_a_missing_key_is_named(key):
     refused(data, f"lacks the key '{key}'")
 
 
+def test_an_older_file_that_names_no_source_of_its_limits_is_read():
+    data = ABSOLUTE_CONTRACT.to_json()
+    del data["provenance"]["limits"]
+    assert Contract.from_json(data, "policy.onnx").provenance.limits == ""
+    del data["provenance"]["code"]
+    refused(data, "lacks the key 'code'")
+
+
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
