@@ -24,13 +24,23 @@ def is_task_id(text: str) -> bool:
 def unknown_task(task: str) -> str:
     """There is no such task; the nearest names."""
     known = sorted(gym.registry)
-    near = difflib.get_close_matches(task, known, n=3, cutoff=0.5)
-    if not near:
-        by_name = {name.split("/")[-1]: name for name in known}
-        near = [by_name[n] for n in difflib.get_close_matches(task.split("/")[-1], by_name, n=3)]
-    if not near:
-        near = [name for name in known if name.startswith("ilrobot/")]
-    return f"unknown task '{task}'; did you mean {' or '.join(near)}?"
+    named: dict[str, list[str]] = {}
+    for full in known:
+        named.setdefault(_bare(full), []).append(full)
+    near = [full for bare in difflib.get_close_matches(_bare(task), named) for full in named[bare]]
+    if near:
+        nearest = difflib.get_close_matches(task, near, n=3, cutoff=0)
+        return f"unknown task '{task}'; did you mean {' or '.join(nearest)}?"
+    ours = ", ".join(name for name in known if name.startswith("ilrobot/"))
+    return (
+        f"unknown task '{task}'; ours are {ours}; those of another package are NAMESPACE/NAME-v0, "
+        "if it is installed"
+    )
+
+
+def _bare(task: str) -> str:
+    """A task's name without namespace and version: these are alike in tasks that are not."""
+    return re.sub(r"-v\d+$", "", task.rpartition("/")[2]).lower()
 
 
 def refused_options(task: str, options: Mapping[str, Any], error: Exception) -> str:

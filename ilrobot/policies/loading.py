@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
+from ilrobot.data.layout import INFO
 from ilrobot.errors import UserError
 from ilrobot.policies.policy import Policy
 from ilrobot.run import POLICY_FILE, RUN_FILE, Run
@@ -21,12 +23,19 @@ def load_policy(path: Path) -> Policy:
     if path.suffix == ".onnx":
         raise UserError(f"{path} is an exported policy; give the folder of the run it came from")
     if path.is_file():
+        if path.suffix != Path(POLICY_FILE).suffix and not zipfile.is_zipfile(path):
+            raise UserError(f"{path} is no policy; give the folder of a run")
         return Policy.load(path)
     file = path / POLICY_FILE
     if file.exists():
         return Policy.load(file)
     if not (path / RUN_FILE).exists():
-        raise UserError(f"{path} is no run: it holds no {POLICY_FILE}")
+        if (path / INFO).exists():
+            raise UserError(
+                f"{path} is a dataset, not a run; make a policy of it: "
+                f"ilrobot train --dataset {path} --policy bc --output DIR"
+            )
+        raise UserError(f"{path} is no run: it holds no {POLICY_FILE}; give the folder of a run")
     if Run.read(path).done:
         raise UserError(f"the run {path} has lost its {POLICY_FILE}; make it again by --resume")
     raise UserError(f"the run {path} has not finished; go on with it by --resume")

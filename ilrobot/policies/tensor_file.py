@@ -44,7 +44,8 @@ def load_tensors(path: Path) -> dict[str, Any]:
     ) as error:
         raise UserError(
             f"{path} cannot be read as a file of weights (cut off or altered?): "
-            f"{str(error).splitlines()[0] if str(error) else type(error).__name__}"
+            f"{str(error).splitlines()[0] if str(error) else type(error).__name__}; copy it again "
+            "from where it is whole, or train again"
         ) from error
     if not isinstance(content, dict):
         raise UserError(f"{path} is no file of ilrobot's")

@@ -71,6 +71,12 @@ def test_success_is_unknown_where_the_environment_does_not_judge():
     [
         ("ilrobot/PandaLft-v0", {}, "did you mean ilrobot/PandaLift-v0"),
         ("CartPol-v1", {}, "CartPole-v1"),
+        ("pandalift", {}, "did you mean ilrobot/PandaLift-v0"),
+        (
+            "Nonsense-v0",
+            {},
+            r"unknown task 'Nonsense-v0'; ours are .*ilrobot/PandaLift-v0.*; those",
+        ),
         ("CartPole-v77", {}, "cannot be made|did you mean"),
         ("CartPole-v1", {"gravitas": 1}, "has no option 'gravitas'; it has sutton_barto_reward"),
         ("ilrobot/PandaReach-v0", {"foo": "bar"}, "has no option 'foo'; it has engine, cameras"),

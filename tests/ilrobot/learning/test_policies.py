@@ -94,15 +94,22 @@ def test_a_policy_that_was_cut_off_is_refused(tmp_path):
     whole = file.read_bytes()
     for damaged in (whole[: len(whole) // 2], _flip(whole, len(whole) // 2), b"", b"{}"):
         file.write_bytes(damaged)
-        with pytest.raises(UserError, match=r"policy\.pt cannot be read"):
+        with pytest.raises(UserError, match=r"policy\.pt cannot be read.*; copy it again"):
             load_policy(file)
 
 
 def test_a_path_without_a_policy_is_refused(tmp_path):
     with pytest.raises(UserError, match="no policy at"):
         load_policy(tmp_path / "nowhere")
-    with pytest.raises(UserError, match="is no run"):
+    with pytest.raises(UserError, match=r"is no run: .*; give the folder of a run"):
         load_policy(tmp_path)
+    (tmp_path / "notes.txt").write_text("hello")
+    with pytest.raises(UserError, match=r"notes\.txt is no policy; give the folder of a run"):
+        load_policy(tmp_path / "notes.txt")
+    (tmp_path / "data/meta").mkdir(parents=True)
+    (tmp_path / "data/meta/info.json").write_text("{}")
+    with pytest.raises(UserError, match=r"is a dataset, not a run; .*ilrobot train --dataset"):
+        load_policy(tmp_path / "data")
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(UserError, match=r"run\.json is damaged"):
         load_policy(tmp_path)
