@@ -203,6 +203,7 @@ class Train:
         self, policy: Policy, train_config: TrainConfig, cameras: tuple[Feature, ...]
     ) -> None:
         from ilrobot.cli.output import print_json
+        from ilrobot.data.known_tasks import suggested_tasks
         from ilrobot.run import Run
         from ilrobot.run_description import TrainDescription
 
@@ -223,7 +224,7 @@ class Train:
         if cameras:
             names = ", ".join(camera.name for camera in cameras)
             print(f"not used   {names}: policies read vectors only")
-        task_id = policy.spec.task or "TASK"
+        task_id = policy.spec.task or next(iter(suggested_tasks(policy.spec)), "TASK")
         print(f"next       ilrobot eval --policy {self.output} --task {task_id}")
         print(f"           ilrobot export --policy {self.output} --output policy.onnx")
         if self.json:

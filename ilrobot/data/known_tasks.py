@@ -17,7 +17,8 @@ class KnownTask:
         rate: Control rate in Hz.
         state: Description of ``observation.state``, as arguments of a `Feature`.
         action: Description of ``action``, likewise.
-        tasks: Gymnasium ids of the same observations and actions.
+        tasks: Gymnasium ids of the same observations and actions, ours first: it needs no other
+            package.
     """
 
     instruction: str
@@ -44,7 +45,7 @@ PUSHT = KnownTask(
         "low": (0.0, 0.0),
         "high": (512.0, 512.0),
     },
-    tasks=("gym_pusht/PushT-v0", "ilrobot/PushT-v0"),
+    tasks=("ilrobot/PushT-v0", "gym_pusht/PushT-v0"),
 )
 
 _KNOWN = (PUSHT,)

@@ -86,7 +86,7 @@ def train(
         described = _describe(dataset, policy, train_config, frame_weights)
         with Run.claim(output, described, resume=resume) as run:
             if run.done and run.policy_file.exists():
-                return Policy.load(run.policy_file)
+                return _finished(run)
             policy.to(device)
             windows.to(device)
             if validation is not None:
@@ -121,6 +121,19 @@ def _describe(
         dataset=data_used(dataset, weights),
         parameters=sum(p.numel() for p in policy.parameters()),
     )
+
+
+def _finished(run: Run[TrainDescription]) -> Policy:
+    """The policy of a run that is done."""
+    try:
+        return Policy.load(run.policy_file)
+    except UserError as error:
+        if not run.checkpoint_file.exists():
+            raise
+        raise UserError(
+            f"{run.policy_file} cannot be read (cut off or altered?); delete it, and --resume makes "
+            "it again from the checkpoint"
+        ) from error
 
 
 def data_used(dataset: Recordings, frame_weights: str | None = None) -> DataUsed:

@@ -209,7 +209,8 @@ class Training:
         loss = float(self._loss_sum) / self._loss_count
         if not math.isfinite(loss):
             raise WorkFailed(
-                f"the loss is no longer finite at step {self.step}; try a lower --learning-rate"
+                f"the loss is no longer finite at step {self.step}; try a lower --learning-rate, "
+                "into another --output"
             )
         self.loss = loss
         self._loss_sum.zero_()

@@ -114,7 +114,10 @@ class Policy(nn.Module):
             WorkFailed: One is NaN or infinite.
         """
         if not all(bool(value.isfinite().all()) for value in self.state_dict().values()):
-            raise WorkFailed(f"{what} are not finite; train again with a lower --learning-rate")
+            raise WorkFailed(
+                f"{what} are not finite; train again with a lower --learning-rate, into another "
+                "--output"
+            )
 
     @property
     def training_range(self) -> dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:

@@ -11,10 +11,12 @@ import pytest
 
 from ilrobot.cli import main
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
+from ilrobot.data.known_tasks import PUSHT
 from ilrobot.data.writing import write_episodes
 from ilrobot.learners.config import PRESETS
 from ilrobot.policies.loading import load_policy
 from ilrobot.run import Run
+from ilrobot.spec import Feature, Spec
 from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE, recordings
 
 ROOT = Path(__file__).parents[3]
@@ -67,6 +69,22 @@ def test_train_bc_and_diffusion(dataset, tmp_path, capsys):
         trained = load_policy(output)
         assert trained.config.width == 16
         assert result["parameters"] == sum(p.numel() for p in trained.parameters())
+
+
+def test_the_next_step_names_a_task_that_known_data_fit(tmp_path, capsys):
+    spec = Spec(
+        (Feature("observation.state", (5,), **PUSHT.state),),
+        Feature("action", (2,), **PUSHT.action),
+        rate=PUSHT.rate,
+    )
+    sizes = {"observation.state": 5, "action": 2}
+    columns = {name: np.ones((20, size), "f4") for name, size in sizes.items()}
+    info = EpisodeInfo("test", spec.rate, outcome=Outcome.SUCCESS)
+    write_episodes(tmp_path / "data", spec, [Episode(info, columns)] * 2)
+    dataset, run = tmp_path / "data", tmp_path / "run"
+    assert _run("--dataset", dataset, "--policy", "bc", "--output", run, "--steps", "2") == 0
+    said = f"ilrobot eval --policy {run} --task ilrobot/PushT-v0\n"
+    assert said in capsys.readouterr().out
 
 
 def test_discrete_actions_are_classified_by_default(tmp_path):

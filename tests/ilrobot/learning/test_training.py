@@ -171,7 +171,8 @@ _SIZES = {"observation.state": 3, "observation.target": 1}
 def test_a_loss_that_is_not_finite_is_work_that_failed(tmp_path):
     data = recordings(CONTINUOUS)
     config = replace(TRAIN, learning_rate=1e30, clip=0.0, weight_decay=0.0)
-    with pytest.raises(WorkFailed, match="no longer finite at step"):
+    said = "no longer finite at step .* lower --learning-rate, into another --output"
+    with pytest.raises(WorkFailed, match=said):
         train(data, replace(POLICY, loss="mse"), config, tmp_path / "run")
 
 
@@ -221,8 +222,18 @@ def test_a_policy_that_was_lost_is_made_again_from_the_checkpoint(tmp_path):
     assert_same_weights(train(data, POLICY, TRAIN, run, resume=True), whole)
     assert_same_weights(load_policy(run), whole)
     assert ((run / "run.json").read_bytes(), (run / "metrics.jsonl").read_bytes()) == before
+    (run / "policy.pt").write_bytes(b"cut off")
+    with pytest.raises(
+        UserError, match=r"policy\.pt cannot be read .* delete it, and --resume makes"
+    ):
+        train(data, POLICY, TRAIN, run, resume=True)
     (run / "policy.pt").unlink()
+    assert_same_weights(train(data, POLICY, TRAIN, run, resume=True), whole)
+    (run / "policy.pt").write_bytes(b"cut off")
     (run / "checkpoint.pt").unlink()
+    with pytest.raises(UserError, match=r"policy\.pt cannot be read "):
+        train(data, POLICY, TRAIN, run, resume=True)
+    (run / "policy.pt").unlink()
     with pytest.raises(UserError, match=r"neither policy\.pt nor checkpoint\.pt"):
         train(data, POLICY, TRAIN, run, resume=True)
 
