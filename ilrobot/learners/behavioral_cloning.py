@@ -131,8 +131,8 @@ def _finished(run: Run[TrainDescription]) -> Policy:
         if not run.checkpoint_file.exists():
             raise
         raise UserError(
-            f"{run.policy_file} cannot be read (cut off or altered?); delete it, and --resume makes "
-            "it again from the checkpoint"
+            f"{run.policy_file} cannot be read (cut off or altered?); delete it, and --resume "
+            "makes it again from the checkpoint"
         ) from error
 
 
