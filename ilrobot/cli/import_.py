@@ -60,7 +60,7 @@ class Import:
             dataset = write_episodes(self.output, source.spec, watched())
         for remark in source.remarks:
             console.print(remark)
-        console.print(
+        print(
             f"{self.output}: {dataset.num_episodes} episodes, {dataset.num_frames} frames at "
             f"{dataset.fps:g} Hz"
         )

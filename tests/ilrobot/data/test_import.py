@@ -238,7 +238,9 @@ def test_the_command_line_says_what_it_did(tmp_path, capsys):
     path = make_npz(tmp_path / "a.npz")
     arguments = ["import", str(path), "--output", str(tmp_path / "out"), "--json"]
     assert _main(arguments) == 0
-    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    said, last = capsys.readouterr().out.splitlines()
+    assert said == f"{tmp_path / 'out'}: 3 episodes, 13 frames at 50 Hz"
+    last = json.loads(last)
     assert (last["episodes"], last["frames"], last["fps"]) == (3, 13, 50.0)
     assert _main(arguments) == 2
     assert "is not empty" in capsys.readouterr().err
