@@ -7,6 +7,7 @@ EXPERTS: dict[str, str] = {
     "ilrobot/PandaReach-v0": "sims.experts.panda:PandaReachExpert",
     "ilrobot/PandaPush-v0": "sims.experts.panda:PandaPushExpert",
     "ilrobot/PandaLift-v0": "sims.experts.panda:PandaLiftExpert",
+    "ilrobot/PandaStack-v0": "sims.experts.panda:PandaStackExpert",
     "ilrobot/PointPath-v0": "sims.experts.small:PointPathExpert",
     "ilrobot/Junction-v0": "sims.experts.small:JunctionExpert",
     "ilrobot/PushT-v0": "sims.experts.pusht:PushTExpert",

@@ -20,20 +20,20 @@ class Engine(Protocol):
         tcp_position: (3,).
         tcp_rotation: (3, 3), columns are the axes of the tool centre point.
         fingers: (2,), how far each finger has opened.
-        cube_position: (3,); zero where the scene has no cube.
-        cube_rotation: (3, 3).
+        cube_positions: (n, 3), as many as the scene has cubes.
+        cube_rotations: (n, 3, 3).
     """
 
     tcp_position: Array
     tcp_rotation: Array
     fingers: Array
-    cube_position: Array
-    cube_rotation: Array
+    cube_positions: Array
+    cube_rotations: Array
 
-    def reset(self, arm: Array, finger: float, cube: Array | None) -> None:
+    def reset(self, arm: Array, finger: float, cubes: Array) -> None:
         """Stand still with joints ``arm`` (7,) and both fingers opened by ``finger``.
 
-        ``cube`` is x, y, yaw of the cube, which lies flat on the table.
+        ``cubes`` (n, 3) is x, y, yaw of each cube; they lie flat on the table.
         """
 
     def step(self, start: Array, end: Array) -> None:

@@ -32,25 +32,26 @@ class MujocoEngine:
         self.tcp_position: Array = data.site_xpos[site]
         self.tcp_rotation: Array = data.site_xmat[site].reshape(3, 3)
         self.fingers: Array = data.qpos[7:9]
-        self.cube_position: Array = np.zeros(3)
-        self.cube_rotation: Array = np.eye(3)
-        if scene.cube:
-            body = self.model.body("cube").id
-            self.cube_position = data.xpos[body]
-            self.cube_rotation = data.xmat[body].reshape(3, 3)
+        bodies = slice(0, 0)
+        if scene.cubes:  # they were added one after the other
+            first = self.model.body("cube").id
+            bodies = slice(first, first + scene.cubes)
+        self.cube_positions: Array = data.xpos[bodies]
+        self.cube_rotations: Array = data.xmat[bodies].reshape(-1, 3, 3)
         self._targets = np.empty(9)
         self._state_size = mujoco.mj_stateSize(self.model, _STATE)
 
-    def reset(self, arm: Array, finger: float, cube: Array | None) -> None:
+    def reset(self, arm: Array, finger: float, cubes: Array) -> None:
         """Stand still; see `Engine.reset`."""
         data = self.data
         mujoco.mj_resetData(self.model, data)
         data.qpos[:7] = arm
         data.qpos[7:9] = finger
         data.ctrl[:] = data.qpos[:9]
-        if cube is not None:
-            data.qpos[9:12] = cube[0], cube[1], panda.CUBE_HALF
-            data.qpos[12:16] = np.cos(cube[2] / 2), 0.0, 0.0, np.sin(cube[2] / 2)
+        poses = data.qpos[9 : 9 + 7 * len(cubes)].reshape(-1, 7)
+        for pose, (x, y, yaw) in zip(poses, cubes, strict=True):
+            pose[:3] = x, y, panda.CUBE_HALF
+            pose[3:] = np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2)
         mujoco.mj_kinematics(self.model, data)
 
     def step(self, start: Array, end: Array) -> None:

@@ -30,7 +30,7 @@ with _quiet():
     import pybullet
 
 _FREE_BODY = 13
-"""Numbers that describe the cube: position, quaternion, linear and angular velocity."""
+"""Numbers that describe a cube: position, quaternion, linear and angular velocity."""
 
 
 class PybulletEngine:
@@ -62,8 +62,7 @@ class PybulletEngine:
         table = pybullet.createMultiBody(0.0, plane, board, **call)
         pybullet.changeDynamics(table, -1, lateralFriction=panda.TABLE_FRICTION, **call)
         self._load_arm()
-        if scene.cube:
-            self._add_cube()
+        self._cubes = [self._add_cube(colour) for colour in panda.CUBE_COLOURS[: scene.cubes]]
         if scene.goal:
             ball = pybullet.createVisualShape(
                 pybullet.GEOM_SPHERE, radius=0.02, rgbaColor=panda.GREEN, **call
@@ -73,24 +72,25 @@ class PybulletEngine:
         self.tcp_position: Array = np.zeros(3)
         self.tcp_rotation: Array = np.eye(3)
         self.fingers: Array = np.zeros(2)
-        self.cube_position: Array = np.zeros(3)
-        self.cube_rotation: Array = np.eye(3)
+        self.cube_positions: Array = np.zeros((scene.cubes, 3))
+        self.cube_rotations: Array = np.zeros((scene.cubes, 3, 3))
         self._clean = pybullet.saveState(**call)
         self._state = self._measure()
 
-    def _add_cube(self) -> None:
+    def _add_cube(self, colour: tuple[float, ...]) -> int:
         half, call = (panda.CUBE_HALF,) * 3, self._call
         shape = pybullet.createCollisionShape(pybullet.GEOM_BOX, halfExtents=half, **call)
         picture = pybullet.createVisualShape(
-            pybullet.GEOM_BOX, halfExtents=half, rgbaColor=panda.RED, **call
+            pybullet.GEOM_BOX, halfExtents=half, rgbaColor=colour, **call
         )
-        self._cube = pybullet.createMultiBody(
+        cube: int = pybullet.createMultiBody(
             panda.CUBE_MASS, shape, picture, (0.5, 0.0, panda.CUBE_HALF), **call
         )
         # The engine multiplies frictions: 1 leaves those of table and fingers as they are.
         pybullet.changeDynamics(
-            self._cube, -1, lateralFriction=1.0, linearDamping=0.0, angularDamping=0.0, **call
+            cube, -1, lateralFriction=1.0, linearDamping=0.0, angularDamping=0.0, **call
         )
+        return cube
 
     def _load_arm(self) -> None:
         call = self._call
@@ -139,14 +139,12 @@ class PybulletEngine:
             **call,
         }
 
-    def reset(self, arm: Array, finger: float, cube: Array | None) -> None:
+    def reset(self, arm: Array, finger: float, cubes: Array) -> None:
         """Stand still; see `Engine.reset`."""
-        body = np.zeros(_FREE_BODY)
-        if cube is not None:
-            body[:3] = cube[0], cube[1], panda.CUBE_HALF
-            body[5:7] = np.sin(cube[2] / 2), np.cos(cube[2] / 2)
-        still = np.concatenate([arm, [finger, finger], np.zeros(9), body])
-        self.set_state(still if cube is not None else still[:18])
+        bodies = np.zeros((len(cubes), _FREE_BODY))
+        bodies[:, :2], bodies[:, 2] = cubes[:, :2], panda.CUBE_HALF
+        bodies[:, 5], bodies[:, 6] = np.sin(cubes[:, 2] / 2), np.cos(cubes[:, 2] / 2)
+        self.set_state(np.concatenate([arm, [finger, finger], np.zeros(9), bodies.ravel()]))
 
     def step(self, start: Array, end: Array) -> None:
         """Simulate one tick; see `Engine.step`."""
@@ -167,10 +165,10 @@ class PybulletEngine:
         self.tcp_rotation[:] = np.reshape(pybullet.getMatrixFromQuaternion(link[5]), (3, 3))
         fingers = pybullet.getJointStates(self._arm, self._joints[7:], **call)
         self.fingers[:] = [state[0] for state in fingers]
-        if self._scene.cube:
-            position, quaternion = pybullet.getBasePositionAndOrientation(self._cube, **call)
-            self.cube_position[:] = position
-            self.cube_rotation[:] = np.reshape(pybullet.getMatrixFromQuaternion(quaternion), (3, 3))
+        for index, cube in enumerate(self._cubes):
+            position, quaternion = pybullet.getBasePositionAndOrientation(cube, **call)
+            self.cube_positions[index] = position
+            self.cube_rotations[index].flat = pybullet.getMatrixFromQuaternion(quaternion)
 
     def set_goal(self, position: Array) -> None:
         """Move the goal's marker; see `Engine.set_goal`."""
@@ -183,16 +181,16 @@ class PybulletEngine:
         )
 
     def get_state(self) -> Array:
-        """Joint positions (9) and velocities (9), then the cube's pose (7) and velocity (6)."""
+        """Joint positions (9) and velocities (9), then each cube's pose (7) and velocity (6)."""
         return self._state.copy()
 
     def _measure(self) -> Array:
         """The state as PyBullet has it now."""
         joints = pybullet.getJointStates(self._arm, self._joints, **self._call)
         numbers = [state[0] for state in joints] + [state[1] for state in joints]
-        if self._scene.cube:
-            position, quaternion = pybullet.getBasePositionAndOrientation(self._cube, **self._call)
-            linear, angular = pybullet.getBaseVelocity(self._cube, **self._call)
+        for cube in self._cubes:
+            position, quaternion = pybullet.getBasePositionAndOrientation(cube, **self._call)
+            linear, angular = pybullet.getBaseVelocity(cube, **self._call)
             numbers += [*position, *quaternion, *linear, *angular]
         return np.array(numbers)
 
@@ -206,10 +204,10 @@ class PybulletEngine:
         pybullet.performCollisionDetection(**call)
         for joint, position, velocity in zip(self._joints, state[:9], state[9:18], strict=True):
             pybullet.resetJointState(self._arm, joint, position, velocity, **call)
-        if self._scene.cube:
-            body = state[18:].tolist()
-            pybullet.resetBasePositionAndOrientation(self._cube, body[:3], body[3:7], **call)
-            pybullet.resetBaseVelocity(self._cube, body[7:10], body[10:], **call)
+        for cube, body in zip(self._cubes, state[18:].reshape(-1, _FREE_BODY), strict=True):
+            pose, velocity = body[:7].tolist(), body[7:].tolist()
+            pybullet.resetBasePositionAndOrientation(cube, pose[:3], pose[3:], **call)
+            pybullet.resetBaseVelocity(cube, velocity[:3], velocity[3:], **call)
         if self._scene.goal:
             self._place_goal()
         self._look()

@@ -72,7 +72,10 @@ DARK = (0.25, 0.25, 0.28, 1.0)
 SKY = (0.88, 0.91, 0.95, 1.0)
 WOOD = (0.72, 0.66, 0.58, 1.0)
 RED = (0.85, 0.2, 0.15, 1.0)
+BLUE = (0.15, 0.3, 0.75, 1.0)
 GREEN = (0.2, 0.75, 0.3, 0.6)
+
+CUBE_COLOURS = (RED, BLUE)
 
 IMAGE_WIDTH, IMAGE_HEIGHT = 320, 240
 
@@ -117,11 +120,11 @@ class Scene:
     """What stands around the arm.
 
     Attributes:
-        cube: Whether a cube lies on the table.
+        cubes: How many cubes lie on the table: a red one, a blue one.
         goal: Whether a translucent ball marks a goal; nothing collides with it.
     """
 
-    cube: bool = False
+    cubes: int = 0
     goal: bool = False
 
 

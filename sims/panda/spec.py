@@ -132,15 +132,16 @@ def _add_surroundings(spec: mujoco.MjSpec, scene: panda.Scene) -> None:
         mujoco.mju_mat2Quat(quaternion, camera.axes().ravel())
         body = spec.body(panda.TCP_LINK) if camera.on_hand else world
         body.add_camera(name=name, pos=camera.eye, quat=quaternion, fovy=camera.fov)
-    if scene.cube:
-        cube = world.add_body(name="cube", pos=(0.5, 0.0, panda.CUBE_HALF))
-        cube.add_freejoint(name="cube")
+    for index, colour in enumerate(panda.CUBE_COLOURS[: scene.cubes]):
+        name = "cube" if index == 0 else f"cube{index + 1}"
+        cube = world.add_body(name=name, pos=(0.5, 0.2 * index, panda.CUBE_HALF))
+        cube.add_freejoint(name=name)
         cube.add_geom(
-            name="cube",
+            name=name,
             type=mujoco.mjtGeom.mjGEOM_BOX,
             size=(panda.CUBE_HALF,) * 3,
             mass=panda.CUBE_MASS,
-            rgba=panda.RED,
+            rgba=colour,
             friction=(panda.TABLE_FRICTION, 0.005, 0.0001),
             contype=1,
             conaffinity=1,

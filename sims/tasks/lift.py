@@ -27,7 +27,7 @@ class PandaLiftEnv(PandaEnv):
     cube and h the cube's height above rest; 0 on success.
     """
 
-    scene = Scene(cube=True)
+    scene = Scene(cubes=1)
     feature_metadata: ClassVar = {
         "state": STATE_METADATA,
         "environment_state": {"names": cube.NAMES, "units": cube.UNITS, "frame": "base"},
@@ -39,20 +39,20 @@ class PandaLiftEnv(PandaEnv):
 
     def _environment_state(self) -> NDArray[np.float32]:
         state = np.empty(5, dtype=np.float32)
-        state[:3] = self.engine.cube_position
-        state[3:] = cube.symmetric_yaw(self.engine.cube_rotation)
+        state[:3] = self.engine.cube_positions[0]
+        state[3:] = cube.symmetric_yaw(self.engine.cube_rotations[0])
         return state
 
     def _place(self) -> Array:
-        return cube.draw_pose(self.np_random, CUBE_LOW, CUBE_HIGH)
+        return cube.draw_pose(self.np_random, CUBE_LOW, CUBE_HIGH)[None]
 
     def _height(self) -> float:
-        return float(self.engine.cube_position[2]) - panda.CUBE_HALF
+        return float(self.engine.cube_positions[0, 2]) - panda.CUBE_HALF
 
     def _success(self) -> bool:
         return self._height() >= LIFT
 
     def _reward(self) -> float:
-        ahead = self.engine.cube_position - self.engine.tcp_position
+        ahead = self.engine.cube_positions[0] - self.engine.tcp_position
         near = 1.0 - math.tanh(5.0 * math.sqrt(ahead @ ahead))
         return -1.0 + 0.25 * near + 0.75 * min(max(self._height() / LIFT, 0.0), 1.0)

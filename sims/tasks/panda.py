@@ -157,8 +157,8 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
         """The observation ``environment_state``."""
 
     @abstractmethod
-    def _place(self) -> Array | None:
-        """Draw goal and objects from ``self.np_random``: x, y, yaw of the cube, if any."""
+    def _place(self) -> Array:
+        """Draw goal and objects from ``self.np_random``: (n, 3), x, y, yaw of each cube."""
 
     @abstractmethod
     def _success(self) -> bool:
@@ -180,10 +180,10 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
         self._quaternion[:] = _DOWN
         self._goal[:] = 0.0
         self._held[:] = 0.0
-        cube = self._place()
+        cubes = self._place()
         self.joint_targets[:7] = self._kinematics.settle(self._pose)
         self.joint_targets[7:] = panda.FINGER_STROKE
-        self.engine.reset(self.joint_targets[:7], panda.FINGER_STROKE, cube)
+        self.engine.reset(self.joint_targets[:7], panda.FINGER_STROKE, cubes)
         if self.scene.goal:
             self.engine.set_goal(self._goal)
         if self.render_mode == "human":

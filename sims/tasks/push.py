@@ -33,7 +33,7 @@ class PandaPushEnv(PandaEnv):
     and e that from cube to goal; 0 on success.
     """
 
-    scene = Scene(cube=True, goal=True)
+    scene = Scene(cubes=1, goal=True)
     feature_metadata: ClassVar = {
         "state": STATE_METADATA,
         "environment_state": {
@@ -51,8 +51,8 @@ class PandaPushEnv(PandaEnv):
 
     def _environment_state(self) -> NDArray[np.float32]:
         state = np.empty(7, dtype=np.float32)
-        state[:3] = self.engine.cube_position
-        state[3:5] = cube.symmetric_yaw(self.engine.cube_rotation)
+        state[:3] = self.engine.cube_positions[0]
+        state[3:5] = cube.symmetric_yaw(self.engine.cube_rotations[0])
         state[5:] = self._goal[:2]
         return state
 
@@ -62,15 +62,15 @@ class PandaPushEnv(PandaEnv):
         while True:
             self._goal[:2] = self.np_random.uniform(GOAL_LOW, GOAL_HIGH)
             if np.hypot(*(self._goal[:2] - pose[:2])) >= LEAST_DISTANCE:
-                return pose
+                return pose[None]
 
     def _distance(self) -> float:
-        return float(np.hypot(*(self._goal[:2] - self.engine.cube_position[:2])))
+        return float(np.hypot(*(self._goal[:2] - self.engine.cube_positions[0, :2])))
 
     def _success(self) -> bool:
         return self._distance() <= RADIUS
 
     def _reward(self) -> float:
-        ahead = self.engine.cube_position - self.engine.tcp_position
+        ahead = self.engine.cube_positions[0] - self.engine.tcp_position
         near = 1.0 - math.tanh(5.0 * math.sqrt(ahead @ ahead))
         return -1.0 + 0.25 * near + 0.75 * (1.0 - math.tanh(5.0 * self._distance()))

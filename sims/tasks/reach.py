@@ -40,8 +40,9 @@ class PandaReachEnv(PandaEnv):
     def _environment_state(self) -> NDArray[np.float32]:
         return self._goal.astype(np.float32)
 
-    def _place(self) -> None:
+    def _place(self) -> Array:
         self._goal[:] = self.np_random.uniform(GOAL_LOW, GOAL_HIGH)
+        return np.empty((0, 3))
 
     def _distance(self) -> float:
         ahead = self._goal - self.engine.tcp_position

@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 import sims  # noqa: F401  registers the environments
 from sims.experts import make_expert
 
-IDS = ["ilrobot/PandaReach-v0", "ilrobot/PandaPush-v0", "ilrobot/PandaLift-v0"]
+IDS = [
+    "ilrobot/PandaReach-v0",
+    "ilrobot/PandaPush-v0",
+    "ilrobot/PandaLift-v0",
+    "ilrobot/PandaStack-v0",
+]
 ENGINES = ["mujoco", "pybullet"]
 STILL = np.array([0, 0, 0, 0, 0, 0, 1], dtype=np.float32)
 COMMANDED_POSITION = slice(4, 7)
@@ -88,7 +93,7 @@ def test_seeds_differ(engine: str) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize(("environment_id", "back_to"), [(IDS[0], 4), (IDS[1], 20), (IDS[2], 19)])
+@pytest.mark.parametrize(("environment_id", "back_to"), [*zip(IDS, (4, 20, 19, 20), strict=True)])
 def test_a_saved_state_continues_bit_for_bit(
     environment_id: str, engine: str, back_to: int
 ) -> None:
@@ -164,6 +169,29 @@ def test_the_lift_expert_grasps_again_after_a_drop(engine: str) -> None:
     terminated = False
     for _ in range(100):
         observation, _, terminated, _, _ = env.step(expert.act(observation))
+        if terminated:
+            break
+    assert terminated
+
+
+def test_a_stack_that_is_still_held_is_no_success() -> None:
+    env = make("ilrobot/PandaStack-v0")
+    expert = make_expert(env)
+    observation, _ = env.reset(seed=2)
+    held_in_place = np.array([0, 0, 0, 0, 0, 0, 0], dtype=np.float32)
+    while True:  # the first action that lets go of the cube over its place
+        action = expert.act(observation)
+        cubes = observation["environment_state"].reshape(2, 5)
+        if np.hypot(*(cubes[0, :2] - cubes[1, :2])) < 0.01 and action[6] > 0.5:
+            break
+        observation = env.step(action)[0]
+    for _ in range(10):
+        _, reward, terminated, _, info = env.step(held_in_place)
+        assert not info["is_success"]
+        assert not terminated
+        assert -0.3 < reward <= -0.1
+    for _ in range(15):
+        terminated = env.step(STILL)[2]
         if terminated:
             break
     assert terminated
