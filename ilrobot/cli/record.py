@@ -79,7 +79,7 @@ class Record:
     def run(self) -> int:
         """Record and print what there is then."""
         from ilrobot.cli.command import resuming
-        from ilrobot.cli.output import console, print_json
+        from ilrobot.cli.output import console
         from ilrobot.cli.people import hand_info
         from ilrobot.data.dataset import DatasetRecorder
         from teleop.session import record
@@ -115,24 +115,11 @@ class Record:
                 )
             except KeyboardInterrupt:
                 recorder.close()
-                self._print(_Tally.of(recorder, env.spec.task))
+                self._print(_Tally.of(recorder, env.spec.task), begun)
                 console.print(f"Go on with: {resuming(self)}", soft_wrap=True)
                 raise
             after = _Tally.of(recorder, env.spec.task)
-        self._print(after)
-        if self.json:
-            print_json(
-                {
-                    "output": str(self.output),
-                    "episodes": after.episodes,
-                    "successes": after.successes,
-                    "discarded": after.discarded,
-                    "unfinished": after.unfinished,
-                    "frames": after.frames,
-                    "repeated_pictures": after.repeated,
-                    "seconds": time.perf_counter() - begun,
-                }
-            )
+        self._print(after, begun)
         return 0
 
     def _prepare(self, stack: ExitStack) -> tuple[TaskEnv, TeleopActor, Display | None]:
@@ -201,7 +188,9 @@ class Record:
 
         return Stage(after=after)
 
-    def _print(self, tally: _Tally) -> None:
+    def _print(self, tally: _Tally, begun: float) -> None:
+        from ilrobot.cli.output import print_json
+
         extra = f", {tally.discarded} discarded" if tally.discarded else ""
         extra += f", {tally.unfinished} unfinished" if tally.unfinished else ""
         print(
@@ -212,6 +201,19 @@ class Record:
             print(
                 f"{tally.repeated} frames show the pictures of the one before: the video encoder "
                 "could not keep up; record fewer or smaller cameras, or close other programs"
+            )
+        if self.json:
+            print_json(
+                {
+                    "output": str(self.output),
+                    "episodes": tally.episodes,
+                    "successes": tally.successes,
+                    "discarded": tally.discarded,
+                    "unfinished": tally.unfinished,
+                    "frames": tally.frames,
+                    "repeated_pictures": tally.repeated,
+                    "seconds": time.perf_counter() - begun,
+                }
             )
 
 

@@ -87,7 +87,7 @@ def test_a_stop_keeps_the_sealed_and_the_open_episode(
 ) -> None:
     output = tmp_path / "long"
     command = [*ILROBOT, "record", "--task", "ilrobot/PandaLift-v0", "--device", "operator"]
-    command += ["--episodes", "10000", "--output", str(output)]
+    command += ["--episodes", "10000", "--output", str(output), "--json"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as run:
@@ -103,9 +103,11 @@ def test_a_stop_keeps_the_sealed_and_the_open_episode(
     assert outcomes.count(Outcome.SUCCESS) >= 2
     assert outcomes.count(Outcome.UNFINISHED) <= 1
     assert set(outcomes[:-1]) == {Outcome.SUCCESS}
-    assert f"{outcomes.count(Outcome.SUCCESS)} succeeded" in stdout
+    said, last = stdout.splitlines()
+    assert f"{outcomes.count(Outcome.SUCCESS)} succeeded" in said
+    assert json.loads(last)["successes"] == outcomes.count(Outcome.SUCCESS)
     go_on = f"Go on with: ilrobot record --task ilrobot/PandaLift-v0 --output {output} --device"
-    assert f"{go_on} operator --episodes 10000 --resume\n" in stderr
+    assert f"{go_on} operator --episodes 10000 --resume --json\n" in stderr
 
 
 @pytest.mark.parametrize(
