@@ -31,6 +31,10 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
         *("sims", "teleop", "exports", "ilrobot.cli", *SIMULATORS, *DEVICES),
         "torch",
     ),
+    "ilrobot.theory": (
+        *("sims", "teleop", "exports", "ilrobot.cli", *SIMULATORS, *DEVICES),
+        *("torch", "gymnasium", "matplotlib"),
+    ),
     "ilrobot.cli": (),
     "ilrobot.__main__": (),
 }
@@ -113,6 +117,7 @@ def test_the_arrows_hold():
         ("ilrobot.rollout", "import importlib\nimportlib.import_module('pybullet')"),
         ("ilrobot.rollout", "if TYPE_CHECKING:\n    import pygame"),
         ("ilrobot.control.guard", "def f():\n    import torch"),
+        ("ilrobot.theory.dagger", "import torch"),
         ("exports.runtime.session", "import torch.nn as nn"),
         ("teleop.devices.gamepad", "import sims"),
     ],

@@ -32,6 +32,7 @@ VERBS = {
     "view": ("View", "view", "look at an episode or at the report of a run"),
     "doctor": ("Doctor", "doctor", "what works on this machine, and what to install"),
     "bench": ("Bench", "bench", "measure speed against goals and against other libraries"),
+    "study": ("Study", "study", "run a claim of the theory as an experiment"),
     "demo": ("Demo", "demo", "the whole path once, from recording to a robot"),
 }
 

@@ -1,0 +1,101 @@
+"""``ilrobot study``: a claim of the theory as an experiment."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from tyro.conf import Positional
+
+from ilrobot.cli.usage import optional
+from ilrobot.errors import UserError
+
+STUDIES = ("compounding",)
+
+
+@dataclass
+class Study:
+    """Run a study: a figure, and fitted numbers beside the predicted ones.
+
+    compounding: regret against horizon for BC, Forward training, SMILe, DAgger and AggreVaTe.
+
+    Example: ilrobot study compounding
+    """
+
+    name: Annotated[Positional[str], optional("NAME", "list them")] = ""
+    """Which study."""
+
+    output: Annotated[Path | None, optional("FOLDER", "runs/study")] = None
+    """Where NAME.html goes."""
+
+    json: bool = False
+    """Print one JSON object as the last line."""
+
+    def run(self) -> int:
+        """Run it, write its page and print its table."""
+        self._check_name()
+        from ilrobot.cli.output import console, print_json
+        from ilrobot.cli.places import claim_file
+
+        file = (self.output or Path("runs/study")) / f"{self.name}.html"
+        claim_file(file)
+        result = _compounding(file)
+        console.print(f"figure: {file}", markup=False, soft_wrap=True)
+        if self.json:
+            print_json({"name": self.name, "figure": str(file), **result})
+        return 0
+
+    def _check_name(self) -> None:
+        if self.name in STUDIES:
+            return
+        if not self.name:
+            raise UserError(f"no study was named; choose one of {', '.join(STUDIES)}")
+        near = difflib.get_close_matches(self.name, STUDIES, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"choose one of {', '.join(STUDIES)}"
+        raise UserError(f"no study '{self.name}'; {hint}")
+
+
+def _compounding(file: Path) -> dict[str, Any]:
+    from ilrobot.errors import explained
+    from ilrobot.report.compounding import WALK_HEADERS, bound, compounding_report, walk_rows
+    from ilrobot.report.html import write_report
+    from ilrobot.theory.compounding import (
+        EPSILON,
+        HORIZONS,
+        METHODS,
+        WORKED_EPSILON,
+        WORKED_HORIZON,
+        compounding,
+    )
+
+    found = compounding()
+    with explained(file, "nothing was written", "run the study again"):
+        write_report(file, compounding_report(found))
+    print(
+        f"regret ~ T^slope, ε = {EPSILON:g}, T = {HORIZONS[0]} to {HORIZONS[-1]}; then one example"
+    )
+    example = f"ε = {WORKED_EPSILON:g}, T = {WORKED_HORIZON}"
+    _print_row("method", "predicted", "fitted", "bound", f"regret at {example}")
+    for name, method in METHODS.items():
+        _print_row(
+            method.title,
+            str(method.exponent),
+            f"{found.slopes[name]:.3f}",
+            bound(found, name),
+            f"{found.worked[name]:.2f}",
+        )
+    print(f"\nthe walk to the right, {example}")
+    for row in (WALK_HEADERS, *walk_rows(found)):
+        _print_row(*row)
+    return {
+        "epsilon": EPSILON,
+        "horizons": HORIZONS,
+        "predicted": {name: method.exponent for name, method in METHODS.items()},
+        **asdict(found),
+    }
+
+
+def _print_row(name: str, *numbers: str) -> None:
+    print(f"{name:24}", *(f"{number:>10}" for number in numbers))

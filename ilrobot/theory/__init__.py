@@ -1,0 +1,1 @@
+"""The error bounds of imitation learning as experiments that can be run; numpy only."""

@@ -1,0 +1,39 @@
+"""SMILe: a mixture that moves from the expert to what was learnt in the mixture's own states.
+
+Ross and Bagnell 2010, algorithm 4.1:
+    π_n = π_{n-1} + α(1-α)^{n-1} (π̂_n - π_0),   π_0 the expert, π̂_n learnt on the states of π_{n-1}.
+"""
+
+from __future__ import annotations
+
+from ilrobot.theory.classifier import fit
+from ilrobot.theory.task import Array, TabularTask
+
+
+def smile(task: TabularTask, epsilon: float, alpha: float = 0.1, rounds: int = 50) -> Array:
+    """The mixture (T, S, A) after `rounds`, the expert taken out of it.
+
+    Args:
+        task: What to learn.
+        epsilon: The classifier's error.
+        alpha: In (0, 1). The paper's near-linear regret is for an α of order 1/T² and of order T²
+            rounds, logarithms aside; for any other α it is what it is found to be.
+        rounds: N; the expert's share falls to (1-α)^N before it is taken out.
+    """
+    expert = mixture = task.expert
+    for n in range(1, rounds + 1):
+        visits = task.occupancy(mixture).sum(axis=0)
+        novice = task.at_every_step(fit(visits[:, None] * task.mistakes, epsilon))
+        mixture = mixed(mixture, novice, expert, n, alpha)
+    return without_expert(mixture, expert, rounds, alpha)
+
+
+def mixed(mixture: Array, novice: Array, expert: Array, n: int, alpha: float) -> Array:
+    """π_n from π_{n-1} and π̂_n: the newcomer takes its share from the expert alone."""
+    return mixture + alpha * (1 - alpha) ** (n - 1) * (novice - expert)
+
+
+def without_expert(mixture: Array, expert: Array, n: int, alpha: float) -> Array:
+    """π̃_n = (π_n - (1-α)^n π_0) / (1 - (1-α)^n): the learnt policies alone, scaled to one."""
+    left = (1 - alpha) ** n
+    return (mixture - left * expert) / (1 - left)
