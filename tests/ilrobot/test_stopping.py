@@ -105,3 +105,12 @@ def test_dagger_keeps_every_attempt(number, code, words, demonstrations, tmp_pat
     assert [info.seed for info in counted] == list(range(10_000, 10_000 + len(counted)))
     assert all(info.outcome is Outcome.UNFINISHED for info in infos[len(counted) :])
     assert len(infos) <= len(counted) + 1
+
+
+def test_dagger_stopped_while_it_copies_tells_how_to_go_on(demonstrations, tmp_path):
+    verb = Dagger(TASK, demonstrations, tmp_path / "bc", tmp_path / "run")
+    assert verb._stopped() == "Stopped before the first attempt; nothing is lost."
+    verb.output.mkdir()
+    (verb.output / "run.json").write_text("{}")
+    assert "keeps 0 attempts" in verb._stopped()
+    assert verb._stopped().endswith(f"Go on with: {resuming(verb)}")
