@@ -75,7 +75,9 @@ def test_a_rate_that_the_recording_stated_is_kept_on_its_task_only(policy, tmp_p
     assert evaluate(relabelled) == 0
     assert "recorded at 4 Hz, while ilrobot/PointPath-v0 states 10 Hz" in capsys.readouterr().err
     assert evaluate(save(tmp_path / "other.pt", replace(spec, task="")), "--task", TASK) == 2
-    assert "acts at 4 Hz but ilrobot/PointPath-v0 runs at 10 Hz" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "acts at 4 Hz but ilrobot/PointPath-v0 runs at 10 Hz" in error
+    assert "import them again with --rate 10" in error
 
 
 @pytest.mark.parametrize(
@@ -89,7 +91,7 @@ def test_a_rate_that_the_recording_stated_is_kept_on_its_task_only(policy, tmp_p
         (("--workers", 10**6), "--workers must be from 1"),
         (("--video", "{tmp}/file"), "cannot be written"),
         (("--video", "{tmp}/file/films"), "cannot be written"),
-        (("--options", "engine=pybullet"), "does not accept its options"),
+        (("--options", "engine=pybullet"), "has no option 'engine'"),
         (("--task", "ilrobot/Junction-v0"), "in the policy but"),
     ],
 )
