@@ -65,12 +65,14 @@ def fetch(
     target: NDArray[np.float64],
     yaw_error: float,
     carry: NDArray[np.float64],
+    width: float = 0.56,
 ) -> tuple[NDArray[np.float64], float]:
     """Grasp the object whose grip is at ``target`` (3,), m, from above, and carry it.
 
     Align above, descend as the alignment gets better, close; with the object between the fingers,
     move by ``carry`` (3,), m. Which of these it does follows from smooth weights of how far the
     gripper is from the object, how open it is, and whether the object stands between its fingers.
+    ``width`` is the opening of a gripper closed on it.
 
     Returns:
         The move (3,), m, before its gain and limit, and the gripper's opening.
@@ -89,7 +91,7 @@ def fetch(
     gripper = rise(apart, 0.0, 0.5)
 
     # Closed on the object: it stands between the fingers and they have stopped at its width.
-    held = (1.0 - apart) * rise(0.64 - opening, 0.0, 0.06)
+    held = (1.0 - apart) * rise(width + 0.08 - opening, 0.0, 0.06)
     # With the gripper not open, stay above the object until it is.
     shut = rise(0.9 - opening, 0.0, 0.1) * rise(apart, 0.5, 1.0)
     reach = np.array([ahead[0], ahead[1], grasp_height + _HOVER * max(misaligned, shut)])

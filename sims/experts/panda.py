@@ -145,3 +145,29 @@ class PandaStackExpert:
         move[:2] *= 1.0 - standing
         move[2] = (1.0 - standing) * move[2] + leave * 0.05
         return command(move * GAIN, turn * GAIN, gripper)
+
+
+class PandaDrawerExpert:
+    """Come down on either side of the handle, close, pull the way that the drawer opens."""
+
+    _open = 0.15
+    """How far it pulls, m."""
+    _grip = 0.2
+    """Opening of a gripper closed on the handle."""
+
+    def __init__(self, env: Any = None) -> None:
+        """``env`` is not read: every expert is made from its environment."""
+
+    def reset(self, seed: int | None = None) -> None:
+        """Nothing to do: the expert has no memory and draws nothing."""
+
+    def act(self, observation: Observed) -> NDArray[np.float32]:
+        """The action (7,) of `PandaEnv` for ``state`` (10,) and ``environment_state`` (6,)."""
+        state = observation["state"].astype(np.float64)
+        around = observation["environment_state"].astype(np.float64)
+        pull = around[3:5]
+        turn = turn_down(state, np.arctan2(-pull[1], -pull[0]), 2)
+        carry = around[:3] - state[:3]
+        carry[:2] += pull * (self._open - around[5])
+        move, gripper = fetch(state, around[:3], float(turn[2]), carry, self._grip)
+        return command(move * GAIN, turn * GAIN, gripper)

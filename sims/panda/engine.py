@@ -62,7 +62,8 @@ def make_engine(name: str, scene: Scene, *, window: bool) -> Engine:
     """The engine ``mujoco`` or ``pybullet``, with a window on the screen if asked for.
 
     Raises:
-        ValueError: for another name, and for a window where there is no display.
+        ValueError: for another name, for a scene that PyBullet does not have, and for a window
+            where there is no display.
     """
     displays = ("DISPLAY", "WAYLAND_DISPLAY")
     if window and sys.platform == "linux" and not any(map(os.environ.get, displays)):
@@ -72,6 +73,8 @@ def make_engine(name: str, scene: Scene, *, window: bool) -> Engine:
         from sims.panda.engine_mujoco import MujocoEngine
 
         return MujocoEngine(scene, window=window)
+    if name == "pybullet" and scene.fixture is not None:
+        raise ValueError("engine must be 'mujoco': this task is not built on PyBullet")
     if name == "pybullet":
         from sims.panda.engine_pybullet import PybulletEngine
 

@@ -54,6 +54,16 @@ class MujocoEngine:
             pose[3:] = np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2)
         mujoco.mj_kinematics(self.model, data)
 
+    def place(self, body: str, position: Array, yaw: float) -> None:
+        """Stand a fixture's body, free or fixed to the world, at ``position`` (3,), m, at rest."""
+        pose = np.array([*position, np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2)])
+        fixed = int(self.model.body(body).mocapid[0])
+        if fixed >= 0:
+            self.data.mocap_pos[fixed], self.data.mocap_quat[fixed] = pose[:3], pose[3:]
+        else:
+            self.data.joint(body).qpos[:] = pose
+        mujoco.mj_kinematics(self.model, self.data)
+
     def step(self, start: Array, end: Array) -> None:
         """Simulate one tick; see `Engine.step`."""
         model, data, ctrl = self.model, self.data, self.data.ctrl

@@ -7,8 +7,10 @@ the approach direction and its y axis the direction in which the fingers open.
 """
 
 import importlib.util
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,10 +124,12 @@ class Scene:
     Attributes:
         cubes: How many cubes lie on the table: a red one, a blue one.
         goal: Whether a translucent ball marks a goal; nothing collides with it.
+        fixture: Adds bodies to the scene's `mujoco.MjSpec`; a scene with one is MuJoCo's alone.
     """
 
     cubes: int = 0
     goal: bool = False
+    fixture: Callable[[Any], None] | None = None
 
 
 def urdf_folder() -> Path:

@@ -50,6 +50,8 @@ def scene_model(scene: panda.Scene) -> mujoco.MjModel:
     _dress_arm(spec)
     _add_servos(spec)
     _add_surroundings(spec, scene)
+    if scene.fixture is not None:
+        scene.fixture(spec)
     for geom in spec.geoms:
         geom.solref, geom.solimp = CONTACT_SOLREF, CONTACT_SOLIMP
     return spec.compile()

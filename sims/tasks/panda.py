@@ -160,6 +160,9 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
     def _place(self) -> Array:
         """Draw goal and objects from ``self.np_random``: (n, 3), x, y, yaw of each cube."""
 
+    def _arrange(self) -> None:
+        """Place the fixture that `_place` drew, if the scene has one; the arm stands by then."""
+
     @abstractmethod
     def _success(self) -> bool:
         """Whether the task is done at this instant."""
@@ -184,6 +187,7 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
         self.joint_targets[:7] = self._kinematics.settle(self._pose)
         self.joint_targets[7:] = panda.FINGER_STROKE
         self.engine.reset(self.joint_targets[:7], panda.FINGER_STROKE, cubes)
+        self._arrange()
         if self.scene.goal:
             self.engine.set_goal(self._goal)
         if self.render_mode == "human":

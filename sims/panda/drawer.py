@@ -1,0 +1,84 @@
+"""A cabinet with one drawer, for MuJoCo: how it is built."""
+
+import mujoco
+
+from sims.panda import model as panda
+from sims.panda.spec import VISUAL_GROUP
+
+WIDTH, DEPTH, HEIGHT = 0.24, 0.22, 0.1
+"""The cabinet's outside, m; it stands on the table."""
+TRAVEL = 0.18
+"""How far the drawer comes out, m."""
+HANDLE = (-0.045, 0.0, 0.06)
+"""Where the handle is gripped while the drawer is shut, m, in the cabinet's frame: its origin is
+on the table in the middle of the front, x points into the cabinet."""
+_WALL = 0.004
+"""Half the thickness of the walls, m."""
+_FRICTION = 3.0
+"""N; keeps the drawer where it is left."""
+_DAMPING = 5.0
+"""N s/m."""
+_STEEL = (0.55, 0.57, 0.6, 1.0)
+_FRONT = (0.3, 0.45, 0.6, 1.0)
+
+
+def add_drawer(spec: mujoco.MjSpec) -> None:
+    """Add the body ``cabinet``, which is placed as a whole, its joint ``drawer``, site ``handle``.
+
+    Hand and fingers touch all of it; cabinet, drawer and table do not touch each other.
+    """
+    cabinet = spec.worldbody.add_body(name="cabinet", pos=(0.65, 0.0, 0.0), mocap=True)
+    side = WIDTH / 2 - _WALL
+    half_depth, half_height = DEPTH / 2, HEIGHT / 2
+    walls = (
+        ((half_depth, WIDTH / 2, _WALL), (half_depth, 0.0, HEIGHT - _WALL)),
+        ((half_depth, _WALL, half_height), (half_depth, side, half_height)),
+        ((half_depth, _WALL, half_height), (half_depth, -side, half_height)),
+        ((_WALL, WIDTH / 2, half_height), (DEPTH - _WALL, 0.0, half_height)),
+    )
+    for size, position in walls:
+        _add_box(cabinet, size, position, panda.WHITE)
+
+    drawer = cabinet.add_body(name="drawer")
+    drawer.add_joint(
+        name="drawer",
+        type=mujoco.mjtJoint.mjJNT_SLIDE,
+        axis=(-1.0, 0.0, 0.0),
+        range=(0.0, TRAVEL),
+        limited=mujoco.mjtLimited.mjLIMITED_TRUE,
+        damping=_DAMPING,
+        frictionloss=_FRICTION,
+    )
+    half_width, half_length = WIDTH / 2 - 0.012, DEPTH / 2 - 0.012
+    boxes = (
+        ((_WALL, half_width, 0.04), (_WALL, 0.0, 0.046)),
+        ((half_length, half_width, 0.002), (half_length, 0.0, 0.008)),
+        ((half_length, 0.002, 0.025), (half_length, half_width - 0.002, 0.031)),
+        ((half_length, 0.002, 0.025), (half_length, 0.002 - half_width, 0.031)),
+    )
+    for size, position in boxes:
+        _add_box(drawer, size, position, _FRONT)
+    # An upright post on a bar below the grip: the fingers stand on either side of it.
+    x, y, z = HANDLE
+    _add_box(drawer, (0.008, 0.008, 0.03), (x, y, z - 0.005), _STEEL)
+    _add_box(drawer, (-x / 2, 0.006, 0.005), (x / 2, y, z - 0.03), _STEEL)
+    drawer.add_site(name="handle", pos=HANDLE, group=4)
+
+
+def _add_box(
+    body: mujoco.MjsBody,
+    size: tuple[float, float, float],
+    position: tuple[float, float, float],
+    colour: tuple[float, float, float, float],
+) -> None:
+    body.add_geom(
+        type=mujoco.mjtGeom.mjGEOM_BOX,
+        size=size,
+        pos=position,
+        rgba=colour,
+        density=300.0,
+        friction=(panda.TABLE_FRICTION, 0.005, 0.0001),
+        contype=1,
+        conaffinity=0,
+        group=VISUAL_GROUP,
+    )
