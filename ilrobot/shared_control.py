@@ -1,7 +1,8 @@
 """Shared control: one actor made of a novice, an expert, and a gate that says which of them acts.
 
 It knows no device and no learner: the expert may be a person's hand, a script or another policy.
-The gates of the DAgger family differ in `Gate.decide` and in nothing else.
+The gates of the DAgger family differ in what they decide by; what they did is counted here, alike
+for all.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ilrobot.actors import Action, Actor, ControlSummary, Decision, Observation,
 from ilrobot.blend import Blend
 from ilrobot.errors import WorkFailed
 from ilrobot.gates.gate import Gate, GateContext
+from ilrobot.gates.log import GateLog
 from ilrobot.punctual import LateAnswer
 
 
@@ -52,7 +54,8 @@ class SharedControl(Actor):
         self._last: Action | None = None
         self.rewinds = expert.rewinds
         self.expert_acting = False
-        self._switches = self._expert_steps = self._expert_queries = 0
+        self._last_time = 0.0
+        self._begin_counting()
 
     def reset(self, seed: int | None = None) -> None:
         """Begin an episode with the novice in control."""
@@ -60,11 +63,15 @@ class SharedControl(Actor):
         self._expert.reset(seed)
         self._gate.reset(seed)
         self._forget()
-        self._switches = self._expert_steps = self._expert_queries = 0
+        self._begin_counting()
 
     def act(self, observation: Observation, now: float) -> Decision:
         """The action of whom the gate chooses."""
-        expert = self._expert.act(observation, now) if self._gate.asks_expert else None
+        if self.expert_acting:
+            self._context_time += now - self._last_time
+        self._last_time = now
+        asks_expert = self._gate.asks_expert or self.expert_acting
+        expert = self._expert.act(observation, now) if asks_expert else None
         if expert is not None and (expert.rewind or expert.source is Source.PAUSED):
             return self._told(self._hold(observation, expert))
         policy = self._ask_novice(observation, now) if self._gate.asks_novice else None
@@ -88,6 +95,8 @@ class SharedControl(Actor):
                 policy = self._ask_novice(observation, now)
             if policy is None or (_is_away(expert) and not np.isfinite(policy.action).all()):
                 return self._told(self._excuse(expert))
+            if expert is None:
+                self._expert.observe(observation)
             acting = policy
         return self._told(self._decide(acting, expert, policy, takes))
 
@@ -97,6 +106,7 @@ class SharedControl(Actor):
         label = None if expert is None else expert.human_action
         if takes and label is None:
             label = acting.action
+        self._steps += 1
         self._expert_steps += takes
         self._expert_queries += label is not None
         mixed = None if takes or self._blend is None else self._blend.mix(acting.action)
@@ -165,6 +175,24 @@ class SharedControl(Actor):
         """Switches, steps and queries since the reset."""
         return ControlSummary(self._switches, self._expert_steps, self._expert_queries)
 
+    def gate_log(self) -> GateLog:
+        """The same with what the gate decided by."""
+        return GateLog(
+            steps=self._steps,
+            expert_steps=self._expert_steps,
+            takeovers=self._takeovers,
+            switches=self._switches,
+            queries=self._expert_queries,
+            context_time=self._context_time,
+            thresholds=dict(self._gate.thresholds()),
+            budget=self._gate.budget,
+        )
+
+    def _begin_counting(self) -> None:
+        self._steps = self._expert_steps = self._expert_queries = 0
+        self._switches = self._takeovers = 0
+        self._context_time = 0.0
+
     def _ask_novice(self, observation: Observation, now: float) -> Decision | None:
         """What the novice wants (None: it is late); the person is told of what cannot be done."""
         if self.expert_acting:
@@ -188,6 +216,7 @@ class SharedControl(Actor):
     def _switch(self, takes: bool) -> None:
         self.expert_acting = takes
         self._switches += 1
+        self._takeovers += takes
         if self._blend is not None:
             self._blend.reset()
             if not takes and self._last is not None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from ilrobot.actors import Action, Observation
 
@@ -27,21 +28,29 @@ class GateContext:
     human_action: Action | None
 
 
-class Gate(Protocol):
+class Gate(ABC):
     """Says at each tick who acts.
 
     Attributes:
         asks_novice: The novice is asked at every tick, before the gate decides. While the expert
             acts, each of its answers is planned afresh: it is what the novice would do if it were
             given control now. Otherwise it is asked only where it acts.
-        asks_expert: Likewise for the expert.
+        asks_expert: The expert is asked at every tick, before the gate decides. Otherwise it is
+            asked only while it acts, from the tick of takeover to that of handback.
+        budget: Share of the novice's steps at which it may call the expert (None: no budget).
     """
 
     asks_novice: bool
     asks_expert: bool
+    budget: float | None = None
 
-    def reset(self, seed: int | None = None) -> None:
+    def reset(self, seed: int | None = None) -> None:  # noqa: B027 (many gates keep no state)
         """Begin an episode; `seed` fixes what the gate draws."""
 
+    @abstractmethod
     def decide(self, context: GateContext) -> bool:
         """True: the expert acts at this tick."""
+
+    def thresholds(self) -> Mapping[str, float]:
+        """What it decides by at present, name to value (empty: by nothing that is a number)."""
+        return {}

@@ -1,31 +1,65 @@
-"""HG-DAgger: the person is the gate."""
+"""HG-DAgger: the person is the gate.
+
+Kelly, Sidrane, Driggs-Campbell and Kochenderfer 2019, "HG-DAgger: Interactive imitation learning
+with human experts", arXiv:1810.02890. The novice's doubt is noted whenever the person takes over,
+and from these notes follows the bound of what it may be trusted with,
+
+    τ = mean of the last quarter of the doubts,
+
+which tells risky states from safe ones afterwards and has no part in the gating.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 
-from ilrobot.gates.gate import GateContext
+import numpy as np
+
+from ilrobot.gates.doubt import Doubt
+from ilrobot.gates.gate import Gate, GateContext
 
 
-class HumanGate:
-    """The person decides: HG-DAgger (Kelly et al. 2019, arXiv:1810.02890).
+class HumanGate(Gate):
+    """The person decides.
 
     Both are asked at every tick: the hand, because it may take over or declare something at any
     moment, and the novice, so that the recording tells what it would have done.
 
+    Attributes:
+        doubts: The novice's doubt at each takeover so far, in all episodes.
+
     Args:
         engaged: Whether the person wants control at this tick.
+        doubt: The novice's (None: it is not noted).
     """
 
     asks_novice = True
     asks_expert = True
 
-    def __init__(self, engaged: Callable[[], bool]) -> None:
-        self._engaged = engaged
-
-    def reset(self, seed: int | None = None) -> None:
-        """Nothing to do: the person remembers."""
+    def __init__(self, engaged: Callable[[], bool], doubt: Doubt | None = None) -> None:
+        self._engaged, self._doubt = engaged, doubt
+        self.doubts: list[float] = []
 
     def decide(self, context: GateContext) -> bool:
         """Whether the person holds on to control."""
-        return self._engaged()
+        engaged = self._engaged()
+        if engaged and not context.expert_acting and self._doubt is not None:
+            doubt = self._doubt(context.observation)
+            # The doubt of a novice that did not answer is not known.
+            if math.isfinite(doubt):
+                self.doubts.append(doubt)
+        return engaged
+
+    def thresholds(self) -> Mapping[str, float]:
+        """The bound τ, once there is a takeover."""
+        return {"doubt": risk_threshold(self.doubts)} if self.doubts else {}
+
+
+def risk_threshold(doubts: list[float]) -> float:
+    """τ: the mean of the last quarter of the doubts noted at takeovers, at least of the last one.
+
+    Args:
+        doubts: In the order in which they were noted; at least one.
+    """
+    return float(np.mean(doubts[-math.ceil(len(doubts) / 4) :]))

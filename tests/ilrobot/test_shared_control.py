@@ -9,7 +9,7 @@ from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import MemoryRecorder
 from ilrobot.env import TaskEnv, make_env
 from ilrobot.gates.beta import BetaGate
-from ilrobot.gates.gate import GateContext
+from ilrobot.gates.gate import Gate, GateContext
 from ilrobot.gates.human import HumanGate
 from ilrobot.rollout import rollout
 from ilrobot.shared_control import SharedControl
@@ -61,14 +61,11 @@ class Hand(Actor):
         return Decision(action, Source.HUMAN, human_action=human, event=event, input_time=now)
 
 
-class Recall:
+class Recall(Gate):
     """A gate that reads a script."""
 
     def __init__(self, *expert_at: int, asks_novice: bool = False) -> None:
         self._at, self.asks_novice, self.asks_expert = expert_at, asks_novice, False
-
-    def reset(self, seed: int | None = None) -> None:
-        """Nothing to do."""
 
     def decide(self, context: GateContext) -> bool:
         return int(context.observation["tick"]) in self._at

@@ -1,0 +1,53 @@
+"""LazyDAgger: SafeDAgger with hysteresis, for fewer changes of hands.
+
+    takes over   ⇔  ε(o) > β_H
+    hands back   ⇔  ε(o) < β_R,    β_R < β_H
+
+Hoque, Balakrishna, Putterman, Luo, Brown, Seita, Thananjeyan, Novoseller and Goldberg 2021,
+"LazyDAgger: Reducing context switching in interactive imitation learning", arXiv:2104.00053. The
+paper also disturbs what the supervisor executes, so that recovery is seen: give
+`SharedControl` a `ilrobot.noisy_expert.NoisyExpert`, whose labels stay undisturbed. Like in `safe`,
+the discrepancy is measured, where the paper foretells it while the novice acts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ilrobot.errors import UserError
+from ilrobot.gates.discrepancy import check_threshold, discrepancy
+from ilrobot.gates.gate import Gate, GateContext
+
+
+class LazyGate(Gate):
+    """Takes over above one threshold and hands back below a lower one.
+
+    Args:
+        threshold: β_H in the action's units squared, e.g. `discrepancy.default_threshold`.
+        handback: β_R as a share 0 < β_R / β_H ≤ 1; at 1 it is SafeDAgger.
+
+    Raises:
+        UserError: One is out of range.
+    """
+
+    asks_novice = True
+    asks_expert = True
+
+    def __init__(self, threshold: float, handback: float = 0.25) -> None:
+        if not 0.0 < handback <= 1.0:
+            raise UserError(f"control is handed back at a share in (0, 1], not at {handback}")
+        self._takeover = check_threshold("discrepancy", threshold)
+        self._handback = handback * self._takeover
+
+    def decide(self, context: GateContext) -> bool:
+        """Whether the novice strays, or has not yet come back.
+
+        Raises:
+            UserError: The expert gave no action.
+        """
+        strays = discrepancy(context)
+        return strays >= self._handback if context.expert_acting else strays > self._takeover
+
+    def thresholds(self) -> Mapping[str, float]:
+        """Both."""
+        return {"discrepancy": self._takeover, "handback discrepancy": self._handback}

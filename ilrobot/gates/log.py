@@ -1,0 +1,63 @@
+"""How an episode was shared: the same numbers for every gate, so that gates can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class GateLog:
+    """What one gate did in one episode, or in several.
+
+    Ticks at which nobody acts (a person pauses or rewinds) are not counted.
+
+    Attributes:
+        steps: Ticks at which novice or expert acted.
+        expert_steps: Those at which the expert acted.
+        takeovers: How often the expert was given control.
+        switches: How often control changed hands, either way.
+        queries: Actions that the expert gave, executed or not.
+        context_time: For how long the expert had control in all, in seconds of the loop's clock,
+            from a takeover to the tick at which control is handed back, or the episode's last.
+        thresholds: What the gate decided by, at the end.
+        budget: Share of the novice's steps at which it may call the expert (None: no budget).
+    """
+
+    steps: int
+    expert_steps: int
+    takeovers: int
+    switches: int
+    queries: int
+    context_time: float
+    thresholds: Mapping[str, float]
+    budget: float | None
+
+    @property
+    def budget_spent(self) -> float:
+        """Share of the ticks begun by the novice at which the expert took over; 0 of none."""
+        asked = self.steps - self.expert_steps + self.takeovers
+        return self.takeovers / asked if asked else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON with the same keys for every gate."""
+        return {**asdict(self), "budget_spent": self.budget_spent}
+
+
+def total(logs: Sequence[GateLog]) -> GateLog:
+    """The sum of the counts, with the thresholds and the budget of the last.
+
+    Args:
+        logs: At least one, of the same gate, in order.
+    """
+    return GateLog(
+        steps=sum(log.steps for log in logs),
+        expert_steps=sum(log.expert_steps for log in logs),
+        takeovers=sum(log.takeovers for log in logs),
+        switches=sum(log.switches for log in logs),
+        queries=sum(log.queries for log in logs),
+        context_time=sum(log.context_time for log in logs),
+        thresholds=logs[-1].thresholds,
+        budget=logs[-1].budget,
+    )

@@ -1,0 +1,139 @@
+"""ThriftyDAgger: the novice calls for help where it is novel or risky, within a budget.
+
+    takes over   ⇔  novelty(o) > δ_N  or  Q(o, π(o)) < δ_Q
+    hands back   ⇔  ε(o) < β_R  and  Q(o, π(o)) > median Q
+
+Hoque, Balakrishna, Novoseller, Wilcox, Brown and Goldberg 2021, "ThriftyDAgger: Budget-aware
+novelty and risk gating for interactive imitation learning", arXiv:2109.08273. Novelty is the mean
+variance of an ensemble's actions, Q(o, a) the discounted probability of success, β_R the mean
+discrepancy on the training data. After each episode δ_N, δ_Q and the median are fitted anew to all
+that was seen while the novice had control.
+
+The paper takes the (1 - α) quantile of novelty and the α quantile of Q for a budget α. Either test
+alone then calls at a share α of the steps, so that both together may call at 2α. Here both take the
+same quantile level, the greatest at which the two together call at no more than α of the steps.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ilrobot.actors import Action, Observation
+from ilrobot.errors import UserError
+from ilrobot.gates.discrepancy import check_threshold, discrepancy
+from ilrobot.gates.doubt import Doubt
+from ilrobot.gates.gate import Gate, GateContext
+
+#: Thresholds are fitted to more samples than this.
+FEWEST = 25
+
+
+class Critic(Protocol):
+    """Foretells success."""
+
+    def __call__(self, observation: Observation, action: Action) -> float:
+        """Q: discounted probability of success, 0 … 1, if the novice goes on after this action."""
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """What a `ThriftyGate` decides by.
+
+    Attributes:
+        novelty: δ_N, above which the expert is called.
+        success: δ_Q, below which the expert is called.
+        recovery: Q above which control may be handed back.
+    """
+
+    novelty: float
+    success: float
+    recovery: float
+
+    @classmethod
+    def fit(cls, novelty: ArrayLike, success: ArrayLike, budget: float) -> Thresholds:
+        """Those at which a share of at most `budget` of the samples calls the expert.
+
+        Args:
+            novelty: Of each sample, shape (N,), N ≥ 1.
+            success: Q of each sample, shape (N,).
+            budget: α in (0, 1).
+        """
+        falling, rising = np.sort(novelty)[::-1], np.sort(success)
+        # How many samples are more novel, or more risky: it calls at every level above that.
+        more_novel = np.searchsorted(-falling, -np.asarray(novelty), side="left")
+        more_risky = np.searchsorted(rising, success, side="left")
+        level = np.sort(np.minimum(more_novel, more_risky))[int(budget * len(falling))]
+        return cls(float(falling[level]), float(rising[level]), float(np.median(rising)))
+
+
+class ThriftyGate(Gate):
+    """Novelty or risk, with hysteresis, under a budget.
+
+    Args:
+        budget: α in (0, 1): share of the novice's steps at which it may call the expert.
+        novelty: The novice's, e.g. `ilrobot.ensemble.EnsembleActor.novelty`.
+        critic: Q.
+        initial: Thresholds of the first episodes; the authors' program takes the (1 - α) quantile
+            of the novelty of held-out demonstrations, 0.48 and 0.495.
+        agreement: β_R, the mean discrepancy on the training data, in the action's units squared.
+
+    Raises:
+        UserError: The budget is not in (0, 1), or `agreement` is negative or not finite.
+    """
+
+    asks_novice = True
+    asks_expert = False
+
+    def __init__(
+        self, budget: float, novelty: Doubt, critic: Critic, initial: Thresholds, agreement: float
+    ) -> None:
+        if not 0.0 < budget < 1.0:
+            raise UserError(
+                f"the budget must be a share between 0 and 1, not {budget}; without any help "
+                "there is nothing to learn from, and with help at every step nobody to spare"
+            )
+        self.budget = budget
+        self._novelty, self._critic = novelty, critic
+        self._now, self._agreement = initial, check_threshold("agreement", agreement)
+        self._samples: list[tuple[float, float]] = []
+
+    def reset(self, seed: int | None = None) -> None:
+        """An episode has ended: fit the thresholds anew, once there are more than 25 samples."""
+        assert self.budget is not None
+        if len(self._samples) > FEWEST:
+            novelty, success = zip(*self._samples, strict=True)
+            self._now = Thresholds.fit(novelty, success, self.budget)
+
+    def decide(self, context: GateContext) -> bool:
+        """Whether the novice calls, or has not yet come back.
+
+        Raises:
+            UserError: The expert acts and gave no action, or the critic's value is no probability.
+        """
+        if context.policy_action is None:
+            return True
+        success = float(self._critic(context.observation, context.policy_action))
+        if not 0.0 <= success <= 1.0:
+            raise UserError(f"the critic must give a probability of success, not {success}")
+        if context.expert_acting:
+            agrees = discrepancy(context) < self._agreement
+            return not (agrees and success > self._now.recovery)
+        novelty = float(self._novelty(context.observation))
+        if math.isfinite(novelty):
+            self._samples.append((novelty, success))
+        return novelty > self._now.novelty or success < self._now.success
+
+    def thresholds(self) -> Mapping[str, float]:
+        """All four."""
+        return {
+            "novelty": self._now.novelty,
+            "success": self._now.success,
+            "handback success": self._now.recovery,
+            "handback discrepancy": self._agreement,
+        }

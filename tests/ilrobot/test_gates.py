@@ -1,0 +1,272 @@
+"""Gates on scripted traces: who acts when, and what is counted."""
+
+import json
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from ilrobot.actors import Actor, Decision, Observation, Source
+from ilrobot.errors import UserError
+from ilrobot.gates.beta import BetaGate, exponential, indicator, linear
+from ilrobot.gates.discrepancy import default_threshold
+from ilrobot.gates.ensemble import EnsembleGate
+from ilrobot.gates.gate import Gate, GateContext
+from ilrobot.gates.human import HumanGate, risk_threshold
+from ilrobot.gates.lazy import LazyGate
+from ilrobot.gates.log import GateLog, total
+from ilrobot.gates.safe import SafeGate
+from ilrobot.gates.thrifty import Thresholds, ThriftyGate
+from ilrobot.shared_control import SharedControl
+from ilrobot.spec import Feature, Spec
+
+
+class Trace(Actor):
+    """Wants the number that the trace has for the tick, whoever acts."""
+
+    def __init__(self, values: list[float], source: Source = Source.POLICY) -> None:
+        self._values, self._source = values, source
+
+    def act(self, observation: Observation, now: float) -> Decision:
+        action = np.array([self._values[int(observation["tick"])]])
+        return Decision(action, self._source, human_action=action)
+
+
+def at_tick(values: list[float]) -> Callable[..., float]:
+    return lambda observation, *_: values[int(observation["tick"])]
+
+
+def share(gate: Gate, strays: list[float]) -> tuple[list[int], GateLog]:
+    """The ticks at which the expert acts, where the novice strays that far from it."""
+    expert = Trace([0.0] * len(strays), Source.DEMO)
+    actor = SharedControl(Trace([math.sqrt(s) for s in strays]), expert, gate)
+    actor.reset(0)
+    sources = [actor.act({"tick": np.array(t)}, 0.1 * t).source for t in range(len(strays))]
+    return [t for t, source in enumerate(sources) if source is Source.HUMAN], actor.gate_log()
+
+
+TRACE = [0.0, 0.9, 1.5, 0.9, 0.5, 0.2, 0.9, 1.2, 0.9]
+
+
+def test_safe_dagger_acts_above_its_threshold_and_nowhere_else() -> None:
+    acted, log = share(SafeGate(1.0), TRACE)
+    assert acted == [2, 7]
+    assert (log.switches, log.takeovers, log.expert_steps, log.queries) == (4, 2, 2, 9)
+
+
+def test_lazy_dagger_keeps_control_until_a_quarter_of_it_and_switches_less() -> None:
+    acted, log = share(LazyGate(1.0), TRACE)
+    assert acted == [2, 3, 4, 7, 8]
+    assert log.switches == 3
+    trembling = [1.1, 0.9] * 10
+    assert share(SafeGate(1.0), trembling)[1].switches == 20
+    assert share(LazyGate(1.0), trembling)[1].switches == 1
+
+
+def test_lazy_dagger_that_hands_back_at_once_is_safe_dagger() -> None:
+    assert share(LazyGate(1.0, handback=1.0), TRACE)[0] == share(SafeGate(1.0), TRACE)[0]
+
+
+def test_ensemble_dagger_acts_on_discrepancy_or_doubt() -> None:
+    doubts = [0.0, 0.0, 0.0, 0.4, 0.0, 0.0, 0.0, 0.4, math.inf]
+    acted, _ = share(EnsembleGate(1.0, 0.3, at_tick(doubts)), TRACE)
+    assert acted == [2, 3, 7, 8]
+
+
+def thrifty(
+    novelty: list[float], success: list[float], budget: float = 0.1, agreement: float = 1.0
+) -> ThriftyGate:
+    start = Thresholds(novelty=0.5, success=0.48, recovery=0.495)
+    return ThriftyGate(budget, at_tick(novelty), at_tick(success), start, agreement)
+
+
+def test_thrifty_dagger_calls_at_novelty_or_risk_and_hands_back_at_neither() -> None:
+    strays_ = [0.0, 2.0, 2.0, 0.5, 0.5, 0.5, 0.5, 0.5]
+    novelty = [0.0, 0.9, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    success = [0.9, 0.9, 0.9, 0.49, 0.9, 0.4, 0.49, 0.9]
+    acted, log = share(thrifty(novelty, success), strays_)
+    # 1: novel; 2: strays; 3: not sure enough of success; 4: back. 5: risky; 6: not sure; 7: back.
+    assert acted == [1, 2, 3, 5, 6]
+    assert log.queries == 7  # the expert is asked while it acts and at the handbacks
+    assert log.budget_spent == pytest.approx(2 / 5)
+
+
+def test_thrifty_dagger_stays_within_its_budget_where_two_quantiles_would_double_it() -> None:
+    random = np.random.default_rng(0)
+    novelty, success = random.exponential(size=20_000), random.uniform(size=20_000)
+    fitted = Thresholds.fit(novelty, success, 0.1)
+    fresh_novelty, fresh_success = random.exponential(size=20_000), random.uniform(size=20_000)
+    calls = (fresh_novelty > fitted.novelty) | (fresh_success < fitted.success)
+    assert calls.mean() == pytest.approx(0.1, abs=0.01)
+    each = (fresh_novelty > fitted.novelty).mean(), (fresh_success < fitted.success).mean()
+    assert each == pytest.approx((0.0513, 0.0513), abs=0.01)  # 1 - (1 - q)² = 0.1
+    naive = (novelty > np.quantile(novelty, 0.9)) | (success < np.quantile(success, 0.1))
+    assert naive.mean() > 0.17
+
+
+@pytest.mark.parametrize("budget", [0.01, 0.1, 0.5, 0.99])
+def test_fitted_thresholds_never_call_more_than_the_budget_ties_or_not(budget: float) -> None:
+    random = np.random.default_rng(1)
+    for size in (1, 3, 26, 200):
+        novelty, success = random.integers(0, 4, size), random.integers(0, 4, size) / 4
+        fitted = Thresholds.fit(novelty, success, budget)
+        calls = (novelty > fitted.novelty) | (success < fitted.success)
+        assert calls.mean() <= budget
+        assert fitted.recovery == np.median(success)
+
+
+def test_thrifty_dagger_fits_itself_to_its_budget_after_the_first_episodes() -> None:
+    random = np.random.default_rng(2)
+    size = 4_000
+    gate = thrifty(list(random.exponential(size=size)), list(random.uniform(size=size)))
+    actor = SharedControl(Trace([0.0] * size), Trace([0.0] * size, Source.DEMO), gate)
+    logs = []
+    for begin in range(0, size, 400):
+        actor.reset(begin)
+        for tick in range(begin, begin + 400):
+            actor.act({"tick": np.array(tick)}, 0.1 * tick)
+        logs.append(actor.gate_log())
+    assert logs[0].budget_spent > 0.4  # the thresholds that it was given fit nothing
+    assert total(logs[1:]).budget_spent == pytest.approx(0.1, abs=0.025)
+    assert logs[-1].thresholds["handback success"] == pytest.approx(0.5, abs=0.05)
+
+
+def test_thrifty_dagger_waits_for_more_than_25_samples() -> None:
+    gate = thrifty([0.0] * 99, [0.9] * 99)
+    before = gate.thresholds()
+    share(gate, [0.0] * 25)
+    gate.reset()
+    assert gate.thresholds() == before
+    share(gate, [0.0])
+    gate.reset()
+    assert gate.thresholds() != before
+
+
+def test_hg_dagger_notes_the_doubt_at_each_takeover_and_gates_by_the_person_alone() -> None:
+    held = [False, True, True, False, True, False]
+    gate = HumanGate(iter(held).__next__, at_tick([0.1, 0.2, 0.3, 0.4, 0.5, 0.6]))
+    acted, log = share(gate, [0.0] * 6)
+    assert acted == [1, 2, 4]
+    assert gate.doubts == [0.2, 0.5]
+    assert log.thresholds == {"doubt": 0.5}
+
+
+def test_the_bound_of_risk_is_the_mean_of_the_last_quarter() -> None:
+    assert risk_threshold([9.0, 9.0, 9.0, 9.0, 9.0, 9.0, 1.0, 2.0]) == 1.5
+    assert risk_threshold([3.0]) == 3.0
+
+
+def test_beta_falls_by_its_schedule() -> None:
+    rounds = range(1, 6)
+    assert [indicator()(i) for i in rounds] == [1, 0, 0, 0, 0]
+    assert [linear(4)(i) for i in rounds] == [1, 0.75, 0.5, 0.25, 0]
+    assert [linear(2)(i) for i in rounds] == [1, 0.5, 0, 0, 0]
+    assert [exponential()(i) for i in rounds] == [1, 0.5, 0.25, 0.125, 0.0625]
+
+
+def every_gate(size: int) -> dict[str, Gate]:
+    low, high = [0.0] * size, [0.9] * size
+    return {
+        "human": HumanGate(lambda: False, at_tick(low)),
+        "beta": BetaGate(0.5),
+        "safe": SafeGate(1.0),
+        "lazy": LazyGate(1.0),
+        "ensemble": EnsembleGate(1.0, 0.3, at_tick(low)),
+        "thrifty": thrifty(low, high),
+    }
+
+
+@pytest.mark.parametrize("name", every_gate(0))
+def test_every_gate_logs_the_same(name: str) -> None:
+    gate = every_gate(len(TRACE))[name]
+    acted, log = share(gate, TRACE)
+    data = json.loads(json.dumps(log.to_json()))
+    assert list(data) == [
+        *("steps", "expert_steps", "takeovers", "switches", "queries", "context_time"),
+        *("thresholds", "budget", "budget_spent"),
+    ]
+    assert data["steps"] == len(TRACE)
+    assert data["expert_steps"] == len(acted)
+    assert all(math.isfinite(value) for value in data["thresholds"].values())
+    assert total([log, log]).expert_steps == 2 * len(acted)
+    assert share(gate, TRACE)[1].steps == len(TRACE)  # counted anew
+
+
+def test_context_time_is_from_takeover_to_handback() -> None:
+    _, log = share(LazyGate(1.0), TRACE)
+    assert log.context_time == pytest.approx(0.3 + 0.1)  # ticks 2 to 5, and 7 to the end at 8
+
+
+@pytest.mark.parametrize("gate", [SafeGate(1.0), LazyGate(1.0)], ids=["safe", "lazy"])
+def test_an_action_that_is_not_finite_is_far_from_any(gate: Gate) -> None:
+    context = GateContext({}, 0.0, False, np.array([math.nan]), np.zeros(1))
+    assert gate.decide(context)
+
+
+def test_an_expert_that_gives_no_action_is_told() -> None:
+    context = GateContext({}, 0.0, False, np.zeros(1), None)
+    with pytest.raises(UserError, match="the expert gave none"):
+        SafeGate(1.0).decide(context)
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: thrifty([], [], budget=0.0), "the budget must be a share"),
+        (lambda: thrifty([], [], budget=math.nan), "the budget must be a share"),
+        (lambda: thrifty([], [], agreement=-1.0), "threshold of the agreement"),
+        (lambda: SafeGate(math.inf), "threshold of the discrepancy"),
+        (lambda: LazyGate(1.0, handback=0.0), "at a share in"),
+        (lambda: EnsembleGate(1.0, math.nan, at_tick([])), "threshold of the doubt"),
+        (lambda: linear(0), "at least 1 round"),
+        (lambda: exponential(1.0), "must be in"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_told(make: Callable[[], object], told: str) -> None:
+    with pytest.raises(UserError, match=told) as caught:
+        make()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_critic_that_gives_no_probability_is_told() -> None:
+    with pytest.raises(UserError, match="probability of success"):
+        share(thrifty([0.0], [1.5]), [0.0])
+
+
+def test_the_default_threshold_grows_with_the_range_and_needs_one() -> None:
+    def spec(low: tuple[float, ...] | None, high: tuple[float, ...], choices=None) -> Spec:
+        action = Feature("action", (len(high),), low=low, high=high)
+        return Spec((), action, rate=10.0, choices=choices)
+
+    assert default_threshold(spec((-1.0, 0.0), (1.0, 3.0))) == pytest.approx(0.008 * 13)
+    for bad in (spec(None, (1.0,)), spec((-math.inf,), (1.0,)), spec((0.0,), (3.0,), choices=4)):
+        with pytest.raises(UserError):
+            default_threshold(bad)
+
+
+class Foreseeing(Trace):
+    """Remembers at which ticks it was asked and which it only saw."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__([0.0] * size, Source.DEMO)
+        self.asked: list[int] = []
+        self.saw: list[int] = []
+
+    def act(self, observation: Observation, now: float) -> Decision:
+        self.asked.append(int(observation["tick"]))
+        return super().act(observation, now)
+
+    def observe(self, observation: Observation) -> None:
+        self.saw.append(int(observation["tick"]))
+
+
+def test_an_expert_is_asked_from_takeover_to_handback_and_sees_the_rest() -> None:
+    expert = Foreseeing(6)
+    gate = thrifty([0.0, 0.9, 0.0, 0.0, 0.0, 0.0], [0.9] * 6)
+    actor = SharedControl(Trace([2.0, 2.0, 2.0, 0.5, 0.5, 0.5]), expert, gate)
+    actor.reset(0)
+    for tick in range(6):
+        actor.act({"tick": np.array(tick)}, 0.1 * tick)
+    assert expert.asked == [1, 2, 3]
+    assert expert.saw == [0, 4, 5]
