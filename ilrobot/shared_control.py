@@ -81,7 +81,7 @@ class SharedControl(Actor):
                 now=now,
                 expert_acting=self.expert_acting,
                 policy_action=None if policy is None else policy.action,
-                human_action=None if expert is None else expert.human_action,
+                human_action=_wanted(expert),
             )
         )
         if takes != self.expert_acting:
@@ -103,7 +103,7 @@ class SharedControl(Actor):
     def _decide(
         self, acting: Decision, expert: Decision | None, policy: Decision | None, takes: bool
     ) -> Decision:
-        label = None if expert is None else expert.human_action
+        label = _wanted(expert)
         if takes and label is None:
             label = acting.action
         self._steps += 1
@@ -231,4 +231,11 @@ class SharedControl(Actor):
 
 def _is_away(expert: Decision | None) -> bool:
     """Whether the expert was asked and wants nothing, so that its action holds the robot."""
-    return expert is not None and expert.human_action is None
+    return expert is not None and _wanted(expert) is None
+
+
+def _wanted(expert: Decision | None) -> Action | None:
+    """The expert's label; an expert that is itself a policy always means what it does."""
+    if expert is None:
+        return None
+    return expert.action if expert.source is Source.POLICY else expert.human_action

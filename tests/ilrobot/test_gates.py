@@ -270,3 +270,20 @@ def test_an_expert_is_asked_from_takeover_to_handback_and_sees_the_rest() -> Non
         actor.act({"tick": np.array(tick)}, 0.1 * tick)
     assert expert.asked == [1, 2, 3]
     assert expert.saw == [0, 4, 5]
+
+
+class Chunked(Trace):
+    """As a policy decides: it names no human's action."""
+
+    def act(self, observation: Observation, now: float) -> Decision:
+        action = super().act(observation, now).action
+        return Decision(action, Source.POLICY, policy_action=action)
+
+
+@pytest.mark.parametrize("gate", [LazyGate(1.0), BetaGate(0.0)], ids=["lazy", "beta"])
+def test_a_stronger_policy_may_be_the_expert_and_labels_what_it_is_asked(gate: Gate) -> None:
+    actor = SharedControl(Chunked([0.5] * 3), Chunked([0.1, 0.2, 0.3]), gate)
+    actor.reset(0)
+    decisions = [actor.act({"tick": np.array(tick)}, 0.0) for tick in range(3)]
+    assert [float(d.human_action[0]) for d in decisions] == [0.1, 0.2, 0.3]
+    assert {float(d.action[0]) for d in decisions} == {0.5}
