@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ilrobot.actors import Action, Actor, Decision, Observation, Source
 from ilrobot.errors import UserError
+from ilrobot.gates.discrepancy import action_ranges
 from ilrobot.spec import Spec
 
 
@@ -26,10 +27,10 @@ class EnsembleActor(Actor):
 
     Args:
         members: The policies; the paper on ThriftyDAgger takes 5, that on HG-DAgger 10.
-        spec: The task's; its action is no choice.
+        spec: The task's; variances are of actions measured by their ranges.
 
     Raises:
-        UserError: There are fewer than two, or the action is one of several choices.
+        UserError: There are fewer than two, or the action is a choice or has no limits.
     """
 
     def __init__(self, members: Sequence[Actor], spec: Spec) -> None:
@@ -38,8 +39,7 @@ class EnsembleActor(Actor):
                 f"an ensemble of {len(members)} has no variance; give at least two policies that "
                 "were trained from different seeds"
             )
-        if spec.choices is not None:
-            raise UserError("an ensemble averages actions, and this task's are choices")
+        self._ranges = action_ranges(spec)
         self._members = tuple(members)
         self._seen: Observation | None = None
         self._variance: NDArray[np.float64] = np.zeros(0)
@@ -56,7 +56,8 @@ class EnsembleActor(Actor):
     def act(self, observation: Observation, now: float) -> Decision:
         """The mean of what the members want."""
         actions = np.stack([member.act(observation, now).action for member in self._members])
-        self._seen, self._variance = observation, np.var(actions, axis=0, dtype=np.float64)
+        self._seen = observation
+        self._variance = np.var(actions / self._ranges, axis=0, dtype=np.float64)
         mean = actions.mean(axis=0, dtype=np.float64).astype(actions.dtype)
         return Decision(mean, Source.POLICY, policy_action=mean)
 

@@ -1,6 +1,9 @@
 """How far the novice's action is from the expert's: what several gates decide by.
 
-ε(o) = ‖π(o) - π*(o)‖²        (Zhang and Cho 2017, arXiv:1605.06450)
+    ε(o) = 1/D Σ_j ((π(o)_j - π*(o)_j) / range_j)²
+
+This is ‖π(o) - π*(o)‖² of Zhang and Cho 2017, arXiv:1605.06450, with each of the D elements of the
+action measured by its range, so that metres, radians and a gripper's opening can be added.
 """
 
 from __future__ import annotations
@@ -8,52 +11,64 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ilrobot.errors import UserError
 from ilrobot.gates.gate import GateContext
 from ilrobot.spec import Spec
 
-#: The default threshold, as a share of the squared diagonal of the box of actions.
-SHARE = 0.008
+#: The default threshold: 0.008 Σ_j range_j² in the terms of the papers.
+THRESHOLD = 0.008
 
 
-def discrepancy(context: GateContext) -> float:
-    """Squared Euclidean distance of the two actions, in the action's units squared.
+class Discrepancy:
+    """ε of a tick.
 
-    Infinite where the novice is late or its action is not finite: the expert is to act.
-
-    Raises:
-        UserError: The expert gave no action to compare with.
+    Args:
+        ranges: Of each element of the action, in its units, above 0; `action_ranges` of a spec.
     """
-    if context.human_action is None:
-        raise UserError(
-            "this gate compares the policy's action with the expert's at every step, and the "
-            "expert gave none; use an expert that can be asked, or the human gate"
-        )
-    if context.policy_action is None:
-        return math.inf
-    difference = np.subtract(context.policy_action, context.human_action, dtype=np.float64)
-    squared = float(np.sum(difference**2))
-    return squared if math.isfinite(squared) else math.inf
+
+    def __init__(self, ranges: ArrayLike) -> None:
+        self._ranges = np.asarray(ranges, np.float64)
+
+    def __call__(self, context: GateContext) -> float:
+        """ε: 0 where both want the same, 1 where they are a whole range apart.
+
+        Infinite where the novice is late or its action is not finite: the expert is to act.
+
+        Raises:
+            UserError: The expert gave no action to compare with.
+        """
+        if context.human_action is None:
+            raise UserError(
+                "this gate compares the policy's action with the expert's, and the expert gave "
+                "none; use an expert that can be asked at every step, or the human gate"
+            )
+        if context.policy_action is None:
+            return math.inf
+        apart = np.subtract(context.policy_action, context.human_action, dtype=np.float64)
+        value = float(np.mean((apart / self._ranges) ** 2))
+        return value if math.isfinite(value) else math.inf
 
 
-def default_threshold(spec: Spec) -> float:
-    """τ = 0.008 Σ_j (high_j - low_j)², the sum being over the elements of the action.
+def action_ranges(spec: Spec) -> NDArray[np.float64]:
+    """Greatest less least value of each element of the action, in its shape and units.
 
     Raises:
-        UserError: The action is one of several choices, or has no limits.
+        UserError: The action is one of several choices, or an element has no range.
     """
     action = spec.action
     if spec.choices is not None:
         raise UserError(
-            "the distance of two of this task's actions says nothing, because they are choices; "
+            "how far two of this task's actions are apart says nothing, because they are choices; "
             "use the beta or the human gate"
         )
-    bounds = np.array([action.low or (-math.inf,), action.high or (math.inf,)], np.float64)
-    total = float(np.sum((bounds[1] - bounds[0]) ** 2))
-    if not math.isfinite(total):
-        raise UserError("this task's action has no limits; state the threshold of the discrepancy")
-    return SHARE * total
+    if action.low is None or action.high is None:
+        raise UserError("this task's action has no limits; state the range of each element")
+    ranges = np.subtract(action.high, action.low, dtype=np.float64).reshape(action.shape)
+    if not (np.isfinite(ranges).all() and (ranges > 0.0).all()):
+        raise UserError("an element of this task's action has no range; state one for each")
+    return ranges
 
 
 def check_threshold(what: str, value: float) -> float:

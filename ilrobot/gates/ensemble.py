@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ilrobot.gates.discrepancy import check_threshold, discrepancy
+from ilrobot.gates.discrepancy import THRESHOLD, Discrepancy, check_threshold
 from ilrobot.gates.doubt import Doubt
 from ilrobot.gates.gate import Gate, GateContext
 
@@ -20,10 +20,11 @@ class EnsembleGate(Gate):
     """Discrepancy or doubt.
 
     Args:
-        discrepancy_threshold: τ in the action's units squared, e.g. `default_threshold`.
-        doubt_threshold: χ, in the unit of `doubt`. It depends on the task;
-            HG-DAgger learns one from a person, `ilrobot.gates.human.risk_threshold`.
+        discrepancy: ε.
         doubt: The novice's, e.g. `ilrobot.ensemble.EnsembleActor.doubt`.
+        doubt_threshold: χ, in the unit of `doubt`. It depends on the task; HG-DAgger learns one
+            from a person, `ilrobot.gates.human.risk_threshold`.
+        threshold: τ.
 
     Raises:
         UserError: A threshold is negative or not finite.
@@ -32,8 +33,15 @@ class EnsembleGate(Gate):
     asks_novice = True
     asks_expert = True
 
-    def __init__(self, discrepancy_threshold: float, doubt_threshold: float, doubt: Doubt) -> None:
-        self._discrepancy = check_threshold("discrepancy", discrepancy_threshold)
+    def __init__(
+        self,
+        discrepancy: Discrepancy,
+        doubt: Doubt,
+        doubt_threshold: float,
+        threshold: float = THRESHOLD,
+    ) -> None:
+        self._discrepancy = discrepancy
+        self._threshold = check_threshold("discrepancy", threshold)
         self._doubt_threshold = check_threshold("doubt", doubt_threshold)
         self._doubt = doubt
 
@@ -43,9 +51,9 @@ class EnsembleGate(Gate):
         Raises:
             UserError: The expert gave no action.
         """
-        near = discrepancy(context) <= self._discrepancy
+        near = self._discrepancy(context) <= self._threshold
         return not (near and self._doubt(context.observation) <= self._doubt_threshold)
 
     def thresholds(self) -> Mapping[str, float]:
         """Both."""
-        return {"discrepancy": self._discrepancy, "doubt": self._doubt_threshold}
+        return {"discrepancy": self._threshold, "doubt": self._doubt_threshold}

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ilrobot.errors import UserError
-from ilrobot.gates.discrepancy import check_threshold, discrepancy
+from ilrobot.gates.discrepancy import THRESHOLD, Discrepancy, check_threshold
 from ilrobot.gates.gate import Gate, GateContext
 
 
@@ -23,7 +23,8 @@ class LazyGate(Gate):
     """Takes over above one threshold and hands back below a lower one.
 
     Args:
-        threshold: β_H in the action's units squared, e.g. `discrepancy.default_threshold`.
+        discrepancy: ε.
+        threshold: β_H.
         handback: β_R as a share 0 < β_R / β_H ≤ 1; at 1 it is SafeDAgger.
 
     Raises:
@@ -33,7 +34,10 @@ class LazyGate(Gate):
     asks_novice = True
     asks_expert = True
 
-    def __init__(self, threshold: float, handback: float = 0.25) -> None:
+    def __init__(
+        self, discrepancy: Discrepancy, threshold: float = THRESHOLD, handback: float = 0.25
+    ) -> None:
+        self._discrepancy = discrepancy
         if not 0.0 < handback <= 1.0:
             raise UserError(f"control is handed back at a share in (0, 1], not at {handback}")
         self._takeover = check_threshold("discrepancy", threshold)
@@ -45,7 +49,7 @@ class LazyGate(Gate):
         Raises:
             UserError: The expert gave no action.
         """
-        strays = discrepancy(context)
+        strays = self._discrepancy(context)
         return strays >= self._handback if context.expert_acting else strays > self._takeover
 
     def thresholds(self) -> Mapping[str, float]:

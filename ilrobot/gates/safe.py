@@ -1,6 +1,6 @@
 """SafeDAgger: the expert acts where the novice strays from it.
 
-    expert acts  ⇔  ε(o) > τ,     ε(o) = ‖π(o) - π*(o)‖²
+    expert acts  ⇔  ε(o) > τ        (ε: `ilrobot.gates.discrepancy`)
 
 Zhang and Cho 2017, "Query-efficient imitation learning for end-to-end simulated driving",
 arXiv:1605.06450. Their safety policy learns to foretell this decision, so that
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ilrobot.gates.discrepancy import check_threshold, discrepancy
+from ilrobot.gates.discrepancy import THRESHOLD, Discrepancy, check_threshold
 from ilrobot.gates.gate import Gate, GateContext
 
 
@@ -19,8 +19,9 @@ class SafeGate(Gate):
     """One threshold, both ways.
 
     Args:
-        threshold: τ in the action's units squared, e.g. `discrepancy.default_threshold`. The paper
-            took 0.0025, which made a fifth of its first data unsafe.
+        discrepancy: ε.
+        threshold: τ. The paper took 0.0025 for unscaled actions, so that a fifth of its first data
+            was unsafe.
 
     Raises:
         UserError: It is negative or not finite.
@@ -29,7 +30,8 @@ class SafeGate(Gate):
     asks_novice = True
     asks_expert = True
 
-    def __init__(self, threshold: float) -> None:
+    def __init__(self, discrepancy: Discrepancy, threshold: float = THRESHOLD) -> None:
+        self._discrepancy = discrepancy
         self._threshold = check_threshold("discrepancy", threshold)
 
     def decide(self, context: GateContext) -> bool:
@@ -38,7 +40,7 @@ class SafeGate(Gate):
         Raises:
             UserError: The expert gave no action.
         """
-        return discrepancy(context) > self._threshold
+        return self._discrepancy(context) > self._threshold
 
     def thresholds(self) -> Mapping[str, float]:
         """The one."""

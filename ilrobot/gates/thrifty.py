@@ -1,7 +1,7 @@
 """ThriftyDAgger: the novice calls for help where it is novel or risky, within a budget.
 
     takes over   ⇔  novelty(o) > δ_N  or  Q(o, π(o)) < δ_Q
-    hands back   ⇔  ε(o) < β_R  and  Q(o, π(o)) > median Q
+    hands back   ⇔  ε(o) < β_R  and  Q(o, π(o)) ≥ median Q
 
 Hoque, Balakrishna, Novoseller, Wilcox, Brown and Goldberg 2021, "ThriftyDAgger: Budget-aware
 novelty and risk gating for interactive imitation learning", arXiv:2109.08273. Novelty is the mean
@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike
 
 from ilrobot.actors import Action, Observation
 from ilrobot.errors import UserError
-from ilrobot.gates.discrepancy import check_threshold, discrepancy
+from ilrobot.gates.discrepancy import Discrepancy, check_threshold
 from ilrobot.gates.doubt import Doubt
 from ilrobot.gates.gate import Gate, GateContext
 
@@ -48,7 +48,7 @@ class Thresholds:
     Attributes:
         novelty: δ_N, above which the expert is called.
         success: δ_Q, below which the expert is called.
-        recovery: Q above which control may be handed back.
+        recovery: Q from which on control may be handed back.
     """
 
     novelty: float
@@ -76,12 +76,13 @@ class ThriftyGate(Gate):
     """Novelty or risk, with hysteresis, under a budget.
 
     Args:
+        discrepancy: ε.
         budget: α in (0, 1): share of the novice's steps at which it may call the expert.
         novelty: The novice's, e.g. `ilrobot.ensemble.EnsembleActor.novelty`.
         critic: Q.
         initial: Thresholds of the first episodes; the authors' program takes the (1 - α) quantile
             of the novelty of held-out demonstrations, 0.48 and 0.495.
-        agreement: β_R, the mean discrepancy on the training data, in the action's units squared.
+        agreement: β_R, the mean discrepancy on the training data.
 
     Raises:
         UserError: The budget is not in (0, 1), or `agreement` is negative or not finite.
@@ -91,7 +92,13 @@ class ThriftyGate(Gate):
     asks_expert = False
 
     def __init__(
-        self, budget: float, novelty: Doubt, critic: Critic, initial: Thresholds, agreement: float
+        self,
+        discrepancy: Discrepancy,
+        budget: float,
+        novelty: Doubt,
+        critic: Critic,
+        initial: Thresholds,
+        agreement: float,
     ) -> None:
         if not 0.0 < budget < 1.0:
             raise UserError(
@@ -99,7 +106,7 @@ class ThriftyGate(Gate):
                 "there is nothing to learn from, and with help at every step nobody to spare"
             )
         self.budget = budget
-        self._novelty, self._critic = novelty, critic
+        self._discrepancy, self._novelty, self._critic = discrepancy, novelty, critic
         self._now, self._agreement = initial, check_threshold("agreement", agreement)
         self._samples: list[tuple[float, float]] = []
 
@@ -122,8 +129,8 @@ class ThriftyGate(Gate):
         if not 0.0 <= success <= 1.0:
             raise UserError(f"the critic must give a probability of success, not {success}")
         if context.expert_acting:
-            agrees = discrepancy(context) < self._agreement
-            return not (agrees and success > self._now.recovery)
+            agrees = self._discrepancy(context) < self._agreement
+            return not (agrees and success >= self._now.recovery)
         novelty = float(self._novelty(context.observation))
         if math.isfinite(novelty):
             self._samples.append((novelty, success))

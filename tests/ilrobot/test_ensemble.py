@@ -6,6 +6,7 @@ import pytest
 from ilrobot.actors import Actor, Decision, Observation, Source
 from ilrobot.ensemble import EnsembleActor
 from ilrobot.errors import UserError
+from ilrobot.gates.discrepancy import Discrepancy
 from ilrobot.gates.ensemble import EnsembleGate
 from ilrobot.shared_control import SharedControl
 from ilrobot.spec import Feature, Spec
@@ -39,7 +40,7 @@ def test_it_acts_with_the_mean_and_doubts_by_the_variance() -> None:
     decision = ensemble.act(seen, 0.0)
     assert decision.action == pytest.approx([1.0, 2.5])
     assert decision.action.dtype == np.float32
-    variances = [0.25, 2.25]  # half of 2 and 6 squared, times a quarter
+    variances = [0.25 / 4, 2.25 / 4]  # 0.5 and 1.5 squared, by the range of 2 squared
     assert ensemble.doubt(seen) == pytest.approx(math.hypot(*variances))
     assert ensemble.novelty(seen) == pytest.approx(np.mean(variances))
 
@@ -70,7 +71,7 @@ def test_members_that_agree_do_not_doubt_and_draw_of_their_own() -> None:
 def test_under_its_gate_the_expert_acts_where_the_members_part() -> None:
     ensemble = EnsembleActor([Gain(1.0, 1.0), Gain(3.0, 3.0)], SPEC)
     expert = Gain(2.0, 2.0)  # the mean of the members: no discrepancy at all
-    actor = SharedControl(ensemble, expert, EnsembleGate(0.1, 0.5, ensemble.doubt))
+    actor = SharedControl(ensemble, expert, EnsembleGate(Discrepancy(2.0), ensemble.doubt, 0.125))
     actor.reset(0)
     sources = [actor.act({"x": np.array(x)}, 0.0).source for x in (0.1, 0.5, 0.9, 0.2)]
     assert sources == [Source.POLICY, Source.POLICY, Source.HUMAN, Source.POLICY]

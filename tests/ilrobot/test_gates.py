@@ -10,7 +10,7 @@ import pytest
 from ilrobot.actors import Actor, Decision, Observation, Source
 from ilrobot.errors import UserError
 from ilrobot.gates.beta import BetaGate, exponential, indicator, linear
-from ilrobot.gates.discrepancy import default_threshold
+from ilrobot.gates.discrepancy import Discrepancy, action_ranges
 from ilrobot.gates.ensemble import EnsembleGate
 from ilrobot.gates.gate import Gate, GateContext
 from ilrobot.gates.human import HumanGate, risk_threshold
@@ -46,31 +46,34 @@ def share(gate: Gate, strays: list[float]) -> tuple[list[int], GateLog]:
     return [t for t, source in enumerate(sources) if source is Source.HUMAN], actor.gate_log()
 
 
+PLAIN = Discrepancy([1.0])
 TRACE = [0.0, 0.9, 1.5, 0.9, 0.5, 0.2, 0.9, 1.2, 0.9]
 
 
 def test_safe_dagger_acts_above_its_threshold_and_nowhere_else() -> None:
-    acted, log = share(SafeGate(1.0), TRACE)
+    acted, log = share(SafeGate(PLAIN, 1.0), TRACE)
     assert acted == [2, 7]
     assert (log.switches, log.takeovers, log.expert_steps, log.queries) == (4, 2, 2, 9)
 
 
 def test_lazy_dagger_keeps_control_until_a_quarter_of_it_and_switches_less() -> None:
-    acted, log = share(LazyGate(1.0), TRACE)
+    acted, log = share(LazyGate(PLAIN, 1.0), TRACE)
     assert acted == [2, 3, 4, 7, 8]
     assert log.switches == 3
     trembling = [1.1, 0.9] * 10
-    assert share(SafeGate(1.0), trembling)[1].switches == 20
-    assert share(LazyGate(1.0), trembling)[1].switches == 1
+    assert share(SafeGate(PLAIN, 1.0), trembling)[1].switches == 20
+    assert share(LazyGate(PLAIN, 1.0), trembling)[1].switches == 1
 
 
 def test_lazy_dagger_that_hands_back_at_once_is_safe_dagger() -> None:
-    assert share(LazyGate(1.0, handback=1.0), TRACE)[0] == share(SafeGate(1.0), TRACE)[0]
+    assert (
+        share(LazyGate(PLAIN, 1.0, handback=1.0), TRACE)[0] == share(SafeGate(PLAIN, 1.0), TRACE)[0]
+    )
 
 
 def test_ensemble_dagger_acts_on_discrepancy_or_doubt() -> None:
     doubts = [0.0, 0.0, 0.0, 0.4, 0.0, 0.0, 0.0, 0.4, math.inf]
-    acted, _ = share(EnsembleGate(1.0, 0.3, at_tick(doubts)), TRACE)
+    acted, _ = share(EnsembleGate(PLAIN, at_tick(doubts), 0.3, 1.0), TRACE)
     assert acted == [2, 3, 7, 8]
 
 
@@ -78,7 +81,7 @@ def thrifty(
     novelty: list[float], success: list[float], budget: float = 0.1, agreement: float = 1.0
 ) -> ThriftyGate:
     start = Thresholds(novelty=0.5, success=0.48, recovery=0.495)
-    return ThriftyGate(budget, at_tick(novelty), at_tick(success), start, agreement)
+    return ThriftyGate(PLAIN, budget, at_tick(novelty), at_tick(success), start, agreement)
 
 
 def test_thrifty_dagger_calls_at_novelty_or_risk_and_hands_back_at_neither() -> None:
@@ -170,9 +173,9 @@ def every_gate(size: int) -> dict[str, Gate]:
     return {
         "human": HumanGate(lambda: False, at_tick(low)),
         "beta": BetaGate(0.5),
-        "safe": SafeGate(1.0),
-        "lazy": LazyGate(1.0),
-        "ensemble": EnsembleGate(1.0, 0.3, at_tick(low)),
+        "safe": SafeGate(PLAIN, 1.0),
+        "lazy": LazyGate(PLAIN, 1.0),
+        "ensemble": EnsembleGate(PLAIN, at_tick(low), 0.3, 1.0),
         "thrifty": thrifty(low, high),
     }
 
@@ -194,11 +197,11 @@ def test_every_gate_logs_the_same(name: str) -> None:
 
 
 def test_context_time_is_from_takeover_to_handback() -> None:
-    _, log = share(LazyGate(1.0), TRACE)
+    _, log = share(LazyGate(PLAIN, 1.0), TRACE)
     assert log.context_time == pytest.approx(0.3 + 0.1)  # ticks 2 to 5, and 7 to the end at 8
 
 
-@pytest.mark.parametrize("gate", [SafeGate(1.0), LazyGate(1.0)], ids=["safe", "lazy"])
+@pytest.mark.parametrize("gate", [SafeGate(PLAIN, 1.0), LazyGate(PLAIN, 1.0)], ids=["safe", "lazy"])
 def test_an_action_that_is_not_finite_is_far_from_any(gate: Gate) -> None:
     context = GateContext({}, 0.0, False, np.array([math.nan]), np.zeros(1))
     assert gate.decide(context)
@@ -207,7 +210,7 @@ def test_an_action_that_is_not_finite_is_far_from_any(gate: Gate) -> None:
 def test_an_expert_that_gives_no_action_is_told() -> None:
     context = GateContext({}, 0.0, False, np.zeros(1), None)
     with pytest.raises(UserError, match="the expert gave none"):
-        SafeGate(1.0).decide(context)
+        SafeGate(PLAIN, 1.0).decide(context)
 
 
 @pytest.mark.parametrize(
@@ -216,9 +219,9 @@ def test_an_expert_that_gives_no_action_is_told() -> None:
         (lambda: thrifty([], [], budget=0.0), "the budget must be a share"),
         (lambda: thrifty([], [], budget=math.nan), "the budget must be a share"),
         (lambda: thrifty([], [], agreement=-1.0), "threshold of the agreement"),
-        (lambda: SafeGate(math.inf), "threshold of the discrepancy"),
-        (lambda: LazyGate(1.0, handback=0.0), "at a share in"),
-        (lambda: EnsembleGate(1.0, math.nan, at_tick([])), "threshold of the doubt"),
+        (lambda: SafeGate(PLAIN, math.inf), "threshold of the discrepancy"),
+        (lambda: LazyGate(PLAIN, 1.0, handback=0.0), "at a share in"),
+        (lambda: EnsembleGate(PLAIN, at_tick([]), math.nan), "threshold of the doubt"),
         (lambda: linear(0), "at least 1 round"),
         (lambda: exponential(1.0), "must be in"),
     ],
@@ -234,15 +237,36 @@ def test_a_critic_that_gives_no_probability_is_told() -> None:
         share(thrifty([0.0], [1.5]), [0.0])
 
 
-def test_the_default_threshold_grows_with_the_range_and_needs_one() -> None:
+def test_discrepancy_is_the_same_in_any_unit() -> None:
+    def apart(scale: float) -> float:
+        novice, expert = np.array([0.02, 0.5]), np.array([0.01, 0.5])
+        context = GateContext({}, 0.0, False, scale * novice, scale * expert)
+        return Discrepancy(scale * np.array([0.04, 1.0]))(context)
+
+    assert apart(1.0) == pytest.approx(0.25**2 / 2)
+    assert apart(1_000.0) == pytest.approx(apart(1.0))
+
+
+def test_an_action_that_is_a_choice_or_without_a_range_is_told() -> None:
     def spec(low: tuple[float, ...] | None, high: tuple[float, ...], choices=None) -> Spec:
         action = Feature("action", (len(high),), low=low, high=high)
         return Spec((), action, rate=10.0, choices=choices)
 
-    assert default_threshold(spec((-1.0, 0.0), (1.0, 3.0))) == pytest.approx(0.008 * 13)
-    for bad in (spec(None, (1.0,)), spec((-math.inf,), (1.0,)), spec((0.0,), (3.0,), choices=4)):
+    assert action_ranges(spec((-1.0, 0.0), (1.0, 3.0))) == pytest.approx([2.0, 3.0])
+    still, choices = spec((1.0,), (1.0,)), spec((0.0,), (3.0,), choices=4)
+    for bad in (spec(None, (1.0,)), spec((-math.inf,), (1.0,)), still, choices):
         with pytest.raises(UserError):
-            default_threshold(bad)
+            action_ranges(bad)
+
+
+def test_a_critic_that_always_says_the_same_does_not_keep_control_for_ever() -> None:
+    gate = thrifty([0.0] * 60 + [9.0, 0.0], [1.0] * 62)
+    share(gate, [0.0] * 60)
+    gate.reset()
+    actor = SharedControl(Trace([0.0] * 62), Trace([0.0] * 62, Source.DEMO), gate)
+    actor.reset(0)
+    sources = [actor.act({"tick": np.array(tick)}, 0.0).source for tick in (60, 61)]
+    assert sources == [Source.HUMAN, Source.POLICY]
 
 
 class Foreseeing(Trace):
@@ -280,7 +304,7 @@ class Chunked(Trace):
         return Decision(action, Source.POLICY, policy_action=action)
 
 
-@pytest.mark.parametrize("gate", [LazyGate(1.0), BetaGate(0.0)], ids=["lazy", "beta"])
+@pytest.mark.parametrize("gate", [LazyGate(PLAIN, 1.0), BetaGate(0.0)], ids=["lazy", "beta"])
 def test_a_stronger_policy_may_be_the_expert_and_labels_what_it_is_asked(gate: Gate) -> None:
     actor = SharedControl(Chunked([0.5] * 3), Chunked([0.1, 0.2, 0.3]), gate)
     actor.reset(0)

@@ -5,6 +5,7 @@ import pytest
 
 from ilrobot.actors import Actor, Decision, Observation, Source
 from ilrobot.errors import UserError
+from ilrobot.gates.discrepancy import Discrepancy
 from ilrobot.gates.lazy import LazyGate
 from ilrobot.noisy_expert import NoisyExpert
 from ilrobot.shared_control import SharedControl
@@ -55,7 +56,9 @@ def test_without_noise_it_is_the_expert_bit_for_bit() -> None:
 
 def test_a_gate_compares_with_what_was_meant() -> None:
     """Else the noise would keep control with the expert for ever."""
-    actor = SharedControl(Still(0.0), NoisyExpert(Still(0.0), SPEC, 0.5), LazyGate(0.01))
+    actor = SharedControl(
+        Still(0.0), NoisyExpert(Still(0.0), SPEC, 0.5), LazyGate(Discrepancy(2.0))
+    )
     actor.reset(0)
     assert {actor.act({}, 0.0).source for _ in range(20)} == {Source.POLICY}
 
