@@ -16,6 +16,7 @@ import logging
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,7 +34,8 @@ _NO_EXCHANGE = frozenset({errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EP
 def new_version(path: Path, held: WriteLock | None = None) -> Iterator[Path]:
     """Where to write what shall stand at `path` when the block ends well.
 
-    If the block raises, what stands there stays, and what was written is removed.
+    If the block raises, what stands there stays, and what was written is removed. Whoever could not
+    read the old folder cannot read the new one, not even while it is written.
 
     Args:
         path: A folder, absolute and without links; it need not exist.
@@ -44,13 +46,15 @@ def new_version(path: Path, held: WriteLock | None = None) -> Iterator[Path]:
     """
     beside = path.with_name(f".{path.name}.edit-{os.getpid()}")
     shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir()
+    beside.mkdir(mode=0o700 if path.exists() else 0o777)
     lock = WriteLock.take(beside)
     if lock is None:
         raise UserError(f"{beside}: another process writes there; try again")
     with lock:
         try:
             yield beside
+            if path.exists():
+                _take_over_rights(path, beside)
             _flush(beside)
             old = _swap(path, beside, lock, held)
         except BaseException:
@@ -136,6 +140,40 @@ def _settle_one(path: Path, left: Path) -> None:
         else:
             shutil.rmtree(left)
         sync_folder(path.parent)
+
+
+def _take_over_rights(old: Path, new: Path) -> None:
+    """Owner, group and mode of all in a new version, as they are in the old one.
+
+    What the old one lacks gets those of the folder that it is in. Links share theirs already. The
+    outermost folder comes last: until then it hides the others.
+    """
+    for place, _, names in os.walk(new, topdown=False):
+        model = old / Path(place).relative_to(new)
+        while not model.is_dir():
+            model = model.parent
+        for name in names:
+            file = Path(place, name)
+            if file.is_symlink() or file.stat().st_nlink > 1:
+                continue
+            if (model / name).is_file():
+                _set_rights(file, (model / name).stat(), 0o7777)
+            else:
+                _set_rights(file, model.stat(), 0o666)
+        _set_rights(Path(place), model.stat(), 0o7777)
+
+
+def _set_rights(path: Path, like: os.stat_result, bits: int) -> None:
+    """Owner and group as far as the system allows it, then those bits of the mode."""
+    now = path.stat()
+    if (now.st_uid, now.st_gid) != (like.st_uid, like.st_gid):
+        for owner in (like.st_uid, -1):
+            with contextlib.suppress(PermissionError):
+                os.chown(path, owner, like.st_gid)
+                break
+    mode = stat.S_IMODE(like.st_mode) & bits
+    if stat.S_IMODE(path.stat().st_mode) != mode:
+        path.chmod(mode)
 
 
 def _flush(folder: Path) -> None:

@@ -17,6 +17,7 @@ from ilrobot.actors import ControlSummary
 from ilrobot.cli import _main
 from ilrobot.data import stats
 from ilrobot.data.dataset import Dataset, DatasetRecorder
+from ilrobot.data.editing import operations
 from ilrobot.data.editing import swap as edit_swap
 from ilrobot.data.episode import EpisodeInfo, Judge, Outcome
 from ilrobot.data.info import read_info
@@ -638,6 +639,33 @@ def test_all_is_flushed_before_the_swap_and_the_swap_too(path, monkeypatch):
     monkeypatch.setattr(edit_swap, "exchange", swap)
     edit(path, "split", "--episode", 2, "--at", 1)
     assert path.parent.stat().st_ino in flushed
+
+
+@pytest.mark.parametrize("exchanges", [True, False])
+def test_rights_stay_and_nobody_else_reads_while_it_is_written(path, monkeypatch, exchanges):
+    def mode(place):
+        return place.stat().st_mode & 0o7777
+
+    modes = {".": 0o700, "meta": 0o750, "data": 0o2770, "meta/info.json": 0o600}
+    for name, bits in modes.items():
+        (path / name).chmod(bits)
+    owner = (4321, 5432) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+    for place in [path, *path.rglob("*")]:
+        os.chown(place, *owner)
+        place.chmod(modes.get(str(place.relative_to(path)), mode(place)))
+    during, write = [], operations.write_pieces
+
+    def watch(beside, pieces):
+        during.append(mode(beside))
+        write(beside, pieces)
+
+    monkeypatch.setattr(operations, "write_pieces", watch)
+    if not exchanges:
+        monkeypatch.setattr(edit_swap, "exchange", lambda *_: False)
+    edit(path, "split", "--episode", 1, "--at", 4)
+    assert during == [0o700]
+    assert {name: mode(path / name) for name in modes} == modes
+    assert {(p.stat().st_uid, p.stat().st_gid) for p in [path, *path.rglob("*")]} == {owner}
 
 
 def test_a_running_edit_is_left_alone_and_one_cut_off_is_cleared(tmp_path):
