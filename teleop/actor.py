@@ -117,6 +117,9 @@ class TeleopActor(Actor):
         if decision.source in (Source.POLICY, Source.BLEND):
             self.mapping.follow(decision.action)
             self._ramp.begin(decision.action)
+        elif decision.source is Source.PAUSED and not decision.rewind:
+            # The mapping's own command held the robot, so that it need not follow it.
+            self._ramp.begin(decision.action)
         if self._operator is not None:
             self._operator.watch(decision)
 

@@ -24,7 +24,8 @@ class Pad(Device):
     """One sign per poll.
 
     ``f`` forward, ``.`` rest, ``P`` presses pause, ``<`` holds rewind, ``G`` toggles the gripper,
-    ``e`` engages and goes forward, ``x`` is unplugged, ``s`` silent, ``!`` declares success.
+    ``e`` engages and goes forward, ``E`` engages at rest, ``x`` is unplugged, ``s`` silent, ``!``
+    declares success.
     """
 
     name = "script"
@@ -38,7 +39,7 @@ class Pad(Device):
         sign = self.script[self._tick] if 0 <= self._tick < len(self.script) else "."
         self._tick += 1
         pressed = {"P": "b", "G": "a", "!": "start"}.get(sign)
-        held = {"<": "lefttrigger", "e": "rightshoulder"}.get(sign)
+        held = {"<": "lefttrigger", "e": "rightshoulder", "E": "rightshoulder"}.get(sign)
         return DeviceState(
             axes={self._forward: -1.0 if sign in "fes" else 0.0},
             held=frozenset({held} if held else ()),
@@ -153,6 +154,34 @@ def test_in_shared_control_commands_never_jump_by_a_full_step() -> None:
     assert columns["action"][:, 0].max() == np.float32(0.02)
     human = columns["control.source"] == "human"
     assert np.array_equal(np.isfinite(columns["control.human_action"][:, 0]), human)
+
+
+class FarAway(Actor):
+    """Wants the far corner of the picture; from its third tick on it has no answer."""
+
+    tick = 0
+
+    def act(self, observation: Observation, now: float) -> Decision:
+        self.tick += 1
+        action = np.full(2, 486.0 if self.tick < 3 else np.nan, np.float32)
+        return Decision(action, Source.POLICY, policy_action=action)
+
+
+def test_taking_over_after_a_hold_begins_at_the_command_that_held() -> None:
+    env = make_env("ilrobot/PushT-v0")
+    pad = Pad("......EEE!")
+    hand = TeleopActor(pad, make_mapping(env.spec), engagement=HoldToEngage())
+    actor = SharedControl(
+        FarAway(), hand, HumanGate(lambda: hand.engaged),
+        blend=Blend(env.spec), on_decision=hand.watch,
+    )  # fmt: skip
+    recorder = MemoryRecorder(env.spec, env.state_size)
+    rollout(env, actor, seed=0, recorder=recorder, max_steps=9)
+    columns = recorder.episodes[0].columns
+    sources = columns["control.source"].tolist()
+    assert sources == ["policy"] * 2 + ["paused"] * 4 + ["human"] * 3
+    held = columns["action"][5]
+    assert np.abs(columns["action"][6:] - held).max() < 1.0
 
 
 def test_in_shared_control_one_may_go_back_and_take_over_there() -> None:
