@@ -75,6 +75,8 @@ class ToggleToEngage(Engagement):
 class MoveToEngage(Engagement):
     """Control while the hand moves; two thresholds and a delay keep it from fluttering.
 
+    After a dropout the hand must be seen to rest before it can take control.
+
     Attributes:
         START: Share of full speed at which the hand takes control.
         STOP: Share below which it counts as resting.
@@ -89,31 +91,39 @@ class MoveToEngage(Engagement):
     def __init__(self) -> None:
         super().__init__()
         self._moved = 0.0
+        self._rested = True
         self._last: TeleopCommand | None = None
 
     def reset(self) -> None:
         """Begin an episode with the hand at rest."""
         super().reset()
+        self._rested = True
         self._last = None
 
     def _wants(self, command: TeleopCommand, now: float) -> bool:
-        share = max(math.sqrt(sum(value * value for value in command.twist)), self._speed(command))
+        speed = self._speed(command)
+        share = max(math.sqrt(sum(value * value for value in command.twist)), speed or 0.0)
+        self._rested = self._rested or (speed is not None and share < self.STOP)
+        if not self._rested:
+            return False
         if command.toggles or share >= (self.STOP if self.engaged else self.START):
             self._moved = now
             return True
         # A clock that jumps back must not keep a resting hand in control.
         return self.engaged and 0.0 <= now - self._moved < self.REST
 
-    def _speed(self, command: TeleopCommand) -> float:
-        """Of a tracked device, as a share of `HAND_SPEED`."""
+    def _speed(self, command: TeleopCommand) -> float | None:
+        """Of a tracked device, as a share of `HAND_SPEED` (None: not known yet)."""
         before, self._last = self._last, command
-        if before is None or before.pose is None or command.pose is None:
+        if command.pose is None:
             return 0.0
-        seconds = command.stamp - before.stamp
+        if before is None or before.pose is None or command.stamp <= before.stamp:
+            return None
         moved = math.dist(command.pose.position, before.pose.position)
-        return moved / seconds / self.HAND_SPEED if seconds > 0.0 else 0.0
+        return moved / (command.stamp - before.stamp) / self.HAND_SPEED
 
     def _lost(self) -> None:
+        self._rested = False
         self._last = None
 
 

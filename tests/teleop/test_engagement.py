@@ -66,6 +66,21 @@ def test_a_button_that_was_down_all_along_does_not_engage_a_device_that_is_back(
     assert _engaged("toggle", "E.x..E") == "##...#"
 
 
+@pytest.mark.parametrize("absent", ["x", "s"])
+def test_a_hand_that_moved_all_along_must_rest_before_it_engages_again(absent: str) -> None:
+    assert _engaged("motion", "MM" + absent + "MMmm.MM") == "##......##"
+
+
+def test_a_tracked_hand_that_is_back_must_be_seen_to_rest() -> None:
+    engagement = make_engagement("motion")
+    states = []
+    for tick, x in enumerate([0.0, 0.02, None, 0.06, 0.08, 0.1, 0.1, 0.12]):
+        pose = Pose((x or 0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0))
+        command = TeleopCommand(pose=pose, stamp=TICK * tick, connected=x is not None)
+        states.append(engagement.update(command, TICK * tick))
+    assert states == [False, True, False, False, False, False, False, True]
+
+
 def test_small_motions_keep_control_but_do_not_take_it() -> None:
     assert "#" not in _engaged("motion", 20 * "m")
     assert _engaged("motion", "M" + 30 * "m") == 31 * "#"
