@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from ilrobot.actors import Event
-from teleop.devices.base import TILT_AXES, DeviceState, Pose
+from teleop.devices.base import TILT_AXES, TOUCH, DeviceState, Pose
 from teleop.devices.keys import BUTTON_KEYS
 from teleop.shaping import Shaping
 
@@ -57,7 +57,8 @@ class TeleopCommand:
         held_controls: What is held down.
         toggles: How often the gripper was toggled since the poll before.
         buttons: Buttons that were held, or pressed since the poll before: for discrete actions.
-        engaged: The hold-to-engage button is down: the person wants control.
+        engaged: The hold-to-engage button is down, or a stick touched: the person wants control.
+        touched: A thumb is on a stick that knows it.
         event: What the person declares about the episode.
         stamp: When the device was polled, in seconds of the loop's clock.
         connected: Whether the device is there.
@@ -71,6 +72,7 @@ class TeleopCommand:
     toggles: int = 0
     buttons: tuple[str, ...] = ()
     engaged: bool = False
+    touched: bool = False
     event: Event | None = None
     stamp: float = 0.0
     connected: bool = True
@@ -152,7 +154,8 @@ class Bindings:
             held_controls=held if state.connected else frozenset(),
             toggles=controls.count(Control.GRIPPER),
             buttons=(*sorted(state.held), *state.pressed),
-            engaged=state.connected and Control.ENGAGE in held,
+            engaged=state.connected and (Control.ENGAGE in held or TOUCH in state.held),
+            touched=state.connected and TOUCH in state.held,
             event=events[-1] if events else None,
             stamp=state.stamp,
             connected=state.connected,

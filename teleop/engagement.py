@@ -66,10 +66,26 @@ class HoldToEngage(Engagement):
 
 
 class ToggleToEngage(Engagement):
-    """Each press of the engage button takes control or hands it back."""
+    """Each press of the engage button takes control or hands it back.
+
+    A stick that knows the thumb on it is a dead man's switch all the same: control as long as it
+    is touched.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._touched = False
 
     def _wants(self, command: TeleopCommand, now: float) -> bool:
-        return self.engaged != bool(command.controls.count(Control.ENGAGE) % 2)
+        before, self._touched = self._touched, command.touched
+        if command.touched:
+            return self.engaged or not before
+        engaged = self.engaged and not before
+        return engaged != bool(command.controls.count(Control.ENGAGE) % 2)
+
+    def _lost(self) -> None:
+        # A thumb that was on the stick all along must come off first.
+        self._touched = True
 
 
 class MoveToEngage(Engagement):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Never
 
-from teleop.devices.base import BUTTONS, STICK_AXES, TRIGGER_AXES
+from teleop.devices.base import BUTTONS, STICK_AXES, TOUCH, TRIGGER_AXES
 
 #: Longest message that is read, in bytes; a page's own stay below a quarter of it.
 MAX_MESSAGE = 4096
@@ -16,7 +16,7 @@ MAX_MESSAGE = 4096
 _MAX_EDGES = 32
 
 _RANGES = dict.fromkeys(STICK_AXES, (-1.0, 1.0)) | dict.fromkeys(TRIGGER_AXES, (0.0, 1.0))
-_NAMES = frozenset((*BUTTONS, *TRIGGER_AXES))
+_NAMES = frozenset((*BUTTONS, *TRIGGER_AXES, TOUCH))
 
 
 class BadMessage(ValueError):

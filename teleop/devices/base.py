@@ -35,6 +35,9 @@ BUTTONS = (
     "dpright",
 )
 
+#: Held while a thumb is on a stick that knows it, as a page's do: a dead man's switch in itself.
+TOUCH = "touch"
+
 
 class Feedback(StrEnum):
     """What a device lets its person feel or see at once."""

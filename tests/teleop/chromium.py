@@ -136,6 +136,11 @@ class TouchFingers:
         ]
         self._send("touchMove" if before else "touchStart", self._thumbs)
 
+    def release(self) -> None:
+        """Lift both thumbs."""
+        self._thumbs = []
+        self._send("touchEnd", [])
+
     def grip(self) -> None:
         box = self._page.locator("[data-control=gripper]").bounding_box()
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2

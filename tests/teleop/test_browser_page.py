@@ -27,6 +27,7 @@ from ilrobot.data.episode import Judge, Outcome
 from ilrobot.env import TaskEnv, make_env
 from ilrobot.errors import UserError
 from sims.experts import make_expert
+from teleop.bindings import PadPose
 from teleop.devices.base import Feedback
 from teleop.hud import HudState
 
@@ -239,6 +240,59 @@ def test_keys_that_come_up_unseen_are_let_go(browser: Any, loop: Loop) -> None:
     page.evaluate("window.dispatchEvent(new Event('blur'))")
     loop.until(lambda: not loop.moving and loop.robot.hand.connected)
     page.close()
+
+
+def _told(page: Any) -> list[dict[str, Any]]:
+    """What the page will have sent."""
+    said: list[dict[str, Any]] = []
+    page.on("websocket", lambda link: link.on("framesent", lambda text: said.append(_read(text))))
+    return said
+
+
+def _read(text: str) -> dict[str, Any]:
+    message: dict[str, Any] = json.loads(text)
+    return message
+
+
+def test_a_pad_button_that_is_held_while_another_window_comes_is_pressed_once(
+    browser: Any, loop: Loop
+) -> None:
+    page = browser.new_page()
+    page.add_init_script(FAKE_PAD)
+    said = _told(page)
+    page.goto(loop.robot.page.url)
+    page.wait_for_selector("[data-state=you]")
+    page.keyboard.down("w")
+    page.evaluate("window.press(5, true)")
+    page.wait_for_timeout(100)
+    page.evaluate("window.dispatchEvent(new Event('blur'))")
+    page.wait_for_timeout(100)
+    page.evaluate("window.press(5, false)")
+    page.wait_for_timeout(100)
+    page.close()
+    edges = [(one["pressed"], one["released"]) for one in said if one["type"] == "input"]
+    assert [edge for edge in edges if edge != ([], [])] == [
+        (["rightshoulder"], []),
+        ([], ["rightshoulder"]),
+    ]
+
+
+def test_a_thumb_on_a_touch_stick_presses_no_button(browser: Any, loop: Loop) -> None:
+    page = browser.new_context(**PHONE).new_page()
+    said = _told(page)
+    page.goto(loop.robot.page.url)
+    page.wait_for_selector("[data-state=you]")
+    fingers = TouchFingers(page)
+    fingers.hold(PadPose({"lefty": -1.0}))
+    loop.until(lambda: loop.moving)
+    fingers.release()
+    loop.until(lambda: not loop.moving)
+    page.wait_for_timeout(100)
+    page.context.close()
+    inputs = [one for one in said if one["type"] == "input"]
+    assert {name for one in inputs for name in one["held"]} == {"touch"}
+    assert {name for one in inputs for name in one["pressed"]} == {"touch"}
+    assert inputs[-1]["held"] == []
 
 
 def test_a_second_page_watches_and_takes_over_when_the_first_lets_go(

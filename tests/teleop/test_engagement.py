@@ -20,7 +20,8 @@ def _command(sign: str, now: float) -> TeleopCommand:
     """Of a sign in a trace.
 
     ``.`` rests, ``E`` is pressed, ``e`` is held on, ``M`` moves, ``m`` moves a little, ``g``
-    toggles the gripper, ``x`` is unplugged, ``s`` has been silent for 0.2 s with everything held.
+    toggles the gripper, ``t`` has a thumb on a touch stick, ``x`` is unplugged, ``s`` has been
+    silent for 0.2 s with everything held.
     """
     if sign == "s":
         return TeleopCommand(twist=_twist(1.0), engaged=True, stamp=now - 0.2)
@@ -28,7 +29,8 @@ def _command(sign: str, now: float) -> TeleopCommand:
         twist=_twist({"M": 1.0, "m": 0.1}.get(sign, 0.0)),
         controls=(Control.ENGAGE,) if sign == "E" else (),
         toggles=int(sign == "g"),
-        engaged=sign in "Ee",
+        engaged=sign in "Eet",
+        touched=sign == "t",
         stamp=now,
         connected=sign != "x",
     )
@@ -46,6 +48,9 @@ def _engaged(mode: EngageMode, trace: str) -> str:
     [
         ("hold", "..Eee..MM.E.", "..###.....#."),
         ("toggle", "..Eee....E.EE", "..#######..#."),
+        ("hold", ".tt.tt.", ".##.##."),
+        ("toggle", ".tt.tt.", ".##.##."),
+        ("toggle", "E.tt.E.tt.", "####.####."),
         ("motion", "mm.MMm" + 13 * ".", "...###" + 9 * "#" + 4 * "."),
         ("motion", "..g.", "..##"),
     ],
@@ -64,6 +69,8 @@ def test_an_unplugged_or_silent_device_disengages(mode: EngageMode, absent: str)
 def test_a_button_that_was_down_all_along_does_not_engage_a_device_that_is_back() -> None:
     assert _engaged("hold", "EexxeeE.E") == "##......#"
     assert _engaged("toggle", "E.x..E") == "##...#"
+    assert _engaged("hold", "ttxtt.t") == "##....#"
+    assert _engaged("toggle", "ttxtt.t") == "##....#"
 
 
 @pytest.mark.parametrize("absent", ["x", "s"])

@@ -5,6 +5,7 @@ const PAD_BUTTONS = ["a", "b", "x", "y", "leftshoulder", "rightshoulder", "leftt
   "dpright", "guide"];
 const PAD_AXES = ["leftx", "lefty", "rightx", "righty"];
 const TRIGGERS = ["lefttrigger", "righttrigger"];
+const TOUCH = "touch";
 const MAX_EDGES = 32;
 
 const clamp = (value, low) => Math.min(Math.max(Number.isFinite(value) ? value : 0, low), 1);
@@ -13,7 +14,6 @@ export class Hands {
   // `changed` is called at each change; true: it is worth a message at once.
   constructor(changed) {
     this.changed = changed;
-    this.engage = null;
     this.down = new Map();      // button -> set of what holds it down
     this.pressed = [];
     this.released = [];
@@ -26,7 +26,6 @@ export class Hands {
 
   configure(hello) {
     this.keymap = { sticks: hello.stick_keys, buttons: hello.button_keys, fine: hello.fine };
-    this.engage = hello.controls.engage ?? null;
   }
 
   // Buttons --------------------------------------------------------------------------------
@@ -97,7 +96,9 @@ export class Hands {
   forget() {
     this.keys.clear();
     for (const stick of this.sticks.values()) stick.rest();
-    this.releaseAll("");
+    // A pad is read, not told of: what it holds is known, and letting go would press it anew.
+    this.releaseAll("key");
+    this.releaseAll("touch");
     this.changed(true);
   }
 
@@ -110,7 +111,7 @@ export class Hands {
       element.classList.remove("down");
       element.style.removeProperty("--x");
       element.style.removeProperty("--y");
-      if (this.engage) this.release(this.engage, by);
+      this.release(TOUCH, by);
       this.changed(true);
     };
     const move = (event) => {
@@ -134,8 +135,8 @@ export class Hands {
       element.setPointerCapture(event.pointerId);
       element.classList.add("down");
       this.pad.lost = false;
-      // A thumb on a stick is a hand on the deadman's switch: both thumbs are busy there.
-      this.press(this.engage, by);
+      // A thumb on a stick is a hand on the deadman's switch, whatever the engage button does.
+      this.press(TOUCH, by);
       move(event);
     });
     element.addEventListener("pointermove", move);
