@@ -35,7 +35,7 @@ class Delete:
         """What stays."""
         from ilrobot.data.editing.operations import delete
 
-        return delete(original, _numbers(self.episodes))
+        return delete(original, _numbers(self.episodes, original))
 
 
 @dataclass
@@ -52,7 +52,7 @@ class Keep:
         """What stays."""
         from ilrobot.data.editing.operations import keep
 
-        return keep(original, _numbers(self.episodes))
+        return keep(original, _numbers(self.episodes, original))
 
 
 @dataclass
@@ -120,7 +120,7 @@ class Relabel:
 
         if not self.task.strip() or not self.task.isprintable():
             raise UserError(f"--task must be words on one line, not {self.task!r}")
-        return relabel(original, _numbers(self.episodes), self.task)
+        return relabel(original, _numbers(self.episodes, original), self.task)
 
 
 @dataclass
@@ -141,7 +141,7 @@ class Judge:
         from ilrobot.data.editing.operations import judge
         from ilrobot.data.episode import Outcome
 
-        return judge(original, _numbers(self.episodes), Outcome(self.outcome))
+        return judge(original, _numbers(self.episodes, original), Outcome(self.outcome))
 
 
 @dataclass
@@ -225,8 +225,10 @@ class Edit:
         return 0
 
 
-def _numbers(words: Sequence[str]) -> set[int]:
-    """``("3", "7-9")`` as {3, 7, 8, 9}."""
+def _numbers(words: Sequence[str], original: Original) -> set[int]:
+    """``("3", "7-9")`` as {3, 7, 8, 9}; of those that do not exist one per range is named."""
+    if not words:
+        raise UserError("--episodes needs numbers, such as 3 7-9")
     found: set[int] = set()
     for word in words:
         form = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", word)
@@ -235,7 +237,7 @@ def _numbers(words: Sequence[str]) -> set[int]:
             raise UserError(
                 f"--episodes takes numbers from 0 on and ranges, such as 3 7-9, not '{word}'"
             )
-        found |= set(range(first, last + 1))
+        found |= set(range(first, min(last, max(first, original.dataset.num_episodes)) + 1))
     return found
 
 
@@ -259,8 +261,7 @@ def _changes(pieces: Sequence[Piece]) -> list[str]:
     several = len({id(piece.original) for piece in pieces}) > 1
     seen: dict[int, set[int]] = {}
     for index, piece in enumerate(pieces):
-        dataset = piece.original.dataset
-        info = dataset.infos[piece.episode]
+        info = piece.original.dataset.infos[piece.episode]
         seen.setdefault(id(piece.original), set()).add(piece.episode)
         said = []
         if not piece.is_whole:
@@ -292,8 +293,7 @@ def _ranges(numbers: Sequence[int]) -> str:
     """3 7-9 from 3, 7, 8, 9."""
     runs: list[list[int]] = []
     for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
+        if not runs or number > runs[-1][-1] + 1:
+            runs.append([])
+        runs[-1].append(number)
     return " ".join(str(r[0]) if len(r) == 1 else f"{r[0]}-{r[-1]}" for r in runs)

@@ -472,6 +472,16 @@ def test_instructions_that_nothing_uses_go(tmp_path):
 
 REFUSED = {
     "no such episode": (("delete", "--episodes", "2-5"), "has no episode 5; they go from 0 to 4"),
+    "a range beyond memory": (
+        ("delete", "--episodes", "0-999999999"),
+        "has no episode 5; they go from 0 to 4",
+    ),
+    "a range far behind": (("keep", "--episodes", "0", "99-999999999"), "has no episode 99;"),
+    "no numbers": (("delete", "--episodes"), "--episodes needs numbers"),
+    "no numbers to rename": (
+        ("relabel", "--episodes", "--task", "x"),
+        "--episodes needs numbers",
+    ),
     "negative": (("delete", "--episodes", "-1"), "takes numbers from 0 on and ranges"),
     "backwards": (("keep", "--episodes", "4-2"), "such as 3 7-9, not '4-2'"),
     "a word": (("keep", "--episodes", "two"), "not 'two'"),
