@@ -12,6 +12,7 @@ ENVIRONMENTS: dict[str, tuple[str, int]] = {
     "ilrobot/PandaLift-v0": ("sims.tasks.lift:PandaLiftEnv", 200),
     "ilrobot/PandaStack-v0": ("sims.tasks.stack:PandaStackEnv", 300),
     "ilrobot/PandaDrawer-v0": ("sims.tasks.drawer:PandaDrawerEnv", 200),
+    "ilrobot/PandaPegInsert-v0": ("sims.tasks.peg_insert:PandaPegInsertEnv", 300),
     "ilrobot/PointPath-v0": ("sims.small.point_path:PointPathEnv", 1000),
     "ilrobot/Junction-v0": ("sims.small.junction:JunctionEnv", 100),
     "ilrobot/PushT-v0": ("sims.tasks.pusht:PushTEnv", 300),

@@ -9,6 +9,7 @@ EXPERTS: dict[str, str] = {
     "ilrobot/PandaLift-v0": "sims.experts.panda:PandaLiftExpert",
     "ilrobot/PandaStack-v0": "sims.experts.panda:PandaStackExpert",
     "ilrobot/PandaDrawer-v0": "sims.experts.panda:PandaDrawerExpert",
+    "ilrobot/PandaPegInsert-v0": "sims.experts.peg_insert:PandaPegInsertExpert",
     "ilrobot/PointPath-v0": "sims.experts.small:PointPathExpert",
     "ilrobot/Junction-v0": "sims.experts.small:JunctionExpert",
     "ilrobot/PushT-v0": "sims.experts.pusht:PushTExpert",

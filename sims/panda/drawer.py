@@ -3,7 +3,7 @@
 import mujoco
 
 from sims.panda import model as panda
-from sims.panda.spec import VISUAL_GROUP
+from sims.panda.spec import CONTACT_SOLIMP, CONTACT_SOLREF, VISUAL_GROUP
 
 WIDTH, DEPTH, HEIGHT = 0.24, 0.22, 0.1
 """The cabinet's outside, m; it stands on the table."""
@@ -80,5 +80,7 @@ def _add_box(
         friction=(panda.TABLE_FRICTION, 0.005, 0.0001),
         contype=1,
         conaffinity=0,
+        solref=CONTACT_SOLREF,
+        solimp=CONTACT_SOLIMP,
         group=VISUAL_GROUP,
     )

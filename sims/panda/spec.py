@@ -50,10 +50,10 @@ def scene_model(scene: panda.Scene) -> mujoco.MjModel:
     _dress_arm(spec)
     _add_servos(spec)
     _add_surroundings(spec, scene)
-    if scene.fixture is not None:
-        scene.fixture(spec)
     for geom in spec.geoms:
         geom.solref, geom.solimp = CONTACT_SOLREF, CONTACT_SOLIMP
+    if scene.fixture is not None:
+        scene.fixture(spec)
     return spec.compile()
 
 

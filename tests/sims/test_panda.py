@@ -19,9 +19,10 @@ IDS = [
     "ilrobot/PandaLift-v0",
     "ilrobot/PandaStack-v0",
     "ilrobot/PandaDrawer-v0",
+    "ilrobot/PandaPegInsert-v0",
 ]
 ENGINES = ["mujoco", "pybullet"]
-MUJOCO_ALONE = ["ilrobot/PandaDrawer-v0"]
+MUJOCO_ALONE = ["ilrobot/PandaDrawer-v0", "ilrobot/PandaPegInsert-v0"]
 WORLDS = [(task, engine) for task in IDS for engine in ENGINES[: 1 if task in MUJOCO_ALONE else 2]]
 STILL = np.array([0, 0, 0, 0, 0, 0, 1], dtype=np.float32)
 COMMANDED_POSITION = slice(4, 7)
@@ -193,6 +194,20 @@ def test_a_stack_that_is_still_held_is_no_success() -> None:
         if terminated:
             break
     assert terminated
+
+
+@pytest.mark.parametrize(("twist", "depth"), [(0.0, 0.04), (0.03, 0.04), (0.1, 0.0)])
+def test_a_peg_falls_into_the_hole_only_where_it_fits(twist: float, depth: float) -> None:
+    """A square of 20 mm fits into one of 21 mm while it is twisted by less than 0.05 rad."""
+    env = make("ilrobot/PandaPegInsert-v0")
+    observation, _ = env.reset(seed=3)
+    x, y, cosine, sine = observation["environment_state"][7:].tolist()
+    yaw = np.arctan2(sine, cosine) / 4
+    env.engine.place("peg", np.array([x, y, 0.08 + 0.0005]), yaw + twist)
+    for _ in range(20):
+        observation, _, terminated, _, _ = env.step(STILL)
+    assert 0.08 - observation["environment_state"][2] == pytest.approx(depth, abs=5e-4)
+    assert terminated == (depth > 0.03)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
