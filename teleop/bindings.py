@@ -170,6 +170,12 @@ class Bindings:
         """The buttons that do something; the first one is the one to tell a person of."""
         return tuple(button for button, does in self.controls if does is control)
 
+    def typed_keys(self) -> dict[str, str]:
+        """Key to button where keys are only ever struck: none that steers, none that takes over."""
+        steering = {button for pair in self.pairs for button in (pair.negative, pair.positive)}
+        needs_holding = steering | set(self.buttons(Control.ENGAGE))
+        return {key: button for key, button in self.keys if button not in needs_holding}
+
     def _twist(self, state: DeviceState) -> list[float]:
         twist = [0.0] * len(DIRECTIONS)
         for stick in (*self.sticks, self.tilt):

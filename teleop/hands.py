@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping as Table
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +11,7 @@ from ilrobot.actors import Actor
 from ilrobot.errors import UserError
 from ilrobot.spec import Spec
 from teleop.actor import TeleopActor
+from teleop.bindings import Bindings
 from teleop.bindings_file import read_bindings
 from teleop.devices import terminal
 from teleop.devices.base import Device
@@ -67,16 +67,16 @@ def make_hand(
             is wrong.
     """
     mapping = bound_mapping(spec, bindings)
-    keys = dict(mapping.bindings.keys)
+    bound = mapping.bindings
     engagement = None if engage is None else make_engagement(engage)
     if not isinstance(device, str):
-        return TeleopActor(with_keys(device, keys), mapping, engagement=engagement)
+        return TeleopActor(with_keys(device, bound), mapping, engagement=engagement)
     if device == "browser":
         raise ValueError("the page is made with its device: see teleop.stages.take_place")
     if device == "keyboard":
-        return TeleopActor(Keyboard(keys), mapping, engagement=engagement)
+        return TeleopActor(Keyboard(dict(bound.keys)), mapping, engagement=engagement)
     if device == "spacemouse":
-        return TeleopActor(with_keys(SpaceMouse(), keys), mapping, engagement=engagement)
+        return TeleopActor(with_keys(SpaceMouse(), bound), mapping, engagement=engagement)
     if device == "gamepad":
         gamepad = Gamepad()
         if not gamepad.connected:
@@ -106,11 +106,11 @@ def bound_mapping(spec: Spec, bindings: Path | None) -> Mapping:
     return mapping
 
 
-def with_keys(device: Device, keys: Table[str, str]) -> Device:
+def with_keys(device: Device, bindings: Bindings) -> Device:
     """A device that has not a button for everything, and the keys beside it.
 
     Those of the window where one is open, else of the terminal, else none.
     """
     if pygame.display.get_init() and pygame.display.get_surface() is not None:
-        return Together(device, Keyboard(keys))
-    return Together(device, terminal.Terminal(keys)) if terminal.usable() else device
+        return Together(device, Keyboard(dict(bindings.keys)))
+    return Together(device, terminal.Terminal(bindings)) if terminal.usable() else device

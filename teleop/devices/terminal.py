@@ -1,6 +1,7 @@
 """The keys of the terminal, where there is no window: for what is pressed, not for steering.
 
-A terminal tells of characters, never that a key came up; so nothing here can engage.
+A terminal tells of characters, never that a key came up; so nothing here can engage, see
+`teleop.bindings.Bindings.typed_keys`.
 """
 
 from __future__ import annotations
@@ -10,12 +11,11 @@ import contextlib
 import os
 import select
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 from ilrobot.errors import UserError
+from teleop.bindings import END_EFFECTOR, Bindings
 from teleop.devices.base import Device, DeviceState
-from teleop.devices.keys import BUTTON_KEYS
 
 #: What the keys without a letter send.
 _SEQUENCES = {
@@ -29,28 +29,26 @@ _SEQUENCES = {
 #: A terminal repeats a held key some 30 times a second: until so many seconds after a character
 #: its key counts as held, and the same character as no new press.
 _HOLD = 0.12
-#: These would steer by jerks.
-_STEERING = frozenset({"left", "right", "up", "down"})
 
 
 class Terminal(Device):
     """The terminal this process was started in; Ctrl-C works on, and the terminal is restored.
 
     Args:
-        keys: Key to button, as in `teleop.devices.keys`.
+        bindings: Which key is which button; what steers or takes over is not heard here.
 
     Raises:
         UserError: There is no terminal, or another program has it.
     """
 
-    def __init__(self, keys: Mapping[str, str] = BUTTON_KEYS) -> None:
+    def __init__(self, bindings: Bindings = END_EFFECTOR) -> None:
         if not usable():
             raise UserError("keys need a terminal in the foreground, and there is none here")
         import termios
         import tty
 
         self.name = "terminal"
-        self._buttons = {key: does for key, does in keys.items() if key not in _STEERING}
+        self._buttons = bindings.typed_keys()
         self._file = sys.stdin.fileno()
         self._before: list[Any] | None = termios.tcgetattr(self._file)
         self._rest = b""

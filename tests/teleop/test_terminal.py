@@ -9,10 +9,13 @@ import subprocess
 import sys
 import termios
 import time
+from pathlib import Path
 
 import pytest
 
 from ilrobot.errors import UserError
+from teleop.bindings import END_EFFECTOR
+from teleop.bindings_file import read_bindings
 from teleop.devices.terminal import Terminal
 
 CHILD = """
@@ -163,6 +166,27 @@ def test_a_key_held_down_is_one_press_that_is_held(monkeypatch: pytest.MonkeyPat
     assert [state.pressed for state in states] == [("lefttrigger",)] + [()] * 9
     assert [len(state.held) for state in states] == [1] * 8 + [0] * 2
     assert states[8].released == ("lefttrigger",)
+
+
+def test_no_key_takes_over_or_steers_whatever_it_is_called(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        '[keys]\nengage = "e"\n[steering]\nroll = ["rightstick", "b"]\n'
+        '[controls]\nframe = "dpleft"\npause = "dpright"\n'
+    )
+    far, near = pty.openpty()
+    with os.fdopen(near) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        monkeypatch.setattr(os, "tcgetpgrp", lambda _: os.getpgrp())
+        keys = Terminal(read_bindings(path).change(END_EFFECTOR))
+        os.write(far, b"ep ")
+        _wait_for_input(near)
+        state = keys.poll(0.0)
+        keys.close()
+    os.close(far)
+    assert state.pressed == ("dpright", "a")
 
 
 def test_a_clock_that_goes_back_holds_no_key(monkeypatch: pytest.MonkeyPatch) -> None:

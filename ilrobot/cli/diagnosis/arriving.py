@@ -71,7 +71,6 @@ def opened(kind: Watched, bindings: Bindings) -> Iterator[Device]:
     from teleop.devices.keyboard import Keyboard
     from teleop.devices.spacemouse import SpaceMouse
 
-    keys = dict(bindings.keys)
     with contextlib.ExitStack() as stack:
         device: Device
         if kind == "gamepad":
@@ -87,10 +86,10 @@ def opened(kind: Watched, bindings: Bindings) -> Iterator[Device]:
             from teleop.window import Window
 
             stack.callback(Window("ilrobot doctor: press keys here", "the keyboard").close)
-            device = Keyboard(keys)
+            device = Keyboard(dict(bindings.keys))
             stack.callback(device.close)
         else:
-            device = terminal.Terminal(keys)
+            device = terminal.Terminal(bindings)
             stack.callback(device.close)
         yield device
 
