@@ -67,13 +67,18 @@ def merge(paths: Sequence[Path | str], output: Path | str) -> list[Piece]:
 
     Raises:
         UserError: They have other features, another rate or another task, one is being recorded,
-            or something stands at `output` already; nothing was written.
+            something stands at `output` already, or that is inside one; nothing was written.
         WorkFailed: The disk is full; nothing was written.
     """
     sources, output = [Path(path) for path in paths], Path(output)
     if len({path.resolve() for path in sources}) < len(sources):
         raise UserError(f"{sources[0]}: a dataset is given twice; name each once")
     check_output(output)
+    for path in sources:
+        if path.resolve() in output.resolve().parents:
+            raise UserError(
+                f"{output}: lies inside {path}, a dataset to be merged; choose a folder outside it"
+            )
     with ExitStack() as stack:
         stack.enter_context(explained(output, "nothing was written", "merge again"))
         originals = []

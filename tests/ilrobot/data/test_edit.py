@@ -633,6 +633,18 @@ def test_datasets_that_differ_are_not_merged(tmp_path, capsys):
     assert "exists and is not empty" in refused(path, capsys, *full)
 
 
+def test_a_merge_into_one_of_its_sources_or_above_them_is_refused(tmp_path, capsys):
+    path, other = make_ours(tmp_path / "in/one"), make_ours(tmp_path / "in/two")
+    (tmp_path / "link").symlink_to(other)
+    for output in (path / "new", path / "data/inner/new", tmp_path / "link/new"):
+        error = refused(path, capsys, "merge", other, "--output", output)
+        assert "a dataset to be merged; choose a folder outside it" in error
+    error = refused(path, capsys, "merge", other, "--output", tmp_path / "in")
+    assert "exists and is not empty" in error
+    assert not any(tmp_path.rglob("new"))
+    assert Dataset.open(other).num_episodes == 5
+
+
 def test_all_is_flushed_before_the_swap_and_the_swap_too(path, monkeypatch):
     flushed, exchange = [], edit_swap.exchange
     kept = {p.stat().st_ino for p in path.rglob("*")}
