@@ -133,8 +133,8 @@ class Judge:
     episodes: Episodes
     """Which ones, counted from 0: numbers and ranges, e.g. 3 7-9 (9 included)."""
 
-    outcome: Literal["success", "failure", "timeout", "discarded"]
-    """How they ended; discarded ones stay on disk and never teach."""
+    outcome: Literal["success", "failure", "timeout", "unknown", "discarded"]
+    """How they ended; unknown ones teach, discarded ones stay on disk and never do."""
 
     def pieces(self, original: Original) -> list[Piece]:
         """All, some judged anew."""

@@ -397,6 +397,16 @@ def test_a_person_judges(path, capsys):
     assert "is discarded (by person) now" in capsys.readouterr().out
 
 
+def test_a_person_may_leave_a_piece_unknown(tmp_path, capsys):
+    path = record_outcome(tmp_path / "toy", Outcome.SUCCESS)
+    edit(path, "split", "--episode", 0, "--at", 4)
+    dataset = edit(path, "outcome", "--episodes", 0, "--outcome", "unknown")
+    assert (dataset.infos[0].outcome, dataset.infos[0].judge) == (Outcome.UNKNOWN, Judge.PERSON)
+    assert "unknown (by nobody) is unknown (by person) now" in capsys.readouterr().out
+    edit(path, "split", "--episode", 0, "--at", 2)
+    assert "say how those ended" not in capsys.readouterr().out
+
+
 def test_what_a_rewind_undid_is_no_success_and_branches_count_from_each_beginning(tmp_path):
     path = tmp_path / "toy"
     with DatasetRecorder(path, SPEC, state_size=STATE_SIZE) as recorder:
