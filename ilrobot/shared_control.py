@@ -36,7 +36,8 @@ class SharedControl(Actor):
         novice: The policy that is to learn.
         expert: Whoever corrects it.
         gate: Decides who acts.
-        blend: Leads over from the expert's last action at a handback (None: it switches).
+        blend: Leads over from the expert's last action at a handback, and from the command that
+            held the robot after a hold (None: it switches).
         on_decision: Told of each decision, so that a person sees what is executed.
     """
 
@@ -127,6 +128,8 @@ class SharedControl(Actor):
         self._novice.flush()
         self._switches += self.expert_acting
         self._forget()
+        if not expert.rewind:
+            self._lead_over(expert.action)
         return expert
 
     def _excuse(self, expert: Decision | None) -> Decision:
@@ -135,6 +138,7 @@ class SharedControl(Actor):
         if expert is None:
             raise WorkFailed("the policy does not answer, and nobody is there to hold the robot")
         self._forget()
+        self._lead_over(expert.action)
         return replace(expert, source=Source.PAUSED, human_action=None)
 
     def _told(self, decision: Decision) -> Decision:
@@ -213,14 +217,19 @@ class SharedControl(Actor):
         if self._blend is not None:
             self._blend.reset()
 
+    def _lead_over(self, executed: Action) -> None:
+        """The novice, when it acts next, begins at this command."""
+        if self._blend is not None:
+            self._blend.begin(executed)
+
     def _switch(self, takes: bool) -> None:
         self.expert_acting = takes
         self._switches += 1
         self._takeovers += takes
         if self._blend is not None:
             self._blend.reset()
-            if not takes and self._last is not None:
-                self._blend.begin(self._last)
+        if not takes and self._last is not None:
+            self._lead_over(self._last)
         # At a handback after `asks_novice` its answer of this very tick is fresh: keep its chunk.
         if takes or not self._gate.asks_novice:
             self._novice.flush()

@@ -26,8 +26,9 @@ class TeleopActor(Actor):
     that taking over neither jumps nor drops what the gripper holds.
 
     While the person has paused, or the device is unplugged or silent, the hand rests and its
-    decisions are ``paused``: the robot holds, and those ticks teach nothing. While they hold the
-    button for it, its decisions ask for a rewind.
+    decisions are ``paused``: the robot holds, and those ticks teach nothing. A device that is lost
+    in the person's turn pauses for them: the robot holds until they take over or end the pause.
+    While they hold the button for it, its decisions ask for a rewind.
 
     Args:
         device: What is polled.
@@ -156,6 +157,7 @@ class TeleopActor(Actor):
         self.message = ""
         """What the person should know now."""
         self._can_rewind = True
+        self._dropped = False
         self._leashed = False
         self._now = self._told = 0.0
 
@@ -167,16 +169,28 @@ class TeleopActor(Actor):
         self.connected = is_present(command, self._now)
         if self.connected and command.controls.count(Control.PAUSE) % 2:
             self.paused = not self.paused
+            self._dropped = False
         back = self.connected and Control.REWIND in command.held_controls
         self.rewinding = back and self._can_rewind
         wants = self.connected
         if self._engagement is not None:
+            had = self._engagement.engaged
             wants = self._engagement.update(command, self._now)
+            self._drop(had, wants)
         self.engaged = wants and not (self.paused or self.rewinding)
         if not 0.0 <= self._now - self._told < MESSAGE_TIME:
             self.message = ""
         if self._engagement is not None and self.engaged is not before:
             self.device.feedback(Feedback.TAKEOVER)
+
+    def _drop(self, had: bool, wants: bool) -> None:
+        """A lost device is nobody's handback: only the person gives the robot to the policy."""
+        if had and not self.connected and not self.paused:
+            self.paused = self._dropped = True
+        elif wants and self._dropped:
+            self.paused = self._dropped = False
+        if self._dropped:
+            self.tell("the device was lost: take over, or press pause to hand back")
 
     def _warn(self) -> None:
         """Let the person feel that the leash has become taut."""

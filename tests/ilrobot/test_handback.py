@@ -142,13 +142,23 @@ def test_a_pause_holds_whoever_was_acting_and_the_policy_plans_anew_after_it() -
     _, decisions = _letters(actor, 6)
     sources = [d.source for d in decisions]
     assert sources == [
-        Source.POLICY, Source.HUMAN, Source.PAUSED, Source.PAUSED, Source.POLICY, Source.POLICY,
+        Source.POLICY, Source.HUMAN, Source.PAUSED, Source.PAUSED, Source.BLEND, Source.BLEND,
     ]  # fmt: skip
     assert [float(d.action[0]) for d in decisions[2:4]] == [0.0, 0.0]
     assert all(d.human_action is None for d in decisions[2:4])
     assert "".join(novice.seen).endswith("ofofaa")
     summary = actor.control_summary()
     assert (summary.switches, summary.expert_steps) == (2, 1)
+
+
+@pytest.mark.parametrize("hold", ["P", "nan"])
+def test_after_every_hold_the_policy_begins_at_the_command_that_held(hold: str) -> None:
+    actor, _ = _shared(
+        "..PP...." if hold == "P" else 8 * ".", Novice(*([2, 3] if hold != "P" else []))
+    )
+    _, decisions = _letters(actor, 9)
+    values = [float(d.action[0]) for d in decisions[2:]]
+    assert values == pytest.approx([0.0, 0.0, -0.2, -0.4, -0.6, -0.8, -1.0])
 
 
 def test_an_answer_that_is_not_finite_holds_the_robot_and_the_person_is_told() -> None:
@@ -203,8 +213,8 @@ def test_a_late_policy_holds_the_robot_and_its_old_answer_is_dropped() -> None:
             while slow.tick < 5:  # what it owes and was to see
                 threading.Event().wait(0.001)
         sources.append(actor.act({}, tick / 20).source)
-    H, P, W = Source.HUMAN, Source.POLICY, Source.PAUSED
-    assert sources == [P, W, W, H, H, W, P, P]
+    H, P, W, B = Source.HUMAN, Source.POLICY, Source.PAUSED, Source.BLEND
+    assert sources == [P, W, W, H, H, W, B, B]
     assert set(person.told) == {"the policy does not answer"}
     # Every tick was seen once, and a fresh plan was asked for after the flush.
     assert [x for x in slow.seen if x != "f"] == list("aaooooaa")

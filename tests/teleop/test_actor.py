@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 
 from ilrobot.actors import Actor, Decision, Observation, Source
 from ilrobot.blend import Blend
@@ -195,10 +196,33 @@ def test_in_shared_control_one_may_go_back_and_take_over_there() -> None:
 
 def test_an_unplugged_pad_holds_the_robot_even_while_the_policy_drives() -> None:
     env = make_env("ilrobot/PandaLift-v0")
-    columns = _share(env, "...eexx...!").episodes[0].columns
+    columns = _share(env, "....xx....!").episodes[0].columns
     held = columns["control.source"] == "paused"
-    assert np.flatnonzero(held).tolist() == [5, 6]
+    assert np.flatnonzero(held).tolist() == [4, 5]
     assert (columns["action"][held][:, :6] == 0).all()
+
+
+@pytest.mark.parametrize("lost", ["x", "s"])
+@pytest.mark.parametrize(
+    ("after", "first", "source"),
+    [
+        ("......!", None, ""),  # nobody says anything
+        ("eee...!", None, ""),  # the button was down all along
+        ("e..e..!", 3, "human"),
+        (".<.....!", None, ""),
+        (".P....!", 1, "blend"),
+    ],
+)
+def test_a_pad_lost_in_the_persons_turn_does_not_hand_the_robot_to_the_policy(
+    lost: str, after: str, first: int | None, source: str
+) -> None:
+    env = make_env("ilrobot/PandaLift-v0")
+    columns = _share(env, "...ee" + lost + after).episodes[0].columns
+    sources = columns["control.source"][surviving(columns)].tolist()[5:]
+    if first is None:
+        assert set(sources) == {"paused"}
+    else:
+        assert sources[: 2 + first] == ["paused"] * (1 + first) + [source]
 
 
 def test_what_one_is_told_is_shown_for_a_while() -> None:
