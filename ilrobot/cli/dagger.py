@@ -150,6 +150,8 @@ class Dagger:
                 "--gate beta asks for a label at every step, which no hand gives while the robot "
                 "moves; take --device expert, or --gate human"
             )
+        if self.gate == "beta" and self.bindings is not None:
+            raise UserError("--bindings is for a hand, and --gate beta takes none; leave it out")
         if self.gate == "human" and self.device == "expert":
             raise UserError(
                 "--gate human needs a hand on the bumper; take --device operator, gamepad or "
@@ -189,8 +191,9 @@ class Dagger:
         made = 0
         if data.exists():
             made = Dataset.open(data).num_episodes - Dataset.open(self.dataset).num_episodes
+        attempts = "1 attempt" if made == 1 else f"{made} attempts"
         return (
-            f"Stopped; {self.output} keeps {made} attempts and every policy fitted so far. Go on "
+            f"Stopped; {self.output} keeps {attempts} and every policy fitted so far. Go on "
             f"with: {resuming(self)}"
         )
 

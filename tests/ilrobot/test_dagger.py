@@ -299,6 +299,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(cloned, tm
         ({"episodes": -1}, "--episodes"),
         ({"gate": "human"}, "hand on the bumper"),
         ({"device": "operator"}, "label at every step"),
+        ({"bindings": Path("pad.toml")}, "--bindings is for a hand"),
         ({"dataset": Path("nowhere")}, "nowhere"),
         ({"policy": Path("nowhere")}, "nowhere"),
         ({"policy": Path("policy.onnx")}, "is an exported policy"),

@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM end a verb with what there is kept, and say how to go on."""
 
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,14 +37,20 @@ SIGNALS = pytest.mark.parametrize(
 @pytest.fixture(scope="module")
 def demonstrations(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("stopping") / "data"
+    _record(path, range(3))
+    return path
+
+
+def _record(path: Path, seeds: range) -> None:
+    """Episodes of the expert, after those that are there already."""
     env = make_env(TASK)
     env.reset(0)
     expert = ScriptedActor(make_expert(env.env), env)
-    with DatasetRecorder(path, env.spec, state_size=env.state_size) as recorder:
-        for seed in range(3):
+    size, resume = env.state_size, path.exists()
+    with DatasetRecorder(path, env.spec, state_size=size, resume=resume) as recorder:
+        for seed in seeds:
             info = EpisodeInfo(TASK, env.spec.rate, seed=seed)
             rollout(env, expert, seed=seed, recorder=recorder, info=info)
-    return path
 
 
 @contextmanager
@@ -114,3 +121,12 @@ def test_dagger_stopped_while_it_copies_tells_how_to_go_on(demonstrations, tmp_p
     (verb.output / "run.json").write_text("{}")
     assert "keeps 0 attempts" in verb._stopped()
     assert verb._stopped().endswith(f"Go on with: {resuming(verb)}")
+
+
+def test_dagger_stopped_counts_its_attempts_in_plain_words(demonstrations, tmp_path):
+    verb = Dagger(TASK, demonstrations, tmp_path / "bc", tmp_path / "run")
+    shutil.copytree(demonstrations, verb.output / "dataset")
+    (verb.output / "run.json").write_text("{}")
+    for seed, said in ((3, "keeps 1 attempt and"), (4, "keeps 2 attempts and")):
+        _record(verb.output / "dataset", range(seed, seed + 1))
+        assert said in verb._stopped()
