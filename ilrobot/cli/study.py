@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -39,6 +40,7 @@ class Study:
         from ilrobot.cli.output import console, print_json
         from ilrobot.cli.places import claim_file
 
+        _check_packages()
         file = (self.output or Path("runs/study")) / f"{self.name}.html"
         claim_file(file)
         result = _compounding(file)
@@ -55,6 +57,16 @@ class Study:
         near = difflib.get_close_matches(self.name, STUDIES, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"choose one of {', '.join(STUDIES)}"
         raise UserError(f"no study '{self.name}'; {hint}")
+
+
+def _check_packages() -> None:
+    """Refuse an installation without what draws the figures, before any work is done."""
+    try:
+        importlib.import_module("matplotlib.figure")
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"study needs the package '{error.name}': pip install 'ilrobot[train]'"
+        ) from error
 
 
 def _compounding(file: Path) -> dict[str, Any]:
