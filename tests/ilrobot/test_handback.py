@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from ilrobot.actors import Actor, Decision, Observation, Source
+from ilrobot.actors import Action, Actor, Decision, Observation, Source
 from ilrobot.blend import Blend
 from ilrobot.data.episode import MemoryRecorder, Outcome
 from ilrobot.env import make_env
 from ilrobot.errors import WorkFailed
 from ilrobot.gates.beta import BetaGate
 from ilrobot.gates.human import HumanGate
-from ilrobot.punctual import PunctualActor
+from ilrobot.punctual import LateAnswer, PunctualActor
 from ilrobot.rollout import rollout
 from ilrobot.shared_control import SharedControl
 from ilrobot.spec import Feature, Spec
@@ -253,3 +256,102 @@ def test_an_error_of_the_policy_is_passed_on() -> None:
 
     with pytest.raises(ValueError, match="broken"):
         PunctualActor(Broken()).act({}, 0.0)
+
+
+class Hung(Actor):
+    """Hangs where it is told to until it is let go; ``broken`` raises."""
+
+    def __init__(self, hangs: str = "", broken: str = "") -> None:
+        self.hangs, self.broken, self.go = hangs, broken, threading.Event()
+
+    def _do(self, what: str) -> None:
+        if what == self.hangs:
+            assert self.go.wait(10.0)
+        if what == self.broken:
+            raise ValueError(f"{what} is broken")
+
+    def reset(self, seed: int | None = None) -> None:
+        self._do("reset")
+
+    def observe(self, observation: Observation) -> None:
+        self._do("observe")
+
+    def flush(self) -> None:
+        self._do("flush")
+
+    def rewind(self, past: Sequence[Observation], executed: Action | None) -> None:
+        self._do("rewind")
+
+    def act(self, observation: Observation, now: float) -> Decision:
+        self._do("act")
+        return Decision(_action(0.0, 0.0, 0.0), Source.POLICY)
+
+
+@pytest.mark.parametrize("broken", ["reset", "observe", "flush", "rewind"])
+def test_what_a_policy_raises_where_nobody_waits_for_it_is_not_lost(broken: str) -> None:
+    asked = PunctualActor(Hung(broken=broken), patience=10.0)
+
+    def run() -> None:
+        asked.reset(0)
+        asked.observe({})
+        asked.flush()
+        asked.rewind([], None)
+        asked.act({}, 0.0)
+
+    with pytest.raises(ValueError, match=f"{broken} is broken"):
+        run()
+
+
+def test_what_a_late_policy_raises_is_not_lost() -> None:
+    policy = Hung(hangs="act", broken="act")
+    asked = PunctualActor(policy, patience=0.01)
+    with pytest.raises(LateAnswer):
+        asked.act({}, 0.0)
+    policy.go.set()
+
+    def go_on() -> None:
+        for _ in range(1000):
+            asked.observe({})
+            threading.Event().wait(0.005)
+
+    with pytest.raises(ValueError, match="act is broken"):
+        go_on()
+
+
+@pytest.mark.parametrize("hangs", ["reset", "act"])
+def test_an_episode_begins_though_the_policy_hangs_and_the_person_is_told(hangs: str) -> None:
+    policy = Hung(hangs=hangs)
+    actor, person = _shared("........", PunctualActor(policy, patience=0.01))
+    for _ in range(2):
+        actor.reset(0)
+        assert actor.act({}, 0.0).source is Source.PAUSED
+    assert set(person.told) == {"the policy does not answer"}
+    policy.go.set()
+    sources = []
+    for _ in range(1000):
+        sources.append(actor.act({}, 0.0).source)
+        if sources[-1] is not Source.PAUSED:
+            break
+        threading.Event().wait(0.005)
+    assert sources[-1] is Source.BLEND
+
+
+def test_a_policy_that_hangs_for_ever_does_not_keep_the_process_alive() -> None:
+    program = """
+import threading
+from ilrobot.actors import Actor
+from ilrobot.punctual import LateAnswer, PunctualActor
+
+class Hung(Actor):
+    def act(self, observation, now):
+        threading.Event().wait()
+
+try:
+    PunctualActor(Hung(), 0.01).act({}, 0.0)
+except LateAnswer:
+    print("late")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "late\n"
