@@ -17,7 +17,7 @@ from ilrobot.blend import Blend
 from ilrobot.errors import WorkFailed
 from ilrobot.gates.gate import Gate, GateContext
 from ilrobot.gates.log import GateLog
-from ilrobot.punctual import LateAnswer
+from ilrobot.punctual import LateAnswer, PunctualActor
 
 
 class SharedControl(Actor):
@@ -75,7 +75,8 @@ class SharedControl(Actor):
         expert = self._expert.act(observation, now) if asks_expert else None
         if expert is not None and (expert.rewind or expert.source is Source.PAUSED):
             return self._told(self._hold(observation, expert))
-        policy = self._ask_novice(observation, now) if self._gate.asks_novice else None
+        driven = self._gate.expert_decides and _wanted(expert) is not None
+        policy = self._ask_novice(observation, now, driven) if self._gate.asks_novice else None
         takes = self._gate.decide(
             GateContext(
                 observation=observation,
@@ -197,14 +198,23 @@ class SharedControl(Actor):
         self._switches = self._takeovers = 0
         self._context_time = 0.0
 
-    def _ask_novice(self, observation: Observation, now: float) -> Decision | None:
-        """What the novice wants (None: it is late); the person is told of what cannot be done."""
+    def _ask_novice(
+        self, observation: Observation, now: float, driven: bool = False
+    ) -> Decision | None:
+        """What the novice wants (None: it is late); the person is told of what cannot be done.
+
+        While they drive (`driven`) its answer is only noted: their commands do not wait for it.
+        """
         if self.expert_acting:
             self._novice.flush()
         try:
-            policy = self._novice.act(observation, now)
+            if driven and isinstance(self._novice, PunctualActor):
+                policy = self._novice.glance(observation, now)
+            else:
+                policy = self._novice.act(observation, now)
         except LateAnswer:
-            self._expert.tell("the policy does not answer")
+            if not driven:
+                self._expert.tell("the policy does not answer")
             return None
         if not np.isfinite(policy.action).all():
             self._expert.tell("the policy's action is not finite")

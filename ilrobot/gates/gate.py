@@ -37,11 +37,14 @@ class Gate(ABC):
             given control now. Otherwise it is asked only where it acts.
         asks_expert: The expert is asked at every tick, before the gate decides. Otherwise it is
             asked only while it acts, from the tick of takeover to that of handback.
+        expert_decides: The expert has control whenever it wants it, whatever the novice wants; then
+            the loop hardly waits for a novice that may be late.
         budget: Share of the novice's steps at which it may call the expert (None: no budget).
     """
 
     asks_novice: bool
     asks_expert: bool
+    expert_decides: bool = False
     budget: float | None = None
 
     def reset(self, seed: int | None = None) -> None:  # noqa: B027 (many gates keep no state)

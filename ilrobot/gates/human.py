@@ -36,6 +36,7 @@ class HumanGate(Gate):
 
     asks_novice = True
     asks_expert = True
+    expert_decides = True
 
     def __init__(self, engaged: Callable[[], bool], doubt: Doubt | None = None) -> None:
         self._engaged, self._doubt = engaged, doubt

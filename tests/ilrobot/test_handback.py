@@ -225,6 +225,25 @@ def test_a_late_policy_holds_the_robot_and_its_old_answer_is_dropped() -> None:
     assert slow.seen[-3] == "f"
 
 
+def test_a_person_who_drives_does_not_wait_for_the_policy() -> None:
+    slow = Slow()
+    slow.may.clear()
+    # Whoever waited for this policy would do so until it gave up.
+    actor, person = _shared(1000 * "h", PunctualActor(slow, patience=60.0))
+    actor.reset(0)
+    decisions = [actor.act({}, tick / 20) for tick in range(5)]
+    assert {d.source for d in decisions} == {Source.HUMAN}
+    assert all(d.policy_action is None for d in decisions)
+    assert person.told == []
+    slow.may.set()
+    for tick in range(5, 900):
+        decision = actor.act({}, tick / 20)
+        assert decision.source is Source.HUMAN
+        if decision.policy_action is not None:
+            return
+    pytest.fail("the policy's answer is never recorded")
+
+
 def test_an_episode_with_a_mad_policy_is_not_lost() -> None:
     env = make_env("ilrobot/PandaReach-v0")
 
