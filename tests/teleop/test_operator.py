@@ -234,7 +234,7 @@ def test_taking_over_does_not_drop_the_cube(lift: TaskEnv) -> None:
     assert columns["action"][onset, 6] == 0.0
 
 
-def test_unplugged_hand_has_the_robot_hold_until_it_is_back(lift: TaskEnv) -> None:
+def test_unplugged_hand_has_the_robot_hold_until_somebody_takes_over(lift: TaskEnv) -> None:
     pad = VirtualGamepad()
     hand = TeleopActor(Gamepad(pad.name), make_mapping(lift.spec), engagement=HoldToEngage())
     gate = HumanGate(lambda: hand.engaged)
@@ -252,7 +252,7 @@ def test_unplugged_hand_has_the_robot_hold_until_it_is_back(lift: TaskEnv) -> No
     assert not held.action[:6].any()
     assert not hand.connected
     pad.attach()
-    assert actor.act(observation, 0.1).source is Source.POLICY
+    assert actor.act(observation, 0.1).source is Source.PAUSED
     pad.press(END_EFFECTOR.buttons(Control.ENGAGE)[0])
     assert actor.act(observation, 0.15).source is Source.HUMAN
 
