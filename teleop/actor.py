@@ -189,7 +189,7 @@ class TeleopActor(Actor):
             self.paused = self._dropped = True
         elif wants and self._dropped:
             self.paused = self._dropped = False
-        if self._dropped:
+        if self._dropped and self.connected:
             self.tell("the device was lost: take over, or press pause to hand back")
 
     def _warn(self) -> None:

@@ -225,6 +225,18 @@ def test_a_pad_lost_in_the_persons_turn_does_not_hand_the_robot_to_the_policy(
         assert sources[: 2 + first] == ["paused"] * (1 + first) + [source]
 
 
+def test_a_person_whose_pad_is_back_is_told_what_to_do() -> None:
+    env = make_env("ilrobot/PandaReach-v0")
+    hand = TeleopActor(Pad("eexx.."), make_mapping(env.spec), engagement=HoldToEngage())
+    observation = env.reset(0)
+    hand.reset(0)
+    told = []
+    for tick in range(6):
+        hand.act(observation, tick / 20)
+        told.append("take over" in hand.message)
+    assert told == [False] * 4 + [True] * 2
+
+
 def test_what_one_is_told_is_shown_for_a_while() -> None:
     env = make_env("ilrobot/PandaReach-v0")
     hand = TeleopActor(Pad(""), make_mapping(env.spec))
