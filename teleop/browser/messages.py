@@ -141,19 +141,46 @@ class Freshness:
     it has just arrived. The delay of a message, up to the unknown offset between both clocks, is
     its arrival less its sending time; the least of the delays seen so far stands for an unhindered
     message. It is let rise by `DRIFT` because two clocks never run alike.
+
+    A way that has become longer for good is told from a burst by messages that go on arriving as
+    evenly as they were sent: after `STEADY` of them their delay stands for an unhindered message.
+    Till then they are refused, so that nobody steers on through the change unawares.
     """
 
     DRIFT = 1e-3
     """Seconds per second."""
+    STEADY = 1.0
+    """Seconds."""
 
     def __init__(self, limit: float) -> None:
         self._limit = limit
         self._least = math.inf
         self._arrival = 0.0
+        self._excess = 0.0
+        self._since: float | None = None
+        self._low = self._high = 0.0
 
     def check(self, sent: float, arrived: float) -> bool:
         """Whether a message sent and arrived at these times, in seconds, is no older than usual."""
         delay = arrived - sent
-        self._least = min(delay, self._least + self.DRIFT * max(arrived - self._arrival, 0.0))
-        self._arrival = arrived
-        return delay - self._least <= self._limit
+        gap, self._arrival = max(arrived - self._arrival, 0.0), arrived
+        self._least = min(delay, self._least + self.DRIFT * gap)
+        if delay - self._least <= self._limit:
+            self._since = None
+        elif self._is_steady(delay, gap):
+            self._least, self._since = self._low, None
+        self._excess = delay - self._least
+        return self._excess <= self._limit
+
+    def late(self, now: float) -> float:
+        """By how many seconds what arrives now comes later than usual (0: it does not, or none)."""
+        heard = now - self._arrival <= self._limit
+        return self._excess if heard and self._excess > self._limit else 0.0
+
+    def _is_steady(self, delay: float, gap: float) -> bool:
+        """Whether late messages have come evenly for long enough."""
+        low, high = min(self._low, delay), max(self._high, delay)
+        if self._since is None or gap > self._limit or high - low > self._limit:
+            self._since, low, high = self._arrival, delay, delay
+        self._low, self._high = low, high
+        return self._arrival - self._since >= self.STEADY

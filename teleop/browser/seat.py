@@ -113,7 +113,12 @@ class Seat:
                 return self._trouble
             if self._latest is not None and not self._latest.present:
                 return "the page is hidden, or its pad is unplugged"
-            return "the page is silent" if self._silent_for() > SILENCE else ""
+            if self._silent_for() <= SILENCE:
+                return ""
+            late = self._freshness.late(self._clock())
+            if late:
+                return f"the page is heard {late:.1f} s late: the robot holds until that is steady"
+            return "the page is silent"
 
     @property
     def sequence(self) -> int:

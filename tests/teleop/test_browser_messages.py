@@ -99,6 +99,29 @@ def test_messages_that_were_held_up_are_told_from_fresh_ones() -> None:
     assert burst[-1]
 
 
+@pytest.mark.parametrize("longer", [0.3, 1.0, 10.0])
+def test_a_way_that_stays_longer_is_taken_after_a_steady_second(longer: float) -> None:
+    fresh = Freshness(limit=0.15)
+    assert all(fresh.check(0.016 * tick, 50 + 0.016 * tick) for tick in range(100))
+    sent = [2.0 + 0.016 * tick for tick in range(100)]
+    heard = [fresh.check(time, 50 + longer + time + 0.03 * (i % 2)) for i, time in enumerate(sent)]
+    assert not any(heard[:60])
+    assert all(heard[66:])
+
+
+@pytest.mark.parametrize("pace", [0.0, 0.5, 0.8])
+def test_what_a_stall_held_back_is_never_taken_however_slowly_it_comes(pace: float) -> None:
+    fresh = Freshness(limit=0.15)
+    assert all(fresh.check(0.016 * tick, 50 + 0.016 * tick) for tick in range(100))
+    stall = 3.0
+    for tick in range(1000):
+        sent = 2.0 + 0.016 * tick
+        late = stall - (1 - pace) * 0.016 * tick
+        taken = fresh.check(sent, 50 + sent + max(late, 0.0))
+        if not 0.15 < late < 0.17:  # what the clocks may have drifted by
+            assert taken is (late <= 0.15)
+
+
 def test_clocks_that_drift_apart_do_not_make_messages_old() -> None:
     fresh = Freshness(limit=0.15)
     hour = 3600 * 60

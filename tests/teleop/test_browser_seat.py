@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
+from teleop.bindings import END_EFFECTOR
 from teleop.browser.device import BrowserDevice
 from teleop.browser.messages import Input
 from teleop.browser.seat import ABANDONED, MAX_WAITING, SILENCE, Seat, Standing
 from teleop.devices.base import Feedback
+from teleop.engagement import HoldToEngage
 
 ANNE, BOB = object(), object()
 
@@ -69,6 +71,28 @@ def test_a_burst_of_old_messages_does_not_move_the_robot(seat: Seat, time: Time)
     for late in range(60):
         push(seat, time, time=began + 0.016 * late, pressed=("a",))
     assert not seat.poll(0.0).connected
+
+
+def test_a_link_that_became_slower_holds_says_so_and_must_engage_anew(
+    seat: Seat, time: Time
+) -> None:
+    engagement = HoldToEngage()
+    told, engaged = [], []
+    for tick in range(120):
+        time.now += 1 / 60
+        slower = 1.0 if tick >= 30 else 0.0
+        push(seat, time, time=time.now - slower, held=frozenset({"rightshoulder"}))
+        command = END_EFFECTOR.command(seat.poll(time.now))
+        engaged.append(engagement.update(command, time.now))
+        told.append(seat.trouble)
+    assert engaged == [True] * engaged.index(False) + [False] * (120 - engaged.index(False))
+    assert "the page is heard 1.0 s late: the robot holds until that is steady" in told
+    assert "the page is silent" not in told
+    assert seat.poll(time.now).connected
+    push(seat, time, time=time.now - 1.0)
+    assert not engagement.update(END_EFFECTOR.command(seat.poll(time.now)), time.now)
+    push(seat, time, time=time.now - 1.0, held=frozenset({"rightshoulder"}))
+    assert engagement.update(END_EFFECTOR.command(seat.poll(time.now)), time.now)
 
 
 def test_a_hidden_page_rests_at_once(seat: Seat, time: Time) -> None:
