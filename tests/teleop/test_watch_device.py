@@ -70,7 +70,8 @@ def test_it_tells_the_bindings_of_a_file(
     assert "b: rewind" in capsys.readouterr().out
 
 
-def test_a_terminal_sees_bars_and_what_each_does() -> None:
+def test_a_terminal_sees_bars_and_what_each_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")  # nothing is drawn on a dumb one
     shown = io.StringIO()
     console = Console(file=shown, force_terminal=True, width=100, height=60)
     device = Scripted(
