@@ -105,7 +105,8 @@ class BindingsFile:
         for control, own in self.keys.items():
             for key in own if control in buttons else ():
                 if key in (*keys, *STICK_KEYS, FINE_KEY):
-                    raise self._error(f"key '{key}' for {control} does something else already")
+                    does = "presses " + keys[key] if key in keys else "steers"
+                    raise self._error(f"key '{key}' for {control} {does} already; take another")
                 keys[key] = buttons[control]
         return keys
 
@@ -170,7 +171,9 @@ def read_bindings(path: Path) -> BindingsFile:
         with path.open("rb") as file:
             content = tomllib.load(file)
     except OSError as error:
-        raise UserError(f"{path}: {error.strerror or error}") from error
+        raise UserError(
+            f"{path}: {error.strerror or error}; --bindings takes a TOML file of your own"
+        ) from error
     except ValueError as error:  # broken TOML, or not UTF-8
         raise UserError(f"{path}: not a TOML file: {error}") from error
     _check_names(path, content, _PARTS, "part")
