@@ -6,7 +6,8 @@ a copy, and the taps that only meet padding, 3 in 10 of a kernel of 5 on 4 ticks
 multiplied. Statistics and sums over time become sums of whole matrices. The functions are those of
 `torch.nn.functional`, and give the same results within the rounding of float32, or within that of
 bfloat16 where the precision of matrix products is medium and the processor multiplies bfloat16
-itself, which takes half the time; weights, gradients, normalisation and Mish stay float32.
+itself, which takes half the time; what is kept and added up between products, the weights,
+normalisation and Mish, stays float32.
 """
 
 from __future__ import annotations
