@@ -87,7 +87,7 @@ def rollout(
     state_recorded = recorder is not None and env.can_restore
     way_back = actor.rewinds and env.can_restore
 
-    path = Timeline()
+    timeline = Timeline()
     missed_deadlines = 0
     missed = False
     declared: Event | None = None
@@ -98,10 +98,10 @@ def rollout(
         if decision.rewind:
             if not way_back:
                 actor.cannot_rewind()
-            undone = path.back() if way_back else None
+            undone = timeline.back() if way_back else None
             if undone is not None and undone.moment is not None:
                 observation = env.restore(undone.moment)
-                actor.rewind(path.past(), path.ticks[-1].action if path.ticks else None)
+                actor.rewind(timeline.past(), timeline.ticks[-1].action if timeline.ticks else None)
                 if recorder is not None:
                     recorder.rewind(undone.frame)
             if on_tick is not None:
@@ -120,10 +120,10 @@ def rollout(
 
         declared = decision.event or declared
         human_now = decision.source is Source.HUMAN
-        takeover = path.takeover(human_now)
-        path.append(
+        takeover = timeline.takeover(human_now)
+        timeline.append(
             Tick(
-                frame=path.frames,
+                frame=timeline.frames,
                 observation={} if moment is None else observation,
                 moment=moment,
                 action=decision.action,
@@ -134,7 +134,7 @@ def rollout(
             )
         )
         done = step.terminated or step.truncated or declared is not None
-        done = done or (max_steps is not None and len(path.ticks) >= max_steps)
+        done = done or (max_steps is not None and len(timeline.ticks) >= max_steps)
 
         if recorder is not None:
             frame: dict[str, Any] = {
@@ -148,7 +148,7 @@ def rollout(
                 "control.policy_action": _or(decision.policy_action, no_action),
                 "control.human_action": _or(decision.human_action, no_action),
                 "control.intervention_id": takeover,
-                "control.branch": path.branch,
+                "control.branch": timeline.branch,
                 "control.discarded": False,
                 "time.observed": observed,
                 "time.input": observed if decision.input_time is None else decision.input_time,
@@ -166,13 +166,13 @@ def rollout(
         missed = clock.wait()
         missed_deadlines += missed
 
-    outcome, judge = _judge(env, declared, path.success, step)
+    outcome, judge = _judge(env, declared, timeline.success, step)
     control = actor.control_summary()
     if recorder is not None:
         recorder.end(outcome, judge, control)
         if outcome is not Outcome.DISCARDED:
             actor.saved()
-    rewards = [tick.reward for tick in path.ticks]
+    rewards = [tick.reward for tick in timeline.ticks]
     return EpisodeResult(
         seed=seed,
         outcome=outcome,
@@ -180,8 +180,8 @@ def rollout(
         max_reward=max(rewards),
         total_reward=sum(rewards),
         length=len(rewards),
-        interventions=path.interventions,
-        human_steps=sum(tick.human for tick in path.ticks),
+        interventions=timeline.interventions,
+        human_steps=sum(tick.human for tick in timeline.ticks),
         missed_deadlines=missed_deadlines,
         control=control,
     )
