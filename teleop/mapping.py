@@ -29,7 +29,6 @@ from teleop.bindings import (
     VECTOR,
     Bindings,
     Control,
-    PadPose,
     Six,
     TeleopCommand,
 )
@@ -105,13 +104,6 @@ class Mapping(ABC):
     @abstractmethod
     def intent(self, action: Action, observation: Observation) -> Intent:
         """What commands this action from the present state: the inverse of `action`."""
-
-    def invert(self, action: Action, observation: Observation) -> PadPose:
-        """How to hold the device for this action; see `Bindings.pose` for its precision."""
-        intent = self.intent(action, observation)
-        pose = self.bindings.pose(intent.twist)
-        buttons = {button for button in (intent.tap, intent.hold) if button is not None}
-        return PadPose(pose.axes, pose.held | buttons)
 
     @abstractmethod
     def _scale(self) -> dict[str, Any]:

@@ -46,9 +46,11 @@ def _discrete(choices: int, names: tuple[str, ...] = ()) -> Spec:
 
 
 def _through_sixteen_bits(mapping: Mapping, action: np.ndarray, observation: dict) -> np.ndarray:
-    pose = mapping.invert(action, observation)
+    intent = mapping.intent(action, observation)
+    pose = mapping.bindings.pose(intent.twist)
     axes = {axis: round(value * 32767) / 32767 for axis, value in pose.axes.items()}
-    state = DeviceState(axes=axes, held=pose.held, pressed=tuple(pose.held))
+    held = pose.held | {button for button in (intent.tap, intent.hold) if button is not None}
+    state = DeviceState(axes=axes, held=held, pressed=tuple(held))
     return np.asarray(mapping.action(mapping.bindings.command(state), observation))
 
 
