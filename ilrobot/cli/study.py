@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from tyro.conf import Positional
 
 from ilrobot.cli.usage import optional
 from ilrobot.errors import UserError
 
+#: Each is a module of `ilrobot.cli.studies`.
 STUDIES = ("compounding",)
 
 
@@ -43,7 +44,8 @@ class Study:
         _check_packages()
         file = (self.output or Path("runs/study")) / f"{self.name}.html"
         claim_file(file)
-        result = _compounding(file)
+        study = importlib.import_module(f"ilrobot.cli.studies.{self.name}")
+        result = study.run(file)
         console.print(f"figure: {file}", markup=False, soft_wrap=True)
         if self.json:
             print_json({"name": self.name, "figure": str(file), **result})
@@ -67,47 +69,3 @@ def _check_packages() -> None:
         raise UserError(
             f"study needs the package '{error.name}': pip install 'ilrobot[train]'"
         ) from error
-
-
-def _compounding(file: Path) -> dict[str, Any]:
-    from ilrobot.errors import explained
-    from ilrobot.report.compounding import WALK_HEADERS, bound, compounding_report, walk_rows
-    from ilrobot.report.html import write_report
-    from ilrobot.theory.compounding import (
-        EPSILON,
-        HORIZONS,
-        METHODS,
-        WORKED_EPSILON,
-        WORKED_HORIZON,
-        compounding,
-    )
-
-    found = compounding()
-    with explained(file, "nothing was written", "run the study again"):
-        write_report(file, compounding_report(found))
-    print(
-        f"regret ~ T^slope, ε = {EPSILON:g}, T = {HORIZONS[0]} to {HORIZONS[-1]}; then one example"
-    )
-    example = f"ε = {WORKED_EPSILON:g}, T = {WORKED_HORIZON}"
-    _print_row("method", "predicted", "fitted", "bound", f"regret at {example}")
-    for name, method in METHODS.items():
-        _print_row(
-            method.title,
-            str(method.exponent),
-            f"{found.slopes[name]:.3f}",
-            bound(found, name),
-            f"{found.worked[name]:.2f}",
-        )
-    print(f"\nthe walk to the right, {example}")
-    for row in (WALK_HEADERS, *walk_rows(found)):
-        _print_row(*row)
-    return {
-        "epsilon": EPSILON,
-        "horizons": HORIZONS,
-        "predicted": {name: method.exponent for name, method in METHODS.items()},
-        **asdict(found),
-    }
-
-
-def _print_row(name: str, *numbers: str) -> None:
-    print(f"{name:24}", *(f"{number:>10}" for number in numbers))

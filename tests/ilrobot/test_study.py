@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ilrobot.cli import _main
+from ilrobot.cli.study import STUDIES
 from ilrobot.theory.compounding import HORIZONS, METHODS
 
 
@@ -32,6 +34,15 @@ def test_compounding_prints_its_table_and_writes_its_page(
     assert result["slopes"]["bc"] == pytest.approx(2, abs=0.2)
     assert result["slopes"]["dagger"] == pytest.approx(1, abs=0.2)
     assert result["walk"]["displacement_predicted"] == 4
+
+
+def test_every_study_has_a_module_and_a_line_of_help(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        _main(["study", "--help"])
+    said = capsys.readouterr().out
+    for name in STUDIES:
+        assert f"{name}: " in said
+        assert callable(importlib.import_module(f"ilrobot.cli.studies.{name}").run)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,46 @@
+"""The study `compounding`: regret against horizon, exactly."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ilrobot.cli.studies.page import print_row, write_page
+from ilrobot.report.compounding import WALK_HEADERS, bound, compounding_report, walk_rows
+from ilrobot.theory.compounding import (
+    EPSILON,
+    HORIZONS,
+    METHODS,
+    WORKED_EPSILON,
+    WORKED_HORIZON,
+    compounding,
+)
+
+
+def run(file: Path) -> dict[str, Any]:
+    """Run it, write its page to `file`, print its table and return its JSON."""
+    found = compounding()
+    write_page(file, compounding_report(found))
+    print(
+        f"regret ~ T^slope, ε = {EPSILON:g}, T = {HORIZONS[0]} to {HORIZONS[-1]}; then one example"
+    )
+    example = f"ε = {WORKED_EPSILON:g}, T = {WORKED_HORIZON}"
+    print_row("method", "predicted", "fitted", "bound", f"regret at {example}")
+    for name, method in METHODS.items():
+        print_row(
+            method.title,
+            str(method.exponent),
+            f"{found.slopes[name]:.3f}",
+            bound(found, name),
+            f"{found.worked[name]:.2f}",
+        )
+    print(f"\nthe walk to the right, {example}")
+    for row in (WALK_HEADERS, *walk_rows(found)):
+        print_row(*row)
+    return {
+        "epsilon": EPSILON,
+        "horizons": HORIZONS,
+        "predicted": {name: method.exponent for name, method in METHODS.items()},
+        **asdict(found),
+    }
