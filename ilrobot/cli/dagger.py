@@ -119,7 +119,7 @@ class Dagger:
                     env=env,
                     description=description,
                     output=self.output,
-                    share_control=cast.share_control,
+                    cast=cast,
                     fit=lambda data, run: _fit(description.config, data, run, bars, threads),
                     info=cast.info,
                     resume=self.resume,
@@ -210,7 +210,7 @@ class Dagger:
             return SharedControl(novice, expert, BetaGate(FIRST_BETA**number, seed=self.seed))
 
         info = EpisodeInfo(env.spec.task, env.spec.rate, operator="expert", device="expert")
-        return _Cast(share_control, info, rollout)
+        return _Cast(env, share_control, info, rollout)
 
     def _by_hand(self, env: TaskEnv, stack: ExitStack) -> _Cast:
         from ilrobot.blend import Blend
@@ -255,16 +255,30 @@ class Dagger:
             total = self.rounds * self.episodes
             run_episode = LiveStage(display, env, hand, total).run_episode
         info = hand_info(env, hand, simulated=self.device == "operator")
-        return _Cast(share_control, info, run_episode)
+        return _Cast(env, share_control, info, run_episode)
 
 
 @dataclass(frozen=True)
 class _Cast:
     """Who shares control with the novice, what the episodes say of them, how they are run."""
 
-    share_control: Callable[[Actor, int], Actor]
+    env: TaskEnv
+    share: Callable[[Actor, int], Actor]
     info: EpisodeInfo
     run_episode: RunEpisode
+
+    def make_env(self) -> TaskEnv:
+        """The one that the person sees."""
+        return self.env
+
+    def prepare(self, number: int, dataset: Dataset, policy_run: Path) -> None:
+        """Neither gate has anything to fit."""
+
+    def share_control(self, env: TaskEnv, policy_run: Path, number: int) -> Actor:
+        """See `ilrobot.learners.interactive.collect.Cast`."""
+        from ilrobot.policies.loading import load_policy
+
+        return self.share(load_policy(policy_run).actor(), number)
 
 
 def _fit(config: Config, data: Dataset, run: Path, bars: ProgressBar, threads: int) -> Policy:

@@ -18,7 +18,7 @@ from ilrobot.atomic import write_json
 from ilrobot.cli.dagger import Dagger
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo, Outcome
-from ilrobot.env import ScriptedActor, make_env
+from ilrobot.env import ScriptedActor, TaskEnv, make_env
 from ilrobot.errors import UserError
 from ilrobot.evaluate import evaluate
 from ilrobot.gates.beta import BetaGate
@@ -232,6 +232,22 @@ class _Choosy(Actor):
         return replace(decision, event=Event.DISCARD if self._discards else None)
 
 
+class _Driving:
+    """Casts an expert that has all the control."""
+
+    def __init__(self, expert: Actor) -> None:
+        self._expert = expert
+
+    def make_env(self) -> TaskEnv:
+        return make_env(TASK)
+
+    def prepare(self, number, dataset, policy_run) -> None:
+        pass
+
+    def share_control(self, env, policy_run, number) -> Actor:
+        return SharedControl(load_policy(policy_run).actor(), self._expert, BetaGate(1.0))
+
+
 def test_a_discarded_attempt_is_kept_but_does_not_count_and_is_made_again(sketched, tmp_path):
     env = make_env(TASK)
     env.reset(0)
@@ -243,7 +259,7 @@ def test_a_discarded_attempt_is_kept_but_does_not_count_and_is_made_again(sketch
         env=env,
         description=describe_dagger(env, sketched[0], sketched[1], plan, {}),
         output=tmp_path / "run",
-        share_control=lambda novice, number: SharedControl(novice, expert, BetaGate(1.0)),
+        cast=_Driving(expert),
         fit=lambda data, run: train(data, config.policy, replace(config.train, steps=2), run),
         info=EpisodeInfo(TASK, env.spec.rate),
         on_episode=lambda number, kept: told.append((number, kept)),

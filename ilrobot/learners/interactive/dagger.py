@@ -16,26 +16,27 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from ilrobot import __version__
-from ilrobot.actors import Actor
 from ilrobot.atomic import PART, write_bytes
 from ilrobot.data.agreement import difference
 from ilrobot.data.branches import surviving, takeovers
-from ilrobot.data.dataset import Dataset, DatasetRecorder
-from ilrobot.data.episode import UNCOUNTED, EpisodeInfo, Outcome, Recorder
+from ilrobot.data.dataset import Dataset
+from ilrobot.data.episode import UNCOUNTED, EpisodeInfo, Outcome
 from ilrobot.data.info import read_ours
 from ilrobot.data.writing import copy_with_states
 from ilrobot.env import TaskEnv
 from ilrobot.errors import UserError
 from ilrobot.learners.behavioral_cloning import data_used
+from ilrobot.learners.interactive.collect import Cast, RunEpisode, collect
 from ilrobot.learners.machine import find_device, require_memory
 from ilrobot.lock import LOCK_FILE
 from ilrobot.policies.loading import load_policy
 from ilrobot.policies.policy import Policy
-from ilrobot.rollout import EpisodeResult, rollout
+from ilrobot.rollout import rollout
 from ilrobot.run import Run, policy_hash
 from ilrobot.run_description import (
     DaggerDescription,
@@ -47,17 +48,6 @@ from ilrobot.spec import check_policy_fits
 
 #: Fits a policy to a dataset into a run's folder, resuming what is there; see `run_dagger`.
 Fit = Callable[[Dataset, Path], Policy]
-#: The shared control of one round: novice, round number (from 1) to actor.
-ShareControl = Callable[[Actor, int], Actor]
-
-
-class RunEpisode(Protocol):
-    """Runs one recorded episode; `ilrobot.rollout.rollout`, or that in front of a person."""
-
-    def __call__(
-        self, env: TaskEnv, actor: Actor, *, seed: int, recorder: Recorder, info: EpisodeInfo
-    ) -> EpisodeResult:
-        """Run it from `seed`."""
 
 
 def describe_dagger(
@@ -107,7 +97,7 @@ def run_dagger(
     env: TaskEnv,
     description: DaggerDescription,
     output: Path,
-    share_control: ShareControl,
+    cast: Cast,
     fit: Fit,
     info: EpisodeInfo,
     resume: bool = False,
@@ -124,7 +114,7 @@ def run_dagger(
         env: The world.
         description: What the run shall be, from `describe_dagger`.
         output: Folder of this run.
-        share_control: Puts a novice under a gate and an expert.
+        cast: Who acts in a round.
         fit: Fits a policy to the aggregated dataset.
         info: What each recorded episode shall know about itself; seed and policy are filled in.
         resume: Go on with a run that exists, or begin it where there is none yet.
@@ -137,14 +127,27 @@ def run_dagger(
             settings; nothing is changed then.
         WorkFailed: The disk is full, or the policy's actions are not finite.
     """
+
+    def tell(number: int, kept: int) -> None:
+        if on_episode is not None:
+            on_episode(number, (number - 1) * description.plan.episodes + kept)
+
     with Run.claim(output, description, resume=resume) as run:
         rounds = _Rounds(run)
         rounds.copy_demonstrations(Path(description.demonstrations.path), env.state_size)
         for number in range(len(run.description.rounds) + 1, rounds.plan.rounds + 1):
             acting = rounds.folder(number - 1) if number > 1 else Path(description.initial.path)
-            actor = share_control(load_policy(acting).actor(), number)
-            known = replace(info, policy_hash=policy_hash(acting))
-            _collect(rounds, env, actor, number, known, run_episode, on_episode)
+            cast.prepare(number, Dataset.open(rounds.dataset), acting)
+            collect(
+                rounds.dataset,
+                env,
+                cast.share_control(env, acting, number),
+                seeds=rounds.plan.seeds(number),
+                kept={known.seed for _, known in rounds.episodes(number) if known.seed is not None},
+                info=replace(info, policy_hash=policy_hash(acting)),
+                run_episode=run_episode,
+                on_kept=partial(tell, number),
+            )
             rounds.fit(number, fit)
             rounds.finish(number)
         if not run.policy_file.exists():
@@ -169,34 +172,6 @@ def _copied_state_size(demonstrations: Dataset, state_size: int) -> int:
     if demonstrations.has_column("sim.state"):
         return int(demonstrations.features["sim.state"]["shape"][0])
     return 0 if demonstrations.spec.cameras else state_size
-
-
-def _collect(
-    rounds: _Rounds,
-    env: TaskEnv,
-    actor: Actor,
-    number: int,
-    info: EpisodeInfo,
-    run_episode: RunEpisode,
-    on_episode: Callable[[int, int], None] | None,
-) -> None:
-    before = (number - 1) * rounds.plan.episodes
-
-    def tell(kept: int) -> None:
-        if on_episode is not None:
-            on_episode(number, before + kept)
-
-    path = rounds.dataset
-    with DatasetRecorder(path, env.spec, state_size=env.state_size, resume=True) as recorder:
-        kept = {known.seed for _, known in rounds.episodes(number)}
-        tell(len(kept))
-        for seed in rounds.plan.seeds(number):
-            while seed not in kept:
-                known = replace(info, seed=seed)
-                result = run_episode(env, actor, seed=seed, recorder=recorder, info=known)
-                if result.outcome not in UNCOUNTED:
-                    kept.add(seed)
-                    tell(len(kept))
 
 
 class _Rounds:
