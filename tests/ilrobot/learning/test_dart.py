@@ -1,0 +1,120 @@
+"""DART's noise: the covariance of known errors, on held-out episodes, scaled as the paper says."""
+
+import numpy as np
+import pytest
+import torch
+
+from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
+from ilrobot.data.labels import labels, split_episodes
+from ilrobot.data.memory import MemoryRecordings
+from ilrobot.errors import UserError
+from ilrobot.learners.behavioral_cloning import train
+from ilrobot.learners.config import TrainConfig
+from ilrobot.learners.interactive.dart import (
+    anticipated,
+    error_covariance,
+    fit_noise,
+    held_out_episodes,
+)
+from ilrobot.policies.config import PolicyConfig
+from ilrobot.policies.policy import Policy
+from ilrobot.spec import Feature, Spec
+
+SPEC = Spec((Feature("observation.state", (2,)),), Feature("action", (2,)), 10.0)
+COVARIANCE = np.array([[0.5, 0.2], [0.2, 0.3]])
+
+
+def _episodes(count, length=40, seed=0):
+    """The supervisor's action is the state; a policy that always does 0 errs by minus that."""
+    rng = np.random.default_rng(seed)
+    root = np.linalg.cholesky(COVARIANCE)
+    return [
+        Episode(
+            EpisodeInfo("", 10.0, outcome=Outcome.SUCCESS),
+            {
+                "observation.state": (s := (rng.standard_normal((length, 2)) @ root.T)).astype(
+                    "f4"
+                ),
+                "action": s.astype("f4"),
+            },
+        )
+        for _ in range(count)
+    ]
+
+
+class _Zero(torch.nn.Module):
+    noise_shape = None
+    config = PolicyConfig()
+
+    def forward(self, observations, noise=None):
+        return torch.zeros(len(observations["observation.state"]), 1, 2)
+
+
+def test_known_errors_give_their_covariance():
+    data = MemoryRecordings(SPEC, _episodes(100, length=200))
+    found = error_covariance(data, _Zero(), range(100), seed=0)
+    assert found == pytest.approx(COVARIANCE, abs=0.02)
+    actions = data.column("action").astype(np.float64)
+    assert found == pytest.approx(actions.T @ actions / len(actions), rel=1e-6)
+
+
+def test_a_constant_error_counts_whole():
+    """About 0 and not about its mean: the robot errs so, whether or not it always does."""
+    (episode,) = _episodes(1)
+    episode.columns["action"][:] = [1.0, -2.0]
+    found = error_covariance(MemoryRecordings(SPEC, [episode]), _Zero(), [0], seed=0)
+    assert found == pytest.approx(np.array([[1.0, -2.0], [-2.0, 4.0]]))
+
+
+def test_the_scaled_noise_keeps_its_shape_and_has_the_error_that_is_expected():
+    scaled = anticipated(COVARIANCE, alpha=3.0, ticks=50)
+    assert 50 * np.trace(scaled) == pytest.approx(3.0)
+    assert scaled / np.trace(scaled) == pytest.approx(COVARIANCE / np.trace(COVARIANCE))
+    assert not anticipated(np.zeros((2, 2)), alpha=3.0, ticks=50).any()
+    with pytest.raises(UserError, match="must be positive, not 0"):
+        anticipated(COVARIANCE, alpha=0.0, ticks=50)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    path = tmp_path_factory.mktemp("dart") / "run"
+    config = TrainConfig(steps=3, held_out=0.3, seed=4, batch_size=8)
+    train(MemoryRecordings(SPEC, _episodes(6)), PolicyConfig(width=8, blocks=1), config, path)
+    return path
+
+
+def test_only_what_the_policy_was_not_trained_on_counts(run):
+    data = MemoryRecordings(SPEC, _episodes(6))
+    _, kept = split_episodes(data, labels(data)[0], 0.3, 4)
+    assert held_out_episodes(data, run).tolist() == kept.tolist()
+    grown = MemoryRecordings(SPEC, _episodes(8))
+    assert held_out_episodes(grown, run).tolist() == [*kept.tolist(), 6, 7]
+
+
+def test_the_noise_depends_on_dataset_policy_and_seed_alone(run):
+    data = MemoryRecordings(SPEC, _episodes(6))
+    first, again = fit_noise(data, run), fit_noise(data, run)
+    assert np.array_equal(first, again)
+    scaled = fit_noise(data, run, alpha=2.0)
+    assert 40 * np.trace(scaled) == pytest.approx(2.0)
+
+
+def test_a_diffusion_policy_is_sampled_by_the_seed():
+    data = MemoryRecordings(SPEC, _episodes(2))
+    torch.manual_seed(0)
+    config = PolicyConfig(loss="diffusion", width=8, blocks=1, horizon=4, ddim_steps=2)
+    policy = Policy(SPEC, config)
+    first, again, other = (error_covariance(data, policy, [0, 1], seed) for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_what_has_no_errors_to_learn_from_is_refused(tmp_path):
+    config = TrainConfig(steps=1, held_out=0.0, batch_size=8)
+    data = MemoryRecordings(SPEC, _episodes(2))
+    train(data, PolicyConfig(width=8, blocks=1), config, tmp_path / "run")
+    with pytest.raises(UserError, match="trained on every demonstration"):
+        fit_noise(data, tmp_path / "run")
+    choices = Spec((), Feature("action", (), dtype="int64"), rate=10.0, choices=4)
+    with pytest.raises(UserError, match="choices"):
+        error_covariance(MemoryRecordings(choices, []), _Zero(), [], seed=0)
