@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks import row
-from ilrobot.actors import Actor, ControlSummary, Decision, Observation, Source
+from ilrobot.actors import Actor, Decision, Observation, Source
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo, Frame, Judge, Outcome, frame_columns
 from ilrobot.data.summary import repeated_pictures
 from ilrobot.env import TaskEnv, make_env
+from ilrobot.gates.log import GateLog
 from ilrobot.rollout import rollout
 from ilrobot.spec import Feature, Spec
 
@@ -55,7 +56,7 @@ class Timed:
         self._recorder.append(frame)
         self.appends.append(time.perf_counter() - began)
 
-    def end(self, outcome: Outcome, judge: Judge, control: ControlSummary | None = None) -> None:
+    def end(self, outcome: Outcome, judge: Judge, control: GateLog | None = None) -> None:
         """Seal the episode."""
         began = time.perf_counter()
         self._recorder.end(outcome, judge, control)
@@ -75,7 +76,7 @@ class Kept:
         """Keep one tick."""
         self.frames.append(frame)
 
-    def end(self, outcome: Outcome, judge: Judge, control: ControlSummary | None = None) -> None:
+    def end(self, outcome: Outcome, judge: Judge, control: GateLog | None = None) -> None:
         """Nothing to do."""
 
 

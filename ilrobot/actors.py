@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from ilrobot.gates.log import GateLog
+
 #: One tick's observations: column name (``observation.state``) to an array of its feature's shape.
 Observation = Mapping[str, NDArray[Any]]
 Action = NDArray[Any]
@@ -46,6 +48,7 @@ class Decision:
         event: Something that the person declared at this tick.
         input_time: When the input behind it arrived, in seconds of the loop's clock.
         rewind: The person wants the last tick undone instead; the action is not executed.
+        doubt: How much the policy doubts itself, see `ilrobot.gates.doubt` (None: not known).
     """
 
     action: Action
@@ -55,22 +58,7 @@ class Decision:
     event: Event | None = None
     input_time: float | None = None
     rewind: bool = False
-
-
-@dataclass(frozen=True)
-class ControlSummary:
-    """How an episode was shared between a novice and an expert.
-
-    Attributes:
-        switches: How often control changed hands.
-        expert_steps: Steps at which the expert acted.
-        expert_queries: Actions that the expert gave, executed or not: what its labour is measured
-            by.
-    """
-
-    switches: int
-    expert_steps: int
-    expert_queries: int
+    doubt: float | None = None
 
 
 class Actor(ABC):
@@ -78,6 +66,9 @@ class Actor(ABC):
 
     rewinds = False
     """Whether its decisions may ask for a rewind, so that a way back must be kept."""
+
+    attends = False
+    """Whether it is a person: seen at every tick, and helping only once they have taken hold."""
 
     def reset(self, seed: int | None = None) -> None:  # noqa: B027 (many actors keep no state)
         """Begin a new episode; `seed` fixes whatever the actor draws at random."""
@@ -90,6 +81,10 @@ class Actor(ABC):
             observation: What was measured at this tick.
             now: The time of the loop's clock in seconds (simulated time in simulation).
         """
+
+    def glance(self, observation: Observation, now: float) -> Decision:
+        """`act` where the answer is only noted, so that nobody should wait for it."""
+        return self.act(observation, now)
 
     def observe(self, observation: Observation) -> None:  # noqa: B027
         """See a tick at which somebody else acts, so that a history has no gap."""
@@ -117,7 +112,10 @@ class Actor(ABC):
     def tell(self, message: str) -> None:  # noqa: B027
         """Something that a person should know now; actors that are no persons do not listen."""
 
-    def control_summary(self) -> ControlSummary | None:
+    def call(self, needed: bool) -> None:  # noqa: B027
+        """The robot needs help, or needs it no more; only who attends listens."""
+
+    def control_log(self) -> GateLog | None:
         """How control was shared since the reset (None: it was not shared)."""
         return None
 

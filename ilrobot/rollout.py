@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from ilrobot.actors import Actor, ControlSummary, Decision, Event, Source
+from ilrobot.actors import Actor, Decision, Event, Source
 from ilrobot.control.clock import Clock, SimulatedClock
 from ilrobot.data.episode import EpisodeInfo, Judge, Outcome, Recorder
 from ilrobot.env import Step, TaskEnv
+from ilrobot.gates.log import GateLog
 from ilrobot.timeline import Tick, Timeline
 
 #: Called after each tick, for a display or a film.
@@ -51,7 +52,7 @@ class EpisodeResult:
     interventions: int
     human_steps: int
     missed_deadlines: int
-    control: ControlSummary | None = None
+    control: GateLog | None = None
 
 
 def rollout(
@@ -167,7 +168,7 @@ def rollout(
         missed_deadlines += missed
 
     outcome, judge = _judge(env, declared, timeline.success, step)
-    control = actor.control_summary()
+    control = actor.control_log()
     if recorder is not None:
         recorder.end(outcome, judge, control)
         if outcome is not Outcome.DISCARDED:

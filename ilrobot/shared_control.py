@@ -7,17 +7,19 @@ for all.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from ilrobot.actors import Action, Actor, ControlSummary, Decision, Observation, Source
+from ilrobot.actors import Action, Actor, Decision, Observation, Source
 from ilrobot.blend import Blend
 from ilrobot.errors import WorkFailed
+from ilrobot.gates.doubt import Doubt
 from ilrobot.gates.gate import Gate, GateContext
 from ilrobot.gates.log import GateLog
-from ilrobot.punctual import LateAnswer, PunctualActor
+from ilrobot.punctual import LateAnswer
 
 
 class SharedControl(Actor):
@@ -32,12 +34,18 @@ class SharedControl(Actor):
     rewind gets it. While a person is away, a novice that is late or whose answer is not finite has
     the robot hold, too: the person is told, and the next tick asks it afresh.
 
+    A gate that decides by itself calls a person who is to help (`Actor.attends`): the robot holds
+    until they have taken hold, and again where they let go before the gate gives control back.
+    What their hand does while the novice acts is neither executed nor a label.
+
     Args:
         novice: The policy that is to learn.
         expert: Whoever corrects it.
         gate: Decides who acts.
         blend: Leads over from the expert's last action at a handback, and from the command that
             held the robot after a hold (None: it switches).
+        doubt: The novice's, shown at each step at which it is asked and noted at each takeover
+            (None: it has none).
         on_decision: Told of each decision, so that a person sees what is executed.
     """
 
@@ -48,10 +56,13 @@ class SharedControl(Actor):
         gate: Gate,
         *,
         blend: Blend | None = None,
+        doubt: Doubt | None = None,
         on_decision: Callable[[Decision], None] | None = None,
     ) -> None:
         self._novice, self._expert, self._gate = novice, expert, gate
-        self._blend, self._on_decision = blend, on_decision
+        self._blend, self._doubt, self._on_decision = blend, doubt, on_decision
+        self._calls = expert.attends and not gate.expert_decides
+        self._called = False
         self._last: Action | None = None
         self.rewinds = expert.rewinds
         self.expert_acting = False
@@ -64,6 +75,7 @@ class SharedControl(Actor):
         self._expert.reset(seed)
         self._gate.reset(seed)
         self._forget()
+        self._called = False
         self._begin_counting()
 
     def act(self, observation: Observation, now: float) -> Decision:
@@ -71,13 +83,18 @@ class SharedControl(Actor):
         if self.expert_acting:
             self._context_time += now - self._last_time
         self._last_time = now
-        asks_expert = self._gate.asks_expert or self.expert_acting
+        asks_expert = self._gate.asks_expert or self.expert_acting or self._expert.attends
         expert = self._expert.act(observation, now) if asks_expert else None
         if expert is not None and (expert.rewind or expert.source is Source.PAUSED):
             return self._told(self._hold(observation, expert))
+        waits = self._calls and (self._called or self.expert_acting)
+        if waits and expert is not None and _is_away(expert):
+            self._novice.observe(observation)
+            return self._told(self._await_help(expert))
         driven = self._gate.expert_decides and _wanted(expert) is not None
         policy = self._ask_novice(observation, now, driven) if self._gate.asks_novice else None
-        takes = self._gate.decide(
+        answers = self._called and not self.expert_acting
+        takes = answers or self._gate.decide(
             GateContext(
                 observation=observation,
                 now=now,
@@ -86,8 +103,11 @@ class SharedControl(Actor):
                 human_action=_wanted(expert),
             )
         )
+        if takes and self._calls and expert is not None and _is_away(expert):
+            return self._told(self._await_help(expert))
+        doubt = self._doubt_about(observation, policy)
         if takes != self.expert_acting:
-            self._switch(takes)
+            self._switch(takes, doubt)
         if takes:
             acting = expert = expert or self._expert.act(observation, now)
             if not self._gate.asks_novice:
@@ -100,12 +120,12 @@ class SharedControl(Actor):
             if expert is None:
                 self._expert.observe(observation)
             acting = policy
-        return self._told(self._decide(acting, expert, policy, takes))
+        return self._told(replace(self._decide(acting, expert, policy, takes), doubt=doubt))
 
     def _decide(
         self, acting: Decision, expert: Decision | None, policy: Decision | None, takes: bool
     ) -> Decision:
-        label = _wanted(expert)
+        label = _wanted(expert) if takes or not self._calls else None
         if takes and label is None:
             label = acting.action
         self._steps += 1
@@ -129,9 +149,24 @@ class SharedControl(Actor):
         self._novice.flush()
         self._switches += self.expert_acting
         self._forget()
+        self._end_call()
         if not expert.rewind:
             self._lead_over(expert.action)
         return expert
+
+    def _await_help(self, expert: Decision) -> Decision:
+        """The gate wants the person to act, and they have not taken hold: the robot holds."""
+        if not self._called:
+            self._called = True
+            self._expert.call(True)
+        self._expert.tell("the robot asks for help: take over")
+        self._switches += self.expert_acting
+        return self._excuse(expert)
+
+    def _end_call(self) -> None:
+        if self._called:
+            self._called = False
+            self._expert.call(False)
 
     def _excuse(self, expert: Decision | None) -> Decision:
         """The novice has no answer to execute; the hand at rest holds the robot."""
@@ -163,6 +198,7 @@ class SharedControl(Actor):
         self._novice.rewind(past, executed)
         self._expert.rewind(past, executed)
         self._forget()
+        self._end_call()
 
     def cannot_rewind(self) -> None:
         """The expert wished for it."""
@@ -176,12 +212,8 @@ class SharedControl(Actor):
         """The expert may be a person."""
         self._expert.tell(message)
 
-    def control_summary(self) -> ControlSummary:
-        """Switches, steps and queries since the reset."""
-        return ControlSummary(self._switches, self._expert_steps, self._expert_queries)
-
-    def gate_log(self) -> GateLog:
-        """The same with what the gate decided by."""
+    def control_log(self) -> GateLog:
+        """What was done since the reset, and what the gate decided by."""
         return GateLog(
             steps=self._steps,
             expert_steps=self._expert_steps,
@@ -191,12 +223,21 @@ class SharedControl(Actor):
             context_time=self._context_time,
             thresholds=dict(self._gate.thresholds()),
             budget=self._gate.budget,
+            doubts=tuple(self._doubts),
         )
 
     def _begin_counting(self) -> None:
         self._steps = self._expert_steps = self._expert_queries = 0
         self._switches = self._takeovers = 0
         self._context_time = 0.0
+        self._doubts: list[float] = []
+
+    def _doubt_about(self, observation: Observation, policy: Decision | None) -> float | None:
+        """The novice's doubt at this tick (None: it was not asked, or has none)."""
+        if self._doubt is None or policy is None:
+            return None
+        doubt = self._doubt(observation)
+        return doubt if math.isfinite(doubt) else None
 
     def _ask_novice(
         self, observation: Observation, now: float, driven: bool = False
@@ -208,10 +249,8 @@ class SharedControl(Actor):
         if self.expert_acting:
             self._novice.flush()
         try:
-            if driven and isinstance(self._novice, PunctualActor):
-                policy = self._novice.glance(observation, now)
-            else:
-                policy = self._novice.act(observation, now)
+            ask = self._novice.glance if driven else self._novice.act
+            policy = ask(observation, now)
         except LateAnswer:
             if not driven:
                 self._expert.tell("the policy does not answer")
@@ -232,10 +271,14 @@ class SharedControl(Actor):
         if self._blend is not None:
             self._blend.begin(executed)
 
-    def _switch(self, takes: bool) -> None:
+    def _switch(self, takes: bool, doubt: float | None) -> None:
         self.expert_acting = takes
         self._switches += 1
         self._takeovers += takes
+        if takes and doubt is not None:
+            self._doubts.append(doubt)
+        if not takes:
+            self._end_call()
         if self._blend is not None:
             self._blend.reset()
         if not takes and self._last is not None:

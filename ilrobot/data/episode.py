@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ilrobot.actors import ControlSummary
 from ilrobot.data.branches import DISCARDED, discarded
+from ilrobot.gates.log import GateLog
 from ilrobot.spec import Spec
 
 #: Whether the pictures of a tick are those of the tick before, because its own were dropped.
@@ -83,7 +83,7 @@ class EpisodeInfo:
     device: str = ""
     mapping_hash: str = ""
     policy_hash: str = ""
-    control: ControlSummary | None = None
+    control: GateLog | None = None
     real_time: bool = True
 
     def to_json(self) -> dict[str, Any]:
@@ -98,7 +98,7 @@ class EpisodeInfo:
         kept["outcome"] = Outcome(kept.get("outcome", Outcome.UNKNOWN))
         kept["judge"] = Judge(kept.get("judge", Judge.NOBODY))
         if kept.get("control") is not None:
-            kept["control"] = ControlSummary(**kept["control"])
+            kept["control"] = GateLog.from_json(kept["control"])
         return cls(**kept)
 
 
@@ -134,7 +134,7 @@ class Recorder(Protocol):
         They are kept, and sealed with ``control.discarded``.
         """
 
-    def end(self, outcome: Outcome, judge: Judge, control: ControlSummary | None = None) -> None:
+    def end(self, outcome: Outcome, judge: Judge, control: GateLog | None = None) -> None:
         """Seal the episode."""
 
 
@@ -204,7 +204,7 @@ class MemoryRecorder:
         """Discard the ticks from this one on."""
         self._rewinds.append((to_frame, len(self._frames)))
 
-    def end(self, outcome: Outcome, judge: Judge, control: ControlSummary | None = None) -> None:
+    def end(self, outcome: Outcome, judge: Judge, control: GateLog | None = None) -> None:
         """Add the episode to `episodes`."""
         if self._info is None:
             raise RuntimeError("end() without begin()")

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from ilrobot.actors import ControlSummary
 from ilrobot.atomic import write_bytes
 from ilrobot.data import stats
 from ilrobot.data.episode import EpisodeInfo
 from ilrobot.data.layout import EPISODES, place
 from ilrobot.data.parquet import parquet_bytes, read_footer, read_parquet
 from ilrobot.errors import UserError
+from ilrobot.gates.log import COUNTS, GateLog
 
 #: Adding an episode rewrites its file, some 16 kB a row; opening a dataset reads every file, 4 ms
 #: each. LeRobot wants the rows in the order of the sorted names, however many files there are.
@@ -54,8 +54,17 @@ _INFO = {
     "rate": pa.float64(),
 }
 
-#: Its `ControlSummary`; null where control was not shared.
-_CONTROL = {f"control.{field.name}": pa.int64() for field in fields(ControlSummary)}
+#: Its `GateLog`; null where control was not shared.
+_CONTROL = {
+    **{f"control.{name}": pa.int64() for name in COUNTS},
+    "control.context_time": pa.float64(),
+    "control.thresholds": pa.string(),
+    "control.budget": pa.float64(),
+    "control.doubts": pa.list_(pa.float64()),
+}
+
+#: What earlier versions called its queries.
+_OLD_QUERIES = "control.expert_queries"
 
 
 class EpisodeTable:
@@ -211,19 +220,41 @@ def episode_info(row: Mapping[str, Any], task: str, rate: float) -> EpisodeInfo:
         ValueError: An outcome or a judge is none that there is.
     """
     known = {name: row[name] for name in _INFO if row.get(name) is not None}
-    if all(row.get(name) is not None for name in _CONTROL):
-        known["control"] = {name.removeprefix("control."): row[name] for name in _CONTROL}
+    known["control"] = _log_of(row, rate)
     named = {"task": (row.get("tasks") or [task])[0]}
     return EpisodeInfo.from_json({"rate": rate, "outcome": "unknown", **known, **named})
 
 
+def control_columns(log: GateLog | None) -> dict[str, Any]:
+    """What a row says of a log, in all the columns of this version and of earlier ones."""
+    if log is None:
+        return dict.fromkeys((*_CONTROL, _OLD_QUERIES))
+    said = {f"control.{name}": value for name, value in log.to_json().items()}
+    said["control.thresholds"] = json.dumps(dict(log.thresholds))
+    return {**{name: said[name] for name in _CONTROL}, _OLD_QUERIES: log.queries}
+
+
+def _log_of(row: Mapping[str, Any], rate: float) -> dict[str, Any] | None:
+    if row.get("control.switches") is None:
+        return None
+    if row.get("control.takeovers") is None:
+        # Earlier versions counted three things, and the novice has control at the beginning.
+        switches, acted = row["control.switches"], row["control.expert_steps"]
+        return GateLog(
+            steps=row["length"],
+            expert_steps=acted,
+            takeovers=(switches + 1) // 2,
+            switches=switches,
+            queries=row[_OLD_QUERIES],
+            context_time=acted / rate,
+        ).to_json()
+    said = {name.removeprefix("control."): row[name] for name in _CONTROL}
+    return {**said, "thresholds": json.loads(said["thresholds"])}
+
+
 def _row_of(info: EpisodeInfo) -> dict[str, Any]:
     said = info.to_json()
-    control = said["control"] or {}
-    return {
-        **{name: said[name] for name in _INFO},
-        **{name: control.get(name.removeprefix("control.")) for name in _CONTROL},
-    }
+    return {**{name: said[name] for name in _INFO}, **control_columns(info.control)}
 
 
 def _whole(file: Path, table: Any, name: str) -> list[int]:

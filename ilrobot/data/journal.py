@@ -23,11 +23,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ilrobot.actors import ControlSummary
 from ilrobot.atomic import write_fully
 from ilrobot.data.branches import DISCARDED, discarded
 from ilrobot.data.episode import Column, Episode, EpisodeInfo, Frame, Judge, Outcome
 from ilrobot.errors import UserError
+from ilrobot.gates.log import GateLog
 
 _FORMAT = 1
 _TICK, _REWIND = 0x01, 0x02
@@ -116,7 +116,7 @@ class JournalWriter:
         payload = _BACK_TO.pack(_REWIND, to_frame).ljust(len(self._payload), b"\0")
         write_fully(self._descriptor, payload + _CRC.pack(zlib.crc32(payload)))
 
-    def finish(self, outcome: Outcome, judge: Judge, control: ControlSummary | None = None) -> None:
+    def finish(self, outcome: Outcome, judge: Judge, control: GateLog | None = None) -> None:
         """Write how the episode ended and flush all of it to the disk.
 
         Raises:
@@ -198,17 +198,19 @@ def _unpack(values: NDArray[Any], column: Column) -> NDArray[Any]:
     return np.ascontiguousarray(values, dtype=column.dtype)
 
 
-def _trailer(outcome: Outcome, judge: Judge, control: ControlSummary | None) -> bytes:
-    shared = None if control is None else asdict(control)
+def _trailer(outcome: Outcome, judge: Judge, control: GateLog | None) -> bytes:
+    shared = None if control is None else control.to_json()
     end = json.dumps({"outcome": outcome, "judge": judge, "control": shared})
     return f"{end}#{zlib.crc32(end.encode()):08x}\n".encode()
 
 
-def _read_trailer(tail: bytes) -> tuple[Outcome, Judge, ControlSummary | None]:
+def _read_trailer(tail: bytes) -> tuple[Outcome, Judge, GateLog | None]:
     end, _, crc = tail.partition(b"#")
     if crc != f"{zlib.crc32(end):08x}\n".encode():
         return Outcome.UNFINISHED, Judge.NOBODY, None
     fields = json.loads(end)
     shared = fields.get("control")
-    control = None if shared is None else ControlSummary(**shared)
+    # Earlier versions counted less than a log says.
+    known = shared is not None and "takeovers" in shared
+    control = GateLog.from_json(shared) if known else None
     return Outcome(fields["outcome"]), Judge(fields["judge"]), control

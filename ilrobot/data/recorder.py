@@ -8,7 +8,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ilrobot.actors import ControlSummary
 from ilrobot.atomic import make_folder
 from ilrobot.data.agreement import difference
 from ilrobot.data.catalogue import Catalogue
@@ -34,6 +33,7 @@ from ilrobot.data.layout import (
 from ilrobot.data.repair import repair, seal_journal
 from ilrobot.data.video.queue import EncoderLost, VideoQueue
 from ilrobot.errors import UserError, WorkFailed, explained
+from ilrobot.gates.log import GateLog
 from ilrobot.lock import LOCK_FILE, WriteLock
 from ilrobot.spec import Spec
 
@@ -166,7 +166,7 @@ class DatasetRecorder:
             with self._explained():
                 raise error
 
-    def end(self, outcome: Outcome, judge: Judge, control: ControlSummary | None = None) -> None:
+    def end(self, outcome: Outcome, judge: Judge, control: GateLog | None = None) -> None:
         """Seal the episode; one without ticks is dropped.
 
         Raises:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
-from ilrobot.actors import ControlSummary
 from ilrobot.data.branches import DISCARDED
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import REPEATED
 from ilrobot.data.known_tasks import suggested_tasks
+from ilrobot.gates.log import total
 
 
 def summarize(dataset: Dataset) -> dict[str, Any]:
@@ -21,7 +20,7 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
     ``interventions`` counts takeovers, ``intervention_steps`` the ticks at which a person acted,
     ``discarded_frames`` those that a rewind undid, which count as neither. ``repeated_pictures``
     counts the ticks whose own pictures were dropped.
-    ``control`` adds up the `ControlSummary` of the episodes that have one (empty: none has).
+    ``control`` adds up the `GateLog` of the episodes that have one (empty: none has).
     ``seconds`` is nominal: frames divided by the rate.
     """
     lives = np.ones(dataset.num_frames, dtype=bool)
@@ -52,11 +51,7 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
         "discarded_frames": int((~lives).sum()),
         "cameras": [key.removeprefix("observation.images.") for key in dataset.camera_keys],
         "repeated_pictures": repeated_pictures(dataset),
-        "control": {
-            field.name: sum(getattr(control, field.name) for control in shared)
-            for field in fields(ControlSummary)
-            if shared
-        },
+        "control": total(shared).to_json() if shared else {},
         "operators": sorted({info.operator for info in dataset.infos if info.operator}),
         "features": {
             name: {

@@ -12,11 +12,10 @@ which tells risky states from safe ones afterwards and has no part in the gating
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from ilrobot.gates.doubt import Doubt
 from ilrobot.gates.gate import Gate, GateContext
 
 
@@ -26,38 +25,28 @@ class HumanGate(Gate):
     Both are asked at every tick: the hand, because it may take over or declare something at any
     moment, and the novice, so that the recording tells what it would have done.
 
-    Attributes:
-        doubts: The novice's doubt at each takeover so far, in all episodes.
-
     Args:
         engaged: Whether the person wants control at this tick.
-        doubt: The novice's (None: it is not noted).
+        trusted: τ by the doubts noted so far, from `risk_threshold` (None: none is noted yet).
     """
 
     asks_novice = True
     asks_expert = True
     expert_decides = True
 
-    def __init__(self, engaged: Callable[[], bool], doubt: Doubt | None = None) -> None:
-        self._engaged, self._doubt = engaged, doubt
-        self.doubts: list[float] = []
+    def __init__(self, engaged: Callable[[], bool], trusted: float | None = None) -> None:
+        self._engaged, self._trusted = engaged, trusted
 
     def decide(self, context: GateContext) -> bool:
         """Whether the person holds on to control."""
-        engaged = self._engaged()
-        if engaged and not context.expert_acting and self._doubt is not None:
-            doubt = self._doubt(context.observation)
-            # The doubt of a novice that did not answer is not known.
-            if math.isfinite(doubt):
-                self.doubts.append(doubt)
-        return engaged
+        return self._engaged()
 
     def thresholds(self) -> Mapping[str, float]:
-        """The bound τ, once there is a takeover."""
-        return {"doubt": risk_threshold(self.doubts)} if self.doubts else {}
+        """The bound τ, which has no part in the decision."""
+        return {} if self._trusted is None else {"doubt": self._trusted}
 
 
-def risk_threshold(doubts: list[float]) -> float:
+def risk_threshold(doubts: Sequence[float]) -> float:
     """τ: the mean of the last quarter of the doubts noted at takeovers, at least of the last one.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -11,18 +11,21 @@ from typing import Any
 class GateLog:
     """What one gate did in one episode, or in several.
 
-    Ticks at which nobody acts (a person pauses or rewinds) are not counted.
+    Ticks at which nobody acts (a person pauses or rewinds, the robot waits for help) are not
+    counted.
 
     Attributes:
         steps: Ticks at which novice or expert acted.
         expert_steps: Those at which the expert acted.
         takeovers: How often the expert was given control.
         switches: How often control changed hands, either way.
-        queries: Actions that the expert gave, executed or not.
+        queries: Actions that the expert gave, executed or not: what its labour is measured by.
         context_time: For how long the expert had control in all, in seconds of the loop's clock,
             from a takeover to the tick at which control is handed back, or the episode's last.
         thresholds: What the gate decided by, at the end.
         budget: Share of the novice's steps at which it may call the expert (None: no budget).
+        doubts: How much the novice doubted itself at each takeover, where it knew; see
+            `ilrobot.gates.doubt`.
     """
 
     steps: int
@@ -31,8 +34,9 @@ class GateLog:
     switches: int
     queries: int
     context_time: float
-    thresholds: Mapping[str, float]
-    budget: float | None
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    budget: float | None = None
+    doubts: tuple[float, ...] = ()
 
     @property
     def budget_spent(self) -> float:
@@ -42,11 +46,35 @@ class GateLog:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON with the same keys for every gate."""
-        return {**asdict(self), "budget_spent": self.budget_spent}
+        return {**asdict(self), "doubts": list(self.doubts), "budget_spent": self.budget_spent}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> GateLog:
+        """Inverse of `to_json`.
+
+        Raises:
+            ValueError: A count is missing, or not a number.
+        """
+        try:
+            counts = {name: int(data[name]) for name in COUNTS}
+            budget = data["budget"]
+            return cls(
+                **counts,
+                context_time=float(data["context_time"]),
+                thresholds={name: float(value) for name, value in data["thresholds"].items()},
+                budget=None if budget is None else float(budget),
+                doubts=tuple(float(doubt) for doubt in data["doubts"]),
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"no log of a gate: {error}") from error
+
+
+#: The counts of a `GateLog`.
+COUNTS = ("steps", "expert_steps", "takeovers", "switches", "queries")
 
 
 def total(logs: Sequence[GateLog]) -> GateLog:
-    """The sum of the counts, with the thresholds and the budget of the last.
+    """The sum of the counts and all doubts, with the thresholds and the budget of the last.
 
     Args:
         logs: At least one, of the same gate, in order.
@@ -60,4 +88,5 @@ def total(logs: Sequence[GateLog]) -> GateLog:
         context_time=sum(log.context_time for log in logs),
         thresholds=logs[-1].thresholds,
         budget=logs[-1].budget,
+        doubts=tuple(doubt for log in logs for doubt in log.doubts),
     )

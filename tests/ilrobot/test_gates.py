@@ -43,7 +43,7 @@ def share(gate: Gate, strays: list[float]) -> tuple[list[int], GateLog]:
     actor = SharedControl(Trace([math.sqrt(s) for s in strays]), expert, gate)
     actor.reset(0)
     sources = [actor.act({"tick": np.array(t)}, 0.1 * t).source for t in range(len(strays))]
-    return [t for t, source in enumerate(sources) if source is Source.HUMAN], actor.gate_log()
+    return [t for t, source in enumerate(sources) if source is Source.HUMAN], actor.control_log()
 
 
 PLAIN = Discrepancy([1.0])
@@ -129,7 +129,7 @@ def test_thrifty_dagger_fits_itself_to_its_budget_after_the_first_episodes() -> 
         actor.reset(begin)
         for tick in range(begin, begin + 400):
             actor.act({"tick": np.array(tick)}, 0.1 * tick)
-        logs.append(actor.gate_log())
+        logs.append(actor.control_log())
     assert logs[0].budget_spent > 0.4  # the thresholds that it was given fit nothing
     assert total(logs[1:]).budget_spent == pytest.approx(0.1, abs=0.025)
     assert logs[-1].thresholds["handback success"] == pytest.approx(0.5, abs=0.05)
@@ -148,11 +148,16 @@ def test_thrifty_dagger_waits_for_more_than_25_samples() -> None:
 
 def test_hg_dagger_notes_the_doubt_at_each_takeover_and_gates_by_the_person_alone() -> None:
     held = [False, True, True, False, True, False]
-    gate = HumanGate(iter(held).__next__, at_tick([0.1, 0.2, 0.3, 0.4, 0.5, 0.6]))
-    acted, log = share(gate, [0.0] * 6)
-    assert acted == [1, 2, 4]
-    assert gate.doubts == [0.2, 0.5]
-    assert log.thresholds == {"doubt": 0.5}
+    gate = HumanGate(iter(held).__next__, trusted=0.3)
+    doubts = at_tick([0.1, 0.2, 0.3, 0.4, math.inf, 0.6])
+    expert = Trace([0.0] * 6, Source.DEMO)
+    actor = SharedControl(Trace([0.0] * 6), expert, gate, doubt=doubts)
+    decisions = [actor.act({"tick": np.array(tick)}, 0.0) for tick in range(6)]
+    assert [tick for tick in range(6) if decisions[tick].source is Source.HUMAN] == [1, 2, 4]
+    assert [decision.doubt for decision in decisions] == [0.1, 0.2, 0.3, 0.4, None, 0.6]
+    log = actor.control_log()
+    assert log.doubts == (0.2,)  # what is not known is not noted
+    assert log.thresholds == {"doubt": 0.3}
 
 
 def test_the_bound_of_risk_is_the_mean_of_the_last_quarter() -> None:
@@ -171,7 +176,7 @@ def test_beta_falls_by_its_schedule() -> None:
 def every_gate(size: int) -> dict[str, Gate]:
     low, high = [0.0] * size, [0.9] * size
     return {
-        "human": HumanGate(lambda: False, at_tick(low)),
+        "human": HumanGate(lambda: False),
         "beta": BetaGate(0.5),
         "safe": SafeGate(PLAIN, 1.0),
         "lazy": LazyGate(PLAIN, 1.0),
@@ -187,8 +192,9 @@ def test_every_gate_logs_the_same(name: str) -> None:
     data = json.loads(json.dumps(log.to_json()))
     assert list(data) == [
         *("steps", "expert_steps", "takeovers", "switches", "queries", "context_time"),
-        *("thresholds", "budget", "budget_spent"),
+        *("thresholds", "budget", "doubts", "budget_spent"),
     ]
+    assert GateLog.from_json(data) == log
     assert data["steps"] == len(TRACE)
     assert data["expert_steps"] == len(acted)
     assert all(math.isfinite(value) for value in data["thresholds"].values())

@@ -150,7 +150,7 @@ def test_a_pause_holds_whoever_was_acting_and_the_policy_plans_anew_after_it() -
     assert [float(d.action[0]) for d in decisions[2:4]] == [0.0, 0.0]
     assert all(d.human_action is None for d in decisions[2:4])
     assert "".join(novice.seen).endswith("ofofaa")
-    summary = actor.control_summary()
+    summary = actor.control_log()
     assert (summary.switches, summary.expert_steps) == (2, 1)
 
 

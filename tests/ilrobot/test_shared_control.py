@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ilrobot.actors import Actor, ControlSummary, Decision, Event, Observation, Source
+from ilrobot.actors import Actor, Decision, Event, Observation, Source
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import MemoryRecorder
 from ilrobot.env import TaskEnv, make_env
@@ -119,7 +119,7 @@ def test_history_has_no_gap_and_both_plans_are_dropped(asks_novice: bool) -> Non
     actor = SharedControl(novice, hand, Recall(1, 2, 6, asks_novice=asks_novice))
     decisions = _run(actor)
     assert novice.seen == list(range(10))
-    assert (actor.control_summary().switches, hand.flushes) == (4, 2)
+    assert (actor.control_log().switches, hand.flushes) == (4, 2)
     for tick, decision in enumerate(decisions):
         if decision.source is Source.POLICY:
             last_expert = max([t for t in (1, 2, 6) if t < tick], default=-1)
@@ -130,13 +130,13 @@ def test_an_expert_that_is_not_asked_gives_no_label_and_costs_nothing() -> None:
     actor = SharedControl(Planner(), Hand(), Recall(4, 5))
     labels = [d.human_action is not None for d in _run(actor)]
     assert labels == [t in (4, 5) for t in range(10)]
-    assert actor.control_summary().expert_queries == 2
+    assert actor.control_log().queries == 2
 
 
 def test_a_hand_that_is_away_is_no_query_but_its_word_counts() -> None:
     actor = _human(Hand(3, 4), Planner())
     decisions = _run(actor)
-    assert actor.control_summary().expert_queries == 2
+    assert actor.control_log().queries == 2
     assert decisions[9].source is Source.POLICY
     assert decisions[9].event is Event.SUCCESS
 
@@ -145,9 +145,8 @@ def test_counts_begin_anew_with_each_episode() -> None:
     actor = _human(Hand(3), Planner())
     for _ in range(2):
         _run(actor)
-        assert actor.control_summary() == ControlSummary(
-            switches=2, expert_steps=1, expert_queries=1
-        )
+        log = actor.control_log()
+        assert (log.switches, log.expert_steps, log.queries) == (2, 1, 1)
 
 
 def test_listener_sees_every_decision() -> None:
@@ -219,7 +218,7 @@ def test_the_recording_and_the_result_tell_how_control_was_shared(
     assert [info.control for info in data.infos] == [result.control for result in results]
     said, acted = data.infos[0].control, data.episode(0).columns["intervention"]
     assert said is not None
-    assert said.expert_queries == len(acted)
+    assert said.queries == len(acted)
     assert said.expert_steps == acted.sum()
     assert said.switches == np.count_nonzero(np.diff(acted, prepend=False))
     assert data.infos[1].control is None  # one actor had it alone

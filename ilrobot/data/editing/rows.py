@@ -10,13 +10,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ilrobot.actors import ControlSummary
+from ilrobot.actors import Source
 from ilrobot.data.editing.pieces import Original, Piece
 from ilrobot.data.episode import Judge, Outcome
+from ilrobot.data.episode_table import control_columns
 from ilrobot.data.layout import STATS
 from ilrobot.data.stats import NAMES, PooledStats, feature_stats
 from ilrobot.data.video.film import film_stats
 from ilrobot.errors import UserError
+from ilrobot.gates.log import GateLog
 
 
 def judged(piece: Piece) -> tuple[Outcome, Judge]:
@@ -39,18 +41,28 @@ def judged(piece: Piece) -> tuple[Outcome, Judge]:
     return Outcome.UNKNOWN, Judge.NOBODY
 
 
-def control(piece: Piece) -> ControlSummary | None:
+def control(piece: Piece) -> GateLog | None:
     """How control was shared over a piece (None: it was not, or nobody kept count)."""
     kept = piece.original.dataset.infos[piece.episode].control
-    needed = ("intervention", "control.human_action")
+    needed = ("intervention", "control.human_action", "control.source")
     if kept is None or piece.is_whole or not all(map(piece.has, needed)):
         return kept if piece.is_whole else None
     acts = piece.column("intervention").astype(bool)
     asked = np.isfinite(piece.column("control.human_action")).reshape(len(piece), -1).all(axis=1)
+    held = piece.column("control.source") == Source.PAUSED.value
     # An episode begins with the novice in control; a piece of it with whoever was.
     before = acts[0] if piece.start else False
-    switches = np.count_nonzero(np.diff(acts, prepend=before))
-    return ControlSummary(int(switches), int(acts.sum()), int(asked.sum()))
+    changes = np.diff(acts.astype(np.int8), prepend=np.int8(before))
+    return GateLog(
+        steps=int((~held).sum()),
+        expert_steps=int(acts.sum()),
+        takeovers=int(np.count_nonzero(changes > 0)),
+        switches=int(np.count_nonzero(changes)),
+        queries=int(asked.sum()),
+        context_time=float(acts.sum()) / piece.original.fps,
+        thresholds=kept.thresholds,
+        budget=kept.budget,
+    )
 
 
 def new_row(
@@ -79,9 +91,7 @@ def new_row(
         new["seed"] = None  # its first tick is not what a reset from that seed gives
     if not piece.is_whole:
         shared = control(piece)
-        for name in old:
-            if name.startswith("control."):
-                new[name] = getattr(shared, name.removeprefix("control."), None)
+        new |= {name: value for name, value in control_columns(shared).items() if name in old}
     for key in piece.original.video_keys:
         film = piece.video_place(key)
         new |= {f"videos/{key}/from_timestamp": film.start, f"videos/{key}/to_timestamp": film.end}

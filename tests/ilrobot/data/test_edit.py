@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 import pytest
 from recording_child import COLUMNS, SPEC, STATE_SIZE, frame
 
-from ilrobot.actors import ControlSummary
 from ilrobot.cli import _main
 from ilrobot.data import stats
 from ilrobot.data.dataset import Dataset, DatasetRecorder
@@ -24,6 +23,7 @@ from ilrobot.data.info import read_info
 from ilrobot.data.repair import needs_repair
 from ilrobot.data.tasks import read_tasks, write_tasks
 from ilrobot.data.video.film import available_codec
+from ilrobot.gates.log import GateLog
 from ilrobot.lock import WriteLock
 
 LENGTHS = (6, 9, 4, 8, 7)
@@ -38,7 +38,7 @@ def make_ours(path, lengths=LENGTHS):
             recorder.begin(EpisodeInfo(TASKS[seed % 5], SPEC.rate, seed=seed, operator="ann"))
             for tick in range(length):
                 recorder.append(frame(seed, tick))
-            recorder.end(Outcome.SUCCESS, Judge.PERSON, ControlSummary(2, 3, 4))
+            recorder.end(Outcome.SUCCESS, Judge.PERSON, GateLog(6, 3, 1, 2, 4, 0.3))
     return path
 
 
@@ -436,16 +436,18 @@ def test_how_control_was_shared_is_counted_anew_in_a_piece(tmp_path):
             values["control.intervention_id"] = number if act else -1
             values["control.human_action"] = np.full(2, 1.0 if asked[tick] else np.nan, np.float32)
             recorder.append(values)
-        recorder.end(Outcome.SUCCESS, Judge.PERSON, ControlSummary(5, 5, 6))
+        recorder.end(Outcome.SUCCESS, Judge.PERSON, GateLog(8, 5, 3, 5, 6, 0.5, {"doubt": 0.1}))
     dataset = edit(path, "split", "--episode", 0, "--at", 5)
     # The second begins with the expert in control: nobody handed it over there.
     assert [info.control for info in dataset.infos] == [
-        ControlSummary(3, 3, 4),
-        ControlSummary(2, 2, 2),
+        GateLog(5, 3, 2, 3, 4, 3 / SPEC.rate, {"doubt": 0.1}),
+        GateLog(3, 2, 1, 2, 2, 2 / SPEC.rate, {"doubt": 0.1}),
     ]
     assert dataset.column("control.intervention_id").tolist() == [-1, 0, 0, -1, 1, 0, -1, 1]
     edit(path, "relabel", "--episodes", 0, "--task", "x")
-    assert Dataset.open(path).infos[0].control == ControlSummary(3, 3, 4)
+    assert Dataset.open(path).infos[0].control == GateLog(
+        5, 3, 2, 3, 4, 3 / SPEC.rate, {"doubt": 0.1}
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,28 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from ilrobot.actors import ControlSummary, Source
+from ilrobot.actors import Source
 from ilrobot.data import episode_table
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo, Judge, Outcome, frame_columns
 from ilrobot.data.episode_table import EpisodeTable
 from ilrobot.data.summary import summarize
+from ilrobot.gates.log import GateLog, total
 from ilrobot.spec import Feature, Spec
 
 SPEC = Spec((Feature("observation.state", (3,)),), Feature("action", (2,)), 10.0)
 ROWS = 4
+LOG = GateLog(
+    steps=7,
+    expert_steps=3,
+    takeovers=1,
+    switches=2,
+    queries=9,
+    context_time=0.3,
+    thresholds={"novelty": 0.1},
+    budget=0.25,
+    doubts=(0.5,),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +97,7 @@ def test_a_recording_of_an_older_version_goes_on_with_its_own_columns(tmp_path):
     table = pq.read_table(file)
     names = [name for name in table.column_names if not name.startswith("control.")]
     pq.write_table(table.select(names), file)
-    record(tmp_path, 3, ControlSummary(1, 2, 3))
+    record(tmp_path, 3, LOG)
     files = sorted((tmp_path / "meta/episodes").glob("*/*.parquet"))
     assert [pq.read_schema(file).names for file in files] == [names, names]
     data = Dataset.open(tmp_path)
@@ -94,18 +106,34 @@ def test_a_recording_of_an_older_version_goes_on_with_its_own_columns(tmp_path):
 
 
 def test_what_is_read_back_is_what_was_said(tmp_path):
-    record(tmp_path, 5, ControlSummary(switches=2, expert_steps=0, expert_queries=9))
+    record(tmp_path, 5, LOG)
     table = EpisodeTable.load(tmp_path, {"action": 2})
     assert (table.num_episodes, table.num_frames) == (5, 1 + 2 + 3 + 1 + 2)
     expected = EpisodeInfo("toy", 10.0, Outcome.SUCCESS, Judge.PERSON)
-    control = ControlSummary(switches=2, expert_steps=0, expert_queries=9)
     assert Dataset.open(tmp_path).infos == tuple(
-        replace(expected, seed=index, control=control) for index in range(5)
+        replace(expected, seed=index, control=LOG) for index in range(5)
     )
 
 
 def test_info_adds_up_how_control_was_shared(tmp_path):
-    record(tmp_path, 2, ControlSummary(switches=2, expert_steps=0, expert_queries=9))
+    record(tmp_path, 2, LOG)
     record(tmp_path, 1)
     said = summarize(Dataset.open(tmp_path))["control"]
-    assert said == {"switches": 4, "expert_steps": 0, "expert_queries": 18}
+    assert said == total([LOG, LOG]).to_json()
+    assert (said["queries"], said["doubts"]) == (18, [0.5, 0.5])
+
+
+def test_the_three_numbers_of_an_older_version_are_read_and_added_to(tmp_path):
+    record(tmp_path, 3, LOG)
+    file = tmp_path / "meta/episodes/chunk-000/file-000.parquet"
+    table = pq.read_table(file)
+    kept = ("control.switches", "control.expert_steps")
+    names = [n for n in table.column_names if not n.startswith("control.") or n in kept]
+    older = table.select(names).append_column("control.expert_queries", table["control.queries"])
+    pq.write_table(older, file)
+    record(tmp_path, 2, LOG)
+    logs = [info.control for info in Dataset.open(tmp_path).infos]
+    assert [(log.switches, log.takeovers, log.expert_steps, log.queries) for log in logs] == 5 * [
+        (2, 1, 3, 9)
+    ]
+    assert [log.steps for log in logs] == [1, 2, 3, 1, 2]  # nobody counted them
