@@ -73,12 +73,10 @@ class _Graph(nn.Module):
         policy = self._policy
         names = policy.spec.observation_names
         observations = dict(zip(names, inputs, strict=False))
-        if policy.noise_shape is None:
-            return policy(observations, None)
-        head, condition = policy.head, policy.encode(observations)
-        if not isinstance(head, DiffusionHead):
-            raise WorkFailed(f"no export is known for the sampler of {type(head).__name__}")
-        return policy.decode(_sample(head, condition, inputs[-1]))
+        noise = None if policy.noise_shape is None else inputs[-1]
+        if noise is None or not isinstance(policy.head, DiffusionHead):
+            return policy(observations, noise)
+        return policy.decode(_sample(policy.head, policy.encode(observations), noise))
 
 
 def _sample(head: DiffusionHead, condition: Tensor, noise: Tensor) -> Tensor:

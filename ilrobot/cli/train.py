@@ -40,7 +40,7 @@ _POLICY = {"history": "n_obs"} | {
 _TRAIN = ("seed", "batch_size", "learning_rate", "weight_decay", "held_out", "device")
 
 
-_Loss = Literal["mse", "huber", "log-cosh", "gaussian", "cross-entropy"]
+_Loss = Literal["mse", "huber", "log-cosh", "gaussian", "mixture", "bins", "cvae", "cross-entropy"]
 _METAVARS = {int: "INT", float: "FLOAT", tuple: "INT [INT ...]"}
 
 

@@ -9,7 +9,9 @@ from ilrobot.errors import UserError
 from ilrobot.spec import Spec
 from ilrobot.typed_json import parse_fields
 
-Loss = Literal["mse", "huber", "log-cosh", "gaussian", "cross-entropy", "diffusion"]
+Loss = Literal[
+    "mse", "huber", "log-cosh", "gaussian", "mixture", "bins", "cvae", "cross-entropy", "diffusion"
+]
 NetworkName = Literal["mlp", "unet"]
 Prediction = Literal["epsilon", "sample", "velocity"]
 
@@ -39,7 +41,9 @@ class PolicyConfig:
 
     Attributes:
         loss: Which head: ``mse``, ``huber`` and ``log-cosh`` regress, ``gaussian`` predicts mean
-            and spread, ``cross-entropy`` is for discrete actions, ``diffusion`` denoises.
+            and spread, ``mixture`` several of them with their weights, ``bins`` a bin and an offset
+            from its centre, ``cvae`` decodes a latent, ``cross-entropy`` is for discrete actions,
+            ``diffusion`` denoises.
         network: ``mlp`` or ``unet``.
         n_obs: Observations in the history.
         horizon: Actions in a predicted chunk.

@@ -20,10 +20,13 @@ from ilrobot.data.windows import Batch, Windows
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.encoder import ObservationEncoder
+from ilrobot.policies.heads.bins import BinsHead
 from ilrobot.policies.heads.categorical import CategoricalHead
+from ilrobot.policies.heads.cvae import LATENT, CvaeHead
 from ilrobot.policies.heads.diffusion import DiffusionHead
 from ilrobot.policies.heads.gaussian import GaussianHead
 from ilrobot.policies.heads.head import Head
+from ilrobot.policies.heads.mixture import MixtureHead
 from ilrobot.policies.heads.regression import ERROR_FUNCTIONS, RegressionHead
 from ilrobot.policies.networks.mlp import ResidualMLP
 from ilrobot.policies.networks.network import Network, Sizes
@@ -42,7 +45,7 @@ class Policy(nn.Module):
     Attributes:
         spec: What it reads and gives; vector observations only.
         config: What it is made of.
-        noise_shape: (horizon, action size) where `forward` takes standard normal noise, else None.
+        noise_shape: Of the standard normal noise that `forward` takes (None: it takes none).
 
     Args:
         spec: The task's or dataset's; images are left out.
@@ -61,23 +64,22 @@ class Policy(nn.Module):
         self.encoder = ObservationEncoder(self.spec.observations, config.n_obs, mode)
         self.action_normalizer = Normalizer(kinds((spec.action,)), mode)
         self.head = self._make_head()
-        diffuses = config.loss == "diffusion"
-        self.noise_shape = (config.horizon, self._action_size) if diffuses else None
+        self.noise_shape = self.head.noise_shape
 
     def fit_normalizers(self, windows: Windows) -> None:
         """Take the normalisation from the windows that it will be trained on."""
         self.encoder.fit(windows.observations)
         self.action_normalizer.fit(windows.actions.reshape(len(windows), -1))
+        count = min(len(windows), _FIT_WINDOWS)
+        spread = torch.linspace(0, len(windows) - 1, count, dtype=torch.float64)
+        self.head.fit(self._normalized(windows.take(spread.round().long())))
 
     def loss(self, batch: Batch) -> Tensor:
         """The loss of each sample without its weight, shape (B,)."""
         condition = self.encode(batch.observations)
         if self.training and self.config.observation_noise:
             condition = condition + torch.randn_like(condition) * self.config.observation_noise
-        actions = batch.actions
-        if self.spec.choices is None:
-            actions = self.action_normalizer(actions.reshape(*batch.mask.shape, -1))
-        loss: Tensor = self.head.loss(condition, actions, batch.mask)
+        loss: Tensor = self.head.loss(condition, self._normalized(batch), batch.mask)
         return loss
 
     def forward(self, observations: Mapping[str, Tensor], noise: Tensor | None = None) -> Tensor:
@@ -211,6 +213,13 @@ class Policy(nn.Module):
             raise WorkFailed(f"the policy's action is not finite, because {cause}")
         return chunk
 
+    def _normalized(self, batch: Batch) -> Tensor:
+        """The labels as the head reads them, shape (B, H, A), or (B, H) int64 for choices."""
+        if self.spec.choices is not None:
+            return batch.actions
+        actions: Tensor = self.action_normalizer(batch.actions.reshape(*batch.mask.shape, -1))
+        return actions
+
     def _make_head(self) -> Head:
         config = self.config
         size = self._action_size
@@ -221,7 +230,20 @@ class Policy(nn.Module):
                 train_steps=config.diffusion_steps,
                 sample_steps=config.ddim_steps,
                 prediction=config.prediction,
+                shape=(config.horizon, size),
             )
+        if config.loss == "cvae":
+            return CvaeHead(
+                self._make_network(self.encoder.size, sample=size, output=2 * LATENT),
+                self._make_network(self.encoder.size + LATENT, output=size),
+            )
+        if config.loss == "mixture":
+            outputs = MixtureHead.outputs(size)
+            return MixtureHead(self._make_network(self.encoder.size, output=outputs), size)
+        if config.loss == "bins":
+            outputs = BinsHead.outputs(size)
+            network = self._make_network(self.encoder.size, output=outputs)
+            return BinsHead(network, config.horizon, size)
         if config.loss == "gaussian":
             return GaussianHead(self._make_network(self.encoder.size, output=2 * size))
         network = self._make_network(self.encoder.size, output=size)
@@ -238,3 +260,5 @@ class Policy(nn.Module):
 
 
 _SIDES = ("low", "high")
+#: Windows that a head is fitted to, evenly spread where there are more.
+_FIT_WINDOWS = 4096

@@ -22,7 +22,9 @@ from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE, recordings
 
 
 @pytest.mark.parametrize("network", ["mlp", "unet"])
-@pytest.mark.parametrize("loss", ["mse", "gaussian", "cross-entropy", "diffusion"])
+@pytest.mark.parametrize(
+    "loss", ["mse", "gaussian", "mixture", "bins", "cvae", "cross-entropy", "diffusion"]
+)
 def test_every_head_on_every_network_acts_as_it_was_trained(loss, network, tmp_path):
     spec = DISCRETE if loss == "cross-entropy" else CONTINUOUS
     policy = make_policy(replace(SMALL, loss=loss, network=network), spec)

@@ -58,6 +58,7 @@ class DiffusionHead(Head):
         train_steps: Steps of the forward process, T.
         sample_steps: Steps of the sampler, at most T.
         prediction: What the network predicts.
+        shape: Horizon and action size of the chunk.
     """
 
     alpha_bar: Tensor
@@ -74,8 +75,10 @@ class DiffusionHead(Head):
         train_steps: int,
         sample_steps: int,
         prediction: Prediction,
+        shape: tuple[int, int],
     ) -> None:
         super().__init__()
+        self.noise_shape = shape
         self.steps = sample_steps
         self._train_steps = train_steps
         self._prediction = prediction

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 class Head(nn.Module, ABC):
-    """Between the encoded observations and a chunk of actions."""
+    """Between the encoded observations and a chunk of actions.
+
+    Attributes:
+        noise_shape: Shape of the standard normal noise that `forward` takes (None: it takes none).
+    """
+
+    noise_shape: tuple[int, ...] | None = None
+
+    def fit(self, actions: Tensor) -> None:
+        """Take what it must know of the actions before it is trained; most heads need nothing.
+
+        Args:
+            actions: Normalised chunks to be trained on, shape (N, H, A); what an episode's end
+                leaves open repeats its last action.
+        """
 
     @abstractmethod
     def loss(self, condition: Tensor, actions: Tensor, mask: Tensor) -> Tensor:
@@ -28,7 +44,7 @@ class Head(nn.Module, ABC):
     def forward(self, condition: Tensor, noise: Tensor | None = None) -> Tensor:
         """The chunk to act by, normalised, shape (B, H, A), or (B, H) int64 for choices.
 
-        `noise` is standard normal of shape (B, H, A) for heads that sample, else None.
+        `noise` is standard normal of shape (B, *noise_shape) for heads that sample, else None.
         """
 
 
@@ -36,3 +52,20 @@ def masked_mean(errors: Tensor, mask: Tensor) -> Tensor:
     """Mean of each sample over the ticks that count: shapes (B, H) and (B, H) to (B,)."""
     weight = mask.to(errors.dtype)
     return torch.sum(errors * weight, dim=1) / torch.sum(weight, dim=1)
+
+
+def draw_choice(logits: Tensor, noise: Tensor | None) -> Tensor:
+    """One choice per row by its probability, where Φ(noise) falls among the cumulated ones.
+
+    Args:
+        logits: Shape (B, K).
+        noise: Standard normal, shape (B, 1).
+
+    Returns:
+        int64 of shape (B,).
+    """
+    if noise is None:
+        raise ValueError("a head that draws needs noise of shape (B, 1)")
+    share = (1 + torch.erf(noise / math.sqrt(2))) / 2
+    passed = functional.softmax(logits, dim=1).cumsum(dim=1)[:, :-1] < share
+    return passed.to(torch.int64).sum(dim=1)

@@ -118,6 +118,7 @@ def test_ddim_recovers_the_chunk_from_a_perfect_denoiser(prediction, steps):
         train_steps=100,
         sample_steps=steps,
         prediction=prediction,
+        shape=tuple(clean.shape[1:]),
     )
     made.append(head)
     head.embed = nn.Identity()
@@ -191,6 +192,7 @@ def test_ddim_samples_a_known_distribution(train_steps, steps, prediction):
         train_steps=train_steps,
         sample_steps=steps,
         prediction=prediction,
+        shape=(4, 4),
     )
     made.append(head)
     head.embed = nn.Identity()
@@ -212,6 +214,7 @@ def test_the_diffusion_loss_of_a_network_that_says_nothing_is_the_noise_variance
         train_steps=100,
         sample_steps=10,
         prediction="epsilon",
+        shape=(2, 3),
     )
     mask = torch.ones(count, 2, dtype=torch.bool)
     loss = head.loss(torch.zeros(count, 1), torch.zeros(count, 2, 3), mask)

@@ -27,7 +27,18 @@ SMALL = PolicyConfig(
 
 @pytest.mark.parametrize("network", ["mlp", "unet"])
 @pytest.mark.parametrize(
-    "loss", ["mse", "huber", "log-cosh", "gaussian", "cross-entropy", "diffusion"]
+    "loss",
+    [
+        "mse",
+        "huber",
+        "log-cosh",
+        "gaussian",
+        "mixture",
+        "bins",
+        "cvae",
+        "cross-entropy",
+        "diffusion",
+    ],
 )
 def test_every_head_on_every_network(loss, network, tmp_path):
     spec = DISCRETE if loss == "cross-entropy" else CONTINUOUS
