@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import math
-import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +15,9 @@ import numpy as np
 from ilrobot.actors import Actor
 from ilrobot.data.episode import Outcome
 from ilrobot.env import TaskEnv
-from ilrobot.errors import WorkFailed, explained
+from ilrobot.errors import explained
 from ilrobot.rollout import EpisodeResult, rollout
+from ilrobot.workers import Workers
 
 #: Steps after which an episode ends in an environment that has no limit of its own.
 DEFAULT_TIME_LIMIT = 1000
@@ -121,7 +117,7 @@ def evaluate(
         seeds: Seeds of the episodes.
         workers: Processes; 1 runs in this one.
         video: Folder for one ``seed-N.mp4`` per episode; the world must render ``rgb_array``.
-        on_episode: Called as each episode ends, for a progress bar.
+        on_episode: Called with each episode in the order of the seeds, for a progress bar.
 
     Raises:
         UserError: The world cannot be drawn, or the folder of the films cannot be written to.
@@ -150,50 +146,12 @@ def _run(
         finally:
             env.close()
         return
-    # Spawn: a forked child would inherit torch's thread pool in an undefined state.
-    context = multiprocessing.get_context("spawn")
-    others = set(multiprocessing.active_children())
-    try:
-        with ProcessPoolExecutor(workers, context, _begin_worker, (setup,)) as pool:
-            waiting: dict[Future[EpisodeResult], int] = {
-                pool.submit(_worker_episode, seed, video): seed for seed in seeds
-            }
-            try:
-                for done in as_completed(waiting):
-                    yield waiting[done], done.result()
-            except BaseException:
-                # Nobody wants the result any more: Ctrl-C shall not wait for the episodes that run.
-                pool.shutdown(wait=False, cancel_futures=True)
-                for process in set(multiprocessing.active_children()) - others:
-                    process.terminate()
-                raise
-    except BrokenProcessPool as error:
-        raise WorkFailed(
-            "a worker process of the evaluation died (out of memory?); try fewer --workers"
-        ) from error
+    with Workers(workers, setup, purpose="the evaluation", cure="try fewer --workers") as processes:
+        yield from zip(seeds, processes.map(partial(_worker_episode, video), seeds), strict=True)
 
 
-_worker: tuple[TaskEnv, Actor] | None = None
-
-
-def _begin_worker(setup: Setup) -> None:
-    global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent acts
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    _worker = setup()
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would go on for nobody."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
-
-
-def _worker_episode(seed: int, video: Path | None) -> EpisodeResult:
-    assert _worker is not None
-    return _episode(*_worker, seed, video)
+def _worker_episode(video: Path | None, made: tuple[TaskEnv, Actor], seed: int) -> EpisodeResult:
+    return _episode(*made, seed, video)
 
 
 def _episode(env: TaskEnv, actor: Actor, seed: int, video: Path | None) -> EpisodeResult:

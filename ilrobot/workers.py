@@ -1,0 +1,120 @@
+"""Processes that share independent pieces of work, such as the episodes of an evaluation."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.process import BaseProcess
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+from ilrobot.errors import WorkFailed
+
+S = TypeVar("S")
+A = TypeVar("A")
+R = TypeVar("R")
+
+
+class Workers(Generic[S]):
+    """A pool of processes, each with a setup of its own, kept until it is closed.
+
+    They start at once and make their setup, so that what this takes (seconds, where torch and a
+    simulator are loaded) is paid once and beside whatever the caller does meanwhile. They compute
+    in one thread each. They end when this process does, however it ends.
+
+    Args:
+        count: How many.
+        setup: Makes what the work needs, in each process; picklable.
+        purpose: What they work for, in the message if one of them dies.
+        cure: What to do then.
+    """
+
+    def __init__(self, count: int, setup: Callable[[], S], *, purpose: str, cure: str) -> None:
+        self.count = count
+        self._died = f"a worker process of {purpose} died (out of memory?); {cure}"
+        others = set(multiprocessing.active_children())
+        # Spawn: a forked child would inherit torch's thread pool in an undefined state.
+        context = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(count, context, _begin, (setup,))
+        # A process starts for each of these; the first real work tells what a setup says wrong.
+        for _ in range(count):
+            self._pool.submit(_get_ready)
+        self._processes: set[BaseProcess] = set(multiprocessing.active_children()) - others
+
+    def map(self, work: Callable[[S, A], R], items: Iterable[A]) -> Iterator[R]:
+        """What `work` gives for each item, in the order of the items.
+
+        Args:
+            work: Takes the process's setup and an item; a function of a module.
+            items: Shared out one by one.
+
+        Raises:
+            WorkFailed: A process died.
+            Exception: Whatever `setup` or `work` raised.
+        """
+        try:
+            waiting = [self._pool.submit(_run, work, item) for item in items]
+            waiting.reverse()
+            while waiting:
+                yield waiting.pop().result()
+        except BrokenProcessPool as error:
+            raise WorkFailed(self._died) from error
+
+    def close(self, *, at_once: bool = False) -> None:
+        """End the processes; `at_once` does not wait for the work that runs."""
+        self._pool.shutdown(wait=not at_once, cancel_futures=True)
+        if at_once:
+            for process in self._processes:
+                process.terminate()
+
+    def __enter__(self) -> Workers[S]:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # Nobody wants the results any more: Ctrl-C shall not wait for the work that runs.
+        self.close(at_once=error is not None)
+
+
+_setup: Callable[[], Any] | None = None
+_made: Any = None
+
+
+def _begin(setup: Callable[[], Any]) -> None:
+    global _setup
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent acts
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    os.environ["OMP_NUM_THREADS"] = "1"  # for a torch that is loaded later
+    _setup = setup
+
+
+def _get_ready() -> None:
+    global _made
+    if _made is None:
+        assert _setup is not None
+        _made = _setup()
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(1)
+
+
+def _run(work: Callable[[Any, A], R], item: A) -> R:
+    _get_ready()
+    return work(_made, item)
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would go on for nobody."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
