@@ -28,6 +28,9 @@ class Discrepancy:
         ranges: Of each element of the action, in its units, above 0; `action_ranges` of a spec.
     """
 
+    asks_expert = True
+    name = "discrepancy"
+
     def __init__(self, ranges: ArrayLike) -> None:
         self._ranges = np.asarray(ranges, np.float64)
 
@@ -46,9 +49,21 @@ class Discrepancy:
             )
         if context.policy_action is None:
             return math.inf
-        apart = np.subtract(context.policy_action, context.human_action, dtype=np.float64)
-        value = float(np.mean((apart / self._ranges) ** 2))
+        policy, expert = context.policy_action[None], context.human_action[None]
+        value = float(discrepancies(policy, expert, self._ranges)[0])
         return value if math.isfinite(value) else math.inf
+
+
+def discrepancies(policy: ArrayLike, expert: ArrayLike, ranges: ArrayLike) -> NDArray[np.float64]:
+    """ε of many pairs of actions, shape (N,), from shapes (N, *action shape).
+
+    Args:
+        policy: The novice's actions.
+        expert: The expert's.
+        ranges: Of each element, in the action's shape and units.
+    """
+    apart = np.subtract(policy, expert, dtype=np.float64) / np.asarray(ranges, np.float64)
+    return np.mean(apart.reshape(len(apart), -1) ** 2, axis=1)
 
 
 def action_ranges(spec: Spec) -> NDArray[np.float64]:

@@ -6,8 +6,8 @@
 Hoque, Balakrishna, Putterman, Luo, Brown, Seita, Thananjeyan, Novoseller and Goldberg 2021,
 "LazyDAgger: Reducing context switching in interactive imitation learning", arXiv:2104.00053. The
 paper also disturbs what the supervisor executes, so that recovery is seen: give
-`SharedControl` a `ilrobot.noisy_expert.NoisyExpert`, whose labels stay undisturbed. Like in `safe`,
-the discrepancy is measured, where the paper foretells it while the novice acts.
+`SharedControl` a `ilrobot.noisy_expert.NoisyExpert`, whose labels stay undisturbed. The takeover
+is foretold as in `safe`; while the expert acts, and is asked anyway, ε is measured.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Mapping
 
 from ilrobot.errors import UserError
 from ilrobot.gates.discrepancy import THRESHOLD, Discrepancy, check_threshold
+from ilrobot.gates.foresight import EVEN, Foresight
 from ilrobot.gates.gate import Gate, GateContext
 
 
@@ -26,18 +27,23 @@ class LazyGate(Gate):
         discrepancy: ε.
         threshold: β_H.
         handback: β_R as a share 0 < β_R / β_H ≤ 1; at 1 it is SafeDAgger.
+        foresight: Of ε > β_H (None: the expert is asked at every tick, and ε is measured).
 
     Raises:
         UserError: One is out of range.
     """
 
     asks_novice = True
-    asks_expert = True
 
     def __init__(
-        self, discrepancy: Discrepancy, threshold: float = THRESHOLD, handback: float = 0.25
+        self,
+        discrepancy: Discrepancy,
+        threshold: float = THRESHOLD,
+        handback: float = 0.25,
+        foresight: Foresight | None = None,
     ) -> None:
-        self._discrepancy = discrepancy
+        self._discrepancy, self._foresight = discrepancy, foresight
+        self.asks_expert = foresight is None
         if not 0.0 < handback <= 1.0:
             raise UserError(f"control is handed back at a share in (0, 1], not at {handback}")
         self._takeover = check_threshold("discrepancy", threshold)
@@ -49,8 +55,11 @@ class LazyGate(Gate):
         Raises:
             UserError: The expert gave no action.
         """
-        strays = self._discrepancy(context)
-        return strays >= self._handback if context.expert_acting else strays > self._takeover
+        if context.expert_acting:
+            return self._discrepancy(context) >= self._handback
+        if self._foresight is not None:
+            return self._foresight(context) > EVEN
+        return self._discrepancy(context) > self._takeover
 
     def thresholds(self) -> Mapping[str, float]:
         """Both."""

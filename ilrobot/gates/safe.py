@@ -3,8 +3,9 @@
     expert acts  ⇔  ε(o) > τ        (ε: `ilrobot.gates.discrepancy`)
 
 Zhang and Cho 2017, "Query-efficient imitation learning for end-to-end simulated driving",
-arXiv:1605.06450. Their safety policy learns to foretell this decision, so that
-the expert need not be asked; here the expert is asked at every step, and the decision is exact.
+arXiv:1605.06450. Their safety policy learns to foretell this decision, so that the expert is asked
+only while it acts (`ilrobot.gates.foresight`); an expert that can be asked at every step makes it
+exact (`ilrobot.gates.discrepancy`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ilrobot.gates.discrepancy import THRESHOLD, Discrepancy, check_threshold
+from ilrobot.gates.foresight import EVEN, Foresight
 from ilrobot.gates.gate import Gate, GateContext
 
 
@@ -19,20 +21,21 @@ class SafeGate(Gate):
     """One threshold, both ways.
 
     Args:
-        discrepancy: ε.
-        threshold: τ. The paper took 0.0025 for unscaled actions, so that a fifth of its first data
-            was unsafe.
+        strays: ε itself, or the foresight of ε > τ.
+        threshold: τ (None: the default), or the probability above which the expert is to act. The
+            paper took τ = 0.0025 for unscaled actions: a fifth of its first data was unsafe.
 
     Raises:
         UserError: It is negative or not finite.
     """
 
     asks_novice = True
-    asks_expert = True
 
-    def __init__(self, discrepancy: Discrepancy, threshold: float = THRESHOLD) -> None:
-        self._discrepancy = discrepancy
-        self._threshold = check_threshold("discrepancy", threshold)
+    def __init__(self, strays: Discrepancy | Foresight, threshold: float | None = None) -> None:
+        self._strays, self.asks_expert = strays, strays.asks_expert
+        default = THRESHOLD if strays.asks_expert else EVEN
+        value = default if threshold is None else threshold
+        self._threshold = check_threshold(strays.name, value)
 
     def decide(self, context: GateContext) -> bool:
         """Whether the novice strays too far.
@@ -40,8 +43,8 @@ class SafeGate(Gate):
         Raises:
             UserError: The expert gave no action.
         """
-        return self._discrepancy(context) > self._threshold
+        return self._strays(context) > self._threshold
 
     def thresholds(self) -> Mapping[str, float]:
         """The one."""
-        return {"discrepancy": self._threshold}
+        return {self._strays.name: self._threshold}

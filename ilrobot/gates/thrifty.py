@@ -6,8 +6,13 @@
 Hoque, Balakrishna, Novoseller, Wilcox, Brown and Goldberg 2021, "ThriftyDAgger: Budget-aware
 novelty and risk gating for interactive imitation learning", arXiv:2109.08273. Novelty is the mean
 variance of an ensemble's actions, Q(o, a) the discounted probability of success, β_R the mean
-discrepancy on the training data. After each episode δ_N, δ_Q and the median are fitted anew to all
-that was seen while the novice had control.
+discrepancy on the training data. Fitting all of them to a novice and to what was recorded so far is
+`ilrobot.learners.interactive.gate_fits.fit_thrifty`.
+
+The paper fits δ_N, δ_Q and the median anew after each episode, to what its novice met. Here they
+are fitted before each round, to the ticks at which the novices so far had control, as the present
+one sees them. So an episode depends on its round and seed alone: rounds can be cut off, go on, run
+in several processes, and come to the same.
 
 The paper takes the (1 - α) quantile of novelty and the α quantile of Q for a budget α. Either test
 alone then calls at a share α of the steps, so that both together may call at 2α. Here both take the
@@ -16,7 +21,6 @@ same quantile level, the greatest at which the two together call at no more than
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -29,9 +33,6 @@ from ilrobot.errors import UserError
 from ilrobot.gates.discrepancy import Discrepancy, check_threshold
 from ilrobot.gates.doubt import Doubt
 from ilrobot.gates.gate import Gate, GateContext
-
-#: Thresholds are fitted to more samples than this.
-FEWEST = 25
 
 
 class Critic(Protocol):
@@ -80,8 +81,7 @@ class ThriftyGate(Gate):
         budget: α in (0, 1): share of the novice's steps at which it may call the expert.
         novelty: The novice's, e.g. `ilrobot.ensemble.EnsembleActor.novelty`.
         critic: Q.
-        initial: Thresholds of the first episodes; the authors' program takes the (1 - α) quantile
-            of the novelty of held-out demonstrations, 0.48 and 0.495.
+        now: What it decides by.
         agreement: β_R, the mean discrepancy on the training data.
 
     Raises:
@@ -97,25 +97,12 @@ class ThriftyGate(Gate):
         budget: float,
         novelty: Doubt,
         critic: Critic,
-        initial: Thresholds,
+        now: Thresholds,
         agreement: float,
     ) -> None:
-        if not 0.0 < budget < 1.0:
-            raise UserError(
-                f"the budget must be a share between 0 and 1, not {budget}; without any help "
-                "there is nothing to learn from, and with help at every step nobody to spare"
-            )
-        self.budget = budget
+        self.budget = check_budget(budget)
         self._discrepancy, self._novelty, self._critic = discrepancy, novelty, critic
-        self._now, self._agreement = initial, check_threshold("agreement", agreement)
-        self._samples: list[tuple[float, float]] = []
-
-    def reset(self, seed: int | None = None) -> None:
-        """An episode has ended: fit the thresholds anew, once there are more than 25 samples."""
-        assert self.budget is not None
-        if len(self._samples) > FEWEST:
-            novelty, success = zip(*self._samples, strict=True)
-            self._now = Thresholds.fit(novelty, success, self.budget)
+        self._now, self._agreement = now, check_threshold("agreement", agreement)
 
     def decide(self, context: GateContext) -> bool:
         """Whether the novice calls, or has not yet come back.
@@ -131,10 +118,9 @@ class ThriftyGate(Gate):
         if context.expert_acting:
             agrees = self._discrepancy(context) < self._agreement
             return not (agrees and success >= self._now.recovery)
-        novelty = float(self._novelty(context.observation))
-        if math.isfinite(novelty):
-            self._samples.append((novelty, success))
-        return novelty > self._now.novelty or success < self._now.success
+        if success < self._now.success:
+            return True
+        return float(self._novelty(context.observation)) > self._now.novelty
 
     def thresholds(self) -> Mapping[str, float]:
         """All four."""
@@ -144,3 +130,17 @@ class ThriftyGate(Gate):
             "handback success": self._now.recovery,
             "handback discrepancy": self._agreement,
         }
+
+
+def check_budget(budget: float) -> float:
+    """The budget, if it is one.
+
+    Raises:
+        UserError: It is not in (0, 1).
+    """
+    if not 0.0 < budget < 1.0:
+        raise UserError(
+            f"the budget must be a share between 0 and 1, not {budget}; without any help "
+            "there is nothing to learn from, and with help at every step nobody to spare"
+        )
+    return budget

@@ -12,6 +12,7 @@ from ilrobot.errors import UserError
 from ilrobot.gates.beta import BetaGate, exponential, indicator, linear
 from ilrobot.gates.discrepancy import Discrepancy, action_ranges
 from ilrobot.gates.ensemble import EnsembleGate
+from ilrobot.gates.foresight import Foresight
 from ilrobot.gates.gate import Gate, GateContext
 from ilrobot.gates.human import HumanGate, risk_threshold
 from ilrobot.gates.lazy import LazyGate
@@ -119,31 +120,23 @@ def test_fitted_thresholds_never_call_more_than_the_budget_ties_or_not(budget: f
         assert fitted.recovery == np.median(success)
 
 
-def test_thrifty_dagger_fits_itself_to_its_budget_after_the_first_episodes() -> None:
-    random = np.random.default_rng(2)
-    size = 4_000
-    gate = thrifty(list(random.exponential(size=size)), list(random.uniform(size=size)))
-    actor = SharedControl(Trace([0.0] * size), Trace([0.0] * size, Source.DEMO), gate)
-    logs = []
-    for begin in range(0, size, 400):
-        actor.reset(begin)
-        for tick in range(begin, begin + 400):
-            actor.act({"tick": np.array(tick)}, 0.1 * tick)
-        logs.append(actor.control_log())
-    assert logs[0].budget_spent > 0.4  # the thresholds that it was given fit nothing
-    assert total(logs[1:]).budget_spent == pytest.approx(0.1, abs=0.025)
-    assert logs[-1].thresholds["handback success"] == pytest.approx(0.5, abs=0.05)
+def foretold(values: list[float]) -> Foresight:
+    return Foresight(at_tick(values))
 
 
-def test_thrifty_dagger_waits_for_more_than_25_samples() -> None:
-    gate = thrifty([0.0] * 99, [0.9] * 99)
-    before = gate.thresholds()
-    share(gate, [0.0] * 25)
-    gate.reset()
-    assert gate.thresholds() == before
-    share(gate, [0.0])
-    gate.reset()
-    assert gate.thresholds() != before
+def test_safe_dagger_that_foretells_asks_the_expert_only_while_it_acts() -> None:
+    acted, log = share(SafeGate(foretold([0.1, 0.9, 0.6, 0.2, 0.5, 0.1])), [0.0] * 6)
+    assert acted == [1, 2]
+    assert log.queries == 3  # and once more at the tick of handback
+    assert log.thresholds == {"probability of straying": 0.5}
+
+
+def test_lazy_dagger_foretells_the_takeover_and_measures_the_handback() -> None:
+    strays = [9.0, 9.0, 9.0, 0.5, 0.2, 9.0]
+    gate = LazyGate(PLAIN, 1.0, foresight=foretold([0.1, 0.9, 0.0, 0.0, 0.0, 0.0]))
+    acted, log = share(gate, strays)
+    assert acted == [1, 2, 3]
+    assert log.queries == 4
 
 
 def test_hg_dagger_notes_the_doubt_at_each_takeover_and_gates_by_the_person_alone() -> None:
@@ -266,13 +259,9 @@ def test_an_action_that_is_a_choice_or_without_a_range_is_told() -> None:
 
 
 def test_a_critic_that_always_says_the_same_does_not_keep_control_for_ever() -> None:
-    gate = thrifty([0.0] * 60 + [9.0, 0.0], [1.0] * 62)
-    share(gate, [0.0] * 60)
-    gate.reset()
-    actor = SharedControl(Trace([0.0] * 62), Trace([0.0] * 62, Source.DEMO), gate)
-    actor.reset(0)
-    sources = [actor.act({"tick": np.array(tick)}, 0.0).source for tick in (60, 61)]
-    assert sources == [Source.HUMAN, Source.POLICY]
+    now = Thresholds.fit([0.0] * 60, [1.0] * 60, 0.1)
+    gate = ThriftyGate(PLAIN, 0.1, at_tick([9.0, 0.0]), at_tick([1.0, 1.0]), now, 1.0)
+    assert share(gate, [0.0, 0.0])[0] == [0]
 
 
 class Foreseeing(Trace):
