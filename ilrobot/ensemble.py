@@ -1,91 +1,151 @@
-"""Several policies as one, whose disagreement says how much it doubts itself.
+"""How much a policy of several members doubts itself: the spread of what they would do.
 
-Members fitted from other seeds, or to data drawn with replacement, agree where there was data and
-part where there was none. They may predict chunks and draw noise: compared are the actions
-that they want at this tick.
+Members that were trained apart agree where there was data and part where there was none. With σ²_j
+the variance over the members of element j of the action, measured by the element's range,
+
+    doubt = ‖(σ²_1, …, σ²_D)‖₂        novelty = 1/D Σ_j σ²_j
+
+are ‖diag(Cov)‖₂ of Kelly et al. 2019, "HG-DAgger", section III, and the novelty of Hoque et al.
+2021, "ThriftyDAgger", section IV. An action that is a choice counts as the vector of zeros with a
+one at the choice.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from ilrobot.actors import Action, Actor, Decision, Observation, Source
-from ilrobot.errors import UserError
-from ilrobot.gates.discrepancy import action_ranges
+from ilrobot.actors import Action, Decision, Observation
+from ilrobot.control.chunks import ChunkActor
 from ilrobot.spec import Spec
 
 
-class EnsembleActor(Actor):
-    """Acts with the mean of its members' actions.
-
-    `doubt` and `novelty` are about the observation on which it acted last, as under a gate with
-    `asks_novice`; about another they are infinite: it is not known.
+def spread(actions: ArrayLike, spec: Spec, scale: ArrayLike) -> NDArray[np.float64]:
+    """Variance over the members of each element of an action.
 
     Args:
-        members: The policies; the paper on ThriftyDAgger takes 5, that on HG-DAgger 10.
-        spec: The task's; variances are of actions measured by their ranges.
+        actions: What each member would do, shape (members, ..., *action shape), physical units.
+        spec: The task's.
+        scale: What each element is measured by, in its units, `disagreement_scale`.
 
-    Raises:
-        UserError: There are fewer than two, or the action is a choice or has no limits.
+    Returns:
+        Shape (..., elements), or (..., choices).
+    """
+    given = np.asarray(actions)
+    if spec.choices is not None:
+        measured = (given[..., None] == np.arange(spec.choices)).astype(np.float64)
+    else:
+        lead = given.shape[: given.ndim - len(spec.action.shape)]
+        measured = given.reshape(*lead, spec.action.size).astype(np.float64) / np.asarray(scale)
+    return np.var(measured, axis=0)
+
+
+def doubt(spread: NDArray[np.float64]) -> NDArray[np.float64]:
+    """‖diag(Cov)‖₂ of each row: shape (..., elements) to (...)."""
+    norms: NDArray[np.float64] = np.linalg.norm(spread, axis=-1)
+    return norms
+
+
+def novelty(spread: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean variance of each row: shape (..., elements) to (...)."""
+    means: NDArray[np.float64] = spread.mean(axis=-1)
+    return means
+
+
+def disagreement_scale(
+    spec: Spec, trained: tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]
+) -> NDArray[np.float64]:
+    """Range of each element of the action by its limits, without limits by the training data.
+
+    Args:
+        spec: The task's, of continuous actions.
+        trained: Least and greatest label of each element, shape (size,) each.
+
+    Returns:
+        Shape (size,), above 0; 1 where an element neither has limits nor ever moved.
+    """
+    action = spec.action
+    scale = np.subtract(trained[1], trained[0], dtype=np.float64)
+    if action.low is not None and action.high is not None:
+        limits = np.subtract(action.high, action.low, dtype=np.float64).reshape(-1)
+        scale = np.where(np.isfinite(limits) & (limits > 0.0), limits, scale)
+    return np.where(scale > 0.0, scale, 1.0)
+
+
+class EnsemblePredictor(Protocol):
+    """A policy of several members as the control loop sees it; see `ChunkPredictor`."""
+
+    def __call__(
+        self, history: Mapping[str, NDArray[Any]], noise: NDArray[np.float32] | None
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The chunk to act by, (horizon, *action shape), and each member's, with one axis more."""
+
+
+class EnsembleActor(ChunkActor):
+    """A `ChunkActor` that knows how much its members differ.
+
+    `doubt` and `novelty` are about the observation on which it acted last, as under a gate with
+    `asks_novice`. About any other they are infinite: it is not known. In the middle of a chunk they
+    are those of the element of the chunk that it executed there: how far the members were apart,
+    when the chunk was predicted, about what to do now. Nobody is asked again for them.
+
+    Args:
+        predict: The policy.
+        spec: What it reads and gives.
+        scale: What an element's disagreement is measured by, `disagreement_scale`.
+        history: How many observations it reads.
+        execute: How many actions of each chunk are executed before the next prediction.
+        noise_shape: Shape of the noise that it takes (None: it takes none).
     """
 
-    def __init__(self, members: Sequence[Actor], spec: Spec) -> None:
-        if len(members) < 2:
-            raise UserError(
-                f"an ensemble of {len(members)} has no variance; give at least two policies that "
-                "were trained from different seeds"
-            )
-        self._ranges = action_ranges(spec)
-        self._members = tuple(members)
+    def __init__(
+        self,
+        predict: EnsemblePredictor,
+        spec: Spec,
+        *,
+        scale: ArrayLike,
+        history: int,
+        execute: int,
+        noise_shape: tuple[int, ...] | None = None,
+    ) -> None:
+        super().__init__(
+            self._predict_chunk, spec, history=history, execute=execute, noise_shape=noise_shape
+        )
+        self._ask, self._spec, self._scale = predict, spec, scale
         self._seen: Observation | None = None
-        self._variance: NDArray[np.float64] = np.zeros(0)
+        self._chunk_spread = self._spread = np.zeros((0, 0))
 
     def reset(self, seed: int | None = None) -> None:
-        """Begin an episode; each member draws of its own."""
+        """Begin an episode."""
+        super().reset(seed)
         self._seen = None
-        keys = np.random.SeedSequence(0 if seed is None else 1 + seed).generate_state(
-            len(self._members)
-        )
-        for member, key in zip(self._members, keys, strict=True):
-            member.reset(int(key))
-
-    def act(self, observation: Observation, now: float) -> Decision:
-        """The mean of what the members want."""
-        actions = np.stack([member.act(observation, now).action for member in self._members])
-        self._seen = observation
-        self._variance = np.var(actions / self._ranges, axis=0, dtype=np.float64)
-        mean = actions.mean(axis=0, dtype=np.float64).astype(actions.dtype)
-        return Decision(mean, Source.POLICY, policy_action=mean)
-
-    def doubt(self, observation: Observation) -> float:
-        """‖diag(Cov)‖₂ of the members' actions (Kelly et al. 2019, section III)."""
-        return self._known(observation, float(np.linalg.norm(self._variance)))
-
-    def novelty(self, observation: Observation) -> float:
-        """Mean of the variances of the action's elements (Hoque et al. 2021, ThriftyDAgger)."""
-        if not self._variance.size:
-            return math.inf
-        return self._known(observation, float(self._variance.mean()))
-
-    def observe(self, observation: Observation) -> None:
-        """All see it."""
-        for member in self._members:
-            member.observe(observation)
-
-    def flush(self) -> None:
-        """All forget their plans."""
-        for member in self._members:
-            member.flush()
 
     def rewind(self, past: Sequence[Observation], executed: Action | None) -> None:
-        """All see the past as it is now."""
+        """See the past as it is now, and plan afresh."""
+        super().rewind(past, executed)
         self._seen = None
-        for member in self._members:
-            member.rewind(past, executed)
 
-    def _known(self, observation: Observation, value: float) -> float:
-        return value if observation is self._seen and math.isfinite(value) else math.inf
+    def act(self, observation: Observation, now: float) -> Decision:
+        """The next action of the members' mean."""
+        decision = super().act(observation, now)
+        self._seen, self._spread = observation, self._chunk_spread[self._next - 1]
+        return decision
+
+    def doubt(self, observation: Observation) -> float:
+        """‖diag(Cov)‖₂ of the members' actions; infinite where it is not known."""
+        return float(doubt(self._spread)) if observation is self._seen else math.inf
+
+    def novelty(self, observation: Observation) -> float:
+        """Mean of the variances of the action's elements; infinite where it is not known."""
+        return float(novelty(self._spread)) if observation is self._seen else math.inf
+
+    def _predict_chunk(
+        self, history: Mapping[str, NDArray[Any]], noise: NDArray[np.float32] | None
+    ) -> NDArray[Any]:
+        chunk, members = self._ask(history, noise)
+        self._chunk_spread = spread(members, self._spec, self._scale)
+        return chunk

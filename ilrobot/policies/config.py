@@ -32,6 +32,7 @@ _MOST = {
     "blocks": 1_000,
     "channels": 65_536,
     "diffusion_steps": 100_000,
+    "members": 100,
 }
 
 
@@ -58,6 +59,8 @@ class PolicyConfig:
         ddim_steps: Steps of the sampler.
         prediction: What the denoiser predicts: the noise (``epsilon``), the clean ``sample``, or
             the ``velocity`` √ᾱ ε - √(1-ᾱ) x₀.
+        members: Heads that are trained apart, each on a bootstrap of the windows; several of them
+            are an ensemble that acts by their mean and knows how far they are apart.
     """
 
     loss: Loss = "mse"
@@ -73,6 +76,7 @@ class PolicyConfig:
     diffusion_steps: int = 100
     ddim_steps: int = 10
     prediction: Prediction = "epsilon"
+    members: int = 1
 
     def check(self, spec: Spec) -> None:
         """Refuse what is out of range or does not fit the actions.

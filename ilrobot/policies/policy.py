@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ilrobot.control.chunks import ChunkActor
 from ilrobot.data.labels import vector_spec
 from ilrobot.data.windows import Batch, Windows
+from ilrobot.ensemble import EnsembleActor, disagreement_scale
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.encoder import ObservationEncoder
@@ -24,6 +25,7 @@ from ilrobot.policies.heads.bins import BinsHead
 from ilrobot.policies.heads.categorical import CategoricalHead
 from ilrobot.policies.heads.cvae import LATENT, CvaeHead
 from ilrobot.policies.heads.diffusion import DiffusionHead
+from ilrobot.policies.heads.ensemble import EnsembleHead
 from ilrobot.policies.heads.gaussian import GaussianHead
 from ilrobot.policies.heads.head import Head
 from ilrobot.policies.heads.mixture import MixtureHead
@@ -63,19 +65,23 @@ class Policy(nn.Module):
         mode: Mode = "limits" if config.loss == "diffusion" else "standardize"
         self.encoder = ObservationEncoder(self.spec.observations, config.n_obs, mode)
         self.action_normalizer = Normalizer(kinds((spec.action,)), mode)
-        self.head = self._make_head()
+        heads = [self._make_head() for _ in range(config.members)]
+        self.head = heads[0] if config.members == 1 else EnsembleHead(heads, spec.choices)
         self.noise_shape = self.head.noise_shape
 
     def fit_normalizers(self, windows: Windows) -> None:
         """Take the normalisation from the windows that it will be trained on."""
         self.encoder.fit(windows.observations)
-        self.action_normalizer.fit(windows.actions.reshape(len(windows), -1))
+        self.action_normalizer.fit(windows.actions.reshape(len(windows.actions), -1))
         count = min(len(windows), _FIT_WINDOWS)
         spread = torch.linspace(0, len(windows) - 1, count, dtype=torch.float64)
         self.head.fit(self._normalized(windows.take(spread.round().long())))
 
     def loss(self, batch: Batch) -> Tensor:
-        """The loss of each sample without its weight, shape (B,)."""
+        """The loss of each sample without its weight, shape (B,).
+
+        Of several members it is their batches of equal size, one after the other.
+        """
         condition = self.encode(batch.observations)
         if self.training and self.config.observation_noise:
             condition = condition + torch.randn_like(condition) * self.config.observation_noise
@@ -93,6 +99,17 @@ class Policy(nn.Module):
             Shape (B, horizon, *action shape) in physical units; (B, horizon) int64 for choices.
         """
         return self.decode(self.head(self.encode(observations), noise))
+
+    def opinions(
+        self, observations: Mapping[str, Tensor], noise: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """What `forward` gives, and each member's chunk, (members, B, horizon, *action shape)."""
+        if not isinstance(self.head, EnsembleHead):
+            chunk: Tensor = self(observations, noise)
+            return chunk, chunk[None]
+        chunks = self.head.chunks(self.encode(observations), noise)
+        members = self.decode(chunks.flatten(0, 1)).unflatten(0, chunks.shape[:2])
+        return self.decode(self.head.combine(chunks)), members
 
     def encode(self, observations: Mapping[str, Tensor]) -> Tensor:
         """Observations to the condition of the head, shape (B, C)."""
@@ -152,15 +169,31 @@ class Policy(nn.Module):
         return {name: elements for name, elements in still.items() if elements}
 
     def actor(self) -> ChunkActor:
-        """It as an actor: numpy in, numpy out, on the device where its weights lie."""
+        """It as an actor: numpy in, numpy out, on the device where its weights lie.
+
+        With several members an `EnsembleActor`, which says how far they are apart.
+        """
         self.eval()
-        return ChunkActor(
+        sizes = {"history": self.config.n_obs, "execute": self.config.execute}
+        if self.config.members == 1:
+            return ChunkActor(
+                lambda history, noise: self._predict(history, noise)[0],
+                self.spec,
+                **sizes,
+                noise_shape=self.noise_shape,
+            )
+        return EnsembleActor(
             self._predict,
             self.spec,
-            history=self.config.n_obs,
-            execute=self.config.execute,
+            scale=self.disagreement_scale,
+            **sizes,
             noise_shape=self.noise_shape,
         )
+
+    @property
+    def disagreement_scale(self) -> NDArray[np.float64]:
+        """What `ilrobot.ensemble.spread` measures each element of the action by, shape (size,)."""
+        return disagreement_scale(self.spec, self.training_range["action"])
 
     def save(self, path: Path) -> None:
         """Write weights, configuration and spec to one file, atomically."""
@@ -199,19 +232,20 @@ class Policy(nn.Module):
     @torch.inference_mode()
     def _predict(
         self, history: Mapping[str, NDArray[Any]], noise: NDArray[np.float32] | None
-    ) -> NDArray[Any]:
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
         device = self.action_normalizer.offset.device
         observations = {
             f.name: torch.from_numpy(history[f.name][None]).to(device)
             for f in self.spec.observations
         }
         drawn = None if noise is None else torch.from_numpy(noise[None]).to(device)
-        chunk: NDArray[Any] = self(observations, drawn)[0].cpu().numpy()
+        chosen, members = self.opinions(observations, drawn)
+        chunk: NDArray[Any] = chosen[0].cpu().numpy()
         if not np.isfinite(chunk).all():
             bad = [name for name, seen in history.items() if not np.isfinite(seen).all()]
             cause = f"it observed {', '.join(bad)} that is not" if bad else "its numbers overflow"
             raise WorkFailed(f"the policy's action is not finite, because {cause}")
-        return chunk
+        return chunk, members[:, 0].cpu().numpy()
 
     def _normalized(self, batch: Batch) -> Tensor:
         """The labels as the head reads them, shape (B, H, A), or (B, H) int64 for choices."""

@@ -1,85 +1,119 @@
+"""How far the members of a policy are apart, and the actor that says so while it acts."""
+
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from ilrobot.actors import Actor, Decision, Observation, Source
-from ilrobot.ensemble import EnsembleActor
-from ilrobot.errors import UserError
+from ilrobot.ensemble import EnsembleActor, disagreement_scale, doubt, novelty, spread
 from ilrobot.gates.discrepancy import Discrepancy
 from ilrobot.gates.ensemble import EnsembleGate
 from ilrobot.shared_control import SharedControl
 from ilrobot.spec import Feature, Spec
 
-SPEC = Spec((), Feature("action", (2,), low=(-1.0, -1.0), high=(1.0, 1.0)), rate=10.0)
+SPEC = Spec(
+    (Feature("x", (), "float32"),),
+    Feature("action", (2,), low=(-1.0, -1.0), high=(1.0, 1.0)),
+    rate=10.0,
+)
+CHOICES = Spec((), Feature("action", (), dtype="int64"), rate=10.0, choices=4)
 
 
-class Gain(Actor):
-    """Wants `gain` times what it sees."""
+def gains(*members: tuple[float, float], horizon: int = 1, execute: int = 1) -> EnsembleActor:
+    """Each member wants its gain times the newest observation, twice as much a tick later."""
 
-    def __init__(self, *gain: float) -> None:
-        self._gain = np.array(gain, np.float32)
-        self.seen = 0
-        self.seed: int | None = None
+    def predict(
+        history: Mapping[str, NDArray[Any]], noise: NDArray[np.float32] | None
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        ticks = 2.0 ** np.arange(horizon)
+        wanted = np.einsum("me,h->mhe", np.array(members), ticks) * history["x"][-1]
+        return wanted.mean(axis=0).astype(np.float32), wanted
 
-    def reset(self, seed: int | None = None) -> None:
-        self.seed = seed
+    return EnsembleActor(predict, SPEC, scale=[2.0, 2.0], history=1, execute=execute)
 
-    def observe(self, observation: Observation) -> None:
-        self.seen += 1
+
+def at(x: float) -> dict[str, NDArray[np.float32]]:
+    return {"x": np.array(x, np.float32)}
+
+
+class Twice(Actor):
+    """Wants twice what it sees."""
 
     def act(self, observation: Observation, now: float) -> Decision:
-        self.seen += 1
-        action = self._gain * np.float32(observation["x"])
+        action = np.full(2, 2.0 * observation["x"])
         return Decision(action, Source.POLICY, human_action=action)
 
 
 def test_it_acts_with_the_mean_and_doubts_by_the_variance() -> None:
-    ensemble = EnsembleActor([Gain(1.0, 2.0), Gain(3.0, 8.0)], SPEC)
-    seen = {"x": np.array(0.5)}
-    decision = ensemble.act(seen, 0.0)
-    assert decision.action == pytest.approx([1.0, 2.5])
-    assert decision.action.dtype == np.float32
+    ensemble = gains((1.0, 2.0), (3.0, 8.0))
+    seen = at(0.5)
+    assert ensemble.act(seen, 0.0).action == pytest.approx([1.0, 2.5])
     variances = [0.25 / 4, 2.25 / 4]  # 0.5 and 1.5 squared, by the range of 2 squared
     assert ensemble.doubt(seen) == pytest.approx(math.hypot(*variances))
     assert ensemble.novelty(seen) == pytest.approx(np.mean(variances))
 
 
 def test_its_doubt_about_what_it_was_not_asked_is_not_known() -> None:
-    ensemble = EnsembleActor([Gain(1.0, 2.0), Gain(3.0, 8.0)], SPEC)
-    seen, other = {"x": np.array(0.5)}, {"x": np.array(0.5)}
+    ensemble = gains((1.0, 2.0), (3.0, 8.0))
+    seen, other = at(0.5), at(0.5)
     assert ensemble.novelty(seen) == math.inf
     ensemble.act(seen, 0.0)
     assert ensemble.doubt(other) == math.inf
+    ensemble.flush()  # control changes hands at this very tick: what it thought of it stays
+    assert ensemble.doubt(seen) < math.inf
+    ensemble.rewind([], None)
+    assert ensemble.doubt(seen) == math.inf
+    ensemble.act(seen, 0.0)
     ensemble.reset(0)
     assert ensemble.doubt(seen) == math.inf
 
 
-def test_members_that_agree_do_not_doubt_and_draw_of_their_own() -> None:
-    members = [Gain(1.0, 2.0), Gain(1.0, 2.0)]
-    ensemble = EnsembleActor(members, SPEC)
-    ensemble.reset(5)
-    seeds = [member.seed for member in members]
-    assert seeds[0] != seeds[1]
-    ensemble.reset(5)
-    assert [member.seed for member in members] == seeds
-    seen = {"x": np.array(0.5)}
-    ensemble.act(seen, 0.0)
-    assert ensemble.doubt(seen) == 0.0
+def test_in_the_middle_of_a_chunk_it_doubts_the_element_that_it_executes() -> None:
+    ensemble = gains((1.0, 1.0), (3.0, 3.0), horizon=3, execute=2)
+    ticks = [at(x) for x in (0.5, 0.1, 0.1, 0.7)]
+    doubts = []
+    for tick in ticks[:3]:
+        ensemble.act(tick, 0.0)
+        doubts.append(ensemble.novelty(tick))
+    # Half of what the two are apart, by the range, squared: of the first chunk's two, then anew.
+    assert doubts == pytest.approx([0.25**2, 0.5**2, 0.05**2])
+    ensemble.flush()
+    ensemble.act(ticks[3], 0.0)
+    assert ensemble.novelty(ticks[3]) == pytest.approx(0.35**2)
 
 
 def test_under_its_gate_the_expert_acts_where_the_members_part() -> None:
-    ensemble = EnsembleActor([Gain(1.0, 1.0), Gain(3.0, 3.0)], SPEC)
-    expert = Gain(2.0, 2.0)  # the mean of the members: no discrepancy at all
+    ensemble = gains((1.0, 1.0), (3.0, 3.0))
+    expert = Twice()  # the mean of the members: no discrepancy at all
     actor = SharedControl(ensemble, expert, EnsembleGate(Discrepancy(2.0), ensemble.doubt, 0.125))
     actor.reset(0)
-    sources = [actor.act({"x": np.array(x)}, 0.0).source for x in (0.1, 0.5, 0.9, 0.2)]
+    sources = [actor.act(at(x), 0.0).source for x in (0.1, 0.5, 0.9, 0.2)]
     assert sources == [Source.POLICY, Source.POLICY, Source.HUMAN, Source.POLICY]
 
 
-def test_one_policy_is_no_ensemble_and_choices_have_no_mean() -> None:
-    with pytest.raises(UserError, match="at least two policies"):
-        EnsembleActor([Gain(1.0)], SPEC)
-    choices = Spec((), Feature("action", (), dtype="int64"), rate=10.0, choices=4)
-    with pytest.raises(UserError, match="choices"):
-        EnsembleActor([Gain(1.0), Gain(1.0)], choices)
+def test_of_many_situations_at_once() -> None:
+    actions = np.random.default_rng(0).normal(size=(5, 7, 2))
+    spreads = spread(actions, SPEC, [2.0, 4.0])
+    variances = np.var(actions, axis=0) / [4.0, 16.0]
+    assert doubt(spreads) == pytest.approx(np.hypot(*variances.T))
+    assert novelty(spreads) == pytest.approx(variances.mean(axis=1))
+
+
+def test_choices_differ_by_the_votes() -> None:
+    votes = np.array([[0, 3], [0, 3], [1, 3], [1, 3]])  # four members in two situations
+    spreads = spread(votes, CHOICES, 1.0)
+    assert spreads == pytest.approx(np.array([[0.25, 0.25, 0, 0], [0, 0, 0, 0]]))
+    assert doubt(spreads) == pytest.approx([math.hypot(0.25, 0.25), 0.0])
+
+
+def test_an_element_without_limits_is_measured_by_the_training_data() -> None:
+    trained = np.array([-1.0, 2.0, 5.0]), np.array([3.0, 2.5, 5.0])
+    action = Feature("action", (3,), low=(-1.0, -np.inf, -np.inf), high=(1.0, np.inf, np.inf))
+    scale = disagreement_scale(Spec((), action, rate=10.0), trained)
+    assert scale.tolist() == [2.0, 0.5, 1.0]
+    unlimited = Spec((), Feature("action", (3,)), rate=10.0)
+    assert disagreement_scale(unlimited, trained).tolist() == [4.0, 0.5, 1.0]

@@ -1,0 +1,66 @@
+"""Several heads as one: trained apart, asked together.
+
+Members that were fitted from other initial weights to other draws of the data agree where there was
+data and part where there was none. Lakshminarayanan, Pritzel and Blundell 2017, "Simple and
+scalable predictive uncertainty estimation using deep ensembles", section 2.4; on bootstrapped data
+as in Hoque et al. 2021, "ThriftyDAgger", section IV.
+
+They are asked one after the other. As one network of stacked weights (`torch.func.vmap`) five MLPs
+took as long to train on a CPU, whose products a batch of 256 keeps busy as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ilrobot.policies.heads.head import Head
+
+
+class EnsembleHead(Head):
+    """Acts by the mean of its members' chunks; by their majority where actions are choices.
+
+    All are given the same noise, so that they differ by what they learnt and not by what they drew.
+
+    Args:
+        members: Heads of the same kind, each with initial weights of its own.
+        choices: Number of choices, where actions are choices.
+    """
+
+    members: Sequence[Head]
+
+    def __init__(self, members: Sequence[Head], choices: int | None) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)  # type: ignore[assignment]
+        self.noise_shape = members[0].noise_shape
+        self._choices = choices
+
+    def fit(self, actions: Tensor) -> None:
+        """See `Head`."""
+        for member in self.members:
+            member.fit(actions)
+
+    def loss(self, condition: Tensor, actions: Tensor, mask: Tensor) -> Tensor:
+        """See `Head`; the batch is the members' batches of equal size, one after the other."""
+        count = len(self.members)
+        parts = (torch.tensor_split(given, count) for given in (condition, actions, mask))
+        return torch.cat(
+            [member.loss(*part) for member, *part in zip(self.members, *parts, strict=True)]
+        )
+
+    def forward(self, condition: Tensor, noise: Tensor | None = None) -> Tensor:
+        """See `Head`."""
+        return self.combine(self.chunks(condition, noise))
+
+    def chunks(self, condition: Tensor, noise: Tensor | None = None) -> Tensor:
+        """What each member would do, shape (members, B, H, A), or (members, B, H) for choices."""
+        return torch.stack([member(condition, noise) for member in self.members])
+
+    def combine(self, chunks: Tensor) -> Tensor:
+        """Their mean; of choices the one with most votes, of several such the first."""
+        if self._choices is None:
+            return chunks.mean(dim=0)
+        votes = chunks.unsqueeze(-1) == torch.arange(self._choices, device=chunks.device)
+        return votes.to(torch.float32).sum(dim=0).argmax(dim=-1)
