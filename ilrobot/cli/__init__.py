@@ -27,6 +27,7 @@ VERBS = {
     "train": ("Train", "train", "learn a policy from a dataset"),
     "dagger": ("Dagger", "dagger", "let the policy try, take over when it goes wrong, learn on"),
     "eval": ("Eval", "eval", "measure a policy's success with its confidence interval"),
+    "compare": ("Compare", "compare", "runs side by side: success against the expert's labels"),
     "export": ("Export", "export", "write a trained policy as one .onnx file"),
     "deploy": ("Deploy", "deploy", "run an .onnx file in a real-time control loop on a robot"),
     "view": ("View", "view", "look at an episode or at the report of a run"),

@@ -1,0 +1,158 @@
+"""``ilrobot compare``: runs side by side, success against what the expert gave."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from tyro.conf import Positional
+
+from ilrobot.cli.usage import TaskOptions, optional
+from ilrobot.errors import UserError
+
+if TYPE_CHECKING:
+    from ilrobot.comparison import Contender, Learnt, Row, Score
+    from ilrobot.rollout import EpisodeResult
+
+
+@dataclass
+class Compare:
+    """Compare runs: a table, and a figure of success against the expert's labels.
+
+    Every policy of each run, the one after each round of dagger too, acts on the same fresh
+    seeds. Runs that differ by their seeds alone are one row, with an interval over runs. What was
+    measured is kept beside the page, so that a comparison goes on where it was stopped.
+
+    Example: ilrobot compare runs/bc runs/hg-dagger runs/thrifty
+    """
+
+    runs: Positional[tuple[Path, ...]]
+    """Folders of runs of train and of dagger, all on one task."""
+
+    episodes: int = 50
+    """Episodes for each policy, each from a seed of its own."""
+
+    seed: int = 100_000
+    """Seed of the first episode; the next ones count up from it."""
+
+    workers: Annotated[int | None, optional("INT", "the processor's cores")] = None
+    """Processes that share the episodes; the result does not depend on it."""
+
+    output: Annotated[Path | None, optional("FOLDER", "runs/compare")] = None
+    """Where compare.html goes."""
+
+    options: TaskOptions = ()
+    """Options of the environment; they go before those of the training."""
+
+    json: bool = False
+    """Print one JSON object as the last line."""
+
+    def run(self) -> int:
+        """Measure what is not measured yet, print the table and write the page."""
+        from ilrobot.cli.output import console, print_json
+        from ilrobot.cli.places import claim_file
+        from ilrobot.cli.seeds import check_seeds
+        from ilrobot.comparison import Contender, group, rows
+        from ilrobot.errors import explained
+        from ilrobot.report.compare import compare_report
+        from ilrobot.report.html import write_report
+
+        if not self.runs:
+            raise UserError("no run was named; give the folders of one or more runs")
+        check_seeds(self.episodes, self.seed)
+        contenders = [Contender.read(path) for path in dict.fromkeys(self.runs)]
+        file = (self.output or Path("runs/compare")) / "compare.html"
+        claim_file(file)
+        score = self._measure(contenders, file.with_name("episodes.json"))
+        found = [row for name, runs in group(contenders).items() for row in rows(name, runs, score)]
+        _print_table(found)
+        with explained(file, "nothing was written", "compare again"):
+            write_report(file, compare_report(found, self.episodes))
+        console.print(f"figure: {file}", markup=False, soft_wrap=True)
+        if self.json:
+            print_json({"figure": str(file), "rows": [asdict(row) for row in found]})
+        return 0
+
+    def _measure(self, contenders: list[Contender], file: Path) -> Callable[[Learnt], Score]:
+        """Let every policy act on the seeds that it has not seen yet."""
+        from ilrobot.cli.actors import PolicyOnTask
+        from ilrobot.cli.options import parse_options
+        from ilrobot.cli.output import progress_bar
+        from ilrobot.evaluate import evaluate
+        from ilrobot.run import policy_hash
+        from ilrobot.scores import Scores
+
+        seeds = range(self.seed, self.seed + self.episodes)
+        options = parse_options(self.options)
+        policies = [policy for run in contenders for policy in run.policies]
+        task = _same_task(policies)
+        keys = {p: f"{task} {sorted(options.items())} {policy_hash(p.folder)}" for p in policies}
+        scores = Scores(file)
+        missing = sum(len(scores.missing(key, seeds)) for key in set(keys.values()))
+        workers = self.workers or os.cpu_count() or 1
+        with progress_bar() as bars:
+            bar = bars.add_task("measuring", total=missing, note="")
+            try:
+                for policy, key in keys.items():
+                    wanted = scores.missing(key, seeds)
+                    if not wanted:
+                        continue
+                    bars.update(bar, note=str(policy.folder))
+
+                    def note(result: EpisodeResult, key: str = key) -> None:
+                        scores.add(key, result)
+                        bars.advance(bar)
+
+                    setup = PolicyOnTask(policy.folder, "", options)
+                    evaluate(setup, wanted, workers=workers, on_episode=note)
+            finally:
+                scores.save()
+        return lambda policy: scores.score(keys[policy], seeds)
+
+
+def _same_task(policies: list[Learnt]) -> str:
+    """The task of all of them.
+
+    Raises:
+        UserError: They are for different ones, or for none.
+    """
+    from ilrobot.run import Run
+
+    first = ""
+    for policy in policies:
+        spec = Run.read(policy.folder).description.spec
+        task = " ".join([spec.task, *(f"{k}={v}" for k, v in sorted(spec.task_options.items()))])
+        if not spec.task:
+            raise UserError(
+                f"{policy.folder} was trained on data that names no task; it cannot be compared"
+            )
+        if first and task != first:
+            raise UserError(
+                f"{policy.folder} is for {task}, and the others are for {first}; compare runs on "
+                "one task"
+            )
+        first = task
+    return first
+
+
+def _print_table(rows: list[Row]) -> None:
+    from ilrobot.report.compare import score_text
+
+    judged = all(row.success is not None for row in rows)
+    width = max(6, *(len(row.method) for row in rows))
+    score = "success without help" if judged else "return"
+    print(
+        f"{'method':{width}}  round  runs    labels  {score:>22}  with help  takeovers  "
+        "expert steps"
+    )
+    for row in rows:
+        labels = "?" if row.labels is None else f"{row.labels:,.0f}"
+        helped = "" if row.helped is None else f"{row.helped:.0%}"
+        print(
+            f"{row.method:{width}}  {row.round:5}  {row.runs:4}  {labels:>8}  "
+            f"{score_text(row, judged):>22}  {helped:>9}  {row.takeovers:9.1f}  "
+            f"{row.expert_steps:12,.0f}"
+        )

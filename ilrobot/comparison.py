@@ -1,0 +1,281 @@
+"""Runs side by side: how good each policy is, and what the expert had to give for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ilrobot.actors import Source
+from ilrobot.data.dataset import Dataset
+from ilrobot.data.labels import labels
+from ilrobot.data.memory import Recordings
+from ilrobot.errors import UserError
+from ilrobot.evaluate import mean_interval, wilson_interval
+from ilrobot.run import Run
+from ilrobot.run_description import DaggerDescription, RoundSummary, TrainDescription
+
+#: 97.5 % quantiles of Student's t for 1 to 10 degrees of freedom.
+_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+_SEED_MARKS = "-_. 0123456789"
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """One policy of a run.
+
+    Attributes:
+        folder: The run of training that holds it.
+        round: After how many rounds of interactive learning; 0 for the first policy.
+        labels: Actions of the expert that it learnt from (None: its recordings are gone).
+        collected: The rounds of which it learnt.
+    """
+
+    folder: Path
+    round: int
+    labels: int | None
+    collected: tuple[RoundSummary, ...] = ()
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a policy came to over some seeds.
+
+    Attributes:
+        successes: In how many episodes the task was done (None: nobody judged).
+        returns: Sum of rewards of each episode.
+    """
+
+    successes: int | None
+    returns: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method after a number of rounds, over all its runs.
+
+    Attributes:
+        method: Its name.
+        round: Rounds of interactive learning so far.
+        runs: How many runs it is about.
+        labels: Mean number of the expert's labels that were learnt from (None: not known).
+        success: Success without help, in [0, 1] (None: nobody judged).
+        success_interval: 95 %, see `runs_interval`.
+        mean_return: Mean sum of rewards.
+        return_interval: 95 % over runs, over the episodes of one.
+        helped: Success in the collection of this round, with help where it was called for
+            (None: nothing was collected).
+        expert_steps: Mean number of steps that the expert drove, in all rounds so far.
+        takeovers: Mean number of takeovers, in all rounds so far.
+    """
+
+    method: str
+    round: int
+    runs: int
+    labels: float | None
+    success: float | None
+    success_interval: tuple[float, float] | None
+    mean_return: float
+    return_interval: tuple[float, float]
+    helped: float | None
+    expert_steps: float
+    takeovers: float
+
+    @classmethod
+    def over(cls, method: str, policies: Sequence[Learnt], scores: Sequence[Score]) -> Row:
+        """The row of the policies of one round, one of each run.
+
+        Args:
+            method: Its name.
+            policies: At least one.
+            scores: Of each, over the same seeds.
+        """
+        labels = [p.labels for p in policies if p.labels is not None]
+        rates = [s.successes / len(s.returns) for s in scores if s.successes is not None]
+        judged = len(rates) == len(scores)
+        means = [float(np.mean(s.returns)) for s in scores]
+        last = [p.collected[-1] for p in policies if p.collected]
+        collected = [row for p in policies for row in p.collected]
+        return cls(
+            method=method,
+            round=policies[0].round,
+            runs=len(policies),
+            labels=float(np.mean(labels)) if len(labels) == len(policies) else None,
+            success=float(np.mean(rates)) if judged else None,
+            success_interval=runs_interval(rates, len(scores[0].returns)) if judged else None,
+            mean_return=float(np.mean(means)),
+            return_interval=mean_interval(scores[0].returns)
+            if len(scores) == 1
+            else t_interval(means),
+            helped=sum(r.successes for r in last) / sum(r.episodes for r in last) if last else None,
+            expert_steps=sum(row.human_steps for row in collected) / len(policies),
+            takeovers=sum(row.interventions for row in collected) / len(policies),
+        )
+
+
+@dataclass(frozen=True)
+class Contender:
+    """The policies of one run, in the order in which they were learnt.
+
+    Attributes:
+        path: The run's folder.
+        method: What it is called: its gate or its loss.
+        alike: The same for runs that differ by nothing but their seeds.
+        policies: At least one.
+    """
+
+    path: Path
+    method: str
+    alike: str
+    policies: tuple[Learnt, ...]
+
+    @classmethod
+    def read(cls, path: Path) -> Contender:
+        """Look at a run.
+
+        A first policy that was moved or deleted since is left out.
+
+        Raises:
+            UserError: There is no run, or it has no policy yet.
+        """
+        known = Run.read(path).description
+        config = {k: v for k, v in known.config.settings().items() if k != "seed"}
+        if isinstance(known, DaggerDescription):
+            method = str(known.setting.get("gate", "dagger"))
+            alike = {**known.setting, **config, "episodes": known.plan.episodes}
+            policies = _rounds(path, known)
+        else:
+            assert isinstance(known, TrainDescription)
+            method = known.config.policy.loss
+            alike = {**config, "demonstrations": known.dataset.episodes}
+            policies = _trained(path, known)
+        if not policies:
+            raise UserError(f"{path} has no policy yet; let it finish, or leave it out")
+        return cls(path, method, str(sorted(alike.items(), key=str)), policies)
+
+
+def rows(name: str, runs: Sequence[Contender], score: Callable[[Learnt], Score]) -> list[Row]:
+    """A row for each round that any of the runs has done.
+
+    Args:
+        name: What the runs are called together.
+        runs: Runs of one method.
+        score: What a policy came to.
+    """
+    rounds = sorted({policy.round for run in runs for policy in run.policies})
+    found = []
+    for number in rounds:
+        policies = [p for run in runs for p in run.policies if p.round == number]
+        found.append(Row.over(name, policies, [score(policy) for policy in policies]))
+    return found
+
+
+def expert_labels(data: Recordings) -> NDArray[np.int64]:
+    """How many actions of each episode the expert gave: demonstrated, or asked for.
+
+    Returns:
+        Shape (num_episodes,).
+    """
+    given, _ = labels(data)
+    if data.has_column("control.source"):
+        demonstrated = data.column("control.source") == Source.DEMO.value
+        wanted = data.column("control.human_action").reshape(data.num_frames, -1)
+        given = given & (demonstrated | np.isfinite(wanted).all(axis=1))
+    return np.add.reduceat(given.astype(np.int64), data.starts[:-1])
+
+
+def group(contenders: Sequence[Contender]) -> dict[str, list[Contender]]:
+    """Runs that differ by their seeds alone together, by a name that tells the groups apart.
+
+    A group is named by its method, and by its folders too where another has the same.
+    """
+    alike: dict[str, list[Contender]] = {}
+    for contender in contenders:
+        alike.setdefault(contender.alike, []).append(contender)
+    methods = [runs[0].method for runs in alike.values()]
+    named: dict[str, list[Contender]] = {}
+    for runs in alike.values():
+        name = runs[0].method
+        if methods.count(name) > 1:
+            name = f"{name} ({_folder_name(runs)})"
+        while name in named:
+            name += "'"
+        named[name] = runs
+    return named
+
+
+def runs_interval(rates: Sequence[float], episodes: int) -> tuple[float, float]:
+    """95 % interval of a success rate over runs of the same method.
+
+    The wider of two, bound by bound: Student's t over the runs, which sees how runs differ, and
+    Wilson's over all their episodes, which is not fooled where all runs came out alike.
+
+    Args:
+        rates: Success of each run, in [0, 1].
+        episodes: Episodes that each was measured by.
+    """
+    total = episodes * len(rates)
+    low, high = wilson_interval(round(sum(rates) * episodes), total)
+    if len(rates) > 1:
+        t_low, t_high = t_interval(rates)
+        low, high = min(low, max(0.0, t_low)), max(high, min(1.0, t_high))
+    return low, high
+
+
+def t_interval(values: Sequence[float]) -> tuple[float, float]:
+    """95 % interval of a mean by Student's t, the value itself for one.
+
+    Beyond ten degrees of freedom the quantile is its expansion in 1/n (Fisher and Cornish 1960).
+    """
+    mean, freedom = float(np.mean(values)), len(values) - 1
+    if freedom == 0:
+        return mean, mean
+    z = 1.959964
+    quantile = z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+    if freedom <= len(_T):
+        quantile = _T[freedom - 1]
+    half = quantile * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    return mean - half, mean + half
+
+
+def _trained(path: Path, known: TrainDescription) -> tuple[Learnt, ...]:
+    if not (path / "policy.pt").exists():
+        return ()
+    given = _cumulative(Path(known.dataset.path))
+    return (Learnt(path, 0, _at(given, known.dataset.episodes)),)
+
+
+def _rounds(path: Path, known: DaggerDescription) -> tuple[Learnt, ...]:
+    own = path / "dataset"
+    given = _cumulative(own if own.exists() else Path(known.dataset.path))
+    first = Path(known.initial.path)
+    policies = []
+    if (first / "policy.pt").exists():
+        policies.append(Learnt(first, 0, _at(given, known.demonstrations.episodes)))
+    for done in known.rounds:
+        folder = path / f"round-{done.round}"
+        fitted = Run.read(folder).description.dataset.episodes
+        collected = tuple(row for row in known.rounds if row.round <= done.round)
+        policies.append(Learnt(folder, done.round, _at(given, fitted), collected))
+    return tuple(policies)
+
+
+def _cumulative(path: Path) -> NDArray[np.int64] | None:
+    if not (path / "meta" / "info.json").exists():
+        return None
+    return np.concatenate(([0], np.cumsum(expert_labels(Dataset.open(path)))))
+
+
+def _at(given: NDArray[np.int64] | None, episodes: int) -> int | None:
+    return None if given is None or episodes >= len(given) else int(given[episodes])
+
+
+def _folder_name(runs: Sequence[Contender]) -> str:
+    names = [run.path.resolve().name for run in runs]
+    same = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
+    return "".join(letters[0] for letters in same).rstrip(_SEED_MARKS) or names[0]

@@ -1,0 +1,110 @@
+"""The page of ``compare``: what each method came to, and what the expert gave for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from ilrobot.comparison import Row
+from ilrobot.report import html
+from ilrobot.report.figures import COLOURS, colour_key, responsive
+
+_HEADERS = (
+    "method",
+    "round",
+    "runs",
+    "labels",
+    "with help",
+    "takeovers",
+    "expert steps",
+)
+
+
+def compare_report(rows: Sequence[Row], episodes: int) -> html.Report:
+    """The comparison as a page.
+
+    Args:
+        rows: Of all methods, the rounds of each in order.
+        episodes: By how many each policy was measured.
+    """
+    judged = all(row.success is not None for row in rows)
+    what = "success without help" if judged else "return"
+    known = [row for row in rows if row.labels is not None]
+    blocks = []
+    if known:
+        words = "; ".join(f"{row.method} {score_text(row, judged)}" for row in known)
+        methods = dict.fromkeys(row.method for row in known)
+        blocks.append(
+            html.figure(
+                responsive(lambda width: _draw(known, judged, width), f"{what}: {words}")
+                + colour_key(zip(_colours(len(methods)), methods, strict=True)),
+                f"{what.capitalize()} over {episodes} fresh episodes per policy, with 95 % "
+                "intervals, against the expert's labels that were learnt from.",
+            )
+        )
+    blocks.append(
+        html.table((*_HEADERS[:4], what, *_HEADERS[4:]), [_cells(row, judged) for row in rows])
+    )
+    return html.Report(
+        title="Methods compared",
+        summary=_summary(rows) if judged else "",
+        sections=[html.Section(f"{what.capitalize()} against labels", blocks)],
+    )
+
+
+def score_text(row: Row, judged: bool) -> str:
+    """Success or return, with its interval."""
+    if judged and row.success is not None and row.success_interval is not None:
+        low, high = row.success_interval
+        return f"{row.success:.1%} [{low:.0%}, {high:.0%}]"
+    low, high = row.return_interval
+    return f"{row.mean_return:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def _summary(rows: Sequence[Row]) -> str:
+    best = max(rows, key=lambda row: row.success or 0.0)
+    labels = "" if best.labels is None else f" from {best.labels:,.0f} labels of the expert"
+    return f"{best.method} did best: {score_text(best, True)}{labels}."
+
+
+def _cells(row: Row, judged: bool) -> list[str]:
+    return [
+        row.method,
+        str(row.round),
+        str(row.runs),
+        "?" if row.labels is None else f"{row.labels:,.0f}",
+        score_text(row, judged),
+        "" if row.helped is None else f"{row.helped:.0%}",
+        f"{row.takeovers:.1f}",
+        f"{row.expert_steps:,.0f}",
+    ]
+
+
+def _colours(count: int) -> list[str]:
+    return [COLOURS[place % len(COLOURS)] for place in range(count)]
+
+
+def _draw(rows: Sequence[Row], judged: bool, width: float) -> Figure:
+    drawn = Figure(figsize=(width, 3.6), layout="constrained")
+    axes = drawn.subplots()
+    methods = list(dict.fromkeys(row.method for row in rows))
+    for colour, method in zip(_colours(len(methods)), methods, strict=True):
+        line = [row for row in rows if row.method == method]
+        labels = [row.labels or 0.0 for row in line]
+        scores = [
+            row.mean_return if row.success is None or not judged else row.success for row in line
+        ]
+        intervals = [row.success_interval if judged else row.return_interval for row in line]
+        axes.plot(labels, scores, "o-", color=colour, markersize=5)
+        for x, interval in zip(labels, intervals, strict=True):
+            if interval is not None:
+                axes.plot([x, x], interval, color=colour, alpha=0.45, linewidth=3)
+    if judged:
+        axes.set_ylim(-0.02, 1.02)
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.set_xlim(left=0)
+    axes.set_xlabel("labels by the expert, demonstrations included")
+    axes.set_ylabel("success without help" if judged else "return")
+    return drawn

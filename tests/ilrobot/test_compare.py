@@ -1,0 +1,208 @@
+"""``ilrobot compare``: what is counted, which runs belong together, and the verb on real runs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from shutil import rmtree
+
+import numpy as np
+import pytest
+
+from ilrobot.cli import _main
+from ilrobot.comparison import Contender, Learnt, expert_labels, group, runs_interval, t_interval
+from ilrobot.data.dataset import Dataset, DatasetRecorder
+from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
+from ilrobot.data.memory import MemoryRecordings
+from ilrobot.env import ScriptedActor, make_env
+from ilrobot.evaluate import wilson_interval
+from ilrobot.learners.behavioral_cloning import train
+from ilrobot.learners.config import TrainConfig
+from ilrobot.policies.config import PolicyConfig
+from ilrobot.rollout import EpisodeResult, rollout
+from ilrobot.scores import Scores
+from sims.experts import make_expert
+from tests.ilrobot.policy_tester import CONTINUOUS
+
+TASK = "ilrobot/PointPath-v0"
+POLICY = PolicyConfig(width=16, blocks=1)
+SHORT = TrainConfig(steps=20, batch_size=16, warmup=2, validate_every=10, device="cpu")
+
+
+def test_students_t_over_runs_is_as_the_tables_have_it() -> None:
+    assert t_interval([0.5]) == (0.5, 0.5)
+    low, high = t_interval([1.0, 2.0, 3.0, 4.0, 5.0])
+    assert (high - low) / 2 == pytest.approx(2.776 * np.std([1, 2, 3, 4, 5], ddof=1) / 5**0.5)
+    values = list(range(21))  # 20 degrees of freedom: 2.086, from the expansion
+    low, high = t_interval(values)
+    assert (high - low) / 2 == pytest.approx(2.086 * np.std(values, ddof=1) / 21**0.5, rel=1e-3)
+
+
+def test_runs_that_came_out_alike_still_have_an_interval() -> None:
+    assert runs_interval([1.0, 1.0, 1.0], 20) == pytest.approx(wilson_interval(60, 60))
+    low, high = runs_interval([0.1, 0.9], 100)
+    assert (low, high) == (0.0, 1.0)
+
+
+def episode(source: str, wanted: list[float], outcome: Outcome, human: bool) -> Episode:
+    steps = len(wanted)
+    columns = {
+        "observation.state": np.zeros((steps, 3), np.float32),
+        "observation.target": np.zeros((steps, 1), np.float32),
+        "action": np.zeros((steps, 2), np.float32),
+        "control.source": np.array([source] * steps, dtype=object),
+        "control.human_action": np.repeat(np.array(wanted)[:, None], 2, axis=1),
+        "intervention": np.array([human and np.isfinite(w) for w in wanted]),
+    }
+    return Episode(EpisodeInfo("test", 10.0, outcome=outcome), columns)
+
+
+def test_labels_are_what_the_expert_demonstrated_or_was_asked_for() -> None:
+    nan = float("nan")
+    data = MemoryRecordings(
+        CONTINUOUS,
+        [
+            episode("demo", [nan] * 4, Outcome.SUCCESS, False),
+            episode("demo", [nan] * 4, Outcome.FAILURE, False),
+            episode("policy", [nan, 1.0, 1.0, nan], Outcome.TIMEOUT, True),
+            episode("policy", [1.0] * 3, Outcome.TIMEOUT, False),
+        ],
+    )
+    assert expert_labels(data).tolist() == [4, 0, 2, 3]
+
+
+def contender(path: str, method: str, alike: str) -> Contender:
+    return Contender(Path(path), method, alike, (Learnt(Path(path), 0, 1),))
+
+
+def test_runs_that_differ_by_their_seed_alone_are_one_method() -> None:
+    runs = [contender("r/hg-0", "human", "a"), contender("r/hg-1", "human", "a")]
+    assert {name: len(g) for name, g in group(runs).items()} == {"human": 2}
+    runs.append(contender("r/wide-0", "human", "b"))
+    assert {name: len(g) for name, g in group(runs).items()} == {
+        "human (hg)": 2,
+        "human (wide)": 1,
+    }
+    runs.append(contender("q/wide-0", "human", "c"))
+    assert len(group(runs)) == 3
+
+
+def test_what_was_measured_is_kept_and_a_damaged_file_is_measured_again(tmp_path: Path) -> None:
+    file = tmp_path / "episodes.json"
+    scores = Scores(file)
+    result = EpisodeResult(7, Outcome.SUCCESS, True, 1.0, 2.5, 3, 0, 0, 0)
+    scores.add("policy", result)
+    scores.save()
+    again = Scores(file)
+    assert again.missing("policy", [7, 8]) == [8]
+    assert again.missing("other", [7]) == [7]
+    assert again.score("policy", [7]).successes == 1
+    assert again.score("policy", [7]).returns == (2.5,)
+    file.write_text(file.read_text()[:-5])
+    assert Scores(file).missing("policy", [7]) == [7]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two clones and a run of dagger, of so few steps that they take no time."""
+    folder = tmp_path_factory.mktemp("compare")
+    env = make_env(TASK)
+    env.reset(0)
+    expert = ScriptedActor(make_expert(env.env), env)
+    with DatasetRecorder(folder / "data", env.spec, state_size=env.state_size) as recorder:
+        for seed in range(2):
+            info = EpisodeInfo(TASK, env.spec.rate, seed=seed)
+            rollout(env, expert, seed=seed, recorder=recorder, info=info)
+    data = Dataset.open(folder / "data")
+    for seed in range(2):
+        train(data, POLICY, replace(SHORT, seed=seed), folder / f"bc-{seed}")
+    arguments = ["--dataset", folder / "data", "--policy", folder / "bc-0", "--gate", "beta"]
+    options = ["--rounds", "1", "--episodes", "2"]
+    output = ["--device", "expert", "--output", folder / "dagger"]
+    said = ["dagger", "--task", TASK, *map(str, arguments), *options, *map(str, output)]
+    assert _main(said) == 0
+    return folder
+
+
+def compare(folder: Path, *runs: Path, episodes: int = 3) -> int:
+    options = ["--episodes", str(episodes), "--workers", "1", "--output", str(folder), "--json"]
+    return _main(["compare", *map(str, runs), *options])
+
+
+def test_the_verb_makes_one_table_and_one_page(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert compare(tmp_path, runs / "bc-0", runs / "bc-1", runs / "dagger") == 0
+    out, err = capsys.readouterr()
+    found = json.loads(out.splitlines()[-1])["rows"]
+    assert [(row["method"], row["round"], row["runs"]) for row in found] == [
+        ("mse", 0, 2),
+        ("beta", 0, 1),
+        ("beta", 1, 1),
+    ]
+    assert [row["labels"] for row in found] == [200, 200, 400]
+    assert found[1]["mean_return"] != found[2]["mean_return"]
+    page = (tmp_path / "compare.html").read_text()
+    assert "<svg" in page
+    assert "compare.html" in err
+    kept = (tmp_path / "episodes.json").read_bytes()
+    assert compare(tmp_path, runs / "dagger", episodes=2) == 0
+    assert (tmp_path / "episodes.json").read_bytes() == kept
+
+
+def test_a_policy_is_measured_as_eval_measures_it(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert compare(tmp_path, runs / "bc-1") == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])["rows"]
+    given = ["--policy", str(runs / "bc-1"), "--episodes", "3", "--json"]
+    assert _main(["eval", *given]) == 0
+    evaluated = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert found[0]["mean_return"] == pytest.approx(evaluated["return_mean"])
+
+
+def test_labels_of_a_deleted_dataset_are_not_known(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = Dataset.open(runs / "data")
+    gone = tmp_path / "gone"
+    data.path.rename(gone)
+    try:
+        assert compare(tmp_path, runs / "bc-0") == 0
+    finally:
+        gone.rename(data.path)
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["rows"][0]["labels"] is None
+
+
+def test_bad_input_is_one_line(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other"
+    spec = make_env("ilrobot/PandaReach-v0").spec
+    recordings = MemoryRecordings(
+        spec,
+        [
+            Episode(
+                EpisodeInfo(spec.task, spec.rate, outcome=Outcome.SUCCESS),
+                {
+                    f.name: np.random.default_rng(0).normal(size=(9, *f.shape))
+                    for f in spec.observations
+                }
+                | {"action": np.zeros((9, *spec.action.shape), np.float32)},
+            )
+        ],
+    )
+    train(recordings, POLICY, SHORT, other)
+    empty = tmp_path / "empty"
+    rmtree(empty, ignore_errors=True)
+    empty.mkdir()
+    for given, said in (
+        ([], "no run was named"),
+        ([empty], "is no run"),
+        ([runs / "bc-0", other], "compare runs on one task"),
+    ):
+        assert compare(tmp_path / "out", *given) == 2, said
+        error = capsys.readouterr().err
+        assert said in error
+        assert error.count("\n") == 1
