@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from enum import IntEnum
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,40 @@ from ilrobot.data.episode import Outcome
 from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
 from ilrobot.spec import Spec
+
+#: How what interventions leave is weighted; see `ilrobot.data.weights`.
+Weighting = Literal["plain", "iwr", "sirius"]
+
+
+class Origin(IntEnum):
+    """Where a frame's label would come from.
+
+    Attributes:
+        NOBODY: From nobody: discarded, undone, blended, paused, or the policy's in an episode that
+            did not succeed.
+        DEMO: Demonstrated in an episode that succeeded or that nobody judged.
+        CORRECTION: A person or an expert, in a policy's attempt that was not discarded.
+        ROBOT: The policy itself, in an attempt that succeeded or that nobody judged.
+        BEFORE: The same, right before somebody took over, so that it probably was in the wrong.
+    """
+
+    NOBODY = 0
+    DEMO = 1
+    CORRECTION = 2
+    ROBOT = 3
+    BEFORE = 4
+
+
+#: Which frames teach. The policy's own actions do only where corrections are made to outweigh them.
+_TEACH: dict[Weighting, tuple[Origin, ...]] = {
+    "plain": (Origin.DEMO, Origin.CORRECTION),
+    "iwr": (Origin.DEMO, Origin.CORRECTION, Origin.ROBOT, Origin.BEFORE),
+    "sirius": (Origin.DEMO, Origin.CORRECTION, Origin.ROBOT),
+}
+
+#: How long before a takeover things went wrong already: 15 steps of Sirius at its 20 Hz. A time and
+#: no number of steps, because it is a person's reaction.
+BEFORE_SECONDS = 0.75
 
 _WORTHY = frozenset({Outcome.SUCCESS, Outcome.UNKNOWN})
 
@@ -34,13 +69,14 @@ def vector_spec(spec: Spec) -> Spec:
     return replace(spec, observations=vectors, task_options=options)
 
 
-def labels(dataset: Recordings) -> tuple[NDArray[np.bool_], NDArray[Any]]:
+def labels(
+    dataset: Recordings, weighting: Weighting = "plain"
+) -> tuple[NDArray[np.bool_], NDArray[Any]]:
     """Which frames teach, and what.
 
-    A frame teaches if it was demonstrated in an episode that succeeded or that nobody judged; or
-    if, in any episode that was not discarded, a person had taken over there, or an expert was
-    asked at every frame (DAgger). Frames that a rewind undid do not teach. The label is what the
-    person or expert wanted where that is known, else what was executed.
+    Demonstrations and corrections do, and with the weightings that say so the policy's own actions,
+    see `Origin`. The label is what the person or expert wanted where that is known, else what was
+    executed.
 
     Returns:
         Mask of shape (num_frames,) and labels of shape (num_frames, *action shape).
@@ -48,36 +84,79 @@ def labels(dataset: Recordings) -> tuple[NDArray[np.bool_], NDArray[Any]]:
     Raises:
         UserError: There are no frames at all.
     """
-    spec, frames = dataset.spec, dataset.num_frames
+    origin = origins(dataset)
+    values = dataset.column("action")
+    if dataset.has_column("control.human_action"):
+        said = np.isin(origin, (Origin.DEMO, Origin.CORRECTION)) & _known(dataset)
+        wanted = dataset.column("control.human_action")
+        if dataset.spec.choices is not None:
+            wanted = np.nan_to_num(wanted)
+        said = said.reshape(len(said), *(1,) * (values.ndim - 1))
+        values = np.where(said, wanted, values).astype(values.dtype)
+    return np.isin(origin, _TEACH[weighting]), values
+
+
+def origins(dataset: Recordings) -> NDArray[np.int8]:
+    """The `Origin` of each frame, shape (num_frames,).
+
+    An attempt of the policy is corrected where a person had taken over, or at all frames if an
+    expert was asked at every one (DAgger).
+
+    Raises:
+        UserError: There are no frames at all.
+    """
+    frames = dataset.num_frames
     if frames == 0:
         raise UserError(f"{dataset.path} holds no frames; record demonstrations first")
-    episode_of_frame = np.repeat(np.arange(dataset.num_episodes), dataset.lengths)
-    worthy = np.array([info.outcome in _WORTHY for info in dataset.infos], dtype=bool)
+    episode = np.repeat(np.arange(dataset.num_episodes), dataset.lengths)
+    worthy = np.array([info.outcome in _WORTHY for info in dataset.infos], dtype=bool)[episode]
     kept = np.array([info.outcome is not Outcome.DISCARDED for info in dataset.infos], dtype=bool)
-
-    demonstrated = np.ones(frames, dtype=bool)
-    if dataset.has_column("control.source"):
-        demonstrated = dataset.column("control.source") == Source.DEMO.value
     lives = np.ones(frames, dtype=bool)
     if dataset.has_column(DISCARDED):
         lives = ~dataset.column(DISCARDED).astype(bool)
-    teaches = lives & demonstrated & worthy[episode_of_frame]
-    values = dataset.column("action")
-    if not dataset.has_column("control.human_action"):
-        return teaches, values
-
-    wanted = dataset.column("control.human_action")
-    known = np.isfinite(wanted).reshape(frames, -1).all(axis=1)
+    demonstrated, by_policy = np.ones(frames, dtype=bool), np.zeros(frames, dtype=bool)
+    if dataset.has_column("control.source"):
+        source = dataset.column("control.source")
+        demonstrated, by_policy = source == Source.DEMO.value, source == Source.POLICY.value
     taken_over = np.zeros(frames, dtype=bool)
     if dataset.has_column("intervention"):
-        taken_over = dataset.column("intervention").astype(bool)
-    unasked = np.bincount(episode_of_frame[lives & ~known], minlength=dataset.num_episodes) > 0
-    corrected = lives & ~demonstrated & known & (taken_over | ~unasked[episode_of_frame])
-    teaches = teaches | (corrected & kept[episode_of_frame])
-    known = known.reshape(frames, *(1,) * (values.ndim - 1))
-    if spec.choices is not None:
-        wanted = np.nan_to_num(wanted)
-    return teaches, np.where(known, wanted, values).astype(values.dtype)
+        taken_over = dataset.column("intervention").astype(bool) & lives
+
+    found = np.full(frames, Origin.NOBODY, dtype=np.int8)
+    found[lives & demonstrated & worthy] = Origin.DEMO
+    own = lives & by_policy & worthy
+    found[own] = Origin.ROBOT
+    found[own & _before(taken_over, lives, episode, dataset.spec.rate)] = Origin.BEFORE
+    if dataset.has_column("control.human_action"):
+        known = _known(dataset)
+        unasked = np.bincount(episode[lives & ~known], minlength=dataset.num_episodes) > 0
+        corrected = lives & ~demonstrated & known & (taken_over | ~unasked[episode])
+        found[corrected & kept[episode]] = Origin.CORRECTION
+    return found
+
+
+def _known(dataset: Recordings) -> NDArray[np.bool_]:
+    """Where it is known what the person or expert wanted, shape (num_frames,)."""
+    wanted = dataset.column("control.human_action")
+    known: NDArray[np.bool_] = np.isfinite(wanted).reshape(len(wanted), -1).all(axis=1)
+    return known
+
+
+def _before(
+    taken_over: NDArray[np.bool_],
+    lives: NDArray[np.bool_],
+    episode: NDArray[np.int64],
+    rate: float,
+) -> NDArray[np.bool_]:
+    """The frames less than `BEFORE_SECONDS` ahead of a takeover, over what a rewind left."""
+    left = np.flatnonzero(lives)
+    acting, of = taken_over[left], episode[left]
+    began = acting & np.concatenate(([True], ~acting[:-1] | (of[1:] != of[:-1])))
+    marks = np.zeros(len(taken_over), dtype=bool)
+    for onset in np.flatnonzero(began):
+        first = max(onset - round(BEFORE_SECONDS * rate), np.searchsorted(of, of[onset]))
+        marks[left[first:onset]] = True
+    return marks
 
 
 def split_episodes(

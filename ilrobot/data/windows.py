@@ -1,6 +1,6 @@
 """Training windows: a short history of observations and the chunk of labels that begins there.
 
-Everything lies in memory as two matrices. Each episode's observations are preceded by copies of
+Everything lies in memory as a few matrices. Each episode's observations are preceded by copies of
 its first frame and each run of labels is followed by copies of its last one, so that a window is
 one contiguous stretch of memory, a row of an overlapping view, and a batch is drawn by a few
 gathers.
@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ilrobot.data.branches import DISCARDED
-from ilrobot.data.labels import labels, nothing_to_learn, vector_spec
+from ilrobot.data.cutting import ChunkLabels, across, histories, within_runs
+from ilrobot.data.labels import Weighting, labels, nothing_to_learn, origins, vector_spec
 from ilrobot.data.memory import Recordings
+from ilrobot.data.weights import class_weights
 from ilrobot.errors import UserError
 
 
@@ -31,7 +33,7 @@ class Batch:
         observations: Each observation's history, oldest first: shape (B, n_obs, *shape).
         actions: Labels from the newest observation on: (B, H, A) float, or (B, H) int64 where the
             action is one of some choices.
-        mask: Which of them are labels and not padding, shape (B, H) bool; the first always is.
+        mask: Which of them count, shape (B, H) bool; at least one in each chunk does.
         weight: Weight of each window in the loss, shape (B,).
     """
 
@@ -47,7 +49,7 @@ class Windows:
     Attributes:
         spec: What they were cut by: vector observations only.
         observations: For each window the newest observations, name to array (N, size) float32.
-        actions: For each window its first label, shape (N, *action shape).
+        actions: All labels that were cut up, each once, shape (M, *action shape).
     """
 
     def __init__(
@@ -58,6 +60,8 @@ class Windows:
         horizon: int,
         episodes: Sequence[int] | NDArray[np.int64] | None = None,
         frame_weights: NDArray[np.floating[Any]] | None = None,
+        weighting: Weighting = "plain",
+        chunk_labels: ChunkLabels = "cut",
     ) -> None:
         """Cut them.
 
@@ -68,16 +72,22 @@ class Windows:
             episodes: Which episodes (None: all).
             frame_weights: Weight of each frame of the dataset as a label, shape (num_frames,),
                 at least 0; scaled here to a mean of 1 over the windows (None: all alike).
+            weighting: Which frames teach and how often they are drawn; see `ilrobot.data.weights`.
+                A chunk has the weight of its first label.
+            chunk_labels: What a chunk is taught beyond a run of frames that teach; see
+                `ilrobot.data.cutting`.
 
         Raises:
             UserError: No frame teaches, or an observation or a label is not finite.
         """
         self.spec = vector_spec(dataset.spec)
         self._n_obs, self._horizon = n_obs, horizon
-        teaches, values = labels(dataset)
+        teaches, values = labels(dataset, weighting)
+        origin = origins(dataset)
         chosen = np.zeros(dataset.num_episodes, dtype=bool)
         chosen[slice(None) if episodes is None else np.asarray(episodes)] = True
-        teaches = teaches & np.repeat(chosen, dataset.lengths)
+        of_chosen = np.repeat(chosen, dataset.lengths)
+        teaches &= of_chosen
         if not teaches.any():
             raise UserError(nothing_to_learn(dataset))
         frames = np.flatnonzero(teaches)
@@ -88,8 +98,12 @@ class Windows:
         seen = np.repeat(used, dataset.lengths)
         for name, column in columns.items():
             _require_finite(dataset, name, column, seen)
-        _require_finite(dataset, "action", _flat(values), teaches)
-        _require_choices(dataset, values, frames)
+        # Labels that do not count are multiplied by 0, which NaN survives.
+        read = seen if chunk_labels == "completed" else teaches
+        _require_finite(dataset, "action", _flat(values), read)
+        _require_choices(dataset, values, np.flatnonzero(read))
+        self.actions = values[frames]
+        left_out = origin[of_chosen & ~teaches]
 
         starts = dataset.starts
         if dataset.has_column(DISCARDED):
@@ -97,28 +111,35 @@ class Windows:
             lives = ~dataset.column(DISCARDED).astype(bool)
             starts = np.concatenate(([0], np.cumsum(lives)))[starts]
             columns = {name: column[lives] for name, column in columns.items()}
-            values, teaches = values[lives], teaches[lives]
+            values, teaches, origin = values[lives], teaches[lives], origin[lives]
             frame_weights = None if frame_weights is None else frame_weights[lives]
-            frames = np.flatnonzero(teaches)
 
-        source, window = _histories(starts, frames, n_obs)
+        if chunk_labels == "completed":
+            chunks = across(starts, teaches, horizon)
+        else:
+            chunks = within_runs(starts, teaches, horizon, counted=chunk_labels == "padded")
+        dtype = np.float32 if self.spec.choices is None else np.int64
+        self._actions = torch.from_numpy(_flat(values)[chunks.source].astype(dtype))
+        self._counts = torch.from_numpy(chunks.counts[:, None])
+        self._first_action = torch.from_numpy(chunks.rows)
+        source, window = histories(starts, chunks.begins, n_obs)
         joined = np.concatenate(list(columns.values()), axis=1)
         self._observations = torch.from_numpy(joined[source].astype(np.float32))
         self._first_observation = torch.from_numpy(window)
-        source, window, remaining = _chunks(starts, teaches, frames, horizon)
-        dtype = np.float32 if self.spec.choices is None else np.int64
-        self._actions = torch.from_numpy(_flat(values)[source].astype(dtype))
-        self._first_action = torch.from_numpy(window)
-        self._remaining = torch.from_numpy(remaining)
-        self._ticks = torch.arange(horizon)
-
-        self._weights = torch.ones(len(frames))
-        if frame_weights is not None:
-            self._weights = torch.from_numpy(_scaled(frame_weights[frames]))
         self.observations = {
-            name: column[frames].astype(np.float32) for name, column in columns.items()
+            name: column[chunks.begins].astype(np.float32) for name, column in columns.items()
         }
-        self.actions = values[frames]
+
+        windows = len(chunks.begins)
+        own = np.ones(windows) if frame_weights is None else frame_weights[chunks.taught]
+        self._own_weights = torch.from_numpy(_scaled(own))
+        self._weights, self._cumulated = self._own_weights, None
+        if weighting != "plain":
+            drawn = class_weights(np.concatenate((origin[chunks.taught], left_out)), weighting)[
+                :windows
+            ]
+            self._weights = torch.from_numpy(_scaled(own * drawn))
+            self._cumulated = torch.from_numpy(np.cumsum(drawn))
 
     def __len__(self) -> int:
         return len(self._first_action)
@@ -136,12 +157,31 @@ class Windows:
         return self
 
     def sample(self, batch_size: int, generator: torch.Generator) -> Batch:
-        """Draw windows uniformly with replacement; `generator` lies on `device`."""
-        index = torch.randint(len(self), (batch_size,), generator=generator, device=self.device)
-        return self.take(index)
+        """Draw windows with replacement; `generator` lies on `device`.
+
+        They are drawn by the weighting, so that their `weight` is the rest, that of their frames.
+        """
+        return self.drawn(self.draw(batch_size, generator))
+
+    def draw(self, count: int, generator: torch.Generator) -> Tensor:
+        """Indexes of windows drawn by the weighting with replacement, on the generator's device."""
+        device = generator.device
+        if self._cumulated is None:
+            return torch.randint(len(self), (count,), generator=generator, device=device)
+        cumulated = self._cumulated.to(device)
+        draws = torch.rand(count, generator=generator, device=device, dtype=torch.float64)
+        index = torch.searchsorted(cumulated, draws * cumulated[-1], right=True)
+        return index.clamp_(max=len(self) - 1)
+
+    def drawn(self, index: Tensor) -> Batch:
+        """The windows of indexes that `draw` gave, with the weight that is left."""
+        return self._take(index, self._own_weights)
 
     def take(self, index: Tensor) -> Batch:
-        """The windows of these indexes, int64 of shape (B,)."""
+        """The windows of these indexes, int64 of shape (B,), with their whole weight."""
+        return self._take(index, self._weights)
+
+    def _take(self, index: Tensor, weights: Tensor) -> Batch:
         count, size = len(index), self._observations.shape[1]
         rows = self._first_observation.index_select(0, index)
         history = _rows(self._observations, self._n_obs).index_select(0, rows)
@@ -155,47 +195,14 @@ class Windows:
         rows = self._first_action.index_select(0, index)
         chunk = _rows(self._actions, self._horizon).index_select(0, rows)
         chunk = chunk.view(count, self._horizon, *self.spec.action.shape)
-        mask = self._ticks < self._remaining.index_select(0, index)[:, None]
-        return Batch(observations, chunk, mask, self._weights.index_select(0, index))
+        mask = _rows(self._counts, self._horizon).index_select(0, rows)
+        return Batch(observations, chunk, mask, weights.index_select(0, index))
 
 
 def _rows(matrix: Tensor, length: int) -> Tensor:
     """Every stretch of `length` rows as one row of an overlapping view."""
     count, size = matrix.shape
     return matrix.as_strided((count - length + 1, length * size), (size, 1))
-
-
-def _histories(
-    starts: NDArray[np.int64], frames: NDArray[np.int64], n_obs: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Frames in the order of the padded matrix, and the row at which each history begins."""
-    episodes = np.unique(np.searchsorted(starts, frames, side="right") - 1)
-    pieces, rows, offset = [], np.empty_like(frames), 0
-    for episode in episodes:
-        start, end = starts[episode], starts[episode + 1]
-        pieces += [np.full(n_obs - 1, start), np.arange(start, end)]
-        first, last = np.searchsorted(frames, (start, end))
-        rows[first:last] = frames[first:last] - start + offset
-        offset += int(end - start) + n_obs - 1
-    return np.concatenate(pieces), rows
-
-
-def _chunks(
-    starts: NDArray[np.int64], teaches: NDArray[np.bool_], frames: NDArray[np.int64], horizon: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """The same for chunks, and how many labels are left in each frame's run."""
-    breaks = np.zeros(len(teaches) + 1, dtype=bool)
-    breaks[starts] = True
-    first = teaches & (breaks[:-1] | ~np.concatenate([[False], teaches[:-1]]))
-    last = teaches & (breaks[1:] | ~np.concatenate([teaches[1:], [False]]))
-    pieces, rows, remaining, offset = [], [], [], 0
-    for start, end in zip(np.flatnonzero(first), np.flatnonzero(last), strict=True):
-        length = int(end - start) + 1
-        pieces += [np.arange(start, end + 1), np.full(horizon - 1, end)]
-        rows.append(np.arange(offset, offset + length))
-        remaining.append(np.arange(length, 0, -1))
-        offset += length + horizon - 1
-    return np.concatenate(pieces), np.concatenate(rows), np.concatenate(remaining)
 
 
 def _flat(column: NDArray[Any]) -> NDArray[Any]:
