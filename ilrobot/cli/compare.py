@@ -29,7 +29,7 @@ class Compare:
     Example: ilrobot compare runs/bc runs/hg-dagger runs/thrifty
     """
 
-    runs: Positional[tuple[Path, ...]]
+    runs: Annotated[Positional[tuple[Path, ...]], optional("RUN ...", "none")] = ()
     """Folders of runs of train and of dagger, all on one task."""
 
     episodes: int = 50
@@ -52,6 +52,7 @@ class Compare:
 
     def run(self) -> int:
         """Measure what is not measured yet, print the table and write the page."""
+        from ilrobot.cli.eval import MOST_WORKERS
         from ilrobot.cli.output import console, print_json
         from ilrobot.cli.places import claim_file
         from ilrobot.cli.seeds import check_seeds
@@ -62,6 +63,8 @@ class Compare:
 
         if not self.runs:
             raise UserError("no run was named; give the folders of one or more runs")
+        if self.workers is not None and not 1 <= self.workers <= MOST_WORKERS:
+            raise UserError(f"--workers must be from 1 to {MOST_WORKERS}, not {self.workers}")
         check_seeds(self.episodes, self.seed)
         contenders = [Contender.read(path) for path in dict.fromkeys(self.runs)]
         file = (self.output or Path("runs/compare")) / "compare.html"
