@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks._shared_data import find
 from ilrobot.data.convert import open_source
 from ilrobot.data.episode import Episode
 from ilrobot.data.memory import MemoryRecordings
-from ilrobot.errors import UserError
 
 NAME = "pusht_human/pusht_cchi_v7_replay.zarr"
 
@@ -20,29 +19,14 @@ NAME = "pusht_human/pusht_cchi_v7_replay.zarr"
 _WIDTH = 512.0
 
 
-def find() -> Path:
-    """The demonstrations, below $ILROBOT_DATA or in a folder ``shared/data`` beside the checkout.
-
-    Raises:
-        UserError: They are in neither.
-    """
-    folders = [Path(__file__).resolve().parents[2] / "shared" / "data"]
-    if os.environ.get("ILROBOT_DATA"):
-        folders.insert(0, Path(os.environ["ILROBOT_DATA"]))
-    for folder in folders:
-        if (folder / NAME).exists():
-            return folder / NAME
-    raise UserError(f"there is no {NAME}; set ILROBOT_DATA to the folder that holds it")
-
-
 def load(path: Path | None = None, *, mirrored: bool = False) -> MemoryRecordings:
     """All demonstrations, in any format that can be imported.
 
     Args:
-        path: Where they are (None: `find` looks).
+        path: Where they are (None: see `benchmarks._shared_data.find`).
         mirrored: Add each demonstration's mirror image, see `mirror`.
     """
-    source = open_source(path or find(), rate=10.0)
+    source = open_source(path or find(NAME), rate=10.0)
     state, action = source.spec.observations[0], source.spec.action
     spec = replace(
         source.spec,
