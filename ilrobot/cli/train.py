@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from tyro.conf import arg
 
+from ilrobot.data.labels import Weighting
 from ilrobot.errors import UserError
 from ilrobot.learners.config import PRESETS
 from ilrobot.policies.config import USED_BY_DIFFUSION, USED_BY_NETWORK, NetworkName, Prediction
@@ -37,7 +38,15 @@ _POLICY = {"history": "n_obs"} | {
         "ddim_steps",
     )
 }
-_TRAIN = ("seed", "batch_size", "learning_rate", "weight_decay", "held_out", "device")
+_TRAIN = (
+    "seed",
+    "batch_size",
+    "learning_rate",
+    "weight_decay",
+    "held_out",
+    "weighting",
+    "device",
+)
 
 
 _Loss = Literal["mse", "huber", "log-cosh", "gaussian", "mixture", "bins", "cvae", "cross-entropy"]
@@ -136,6 +145,9 @@ class Train:
 
     held_out: Annotated[float | None, _preset("held_out")] = None
     """Share of the episodes kept for validation."""
+
+    weighting: Annotated[Weighting | None, _preset("weighting", Weighting)] = None
+    """How corrections count beside demonstrations: alike (plain), or half of all (iwr, sirius)."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto takes a GPU where there is one."""

@@ -20,12 +20,11 @@ import torch
 from numpy.typing import NDArray
 
 from ilrobot import __version__
-from ilrobot.data.labels import labels, split_episodes
 from ilrobot.data.memory import Recordings
-from ilrobot.data.windows import Windows
 from ilrobot.errors import UserError
 from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.machine import find_device, numerics, require_memory, within_memory
+from ilrobot.learners.split import split_windows
 from ilrobot.learners.stop import stop_signals
 from ilrobot.learners.training import Progress, Training
 from ilrobot.policies.config import PolicyConfig
@@ -71,13 +70,7 @@ def train(
     policy_config.check(dataset.spec)
     device = find_device(train_config.device)
     require_memory(dataset.spec, policy_config, train_config, device)
-    teaches, _ = labels(dataset)
-    chosen, held_out = split_episodes(dataset, teaches, train_config.held_out, train_config.seed)
-    sizes = {"n_obs": policy_config.n_obs, "horizon": policy_config.horizon}
-    windows = Windows(dataset, **sizes, episodes=chosen, frame_weights=frame_weights)
-    validation = None
-    if held_out.size:
-        validation = Windows(dataset, **sizes, episodes=held_out, frame_weights=frame_weights)
+    windows, validation = split_windows(dataset, policy_config, train_config, frame_weights)
 
     with numerics(device, policy_config.network):
         torch.manual_seed(train_config.seed)

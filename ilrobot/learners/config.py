@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from ilrobot.data.cutting import ChunkLabels
+from ilrobot.data.labels import Weighting
 from ilrobot.errors import UserError
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.spec import Spec
@@ -23,6 +25,8 @@ _RANGES = {
     "warmup": (0, 10**9),
     "patience": (0, 10**9),
 }
+
+_CHOICES = {"weighting": get_args(Weighting), "chunk_labels": get_args(ChunkLabels)}
 
 #: A short training warms up for at most this share of its steps, and validates so many times.
 _WARMUP_SHARE = 0.1
@@ -46,6 +50,10 @@ class TrainConfig:
         validate_every: Steps between validations.
         patience: Validations without an improvement after which training stops early, and the
             best weights are the result (0: neither; the last ones are).
+        weighting: How demonstrations, corrections and the policy's own actions are weighted; see
+            `ilrobot.data.weights`. Held-out episodes are weighted by their own frames.
+        chunk_labels: What a chunk is taught that crosses an intervention; see
+            `ilrobot.data.cutting`.
         checkpoint_seconds: Seconds between checkpoints.
         device: ``auto`` takes CUDA where there is one.
     """
@@ -61,6 +69,8 @@ class TrainConfig:
     held_out: float = 0.1
     validate_every: int = 250
     patience: int = 20
+    weighting: Weighting = "plain"
+    chunk_labels: ChunkLabels = "cut"
     checkpoint_seconds: float = 30.0
     device: str = "auto"
 
@@ -75,6 +85,12 @@ class TrainConfig:
             if not least <= value <= most:
                 bound = f"at least {least}" if value < least else f"at most {most}"
                 raise UserError(f"--{_option(name)} must be {bound}, not {value}")
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise UserError(
+                    f"--{_option(name)} must be one of {', '.join(choices)}, not "
+                    f"{getattr(self, name)}"
+                )
         for name in ("learning_rate", "checkpoint_seconds"):
             if not 0 < getattr(self, name) < math.inf:
                 raise UserError(f"--{_option(name)} must be positive, not {getattr(self, name)}")

@@ -77,11 +77,12 @@ def held_out_episodes(dataset: Recordings, policy_run: Path) -> NDArray[np.int64
     """
     description = Run.read(policy_run).description
     config, trained = description.config.train, description.dataset.episodes
-    teaches, _ = labels(dataset)
+    supervised, _ = labels(dataset)
+    of_frame = np.repeat(np.arange(dataset.num_episodes), dataset.lengths)
     known = np.arange(dataset.num_frames) < dataset.starts[min(trained, dataset.num_episodes)]
-    later = np.searchsorted(dataset.starts, np.flatnonzero(teaches & ~known), side="right") - 1
+    teaches, _ = labels(dataset, config.weighting)
     _, kept = split_episodes(dataset, teaches & known, config.held_out, config.seed)
-    episodes = np.union1d(kept, later)
+    episodes = np.unique(of_frame[supervised & (~known | np.isin(of_frame, kept))])
     if not episodes.size:
         raise UserError(
             f"{policy_run} was trained on every demonstration, so its errors on others are not "

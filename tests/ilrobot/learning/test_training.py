@@ -15,6 +15,8 @@ import pytest
 import torch
 from torch import nn
 
+from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
+from ilrobot.data.memory import MemoryRecordings
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig
@@ -210,6 +212,60 @@ def test_weights_of_frames_are_part_of_what_a_run_is(tmp_path):
         with pytest.raises(UserError, match="begun with frame weights of hash"):
             train(data, POLICY, config, tmp_path / "run", **other)
     train(data, POLICY, config, tmp_path / "run", resume=True, frame_weights=weights)
+
+
+def _corrected():
+    """Two demonstrations that do 1, and an attempt in which a person did -1 in 4 of 20 ticks."""
+    episodes = []
+    for sources in (["demo"] * 20, ["demo"] * 20, ["policy"] * 16 + ["human"] * 4):
+        human = np.array(sources) == "human"
+        columns = {
+            name: np.zeros((20, size), dtype=np.float32) for name, size in _SIZES.items()
+        } | {
+            "action": np.where(human, -1, 1).astype(np.float32)[:, None] * np.ones((1, 2), "f4"),
+            "control.source": np.array(sources, dtype=object),
+            "intervention": human,
+        }
+        columns["control.human_action"] = np.where(human[:, None], columns["action"], np.nan)
+        info = EpisodeInfo("", CONTINUOUS.rate, outcome=Outcome.SUCCESS)
+        episodes.append(Episode(info, columns))
+    return MemoryRecordings(CONTINUOUS, episodes)
+
+
+@pytest.mark.parametrize(
+    ("weighting", "wanted"),
+    # Of the frames that teach 4 of 44 do -1; of the draws one half.
+    [("plain", 1 - 2 * 4 / 44), ("iwr", 0.0), ("sirius", 0.0)],
+)
+def test_the_weighting_decides_what_is_learnt_where_labels_contradict(tmp_path, weighting, wanted):
+    data = _corrected()
+    config = replace(
+        TRAIN,
+        steps=300,
+        learning_rate=1e-2,
+        held_out=0.0,
+        patience=0,
+        ema=0.99,
+        weighting=weighting,
+    )
+    policy_config = PolicyConfig(width=16, blocks=1)
+    policy = train(data, policy_config, config, tmp_path / "run")
+    with torch.no_grad():
+        action = policy({name: torch.zeros(1, 1, size) for name, size in _SIZES.items()})
+    assert action.flatten().tolist() == pytest.approx([wanted] * 2, abs=0.1)
+    other = replace(config, weighting="plain" if weighting != "plain" else "iwr")
+    said = f"begun with weighting {weighting}, not {other.weighting}"
+    with pytest.raises(UserError, match=said):
+        train(data, policy_config, other, tmp_path / "run", resume=True)
+    other = replace(config, chunk_labels="padded")
+    with pytest.raises(UserError, match="begun with chunk labels cut, not padded"):
+        train(data, policy_config, other, tmp_path / "run", resume=True)
+
+
+def test_a_weighting_that_is_unknown_is_told(tmp_path):
+    config = replace(TRAIN, weighting="IWR")
+    with pytest.raises(UserError, match="--weighting must be one of plain, iwr, sirius, not IWR"):
+        train(recordings(CONTINUOUS), POLICY, config, tmp_path / "run")
 
 
 def test_a_policy_that_was_lost_is_made_again_from_the_checkpoint(tmp_path):

@@ -1,0 +1,42 @@
+"""The windows that a policy is trained on, and those that it is validated on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ilrobot.data.labels import labels, split_episodes
+from ilrobot.data.memory import Recordings
+from ilrobot.data.windows import Windows
+from ilrobot.learners.config import TrainConfig
+from ilrobot.policies.config import PolicyConfig
+
+
+def split_windows(
+    dataset: Recordings,
+    policy_config: PolicyConfig,
+    train_config: TrainConfig,
+    frame_weights: NDArray[np.floating[Any]] | None = None,
+) -> tuple[Windows, Windows | None]:
+    """Windows to train on, and those of the held-out episodes (None: nothing is held out).
+
+    Raises:
+        UserError: No frame teaches, or an observation or a label is not finite.
+    """
+    teaches, _ = labels(dataset, train_config.weighting)
+    chosen, held_out = split_episodes(dataset, teaches, train_config.held_out, train_config.seed)
+
+    def windows(episodes: NDArray[np.int64]) -> Windows:
+        return Windows(
+            dataset,
+            n_obs=policy_config.n_obs,
+            horizon=policy_config.horizon,
+            episodes=episodes,
+            frame_weights=frame_weights,
+            weighting=train_config.weighting,
+            chunk_labels=train_config.chunk_labels,
+        )
+
+    return windows(chosen), windows(held_out) if held_out.size else None
