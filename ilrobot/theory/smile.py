@@ -6,6 +6,8 @@ Ross and Bagnell 2010, algorithm 4.1:
 
 from __future__ import annotations
 
+import numpy as np
+
 from ilrobot.theory.classifier import fit
 from ilrobot.theory.task import Array, TabularTask
 
@@ -37,3 +39,12 @@ def without_expert(mixture: Array, expert: Array, n: int, alpha: float) -> Array
     """π̃_n = (π_n - (1-α)^n π_0) / (1 - (1-α)^n): the learnt policies alone, scaled to one."""
     left = (1 - alpha) ** n
     return (mixture - left * expert) / (1 - left)
+
+
+def shares(rounds: int, alpha: float) -> list[float]:
+    """The weights of π̂_1 … π̂_N in the mixture without its expert; they sum to one."""
+    names = np.eye(rounds + 1)  # the expert, then each learnt policy, as unit vectors
+    mixture = names[0]
+    for n in range(1, rounds + 1):
+        mixture = mixed(mixture, names[n], names[0], n, alpha)
+    return [float(share) for share in without_expert(mixture, names[0], rounds, alpha)[1:]]
