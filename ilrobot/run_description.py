@@ -96,9 +96,15 @@ class Result:
 
 @dataclass(frozen=True)
 class TrainDescription(Description):
-    """Of a run of ``train``; `result` is there when it is done."""
+    """Of a run of ``train``; `result` is there when it is done.
+
+    Attributes:
+        result: What it came to.
+        initial: 16 hex digits over the weights that it began with (None: from scratch).
+    """
 
     result: Result | None = None
+    initial: str | None = None
 
     def fixed(self) -> Mapping[str, Any]:
         """See `Description`."""
@@ -106,6 +112,7 @@ class TrainDescription(Description):
             **self.config.settings(),
             "data of content hash": self.dataset.content_hash,
             "frame weights of hash": self.dataset.frame_weights,
+            "initial weights of hash": self.initial,
         }
 
 
@@ -174,6 +181,7 @@ class DaggerDescription(Description):
         demonstrations: What it began with; these are the first episodes of its own dataset.
         initial: The policy that it began with.
         rounds: The rounds done.
+        warm_start: Whether each fit begins with the weights of the policy that acted.
     """
 
     plan: DaggerPlan
@@ -181,6 +189,7 @@ class DaggerDescription(Description):
     demonstrations: DataUsed
     initial: InitialPolicy
     rounds: tuple[RoundSummary, ...]
+    warm_start: bool = False
 
     def fixed(self) -> Mapping[str, Any]:
         """See `Description`."""
@@ -189,6 +198,7 @@ class DaggerDescription(Description):
             **self.setting,
             "episodes": self.plan.episodes,
             "seed": self.plan.seed,
+            "warm start": self.warm_start,
             "demonstrations of content hash": self.demonstrations.content_hash,
             **{f"a policy of {name}": value for name, value in settings.items()},
             "a policy of hash": self.initial.policy_hash,

@@ -80,6 +80,9 @@ class Dagger:
     options: TaskOptions = ()
     """Options of the environment, e.g. engine=pybullet."""
 
+    warm_start: bool = False
+    """Begin each fit with the weights of the policy that acted, not from scratch."""
+
     resume: bool = False
     """Go on with a run that was stopped."""
 
@@ -88,8 +91,6 @@ class Dagger:
 
     def run(self) -> int:
         """Run the rounds and print what each came to."""
-        import torch
-
         from ilrobot.cli.options import parse_options
         from ilrobot.cli.output import console, print_json, progress_bar
         from ilrobot.env import make_env
@@ -107,20 +108,22 @@ class Dagger:
             # All that can be refused is refused before anything is made or anybody's time is spent.
             setting = self._setting(env.spec)
             plan = DaggerPlan(self.rounds, self.episodes, self.seed)
-            description = describe_dagger(env, self.dataset, self.policy, plan, setting)
+            description = describe_dagger(
+                env, self.dataset, self.policy, plan, setting, warm_start=self.warm_start
+            )
             Run.check(self.output, description, resume=self.resume)
             cast = self._by_expert(env) if self.gate == "beta" else self._by_hand(env, stack)
             bars = stack.enter_context(progress_bar())
             trying = bars.add_task("trying", total=self.rounds * self.episodes, note="")
-            threads = torch.get_num_threads()
-            torch.set_num_threads(1)  # a chunk for one observation is too little work to share
             try:
                 rounds = run_dagger(
                     env=env,
                     description=description,
                     output=self.output,
                     cast=cast,
-                    fit=lambda data, run: _fit(description.config, data, run, bars, threads),
+                    fit=lambda data, run, initial: _fit(
+                        description.config, data, run, initial, bars
+                    ),
                     info=cast.info,
                     resume=self.resume,
                     run_episode=cast.run_episode,
@@ -201,7 +204,6 @@ class Dagger:
         from ilrobot.cli.people import scripted_expert
         from ilrobot.data.episode import EpisodeInfo
         from ilrobot.gates.beta import BetaGate
-        from ilrobot.rollout import rollout
         from ilrobot.shared_control import SharedControl
 
         expert = scripted_expert(env)
@@ -210,14 +212,13 @@ class Dagger:
             return SharedControl(novice, expert, BetaGate(FIRST_BETA**number, seed=self.seed))
 
         info = EpisodeInfo(env.spec.task, env.spec.rate, operator="expert", device="expert")
-        return _Cast(env, share_control, info, rollout)
+        return _Cast(env, share_control, info, None)
 
     def _by_hand(self, env: TaskEnv, stack: ExitStack) -> _Cast:
         from ilrobot.blend import Blend
         from ilrobot.cli.people import hand_info, scripted_expert
         from ilrobot.gates.human import HumanGate
         from ilrobot.punctual import PunctualActor
-        from ilrobot.rollout import rollout
         from ilrobot.shared_control import SharedControl
         from teleop.clutch import most_jump
         from teleop.hands import make_hand
@@ -248,7 +249,7 @@ class Dagger:
             blend = Blend(env.spec, most=most_jump(hand.mapping.action_step))
             return SharedControl(asked, hand, gate, blend=blend, on_decision=hand.watch)
 
-        run_episode: RunEpisode = rollout
+        run_episode: RunEpisode | None = None
         if display is not None:
             from teleop.live import LiveStage
 
@@ -265,7 +266,7 @@ class _Cast:
     env: TaskEnv
     share: Callable[[Actor, int], Actor]
     info: EpisodeInfo
-    run_episode: RunEpisode
+    run_episode: RunEpisode | None
 
     def make_env(self) -> TaskEnv:
         """The one that the person sees."""
@@ -281,23 +282,22 @@ class _Cast:
         return self.share(load_policy(policy_run).actor(), number)
 
 
-def _fit(config: Config, data: Dataset, run: Path, bars: ProgressBar, threads: int) -> Policy:
-    """Train as the first policy was trained, on all there is now and with all threads."""
-    import torch
-
+def _fit(
+    config: Config, data: Dataset, run: Path, initial: Policy | None, bars: ProgressBar
+) -> Policy:
+    """Train as the first policy was trained, on all there is now."""
     from ilrobot.learners.behavioral_cloning import train
 
     bar = bars.add_task(run.name, total=config.train.steps, note="fitting")
-    torch.set_num_threads(threads)
     policy = train(
         data,
         config.policy,
         config.train,
         run,
         resume=True,
+        initial=initial,
         on_progress=lambda progress: bars.update(bar, completed=progress.step),
     )
-    torch.set_num_threads(1)
     bars.update(bar, completed=config.train.steps)
     return policy
 

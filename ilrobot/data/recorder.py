@@ -14,6 +14,7 @@ from ilrobot.data.catalogue import Catalogue
 from ilrobot.data.editing.swap import settle
 from ilrobot.data.episode import (
     REPEATED,
+    Column,
     EpisodeInfo,
     Frame,
     Judge,
@@ -96,6 +97,11 @@ class DatasetRecorder:
     def num_episodes(self) -> int:
         """Number of sealed episodes."""
         return self._catalogue.num_episodes
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """What a frame holds, beside what the cameras see."""
+        return self._catalogue.columns
 
     @property
     def encoder_pid(self) -> int | None:
@@ -183,6 +189,23 @@ class DatasetRecorder:
             self._journal.close()
             seal_journal(self._catalogue, self._journal.path)
         self._journal = None
+
+    def adopt(self, journal: Path) -> None:
+        """Seal an episode that an `AttemptRecorder` recorded; its journal is moved away.
+
+        Whenever the process is killed, the episode is in the dataset or not, never half of it.
+
+        Raises:
+            UserError: The journal has not the `columns` of this dataset.
+            WorkFailed: The disk is full.
+        """
+        if self._journal is not None:
+            raise RuntimeError("adopt() before end() of the last episode")
+        with self._explained():
+            make_folder(self.path / JOURNALS)
+            place = self.path / journal_file(self.num_episodes)
+            journal.rename(place)
+            seal_journal(self._catalogue, place)
 
     def close(self) -> None:
         """Seal an open episode as ``unfinished`` and let others write; a second call does nothing.

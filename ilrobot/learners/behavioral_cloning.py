@@ -32,6 +32,7 @@ from ilrobot.policies.policy import Policy
 from ilrobot.policies.tensor_file import load_tensors, save_tensors
 from ilrobot.run import Run
 from ilrobot.run_description import Config, DataUsed, Result, TrainDescription
+from ilrobot.spec import check_policy_fits
 
 
 @within_memory()
@@ -43,6 +44,7 @@ def train(
     *,
     resume: bool = False,
     frame_weights: NDArray[np.floating[Any]] | None = None,
+    initial: Policy | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Policy:
     """Train a policy into a run's folder.
@@ -59,11 +61,16 @@ def train(
         resume: Go on with the run that is there, or begin it where there is none yet; the policy
             of a run that is done is returned as it is, or made again from the checkpoint.
         frame_weights: Weight of each frame of the dataset as a label, shape (num_frames,).
+        initial: Begin with its weights and its normalisation (None: from scratch). The weights mean
+            what they do in that normalisation: with another one it would be another policy from
+            the first step. So what lies outside of the range of its data is not scaled down, and a
+            diffusion policy, whose actions end at that range, does not reach beyond it. Optimiser
+            and learning rate begin anew.
         on_progress: Called every few dozen steps.
 
     Raises:
         UserError: A setting is out of range, there is nothing to learn from, `output` holds
-            something else, or its checkpoint is damaged.
+            something else, its checkpoint is damaged, or `initial` is another kind of policy.
         WorkFailed: The loss or the weights are no longer finite, the memory or the disk is full.
     """
     train_config.check()
@@ -75,8 +82,11 @@ def train(
     with numerics(device, policy_config.network):
         torch.manual_seed(train_config.seed)
         policy = Policy(dataset.spec, policy_config)
-        policy.fit_normalizers(windows)
-        described = _describe(dataset, policy, train_config, frame_weights)
+        if initial is None:
+            policy.fit_normalizers(windows)
+        else:
+            _begin_with(policy, initial)
+        described = _describe(dataset, policy, train_config, frame_weights, initial)
         with Run.claim(output, described, resume=resume) as run:
             if run.done and run.policy_file.exists():
                 return _finished(run)
@@ -100,6 +110,7 @@ def _describe(
     policy: Policy,
     train_config: TrainConfig,
     frame_weights: NDArray[np.floating[Any]] | None,
+    initial: Policy | None,
 ) -> TrainDescription:
     weights = None
     if frame_weights is not None:
@@ -113,7 +124,34 @@ def _describe(
         config=Config(policy.config, train_config),
         dataset=data_used(dataset, weights),
         parameters=sum(p.numel() for p in policy.parameters()),
+        initial=None if initial is None else _weights_hash(initial),
     )
+
+
+def _begin_with(policy: Policy, initial: Policy) -> None:
+    """Copy weights and normalisation.
+
+    Raises:
+        UserError: It is not the same kind of policy, or of another task.
+    """
+    wanted, given = policy.config.to_json(), initial.config.to_json()
+    for name in {**wanted, **given}:
+        if wanted.get(name) != given.get(name):
+            raise UserError(
+                f"the policy to begin with has {name} {given.get(name)}, not {wanted.get(name)}; "
+                "train with its settings, or from scratch"
+            )
+    check_policy_fits(initial.spec, policy.spec, "the policy to begin with")
+    policy.load_state_dict(initial.state_dict())
+
+
+def _weights_hash(policy: Policy) -> str:
+    """16 hex digits over weights and normalisation."""
+    digest = hashlib.sha256()
+    for name, values in sorted(policy.state_dict().items()):
+        digest.update(f"{name}\0".encode())
+        digest.update(values.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _finished(run: Run[TrainDescription]) -> Policy:

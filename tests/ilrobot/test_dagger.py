@@ -260,7 +260,7 @@ def test_a_discarded_attempt_is_kept_but_does_not_count_and_is_made_again(sketch
         description=describe_dagger(env, sketched[0], sketched[1], plan, {}),
         output=tmp_path / "run",
         cast=_Driving(expert),
-        fit=lambda data, run: train(data, config.policy, replace(config.train, steps=2), run),
+        fit=lambda data, run, _: train(data, config.policy, replace(config.train, steps=2), run),
         info=EpisodeInfo(TASK, env.spec.rate),
         on_episode=lambda number, kept: told.append((number, kept)),
     )

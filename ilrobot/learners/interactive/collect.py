@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from types import TracebackType
 from typing import Protocol
 
+import torch
+
 from ilrobot.actors import Actor
+from ilrobot.atomic import make_folder
+from ilrobot.data.attempt import AttemptRecorder
 from ilrobot.data.dataset import Dataset, DatasetRecorder
-from ilrobot.data.episode import UNCOUNTED, EpisodeInfo, Recorder
+from ilrobot.data.episode import UNCOUNTED, Column, EpisodeInfo, Outcome, Recorder
 from ilrobot.env import TaskEnv
-from ilrobot.rollout import EpisodeResult
+from ilrobot.errors import WorkFailed, explained
+from ilrobot.rollout import EpisodeResult, rollout
+from ilrobot.workers import Workers
 
 
 class Cast(Protocol):
@@ -55,37 +65,207 @@ class RunEpisode(Protocol):
         """Run it from `seed`."""
 
 
-def collect(
-    path: Path,
-    env: TaskEnv,
-    actor: Actor,
-    *,
-    seeds: range,
-    kept: set[int],
-    info: EpisodeInfo,
-    run_episode: RunEpisode,
-    on_kept: Callable[[int], None],
-) -> None:
-    """Record an episode that counts for each seed that has none yet.
+@dataclass(frozen=True)
+class Round:
+    """What is to be recorded in a round.
 
-    An attempt that the person discards is kept and made again.
+    Attributes:
+        number: Counted from 1.
+        seeds: Of its episodes.
+        policy_run: Run of the policy that acts.
+        info: What each episode shall know about itself; its seed is filled in.
+    """
+
+    number: int
+    seeds: range
+    policy_run: Path
+    info: EpisodeInfo
+
+
+class Collector:
+    """Runs the episodes of a run's rounds, and seals them in the order of their seeds.
+
+    Simulated episodes without cameras are shared out to processes. Each records its episodes into
+    journals of their own, which cost no copying to hand over; this process moves them into the
+    dataset. So the dataset is the same for any number of processes and wherever the run was
+    killed: a sealed episode stays, any other is run again from its seed.
+
+    Episodes that `run_episode` shows to a person, and those whose cameras are kept as film, run in
+    this process one at a time and straight into the dataset. If they are cut off, what there is of
+    them is kept as ``unfinished``.
 
     Args:
-        path: The dataset.
-        env: The world.
-        actor: Who acts in it.
-        seeds: Of the round's episodes.
-        kept: Those of them that have an episode.
-        info: What each episode shall know about itself; its seed is filled in.
-        run_episode: Runs each episode.
-        on_kept: Called with the number of episodes kept, first before any is run.
+        cast: Who acts.
+        env: This process's world.
+        attempts: A folder for journals, beside the dataset.
+        workers: Processes; with 1 the episodes run in this one.
+        run_episode: Runs each episode in front of a person (None: nobody watches).
     """
-    on_kept(len(kept))
-    with DatasetRecorder(path, env.spec, state_size=env.state_size, resume=True) as recorder:
-        for seed in seeds:
-            while seed not in kept:
-                known = replace(info, seed=seed)
-                result = run_episode(env, actor, seed=seed, recorder=recorder, info=known)
-                if result.outcome not in UNCOUNTED:
-                    kept.add(seed)
-                    on_kept(len(kept))
+
+    def __init__(
+        self,
+        cast: Cast,
+        env: TaskEnv,
+        attempts: Path,
+        *,
+        workers: int = 1,
+        run_episode: RunEpisode | None = None,
+    ) -> None:
+        self._stage = _Stage(cast, env)
+        self._attempts = attempts
+        self._straight = run_episode
+        if env.spec.cameras and run_episode is None:
+            self._straight = rollout
+        self._workers: Workers[_Stage] | None = None
+        if workers > 1 and self._straight is None:
+            self._workers = Workers(
+                workers,
+                partial(_take_stage, cast),
+                purpose="the round",
+                cure="the episodes before it are safe; --resume, with fewer --workers",
+            )
+
+    def collect(
+        self,
+        path: Path,
+        round_: Round,
+        kept: set[int],
+        on_kept: Callable[[int], None],
+    ) -> None:
+        """Record an episode that counts for each seed of a round that has none yet.
+
+        An attempt that was discarded is kept and made again.
+
+        Args:
+            path: The dataset.
+            round_: What is to be recorded.
+            kept: The seeds that have an episode.
+            on_kept: Called with the number of episodes kept, first before any is run.
+
+        Raises:
+            WorkFailed: The disk is full, a worker process died, or every attempt was discarded.
+        """
+        on_kept(len(kept))
+        spec, size = self._stage.env.spec, self._stage.env.state_size
+        with DatasetRecorder(path, spec, state_size=size, resume=True) as recorder:
+            while missing := [seed for seed in round_.seeds if seed not in kept]:
+                before = len(kept)
+                for seed, outcome in self._run(recorder, round_, missing):
+                    if outcome not in UNCOUNTED:
+                        kept.add(seed)
+                        on_kept(len(kept))
+                if len(kept) == before and self._straight is None:
+                    raise WorkFailed(f"every attempt of round {round_.number} was discarded")
+
+    def close(self, *, at_once: bool = False) -> None:
+        """End the processes; `at_once` does not wait for the episodes that run."""
+        if self._workers is not None:
+            self._workers.close(at_once=at_once)
+
+    def __enter__(self) -> Collector:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close(at_once=error is not None)
+
+    def _run(
+        self, recorder: DatasetRecorder, round_: Round, seeds: Sequence[int]
+    ) -> Iterator[tuple[int, Outcome]]:
+        """Run and seal one attempt for each seed."""
+        if self._straight is not None:
+            with _one_thread():
+                actor = self._stage.actor(round_)
+                for seed in seeds:
+                    result = self._straight(
+                        self._stage.env,
+                        actor,
+                        seed=seed,
+                        recorder=recorder,
+                        info=replace(round_.info, seed=seed),
+                    )
+                    yield seed, result.outcome
+            return
+        shutil.rmtree(self._attempts, ignore_errors=True)
+        try:
+            with explained(self._attempts, "the sealed episodes are safe", "go on with --resume"):
+                make_folder(self._attempts)
+                where = self._attempts
+                attempts = [_Attempt(round_, seed, where, recorder.columns) for seed in seeds]
+                for attempt, outcome in zip(attempts, self._shared_out(attempts), strict=True):
+                    recorder.adopt(attempt.journal)
+                    yield attempt.seed, outcome
+        finally:
+            shutil.rmtree(self._attempts, ignore_errors=True)
+
+    def _shared_out(self, attempts: Sequence[_Attempt]) -> Iterator[Outcome]:
+        if self._workers is not None:
+            yield from self._workers.map(_try, attempts)
+            return
+        for attempt in attempts:
+            with _one_thread():
+                outcome = _try(self._stage, attempt)
+            yield outcome
+
+
+class _Stage:
+    """A process's world and whoever acts in it in the present round."""
+
+    def __init__(self, cast: Cast, env: TaskEnv) -> None:
+        self.env = env
+        self._cast = cast
+        self._number = 0
+        self._actor: Actor | None = None
+
+    def actor(self, round_: Round) -> Actor:
+        """Made once in each round."""
+        if self._actor is None or round_.number != self._number:
+            self._actor = self._cast.share_control(self.env, round_.policy_run, round_.number)
+            self._number = round_.number
+        return self._actor
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """One episode, as a process is told to run it."""
+
+    round: Round
+    seed: int
+    folder: Path
+    columns: tuple[Column, ...]
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / f"seed-{self.seed}.journal"
+
+
+def _take_stage(cast: Cast) -> _Stage:
+    return _Stage(cast, cast.make_env())
+
+
+def _try(stage: _Stage, attempt: _Attempt) -> Outcome:
+    """Run an episode into its journal."""
+    with closing(AttemptRecorder(attempt.journal, attempt.columns)) as recorder:
+        result = rollout(
+            stage.env,
+            stage.actor(attempt.round),
+            seed=attempt.seed,
+            recorder=recorder,
+            info=replace(attempt.round.info, seed=attempt.seed),
+        )
+    return result.outcome
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """A chunk for one observation is too little work for torch to share."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -31,12 +31,11 @@ from ilrobot.data.writing import copy_with_states
 from ilrobot.env import TaskEnv
 from ilrobot.errors import UserError
 from ilrobot.learners.behavioral_cloning import data_used
-from ilrobot.learners.interactive.collect import Cast, RunEpisode, collect
+from ilrobot.learners.interactive.collect import Cast, Collector, Round, RunEpisode
 from ilrobot.learners.machine import find_device, require_memory
 from ilrobot.lock import LOCK_FILE
 from ilrobot.policies.loading import load_policy
 from ilrobot.policies.policy import Policy
-from ilrobot.rollout import rollout
 from ilrobot.run import Run, policy_hash
 from ilrobot.run_description import (
     DaggerDescription,
@@ -46,12 +45,19 @@ from ilrobot.run_description import (
 )
 from ilrobot.spec import check_policy_fits
 
-#: Fits a policy to a dataset into a run's folder, resuming what is there; see `run_dagger`.
-Fit = Callable[[Dataset, Path], Policy]
+#: Fits a policy to a dataset into a run's folder, resuming what is there, and from the weights of a
+#: policy where one is given; see `run_dagger`.
+Fit = Callable[[Dataset, Path, Policy | None], Policy]
 
 
 def describe_dagger(
-    env: TaskEnv, demonstrations: Path, initial: Path, plan: DaggerPlan, setting: dict[str, Any]
+    env: TaskEnv,
+    demonstrations: Path,
+    initial: Path,
+    plan: DaggerPlan,
+    setting: dict[str, Any],
+    *,
+    warm_start: bool = False,
 ) -> DaggerDescription:
     """What a run shall be, if demonstrations, first policy and task fit each other.
 
@@ -62,6 +68,8 @@ def describe_dagger(
         plan: How much of everything.
         setting: Where and how corrections are collected, plain JSON; on resuming it must be the
             same.
+        warm_start: Whether each fit begins with the weights of the policy that acted; else from
+            scratch, which forgets nothing of the first data but takes all its steps.
 
     Raises:
         UserError: They do not fit, or one of them is missing or damaged.
@@ -89,6 +97,7 @@ def describe_dagger(
         demonstrations=data_used(source),
         initial=InitialPolicy(str(initial.resolve()), policy_hash(initial)),
         rounds=(),
+        warm_start=warm_start,
     )
 
 
@@ -101,14 +110,16 @@ def run_dagger(
     fit: Fit,
     info: EpisodeInfo,
     resume: bool = False,
-    run_episode: RunEpisode = rollout,
+    workers: int = 1,
+    run_episode: RunEpisode | None = None,
     on_episode: Callable[[int, int], None] | None = None,
 ) -> list[RoundSummary]:
     """Run the rounds; a run that was cut off anywhere goes on where it was.
 
     The run's folder holds ``dataset`` (the demonstrations and all that was added),
     ``round-N`` (the policy fitted after round N), ``policy.pt`` (the last of them) and
-    ``run.json``. An episode that the person discards, or that was cut off, is kept and run again.
+    ``run.json``. An episode that a person discards, or in which one was cut off, is kept and run
+    again.
 
     Args:
         env: The world.
@@ -118,14 +129,15 @@ def run_dagger(
         fit: Fits a policy to the aggregated dataset.
         info: What each recorded episode shall know about itself; seed and policy are filled in.
         resume: Go on with a run that exists, or begin it where there is none yet.
-        run_episode: Runs each episode.
+        workers: Processes that share the episodes of a round; the dataset does not depend on it.
+        run_episode: Runs each episode in front of a person (None: nobody watches).
         on_episode: Called with the round and the number of episodes kept so far in all rounds, at
             the beginning of each round and after each episode.
 
     Raises:
         UserError: `output` exists without `resume`, is something else, or was begun with other
             settings; nothing is changed then.
-        WorkFailed: The disk is full, or the policy's actions are not finite.
+        WorkFailed: The disk is full, a worker process died, or the policy's actions are not finite.
     """
 
     def tell(number: int, kept: int) -> None:
@@ -135,23 +147,27 @@ def run_dagger(
     with Run.claim(output, description, resume=resume) as run:
         rounds = _Rounds(run)
         rounds.copy_demonstrations(Path(description.demonstrations.path), env.state_size)
-        for number in range(len(run.description.rounds) + 1, rounds.plan.rounds + 1):
-            acting = rounds.folder(number - 1) if number > 1 else Path(description.initial.path)
-            cast.prepare(number, Dataset.open(rounds.dataset), acting)
-            collect(
-                rounds.dataset,
-                env,
-                cast.share_control(env, acting, number),
-                seeds=rounds.plan.seeds(number),
-                kept={known.seed for _, known in rounds.episodes(number) if known.seed is not None},
-                info=replace(info, policy_hash=policy_hash(acting)),
-                run_episode=run_episode,
-                on_kept=partial(tell, number),
-            )
-            rounds.fit(number, fit)
-            rounds.finish(number)
+        if rounds.left:
+            with Collector(
+                cast, env, run.path / "attempts", workers=workers, run_episode=run_episode
+            ) as collector:
+                for number in rounds.left:
+                    acting = rounds.acting(number)
+                    data = Dataset.open(rounds.dataset)
+                    cast.prepare(number, data, acting)
+                    wanted = Round(
+                        number,
+                        rounds.plan.seeds(number),
+                        acting,
+                        replace(info, policy_hash=policy_hash(acting)),
+                    )
+                    kept = rounds.kept(number, data)
+                    collector.collect(rounds.dataset, wanted, kept, partial(tell, number))
+                    data = Dataset.open(rounds.dataset)
+                    rounds.fit(number, data, fit)
+                    rounds.finish(number, data)
         if not run.policy_file.exists():
-            rounds.fit(len(run.description.rounds), fit)
+            rounds.fit(len(run.description.rounds), Dataset.open(rounds.dataset), fit)
         return list(run.description.rounds)
 
 
@@ -186,6 +202,17 @@ class _Rounds:
         """The run of training after round `number`, counted from 1."""
         return self._run.path / f"round-{number}"
 
+    def acting(self, number: int) -> Path:
+        """The run of the policy that acts in round `number`."""
+        if number == 1:
+            return Path(self._run.description.initial.path)
+        return self.folder(number - 1)
+
+    @property
+    def left(self) -> range:
+        """Numbers of the rounds that are not done."""
+        return range(len(self._run.description.rounds) + 1, self.plan.rounds + 1)
+
     def copy_demonstrations(self, source: Path, state_size: int) -> None:
         """Begin the dataset; a copy that was cut off is begun anew.
 
@@ -203,27 +230,32 @@ class _Rounds:
                 shutil.copytree(source, part, ignore=shutil.ignore_patterns(LOCK_FILE))
             part.rename(self.dataset)
 
-    def episodes(self, number: int) -> list[tuple[int, EpisodeInfo]]:
+    def episodes(self, number: int, data: Dataset) -> list[tuple[int, EpisodeInfo]]:
         """Index and description of each episode of a round that counts."""
         seeds = self.plan.seeds(number)
-        infos = list(enumerate(Dataset.open(self.dataset).infos))
+        infos = list(enumerate(data.infos))
         return [
             (index, info)
             for index, info in infos[self._run.description.demonstrations.episodes :]
             if info.seed in seeds and info.outcome not in UNCOUNTED
         ]
 
-    def fit(self, number: int, fit: Fit) -> None:
+    def kept(self, number: int, data: Dataset) -> set[int]:
+        """Their seeds."""
+        return {info.seed for _, info in self.episodes(number, data) if info.seed is not None}
+
+    def fit(self, number: int, data: Dataset, fit: Fit) -> None:
         """Fit the policy of a round and make it the run's."""
         folder = self.folder(number)
-        fit(Dataset.open(self.dataset), folder)
+        warm = self._run.description.warm_start
+        fit(data, folder, load_policy(self.acting(number)) if warm else None)
         with self._run.writing():
             write_bytes(self._run.policy_file, Run.read(folder).policy_file.read_bytes())
 
-    def finish(self, number: int) -> None:
+    def finish(self, number: int, data: Dataset) -> None:
         """Note that a round is done and what it came to."""
         fitted, now = Run.read(self.folder(number)).description, self._run.description
-        rounds = (*now.rounds, self.summarise(number))
+        rounds = (*now.rounds, self.summarise(number, data))
         self._run.update(
             dataset=fitted.dataset,
             seconds=now.seconds + fitted.seconds,
@@ -231,11 +263,10 @@ class _Rounds:
             status="done" if len(rounds) == now.plan.rounds else "running",
         )
 
-    def summarise(self, number: int) -> RoundSummary:
+    def summarise(self, number: int, data: Dataset) -> RoundSummary:
         """What the recording says about a round, so that a crash cannot change the count."""
-        data = Dataset.open(self.dataset)
         successes = autonomous = interventions = human_steps = steps = 0
-        rows = self.episodes(number)
+        rows = self.episodes(number, data)
         for index, info in rows:
             columns = data.episode(index).columns
             taken_over, lives = takeovers(columns), surviving(columns)
