@@ -30,6 +30,8 @@ from ilrobot.control.model_file import seal
 from ilrobot.errors import UserError, WorkFailed, explained
 from ilrobot.learners.stop import stop_signals
 from ilrobot.policies.heads.diffusion import DiffusionHead
+from ilrobot.policies.heads.ensemble import EnsembleHead
+from ilrobot.policies.heads.head import Head
 from ilrobot.policies.policy import Policy
 
 #: The first opset with Mish and Split by number, which every ONNX Runtime since 1.14 runs.
@@ -74,9 +76,18 @@ class _Graph(nn.Module):
         names = policy.spec.observation_names
         observations = dict(zip(names, inputs, strict=False))
         noise = None if policy.noise_shape is None else inputs[-1]
-        if noise is None or not isinstance(policy.head, DiffusionHead):
-            return policy(observations, noise)
-        return policy.decode(_sample(policy.head, policy.encode(observations), noise))
+        return policy.decode(_chunk(policy.head, policy.encode(observations), noise))
+
+
+def _chunk(head: Head, condition: Tensor, noise: Tensor | None) -> Tensor:
+    """What the head gives, where it samples step by step as a loop."""
+    if isinstance(head, EnsembleHead):
+        chunks = [_chunk(member, condition, noise) for member in head.members]
+        return head.combine(torch.stack(chunks))
+    if isinstance(head, DiffusionHead) and noise is not None:
+        return _sample(head, condition, noise)
+    chunk: Tensor = head(condition, noise)
+    return chunk
 
 
 def _sample(head: DiffusionHead, condition: Tensor, noise: Tensor) -> Tensor:

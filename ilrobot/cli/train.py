@@ -36,6 +36,7 @@ _POLICY = {"history": "n_obs"} | {
         "observation_noise",
         "prediction",
         "ddim_steps",
+        "members",
     )
 }
 _TRAIN = (
@@ -133,6 +134,9 @@ class Train:
 
     ddim_steps: Annotated[int | None, _preset("ddim_steps")] = None
     """Denoising steps for each prediction of a diffusion policy."""
+
+    members: Annotated[int | None, _preset("members")] = None
+    """Networks trained apart that act by their mean; where they differ, the policy is in doubt."""
 
     batch_size: Annotated[int | None, _preset("batch_size")] = None
     """Windows in a batch."""

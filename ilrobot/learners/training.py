@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ilrobot.data.windows import Batch, Windows
 from ilrobot.errors import WorkFailed
+from ilrobot.learners.bootstrap import Bootstraps
 from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.ema import Ema
 from ilrobot.policies.policy import Policy
@@ -80,6 +81,8 @@ class Training:
             weight_decay=config.weight_decay,
             fused=True,
         )
+        members = policy.config.members
+        self._bootstraps = None if members == 1 else Bootstraps(windows, members, config.seed)
         self._generator = torch.Generator(windows.device).manual_seed(config.seed)
         self._ema = Ema(policy, config.ema) if config.ema else None
         self.step = 0
@@ -192,12 +195,15 @@ class Training:
     def _advance(self) -> float:
         rate = learning_rate(self.step, self._config)
         self._optimizer.param_groups[0]["lr"] = rate
-        batch = self._windows.sample(self._config.batch_size, self._generator)
+        source = self._bootstraps or self._windows
+        batch = source.sample(self._config.batch_size, self._generator)
         loss = (self.policy.loss(batch) * batch.weight).mean()
         self._optimizer.zero_grad()
-        loss.backward()
+        # Each member is to learn as it would alone: by its own mean, clipped by its own norm.
+        (loss * len(self.policy.members)).backward()
         if self._config.clip:
-            torch.nn.utils.clip_grad_norm_(self._parameters, self._config.clip)
+            for member in self.policy.members:
+                torch.nn.utils.clip_grad_norm_(member.parameters(), self._config.clip)
         self._optimizer.step()
         if self._ema is not None:
             self._ema.update(self.step)
@@ -265,7 +271,8 @@ def validation_loss(policy: Policy, windows: Windows) -> float:
     with torch.random.fork_rng(devices):
         torch.manual_seed(0)
         for index in spread.split(_VALIDATION_BATCH):
-            batch: Batch = windows.take(index)
+            # Every member is asked about every window.
+            batch: Batch = windows.take(index.repeat(policy.config.members))
             total += float((policy.loss(batch) * batch.weight).sum())
             weight += float(batch.weight.sum())
     policy.train(training)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +20,9 @@ from ilrobot.ensemble import EnsembleActor, disagreement_scale
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.encoder import ObservationEncoder
-from ilrobot.policies.heads.bins import BinsHead
-from ilrobot.policies.heads.categorical import CategoricalHead
-from ilrobot.policies.heads.cvae import LATENT, CvaeHead
-from ilrobot.policies.heads.diffusion import DiffusionHead
 from ilrobot.policies.heads.ensemble import EnsembleHead
-from ilrobot.policies.heads.gaussian import GaussianHead
 from ilrobot.policies.heads.head import Head
-from ilrobot.policies.heads.mixture import MixtureHead
-from ilrobot.policies.heads.regression import ERROR_FUNCTIONS, RegressionHead
-from ilrobot.policies.networks.mlp import ResidualMLP
-from ilrobot.policies.networks.network import Network, Sizes
-from ilrobot.policies.networks.unet1d import UNet1d
+from ilrobot.policies.heads.making import make_head
 from ilrobot.policies.normalize import Mode, Normalizer, kinds
 from ilrobot.policies.tensor_file import load_tensors, save_tensors
 from ilrobot.spec import Spec
@@ -61,11 +51,11 @@ class Policy(nn.Module):
         super().__init__()
         config.check(spec)
         self.spec, self.config = vector_spec(spec), config
-        self._action_size = spec.choices or spec.action.size
         mode: Mode = "limits" if config.loss == "diffusion" else "standardize"
         self.encoder = ObservationEncoder(self.spec.observations, config.n_obs, mode)
         self.action_normalizer = Normalizer(kinds((spec.action,)), mode)
-        heads = [self._make_head() for _ in range(config.members)]
+        size = spec.choices or spec.action.size
+        heads = [make_head(config, self.encoder.size, size) for _ in range(config.members)]
         self.head = heads[0] if config.members == 1 else EnsembleHead(heads, spec.choices)
         self.noise_shape = self.head.noise_shape
 
@@ -99,6 +89,11 @@ class Policy(nn.Module):
             Shape (B, horizon, *action shape) in physical units; (B, horizon) int64 for choices.
         """
         return self.decode(self.head(self.encode(observations), noise))
+
+    @property
+    def members(self) -> Sequence[Head]:
+        """Its heads, which hold all that is trained."""
+        return self.head.members if isinstance(self.head, EnsembleHead) else (self.head,)
 
     def opinions(
         self, observations: Mapping[str, Tensor], noise: Tensor | None = None
@@ -253,44 +248,6 @@ class Policy(nn.Module):
             return batch.actions
         actions: Tensor = self.action_normalizer(batch.actions.reshape(*batch.mask.shape, -1))
         return actions
-
-    def _make_head(self) -> Head:
-        config = self.config
-        size = self._action_size
-        if config.loss == "diffusion":
-            return DiffusionHead(
-                partial(self._make_network, sample=size, output=size),
-                condition=self.encoder.size,
-                train_steps=config.diffusion_steps,
-                sample_steps=config.ddim_steps,
-                prediction=config.prediction,
-                shape=(config.horizon, size),
-            )
-        if config.loss == "cvae":
-            return CvaeHead(
-                self._make_network(self.encoder.size, sample=size, output=2 * LATENT),
-                self._make_network(self.encoder.size + LATENT, output=size),
-            )
-        if config.loss == "mixture":
-            outputs = MixtureHead.outputs(size)
-            return MixtureHead(self._make_network(self.encoder.size, output=outputs), size)
-        if config.loss == "bins":
-            outputs = BinsHead.outputs(size)
-            network = self._make_network(self.encoder.size, output=outputs)
-            return BinsHead(network, config.horizon, size)
-        if config.loss == "gaussian":
-            return GaussianHead(self._make_network(self.encoder.size, output=2 * size))
-        network = self._make_network(self.encoder.size, output=size)
-        if config.loss == "cross-entropy":
-            return CategoricalHead(network)
-        return RegressionHead(network, ERROR_FUNCTIONS[config.loss])
-
-    def _make_network(self, condition: int, *, output: int, sample: int = 0) -> Network:
-        config = self.config
-        sizes = Sizes(condition, config.horizon, sample, output)
-        if config.network == "unet":
-            return UNet1d(sizes, channels=config.channels)
-        return ResidualMLP(sizes, width=config.width, blocks=config.blocks, dropout=config.dropout)
 
 
 _SIDES = ("low", "high")

@@ -48,6 +48,21 @@ def test_every_head_on_every_network_acts_as_it_was_trained(loss, network, tmp_p
         np.testing.assert_allclose(mine, theirs, rtol=0, atol=2e-5)
 
 
+@pytest.mark.parametrize("loss", ["mse", "bins", "cross-entropy", "diffusion"])
+def test_an_ensemble_acts_as_it_was_trained(loss, tmp_path):
+    spec = DISCRETE if loss == "cross-entropy" else CONTINUOUS
+    policy = make_policy(replace(SMALL, loss=loss, members=3), spec)
+    done = export(policy, tmp_path / "policy.onnx")
+    assert done.parity.relative <= (0 if loss == "cross-entropy" else 1e-5)
+    loaded = OnnxPolicy(tmp_path / "policy.onnx")
+    trained, exported = policy.actor(), loaded.actor()
+    trained.reset(3)
+    exported.reset(3)
+    for tick, frame in enumerate(frames(spec, 5)):
+        mine, theirs = exported.act(frame, tick).action, trained.act(frame, tick).action
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=2e-5)
+
+
 def test_the_graph_is_pinned_whole_and_says_nothing_of_this_machine(tmp_path):
     policy = make_policy(replace(SMALL, loss="diffusion"))
     export(policy, tmp_path / "policy.onnx")

@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from ilrobot.data.memory import MemoryRecordings
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig, preset
-from ilrobot.policies.config import PolicyConfig
+from ilrobot.policies.config import Loss, PolicyConfig
 from ilrobot.policies.loading import load_policy
 from ilrobot.policies.networks.network import Sizes
 from ilrobot.policies.networks.unet1d import UNet1d
@@ -50,6 +51,16 @@ def test_other_predictions_of_the_denoiser(prediction, tmp_path):
     check_policy(replace(SMALL, loss="diffusion", prediction=prediction), CONTINUOUS, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("loss", "network"),
+    [(loss, "mlp") for loss in get_args(Loss) if loss not in ("huber", "log-cosh")]
+    + [("diffusion", "unet")],
+)
+def test_an_ensemble_of_every_head(loss, network, tmp_path):
+    spec = DISCRETE if loss == "cross-entropy" else CONTINUOUS
+    check_policy(replace(SMALL, loss=loss, network=network, members=3), spec, tmp_path)
+
+
 @pytest.mark.parametrize("spec", [CONTINUOUS, DISCRETE])
 def test_the_bc_preset_fits_any_actions(spec, tmp_path):
     policy, _ = preset("bc", spec)
@@ -73,6 +84,8 @@ def test_the_unet_has_about_four_and_a_half_million_parameters():
         ({"execute": 5}, "--execute 5 is more than"),
         ({"ddim_steps": 101, "loss": "diffusion"}, "--ddim-steps"),
         ({"dropout": 1.0}, "--dropout"),
+        ({"members": 0}, "--members must be at least 1, not 0"),
+        ({"members": 101}, "--members must be at most 100, not 101"),
         ({"observation_noise": float("nan")}, "--observation-noise"),
         ({"network": "unet", "horizon": 5}, "multiple of 2, not 5"),
         ({"network": "unet", "channels": (8, 12)}, "--channels"),

@@ -111,16 +111,17 @@ def test_training_leaves_the_callers_random_numbers_alone(tmp_path):
     assert torch.equal(torch.rand(1), expected)
 
 
-def test_an_interrupted_run_ends_as_an_unbroken_one(tmp_path):
-    data = recordings(CONTINUOUS)
-    whole = train(data, POLICY, TRAIN, tmp_path / "whole")
+@pytest.mark.parametrize("members", [1, 3])
+def test_an_interrupted_run_ends_as_an_unbroken_one(members, tmp_path):
+    data, config = recordings(CONTINUOUS), replace(POLICY, members=members)
+    whole = train(data, config, TRAIN, tmp_path / "whole")
     often = replace(TRAIN, checkpoint_seconds=1e-9)
     for step in (50, 100):
         with pytest.raises(Stop):
-            train(data, POLICY, often, tmp_path / "cut", resume=True, on_progress=_stop_at(step))
+            train(data, config, often, tmp_path / "cut", resume=True, on_progress=_stop_at(step))
         with pytest.raises(UserError, match="has not finished"):
             load_policy(tmp_path / "cut")
-    cut = train(data, POLICY, TRAIN, tmp_path / "cut", resume=True)
+    cut = train(data, config, TRAIN, tmp_path / "cut", resume=True)
     assert_same_weights(whole, cut)
     states = [
         torch.load(tmp_path / run / "checkpoint.pt", weights_only=True)["training"]

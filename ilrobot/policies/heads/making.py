@@ -1,0 +1,63 @@
+"""The head and the network that a configuration names."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ilrobot.policies.config import PolicyConfig
+from ilrobot.policies.heads.bins import BinsHead
+from ilrobot.policies.heads.categorical import CategoricalHead
+from ilrobot.policies.heads.cvae import LATENT, CvaeHead
+from ilrobot.policies.heads.diffusion import DiffusionHead
+from ilrobot.policies.heads.gaussian import GaussianHead
+from ilrobot.policies.heads.head import Head
+from ilrobot.policies.heads.mixture import MixtureHead
+from ilrobot.policies.heads.regression import ERROR_FUNCTIONS, RegressionHead
+from ilrobot.policies.networks.mlp import ResidualMLP
+from ilrobot.policies.networks.network import Network, Sizes
+from ilrobot.policies.networks.unet1d import UNet1d
+
+
+def make_head(config: PolicyConfig, condition: int, size: int) -> Head:
+    """One head with new weights.
+
+    Args:
+        config: Which, and of which network.
+        condition: Size of the encoded observations.
+        size: Elements of an action, or number of choices.
+
+    Raises:
+        UserError: The network's sizes do not fit.
+    """
+    network = partial(_make_network, config)
+    if config.loss == "diffusion":
+        return DiffusionHead(
+            partial(network, sample=size, output=size),
+            condition=condition,
+            train_steps=config.diffusion_steps,
+            sample_steps=config.ddim_steps,
+            prediction=config.prediction,
+            shape=(config.horizon, size),
+        )
+    if config.loss == "cvae":
+        return CvaeHead(
+            network(condition, sample=size, output=2 * LATENT),
+            network(condition + LATENT, output=size),
+        )
+    if config.loss == "mixture":
+        return MixtureHead(network(condition, output=MixtureHead.outputs(size)), size)
+    if config.loss == "bins":
+        outputs = BinsHead.outputs(size)
+        return BinsHead(network(condition, output=outputs), config.horizon, size)
+    if config.loss == "gaussian":
+        return GaussianHead(network(condition, output=2 * size))
+    if config.loss == "cross-entropy":
+        return CategoricalHead(network(condition, output=size))
+    return RegressionHead(network(condition, output=size), ERROR_FUNCTIONS[config.loss])
+
+
+def _make_network(config: PolicyConfig, condition: int, *, output: int, sample: int = 0) -> Network:
+    sizes = Sizes(condition, config.horizon, sample, output)
+    if config.network == "unet":
+        return UNet1d(sizes, channels=config.channels)
+    return ResidualMLP(sizes, width=config.width, blocks=config.blocks, dropout=config.dropout)

@@ -1,0 +1,156 @@
+"""Members of an ensemble: what each is trained on, how they act together, when they differ."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
+from ilrobot.data.memory import MemoryRecordings
+from ilrobot.data.windows import Windows
+from ilrobot.ensemble import novelty, spread
+from ilrobot.learners.behavioral_cloning import train
+from ilrobot.learners.bootstrap import Bootstraps
+from ilrobot.learners.config import TrainConfig
+from ilrobot.learners.training import Training, validation_loss
+from ilrobot.policies.config import PolicyConfig
+from ilrobot.policies.heads.ensemble import EnsembleHead
+from ilrobot.policies.in_batches import member_actions, predict_batch
+from ilrobot.policies.policy import Policy
+from ilrobot.spec import Feature, Spec
+from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE, example, recordings
+
+SMALL = PolicyConfig(n_obs=2, horizon=4, execute=2, width=16, blocks=1, ddim_steps=3, members=3)
+TRAIN = TrainConfig(steps=20, batch_size=8, warmup=0, held_out=0.0, patience=0, device="cpu")
+
+
+def numbered(count: int) -> Windows:
+    """Windows whose only label is their number."""
+    spec = Spec((Feature("x", (1,)),), Feature("action", (1,)), 10.0)
+    x = np.arange(count, dtype=np.float32)[:, None]
+    episode = Episode(EpisodeInfo("", 10.0, outcome=Outcome.SUCCESS), {"x": x, "action": x})
+    return Windows(MemoryRecordings(spec, [episode]), n_obs=1, horizon=1)
+
+
+def seen(windows: Windows, members: int, seed: int) -> list[list[int]]:
+    """Which windows each member is ever given."""
+    bootstraps = Bootstraps(windows, members, seed)
+    batch = bootstraps.sample(20_000, torch.Generator().manual_seed(0))
+    return [sorted(set(part.flatten().int().tolist())) for part in batch.actions.chunk(members)]
+
+
+def test_each_member_has_its_own_bootstrap_of_the_windows():
+    windows = numbered(1000)
+    first = seen(windows, 3, seed=0)
+    assert [len(part) / 1000 for part in first] == pytest.approx([1 - np.exp(-1)] * 3, abs=0.04)
+    assert first[0] != first[1] != first[2]
+    assert seen(windows, 5, seed=0)[:3] == first  # it depends on the seed and the member alone
+    assert seen(windows, 3, seed=1)[0] != first[0]
+
+
+def test_a_member_learns_as_it_would_alone():
+    """With nothing else drawn at random, from the same weights and batches: the same steps."""
+    plain = replace(SMALL, loss="mse")
+    data = recordings(CONTINUOUS)
+    windows = Windows(data, n_obs=2, horizon=4)
+    config = replace(TRAIN, clip=0.1)  # so low that it always clips
+    together = Policy(CONTINUOUS, plain)
+    together.fit_normalizers(windows)
+    alone = Policy(CONTINUOUS, replace(plain, members=1))
+    alone.fit_normalizers(windows)
+    alone.head.load_state_dict(together.members[1].state_dict())
+
+    bootstraps = Bootstraps(windows, 3, config.seed)
+
+    class SecondPart:
+        device = windows.device
+
+        def sample(self, batch_size, generator):
+            batch = bootstraps.sample(batch_size, generator)
+            part = slice(batch_size, 2 * batch_size)
+            return replace(
+                batch,
+                observations={name: value[part] for name, value in batch.observations.items()},
+                actions=batch.actions[part],
+                mask=batch.mask[part],
+                weight=batch.weight[part],
+            )
+
+    Training(together, windows, None, config).run(lambda progress: None)
+    Training(alone, SecondPart(), None, config).run(lambda progress: None)
+    pairs = zip(together.members[1].parameters(), alone.head.parameters(), strict=True)
+    for one, other in pairs:
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_its_validation_loss_is_the_mean_of_its_members():
+    windows = Windows(recordings(CONTINUOUS), n_obs=2, horizon=4)
+    together = Policy(CONTINUOUS, replace(SMALL, loss="mse"))
+    together.fit_normalizers(windows)
+    losses = []
+    for member in together.members:
+        alone = Policy(CONTINUOUS, replace(SMALL, loss="mse", members=1))
+        alone.fit_normalizers(windows)
+        alone.head.load_state_dict(member.state_dict())
+        losses.append(validation_loss(alone, windows))
+    assert len(set(losses)) == 3
+    assert validation_loss(together, windows) == pytest.approx(np.mean(losses), rel=1e-5)
+
+
+def test_choices_are_decided_by_majority_and_ties_by_the_first():
+    head = EnsembleHead(Policy(DISCRETE, replace(SMALL, loss="cross-entropy")).members, 3)
+    votes = torch.tensor([[[2, 1, 0]], [[2, 0, 2]], [[0, 1, 1]]])  # three members, a chunk of three
+    assert head.combine(votes).tolist() == [[2, 1, 0]]
+
+
+@pytest.mark.parametrize("members", [1, 3])
+@pytest.mark.parametrize("loss", ["mse", "diffusion", "cross-entropy"])
+def test_many_situations_at_once_are_each_as_alone(loss, members):
+    spec = DISCRETE if loss == "cross-entropy" else CONTINUOUS
+    torch.manual_seed(0)
+    policy = Policy(spec, replace(SMALL, loss=loss, members=members))
+    observations, _ = example(policy, batch=1500)
+    histories = {name: value.numpy() for name, value in observations.items()}
+    chunks = predict_batch(policy, histories, seed=4)
+    actions = member_actions(policy, histories, seed=4)
+    assert chunks.shape == (1500, 4, *spec.action.shape)
+    assert actions.shape == (members, 1500, *spec.action.shape)
+    np.testing.assert_array_equal(predict_batch(policy, histories, seed=4), chunks)
+    if loss != "cross-entropy":
+        np.testing.assert_allclose(actions.mean(axis=0), chunks[:, 0], atol=1e-5)
+
+    noise = np.random.default_rng(4).standard_normal((1500, *(policy.noise_shape or ())), "f4")
+    for row in (0, 1200):
+        alone = {name: value[row : row + 1] for name, value in observations.items()}
+        drawn = None if policy.noise_shape is None else torch.from_numpy(noise[row : row + 1])
+        with torch.no_grad():
+            np.testing.assert_allclose(policy(alone, drawn)[0], chunks[row], atol=1e-5)
+    none = {name: value[:0] for name, value in histories.items()}
+    assert predict_batch(policy, none).shape == (0, 4, *spec.action.shape)
+
+
+def test_members_part_where_there_was_no_data(tmp_path):
+    """Taught for x within -1 and 1; asked from there to 3."""
+    spec = Spec((Feature("x", (1,)),), Feature("action", (1,), low=(-1.0,), high=(1.0,)), 10.0)
+    rng = np.random.default_rng(0)
+    episodes = []
+    for _ in range(20):
+        x = rng.uniform(-1, 1, (25, 1)).astype(np.float32)
+        action = np.sin(3 * x) + rng.normal(0, 0.05, x.shape).astype(np.float32)
+        info = EpisodeInfo("", 10.0, outcome=Outcome.SUCCESS)
+        episodes.append(Episode(info, {"x": x, "action": action.astype(np.float32)}))
+    config = PolicyConfig(width=32, blocks=1, members=5)
+    training = replace(TRAIN, steps=300, batch_size=64)
+    policy = train(MemoryRecordings(spec, episodes), config, training, tmp_path / "run")
+
+    asked = np.linspace(-3, 3, 121, dtype=np.float32)
+    actions = member_actions(policy, {"x": asked.reshape(-1, 1, 1)})
+    found = novelty(spread(actions, spec, policy.disagreement_scale))
+    inside = np.abs(asked) < 0.9
+    assert np.median(found[np.abs(asked) > 2]) > 10 * np.median(found[inside])
+    actor = policy.actor()
+    actor.reset(0)
+    observation = {"x": asked[:1]}
+    actor.act(observation, 0.0)
+    assert actor.novelty(observation) == pytest.approx(found[0], rel=1e-4)
