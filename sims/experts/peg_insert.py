@@ -22,8 +22,10 @@ class PandaPegInsertExpert:
     """How far above its middle the peg is gripped, m."""
     _grip = 0.25
     """Opening of a gripper closed on the peg."""
-    _carry_height = 0.065
+    _travel_height = 0.065
     """Height at which the peg's lower end travels, m."""
+    _wait_height = 0.0445
+    """Height at which it waits over the hole until it fits, m."""
 
     def __init__(self, env: Any = None) -> None:
         """``env`` is not read: every expert is made from its environment."""
@@ -32,35 +34,37 @@ class PandaPegInsertExpert:
         """Nothing to do: the expert has no memory and draws nothing."""
 
     def act(self, observation: Observed) -> NDArray[np.float32]:
-        """The action (7,) of `PandaEnv` for ``state`` (10,) and ``environment_state`` (11,)."""
+        """The action (7,) of `PandaEnv` for ``state`` (10,) and ``environment_state`` (12,)."""
         state = observation["state"].astype(np.float64)
         around = observation["environment_state"].astype(np.float64)
-        peg, tilt = around[:3], around[3:5]
+        peg, tilt = state[:3] + around[:3], around[3:5]
         axis = np.array([*tilt, max(1.0 - float(tilt @ tilt), 0.0) ** 0.5])
         end = peg - self._half_length * axis
-        to_hole = around[7:9] - end[:2]
+        to_hole = around[7:9]
         beside = float(np.hypot(*to_hole))
-        # The least turn that brings the square peg to the square hole.
-        twist = np.arctan2(around[10], around[9]) / 4.0 - np.arctan2(around[6], around[5]) / 4.0
-        twist -= np.pi / 2.0 * np.round(twist / (np.pi / 2.0))
-
-        turn = turn_down(state, np.arctan2(around[6], around[5]) / 4.0, 4)
+        present = np.arctan2(state[4], state[3])
+        # The least turns that bring the square peg to the square hole, and the hand to the peg.
+        twist = np.arctan2(around[11], around[10]) / 4.0
+        turn = turn_down(state, present + np.arctan2(around[6], around[5]) / 4.0, 4)
         off_hand = float(turn[2])
         lifted = rise(end[2], 0.005, 0.02)
-        present = np.arctan2(state[4], state[3])
         righting = np.array([tilt[1], -tilt[0], turn_down(state, present + twist, 4)[2]])
         turn = (1.0 - lifted) * turn + lifted * righting
 
-        inside = rise(self._mouth - end[2], 0.0, 0.003) * (1.0 - rise(beside, 0.003, 0.005))
+        inside = rise(self._mouth - end[2], 0.0005, 0.003) * (1.0 - rise(beside, 0.003, 0.005))
         misfit = (1.0 - inside) * max(
-            rise(beside, 0.0005, 0.002),
-            rise(abs(twist), 0.015, 0.05),
-            rise(float(np.hypot(*tilt)), 0.015, 0.05),
+            rise(beside, 0.001, 0.0025),
+            rise(abs(twist), 0.015, 0.06),
+            rise(float(np.hypot(*tilt)), 0.04, 0.1),
         )
-        carry = np.array([*to_hole, self._carry_height * misfit - end[2]])
+        height = self._wait_height
+        height += (self._travel_height - height) * rise(beside, 0.008, 0.03)
+        carry = np.array([*to_hole, height * misfit - end[2]])
         # A fast start or stop moves the peg by more than the hole forgives.
-        slow = 0.012 + 0.1 * max(rise(beside, 0.01, 0.03), 1.0 - lifted)
+        slow = 0.008 + 0.1 * max(rise(beside, 0.01, 0.03), 1.0 - lifted)
         carry[2] = min(max(carry[2], -slow), slow)
+        # Gently where it matters: who sees late and has a fast hand would sway over the hole.
+        carry[:2] *= 0.6 + 0.4 * rise(beside, 0.004, 0.015)
         # Up before going sideways, where the peg would push against the socket.
         carry[:2] *= max(rise(end[2], 0.042, 0.05), 1.0 - rise(beside, 0.008, 0.015))
         target = peg + self._grip_above * axis

@@ -1,6 +1,9 @@
 """A square peg and a socket with a square hole, for MuJoCo: how they are built."""
 
+import math
+
 import mujoco
+import numpy as np
 
 from sims.panda import model as panda
 from sims.panda.spec import CONTACT_SOLREF
@@ -15,8 +18,12 @@ SOCKET_HALF = 0.04
 """Half the width of the socket, m."""
 SOCKET_HEIGHT = 0.04
 """m; the hole goes through to the table."""
+BEVEL = 0.002
+"""The hole's mouth is bevelled by so much at 45 degrees, m, as holes for pegs are: a peg that comes
+down beside the hole by less slides in along it."""
 _PEG_MASS = 0.1
 """kg."""
+_FRICTION = (panda.TABLE_FRICTION, 0.005, 0.0001)
 _SOLIMP = (0.998, 0.9995, 0.0002, 0.5, 2.0)
 """Harder than the other contacts: a peg that is pressed on would sink in by 0.8 mm, which is more
 than the clearance to one side; so it sinks in by 0.2 mm, at a corner by up to 0.6 mm."""
@@ -29,36 +36,51 @@ def add_peg_and_socket(spec: mujoco.MjSpec) -> None:
     """
     peg = spec.worldbody.add_body(name="peg", pos=(0.5, 0.1, PEG_HALF_LENGTH))
     peg.add_freejoint(name="peg")
-    friction = (panda.TABLE_FRICTION, 0.005, 0.0001)
     peg.add_geom(
         name="peg",
         type=mujoco.mjtGeom.mjGEOM_BOX,
         size=(PEG_HALF, PEG_HALF, PEG_HALF_LENGTH),
         mass=_PEG_MASS,
         rgba=panda.RED,
-        friction=friction,
+        friction=_FRICTION,
         solref=CONTACT_SOLREF,
         solimp=_SOLIMP,
         contype=1,
         conaffinity=1,
     )
     socket = spec.worldbody.add_body(name="socket", pos=(0.5, -0.1, 0.0), mocap=True)
+    for side in range(4):
+        _add_wall(socket, side * math.pi / 2)
+
+
+def _add_wall(socket: mujoco.MjsBody, turn: float) -> None:
+    """One side of the hole: a wall, thinner above where the bevel begins, and the bevel's bar.
+
+    A square bar on edge shows the hole a face of 45 degrees; the rest of it lies in the wall.
+    """
     hole = PEG_HALF + CLEARANCE / 2
-    thickness = (SOCKET_HALF - hole) / 2
-    middle, half_height = hole + thickness, SOCKET_HEIGHT / 2
-    for sign in (-1.0, 1.0):
-        for size, x, y in (
-            ((thickness, SOCKET_HALF, half_height), sign * middle, 0.0),
-            ((hole, thickness, half_height), 0.0, sign * middle),
-        ):
-            socket.add_geom(
-                type=mujoco.mjtGeom.mjGEOM_BOX,
-                size=size,
-                pos=(x, y, half_height),
-                rgba=panda.BLUE,
-                friction=friction,
-                solref=CONTACT_SOLREF,
-                solimp=_SOLIMP,
-                contype=1,
-                conaffinity=1,
-            )
+    shoulder = (SOCKET_HEIGHT - BEVEL) / 2
+    thickness, rim = (SOCKET_HALF - hole) / 2, (SOCKET_HALF - hole - BEVEL) / 2
+    edge, rest = BEVEL / math.sqrt(2), math.cos(math.pi / 8)
+    upright, on_edge = (1.0, 0.0, 0.0, 0.0), (rest, 0.0, math.sin(math.pi / 8), 0.0)
+    boxes = (
+        ((thickness, SOCKET_HALF, shoulder), (hole + thickness, shoulder), upright),
+        ((rim, SOCKET_HALF, BEVEL / 2), (SOCKET_HALF - rim, SOCKET_HEIGHT - BEVEL / 2), upright),
+        ((edge, hole + BEVEL, edge), (hole + BEVEL, SOCKET_HEIGHT - BEVEL), on_edge),
+    )
+    turned = np.array([math.cos(turn / 2), 0.0, 0.0, math.sin(turn / 2)])
+    for size, (out, height), orientation in boxes:
+        quaternion = np.empty(4)
+        mujoco.mju_mulQuat(quaternion, turned, np.array(orientation))
+        socket.add_geom(
+            type=mujoco.mjtGeom.mjGEOM_BOX,
+            size=size,
+            pos=(out * math.cos(turn), out * math.sin(turn), height),
+            quat=quaternion,
+            rgba=panda.BLUE,
+            friction=_FRICTION,
+            solref=CONTACT_SOLREF,
+            solimp=_SOLIMP,
+            contype=1,
+            conaffinity=1,
+        )

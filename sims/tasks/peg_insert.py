@@ -27,11 +27,14 @@ DEPTH = 0.03
 class PandaPegInsertEnv(PandaEnv):
     """Put a peg 20 mm square into a hole 21 mm square, on MuJoCo alone; see `PandaEnv`.
 
-    Half a millimetre is free to either side, and 0.05 rad about the upright.
+    Half a millimetre is free to either side, and 0.05 rad about the upright. The hole's mouth is
+    bevelled by 2 mm, so that a peg which comes down beside it by less is led in by contact.
 
-    ``environment_state`` (11,): x, y, z [m] of the peg's centre, x and y of its long axis (a unit
-    vector that points up), cos 4ψ and sin 4ψ of its yaw; then x, y [m] of the hole, cos 4ψ and
-    sin 4ψ of the socket's yaw.
+    ``environment_state`` (12,) tells how one thing lies from another, along the base's axes, since
+    a millimetre counts here: x, y, z [m] from TCP to the peg's centre, x and y of the peg's long
+    axis (a unit vector that points up), cos 4ψ and sin 4ψ with ψ the turn from hand to peg; then
+    x, y, z [m] from the peg's lower end to the middle of the hole's mouth, cos 4ψ and sin 4ψ with ψ
+    the turn from peg to socket.
     Start: the peg upright on the table, both in 18×32 cm, at least 14 cm apart; yaws within ±0.6
     and ±0.4 rad.
     Reward: −1 + 0.2 (1 − tanh(5 d)) + 0.4 (1 − tanh(5 e)) + 0.4 min(s / 3 cm, 1), with d the
@@ -44,11 +47,12 @@ class PandaPegInsertEnv(PandaEnv):
         "state": STATE_METADATA,
         "environment_state": {
             "names": [
-                *("peg_x", "peg_y", "peg_z", "peg_axis_x", "peg_axis_y"),
-                *("peg_cos_4yaw", "peg_sin_4yaw", "hole_x", "hole_y"),
-                *("hole_cos_4yaw", "hole_sin_4yaw"),
+                *("ee_to_peg_x", "ee_to_peg_y", "ee_to_peg_z", "peg_axis_x", "peg_axis_y"),
+                *("ee_to_peg_cos_4yaw", "ee_to_peg_sin_4yaw"),
+                *("peg_to_hole_x", "peg_to_hole_y", "peg_to_hole_z"),
+                *("peg_to_hole_cos_4yaw", "peg_to_hole_sin_4yaw"),
             ],
-            "units": ["m", "m", "m", "1", "1", "1", "1", "m", "m", "1", "1"],
+            "units": ["m"] * 3 + ["1"] * 4 + ["m"] * 3 + ["1"] * 2,
             "frame": "base",
         },
         "action": ACTION_METADATA,
@@ -70,16 +74,20 @@ class PandaPegInsertEnv(PandaEnv):
         self._drawn = np.zeros((2, 3))
 
     def _environment_bounds(self) -> tuple[Array, Array]:
-        low = np.array([-1.0, -1.0, -1.0, *[-1.001] * 4, 0.0, -1.0, -1.001, -1.001])
-        return low, np.array([2.0, 1.0, 1.0, *[1.001] * 4, 1.0, 1.0, 1.001, 1.001])
+        high = np.array([2.0, 2.0, 2.0, *[1.001] * 4, 2.0, 2.0, 2.0, 1.001, 1.001])
+        return -high, high
 
     def _environment_state(self) -> NDArray[np.float32]:
-        state = np.empty(11, dtype=np.float32)
-        state[:3] = self._peg
+        tcp = self.engine.tcp_rotation
+        hand = complex(tcp[0, 0], tcp[1, 0]) ** 4
+        around_peg = complex(*cube.symmetric_yaw(self._peg_rotation))
+        around_hole = complex(*cube.symmetric_yaw(self._socket_rotation))
+        state = np.empty(12, dtype=np.float32)
+        state[:3] = self._peg - self.engine.tcp_position
         state[3:5] = self._peg_rotation[:2, 2]
-        state[5:7] = cube.symmetric_yaw(self._peg_rotation)
-        state[7:9] = self._socket[:2]
-        state[9:] = cube.symmetric_yaw(self._socket_rotation)
+        state[5:7] = _turn(hand, around_peg)
+        state[7:10] = -self._end()
+        state[10:] = _turn(around_peg, around_hole)
         return state
 
     def _place(self) -> Array:
@@ -114,3 +122,10 @@ class PandaPegInsertEnv(PandaEnv):
         near = 1.0 - math.tanh(5.0 * math.sqrt(ahead @ ahead))
         over = 1.0 if depth > 0.0 else 1.0 - math.tanh(5.0 * math.sqrt(end @ end))
         return -1.0 + 0.2 * near + 0.4 * over + 0.4 * min(depth / DEPTH, 1.0)
+
+
+def _turn(start: complex, end: complex) -> tuple[float, float]:
+    """Cosine and sine of the angle from one direction in the plane to another."""
+    turn = end * start.conjugate()
+    turn /= max(abs(turn), 1e-9)
+    return turn.real, turn.imag

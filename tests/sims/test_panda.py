@@ -196,18 +196,46 @@ def test_a_stack_that_is_still_held_is_no_success() -> None:
     assert terminated
 
 
-@pytest.mark.parametrize(("twist", "depth"), [(0.0, 0.04), (0.03, 0.04), (0.1, 0.0)])
-def test_a_peg_falls_into_the_hole_only_where_it_fits(twist: float, depth: float) -> None:
-    """A square of 20 mm fits into one of 21 mm while it is twisted by less than 0.05 rad."""
+@pytest.mark.parametrize(
+    ("beside", "twist", "depth"),
+    [
+        (0.0, 0.0, 0.04),
+        (0.0, 0.03, 0.04),
+        (0.0, 0.1, 0.04),  # the bevel turns it
+        (0.0, 0.4, 0.0),
+        (0.0015, 0.0, 0.04),  # the bevel leads it in
+        (0.016, 0.0, 0.0),
+    ],
+)
+def test_a_peg_falls_into_the_hole_only_where_it_fits(
+    beside: float, twist: float, depth: float
+) -> None:
+    """A square of 20 mm in a hole of 21 mm whose mouth is 25 mm wide."""
     env = make("ilrobot/PandaPegInsert-v0")
-    observation, _ = env.reset(seed=3)
-    x, y, cosine, sine = observation["environment_state"][7:].tolist()
-    yaw = np.arctan2(sine, cosine) / 4
+    env.reset(seed=3)
+    socket = env.engine.data.body("socket")
+    x, y, _ = socket.xpos + beside * socket.xmat.reshape(3, 3)[:, 0]
+    yaw = np.arctan2(socket.xmat[3], socket.xmat[0])
     env.engine.place("peg", np.array([x, y, 0.08 + 0.0005]), yaw + twist)
     for _ in range(20):
         observation, _, terminated, _, _ = env.step(STILL)
-    assert 0.08 - observation["environment_state"][2] == pytest.approx(depth, abs=5e-4)
+    assert observation["environment_state"][9] == pytest.approx(depth, abs=5e-4)
     assert terminated == (depth > 0.03)
+
+
+def test_peg_insert_tells_how_things_lie_from_each_other() -> None:
+    env = make("ilrobot/PandaPegInsert-v0")
+    observation, _ = env.reset(seed=4)
+    peg, socket = env.engine.data.body("peg"), env.engine.data.body("socket")
+    state, around = observation["state"], observation["environment_state"]
+    np.testing.assert_allclose(state[:3] + around[:3], peg.xpos, atol=1e-6)
+    mouth = socket.xpos + np.array([0.0, 0.0, 0.04])
+    np.testing.assert_allclose(peg.xpos - [0.0, 0.0, 0.04] + around[7:10], mouth, atol=1e-6)
+    hand = np.arctan2(state[4], state[3])
+    yaws = [np.arctan2(body.xmat[3], body.xmat[0]) for body in (peg, socket)]
+    turns = 4 * (yaws[0] - hand), 4 * (yaws[1] - yaws[0])
+    np.testing.assert_allclose(around[5:7], [np.cos(turns[0]), np.sin(turns[0])], atol=1e-5)
+    np.testing.assert_allclose(around[10:], [np.cos(turns[1]), np.sin(turns[1])], atol=1e-5)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
