@@ -101,10 +101,12 @@ class TrainDescription(Description):
     Attributes:
         result: What it came to.
         initial: 16 hex digits over the weights that it began with (None: from scratch).
+        perturbation: What changed the batches, as its `repr` (None: nothing).
     """
 
     result: Result | None = None
     initial: str | None = None
+    perturbation: str | None = None
 
     def fixed(self) -> Mapping[str, Any]:
         """See `Description`."""
@@ -112,6 +114,7 @@ class TrainDescription(Description):
             **self.config.settings(),
             "data of content hash": self.dataset.content_hash,
             "frame weights of hash": self.dataset.frame_weights,
+            "perturbation": self.perturbation,
             "initial weights of hash": self.initial,
         }
 

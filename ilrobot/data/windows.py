@@ -21,8 +21,12 @@ from ilrobot.data.branches import DISCARDED
 from ilrobot.data.cutting import ChunkLabels, across, histories, within_runs
 from ilrobot.data.labels import Weighting, labels, nothing_to_learn, origins, vector_spec
 from ilrobot.data.memory import Recordings
+from ilrobot.data.stray import Perturbation
 from ilrobot.data.weights import class_weights
 from ilrobot.errors import UserError
+
+#: Windows that are perturbed at once, to be normalised by.
+_PERTURBED = 4096
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,8 @@ class Windows:
     Attributes:
         spec: What they were cut by: vector observations only.
         observations: For each window the newest observations, name to array (N, size) float32.
-        actions: All labels that were cut up, each once, shape (M, *action shape).
+        actions: All labels that were cut up, each once, shape (M, *action shape); where they are
+            perturbed, each as the first of its window.
     """
 
     def __init__(
@@ -62,6 +67,7 @@ class Windows:
         frame_weights: NDArray[np.floating[Any]] | None = None,
         weighting: Weighting = "plain",
         chunk_labels: ChunkLabels = "cut",
+        perturb: Perturbation | None = None,
     ) -> None:
         """Cut them.
 
@@ -76,12 +82,16 @@ class Windows:
                 A chunk has the weight of its first label.
             chunk_labels: What a chunk is taught beyond a run of frames that teach; see
                 `ilrobot.data.cutting`.
+            perturb: Changes batches that are drawn, not windows that are taken one by one.
 
         Raises:
-            UserError: No frame teaches, or an observation or a label is not finite.
+            UserError: No frame teaches, an observation or a label is not finite, or `perturb` does
+                not fit the task.
         """
         self.spec = vector_spec(dataset.spec)
-        self._n_obs, self._horizon = n_obs, horizon
+        self._n_obs, self._horizon, self._perturb = n_obs, horizon, perturb
+        if perturb is not None:
+            perturb.check(self.spec)
         teaches, values = labels(dataset, weighting)
         origin = origins(dataset)
         chosen = np.zeros(dataset.num_episodes, dtype=bool)
@@ -140,6 +150,8 @@ class Windows:
             ]
             self._weights = torch.from_numpy(_scaled(own * drawn))
             self._cumulated = torch.from_numpy(np.cumsum(drawn))
+        if perturb is not None:
+            self._normalise_by_perturbed(perturb)
 
     def __len__(self) -> int:
         return len(self._first_action)
@@ -174,12 +186,26 @@ class Windows:
         return index.clamp_(max=len(self) - 1)
 
     def drawn(self, index: Tensor) -> Batch:
-        """The windows of indexes that `draw` gave, with the weight that is left."""
-        return self._take(index, self._own_weights)
+        """The windows of indexes that `draw` gave, with the weight that is left, perturbed."""
+        batch = self._take(index, self._own_weights)
+        return batch if self._perturb is None else self._perturb(batch)
 
     def take(self, index: Tensor) -> Batch:
         """The windows of these indexes, int64 of shape (B,), with their whole weight."""
         return self._take(index, self._weights)
+
+    def _normalise_by_perturbed(self, perturb: Perturbation) -> None:
+        """What is trained on may move where what was recorded stands still."""
+        with torch.random.fork_rng([]):
+            torch.manual_seed(0)
+            batches = [
+                perturb(self.take(index)) for index in torch.arange(len(self)).split(_PERTURBED)
+            ]
+        self.observations = {
+            name: np.concatenate([b.observations[name][:, -1].flatten(1).numpy() for b in batches])
+            for name in self.observations
+        }
+        self.actions = np.concatenate([b.actions[b.mask[:, 0], 0].numpy() for b in batches])
 
     def _take(self, index: Tensor, weights: Tensor) -> Batch:
         count, size = len(index), self._observations.shape[1]

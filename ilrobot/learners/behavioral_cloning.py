@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from ilrobot import __version__
 from ilrobot.data.memory import Recordings
+from ilrobot.data.stray import Perturbation
 from ilrobot.errors import UserError
 from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.machine import find_device, numerics, require_memory, within_memory
@@ -44,6 +45,7 @@ def train(
     *,
     resume: bool = False,
     frame_weights: NDArray[np.floating[Any]] | None = None,
+    perturb: Perturbation | None = None,
     initial: Policy | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Policy:
@@ -61,6 +63,7 @@ def train(
         resume: Go on with the run that is there, or begin it where there is none yet; the policy
             of a run that is done is returned as it is, or made again from the checkpoint.
         frame_weights: Weight of each frame of the dataset as a label, shape (num_frames,).
+        perturb: Changes what is trained on, such as `ilrobot.data.stray.Stray`.
         initial: Begin with its weights and its normalisation (None: from scratch). The weights mean
             what they do in that normalisation: with another one it would be another policy from
             the first step. So what lies outside of the range of its data is not scaled down, and a
@@ -77,7 +80,9 @@ def train(
     policy_config.check(dataset.spec)
     device = find_device(train_config.device)
     require_memory(dataset.spec, policy_config, train_config, device)
-    windows, validation = split_windows(dataset, policy_config, train_config, frame_weights)
+    windows, validation = split_windows(
+        dataset, policy_config, train_config, frame_weights, perturb
+    )
 
     with numerics(device, policy_config.network):
         torch.manual_seed(train_config.seed)
@@ -87,6 +92,8 @@ def train(
         else:
             _begin_with(policy, initial)
         described = _describe(dataset, policy, train_config, frame_weights, initial)
+        if perturb is not None:
+            described = replace(described, perturbation=repr(perturb))
         with Run.claim(output, described, resume=resume) as run:
             if run.done and run.policy_file.exists():
                 return _finished(run)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ilrobot.data.labels import labels, split_episodes
 from ilrobot.data.memory import Recordings
+from ilrobot.data.stray import Perturbation
 from ilrobot.data.windows import Windows
 from ilrobot.learners.config import TrainConfig
 from ilrobot.policies.config import PolicyConfig
@@ -19,16 +20,20 @@ def split_windows(
     policy_config: PolicyConfig,
     train_config: TrainConfig,
     frame_weights: NDArray[np.floating[Any]] | None = None,
+    perturb: Perturbation | None = None,
 ) -> tuple[Windows, Windows | None]:
     """Windows to train on, and those of the held-out episodes (None: nothing is held out).
 
+    `perturb` changes what is trained on alone.
+
     Raises:
-        UserError: No frame teaches, or an observation or a label is not finite.
+        UserError: No frame teaches, an observation or a label is not finite, or `perturb` does not
+            fit the task.
     """
     teaches, _ = labels(dataset, train_config.weighting)
     chosen, held_out = split_episodes(dataset, teaches, train_config.held_out, train_config.seed)
 
-    def windows(episodes: NDArray[np.int64]) -> Windows:
+    def windows(episodes: NDArray[np.int64], perturb: Perturbation | None = None) -> Windows:
         return Windows(
             dataset,
             n_obs=policy_config.n_obs,
@@ -37,6 +42,7 @@ def split_windows(
             frame_weights=frame_weights,
             weighting=train_config.weighting,
             chunk_labels=train_config.chunk_labels,
+            perturb=perturb,
         )
 
-    return windows(chosen), windows(held_out) if held_out.size else None
+    return windows(chosen, perturb), windows(held_out) if held_out.size else None
