@@ -1,0 +1,130 @@
+"""Small runs of DAgger for the tests, in a module that worker processes can import.
+
+As a program: ``dagger_rounds.py DATA POLICY OUTPUT WORKERS``, with slow episodes, to be killed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ilrobot.actors import Actor
+from ilrobot.data.dataset import Dataset, DatasetRecorder
+from ilrobot.data.episode import EpisodeInfo
+from ilrobot.env import ScriptedActor, TaskEnv, make_env
+from ilrobot.gates.beta import BetaGate
+from ilrobot.learners.behavioral_cloning import train
+from ilrobot.learners.config import preset
+from ilrobot.learners.interactive.dagger import describe_dagger, run_dagger
+from ilrobot.policies.loading import load_policy
+from ilrobot.policies.policy import Policy
+from ilrobot.rollout import rollout
+from ilrobot.run_description import DaggerPlan, RoundSummary
+from ilrobot.shared_control import SharedControl
+from sims.experts import make_expert
+
+TASK = "ilrobot/PointPath-v0"
+DEMONSTRATIONS = 4
+ROUNDS, EPISODES, SEED = 2, 5, 10_000
+PLAN = DaggerPlan(ROUNDS, EPISODES, SEED)
+
+
+def expert_of(env: TaskEnv) -> Actor:
+    return ScriptedActor(make_expert(env.env), env)
+
+
+@dataclass(frozen=True)
+class Coin:
+    """The task's expert under a coin; it may be slow, and its process may be killed.
+
+    Attributes:
+        task: Gymnasium id.
+        options: Keyword arguments for the environment.
+        pause: Seconds that each episode waits before it begins.
+        dies_at: Seed of an episode at whose beginning the process is killed.
+    """
+
+    task: str = TASK
+    options: Mapping[str, Any] = field(default_factory=dict)
+    pause: float = 0.0
+    dies_at: int | None = None
+
+    def make_env(self) -> TaskEnv:
+        return make_env(self.task, self.options)
+
+    def prepare(self, number: int, dataset: Dataset, policy_run: Path) -> None:
+        pass
+
+    def share_control(self, env: TaskEnv, policy_run: Path, number: int) -> Actor:
+        novice = load_policy(policy_run).actor()
+        return SharedControl(novice, _Expert(expert_of(env), self), BetaGate(0.5**number))
+
+
+class _Expert(Actor):
+    """Waits, or dies, where an episode begins."""
+
+    def __init__(self, expert: Actor, cast: Coin) -> None:
+        self._expert, self._cast = expert, cast
+
+    def reset(self, seed: int | None = None) -> None:
+        if seed == self._cast.dies_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(self._cast.pause)
+        self._expert.reset(seed)
+
+    def act(self, observation: Any, now: float) -> Any:
+        return self._expert.act(observation, now)
+
+
+def clone(folder: Path, cast: Coin) -> tuple[Path, Path]:
+    """Demonstrations by the expert, and a policy that had a glance at them."""
+    env = cast.make_env()
+    env.reset(0)
+    with DatasetRecorder(folder / "data", env.spec, state_size=env.state_size) as recorder:
+        for seed in range(DEMONSTRATIONS):
+            rollout(env, expert_of(env), seed=seed, recorder=recorder)
+    data = Dataset.open(folder / "data")
+    policy, training = preset("bc", data.spec)
+    policy = replace(policy, width=32, blocks=1)
+    train(data, policy, replace(training, steps=20, device="cpu"), folder / "bc")
+    return folder / "data", folder / "bc"
+
+
+def learn(
+    cloned: tuple[Path, Path],
+    output: Path,
+    cast: Coin,
+    *,
+    plan: DaggerPlan = PLAN,
+    workers: int = 1,
+    warm: bool = False,
+) -> list[RoundSummary]:
+    """Run the rounds, or what is left of them."""
+    env = cast.make_env()
+    description = describe_dagger(env, *cloned, plan, {}, warm_start=warm)
+    config = description.config
+
+    def fit(data: Dataset, run: Path, initial: Policy | None) -> Policy:
+        return train(data, config.policy, config.train, run, resume=True, initial=initial)
+
+    return run_dagger(
+        env=env,
+        description=description,
+        output=output,
+        cast=cast,
+        fit=fit,
+        info=EpisodeInfo(cast.task, env.spec.rate),
+        resume=True,
+        workers=workers,
+    )
+
+
+if __name__ == "__main__":
+    data, policy, output = map(Path, sys.argv[1:4])
+    learn((data, policy), output, Coin(pause=0.2), workers=int(sys.argv[4]))
