@@ -27,6 +27,7 @@ from ilrobot.data.branches import surviving, takeovers
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import UNCOUNTED, EpisodeInfo, Outcome
 from ilrobot.data.info import read_ours
+from ilrobot.data.labels import Weighting
 from ilrobot.data.writing import copy_with_states
 from ilrobot.env import TaskEnv
 from ilrobot.errors import UserError
@@ -58,6 +59,7 @@ def describe_dagger(
     setting: dict[str, Any],
     *,
     warm_start: bool = False,
+    weighting: Weighting | None = None,
 ) -> DaggerDescription:
     """What a run shall be, if demonstrations, first policy and task fit each other.
 
@@ -70,6 +72,7 @@ def describe_dagger(
             same.
         warm_start: Whether each fit begins with the weights of the policy that acted; else from
             scratch, which forgets nothing of the first data but takes all its steps.
+        weighting: Of each fit (None: as `initial` was trained).
 
     Raises:
         UserError: They do not fit, or one of them is missing or damaged.
@@ -80,6 +83,8 @@ def describe_dagger(
     _check_grows(source, env)
     # The machine that trained it may have been another one.
     config = replace(trained.config, train=replace(trained.config.train, device="auto"))
+    if weighting is not None:
+        config = replace(config, train=replace(config.train, weighting=weighting))
     config.train.check()
     config.policy.check(source.spec)
     require_memory(source.spec, config.policy, config.train, find_device(config.train.device))
