@@ -92,28 +92,29 @@ class Compare:
         options = parse_options(self.options)
         policies = [policy for run in contenders for policy in run.policies]
         task = _same_task(policies)
-        keys = {p: f"{task} {sorted(options.items())} {policy_hash(p.folder)}" for p in policies}
+        acting = f"{task} {sorted(options.items())}"
+        keys = {p.folder: f"{acting} {policy_hash(p.folder)}" for p in policies}
         scores = Scores(file)
         missing = sum(len(scores.missing(key, seeds)) for key in set(keys.values()))
         workers = self.workers or os.cpu_count() or 1
         with progress_bar() as bars:
             bar = bars.add_task("measuring", total=missing, note="")
             try:
-                for policy, key in keys.items():
+                for folder, key in keys.items():
                     wanted = scores.missing(key, seeds)
                     if not wanted:
                         continue
-                    bars.update(bar, note=str(policy.folder))
+                    bars.update(bar, note=str(folder))
 
                     def note(result: EpisodeResult, key: str = key) -> None:
                         scores.add(key, result)
                         bars.advance(bar)
 
-                    setup = PolicyOnTask(policy.folder, "", options)
+                    setup = PolicyOnTask(folder, "", options)
                     evaluate(setup, wanted, workers=workers, on_episode=note)
             finally:
                 scores.save()
-        return lambda policy: scores.score(keys[policy], seeds)
+        return lambda policy: scores.score(keys[policy.folder], seeds)
 
 
 def _same_task(policies: list[Learnt]) -> str:
