@@ -71,6 +71,23 @@ def test_train_bc_and_diffusion(dataset, tmp_path, capsys):
         assert result["parameters"] == sum(p.numel() for p in trained.parameters())
 
 
+def test_an_ensemble_is_one_run_that_info_tells_of(dataset, tmp_path, capsys):
+    output = tmp_path / "five"
+    code = _run(
+        *("--dataset", dataset, "--policy", "bc", "--output", output, "--steps", "5"),
+        *("--width", "16", "--members", "5"),
+    )
+    assert code == 0
+    assert load_policy(output).config.members == 5
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        main(["info", str(output)])
+    assert "members: 5" in capsys.readouterr().out
+    code = _run("--dataset", dataset, "--policy", "bc", "--output", output, "--members", "101")
+    assert code == 2
+    assert "--members must be at most 100, not 101" in capsys.readouterr().err
+
+
 def test_the_next_step_names_a_task_that_known_data_fit(tmp_path, capsys):
     spec = Spec(
         (Feature("observation.state", (5,), **PUSHT.state),),
