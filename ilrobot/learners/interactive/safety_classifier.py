@@ -1,0 +1,226 @@
+"""SafeDAgger's safety policy: whether the novice is about to stray from the expert.
+
+    c(o) = P(ε(o) > τ)        (ε: `ilrobot.gates.discrepancy`)
+
+Zhang and Cho 2017, "Query-efficient imitation learning for end-to-end simulated driving",
+arXiv:1605.06450, section 3. It reads an observation alone, so that the expert need not be asked to
+know whether it is needed; the gates decide at 1/2.
+
+The paper fits it to all that the novice was fitted to and to demonstrations that it was not. So it
+is here: to every tick of the recordings that has an expert's label, the episodes that the novice's
+training held out among them. No class is weighted up, so that 1/2 stays a probability of one half.
+
+Validation is on whole episodes that the classifier was not fitted to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ilrobot.actors import Observation
+from ilrobot.data.labels import labels, nothing_to_learn, vector_spec
+from ilrobot.data.memory import Recordings
+from ilrobot.errors import UserError
+from ilrobot.gates.discrepancy import THRESHOLD, action_ranges, discrepancies
+from ilrobot.learners.machine import numerics
+from ilrobot.policies.encoder import ObservationEncoder
+from ilrobot.policies.tensor_file import load_tensors, save_tensors
+from ilrobot.spec import Spec
+
+_WIDTH = 64
+_STEPS, _BATCH, _LEARNING_RATE, _WEIGHT_DECAY = 2000, 256, 1e-3, 1e-2
+_HELD_OUT = 0.1
+
+
+@dataclass(frozen=True)
+class ClassifierFit:
+    """How well it does on episodes that it was not fitted to; None: it cannot be said.
+
+    Attributes:
+        unsafe: Share of all frames at which ε > τ.
+        frames: How many were held out.
+        accuracy: Share of them that are on the right side of 1/2.
+        auc: Probability that an unsafe one is ranked above a safe one; None of one class.
+        brier: Mean square of the probability less what was.
+    """
+
+    unsafe: float
+    frames: int
+    accuracy: float | None
+    auc: float | None
+    brier: float | None
+
+
+class SafetyClassifier(nn.Module):
+    """P(ε > τ) of an observation; `fit_safety_classifier` makes one.
+
+    Args:
+        spec: The task's; images are left out.
+
+    Attributes:
+        report: What validation came to (None: not fitted yet).
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__()
+        self.spec = vector_spec(spec)
+        self.encoder = ObservationEncoder(self.spec.observations, 1, "standardize")
+        self.network = nn.Sequential(
+            nn.Linear(self.encoder.size, _WIDTH),
+            nn.ReLU(),
+            nn.Linear(_WIDTH, _WIDTH),
+            nn.ReLU(),
+            nn.Linear(_WIDTH, 1),
+        )
+        self.report: ClassifierFit | None = None
+
+    def __call__(self, observation: Observation) -> float:
+        """The probability at one tick; name to array of its feature's shape, physical units."""
+        columns = {f.name: np.asarray(observation[f.name])[None] for f in self.spec.observations}
+        return float(self.probabilities(columns)[0])
+
+    @torch.inference_mode()
+    def probabilities(self, observations: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """Of many, shape (N,), from arrays of shape (N, *shape)."""
+        values: NDArray[np.float32] = self.logits(self.encode(observations)).sigmoid().numpy()
+        return values
+
+    def encode(self, observations: Mapping[str, NDArray[Any]]) -> Tensor:
+        """What the network reads, shape (N, C)."""
+        seen = {f.name: _tensor(observations[f.name])[:, None] for f in self.spec.observations}
+        encoded: Tensor = self.encoder(seen)
+        return encoded
+
+    def logits(self, encoded: Tensor) -> Tensor:
+        """Before the sigmoid, (N,)."""
+        values: Tensor = self.network(encoded)[:, 0]
+        return values
+
+    def save(self, path: Path) -> None:
+        """Write it to one file, atomically."""
+        assert self.report is not None
+        content = {
+            "classifier": self.spec.to_json(),
+            "report": asdict(self.report),
+            "weights": self.state_dict(),
+        }
+        save_tensors(path, content)
+
+    @classmethod
+    def load(cls, path: Path) -> SafetyClassifier:
+        """Inverse of `save`.
+
+        Raises:
+            UserError: The file is missing, damaged or something else.
+        """
+        content = load_tensors(path)
+        try:
+            classifier = cls(Spec.from_json(content["classifier"]))
+            classifier.load_state_dict(content["weights"])
+            classifier.report = ClassifierFit(**content["report"])
+        except (AttributeError, KeyError, RuntimeError, TypeError) as error:
+            raise UserError(
+                f"{path} is no classifier of this version of ilrobot; delete it to have it made "
+                "again"
+            ) from error
+        return classifier
+
+
+def fit_safety_classifier(
+    dataset: Recordings,
+    actions: NDArray[np.float32],
+    seed: int,
+    threshold: float = THRESHOLD,
+) -> SafetyClassifier:
+    """Fit it to every frame that has an expert's label; a tenth of the episodes is held out.
+
+    The same data and seed give the same classifier on the same machine. Where all frames are of one
+    class, that class is foretold, with a little doubt, everywhere.
+
+    Args:
+        dataset: Demonstrations and what was recorded under shared control.
+        actions: What the novice would do at each tick, `novice.novice_actions`.
+        seed: Of the first weights, the draws and the split.
+        threshold: τ.
+
+    Raises:
+        UserError: No frame has a label, or the action is a choice or has no limits.
+    """
+    teaches, wanted = labels(dataset)
+    frames = np.flatnonzero(teaches)
+    if not frames.size:
+        raise UserError(nothing_to_learn(dataset))
+    strays = discrepancies(actions[frames], wanted[frames], action_ranges(dataset.spec))
+    unsafe = ~(strays <= threshold)  # an action that is not finite is not safe
+    episode = np.searchsorted(dataset.starts, frames, side="right") - 1
+    held_out = np.isin(episode, _held_out(episode, seed))
+
+    with numerics(torch.device("cpu"), "mlp"):
+        torch.manual_seed(seed)
+        classifier = SafetyClassifier(dataset.spec)
+        columns = {f.name: dataset.column(f.name)[frames] for f in classifier.spec.observations}
+        classifier.encoder.fit({n: c.reshape(len(frames), -1) for n, c in columns.items()})
+        encoded = classifier.encode(columns)
+        use = ~held_out
+        _train(classifier, encoded[torch.from_numpy(use)], unsafe[use])
+        expected = classifier.probabilities({n: c[held_out] for n, c in columns.items()})
+    classifier.report = _report(expected, unsafe, unsafe[held_out])
+    return classifier
+
+
+def _train(classifier: SafetyClassifier, encoded: Tensor, unsafe: NDArray[np.bool_]) -> None:
+    # With a prior of one frame of either class, so that nothing is ever certain.
+    share = (unsafe.sum() + 1.0) / (len(unsafe) + 2.0)
+    last = classifier.network[-1]
+    assert isinstance(last, nn.Linear)
+    nn.init.zeros_(last.weight)
+    nn.init.constant_(last.bias, float(np.log(share / (1.0 - share))))
+    if unsafe.all() or not unsafe.any():
+        return
+    targets = _tensor(unsafe)
+    optimizer = torch.optim.AdamW(
+        classifier.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY, fused=True
+    )
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _STEPS)
+    for index in torch.randint(len(targets), (_STEPS, _BATCH)):
+        loss = functional.binary_cross_entropy_with_logits(
+            classifier.logits(encoded[index]), targets[index]
+        )
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+
+
+def _held_out(episode: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    episodes = np.random.default_rng([seed, 1]).permutation(np.unique(episode))
+    return episodes[: round(_HELD_OUT * len(episodes))]
+
+
+def _report(
+    expected: NDArray[np.float32], all_unsafe: NDArray[np.bool_], unsafe: NDArray[np.bool_]
+) -> ClassifierFit:
+    accuracy = auc = brier = None
+    if len(unsafe):
+        accuracy = float(np.mean((expected > 0.5) == unsafe))
+        brier = float(np.mean((expected - unsafe) ** 2))
+    if unsafe.any() and not unsafe.all():
+        # Mann and Whitney's statistic; ties count half.
+        safe = np.sort(expected[~unsafe])
+        below = np.searchsorted(safe, expected[unsafe], side="left")
+        upto = np.searchsorted(safe, expected[unsafe], side="right")
+        auc = float(np.mean((below + upto) / 2) / len(safe))
+    return ClassifierFit(float(all_unsafe.mean()), len(unsafe), accuracy, auc, brier)
+
+
+def _tensor(values: NDArray[Any]) -> Tensor:
+    return torch.from_numpy(np.asarray(values, np.float32))

@@ -1,0 +1,329 @@
+"""ThriftyDAgger's risk: how likely the novice is to succeed if it goes on from here.
+
+    Q(o, a) = E[γ^k · success],    k ticks after this one, the novice acting from the next tick on
+    δ_t     = r_t + γ (1 - d_t) min_i Q̄_i(o_{t+1}, π(o_{t+1})) - min_i Q̄_i(o_t, a_t)
+    y_t     = min_i Q̄_i(o_t, a_t) + Σ_n (γλ)^n δ_{t+n},    r = 1 at success, which ends the episode
+
+Hoque, Balakrishna, Novoseller, Wilcox, Brown and Goldberg 2021, "ThriftyDAgger: Budget-aware
+novelty and risk gating for interactive imitation learning", arXiv:2109.08273. Two networks that end
+in a sigmoid, targets from older copies of both, the lesser value of the two, γ = 0.9999 and a tenth
+of successes in each batch are their program's. Five things are done otherwise:
+
+- With λ = 0 the targets are theirs. They reach one tick further back each time that they are
+  renewed; the sum reaches on while what was executed is near what the novice would have done, and
+  has the same solution (Harutyunyan, Bellemare, Stepleton and Munos 2016, "Q(λ) with off-policy
+  corrections", arXiv:1602.04951).
+- Successes are drawn more often than they occur, and weighted down by as much. Unweighted, an
+  action that succeeds now and then would seem to succeed more often than it does.
+- The loss is the cross-entropy, which has the squared error's minimum and does not stall where the
+  sigmoid is flat.
+- Both networks begin near 0. The probability of ever succeeding is the least solution of the
+  equation; of a robot that goes round in circles any value is one.
+- The targets are renewed from the networks that are trained. In their program the networks are made
+  anew with each round's policy, and the targets go on following those of the first.
+
+Validation is on whole episodes that were held out: how well the equation holds there, and how far Q
+is from what became of those ticks from which the policies themselves went on to the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ilrobot.actors import Action, Observation
+from ilrobot.data.labels import vector_spec
+from ilrobot.data.memory import Recordings
+from ilrobot.errors import UserError
+from ilrobot.gates.discrepancy import THRESHOLD, action_ranges
+from ilrobot.learners.interactive.transitions import Transitions
+from ilrobot.learners.interactive.twins import Twins
+from ilrobot.learners.machine import numerics
+from ilrobot.policies.encoder import ObservationEncoder
+from ilrobot.policies.normalize import Normalizer, kinds
+from ilrobot.policies.tensor_file import load_tensors, save_tensors
+from ilrobot.spec import Spec
+
+GAMMA = 0.9999
+
+#: The targets are renewed so many times, and each time fitted to for so many steps.
+_SWEEPS, _STEPS = 80, 50
+_BATCH, _LEARNING_RATE = 128, 1e-3
+#: Share of a batch that are successes.
+_SUCCESSES = 0.1
+_LAMBDA = 0.95
+_HELD_OUT = 0.1
+
+
+@dataclass(frozen=True)
+class CriticFit:
+    """How well a critic does on episodes that it was not fitted to; None: there are none such.
+
+    Attributes:
+        episodes: How many were held out.
+        bellman: Root of the mean square of Q(o, a) - (r + γ (1 - d) Q(o', π(o'))).
+        brier: Mean square of Q less γ^k · success, over the ticks from which the novice alone went
+            on to the end.
+        constant: The same of the one best constant in place of Q; a critic that knows something is
+            below it.
+    """
+
+    episodes: int
+    bellman: float | None
+    brier: float | None
+    constant: float | None
+
+
+class SuccessCritic(nn.Module):
+    """Q of an observation and an action; `fit_success_critic` makes one.
+
+    Args:
+        spec: The task's; images are left out.
+
+    Attributes:
+        report: What validation came to (None: not fitted yet).
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__()
+        action_ranges(spec)  # says why a choice cannot be taken
+        self.spec = vector_spec(spec)
+        self.encoder = ObservationEncoder(self.spec.observations, 1, "standardize")
+        self.action_normalizer = Normalizer(kinds((spec.action,)), "standardize")
+        self.twins = Twins(self.encoder.size + spec.action.size)
+        self.report: CriticFit | None = None
+
+    def __call__(self, observation: Observation, action: Action) -> float:
+        """Q in [0, 1] at one tick; 0 where the action is not finite.
+
+        Args:
+            observation: Name to array of its feature's shape, physical units.
+            action: In the action's shape and units.
+        """
+        columns = {f.name: np.asarray(observation[f.name])[None] for f in self.spec.observations}
+        return float(self.values(columns, np.asarray(action)[None])[0])
+
+    @torch.inference_mode()
+    def values(
+        self, observations: Mapping[str, NDArray[Any]], actions: NDArray[Any]
+    ) -> NDArray[np.float32]:
+        """Q of many, shape (N,), from arrays of shape (N, *shape)."""
+        finite = np.isfinite(actions.reshape(len(actions), -1)).all(axis=1)
+        values = self.twins.lesser(self.encode(observations, actions)).numpy()
+        return np.where(finite, values, np.float32(0.0))
+
+    def encode(self, observations: Mapping[str, NDArray[Any]], actions: NDArray[Any]) -> Tensor:
+        """What the networks read, shape (N, C)."""
+        seen = {f.name: _tensor(observations[f.name])[:, None] for f in self.spec.observations}
+        wanted = self.action_normalizer(_tensor(actions).reshape(len(actions), -1))
+        return torch.cat([self.encoder(seen), wanted], dim=1)
+
+    def save(self, path: Path) -> None:
+        """Write it to one file, atomically."""
+        assert self.report is not None
+        content = {
+            "critic": self.spec.to_json(),
+            "report": asdict(self.report),
+            "weights": self.state_dict(),
+        }
+        save_tensors(path, content)
+
+    @classmethod
+    def load(cls, path: Path) -> SuccessCritic:
+        """Inverse of `save`.
+
+        Raises:
+            UserError: The file is missing, damaged or something else.
+        """
+        content = load_tensors(path)
+        try:
+            critic = cls(Spec.from_json(content["critic"]))
+            critic.load_state_dict(content["weights"])
+            critic.report = CriticFit(**content["report"])
+        except (AttributeError, KeyError, RuntimeError, TypeError) as error:
+            raise UserError(
+                f"{path} is no critic of this version of ilrobot; delete it to have it made again"
+            ) from error
+        return critic
+
+
+def fit_success_critic(
+    dataset: Recordings, actions: NDArray[np.float32], seed: int, gamma: float = GAMMA
+) -> SuccessCritic:
+    """Fit a critic to all episodes, a tenth of which are held out to validate it.
+
+    The same data and seed give the same critic on the same machine.
+
+    Args:
+        dataset: Demonstrations and what was recorded under shared control.
+        actions: What the novice would do at each tick, `novice.novice_actions`.
+        seed: Of the first weights, the draws and the split.
+        gamma: γ per tick, in (0, 1].
+
+    Raises:
+        UserError: No episode succeeded, or the action is a choice or has no limits.
+    """
+    known = Transitions.of(dataset)
+    if not known.success.any():
+        raise UserError(
+            f"{dataset.path}: no episode succeeded, so that nothing tells how likely success is; "
+            "record successful demonstrations first"
+        )
+    with numerics(torch.device("cpu"), "mlp"):
+        torch.manual_seed(seed)
+        critic = SuccessCritic(dataset.spec)
+        train, held_out = _split(known, seed)
+        _fit_normalizers(critic, dataset, train.frames)
+        samples = _Samples.of(critic, dataset, actions, train, gamma)
+        _train(critic.twins, samples)
+        critic.report = _validate(critic, dataset, actions, held_out, gamma)
+    return critic
+
+
+def _train(twins: Twins, samples: _Samples) -> None:
+    optimizer = torch.optim.Adam(twins.parameters(), lr=_LEARNING_RATE, fused=True)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _SWEEPS)
+    for _ in range(_SWEEPS):
+        targets = samples.returns(twins)
+        for index in samples.draw():
+            loss = functional.binary_cross_entropy_with_logits(
+                twins(samples.here[index]),
+                targets[index].expand(2, -1),
+                samples.weight[index].expand(2, -1),
+            )
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        schedule.step()
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """Transitions as the networks read them; all tensors have one row each."""
+
+    here: Tensor
+    there: Tensor
+    reward: Tensor
+    discount: Tensor
+    trace: Tensor
+
+    @classmethod
+    def of(
+        cls,
+        critic: SuccessCritic,
+        dataset: Recordings,
+        actions: NDArray[np.float32],
+        known: Transitions,
+        gamma: float,
+    ) -> _Samples:
+        """Those of a dataset."""
+        columns = {f.name: dataset.column(f.name) for f in critic.spec.observations}
+
+        def encoded(frames: NDArray[np.int64], done: NDArray[Any]) -> Tensor:
+            return critic.encode({n: c[frames] for n, c in columns.items()}, done[frames])
+
+        near = known.agreement(dataset, actions) <= THRESHOLD
+        goes_on = np.append(known.following[:-1] == known.frames[1:], False)
+        return cls(
+            here=encoded(known.frames, dataset.column("action")),
+            there=encoded(known.following, actions),
+            reward=_tensor(known.success),
+            discount=gamma * (1.0 - _tensor(known.ended)),
+            trace=gamma * _LAMBDA * _tensor(goes_on & np.append(near[1:], False)),
+        )
+
+    def draw(self) -> Tensor:
+        """Indexes of the batches of a sweep, shape (steps, B): successes first in each."""
+        successes, others = self.reward.nonzero()[:, 0], (self.reward == 0).nonzero()[:, 0]
+        count = self.successes
+        return torch.cat(
+            [
+                successes[torch.randint(max(1, len(successes)), (_STEPS, count))],
+                others[torch.randint(max(1, len(others)), (_STEPS, _BATCH - count))],
+            ],
+            dim=1,
+        )
+
+    @property
+    def successes(self) -> int:
+        """How many there are in a batch."""
+        share = float(self.reward.mean())
+        return _BATCH if share == 1.0 else round(_BATCH * max(_SUCCESSES, share))
+
+    @cached_property
+    def weight(self) -> Tensor:
+        """Of each row in the loss: undoes that successes are preferred."""
+        share, count = float(self.reward.mean()), self.successes
+        succeeded = share * _BATCH / count
+        otherwise = (1.0 - share) * _BATCH / max(1, _BATCH - count)
+        return torch.where(self.reward > 0, succeeded, otherwise)
+
+    @torch.no_grad()
+    def errors(self, twins: Twins) -> tuple[Tensor, Tensor]:
+        """Q of all rows and δ = r + γ (1 - d) Q(o', π(o')) - Q(o, a)."""
+        values = twins.lesser(self.here)
+        return values, self.reward + self.discount * twins.lesser(self.there) - values
+
+    def returns(self, twins: Twins) -> Tensor:
+        """The targets of all rows."""
+        values, errors = self.errors(twins)
+        summed, ahead = [], 0.0
+        rows = zip(errors.flip(0).tolist(), self.trace.flip(0).tolist(), strict=True)
+        for error, trace in rows:
+            ahead = error + trace * ahead
+            summed.append(ahead)
+        return (values + torch.tensor(summed).flip(0)).clamp(0.0, 1.0)
+
+
+def _split(known: Transitions, seed: int) -> tuple[Transitions, Transitions]:
+    """To train on and to validate on: a tenth of the successful episodes and of the others."""
+    generator = np.random.default_rng([seed, 0])
+    successful = np.unique(known.episode[known.success])
+    others = np.setdiff1d(known.episode, successful)
+    held_out = np.concatenate(
+        [
+            generator.permutation(group)[: round(_HELD_OUT * len(group))]
+            for group in (successful, others)
+        ]
+    )
+    return known.of_episodes(np.setdiff1d(known.episode, held_out)), known.of_episodes(held_out)
+
+
+def _fit_normalizers(critic: SuccessCritic, dataset: Recordings, frames: NDArray[np.int64]) -> None:
+    columns = {f.name: dataset.column(f.name)[frames] for f in critic.spec.observations}
+    critic.encoder.fit({n: c.reshape(len(frames), -1) for n, c in columns.items()})
+    critic.action_normalizer.fit(dataset.column("action")[frames].reshape(len(frames), -1))
+
+
+@torch.no_grad()
+def _validate(
+    critic: SuccessCritic,
+    dataset: Recordings,
+    actions: NDArray[np.float32],
+    held_out: Transitions,
+    gamma: float,
+) -> CriticFit:
+    episodes = len(np.unique(held_out.episode))
+    if not len(held_out):
+        return CriticFit(episodes, None, None, None)
+    samples = _Samples.of(critic, dataset, actions, held_out, gamma)
+    values, errors = samples.errors(critic.twins)
+    brier = constant = None
+    alone, became = held_out.alone(dataset, gamma)
+    if alone.any():
+        brier = float(np.mean((values.numpy()[alone] - became[alone]) ** 2))
+        constant = float(np.var(became[alone]))
+    return CriticFit(episodes, float(errors.square().mean().sqrt()), brier, constant)
+
+
+def _tensor(values: NDArray[Any]) -> Tensor:
+    return torch.from_numpy(np.asarray(values, np.float32))

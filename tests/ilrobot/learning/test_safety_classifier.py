@@ -1,0 +1,98 @@
+"""SafeDAgger's safety policy against a novice whose mistakes are known."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
+from ilrobot.data.memory import MemoryRecordings
+from ilrobot.errors import UserError
+from ilrobot.learners.interactive.safety_classifier import (
+    SafetyClassifier,
+    fit_safety_classifier,
+)
+from ilrobot.spec import Feature, Spec
+
+ANGLE = "observation.state"
+SPEC = Spec(
+    (Feature(ANGLE, (1,), units=("rad",)),), Feature("action", (1,), low=(-1.0,), high=(1.0,)), 10.0
+)
+
+
+def demonstrations(outcome: Outcome = Outcome.SUCCESS) -> MemoryRecordings:
+    random = np.random.default_rng(0)
+    episodes = []
+    for _ in range(40):
+        angles = random.uniform(-np.pi, np.pi, (50, 1)).astype(np.float32)
+        columns = {ANGLE: angles, "action": np.zeros((50, 1), np.float32)}
+        episodes.append(Episode(EpisodeInfo("t", 10.0, outcome), columns))
+    return MemoryRecordings(SPEC, episodes)
+
+
+def astray(dataset: MemoryRecordings) -> NDArray[np.float32]:
+    """The novice is a half of the range off where it looks back (ε = 0.25), right elsewhere."""
+    return np.where(np.cos(dataset.column(ANGLE)) < 0, 1.0, 0.0).astype(np.float32)
+
+
+def test_it_knows_where_the_novice_strays_and_the_same_from_a_file(tmp_path: Path) -> None:
+    dataset = demonstrations()
+    classifier = fit_safety_classifier(dataset, astray(dataset), 0)
+    report = classifier.report
+    assert report is not None
+    assert report.accuracy is not None
+    assert report.auc is not None
+    assert report.frames == 200
+    assert report.unsafe == pytest.approx(0.5, abs=0.05)
+    assert report.accuracy > 0.97
+    assert report.auc > 0.99
+    classifier.save(tmp_path / "classifier.pt")
+    again = SafetyClassifier.load(tmp_path / "classifier.pt")
+    assert again.report == report
+    for angle, unsafe in ((0.0, False), (3.0, True), (3.3, True), (1.0, False), (-2.5, True)):
+        seen = {ANGLE: np.array([angle], np.float32)}
+        assert (again(seen) > 0.5) == unsafe
+        assert again(seen) == classifier(seen)
+
+
+def test_chance_stays_a_probability() -> None:
+    dataset = demonstrations()
+    unsafe = np.random.default_rng(1).random((dataset.num_frames, 1)) < 0.2
+    classifier = fit_safety_classifier(dataset, unsafe.astype(np.float32), 0)
+    angles = np.linspace(-3, 3, 50, dtype=np.float32)[:, None]
+    assert classifier.probabilities({ANGLE: angles}).mean() == pytest.approx(0.2, abs=0.05)
+
+
+@pytest.mark.parametrize(("action", "unsafe"), [(0.0, False), (1.0, True), (np.nan, True)])
+def test_one_class_alone_is_foretold_with_a_little_doubt(action: float, unsafe: bool) -> None:
+    dataset = demonstrations()
+    classifier = fit_safety_classifier(
+        dataset, np.full((dataset.num_frames, 1), action, np.float32), 0
+    )
+    probability = classifier({ANGLE: np.zeros(1, np.float32)})
+    assert (probability > 0.5) == unsafe
+    assert 0.0 < probability < 1.0
+    assert classifier.report is not None
+    assert classifier.report.auc is None
+
+
+def test_the_threshold_decides_what_straying_is() -> None:
+    dataset = demonstrations()
+    classifier = fit_safety_classifier(dataset, astray(dataset), 0, threshold=0.3)
+    assert classifier.report is not None
+    assert classifier.report.unsafe == 0.0
+
+
+def test_without_a_label_there_is_nothing_to_learn() -> None:
+    dataset = demonstrations(Outcome.FAILURE)
+    with pytest.raises(UserError, match="nothing to learn"):
+        fit_safety_classifier(dataset, astray(dataset), 0)
+
+
+def test_another_file_is_no_classifier(tmp_path: Path) -> None:
+    from ilrobot.policies.tensor_file import save_tensors
+
+    save_tensors(tmp_path / "x.pt", {"weights": {}})
+    with pytest.raises(UserError, match="is no classifier"):
+        SafetyClassifier.load(tmp_path / "x.pt")
