@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ilrobot.policies.policy import Policy
 
@@ -29,48 +28,45 @@ def predict_batch(
     Returns:
         Shape (N, horizon, *action shape), physical units.
     """
-    chunks = [chunk for chunk, _ in _in_batches(policy, histories, seed)]
-    return torch.cat(chunks).cpu().numpy()
+    noise = None
+    if policy.noise_shape is not None:
+        shape = (len(next(iter(histories.values()))), *policy.noise_shape)
+        noise = np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
+    return opinions(policy, histories, noise)[0]
 
 
-def member_actions(
-    policy: Policy, histories: Mapping[str, NDArray[Any]], *, seed: int = 0
-) -> NDArray[Any]:
-    """The first action of each member's chunk; arguments as of `predict_batch`.
+def opinions(
+    policy: Policy, histories: Mapping[str, NDArray[Any]], noise: NDArray[np.float32] | None = None
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The same with what each member would do.
 
-    For doubt and novelty of the situations::
+    For doubt and novelty of the situations, shape (N,) each, `ilrobot.ensemble` has::
 
-        actions = member_actions(policy, histories)
-        spreads = spread(actions, policy.spec, policy.disagreement_scale)
-        doubt(spreads), novelty(spreads)  # of ilrobot.ensemble, shape (N,) each
+        _, members = opinions(policy, histories)
+        spreads = spread(members[:, :, 0], policy.spec, policy.disagreement_scale)
+        doubt(spreads), novelty(spreads)
+
+    Args:
+        policy: On any device; it is left in evaluation mode.
+        histories: As of `predict_batch`.
+        noise: Standard normal of shape (N, *noise_shape); None where that is None.
 
     Returns:
-        Shape (members, N, *action shape), physical units.
+        Chunks of shape (N, horizon, *action shape), and (members, N, horizon, *action shape).
     """
-    chunks = [members[:, :, 0] for _, members in _in_batches(policy, histories, seed)]
-    return torch.cat(chunks, dim=1).cpu().numpy()
-
-
-def _in_batches(
-    policy: Policy, histories: Mapping[str, NDArray[Any]], seed: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """What `Policy.opinions` gives, batch by batch."""
     policy.eval()
     device = policy.action_normalizer.offset.device
-    generator = np.random.default_rng(seed)
     count = len(next(iter(histories.values())))
+    chunks, members = [], []
     for start in range(0, max(count, 1), _BATCH):
-        rows = slice(start, min(start + _BATCH, count))
-        noise = None
-        if policy.noise_shape is not None:
-            shape = (rows.stop - start, *policy.noise_shape)
-            drawn = generator.standard_normal(shape, dtype=np.float32)
-            noise = torch.from_numpy(drawn).to(device)
+        rows = slice(start, start + _BATCH)
+        seen = {
+            f.name: torch.from_numpy(histories[f.name][rows].astype(np.float32)).to(device)
+            for f in policy.spec.observations
+        }
+        drawn = None if noise is None else torch.from_numpy(noise[rows]).to(device)
         with torch.inference_mode():
-            yield policy.opinions(
-                {
-                    f.name: torch.from_numpy(histories[f.name][rows].astype(np.float32)).to(device)
-                    for f in policy.spec.observations
-                },
-                noise,
-            )
+            chunk, each = policy.opinions(seen, drawn)
+        chunks.append(chunk.cpu().numpy())
+        members.append(each.cpu().numpy())
+    return np.concatenate(chunks), np.concatenate(members, axis=1)

@@ -16,7 +16,7 @@ from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.training import Training, validation_loss
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.heads.ensemble import EnsembleHead
-from ilrobot.policies.in_batches import member_actions, predict_batch
+from ilrobot.policies.in_batches import opinions, predict_batch
 from ilrobot.policies.policy import Policy
 from ilrobot.spec import Feature, Spec
 from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE, example, recordings
@@ -113,17 +113,20 @@ def test_many_situations_at_once_are_each_as_alone(loss, members):
     observations, _ = example(policy, batch=1500)
     histories = {name: value.numpy() for name, value in observations.items()}
     chunks = predict_batch(policy, histories, seed=4)
-    actions = member_actions(policy, histories, seed=4)
     assert chunks.shape == (1500, 4, *spec.action.shape)
-    assert actions.shape == (members, 1500, *spec.action.shape)
     np.testing.assert_array_equal(predict_batch(policy, histories, seed=4), chunks)
+    noise = None
+    if policy.noise_shape is not None:
+        noise = np.random.default_rng(4).standard_normal((1500, *policy.noise_shape), "f4")
+    mean, each = opinions(policy, histories, noise)
+    np.testing.assert_array_equal(mean, chunks)
+    assert each.shape == (members, 1500, 4, *spec.action.shape)
     if loss != "cross-entropy":
-        np.testing.assert_allclose(actions.mean(axis=0), chunks[:, 0], atol=1e-5)
+        np.testing.assert_allclose(each.mean(axis=0), chunks, atol=1e-5)
 
-    noise = np.random.default_rng(4).standard_normal((1500, *(policy.noise_shape or ())), "f4")
     for row in (0, 1200):
         alone = {name: value[row : row + 1] for name, value in observations.items()}
-        drawn = None if policy.noise_shape is None else torch.from_numpy(noise[row : row + 1])
+        drawn = None if noise is None else torch.from_numpy(noise[row : row + 1])
         with torch.no_grad():
             np.testing.assert_allclose(policy(alone, drawn)[0], chunks[row], atol=1e-5)
     none = {name: value[:0] for name, value in histories.items()}
@@ -145,8 +148,8 @@ def test_members_part_where_there_was_no_data(tmp_path):
     policy = train(MemoryRecordings(spec, episodes), config, training, tmp_path / "run")
 
     asked = np.linspace(-3, 3, 121, dtype=np.float32)
-    actions = member_actions(policy, {"x": asked.reshape(-1, 1, 1)})
-    found = novelty(spread(actions, spec, policy.disagreement_scale))
+    _, each = opinions(policy, {"x": asked.reshape(-1, 1, 1)})
+    found = novelty(spread(each[:, :, 0], spec, policy.disagreement_scale))
     inside = np.abs(asked) < 0.9
     assert np.median(found[np.abs(asked) > 2]) > 10 * np.median(found[inside])
     actor = policy.actor()
