@@ -17,7 +17,8 @@ from ilrobot.errors import UserError
 from ilrobot.gates.gate import GateContext
 from ilrobot.spec import Spec
 
-#: The default threshold: 0.008 Σ_j range_j² in the terms of the papers.
+#: The default threshold. LazyDAgger's authors take ‖π(o) - π*(o)‖² > 0.008 Σ_j range_j² in their
+#: program, which is the same where all ranges are alike.
 THRESHOLD = 0.008
 
 

@@ -7,7 +7,8 @@ Hoque, Balakrishna, Putterman, Luo, Brown, Seita, Thananjeyan, Novoseller and Go
 "LazyDAgger: Reducing context switching in interactive imitation learning", arXiv:2104.00053. The
 paper also disturbs what the supervisor executes, so that recovery is seen: give
 `SharedControl` a `ilrobot.noisy_expert.NoisyExpert`, whose labels stay undisturbed. The takeover
-is foretold as in `safe`; while the expert acts, and is asked anyway, ε is measured.
+is foretold as in `safe`; while the expert acts, and is asked anyway, ε is measured. The defaults of
+both thresholds are those of the authors' program.
 """
 
 from __future__ import annotations

@@ -22,8 +22,9 @@ class SafeGate(Gate):
 
     Args:
         strays: ε itself, or the foresight of ε > τ.
-        threshold: τ (None: the default), or the probability above which the expert is to act. The
-            paper took τ = 0.0025 for unscaled actions: a fifth of its first data was unsafe.
+        threshold: τ (None: the default), or the probability above which the expert is to act. A
+            threshold is to be such that about a fifth of the first data is unsafe: so the authors
+            of LazyDAgger report of this paper, in their program.
 
     Raises:
         UserError: It is negative or not finite.

@@ -1,6 +1,7 @@
 """AggreVaTe: DAgger with the expert's cost-to-go in place of its label.
 
-Ross and Bagnell 2014, algorithm 1.
+Ross and Bagnell 2014, "Reinforcement and imitation learning via interactive no-regret learning",
+arXiv:1406.5979, algorithm AggreVaTe.
 """
 
 from __future__ import annotations

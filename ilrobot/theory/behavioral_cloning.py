@@ -1,6 +1,7 @@
 """Behavioural cloning: learn on the expert's states, act on one's own.
 
-Pomerleau 1989. Regret ≤ εT²: Ross and Bagnell 2010, theorem 2.1.
+Pomerleau 1989. Regret ≤ εT²: Ross and Bagnell 2010, quoted by Ross, Gordon and Bagnell 2011 as
+theorem 2.1.
 """
 
 from __future__ import annotations

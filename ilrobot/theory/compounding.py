@@ -43,7 +43,7 @@ class Method:
 
 
 def cloning_bound(task: TabularTask, epsilon: float) -> float:
-    """εT²: Ross and Bagnell 2010, theorem 2.1."""
+    """εT²: Ross and Bagnell 2010; Ross, Gordon and Bagnell 2011, theorem 2.1."""
     return epsilon * task.horizon**2
 
 

@@ -1,6 +1,7 @@
 """Forward training: a policy of its own for every step, each learnt where those before it lead.
 
-Ross and Bagnell 2010, algorithm 3.1. Regret ≤ uεT.
+Ross and Bagnell 2010; described in Ross, Gordon and Bagnell 2011, section 2.2. Regret ≤ uεT:
+theorem 2.2 there.
 """
 
 from __future__ import annotations

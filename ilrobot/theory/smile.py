@@ -1,6 +1,6 @@
 """SMILe: a mixture that moves from the expert to what was learnt in the mixture's own states.
 
-Ross and Bagnell 2010, algorithm 4.1:
+Ross and Bagnell 2010; described in Ross, Gordon and Bagnell 2011, section 2.3:
     π_n = π_{n-1} + α(1-α)^{n-1} (π̂_n - π_0),   π_0 the expert, π̂_n learnt on the states of π_{n-1}.
 """
 
@@ -18,8 +18,8 @@ def smile(task: TabularTask, epsilon: float, alpha: float = 0.1, rounds: int = 5
     Args:
         task: What to learn.
         epsilon: The classifier's error.
-        alpha: In (0, 1). The paper's near-linear regret is for an α of order 1/T² and of order T²
-            rounds, logarithms aside; for any other α it is what it is found to be.
+        alpha: In (0, 1). The paper's near-linear regret is for an α of order 1/T² and of order
+            T² log T rounds; for any other α it is what it is found to be.
         rounds: N; the expert's share falls to (1-α)^N before it is taken out.
     """
     expert = mixture = task.expert

@@ -30,9 +30,10 @@ def cliff(horizon: int) -> TabularTask:
 def fork(horizon: int) -> TabularTask:
     """The three states on which the bound of behavioural cloning is met with equality.
 
-    The idea of the tight example of Ross and Bagnell 2010 (section 2): everything is decided at the
-    first step. State 0 is the fork, 1 the good branch, 2 the bad one; nobody comes back. The wrong
-    turn and each step on the bad branch cost 1.
+    The idea of the tight example of Ross and Bagnell 2010 (its regret is quoted by Ross, Gordon and
+    Bagnell 2011, section 2.1): everything is decided at the first step. State 0 is the fork, 1 the
+    good branch, 2 the bad one; nobody comes back. The wrong turn and each step on the bad branch
+    cost 1.
     """
     transitions = np.zeros((3, 2, 3))
     transitions[0, 0, 1] = transitions[0, 1, 2] = 1

@@ -6,7 +6,7 @@
         D ← D ∪ {(o_t, t, a, Q̂)};   π̂_{i+1} ← cost-sensitive fit to D
 
 Ross and Bagnell 2014, "Reinforcement and imitation learning via interactive no-regret learning",
-arXiv:1406.5979, algorithm 1.
+arXiv:1406.5979, algorithm AggreVaTe.
 
 The paper tries one action in each episode. A simulator whose state can be restored can try several
 at the same o_t, which takes out what the costs of different states have to do with it: the

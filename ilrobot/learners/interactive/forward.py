@@ -2,8 +2,9 @@
 
     for t = 1 … T:   roll out π_1 … π_{t-1};   π_t ← fit {(o_t, π*(o_t))}
 
-Ross and Bagnell 2010, "Efficient reductions for imitation learning", algorithm 3.1. The states of
-step t are those that the learner itself will meet there, so that no error compounds.
+Ross and Bagnell 2010, "Efficient reductions for imitation learning", as described in Ross,
+Gordon and Bagnell 2011, section 2.2. The states of step t are those that the learner itself will
+meet there, so that no error compounds.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
     π_n = π_{n-1} + α(1-α)^{n-1} (π̂_n - π_0),   π_0 the expert, π̂_n learnt on the states of π_{n-1}
     π̃_N = (π_N - (1-α)^N π_0) / (1 - (1-α)^N)
 
-Ross and Bagnell 2010, "Efficient reductions for imitation learning", algorithm 4.1. Since π_n is
-the expert with probability (1-α)^n and π̃_n otherwise, it is π̃_n under DAgger's gate of that β.
+Ross and Bagnell 2010, "Efficient reductions for imitation learning", as described in Ross,
+Gordon and Bagnell 2011, section 2.3. Since π_n is the expert with probability (1-α)^n and π̃_n
+otherwise, it is π̃_n under DAgger's gate of that β.
 """
 
 from __future__ import annotations
