@@ -14,7 +14,7 @@ from ilrobot.cli.usage import optional
 from ilrobot.errors import UserError
 
 #: Each is a module of `ilrobot.cli.studies`.
-STUDIES = ("compounding",)
+STUDIES = ("compounding", "multimodal", "shift")
 
 
 @dataclass
@@ -22,6 +22,10 @@ class Study:
     """Run a study: a figure, and fitted numbers beside the predicted ones.
 
     compounding: regret against horizon for BC, Forward training, SMILe, DAgger and AggreVaTe.
+
+    multimodal: which heads keep two right answers apart, and which drive into the obstacle.
+
+    shift: where a clone and DAgger go, beside their expert, and how wrong they are there.
 
     Example: ilrobot study compounding
     """
@@ -62,10 +66,14 @@ class Study:
 
 
 def _check_packages() -> None:
-    """Refuse an installation without what draws the figures, before any work is done."""
+    """Refuse an installation without what studies train, simulate and draw with, before any work.
+
+    A study's processes would find it missing only later.
+    """
     try:
-        importlib.import_module("matplotlib.figure")
+        for package in ("matplotlib.figure", "gymnasium", "mujoco", "pygame", "torch"):
+            importlib.import_module(package)
     except ModuleNotFoundError as error:
         raise UserError(
-            f"study needs the package '{error.name}': pip install 'ilrobot[train]'"
+            f"study needs the package '{error.name}': pip install 'ilrobot[all]'"
         ) from error

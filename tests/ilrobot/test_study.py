@@ -93,7 +93,7 @@ sys.exit(_main(sys.argv[1:]))
     command = [sys.executable, "-c", program, *words]
     ended = subprocess.run(command, capture_output=True, text=True)
     assert ended.returncode == 2, ended.stderr
-    assert ended.stderr.endswith("pip install 'ilrobot[train]'\n")
+    assert ended.stderr.endswith("pip install 'ilrobot[all]'\n")
     assert "study needs the package 'matplotlib'" in ended.stderr
     assert ended.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
