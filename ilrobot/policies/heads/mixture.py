@@ -21,8 +21,8 @@ from ilrobot.policies.networks.network import Network
 MODES = 5
 #: Least standard deviation in normalised units. Without one the likelihood of data that can be
 #: fitted exactly has no maximum, and narrow modes outvote everything else: of chunks of 32 at the
-#: Junction 8 of 60 crashed with 0.1, 41 of 60 with 0.01, and 28 of 40 with robomimic's 1e-4, which is
-#: for unsteady hands.
+#: Junction 8 of 60 crashed with 0.1, 41 of 60 with 0.01, and 28 of 40 with robomimic's 1e-4, which
+#: is for unsteady hands.
 LEAST_STD = 0.1
 
 
