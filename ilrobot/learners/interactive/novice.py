@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ilrobot.data.branches import DISCARDED
 from ilrobot.data.memory import Recordings
+from ilrobot.policies.in_batches import predict_batch
 from ilrobot.policies.policy import Policy
-
-_BATCH = 1024
 
 
 def lives(dataset: Recordings) -> NDArray[np.bool_]:
@@ -32,26 +32,28 @@ def novice_actions(policy: Policy, dataset: Recordings, seed: int = 0) -> NDArra
         Shape (num_frames, *action shape); NaN at ticks that a rewind undid.
     """
     frames = np.flatnonzero(lives(dataset))
-    episode = np.searchsorted(dataset.starts, frames, side="right") - 1
-    # A history that reaches before the episode repeats its first tick, as `ChunkActor` does.
-    first = np.searchsorted(frames, dataset.starts[:-1])[episode]
-    back = np.arange(policy.config.n_obs)[::-1]
-    history = frames[np.maximum(np.arange(len(frames))[:, None] - back, first[:, None])]
-
-    device = policy.action_normalizer.offset.device
-    generator = torch.Generator().manual_seed(seed)
-    columns = {f.name: dataset.column(f.name) for f in policy.spec.observations}
     actions = np.full((dataset.num_frames, *policy.spec.action.shape), np.nan, np.float32)
-    policy.eval()
-    with torch.inference_mode():
-        for start in range(0, len(frames), _BATCH):
-            rows = history[start : start + _BATCH]
-            noise = None
-            if policy.noise_shape is not None:
-                noise = torch.randn(len(rows), *policy.noise_shape, generator=generator).to(device)
-            seen = {
-                name: torch.from_numpy(column[rows].astype(np.float32)).to(device)
-                for name, column in columns.items()
-            }
-            actions[frames[start : start + _BATCH]] = policy(seen, noise)[:, 0].cpu().numpy()
+    actions[frames] = predict_batch(policy, histories(policy, dataset, frames), seed=seed)[:, 0]
     return actions
+
+
+def histories(
+    policy: Policy, dataset: Recordings, frames: NDArray[np.int64]
+) -> dict[str, NDArray[Any]]:
+    """What it saw last at some ticks, oldest first, without what a rewind undid.
+
+    Args:
+        policy: Says what it reads.
+        dataset: Recordings with its observations.
+        frames: Indexes of ticks that were not undone, shape (N,).
+
+    Returns:
+        Name to shape (N, n_obs, *shape); before an episode its first tick, as `ChunkActor` has it.
+    """
+    living = np.flatnonzero(lives(dataset))
+    first = np.searchsorted(living, dataset.starts)
+    at = np.searchsorted(living, frames)
+    begin = first[np.searchsorted(dataset.starts, frames, side="right") - 1]
+    back = np.arange(policy.config.n_obs)[::-1]
+    rows = living[np.maximum(at[:, None] - back, begin[:, None])]
+    return {f.name: dataset.column(f.name)[rows] for f in policy.spec.observations}
