@@ -20,7 +20,7 @@ class PandaPegInsertExpert:
     """Height of the hole's mouth, m."""
     _grip_above = 0.015
     """How far above its middle the peg is gripped, m."""
-    _grip = 0.25
+    _grip = 0.375
     """Opening of a gripper closed on the peg."""
     _travel_height = 0.065
     """Height at which the peg's lower end travels, m."""

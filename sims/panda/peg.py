@@ -8,7 +8,7 @@ import numpy as np
 from sims.panda import model as panda
 from sims.panda.spec import CONTACT_SOLREF
 
-PEG_HALF = 0.01
+PEG_HALF = 0.015
 """Half the width of the peg, m."""
 PEG_HALF_LENGTH = 0.04
 """m."""
@@ -21,8 +21,13 @@ SOCKET_HEIGHT = 0.04
 BEVEL = 0.002
 """The hole's mouth is bevelled by so much at 45 degrees, m, as holes for pegs are: a peg that comes
 down beside the hole by less slides in along it."""
-_PEG_MASS = 0.1
+_PEG_MASS = 0.05
 """kg."""
+_FOOT_MASS = 0.1
+"""kg; a weight in the peg's lower end, without which it falls over when it is hardly touched, and
+no gripper that points down sets it up again."""
+_FOOT_HALF = 0.008
+"""m."""
 _FRICTION = (panda.TABLE_FRICTION, 0.005, 0.0001)
 _SOLIMP = (0.998, 0.9995, 0.0002, 0.5, 2.0)
 """Harder than the other contacts: a peg that is pressed on would sink in by 0.8 mm, which is more
@@ -47,6 +52,14 @@ def add_peg_and_socket(spec: mujoco.MjSpec) -> None:
         solimp=_SOLIMP,
         contype=1,
         conaffinity=1,
+    )
+    peg.add_geom(
+        type=mujoco.mjtGeom.mjGEOM_BOX,
+        size=(_FOOT_HALF,) * 3,
+        pos=(0.0, 0.0, _FOOT_HALF - PEG_HALF_LENGTH),
+        mass=_FOOT_MASS,
+        contype=0,
+        conaffinity=0,
     )
     socket = spec.worldbody.add_body(name="socket", pos=(0.5, -0.1, 0.0), mocap=True)
     for side in range(4):

@@ -25,9 +25,9 @@ DEPTH = 0.03
 
 
 class PandaPegInsertEnv(PandaEnv):
-    """Put a peg 20 mm square into a hole 21 mm square, on MuJoCo alone; see `PandaEnv`.
+    """Put a peg 30 mm square into a hole 31 mm square, on MuJoCo alone; see `PandaEnv`.
 
-    Half a millimetre is free to either side, and 0.05 rad about the upright. The hole's mouth is
+    Half a millimetre is free to either side, and 0.03 rad about the upright. The hole's mouth is
     bevelled by 2 mm, so that a peg which comes down beside it by less is led in by contact.
 
     ``environment_state`` (12,) tells how one thing lies from another, along the base's axes, since
