@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
+from ilrobot.gates.log import GateLog
 from ilrobot.learners.config import TrainConfig
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.spec import Spec
@@ -155,6 +156,7 @@ class RoundSummary:
         interventions: How often the expert took over.
         human_steps: Steps that the expert drove.
         steps: All steps.
+        log: The sum of what the gate logged, rewound steps included (None: nobody kept count).
     """
 
     round: int
@@ -164,6 +166,7 @@ class RoundSummary:
     interventions: int
     human_steps: int
     steps: int
+    log: GateLog | None = None
 
 
 @dataclass(frozen=True)
@@ -185,6 +188,7 @@ class DaggerDescription(Description):
         initial: The policy that it began with.
         rounds: The rounds done.
         warm_start: Whether each fit begins with the weights of the policy that acted.
+        aggregate: Whether the attempts are added to the demonstrations themselves, not to a copy.
     """
 
     plan: DaggerPlan
@@ -193,6 +197,7 @@ class DaggerDescription(Description):
     initial: InitialPolicy
     rounds: tuple[RoundSummary, ...]
     warm_start: bool = False
+    aggregate: bool = False
 
     def fixed(self) -> Mapping[str, Any]:
         """See `Description`."""

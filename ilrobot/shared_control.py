@@ -297,7 +297,8 @@ def _is_away(expert: Decision | None) -> bool:
 
 
 def _wanted(expert: Decision | None) -> Action | None:
-    """The expert's label; an expert that is itself a policy always means what it does."""
+    """The expert's label; a policy as an expert means what it does, unless it is disturbed."""
     if expert is None:
         return None
-    return expert.action if expert.source is Source.POLICY else expert.human_action
+    means_it = expert.source is Source.POLICY and expert.human_action is None
+    return expert.action if means_it else expert.human_action

@@ -38,6 +38,7 @@ class TeleopActor(Actor):
     """
 
     rewinds = True
+    attends = True
 
     def __init__(
         self,
@@ -146,6 +147,12 @@ class TeleopActor(Actor):
     def tell(self, message: str) -> None:
         """Show it for some seconds."""
         self.message, self._told = message, self._now
+
+    def call(self, needed: bool) -> None:
+        """Let the person feel that the robot needs help, or no more."""
+        self.device.feedback(Feedback.CALL if needed else Feedback.TAKEOVER)
+        if self._operator is not None:
+            self._operator.call(needed)
 
     def _begin(self) -> None:
         self.engaged = False

@@ -24,7 +24,7 @@ from teleop.engagement import EngageMode, make_engagement
 from teleop.mapping import ChoiceMapping, Mapping, make_mapping
 from teleop.operator import Operator
 from teleop.profile import Profile
-from teleop.takeover import Patience
+from teleop.takeover import Patience, Summoned
 
 DeviceKind = Literal["gamepad", "keyboard", "spacemouse", "browser", "operator"]
 
@@ -38,7 +38,7 @@ def make_hand(
     engage: EngageMode | None = None,
     bindings: Path | None = None,
     profile: Profile | None = None,
-    patience: Patience | None = None,
+    patience: Patience | Summoned | None = None,
 ) -> TeleopActor:
     """A hand for a task; close it when done.
 
@@ -59,7 +59,8 @@ def make_hand(
         engage: How the person takes control from a policy (None: they demonstrate). A simulated
             person then watches the policy and takes over by its own thresholds.
         profile: How the simulated person moves and tires (None: an average one that never tires).
-        patience: When the simulated person takes over from a policy (None: an average one).
+        patience: When the simulated person takes over from a policy (None: an average one;
+            `Summoned`: when it calls).
         bindings: A file that changes what buttons, keys and axes do; see `teleop.bindings_file`.
 
     Raises:

@@ -131,6 +131,7 @@ class LiveStage:
             connected=connected,
             device=hand.device.name,
             message=hand.message,
+            doubt=None if decision is None else decision.doubt,
             help=self._help,
         )
 

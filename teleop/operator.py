@@ -23,7 +23,7 @@ from teleop.fatigue import MORE_TREMOR, MORE_WANDER, SLOWER_REACTION, SLOWER_THU
 from teleop.mapping import Intent, Mapping
 from teleop.motor_noise import Tremor, Wander
 from teleop.profile import Profile
-from teleop.takeover import Patience, Watcher
+from teleop.takeover import Patience, Summoned, Watcher
 
 #: Seconds; times are multiples of a period only up to rounding.
 _ROUNDING = 1e-9
@@ -50,8 +50,8 @@ class Operator:
         pad: The pad in their hands.
         mapping: How the pad is read; a person knows what their sticks do.
         profile: The range of traits that this person is drawn from.
-        patience: Thresholds for taking over from a policy (None: they demonstrate, and always
-            steer).
+        patience: Thresholds for taking over from a policy, or `Summoned` to answer its calls
+            (None: they demonstrate, and always steer).
         seed: Who the person is, and how their hand errs.
     """
 
@@ -62,7 +62,7 @@ class Operator:
         mapping: Mapping,
         *,
         profile: Profile | None = None,
-        patience: Patience | None = None,
+        patience: Patience | Summoned | None = None,
         seed: int = 0,
     ) -> None:
         self._expert, self._pad, self._mapping = expert, pad, mapping
@@ -73,7 +73,7 @@ class Operator:
         self.gain = float(person.uniform(*self._profile.gain))
         tiring = self._profile
         self.fatigue = Fatigue(tiring.fatigue, tiring.fatigue_time, tiring.recovery_time)
-        self._watcher = None if patience is None else Watcher(patience)
+        self._watcher = Watcher(patience) if isinstance(patience, Patience) else patience
         self._period = 1.0 / mapping.spec.rate
         self.reset()
 
@@ -120,6 +120,11 @@ class Operator:
         if self._glimpses:
             self._glimpses[-1].policy_action = decision.policy_action
 
+    def call(self, needed: bool) -> None:
+        """The robot needs help, or needs it no more."""
+        if isinstance(self._watcher, Summoned):
+            self._watcher.called = needed
+
     def rewind(self, past: Sequence[Observation], executed: Action | None) -> None:
         """Forget what was seen after the moment that the world has gone back to."""
         self._glimpses.clear()
@@ -141,7 +146,9 @@ class Operator:
         if self._watcher is None:
             return True
         before = self._watcher.in_control
-        if seen.policy_action is not None:
+        if isinstance(self._watcher, Summoned):
+            self._watcher.answer()
+        elif seen.policy_action is not None:
             mine = self._mapping.intent(seen.wanted, seen.observation)
             other = self._mapping.intent(seen.policy_action, seen.observation)
             self._watcher.look(

@@ -97,6 +97,23 @@ class Watcher:
         self.disagreement = self._behind = self._trust = 0.0
 
 
+class Summoned:
+    """One person who takes over when the robot calls, and lets go when it needs no more help."""
+
+    def __init__(self) -> None:
+        self.called = False
+        """Whether the robot asks for help now."""
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin an episode, at rest."""
+        self.called = self.in_control = False
+
+    def answer(self) -> None:
+        """Do as the robot wants."""
+        self.in_control = self.called
+
+
 def harm(intended: NDArray[np.float64], policy: NDArray[np.float64], tolerance: float) -> float:
     """How wrong the policy's command is, as a share of full speed.
 

@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
+from ilrobot.cli.dagger_gate import ASK_ALWAYS, BUDGET, BetaName, GateName, GatePlan
 from ilrobot.cli.page import Page, PageAddress, tell_address
-from ilrobot.cli.usage import BindingsFile, TaskOptions
+from ilrobot.cli.usage import BindingsFile, TaskOptions, optional
+from ilrobot.data.labels import Weighting
 from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
     from rich.progress import Progress as ProgressBar
 
-    from ilrobot.actors import Actor
+    from ilrobot.cli.dagger_cast import HandCast
     from ilrobot.data.dataset import Dataset
-    from ilrobot.data.episode import EpisodeInfo
     from ilrobot.env import TaskEnv
-    from ilrobot.learners.interactive.dagger import RunEpisode
     from ilrobot.policies.policy import Policy
-    from ilrobot.run_description import Config, RoundSummary
+    from ilrobot.run_description import Config
     from ilrobot.spec import Spec
 
-#: The expert's share of the first round's steps with --gate beta; it halves each round.
-FIRST_BETA = 0.5
+#: What holds without an option, in words.
+_DEVICES = "operator with --gate human, else expert"
+_BETA = "exponential"
+
+DeviceName = Literal["operator", "gamepad", "keyboard", "spacemouse", "browser", "expert"]
 
 
 @dataclass
 class Dagger:
     """Let the policy try, take over when it goes wrong, and learn from that too.
 
-    With --gate human (HG-DAgger) a person takes over by holding the right bumper; what the person
-    did is what is learnt. With --gate beta (DAgger) the expert is asked at every step, drives with
-    a probability that halves each round, and all its answers are learnt.
+    --gate says who acts at each step. human (HG-DAgger): a person, who takes over by holding the
+    right bumper. beta (DAgger): a draw; the expert labels every step. safe, lazy, ensemble, thrifty
+    (the DAggers of these names): the robot calls for help when it is about to stray, doubts itself
+    or is about to fail. dart: the expert alone, disturbed as the policy would err.
 
     Example: ilrobot dagger --task ilrobot/PandaLift-v0 --dataset data/lift --policy
     runs/bc --output runs/dagger
@@ -44,7 +47,7 @@ class Dagger:
     """Gymnasium id, e.g. ilrobot/PandaLift-v0."""
 
     dataset: Path
-    """Demonstrations to begin with; they are copied, never changed."""
+    """Demonstrations to begin with; they are copied, never changed, unless with --aggregate."""
 
     policy: Path
     """Run of the policy that tries first; its settings are used for each fit."""
@@ -52,13 +55,22 @@ class Dagger:
     output: Path
     """Folder of this run: the growing dataset, a policy per round, and policy.pt, the last."""
 
-    gate: Literal["human", "beta"] = "human"
-    """Who decides who acts: the person's hand on the bumper, or a draw."""
+    gate: GateName = "human"
+    """Who decides who acts: a person, a draw (beta), or the robot."""
 
-    device: Literal["operator", "gamepad", "keyboard", "spacemouse", "browser", "expert"] = (
-        "operator"
-    )
-    """A simulated person's hand, your own at a window or a page (browser), or the expert itself."""
+    device: Annotated[
+        DeviceName | None, optional(f"{{{','.join(get_args(DeviceName))}}}", _DEVICES)
+    ] = None
+    """A simulated person's hand, your own at a window or a page (browser), or the task's expert."""
+
+    expert: Annotated[Path | None, optional("PATH", "the task's script")] = None
+    """With --device expert: a stronger policy in its place, a run or an .onnx file."""
+
+    budget: Annotated[float | None, optional("SHARE", f"{BUDGET}")] = None
+    """With --gate thrifty: share of its steps at which the policy may call for help."""
+
+    beta: Annotated[BetaName | None, optional(f"{{{','.join(get_args(BetaName))}}}", _BETA)] = None
+    """With --gate beta: the share of the expert: 1/2, 1/4, ...; to zero by the end; none at all."""
 
     page: Page = PageAddress()  # noqa: RUF009 (it is frozen)
 
@@ -77,11 +89,17 @@ class Dagger:
     seed: int = 10_000
     """Seed of the first episode; the next ones count up from it."""
 
-    options: TaskOptions = ()
-    """Options of the environment, e.g. engine=pybullet."""
-
     warm_start: bool = False
     """Begin each fit with the weights of the policy that acted, not from scratch."""
+
+    weighting: Annotated[Weighting | None, optional("{plain,iwr,sirius}", "as --policy was")] = None
+    """How corrections count beside demonstrations in each fit; see train."""
+
+    aggregate: bool = False
+    """Add the attempts to --dataset itself, not to a copy in --output."""
+
+    options: TaskOptions = ()
+    """Options of the environment, e.g. engine=pybullet."""
 
     resume: bool = False
     """Go on with a run that was stopped."""
@@ -91,15 +109,21 @@ class Dagger:
 
     def run(self) -> int:
         """Run the rounds and print what each came to."""
+        from ilrobot.cli.dagger_cast import ExpertCast
+        from ilrobot.cli.dagger_table import print_rounds
         from ilrobot.cli.options import parse_options
         from ilrobot.cli.output import console, print_json, progress_bar
+        from ilrobot.cli.people import hand_info
+        from ilrobot.data.dataset import Dataset
         from ilrobot.env import make_env
         from ilrobot.learners.interactive.dagger import describe_dagger, run_dagger
         from ilrobot.run import Run
         from ilrobot.run_description import DaggerPlan
+        from ilrobot.typed_json import dump
 
         self._check()
-        live = self.device not in ("operator", "expert")
+        device = self._device
+        live = device not in ("operator", "expert")
         with ExitStack() as stack:
             env = make_env(
                 self.task, parse_options(self.options), render_mode="rgb_array" if live else None
@@ -109,10 +133,28 @@ class Dagger:
             setting = self._setting(env.spec)
             plan = DaggerPlan(self.rounds, self.episodes, self.seed)
             description = describe_dagger(
-                env, self.dataset, self.policy, plan, setting, warm_start=self.warm_start
+                env,
+                self.dataset,
+                self.policy,
+                plan,
+                setting,
+                warm_start=self.warm_start,
+                weighting=self.weighting,
+                aggregate=self.output if self.aggregate else None,
             )
             Run.check(self.output, description, resume=self.resume)
-            cast = self._by_expert(env) if self.gate == "beta" else self._by_hand(env, stack)
+            members = description.config.policy.members
+            self._plan.check(env.spec, Dataset.open(self.dataset), self.policy, members)
+            cast: ExpertCast | HandCast
+            if device == "expert":
+                options = parse_options(self.options)
+                cast = by_expert = ExpertCast(self.task, options, self._plan, self.expert)
+                info, run_episode = by_expert.info(env), None
+                by_expert.expert(env)
+            else:
+                cast = by_hand = self._by_hand(env, device, stack)
+                info = hand_info(env, by_hand.hand, simulated=device == "operator")
+                run_episode = by_hand.run_episode(self.rounds * self.episodes)
             bars = stack.enter_context(progress_bar())
             trying = bars.add_task("trying", total=self.rounds * self.episodes, note="")
             try:
@@ -124,9 +166,9 @@ class Dagger:
                     fit=lambda data, run, initial: _fit(
                         description.config, data, run, initial, bars
                     ),
-                    info=cast.info,
+                    info=info,
                     resume=self.resume,
-                    run_episode=cast.run_episode,
+                    run_episode=run_episode,
                     on_episode=lambda number, kept: bars.update(
                         trying, completed=kept, note=f"round {number}"
                     ),
@@ -135,49 +177,76 @@ class Dagger:
                 stack.close()
                 console.print(self._stopped(), soft_wrap=True)
                 raise
-        _print_rounds(rounds)
-        print(f"policy: {self.output}   dataset: {self.output / 'dataset'}")
+        print_rounds(rounds)
+        print(f"policy: {self.output}   dataset: {self._data}")
         if self.json:
-            print_json({"output": str(self.output), "rounds": [asdict(row) for row in rounds]})
+            print_json({"output": str(self.output), "rounds": dump(list(rounds))})
         return 0
 
     def _check(self) -> None:
         from ilrobot.cli.seeds import check_seeds
+        from ilrobot.gates.thrifty import check_budget
 
         if self.rounds < 1 or self.episodes < 1:
             raise UserError("--rounds and --episodes must be at least 1")
         check_seeds(self.rounds * self.episodes, self.seed)
-        self.page.check(self.device)
-        if self.gate == "beta" and self.device != "expert":
+        self.page.check(self._device)
+        by_expert = self._device == "expert"
+        if self.gate in ASK_ALWAYS and not by_expert:
             raise UserError(
-                "--gate beta asks for a label at every step, which no hand gives while the robot "
-                "moves; take --device expert, or --gate human"
+                f"--gate {self.gate} asks the expert at every step, which no hand answers while "
+                "the robot moves; take --device expert, or another gate"
             )
-        if self.gate == "beta" and self.bindings is not None:
-            raise UserError("--bindings is for a hand, and --gate beta takes none; leave it out")
-        if self.gate == "human" and self.device == "expert":
+        if by_expert and self.bindings is not None:
+            raise UserError(
+                "--bindings is for a hand, and --device expert takes none; leave it out"
+            )
+        if self.gate == "human" and by_expert:
             raise UserError(
                 "--gate human needs a hand on the bumper; take --device operator, gamepad or "
-                "browser, or --gate beta"
+                "browser, or another gate"
             )
-        if self.engage != "hold" and self.device in ("operator", "expert"):
+        if self.engage != "hold" and self._device in ("operator", "expert"):
             raise UserError(
-                f"--engage {self.engage} is for a hand of your own; --device {self.device} takes "
+                f"--engage {self.engage} is for a hand of your own; --device {self._device} takes "
                 "--engage hold"
             )
+        for name, gate in (("budget", "thrifty"), ("beta", "beta")):
+            if getattr(self, name) is not None and self.gate != gate:
+                raise UserError(f"--{name} is for --gate {gate}; leave it out")
+        if self.expert is not None and not by_expert:
+            raise UserError(f"--expert is for --device expert, not {self._device}; leave one out")
+        check_budget(self._plan.budget)
+
+    @property
+    def _device(self) -> DeviceName:
+        return self.device or ("operator" if self.gate == "human" else "expert")
+
+    @property
+    def _data(self) -> Path:
+        return self.dataset if self.aggregate else self.output / "dataset"
+
+    @property
+    def _plan(self) -> GatePlan:
+        budget = BUDGET if self.budget is None else self.budget
+        beta = self.beta or "exponential"
+        return GatePlan(self.gate, self.output, self.seed, self.rounds, budget, beta)
 
     def _setting(self, spec: Spec) -> dict[str, Any]:
         from ilrobot.cli.options import parse_options
+        from ilrobot.run import policy_hash
         from teleop.hands import bound_mapping
 
         setting = {
             "task": spec.task,
             "options": parse_options(self.options),
-            "gate": self.gate,
-            "device": self.device,
+            **self._plan.setting(),
+            "device": self._device,
         }
-        if self.gate == "beta":
-            return {**setting, "first beta": FIRST_BETA}
+        if self.expert is not None:
+            setting["an expert of hash"] = policy_hash(self.expert)
+        if self._device == "expert":
+            return setting
         if self.bindings is not None:
             setting["bindings of hash"] = bound_mapping(spec, self.bindings).hash
         return {**setting, "engage": self.engage}
@@ -186,49 +255,34 @@ class Dagger:
         """What is kept, and how to go on."""
         from ilrobot.cli.command import resuming
         from ilrobot.data.dataset import Dataset
-        from ilrobot.run import RUN_FILE
+        from ilrobot.run import RUN_FILE, Run
+        from ilrobot.run_description import DaggerDescription
 
-        data = self.output / "dataset"
+        data = self._data
         if not (self.output / RUN_FILE).exists():
             return "Stopped before the first attempt; nothing is lost."
         made = 0
         if data.exists():
-            made = Dataset.open(data).num_episodes - Dataset.open(self.dataset).num_episodes
+            begun = Run.read_as(self.output, DaggerDescription).description
+            made = Dataset.open(data).num_episodes - begun.demonstrations.episodes
         attempts = "1 attempt" if made == 1 else f"{made} attempts"
         return (
             f"Stopped; {self.output} keeps {attempts} and every policy fitted so far. Go on "
             f"with: {resuming(self)}"
         )
 
-    def _by_expert(self, env: TaskEnv) -> _Cast:
+    def _by_hand(self, env: TaskEnv, device: DeviceName, stack: ExitStack) -> HandCast:
+        from ilrobot.cli.dagger_cast import HandCast
         from ilrobot.cli.people import scripted_expert
-        from ilrobot.data.episode import EpisodeInfo
-        from ilrobot.gates.beta import BetaGate
-        from ilrobot.shared_control import SharedControl
-
-        expert = scripted_expert(env)
-
-        def share_control(novice: Actor, number: int) -> Actor:
-            return SharedControl(novice, expert, BetaGate(FIRST_BETA**number, seed=self.seed))
-
-        info = EpisodeInfo(env.spec.task, env.spec.rate, operator="expert", device="expert")
-        return _Cast(env, share_control, info, None)
-
-    def _by_hand(self, env: TaskEnv, stack: ExitStack) -> _Cast:
-        from ilrobot.blend import Blend
-        from ilrobot.cli.people import hand_info, scripted_expert
-        from ilrobot.gates.human import HumanGate
-        from ilrobot.punctual import PunctualActor
-        from ilrobot.shared_control import SharedControl
-        from teleop.clutch import most_jump
         from teleop.hands import make_hand
         from teleop.stages import take_place
+        from teleop.takeover import Summoned
 
-        assert self.device != "expert"
-        expert = scripted_expert(env) if self.device == "operator" else None
+        assert device != "expert"
+        expert = scripted_expert(env) if device == "operator" else None
         hand, display = stack.enter_context(
             take_place(
-                self.device,
+                device,
                 f"ilrobot dagger {self.task}",
                 lambda device: make_hand(
                     device,
@@ -237,49 +291,13 @@ class Dagger:
                     seed=self.seed,
                     engage=self.engage,
                     bindings=self.bindings,
+                    patience=None if self.gate == "human" else Summoned(),
                 ),
-                address=self.page.check(self.device),
+                address=self.page.check(device),
                 tell=tell_address,
             )
         )
-
-        def share_control(novice: Actor, number: int) -> Actor:
-            gate = HumanGate(lambda: hand.engaged)
-            asked = PunctualActor(novice) if display is not None else novice
-            blend = Blend(env.spec, most=most_jump(hand.mapping.action_step))
-            return SharedControl(asked, hand, gate, blend=blend, on_decision=hand.watch)
-
-        run_episode: RunEpisode | None = None
-        if display is not None:
-            from teleop.live import LiveStage
-
-            total = self.rounds * self.episodes
-            run_episode = LiveStage(display, env, hand, total).run_episode
-        info = hand_info(env, hand, simulated=self.device == "operator")
-        return _Cast(env, share_control, info, run_episode)
-
-
-@dataclass(frozen=True)
-class _Cast:
-    """Who shares control with the novice, what the episodes say of them, how they are run."""
-
-    env: TaskEnv
-    share: Callable[[Actor, int], Actor]
-    info: EpisodeInfo
-    run_episode: RunEpisode | None
-
-    def make_env(self) -> TaskEnv:
-        """The one that the person sees."""
-        return self.env
-
-    def prepare(self, number: int, dataset: Dataset, policy_run: Path) -> None:
-        """Neither gate has anything to fit."""
-
-    def share_control(self, env: TaskEnv, policy_run: Path, number: int) -> Actor:
-        """See `ilrobot.learners.interactive.collect.Cast`."""
-        from ilrobot.policies.loading import load_policy
-
-        return self.share(load_policy(policy_run).actor(), number)
+        return HandCast(env, hand, self._plan, display)
 
 
 def _fit(
@@ -300,12 +318,3 @@ def _fit(
     )
     bars.update(bar, completed=config.train.steps)
     return policy
-
-
-def _print_rounds(rounds: list[RoundSummary]) -> None:
-    print("round  without help   interventions   steps by the expert")
-    for row in rounds:
-        print(
-            f"{row.round:5}  {row.autonomous:5} of {row.episodes:<4}  {row.interventions:13}   "
-            f"{row.human_steps} of {row.steps} ({row.human_steps / max(row.steps, 1):.0%})"
-        )

@@ -46,6 +46,8 @@ class Feedback(StrEnum):
     """The target is held back: it would run away from the robot."""
     TAKEOVER = "takeover"
     """Control has changed hands."""
+    CALL = "call"
+    """The robot asks for help."""
     SAVED = "saved"
     """The episode is safe on disk."""
 

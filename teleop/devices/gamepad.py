@@ -15,6 +15,7 @@ from teleop.devices.base import AXES, BUTTONS, TRIGGER_AXES, Device, DeviceState
 _RUMBLE = {
     Feedback.LEASH: (0.0, 0.5, 80),
     Feedback.TAKEOVER: (0.6, 0.6, 150),
+    Feedback.CALL: (1.0, 1.0, 400),
     Feedback.SAVED: (0.8, 0.0, 300),
 }
 

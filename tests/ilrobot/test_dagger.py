@@ -149,6 +149,7 @@ def _snapshot(run):
         ({"dataset": "{run}/dataset"}, "begun with demonstrations of content hash"),
         ({"policy": "{run}/round-1"}, "begun with a policy of hash"),
         ({"policy": "retrained"}, "begun with a policy of steps 30, not 20"),
+        ({"weighting": "iwr"}, "begun with a policy of weighting plain, not iwr"),
     ],
 )
 def test_only_a_run_of_the_same_settings_goes_on(change, said, sketched, learnt, tmp_path):
@@ -179,6 +180,14 @@ def test_a_run_goes_on_with_the_bindings_that_it_was_begun_with(sketched, tmp_pa
     assert _snapshot(run) == before
     mine.write_text("expo = 0.4  # as before\n")
     assert replace(verb, resume=True).run() == 0
+
+
+def test_each_fit_has_the_weighting_that_was_asked_for(sketched, tmp_path):
+    _verb(sketched, tmp_path / "run", rounds=1, episodes=1, weighting="iwr").run()
+    fitted = Run.read(tmp_path / "run" / "round-1").description.config.train
+    assert fitted.weighting == "iwr"
+    first = Run.read(sketched[1]).description.config.train
+    assert replace(fitted, weighting="plain", device=first.device) == first
 
 
 def test_a_done_run_stays_as_it_is_and_gets_its_policy_back(sketched, learnt, tmp_path):
@@ -314,7 +323,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(cloned, tm
         ({"rounds": 0}, "--rounds"),
         ({"episodes": -1}, "--episodes"),
         ({"gate": "human"}, "hand on the bumper"),
-        ({"device": "operator"}, "label at every step"),
+        ({"device": "operator"}, "asks the expert at every step"),
         ({"bindings": Path("pad.toml")}, "--bindings is for a hand"),
         ({"dataset": Path("nowhere")}, "nowhere"),
         ({"policy": Path("nowhere")}, "nowhere"),

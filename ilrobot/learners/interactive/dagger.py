@@ -31,6 +31,7 @@ from ilrobot.data.labels import Weighting
 from ilrobot.data.writing import copy_with_states
 from ilrobot.env import TaskEnv
 from ilrobot.errors import UserError
+from ilrobot.gates.log import total
 from ilrobot.learners.behavioral_cloning import data_used
 from ilrobot.learners.interactive.collect import Cast, Collector, Round, RunEpisode
 from ilrobot.learners.machine import find_device, require_memory
@@ -41,6 +42,7 @@ from ilrobot.run import Run, policy_hash
 from ilrobot.run_description import (
     DaggerDescription,
     DaggerPlan,
+    DataUsed,
     InitialPolicy,
     RoundSummary,
 )
@@ -59,6 +61,7 @@ def describe_dagger(
     setting: dict[str, Any],
     *,
     warm_start: bool = False,
+    aggregate: Path | None = None,
     weighting: Weighting | None = None,
 ) -> DaggerDescription:
     """What a run shall be, if demonstrations, first policy and task fit each other.
@@ -73,6 +76,9 @@ def describe_dagger(
         warm_start: Whether each fit begins with the weights of the policy that acted; else from
             scratch, which forgets nothing of the first data but takes all its steps.
         weighting: Of each fit (None: as `initial` was trained).
+        aggregate: Folder of the run whose attempts are to be added to the demonstrations
+            themselves (None: to a copy). What it began with is then told from what it added by the
+            number of episodes that its ``run.json`` states.
 
     Raises:
         UserError: They do not fit, or one of them is missing or damaged.
@@ -80,7 +86,8 @@ def describe_dagger(
     """
     trained, source = Run.read(initial).description, Dataset.open(demonstrations)
     check_policy_fits(load_policy(initial).spec, env.spec, str(initial))
-    _check_grows(source, env)
+    _check_grows(source, env, copied=aggregate is None)
+    began_with = data_used(source) if aggregate is None else _data_of_run(source, aggregate)
     # The machine that trained it may have been another one.
     config = replace(trained.config, train=replace(trained.config.train, device="auto"))
     if weighting is not None:
@@ -95,14 +102,15 @@ def describe_dagger(
         seconds=0.0,
         spec=source.spec,
         config=config,
-        dataset=data_used(source),
+        dataset=began_with,
         parameters=trained.parameters,
         plan=plan,
         setting=setting,
-        demonstrations=data_used(source),
+        demonstrations=began_with,
         initial=InitialPolicy(str(initial.resolve()), policy_hash(initial)),
         rounds=(),
         warm_start=warm_start,
+        aggregate=aggregate is not None,
     )
 
 
@@ -153,9 +161,7 @@ def run_dagger(
         rounds = _Rounds(run)
         rounds.copy_demonstrations(Path(description.demonstrations.path), env.state_size)
         if rounds.left:
-            with Collector(
-                cast, env, run.path / "attempts", workers=workers, run_episode=run_episode
-            ) as collector:
+            with Collector(cast, env, workers=workers, run_episode=run_episode) as collector:
                 for number in rounds.left:
                     acting = rounds.acting(number)
                     data = Dataset.open(rounds.dataset)
@@ -176,10 +182,32 @@ def run_dagger(
         return list(run.description.rounds)
 
 
-def _check_grows(demonstrations: Dataset, env: TaskEnv) -> None:
+def _data_of_run(source: Dataset, folder: Path) -> DataUsed:
+    """What a run that adds to the demonstrations began with, or begins with now."""
+    try:
+        begun = Run.read_as(folder, DaggerDescription).description
+    except UserError:  # there is none yet; what else may be wrong with the folder is told later
+        return data_used(source)
+    count = begun.demonstrations.episodes
+    if not begun.aggregate or not 0 < count <= source.num_episodes:
+        return data_used(source)
+    return replace(
+        data_used(source),
+        content_hash=source.hash_of_first(count),
+        episodes=count,
+        frames=int(source.starts[count]),
+    )
+
+
+def _check_grows(demonstrations: Dataset, env: TaskEnv, *, copied: bool) -> None:
     """Refuse what the task's episodes cannot be added to, before it is copied."""
     read_ours(demonstrations.path)
     recorded, size = demonstrations.spec, env.state_size
+    if not copied and size and not demonstrations.has_column("sim.state"):
+        raise UserError(
+            f"{demonstrations.path}: has no column 'sim.state', as the attempts would have, so "
+            "that they cannot be added to it; leave --aggregate out to add them to a copy"
+        )
     differs = difference(recorded, _copied_state_size(demonstrations, size), env.spec, size)
     if differs is not None:
         raise UserError(
@@ -201,7 +229,8 @@ class _Rounds:
     def __init__(self, run: Run[DaggerDescription]) -> None:
         self._run = run
         self.plan = run.description.plan
-        self.dataset = run.path / "dataset"
+        source = Path(run.description.demonstrations.path)
+        self.dataset = source if run.description.aggregate else run.path / "dataset"
 
     def folder(self, number: int) -> Path:
         """The run of training after round `number`, counted from 1."""
@@ -282,6 +311,14 @@ class _Rounds:
             interventions += taken_over
             human_steps += int(columns["intervention"][lives].sum())
             steps += int(lives.sum())
+        logs = [info.control for _, info in rows if info.control is not None]
         return RoundSummary(
-            number, len(rows), successes, autonomous, interventions, human_steps, steps
+            round=number,
+            episodes=len(rows),
+            successes=successes,
+            autonomous=autonomous,
+            interventions=interventions,
+            human_steps=human_steps,
+            steps=steps,
+            log=total(logs) if logs else None,
         )

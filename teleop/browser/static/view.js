@@ -1,7 +1,7 @@
 // What is seen: the pictures, the HUD, the flashes.
 
 const $ = (id) => document.getElementById(id);
-const RUMBLE = { leash: [0.4, 80], takeover: [0.8, 160], saved: [0.6, 240] };
+const RUMBLE = { leash: [0.4, 80], takeover: [0.8, 160], call: [1.0, 400], saved: [0.6, 240] };
 const KEYCAPS = { " ": "Space", enter: "⏎", backspace: "⌫", delete: "Del", shift: "⇧" };
 
 export class View {

@@ -1,0 +1,139 @@
+"""Who shares control in ``ilrobot dagger``: the policy, a gate, and the task's expert or a hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ilrobot.cli.dagger_gate import GatePlan
+
+if TYPE_CHECKING:
+    from ilrobot.actors import Actor
+    from ilrobot.data.dataset import Dataset
+    from ilrobot.data.episode import EpisodeInfo
+    from ilrobot.env import TaskEnv
+    from ilrobot.gates.doubt import Doubt
+    from ilrobot.learners.interactive.collect import RunEpisode
+    from teleop.actor import TeleopActor
+    from teleop.display import Display
+
+
+@dataclass(frozen=True)
+class ExpertCast:
+    """An expert that can be asked; picklable.
+
+    Attributes:
+        task: Gymnasium id.
+        options: Keyword arguments for the environment.
+        plan: The gates.
+        policy: Run or .onnx file of the expert (None: the task's script).
+    """
+
+    task: str
+    options: dict[str, Any]
+    plan: GatePlan
+    policy: Path | None = None
+
+    def make_env(self) -> TaskEnv:
+        """See `ilrobot.learners.interactive.collect.Cast`."""
+        from ilrobot.env import make_env
+
+        return make_env(self.task, self.options)
+
+    def prepare(self, number: int, dataset: Dataset, policy_run: Path) -> None:
+        """See `Cast`."""
+        self.plan.prepare(number, dataset, policy_run)
+
+    def share_control(self, env: TaskEnv, policy_run: Path, number: int) -> Actor:
+        """See `Cast`."""
+        from ilrobot.cli.actors import load_run
+        from ilrobot.noisy_expert import NoisyExpert
+        from ilrobot.shared_control import SharedControl
+
+        novice, expert = load_run(policy_run).actor(), self.expert(env)
+        gate = self.plan.make(number, env.spec, novice, engaged=lambda: False)
+        if self.plan.name == "dart":
+            expert = NoisyExpert(expert, env.spec, self.plan.covariance(number), self.plan.seed)
+        return SharedControl(novice, expert, gate, doubt=doubt_of(novice))
+
+    def expert(self, env: TaskEnv) -> Actor:
+        """The expert.
+
+        Raises:
+            UserError: The task has no script, or the policy does not fit the task.
+        """
+        from ilrobot.cli.actors import load_actor
+        from ilrobot.cli.people import scripted_expert
+        from ilrobot.spec import check_policy_fits
+
+        if self.policy is None:
+            return scripted_expert(env)
+        expert, spec = load_actor(self.policy)
+        check_policy_fits(spec, env.spec, f"--expert {self.policy}")
+        return expert
+
+    def info(self, env: TaskEnv) -> EpisodeInfo:
+        """What each episode shall know about itself."""
+        from ilrobot.data.episode import EpisodeInfo
+
+        operator = "expert" if self.policy is None else str(self.policy)
+        return EpisodeInfo(env.spec.task, env.spec.rate, operator=operator, device="expert")
+
+
+@dataclass(frozen=True)
+class HandCast:
+    """A hand on a device, in this process, in front of a window or page if a person's.
+
+    Attributes:
+        env: The world.
+        hand: The hand, which engages to take over or when it is called.
+        plan: The gates.
+        display: What the person sees (None: nobody watches).
+    """
+
+    env: TaskEnv
+    hand: TeleopActor
+    plan: GatePlan
+    display: Display | None = field(default=None)
+
+    def make_env(self) -> TaskEnv:
+        """The one that the person sees."""
+        return self.env
+
+    def prepare(self, number: int, dataset: Dataset, policy_run: Path) -> None:
+        """See `ilrobot.learners.interactive.collect.Cast`."""
+        self.plan.prepare(number, dataset, policy_run)
+
+    def share_control(self, env: TaskEnv, policy_run: Path, number: int) -> Actor:
+        """See `Cast`; a person does not wait for a policy that hangs."""
+        from ilrobot.blend import Blend
+        from ilrobot.cli.actors import load_run
+        from ilrobot.punctual import PunctualActor
+        from ilrobot.shared_control import SharedControl
+        from teleop.clutch import most_jump
+
+        hand, novice = self.hand, load_run(policy_run).actor()
+        return SharedControl(
+            novice if self.display is None else PunctualActor(novice),
+            hand,
+            self.plan.make(number, env.spec, novice, engaged=lambda: hand.engaged),
+            blend=Blend(env.spec, most=most_jump(hand.mapping.action_step)),
+            doubt=doubt_of(novice),
+            on_decision=hand.watch,
+        )
+
+    def run_episode(self, total: int) -> RunEpisode | None:
+        """Runs each of so many episodes in front of the person (None: nobody watches)."""
+        if self.display is None:
+            return None
+        from teleop.live import LiveStage
+
+        return LiveStage(self.display, self.env, self.hand, total).run_episode
+
+
+def doubt_of(novice: Actor) -> Doubt | None:
+    """How it doubts itself (None: it does not)."""
+    from ilrobot.ensemble import EnsembleActor
+
+    return novice.doubt if isinstance(novice, EnsembleActor) else None

@@ -1,0 +1,174 @@
+"""The gates of ``ilrobot dagger``: what each needs, and how it is made for a round."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ilrobot.errors import UserError
+
+if TYPE_CHECKING:
+    from ilrobot.actors import Actor
+    from ilrobot.data.dataset import Dataset
+    from ilrobot.gates.beta import BetaSchedule
+    from ilrobot.gates.gate import Gate
+    from ilrobot.learners.interactive.gate_fits import GateFit
+    from ilrobot.spec import Spec
+
+GateName = Literal["human", "beta", "safe", "lazy", "ensemble", "thrifty", "dart"]
+BetaName = Literal["indicator", "linear", "exponential"]
+
+#: They compare with the expert, or let it act, at every tick: it must be one that can be asked.
+ASK_ALWAYS = frozenset({"beta", "ensemble", "dart"})
+#: They decide by how sure the policy is.
+NEED_DOUBT = frozenset({"ensemble", "thrifty"})
+#: They are fitted to episodes that the policy was not trained on.
+NEED_HELD_OUT = frozenset({"ensemble", "thrifty", "dart"})
+#: ThriftyDAgger's budget where none is given.
+BUDGET = 0.1
+
+
+@dataclass(frozen=True)
+class GatePlan:
+    """A gate for each round; picklable.
+
+    Attributes:
+        name: Which.
+        output: The run's folder; what a round's gate was fitted to lies in ``gate-N`` there.
+        seed: Of all draws.
+        rounds: How many there are to be.
+        budget: Share of the steps at which the policy may call for help (thrifty).
+        beta: Schedule of the expert's share (beta).
+    """
+
+    name: GateName
+    output: Path
+    seed: int
+    rounds: int
+    budget: float = BUDGET
+    beta: BetaName = "exponential"
+
+    def setting(self) -> dict[str, Any]:
+        """What must stay the same when a run goes on."""
+        said: dict[str, Any] = {"gate": self.name}
+        if self.name == "thrifty":
+            said["budget"] = self.budget
+        if self.name == "beta":
+            # A linear schedule depends on how many rounds there are to be.
+            over = f" over {self.rounds} rounds" if self.beta == "linear" else ""
+            said["beta"] = f"{self.beta}{over}"
+        return said
+
+    def check(self, spec: Spec, dataset: Dataset, policy: Path, members: int) -> None:
+        """Refuse what this gate cannot do, before anything is made.
+
+        Raises:
+            UserError: The policy is a single net, the actions are choices, or all demonstrations
+                were trained on.
+        """
+        from ilrobot.gates.discrepancy import action_ranges
+        from ilrobot.learners.interactive.dart import held_out_episodes
+
+        if self.name in NEED_DOUBT and members < 2:
+            raise UserError(
+                f"--gate {self.name} needs a policy that knows how sure it is, and {policy} is a "
+                "single net; train an ensemble: ilrobot train --members 5"
+            )
+        if self.name not in ("human", "beta"):
+            action_ranges(spec)
+        if self.name in NEED_HELD_OUT:
+            held_out_episodes(dataset, policy)
+
+    def prepare(self, number: int, dataset: Dataset, policy_run: Path) -> None:
+        """See `ilrobot.learners.interactive.collect.Cast`."""
+        from ilrobot.learners.interactive.gate_fits import Material, prepare_gate
+
+        if self.name != "beta":
+            material = Material(dataset, policy_run, self.seed)
+            prepare_gate(self._folder(number), material, self._fit(number))
+
+    def make(self, number: int, spec: Spec, novice: Actor, engaged: Callable[[], bool]) -> Gate:
+        """The gate of a round.
+
+        Args:
+            number: Of the round, from 1.
+            spec: The task's.
+            novice: The policy as an actor.
+            engaged: Whether a person wants control; only for ``human``.
+        """
+        from ilrobot.ensemble import EnsembleActor
+        from ilrobot.gates.beta import BetaGate
+        from ilrobot.gates.dart import DartGate
+        from ilrobot.gates.discrepancy import Discrepancy, action_ranges
+        from ilrobot.gates.ensemble import EnsembleGate
+        from ilrobot.gates.foresight import Foresight
+        from ilrobot.gates.human import HumanGate
+        from ilrobot.gates.lazy import LazyGate
+        from ilrobot.gates.safe import SafeGate
+        from ilrobot.gates.thrifty import Thresholds, ThriftyGate
+        from ilrobot.learners.interactive.gate_fits import CLASSIFIER, CRITIC, read_values
+        from ilrobot.learners.interactive.safety_classifier import SafetyClassifier
+        from ilrobot.learners.interactive.success_critic import SuccessCritic
+
+        if self.name == "beta":
+            # The demonstrations that the first policy learnt from are the paper's first round.
+            return BetaGate(self._schedule()(number + 1), seed=self.seed)
+        folder = self._folder(number)
+        values = read_values(folder)
+        if self.name == "human":
+            return HumanGate(engaged, trusted=values.get("doubt"))
+        if self.name == "dart":
+            return DartGate(values["covariance"])
+        discrepancy = Discrepancy(action_ranges(spec))
+        if self.name in ("safe", "lazy"):
+            foresight = Foresight(SafetyClassifier.load(folder / CLASSIFIER))
+            if self.name == "safe":
+                return SafeGate(foresight)
+            return LazyGate(discrepancy, values["discrepancy"], foresight=foresight)
+        assert isinstance(novice, EnsembleActor)
+        if self.name == "ensemble":
+            return EnsembleGate(discrepancy, novice.doubt, values["doubt"])
+        return ThriftyGate(
+            discrepancy,
+            self.budget,
+            novice.novelty,
+            SuccessCritic.load(folder / CRITIC),
+            Thresholds(values["novelty"], values["success"], values["recovery"]),
+            values["agreement"],
+        )
+
+    def covariance(self, number: int) -> Any:
+        """Of the noise on the expert in a round; only for ``dart``."""
+        from ilrobot.learners.interactive.gate_fits import read_values
+
+        return read_values(self._folder(number))["covariance"]
+
+    def _folder(self, number: int) -> Path:
+        return self.output / f"gate-{number}"
+
+    def _schedule(self) -> BetaSchedule:
+        from ilrobot.gates.beta import exponential, indicator, linear
+
+        if self.beta == "linear":
+            return linear(self.rounds + 1)
+        return indicator() if self.beta == "indicator" else exponential()
+
+    def _fit(self, number: int) -> GateFit:
+        from ilrobot.learners.interactive import gate_fits
+
+        if self.name in ("safe", "lazy"):
+            first = None
+            if number > 1:
+                first = gate_fits.read_values(self._folder(1))["discrepancy"]
+            return partial(gate_fits.fit_safety, threshold=first)
+        if self.name == "thrifty":
+            return partial(gate_fits.fit_thrifty, budget=self.budget)
+        fits: dict[str, GateFit] = {
+            "human": gate_fits.fit_human,
+            "ensemble": gate_fits.fit_ensemble,
+            "dart": gate_fits.fit_dart,
+        }
+        return fits[self.name]

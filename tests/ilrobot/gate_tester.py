@@ -1,0 +1,124 @@
+"""One tester that takes every gate of ``ilrobot dagger`` through record, resume, kill and its log.
+
+As a program: ``gate_tester.py GATE DATA POLICY OUTPUT [KILLED_AT]`` runs it, and dies at the
+beginning of the episode of that seed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from ilrobot.actors import Actor
+from ilrobot.cli.dagger import Dagger
+from ilrobot.cli.dagger_cast import ExpertCast, HandCast
+from ilrobot.data.dataset import Dataset, DatasetRecorder
+from ilrobot.data.episode import EpisodeInfo, Outcome
+from ilrobot.env import ScriptedActor, make_env
+from ilrobot.learners.behavioral_cloning import train
+from ilrobot.learners.config import preset
+from ilrobot.learners.interactive import safety_classifier, success_critic
+from ilrobot.rollout import rollout
+from ilrobot.shared_control import SharedControl
+from sims.experts import make_expert
+
+TASK = "ilrobot/PointPath-v0"
+GATES = ("human", "beta", "safe", "lazy", "ensemble", "thrifty", "dart")
+DEMONSTRATIONS, ROUNDS, EPISODES, SEED = 4, 2, 2, 10_000
+
+
+def make_novice(folder: Path, members: int = 3, task: str = TASK) -> tuple[Path, Path]:
+    """Demonstrations and an ensemble that hardly learnt from them."""
+    env = make_env(task)
+    env.reset(0)
+    expert = ScriptedActor(make_expert(env.env), env)
+    with DatasetRecorder(folder / "data", env.spec, state_size=env.state_size) as recorder:
+        for seed in range(DEMONSTRATIONS):
+            info = EpisodeInfo(task, env.spec.rate, seed=seed)
+            rollout(env, expert, seed=seed, recorder=recorder, info=info)
+    data = Dataset.open(folder / "data")
+    policy, training = preset("bc", data.spec)
+    small = replace(policy, width=16, blocks=1, members=members)
+    short = replace(training, steps=40, batch_size=64, held_out=0.3, device="cpu")
+    train(data, small, short, folder / "policy")
+    return folder / "data", folder / "policy"
+
+
+def run_gate(gate: str, data: Path, policy: Path, output: Path, **changes: object) -> Dagger:
+    """A small run of a gate, with what it learns learnt hardly at all."""
+    success_critic._SWEEPS, safety_classifier._STEPS = 1, 50
+    verb = Dagger(
+        task=TASK,
+        dataset=data,
+        policy=policy,
+        output=output,
+        gate=gate,  # type: ignore[arg-type]
+        rounds=ROUNDS,
+        episodes=EPISODES,
+        seed=SEED,
+    )
+    verb = replace(verb, **changes)  # type: ignore[arg-type]
+    assert verb.run() == 0
+    return verb
+
+
+def outcome_of(output: Path, data: Path | None = None) -> tuple[object, ...]:
+    """All that a run came to: its recording, its policy, its rounds, what its gates were fitted to.
+
+    Attempts that were cut off are left out: they are no part of it.
+    """
+    recorded = Dataset.open(data or output / "dataset")
+    attempts = [
+        recorded.episode(index)
+        for index, info in enumerate(recorded.infos)
+        if info.outcome is not Outcome.UNFINISHED
+    ]
+    columns = [
+        {
+            name: values.tobytes() if values.dtype != object else values.tolist()
+            for name, values in attempt.columns.items()
+        }
+        for attempt in attempts
+    ]
+    rounds = json.loads((output / "run.json").read_text())["rounds"]
+    gates = [file.read_text() for file in sorted(output.glob("gate-*/gate.json"))]
+    policy = (output / "policy.pt").read_bytes()
+    return [attempt.info for attempt in attempts], columns, policy, rounds, gates
+
+
+class _Fatal(Actor):
+    """Kills its process at the beginning of an episode, half of a run behind it."""
+
+    def __init__(self, actor: SharedControl, seed: int) -> None:
+        self._actor, self._seed = actor, seed
+
+    def reset(self, seed: int | None = None) -> None:
+        if seed == self._seed:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self._actor.reset(seed)
+
+    def __getattribute__(self, name: str):
+        if name in ("_actor", "_seed", "reset", "__class__"):
+            return object.__getattribute__(self, name)
+        return getattr(self._actor, name)
+
+
+def _main() -> None:
+    gate, data, policy, output, *killed_at = sys.argv[1:]
+    if killed_at:
+        for cast in (ExpertCast, HandCast):
+            share = cast.share_control
+
+            def fatal(self, env, run, number, share=share):
+                return _Fatal(share(self, env, run, number), int(killed_at[0]))
+
+            cast.share_control = fatal  # type: ignore[assignment]
+    run_gate(gate, Path(data), Path(policy), Path(output))
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,193 @@
+"""Every gate from the command line: record, log, kill, resume; what each needs and refuses."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ilrobot.cli.dagger_table import print_rounds
+from ilrobot.data.dataset import Dataset
+from ilrobot.errors import UserError
+from ilrobot.gates.log import GateLog
+from ilrobot.run_description import RoundSummary
+from tests.ilrobot.gate_tester import (
+    DEMONSTRATIONS,
+    EPISODES,
+    GATES,
+    ROUNDS,
+    SEED,
+    make_novice,
+    outcome_of,
+    run_gate,
+)
+
+
+@pytest.fixture(scope="module")
+def novice(tmp_path_factory) -> tuple[Path, Path]:
+    return make_novice(tmp_path_factory.mktemp("novice"))
+
+
+@pytest.fixture(scope="module")
+def done(novice, tmp_path_factory):
+    """The run of each gate, made when it is first asked for."""
+    runs: dict[str, Path] = {}
+
+    def of(gate: str) -> Path:
+        if gate not in runs:
+            runs[gate] = tmp_path_factory.mktemp(gate) / "run"
+            run_gate(gate, *novice, runs[gate])
+        return runs[gate]
+
+    return of
+
+
+@pytest.mark.parametrize("gate", GATES)
+def test_every_gate_records_and_logs_the_same_of_each_episode_and_round(done, gate):
+    run = done(gate)
+    data = Dataset.open(run / "dataset")
+    infos = data.infos[DEMONSTRATIONS:]
+    assert [info.seed for info in infos] == list(range(SEED, SEED + ROUNDS * EPISODES))
+    keys = {
+        *("steps", "expert_steps", "takeovers", "switches", "queries", "context_time"),
+        *("thresholds", "budget", "doubts", "budget_spent"),
+    }
+    for index, info in enumerate(infos, start=DEMONSTRATIONS):
+        columns = data.episode(index).columns
+        log = info.control
+        assert set(log.to_json()) == keys
+        assert log.expert_steps == columns["intervention"].sum()
+        assert log.steps == (columns["control.source"] != "paused").sum()
+        labelled = np.isfinite(columns["control.human_action"]).all(axis=1)
+        assert log.queries == labelled.sum()
+        assert (log.budget is not None) == (gate == "thrifty")
+    rounds = json.loads((run / "run.json").read_text())["rounds"]
+    for number, row in enumerate(rounds):
+        of_round = infos[number * EPISODES : (number + 1) * EPISODES]
+        assert set(row["log"]) == keys
+        assert row["log"]["queries"] == sum(info.control.queries for info in of_round)
+        assert row["log"]["thresholds"] == dict(of_round[-1].control.thresholds)
+
+
+@pytest.mark.parametrize("gate", GATES)
+def test_every_gate_goes_on_after_a_kill_as_if_it_had_not_been(done, novice, tmp_path, gate):
+    run = tmp_path / "run"
+    killed_at = SEED + EPISODES + 1  # within the second round
+    command = [sys.executable, "-m", "tests.ilrobot.gate_tester", gate, *map(str, (*novice, run))]
+    killed = subprocess.run([*command, str(killed_at)], capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()[-500:]
+    run_gate(gate, *novice, run, resume=True)
+    assert outcome_of(run) == outcome_of(done(gate))
+
+
+def test_a_gate_that_was_being_fitted_is_fitted_again(done, novice, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(done("thrifty"), run)
+    with pytest.raises(UserError, match=r"begun with budget 0\.1, not 0\.2"):
+        run_gate("thrifty", *novice, run, budget=0.2, resume=True)
+    part = run / "gate-3.part"
+    part.mkdir()
+    (part / "gate.json").write_text("{")
+    run_gate("thrifty", *novice, run, rounds=3, resume=True)
+    assert (run / "gate-3" / "gate.json").exists()
+    assert not part.exists()
+
+
+def test_the_expert_is_disturbed_under_dart_and_its_labels_are_not(done):
+    data = Dataset.open(done("dart") / "dataset")
+    added = slice(data.starts[DEMONSTRATIONS], None)
+    assert data.column("intervention")[added].all()
+    executed, meant = data.column("action")[added], data.column("control.human_action")[added]
+    apart = np.abs(executed - meant)
+    noise = data.infos[-1].control.thresholds["noise"]
+    assert 0.0 < apart.mean() < 3.0 * noise
+
+
+@pytest.mark.parametrize("gate", ["safe", "lazy", "thrifty"])
+def test_a_robot_that_foretells_asks_the_expert_only_while_it_acts(done, gate):
+    data = Dataset.open(done(gate) / "dataset")
+    for info in data.infos[DEMONSTRATIONS:]:
+        # At the tick of a handback it was asked, too.
+        assert info.control.queries <= info.control.expert_steps + info.control.takeovers
+
+
+@pytest.mark.parametrize("gate", ["safe", "thrifty"])
+def test_a_person_whom_the_robot_calls_takes_over_and_has_the_same_log(novice, tmp_path, gate):
+    run = tmp_path / "run"
+    run_gate(gate, *novice, run, device="operator", rounds=1)
+    data = Dataset.open(run / "dataset")
+    added = slice(data.starts[DEMONSTRATIONS], None)
+    source = data.column("control.source")[added]
+    log = json.loads((run / "run.json").read_text())["rounds"][0]["log"]
+    assert log["takeovers"] > 0
+    assert {"policy", "human", "paused"} <= set(source)
+    labelled = np.isfinite(data.column("control.human_action")[added]).all(axis=1)
+    assert np.array_equal(labelled, source == "human")
+
+
+def test_a_stronger_policy_can_be_the_expert(novice, tmp_path):
+    run_gate("beta", *novice, tmp_path / "run", expert=novice[1], rounds=1, beta="indicator")
+    data = Dataset.open(tmp_path / "run" / "dataset")
+    added = slice(data.starts[DEMONSTRATIONS], None)
+    assert set(data.column("control.source")[added]) == {"policy"}
+    assert np.isfinite(data.column("control.human_action")[added]).all()
+    assert data.infos[-1].operator == str(novice[1])
+
+
+def test_attempts_can_be_added_to_the_demonstrations_themselves(done, novice, tmp_path):
+    data, run = tmp_path / "data", tmp_path / "run"
+    shutil.copytree(novice[0], data)
+    run_gate("beta", data, novice[1], run, rounds=1, aggregate=True)
+    assert not (run / "dataset").exists()
+    assert Dataset.open(data).num_episodes == DEMONSTRATIONS + EPISODES
+    run_gate("beta", data, novice[1], run, aggregate=True, resume=True)
+    assert outcome_of(run, data) == outcome_of(done("beta"))
+    with pytest.raises(UserError, match="begun with demonstrations of content hash"):
+        run_gate("beta", data, novice[1], run, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("gate", "changes", "said"),
+    [
+        ("thrifty", {"budget": 0.0}, "budget must be a share between 0 and 1, not 0.0"),
+        ("thrifty", {"budget": 1.5}, "budget must be a share"),
+        ("thrifty", {"budget": float("nan")}, "budget must be a share"),
+        ("safe", {"budget": 0.1}, "--budget is for --gate thrifty"),
+        ("safe", {"beta": "linear"}, "--beta is for --gate beta"),
+        ("ensemble", {"device": "operator"}, "asks the expert at every step"),
+        ("dart", {"device": "operator"}, "asks the expert at every step"),
+        ("human", {"expert": Path("x")}, "--expert is for --device expert"),
+        ("safe", {"expert": Path("nowhere")}, "nowhere"),
+        ("safe", {"task": "CartPole-v1"}, "observation.state"),
+    ],
+)
+def test_what_cannot_be_is_one_line_and_writes_nothing(novice, tmp_path, gate, changes, said):
+    with pytest.raises(UserError, match=said) as caught:
+        run_gate(gate, *novice, tmp_path / "run", **changes)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_single_net_knows_no_doubt(tmp_path):
+    data, policy = make_novice(tmp_path, members=1)
+    for gate in ("ensemble", "thrifty"):
+        with pytest.raises(UserError, match="train an ensemble: ilrobot train --members 5"):
+            run_gate(gate, data, policy, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_expert_of_another_task_is_refused(novice, tmp_path):
+    other = make_novice(tmp_path / "other", members=1, task="ilrobot/Junction-v0")[1]
+    with pytest.raises(UserError, match="--expert") as caught:
+        run_gate("beta", *novice, tmp_path / "run", expert=other)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_round_in_which_nobody_took_over_is_told(capsys):
+    print_rounds([RoundSummary(1, 2, 0, 0, 0, 0, 50, GateLog(50, 0, 0, 0, 0, 0.0))])
+    assert "nobody took over, so that nothing was added to learn from" in capsys.readouterr().out
