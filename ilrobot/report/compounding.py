@@ -5,6 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from ilrobot.report import html
+from ilrobot.report.compounding_path import PathRegrets, path_section
 from ilrobot.report.figures import COLOURS, INK, colour_key, responsive
 from ilrobot.theory.compounding import (
     EPSILON,
@@ -19,8 +20,8 @@ from ilrobot.theory.compounding import (
 from ilrobot.theory.tasks import cliff
 
 
-def compounding_report(found: Compounding) -> html.Report:
-    """The study as a page: the figure, the slopes, the worked example and the walk."""
+def compounding_report(found: Compounding, path: PathRegrets) -> html.Report:
+    """The study as a page: the exact figure and slopes, the measured ones, the examples."""
     key = colour_key(zip(COLOURS, (m.title for m in METHODS.values()), strict=True))
     return html.Report(
         title="Do errors compound?",
@@ -49,6 +50,7 @@ def compounding_report(found: Compounding) -> html.Report:
                     ),
                 ],
             ),
+            path_section(path),
             html.Section(
                 f"The worked example: ε = {WORKED_EPSILON:g}, T = {WORKED_HORIZON}",
                 [

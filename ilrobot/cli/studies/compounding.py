@@ -1,4 +1,4 @@
-"""The study `compounding`: regret against horizon, exactly."""
+"""The study `compounding`: regret against horizon, exactly in tables and measured on PointPath."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ilrobot.cli.studies.compounding_path import TASK, regrets_on_the_path
 from ilrobot.cli.studies.page import print_row, write_page
 from ilrobot.report.compounding import WALK_HEADERS, bound, compounding_report, walk_rows
+from ilrobot.report.compounding_path import HEADERS, path_rows
 from ilrobot.theory.compounding import (
     EPSILON,
     HORIZONS,
@@ -20,8 +22,8 @@ from ilrobot.theory.compounding import (
 
 def run(file: Path) -> dict[str, Any]:
     """Run it, write its page to `file`, print its table and return its JSON."""
-    found = compounding()
-    write_page(file, compounding_report(found))
+    found, path = compounding(), regrets_on_the_path()
+    write_page(file, compounding_report(found, path))
     print(
         f"regret ~ T^slope, ε = {EPSILON:g}, T = {HORIZONS[0]} to {HORIZONS[-1]}; then one example"
     )
@@ -38,9 +40,16 @@ def run(file: Path) -> dict[str, Any]:
     print(f"\nthe walk to the right, {example}")
     for row in (WALK_HEADERS, *walk_rows(found)):
         print_row(*row)
+    print(
+        f"\nthe same with networks on {TASK}, measured: ε = {path.epsilon:g}, "
+        f"T = {path.horizons[0]} to {path.horizons[-1]}"
+    )
+    for title, *cells in (HEADERS, *path_rows(path)):
+        print_row(title, *(f"{cell:>13}" for cell in cells))
     return {
         "epsilon": EPSILON,
         "horizons": HORIZONS,
         "predicted": {name: method.exponent for name, method in METHODS.items()},
         **asdict(found),
+        "path": path.to_json(),
     }

@@ -1,0 +1,86 @@
+"""The study `shift` and the measured half of `compounding`: small runs, and their numbers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ilrobot.cli import _main
+from ilrobot.cli.studies import compounding_path, shift
+from ilrobot.report.compounding_path import METHODS, PathRegrets, path_rows, path_section
+
+
+def test_shift_drives_prints_and_draws(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    few = shift.Plan(rounds=2, episodes=2, judged=3, training=20)
+    monkeypatch.setattr(shift, "PLAN", few)
+    assert _main(["study", "shift", "--output", str(tmp_path / "out"), "--json"]) == 0
+    said = capsys.readouterr().out
+    page = (tmp_path / "out" / "shift.html").read_text(encoding="utf-8")
+    result = json.loads(said.strip().splitlines()[-1])
+    assert set(result["tasks"]) == {"ilrobot/PointPath-v0", "ilrobot/PandaPush-v0"}
+    assert page.count("<svg") == 2 * 3 * 2  # tasks, figures, widths
+    for task, found in result["tasks"].items():
+        assert task in said
+        assert found["episodes"] == 3
+        assert found["labels"]["BC"] > 0
+        assert set(found["driven"]) == {"expert", "BC", "DAgger"}
+        for driven in found["driven"].values():
+            distance = driven["distance"]
+            assert distance["low"] <= distance["high"]
+            low, high = driven["error_last_quarter_interval"]
+            assert low <= driven["error_last_quarter"] <= high
+
+
+def test_a_clone_that_knows_nothing_is_further_from_the_expert_than_the_expert_is():
+    few = shift.Plan(rounds=1, episodes=3, judged=6, training=1)
+    found = shift._shift(None, (few, 0))
+    distances = found.distances()
+    assert distances["BC"].value > 2 * distances["expert"].value
+    assert found.driven["expert"].successes == 6
+    assert found.labels["BC"] == 300
+
+
+def test_the_methods_learn_on_a_short_path():
+    tiny = compounding_path.Plan(horizons=(6,), labelled=60, judged=60, training=10)
+    for name in compounding_path.METHODS:
+        regrets = compounding_path._regrets(None, (tiny, name, 6))
+        assert len(regrets) == 10
+        assert all(0 <= regret <= 6 for regret in regrets), name
+
+
+def test_who_never_errs_and_knows_the_way_has_no_regret():
+    world = compounding_path._World(replace(compounding_path.PLAN, epsilon=0.0), 40)
+    assert [world.cost(world.expert, seed) for seed in range(5)] == [0.0] * 5
+
+
+def _found(exponent: float, episodes: int = 400) -> PathRegrets:
+    """Regrets that grow by a known power, with noise."""
+    rng = np.random.default_rng(0)
+    horizons = (10, 16, 25, 40)
+    regrets = [(rng.exponential(0.01 * h**exponent, episodes)).tolist() for h in horizons]
+    return PathRegrets(0.01, horizons, dict.fromkeys(METHODS, regrets))
+
+
+@pytest.mark.parametrize("exponent", [1.0, 2.0])
+def test_a_known_slope_is_found_within_its_interval(exponent: float):
+    found = _found(exponent)
+    low, high = found.slope_interval("bc")
+    assert found.slope("bc") == pytest.approx(exponent, abs=0.2)
+    assert low < exponent < high
+    assert high - low < 0.5
+    assert "0.01" in "".join(path_section(found).blocks)
+
+
+def test_no_slope_is_told_where_nothing_was_lost():
+    found = PathRegrets(0.01, (10, 20), {name: [[0.0, 0.0], [1.0, 2.0]] for name in METHODS})
+    assert found.slope("bc") is None
+    assert found.slope_interval("bc") is None
+    assert found.to_json()["slopes"]["bc"] is None
+    assert path_rows(found)[0][2] == "none"
+    path_section(found)
