@@ -19,6 +19,8 @@ EPISODES = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 DATA = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 VIDEO = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 JOURNALS = "journal"
+#: Journals of episodes that other processes run, until they are moved to their place and sealed.
+ATTEMPTS = f"{JOURNALS}/attempts"
 ENCODER_LOCK = f"{JOURNALS}/encoder.lock"
 
 #: Files per chunk folder.

@@ -50,7 +50,7 @@ def test_a_dataset_does_not_depend_on_the_number_of_workers(cloned, unbroken, tm
     _assert_same(tmp_path / "run", unbroken)
     seeds = [info.seed for info in Dataset.open(tmp_path / "run" / "dataset").infos]
     assert seeds[DEMONSTRATIONS:] == list(range(SEED, SEED + ROUNDS * EPISODES))
-    assert not (tmp_path / "run" / "attempts").exists()
+    assert not (tmp_path / "run" / "dataset" / "journal").exists()
 
 
 def test_an_episode_of_a_simulator_does_not_depend_on_what_its_process_ran_before(tmp_path):

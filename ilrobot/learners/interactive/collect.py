@@ -18,6 +18,7 @@ from ilrobot.atomic import make_folder
 from ilrobot.data.attempt import AttemptRecorder
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import UNCOUNTED, Column, EpisodeInfo, Outcome, Recorder
+from ilrobot.data.layout import ATTEMPTS
 from ilrobot.env import TaskEnv
 from ilrobot.errors import WorkFailed, explained
 from ilrobot.rollout import EpisodeResult, rollout
@@ -97,7 +98,6 @@ class Collector:
     Args:
         cast: Who acts.
         env: This process's world.
-        attempts: A folder for journals, beside the dataset.
         workers: Processes; with 1 the episodes run in this one.
         run_episode: Runs each episode in front of a person (None: nobody watches).
     """
@@ -106,13 +106,11 @@ class Collector:
         self,
         cast: Cast,
         env: TaskEnv,
-        attempts: Path,
         *,
         workers: int = 1,
         run_episode: RunEpisode | None = None,
     ) -> None:
         self._stage = _Stage(cast, env)
-        self._attempts = attempts
         self._straight = run_episode
         if env.spec.cameras and run_episode is None:
             self._straight = rollout
@@ -190,17 +188,17 @@ class Collector:
                     )
                     yield seed, result.outcome
             return
-        shutil.rmtree(self._attempts, ignore_errors=True)
+        where = recorder.path / ATTEMPTS
+        shutil.rmtree(where, ignore_errors=True)
         try:
-            with explained(self._attempts, "the sealed episodes are safe", "go on with --resume"):
-                make_folder(self._attempts)
-                where = self._attempts
+            with explained(where, "the sealed episodes are safe", "go on with --resume"):
+                make_folder(where)
                 attempts = [_Attempt(round_, seed, where, recorder.columns) for seed in seeds]
                 for attempt, outcome in zip(attempts, self._shared_out(attempts), strict=True):
                     recorder.adopt(attempt.journal)
                     yield attempt.seed, outcome
         finally:
-            shutil.rmtree(self._attempts, ignore_errors=True)
+            shutil.rmtree(where, ignore_errors=True)
 
     def _shared_out(self, attempts: Sequence[_Attempt]) -> Iterator[Outcome]:
         if self._workers is not None:
