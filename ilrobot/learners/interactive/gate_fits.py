@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,11 @@ from ilrobot.gates.thrifty import Thresholds
 from ilrobot.learners.interactive.dart import fit_noise, held_out_episodes
 from ilrobot.learners.interactive.novice import lives, novice_actions
 from ilrobot.learners.interactive.replay import replay
-from ilrobot.learners.interactive.safety_classifier import fit_safety_classifier
-from ilrobot.learners.interactive.success_critic import fit_success_critic
+from ilrobot.learners.interactive.safety_classifier import (
+    SafetyClassifier,
+    fit_safety_classifier,
+)
+from ilrobot.learners.interactive.success_critic import SuccessCritic, fit_success_critic
 from ilrobot.policies.loading import load_policy
 from ilrobot.policies.policy import Policy
 
@@ -176,7 +179,7 @@ def fit_safety(material: Material, folder: Path, threshold: float | None = None)
         material.recordings, material.actions, material.seed, threshold
     )
     classifier.save(folder / CLASSIFIER)
-    return {"discrepancy": threshold}
+    return {"discrepancy": threshold, "validation": _report(classifier)}
 
 
 def fit_thrifty(material: Material, folder: Path, budget: float) -> Values:
@@ -201,7 +204,14 @@ def fit_thrifty(material: Material, folder: Path, budget: float) -> Values:
         "success": now.success,
         "recovery": now.recovery,
         "agreement": float(_discrepancies(material).mean()),
+        "validation": _report(critic),
     }
+
+
+def _report(learnt: SuccessCritic | SafetyClassifier) -> Values:
+    """How well it does on episodes that it was not fitted to."""
+    assert learnt.report is not None
+    return asdict(learnt.report)
 
 
 def _discrepancies(material: Material) -> NDArray[np.float64]:
