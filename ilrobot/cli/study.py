@@ -14,7 +14,7 @@ from ilrobot.cli.usage import optional
 from ilrobot.errors import UserError
 
 #: Each is a module of `ilrobot.cli.studies`.
-STUDIES = ("compounding", "multimodal", "shift")
+STUDIES = ("compounding", "multimodal", "shift", "chunks")
 
 
 @dataclass
@@ -26,6 +26,8 @@ class Study:
     multimodal: which heads keep two right answers apart, and which drive into the obstacle.
 
     shift: where a clone and DAgger go, beside their expert, and how wrong they are there.
+
+    chunks: how many actions a cloned policy should execute before it looks again.
 
     Example: ilrobot study compounding
     """
