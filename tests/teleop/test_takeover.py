@@ -44,6 +44,14 @@ def test_the_worse_it_is_the_sooner_they_take_over() -> None:
     assert firsts[2] == pytest.approx(Patience().stall, abs=2 * TICK)
 
 
+def test_a_policy_that_hovers_where_fine_work_is_to_be_done_is_helped() -> None:
+    watcher, first = Watcher(Patience()), None
+    for tick in range(100):
+        if watcher.look(tick * TICK, 0.02 * FORWARD / 0.8, STILL, False) and first is None:
+            first = tick * TICK
+    assert first == pytest.approx(Patience().stall, abs=2 * TICK)
+
+
 def test_a_lasting_wrong_gripper_is_noticed_and_a_late_one_forgiven() -> None:
     assert Clocked().see(0.2, FORWARD, gripper_differs=True) == []
     assert Clocked().see(2.0, FORWARD, gripper_differs=True) != []
