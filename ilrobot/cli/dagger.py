@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ilrobot.cli.dagger_cast import HandCast
     from ilrobot.data.dataset import Dataset
     from ilrobot.env import TaskEnv
+    from ilrobot.learners.interactive.collect import RunEpisode
     from ilrobot.policies.policy import Policy
     from ilrobot.run_description import Config
     from ilrobot.spec import Spec
@@ -89,6 +90,9 @@ class Dagger:
     seed: int = 10_000
     """Seed of the first episode; the next ones count up from it."""
 
+    workers: Annotated[int | None, optional("N", "the cores; 1 for a hand of your own")] = None
+    """Processes that share the episodes of a round; the result does not depend on it."""
+
     warm_start: bool = False
     """Begin each fit with the weights of the policy that acted, not from scratch."""
 
@@ -109,7 +113,7 @@ class Dagger:
 
     def run(self) -> int:
         """Run the rounds and print what each came to."""
-        from ilrobot.cli.dagger_cast import ExpertCast
+        from ilrobot.cli.dagger_cast import ExpertCast, OperatorCast
         from ilrobot.cli.dagger_table import print_rounds
         from ilrobot.cli.options import parse_options
         from ilrobot.cli.output import console, print_json, progress_bar
@@ -145,15 +149,21 @@ class Dagger:
             Run.check(self.output, description, resume=self.resume)
             members = description.config.policy.members
             self._plan.check(env.spec, Dataset.open(self.dataset), self.policy, members)
-            cast: ExpertCast | HandCast
+            cast: ExpertCast | OperatorCast | HandCast
+            options = parse_options(self.options)
+            run_episode: RunEpisode | None = None
             if device == "expert":
-                options = parse_options(self.options)
                 cast = by_expert = ExpertCast(self.task, options, self._plan, self.expert)
-                info, run_episode = by_expert.info(env), None
+                info = by_expert.info(env)
                 by_expert.expert(env)
+            elif device == "operator":
+                cast = simulated = OperatorCast(
+                    self.task, options, self._plan, self.seed, self.bindings
+                )
+                info = simulated.info(env)
             else:
                 cast = by_hand = self._by_hand(env, device, stack)
-                info = hand_info(env, by_hand.hand, simulated=device == "operator")
+                info = hand_info(env, by_hand.hand, simulated=False)
                 run_episode = by_hand.run_episode(self.rounds * self.episodes)
             bars = stack.enter_context(progress_bar())
             trying = bars.add_task("trying", total=self.rounds * self.episodes, note="")
@@ -168,6 +178,7 @@ class Dagger:
                     ),
                     info=info,
                     resume=self.resume,
+                    workers=self._workers,
                     run_episode=run_episode,
                     on_episode=lambda number, kept: bars.update(
                         trying, completed=kept, note=f"round {number}"
@@ -184,6 +195,7 @@ class Dagger:
         return 0
 
     def _check(self) -> None:
+        from ilrobot.cli.eval import MOST_WORKERS
         from ilrobot.cli.seeds import check_seeds
         from ilrobot.gates.thrifty import check_budget
 
@@ -217,6 +229,22 @@ class Dagger:
         if self.expert is not None and not by_expert:
             raise UserError(f"--expert is for --device expert, not {self._device}; leave one out")
         check_budget(self._plan.budget)
+        if not 1 <= self._workers <= MOST_WORKERS:
+            raise UserError(f"--workers must be from 1 to {MOST_WORKERS}, not {self.workers}")
+        if self._workers > 1 and self._device not in ("operator", "expert"):
+            raise UserError(
+                f"--workers {self.workers} is for simulated attempts, and a person is shown one at "
+                "a time; leave it out"
+            )
+
+    @property
+    def _workers(self) -> int:
+        if self.workers is not None:
+            return self.workers
+        from ilrobot.cli.diagnosis.machine import cores
+
+        simulated = self._device in ("operator", "expert")
+        return min(cores(), self.episodes) if simulated else 1
 
     @property
     def _device(self) -> DeviceName:
@@ -273,13 +301,10 @@ class Dagger:
 
     def _by_hand(self, env: TaskEnv, device: DeviceName, stack: ExitStack) -> HandCast:
         from ilrobot.cli.dagger_cast import HandCast
-        from ilrobot.cli.people import scripted_expert
         from teleop.hands import make_hand
         from teleop.stages import take_place
-        from teleop.takeover import Summoned
 
         assert device != "expert"
-        expert = scripted_expert(env) if device == "operator" else None
         hand, display = stack.enter_context(
             take_place(
                 device,
@@ -287,11 +312,8 @@ class Dagger:
                 lambda device: make_hand(
                     device,
                     env.spec,
-                    expert=expert,
-                    seed=self.seed,
                     engage=self.engage,
                     bindings=self.bindings,
-                    patience=None if self.gate == "human" else Summoned(),
                 ),
                 address=self.page.check(device),
                 tell=tell_address,

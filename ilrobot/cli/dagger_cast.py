@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,6 +80,67 @@ class ExpertCast:
 
         operator = "expert" if self.policy is None else str(self.policy)
         return EpisodeInfo(env.spec.task, env.spec.rate, operator=operator, device="expert")
+
+
+@dataclass(frozen=True)
+class OperatorCast:
+    """A simulated person's hand; picklable: each process has the same person.
+
+    Attributes:
+        task: Gymnasium id.
+        options: Keyword arguments for the environment.
+        plan: The gates.
+        seed: Who the person is.
+        bindings: A file that changes what the buttons do.
+    """
+
+    task: str
+    options: dict[str, Any]
+    plan: GatePlan
+    seed: int
+    bindings: Path | None = None
+
+    def make_env(self) -> TaskEnv:
+        """See `ilrobot.learners.interactive.collect.Cast`."""
+        from ilrobot.env import make_env
+
+        return make_env(self.task, self.options)
+
+    def prepare(self, number: int, dataset: Dataset, policy_run: Path) -> None:
+        """See `Cast`."""
+        self.plan.prepare(number, dataset, policy_run)
+
+    def share_control(self, env: TaskEnv, policy_run: Path, number: int) -> Actor:
+        """See `Cast`."""
+        return HandCast(env, self._hand(env), self.plan).share_control(env, policy_run, number)
+
+    def info(self, env: TaskEnv) -> EpisodeInfo:
+        """What each episode shall know about itself.
+
+        Raises:
+            UserError: The task has no script that this person could follow, no pad can command
+                its actions, or the file of bindings is wrong.
+        """
+        from ilrobot.cli.people import hand_info
+
+        with closing(self._hand(env)) as hand:
+            return hand_info(env, hand, simulated=True)
+
+    def _hand(self, env: TaskEnv) -> TeleopActor:
+        from ilrobot.cli.people import scripted_expert
+        from teleop.hands import make_hand
+        from teleop.takeover import Summoned
+
+        return make_hand(
+            "operator",
+            env.spec,
+            expert=scripted_expert(env),
+            seed=self.seed,
+            engage="hold",
+            bindings=self.bindings,
+            # Another gate than the person's own calls them.
+            patience=None if self.plan.name == "human" else Summoned(),
+        )
 
 
 @dataclass(frozen=True)

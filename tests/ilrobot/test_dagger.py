@@ -70,8 +70,9 @@ def _retrained(cloned, folder, **changes) -> Path:
 
 
 def _verb(cloned: tuple[Path, Path], output: Path, **changes) -> Dagger:
-    given = {"gate": "beta", "device": "expert", "rounds": 2, "episodes": 5, **changes}
-    return Dagger(task=TASK, dataset=cloned[0], policy=cloned[1], output=output, **given)
+    given = {"gate": "beta", "device": "expert", "rounds": 2, "episodes": 5, "workers": 1}
+    both = {"dataset": cloned[0], "policy": cloned[1]}
+    return Dagger(task=TASK, output=output, **both, **{**given, **changes})
 
 
 def _cost(run: Path) -> float:
@@ -117,6 +118,17 @@ def test_with_the_human_gate_an_episode_keeps_the_attempt_and_its_corrections(sk
     summary = json.loads((tmp_path / "run" / "run.json").read_text())["rounds"][0]
     assert summary["human_steps"] == human.sum()
     assert summary["steps"] == len(human)
+
+
+def test_a_simulated_person_does_the_same_in_any_number_of_processes(sketched, tmp_path):
+    by_hand = {"gate": "human", "device": "operator", "rounds": 2, "episodes": 4}
+    _verb(sketched, tmp_path / "one", **by_hand).run()
+    _verb(sketched, tmp_path / "two", **by_hand, workers=2).run()
+    one, two = (Dataset.open(tmp_path / name / "dataset") for name in ("one", "two"))
+    assert [info.seed for info in one.infos] == [info.seed for info in two.infos]
+    assert (one.column("control.source") == "human").any()
+    assert one.content_hash == two.content_hash
+    assert policy_hash(tmp_path / "one") == policy_hash(tmp_path / "two")
 
 
 def test_the_demonstrations_are_not_touched_and_a_second_run_is_refused(sketched, tmp_path):
@@ -325,6 +337,8 @@ def test_a_run_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(cloned, tm
         ({"gate": "human"}, "hand on the bumper"),
         ({"device": "operator"}, "asks the expert at every step"),
         ({"bindings": Path("pad.toml")}, "--bindings is for a hand"),
+        ({"workers": 0}, "--workers must be from 1 to 256, not 0"),
+        ({"gate": "human", "device": "gamepad", "workers": 2}, "is for simulated attempts"),
         ({"dataset": Path("nowhere")}, "nowhere"),
         ({"policy": Path("nowhere")}, "nowhere"),
         ({"policy": Path("policy.onnx")}, "is an exported policy"),
