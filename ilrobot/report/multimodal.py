@@ -18,7 +18,7 @@ from ilrobot.report.figures import BLUE, INK, MUTED, NARROW, SURFACE, VERMILION,
 #: The Junction as it is drawn: the obstacle where it stands on average, and the road's half width.
 _OBSTACLE, _RADIUS, _ROAD, _END = (3.0, 0.0), 0.5, 1.5, 6.0
 #: Paths drawn of each head.
-_PATHS = 60
+_PATHS = 30
 
 
 @dataclass(frozen=True)
