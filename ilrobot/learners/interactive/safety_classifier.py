@@ -96,7 +96,10 @@ class SafetyClassifier(nn.Module):
 
     def encode(self, observations: Mapping[str, NDArray[Any]]) -> Tensor:
         """What the network reads, shape (N, C)."""
-        seen = {f.name: _tensor(observations[f.name])[:, None] for f in self.spec.observations}
+        seen = {
+            f.name: torch.tensor(observations[f.name], dtype=torch.float32)[:, None]
+            for f in self.spec.observations
+        }
         encoded: Tensor = self.encoder(seen)
         return encoded
 
@@ -186,7 +189,7 @@ def _train(classifier: SafetyClassifier, encoded: Tensor, unsafe: NDArray[np.boo
     nn.init.constant_(last.bias, float(np.log(share / (1.0 - share))))
     if unsafe.all() or not unsafe.any():
         return
-    targets = _tensor(unsafe)
+    targets = torch.tensor(unsafe, dtype=torch.float32)
     optimizer = torch.optim.AdamW(
         classifier.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY, fused=True
     )
@@ -220,7 +223,3 @@ def _report(
         upto = np.searchsorted(safe, expected[unsafe], side="right")
         auc = float(np.mean((below + upto) / 2) / len(safe))
     return ClassifierFit(float(all_unsafe.mean()), len(unsafe), accuracy, auc, brier)
-
-
-def _tensor(values: NDArray[Any]) -> Tensor:
-    return torch.from_numpy(np.asarray(values, np.float32))

@@ -30,7 +30,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +43,8 @@ from ilrobot.actors import Action, Observation
 from ilrobot.data.labels import vector_spec
 from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
-from ilrobot.gates.discrepancy import THRESHOLD, action_ranges
+from ilrobot.gates.discrepancy import action_ranges
+from ilrobot.learners.interactive.critic_samples import Samples
 from ilrobot.learners.interactive.transitions import Transitions
 from ilrobot.learners.interactive.twins import Twins
 from ilrobot.learners.machine import numerics
@@ -56,11 +56,7 @@ from ilrobot.spec import Spec
 GAMMA = 0.9999
 
 #: The targets are renewed so many times, and each time fitted to for so many steps.
-_SWEEPS, _STEPS = 80, 50
-_BATCH, _LEARNING_RATE = 128, 1e-3
-#: Share of a batch that are successes.
-_SUCCESSES = 0.1
-_LAMBDA = 0.95
+_SWEEPS, _STEPS, _LEARNING_RATE = 80, 50, 1e-3
 _HELD_OUT = 0.1
 
 
@@ -123,9 +119,12 @@ class SuccessCritic(nn.Module):
 
     def encode(self, observations: Mapping[str, NDArray[Any]], actions: NDArray[Any]) -> Tensor:
         """What the networks read, shape (N, C)."""
-        seen = {f.name: _tensor(observations[f.name])[:, None] for f in self.spec.observations}
-        wanted = self.action_normalizer(_tensor(actions).reshape(len(actions), -1))
-        return torch.cat([self.encoder(seen), wanted], dim=1)
+        seen = {
+            f.name: torch.tensor(observations[f.name], dtype=torch.float32)[:, None]
+            for f in self.spec.observations
+        }
+        wanted = torch.tensor(actions, dtype=torch.float32).reshape(len(actions), -1)
+        return torch.cat([self.encoder(seen), self.action_normalizer(wanted)], dim=1)
 
     def save(self, path: Path) -> None:
         """Write it to one file, atomically."""
@@ -183,18 +182,18 @@ def fit_success_critic(
         critic = SuccessCritic(dataset.spec)
         train, held_out = _split(known, seed)
         _fit_normalizers(critic, dataset, train.frames)
-        samples = _Samples.of(critic, dataset, actions, train, gamma)
+        samples = Samples.of(critic.encode, dataset, actions, train, gamma)
         _train(critic.twins, samples)
         critic.report = _validate(critic, dataset, actions, held_out, gamma)
     return critic
 
 
-def _train(twins: Twins, samples: _Samples) -> None:
+def _train(twins: Twins, samples: Samples) -> None:
     optimizer = torch.optim.Adam(twins.parameters(), lr=_LEARNING_RATE, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _SWEEPS)
     for _ in range(_SWEEPS):
         targets = samples.returns(twins)
-        for index in samples.draw():
+        for index in samples.draw(_STEPS):
             loss = functional.binary_cross_entropy_with_logits(
                 twins(samples.here[index]),
                 targets[index].expand(2, -1),
@@ -204,84 +203,6 @@ def _train(twins: Twins, samples: _Samples) -> None:
             loss.backward()
             optimizer.step()
         schedule.step()
-
-
-@dataclass(frozen=True)
-class _Samples:
-    """Transitions as the networks read them; all tensors have one row each."""
-
-    here: Tensor
-    there: Tensor
-    reward: Tensor
-    discount: Tensor
-    trace: Tensor
-
-    @classmethod
-    def of(
-        cls,
-        critic: SuccessCritic,
-        dataset: Recordings,
-        actions: NDArray[np.float32],
-        known: Transitions,
-        gamma: float,
-    ) -> _Samples:
-        """Those of a dataset."""
-        columns = {f.name: dataset.column(f.name) for f in critic.spec.observations}
-
-        def encoded(frames: NDArray[np.int64], done: NDArray[Any]) -> Tensor:
-            return critic.encode({n: c[frames] for n, c in columns.items()}, done[frames])
-
-        near = known.agreement(dataset, actions) <= THRESHOLD
-        goes_on = np.append(known.following[:-1] == known.frames[1:], False)
-        return cls(
-            here=encoded(known.frames, dataset.column("action")),
-            there=encoded(known.following, actions),
-            reward=_tensor(known.success),
-            discount=gamma * (1.0 - _tensor(known.ended)),
-            trace=gamma * _LAMBDA * _tensor(goes_on & np.append(near[1:], False)),
-        )
-
-    def draw(self) -> Tensor:
-        """Indexes of the batches of a sweep, shape (steps, B): successes first in each."""
-        successes, others = self.reward.nonzero()[:, 0], (self.reward == 0).nonzero()[:, 0]
-        count = self.successes
-        return torch.cat(
-            [
-                successes[torch.randint(max(1, len(successes)), (_STEPS, count))],
-                others[torch.randint(max(1, len(others)), (_STEPS, _BATCH - count))],
-            ],
-            dim=1,
-        )
-
-    @property
-    def successes(self) -> int:
-        """How many there are in a batch."""
-        share = float(self.reward.mean())
-        return _BATCH if share == 1.0 else round(_BATCH * max(_SUCCESSES, share))
-
-    @cached_property
-    def weight(self) -> Tensor:
-        """Of each row in the loss: undoes that successes are preferred."""
-        share, count = float(self.reward.mean()), self.successes
-        succeeded = share * _BATCH / count
-        otherwise = (1.0 - share) * _BATCH / max(1, _BATCH - count)
-        return torch.where(self.reward > 0, succeeded, otherwise)
-
-    @torch.no_grad()
-    def errors(self, twins: Twins) -> tuple[Tensor, Tensor]:
-        """Q of all rows and δ = r + γ (1 - d) Q(o', π(o')) - Q(o, a)."""
-        values = twins.lesser(self.here)
-        return values, self.reward + self.discount * twins.lesser(self.there) - values
-
-    def returns(self, twins: Twins) -> Tensor:
-        """The targets of all rows."""
-        values, errors = self.errors(twins)
-        summed, ahead = [], 0.0
-        rows = zip(errors.flip(0).tolist(), self.trace.flip(0).tolist(), strict=True)
-        for error, trace in rows:
-            ahead = error + trace * ahead
-            summed.append(ahead)
-        return (values + torch.tensor(summed).flip(0)).clamp(0.0, 1.0)
 
 
 def _split(known: Transitions, seed: int) -> tuple[Transitions, Transitions]:
@@ -315,7 +236,7 @@ def _validate(
     episodes = len(np.unique(held_out.episode))
     if not len(held_out):
         return CriticFit(episodes, None, None, None)
-    samples = _Samples.of(critic, dataset, actions, held_out, gamma)
+    samples = Samples.of(critic.encode, dataset, actions, held_out, gamma)
     values, errors = samples.errors(critic.twins)
     brier = constant = None
     alone, became = held_out.alone(dataset, gamma)
@@ -323,7 +244,3 @@ def _validate(
         brier = float(np.mean((values.numpy()[alone] - became[alone]) ** 2))
         constant = float(np.var(became[alone]))
     return CriticFit(episodes, float(errors.square().mean().sqrt()), brier, constant)
-
-
-def _tensor(values: NDArray[Any]) -> Tensor:
-    return torch.from_numpy(np.asarray(values, np.float32))
