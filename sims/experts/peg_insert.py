@@ -55,7 +55,7 @@ class PandaPegInsertExpert:
         misfit = (1.0 - inside) * max(
             rise(beside, 0.001, 0.0025),
             rise(abs(twist), 0.015, 0.06),
-            rise(float(np.hypot(*tilt)), 0.04, 0.1),
+            rise(float(np.hypot(*tilt)), 0.1, 0.25),
         )
         height = self._wait_height
         height += (self._travel_height - height) * rise(beside, 0.008, 0.03)
