@@ -36,8 +36,8 @@ MARGIN = 0.03
 """Goal: how much less successful than HG-DAgger a gate of the robot may be."""
 
 RECIPE = (
-    "--policy bc --steps 6000 --batch-size 128 --horizon 8 --execute 4 --observation-noise 0.005 "
-    "--dropout 0 --held-out 0.1"
+    "--policy bc --steps 10000 --batch-size 128 --history 2 --horizon 16 --execute 8 "
+    "--observation-noise 0.01 --dropout 0.1 --held-out 0.1"
 )
 MEMBERS = 5
 """Of the ensembles of those gates that ask for doubt."""
