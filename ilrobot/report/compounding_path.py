@@ -143,7 +143,8 @@ def _draw(found: PathRegrets, width: float) -> Figure:
     drawn = Figure(figsize=(width, 3.4), layout="constrained")
     axes = drawn.subplots()
     horizons = np.asarray(found.horizons, dtype=np.float64)
-    floor = 0.1 * min(mean for name in found.episodes for mean in found.means(name) if mean > 0)
+    positive = [mean for name in found.episodes for mean in found.means(name) if mean > 0]
+    floor = 0.1 * min(positive, default=1.0)
     for colour, name in zip(COLOURS, found.episodes, strict=False):
         means = np.array(found.means(name))
         low, high = np.array(found.intervals(name)).T
@@ -151,8 +152,8 @@ def _draw(found: PathRegrets, width: float) -> Figure:
         axes.errorbar(
             horizons, means, yerr=(np.maximum(below, 0), high - means), color=colour, fmt="o-"
         )
-    first = next(iter(found.episodes))
-    for exponent, start in ((2, found.means(first)[0]), (1, found.means(first)[0])):
+    start = max(floor, found.means(next(iter(found.episodes)))[0])
+    for exponent in (2, 1):
         line = start * (horizons / horizons[0]) ** exponent
         axes.plot(horizons, line, color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
     axes.set_xscale("log")

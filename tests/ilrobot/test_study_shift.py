@@ -84,3 +84,4 @@ def test_no_slope_is_told_where_nothing_was_lost():
     assert found.to_json()["slopes"]["bc"] is None
     assert path_rows(found)[0][2] == "none"
     path_section(found)
+    path_section(PathRegrets(0.01, (10, 20), {name: [[0.0, 0.0]] * 2 for name in METHODS}))
