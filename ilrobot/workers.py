@@ -7,14 +7,19 @@ import os
 import signal
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
 from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from ilrobot.errors import WorkFailed
+
+#: Pieces of work given out ahead for each process, so that a slow one keeps no other idle.
+_AHEAD = 8
 
 S = TypeVar("S")
 A = TypeVar("A")
@@ -52,17 +57,21 @@ class Workers(Generic[S]):
 
         Args:
             work: Takes the process's setup and an item; a function of a module.
-            items: Shared out one by one.
+            items: Shared out one by one; of a long line only the next few are taken at a time.
 
         Raises:
             WorkFailed: A process died.
             Exception: Whatever `setup` or `work` raised.
         """
         try:
-            waiting = [self._pool.submit(_run, work, item) for item in items]
-            waiting.reverse()
-            while waiting:
-                yield waiting.pop().result()
+            left = iter(items)
+            waiting: deque[Future[R]] = deque()
+            while True:
+                for item in islice(left, self.count * _AHEAD - len(waiting)):
+                    waiting.append(self._pool.submit(_run, work, item))
+                if not waiting:
+                    return
+                yield waiting.popleft().result()
         except BrokenProcessPool as error:
             raise WorkFailed(self._died) from error
 

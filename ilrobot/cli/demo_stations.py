@@ -127,6 +127,7 @@ class DemoPath:
                 episodes=self.scale.episodes_per_round,
                 output=self.dagger,
                 seed=DAGGER_SEED,
+                workers=self.workers if self.device == "operator" else 1,
                 resume=self.dagger.exists(),
             )
         )

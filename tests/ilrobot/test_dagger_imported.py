@@ -81,7 +81,8 @@ def _trained(data: Path, run: Path) -> Path:
 
 
 def _verb(task: str, data: Path, policy: Path, output: Path) -> Dagger:
-    return Dagger(task=task, dataset=data, policy=policy, output=output, rounds=1, episodes=1)
+    given = {"dataset": data, "policy": policy, "rounds": 1, "episodes": 1, "workers": 1}
+    return Dagger(task=task, output=output, **given)
 
 
 def test_imported_demonstrations_are_corrected_by_hand(imported, tmp_path, capsys):
