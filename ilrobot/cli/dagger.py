@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from ilrobot.cli.dagger_gate import ASK_ALWAYS, BUDGET, BetaName, GateName, GatePlan
 from ilrobot.cli.page import Page, PageAddress, tell_address
 from ilrobot.cli.usage import BindingsFile, TaskOptions, optional
-from ilrobot.data.labels import Weighting
+from ilrobot.data.lessons import Weighting
 from ilrobot.errors import UserError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from tyro.conf import arg
 
-from ilrobot.data.labels import Weighting
+from ilrobot.data.lessons import Weighting
 from ilrobot.errors import UserError
 from ilrobot.learners.config import PRESETS
 from ilrobot.policies.config import USED_BY_DIFFUSION, USED_BY_NETWORK, NetworkName, Prediction

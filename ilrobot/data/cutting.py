@@ -19,12 +19,9 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-
-ChunkLabels = Literal["cut", "padded", "completed"]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from enum import IntEnum
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 from ilrobot.actors import Source
 from ilrobot.data.branches import DISCARDED
 from ilrobot.data.episode import Outcome
+from ilrobot.data.lessons import Weighting
 from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
 from ilrobot.spec import Spec
-
-#: How what interventions leave is weighted; see `ilrobot.data.weights`.
-Weighting = Literal["plain", "iwr", "sirius"]
 
 
 class Origin(IntEnum):

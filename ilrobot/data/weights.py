@@ -31,7 +31,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ilrobot.data.labels import Origin, Weighting
+from ilrobot.data.labels import Origin
+from ilrobot.data.lessons import Weighting
 
 
 def class_weights(origins: NDArray[np.int8], weighting: Weighting) -> NDArray[np.float64]:

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ilrobot.data.branches import DISCARDED
-from ilrobot.data.cutting import ChunkLabels, across, histories, within_runs
-from ilrobot.data.labels import Weighting, labels, nothing_to_learn, origins, vector_spec
+from ilrobot.data.cutting import across, histories, within_runs
+from ilrobot.data.labels import labels, nothing_to_learn, origins, vector_spec
+from ilrobot.data.lessons import ChunkLabels, Weighting
 from ilrobot.data.memory import Recordings
 from ilrobot.data.stray import Perturbation
 from ilrobot.data.weights import class_weights

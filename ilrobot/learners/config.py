@@ -6,8 +6,7 @@ import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
-from ilrobot.data.cutting import ChunkLabels
-from ilrobot.data.labels import Weighting
+from ilrobot.data.lessons import ChunkLabels, Weighting
 from ilrobot.errors import UserError
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.spec import Spec

@@ -27,7 +27,7 @@ from ilrobot.data.branches import surviving, takeovers
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import UNCOUNTED, EpisodeInfo, Outcome
 from ilrobot.data.info import read_ours
-from ilrobot.data.labels import Weighting
+from ilrobot.data.lessons import Weighting
 from ilrobot.data.writing import copy_with_states
 from ilrobot.env import TaskEnv
 from ilrobot.errors import UserError
