@@ -1,6 +1,6 @@
 """What SafeDAgger learns: whether the novice is about to stray, without asking the expert.
 
-Zhang and Cho 2017, arXiv:1605.06450, section 3: a safety policy c(o) foretells whether ε(o) > τ,
+Zhang and Cho 2017, arXiv:1605.06450: a safety policy c(o) foretells whether ε(o) > τ,
 so that the expert gives actions only while it acts.
 """
 

@@ -41,7 +41,8 @@ from ilrobot.policies.policy import Policy
 
 VALUES, CRITIC, CLASSIFIER = "gate.json", "critic.pt", "classifier.pt"
 
-#: SafeDAgger's τ is such that this share of the first labelled ticks is unsafe, as in the paper.
+#: SafeDAgger's τ is such that this share of the first labelled ticks is unsafe, as it was in the
+#: paper by what LazyDAgger's authors say in their program.
 UNSAFE = 0.2
 
 #: Share of the ticks of held-out demonstrations at which an ensemble may doubt more than χ. The

@@ -3,12 +3,13 @@
     c(o) = P(ε(o) > τ)        (ε: `ilrobot.gates.discrepancy`)
 
 Zhang and Cho 2017, "Query-efficient imitation learning for end-to-end simulated driving",
-arXiv:1605.06450, section 3. It reads an observation alone, so that the expert need not be asked to
+arXiv:1605.06450. It reads an observation alone, so that the expert need not be asked to
 know whether it is needed; the gates decide at 1/2.
 
-The paper fits it to all that the novice was fitted to and to demonstrations that it was not. So it
-is here: to every tick of the recordings that has an expert's label, the episodes that the novice's
-training held out among them. No class is weighted up, so that 1/2 stays a probability of one half.
+It is fitted to every tick of the recordings that has an expert's label, the episodes that the
+novice's training held out among them: where it was taught, a novice seldom strays. (The authors of
+LazyDAgger fit it, in their program, to the first demonstrations, those held out included.) No class
+is weighted up, so that 1/2 stays a probability of one half.
 
 Validation is on whole episodes that the classifier was not fitted to.
 """
