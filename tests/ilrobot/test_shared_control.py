@@ -224,6 +224,44 @@ def test_the_recording_and_the_result_tell_how_control_was_shared(
     assert data.infos[1].control is None  # one actor had it alone
 
 
+class Called(Hand):
+    """A person who is there; remembers how the robot called."""
+
+    attends = True
+
+    def __init__(self, *holds: int) -> None:
+        super().__init__(*holds)
+        self.calls: list[bool] = []
+
+    def call(self, needed: bool) -> None:
+        self.calls.append(needed)
+
+
+def test_a_robot_that_calls_holds_until_the_person_takes_hold_and_goes_on_by_itself() -> None:
+    hand = Called(4, 5, 6, 7)
+    actor = SharedControl(Planner(), hand, Recall(2, 3, 4, 5, 6, asks_novice=True))
+    decisions = _run(actor)
+    letters = "".join(d.source.value[:2] for d in decisions)
+    assert letters == "popo" + "papa" + "huhuhu" + "popopo"
+    assert hand.calls == [True, False]
+    # At tick 7 the hand still holds on; it is neither executed nor a label.
+    labels = [tick for tick, decision in enumerate(decisions) if decision.human_action is not None]
+    assert labels == [4, 5, 6]
+    log = actor.control_log()
+    assert (log.steps, log.expert_steps, log.takeovers, log.queries) == (8, 3, 1, 3)
+
+
+def test_a_person_who_lets_go_before_the_robot_goes_on_is_called_again() -> None:
+    hand = Called(2, 3, 5, 6)
+    actor = SharedControl(Planner(), hand, Recall(2, 3, 4, 5, asks_novice=True))
+    sources = [d.source for d in _run(actor, 8)]
+    assert sources[2:6] == [Source.HUMAN, Source.HUMAN, Source.PAUSED, Source.HUMAN]
+    assert set(sources[:2] + sources[6:]) == {Source.POLICY}
+    assert hand.calls == [True, False]
+    log = actor.control_log()
+    assert (log.takeovers, log.switches, log.expert_steps) == (2, 4, 3)
+
+
 def test_beta_draws_repeat_with_the_seed_and_differ_between_seeds() -> None:
     def draws(gate: BetaGate, seed: int) -> list[bool]:
         gate.reset(seed)
