@@ -8,6 +8,7 @@ unsteady as hands are; cloning it step by step learns its pauses, too.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ class Scale:
     demonstrations: int = 40
     steps: int = 800
     attempts: int = 20
-    workers: int = 2
+    workers: int = os.cpu_count() or 1
 
 
 def run(file: Path) -> dict[str, Any]:

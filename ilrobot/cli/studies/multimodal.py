@@ -8,6 +8,7 @@ demonstrations of its own, each let to drive from the same starts.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ class Scale:
     demonstrations: int = 60
     steps: int = 1_000
     attempts: int = 40
-    workers: int = 2
+    workers: int = os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
