@@ -70,8 +70,10 @@ class Row:
         return_interval: 95 % over runs, over the episodes of one.
         helped: Success in the collection of this round, with help where it was called for
             (None: nothing was collected).
+        helped_interval: 95 %, see `runs_interval`.
         expert_steps: Mean number of steps that the expert drove, in all rounds so far.
         takeovers: Mean number of takeovers, in all rounds so far.
+        switches: Mean number of switches of control, in all rounds so far (None: not counted).
     """
 
     method: str
@@ -83,8 +85,10 @@ class Row:
     mean_return: float
     return_interval: tuple[float, float]
     helped: float | None
+    helped_interval: tuple[float, float] | None
     expert_steps: float
     takeovers: float
+    switches: float | None
 
     @classmethod
     def over(cls, method: str, policies: Sequence[Learnt], scores: Sequence[Score]) -> Row:
@@ -101,6 +105,8 @@ class Row:
         means = [float(np.mean(s.returns)) for s in scores]
         last = [p.collected[-1] for p in policies if p.collected]
         collected = [row for p in policies for row in p.collected]
+        helped = [row.successes / row.episodes for row in last]
+        switches = [row.log.switches for row in collected if row.log is not None]
         return cls(
             method=method,
             round=policies[0].round,
@@ -113,8 +119,10 @@ class Row:
             if len(scores) == 1
             else t_interval(means),
             helped=sum(r.successes for r in last) / sum(r.episodes for r in last) if last else None,
+            helped_interval=runs_interval(helped, last[0].episodes) if last else None,
             expert_steps=sum(row.human_steps for row in collected) / len(policies),
             takeovers=sum(row.interventions for row in collected) / len(policies),
+            switches=sum(switches) / len(policies) if len(switches) == len(collected) else None,
         )
 
 

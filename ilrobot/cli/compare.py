@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional
 
@@ -53,7 +53,8 @@ class Compare:
     def run(self) -> int:
         """Measure what is not measured yet, print the table and write the page."""
         from ilrobot.cli.eval import MOST_WORKERS
-        from ilrobot.cli.output import console, print_json
+        from ilrobot.cli.options import parse_options
+        from ilrobot.cli.output import console, print_json, progress_bar
         from ilrobot.cli.places import claim_file
         from ilrobot.cli.seeds import check_seeds
         from ilrobot.comparison import Contender, group, rows
@@ -69,7 +70,16 @@ class Compare:
         contenders = [Contender.read(path) for path in dict.fromkeys(self.runs)]
         file = (self.output or Path("runs/compare")) / "compare.html"
         claim_file(file)
-        score = self._measure(contenders, file.with_name("episodes.json"))
+        with progress_bar() as bars:
+            bar = bars.add_task("measuring", total=0, note="")
+            score = measure(
+                contenders,
+                file.with_name("episodes.json"),
+                range(self.seed, self.seed + self.episodes),
+                parse_options(self.options),
+                self.workers or os.cpu_count() or 1,
+                lambda total, run: bars.update(bar, total=total, advance=1, note=str(run)),
+            )
         found = [row for name, runs in group(contenders).items() for row in rows(name, runs, score)]
         _print_table(found)
         with explained(file, "nothing was written", "compare again"):
@@ -79,42 +89,58 @@ class Compare:
             print_json({"figure": str(file), "rows": [asdict(row) for row in found]})
         return 0
 
-    def _measure(self, contenders: list[Contender], file: Path) -> Callable[[Learnt], Score]:
-        """Let every policy act on the seeds that it has not seen yet."""
-        from ilrobot.cli.actors import PolicyOnTask
-        from ilrobot.cli.options import parse_options
-        from ilrobot.cli.output import progress_bar
-        from ilrobot.evaluate import evaluate
-        from ilrobot.run import policy_hash
-        from ilrobot.scores import Scores
 
-        seeds = range(self.seed, self.seed + self.episodes)
-        options = parse_options(self.options)
-        policies = [policy for run in contenders for policy in run.policies]
-        task = _same_task(policies)
-        acting = f"{task} {sorted(options.items())}"
-        keys = {p.folder: f"{acting} {policy_hash(p.folder)}" for p in policies}
-        scores = Scores(file)
-        missing = sum(len(scores.missing(key, seeds)) for key in set(keys.values()))
-        workers = self.workers or os.cpu_count() or 1
-        with progress_bar() as bars:
-            bar = bars.add_task("measuring", total=missing, note="")
-            try:
-                for folder, key in keys.items():
-                    wanted = scores.missing(key, seeds)
-                    if not wanted:
-                        continue
-                    bars.update(bar, note=str(folder))
+def measure(
+    contenders: Sequence[Contender],
+    file: Path,
+    seeds: range,
+    options: Mapping[str, Any],
+    workers: int = 1,
+    on_episode: Callable[[int, Path], None] = lambda *_: None,
+) -> Callable[[Learnt], Score]:
+    """Let every policy act on the seeds that it has not seen yet.
 
-                    def note(result: EpisodeResult, key: str = key) -> None:
-                        scores.add(key, result)
-                        bars.advance(bar)
+    Args:
+        contenders: Runs on one task.
+        file: Where what was measured is kept.
+        seeds: Of the episodes.
+        options: Of the environment, before those of the training.
+        workers: Processes that share the episodes; the result does not depend on it.
+        on_episode: Called after each episode with how many there are to be, and the policy's run.
 
-                    setup = PolicyOnTask(folder, "", options)
-                    evaluate(setup, wanted, workers=workers, on_episode=note)
-            finally:
-                scores.save()
-        return lambda policy: scores.score(keys[policy.folder], seeds)
+    Returns:
+        What each of the policies came to.
+
+    Raises:
+        UserError: The runs are on several tasks.
+        WorkFailed: A worker process died, or the disk is full.
+    """
+    from ilrobot.cli.actors import PolicyOnTask
+    from ilrobot.evaluate import evaluate
+    from ilrobot.run import policy_hash
+    from ilrobot.scores import Scores
+
+    policies = [policy for run in contenders for policy in run.policies]
+    task = _same_task(policies)
+    acting = f"{task} {sorted(options.items())}"
+    keys = {p.folder: f"{acting} {policy_hash(p.folder)}" for p in policies}
+    scores = Scores(file)
+    missing = sum(len(scores.missing(key, seeds)) for key in set(keys.values()))
+    try:
+        for folder, key in keys.items():
+            wanted = scores.missing(key, seeds)
+            if not wanted:
+                continue
+
+            def note(result: EpisodeResult, folder: Path = folder, key: str = key) -> None:
+                scores.add(key, result)
+                on_episode(missing, folder)
+
+            setup = PolicyOnTask(folder, "", dict(options))
+            evaluate(setup, wanted, workers=workers, on_episode=note)
+    finally:
+        scores.save()
+    return lambda policy: scores.score(keys[policy.folder], seeds)
 
 
 def _same_task(policies: list[Learnt]) -> str:
