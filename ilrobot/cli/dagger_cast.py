@@ -54,8 +54,9 @@ class ExpertCast:
 
         novice, expert = load_run(policy_run).actor(), self.expert(env)
         gate = self.plan.make(number, env.spec, novice, engaged=lambda: False)
-        if self.plan.name == "dart":
-            expert = NoisyExpert(expert, env.spec, self.plan.covariance(number), self.plan.seed)
+        noise = self.plan.noise(number, env.spec)
+        if noise is not None:
+            expert = NoisyExpert(expert, env.spec, noise, self.plan.seed)
         return SharedControl(novice, expert, gate, doubt=doubt_of(novice))
 
     def expert(self, env: TaskEnv) -> Actor:

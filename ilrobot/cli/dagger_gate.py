@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from ilrobot.actors import Actor
     from ilrobot.data.dataset import Dataset
     from ilrobot.gates.beta import BetaSchedule
@@ -140,11 +143,19 @@ class GatePlan:
             values["agreement"],
         )
 
-    def covariance(self, number: int) -> Any:
-        """Of the noise on the expert in a round; only for ``dart``."""
+    def noise(self, number: int, spec: Spec) -> NDArray[np.float64] | None:
+        """Covariance of the noise on an expert that can be asked, in a round (None: no noise)."""
+        import numpy as np
+
+        from ilrobot.gates.discrepancy import action_ranges
+        from ilrobot.gates.lazy import NOISE
         from ilrobot.learners.interactive.gate_fits import read_values
 
-        return read_values(self._folder(number))["covariance"]
+        if self.name == "dart":
+            return np.array(read_values(self._folder(number))["covariance"])
+        if self.name == "lazy":
+            return np.diag((NOISE * action_ranges(spec).reshape(-1)) ** 2)
+        return None
 
     def _folder(self, number: int) -> Path:
         return self.output / f"gate-{number}"

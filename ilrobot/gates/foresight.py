@@ -2,6 +2,15 @@
 
 Zhang and Cho 2017, arXiv:1605.06450: a safety policy c(o) foretells whether ε(o) > τ,
 so that the expert gives actions only while it acts.
+
+    expert acts  ⇔  c(o) > 1/5
+
+They fit c by plain cross-entropy and decide at 1/2, and choose τ so that a fifth of the first data
+is unsafe. Where that fifth cannot be told from the rest with certainty, c stays below 1/2
+everywhere and nobody is ever called. Here a missed mistake counts as much as four needless calls,
+which is what weighting both classes of the first data alike would come to: the expert acts where
+straying is likelier than on the first data's average. Later policies are judged by the same two
+numbers, so that a better one calls less.
 """
 
 from __future__ import annotations
@@ -14,8 +23,8 @@ from ilrobot.actors import Observation
 from ilrobot.errors import UserError
 from ilrobot.gates.gate import GateContext
 
-#: The classes are told apart here.
-EVEN = 0.5
+#: Share of the first data that is unsafe, and the probability above which the expert acts.
+UNSAFE = 0.2
 
 
 class Classifier(Protocol):

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ilrobot.gates.discrepancy import THRESHOLD, Discrepancy, check_threshold
-from ilrobot.gates.foresight import EVEN, Foresight
+from ilrobot.gates.foresight import UNSAFE, Foresight
 from ilrobot.gates.gate import Gate, GateContext
 
 
@@ -34,7 +34,7 @@ class SafeGate(Gate):
 
     def __init__(self, strays: Discrepancy | Foresight, threshold: float | None = None) -> None:
         self._strays, self.asks_expert = strays, strays.asks_expert
-        default = THRESHOLD if strays.asks_expert else EVEN
+        default = THRESHOLD if strays.asks_expert else UNSAFE
         value = default if threshold is None else threshold
         self._threshold = check_threshold(strays.name, value)
 

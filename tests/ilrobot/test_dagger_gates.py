@@ -97,6 +97,23 @@ def test_a_gate_that_was_being_fitted_is_fitted_again(done, novice, tmp_path):
     assert not part.exists()
 
 
+def test_the_expert_is_disturbed_under_lazy_while_it_corrects_and_a_hand_is_not(
+    done, novice, tmp_path
+):
+    run = tmp_path / "run"
+    run_gate("lazy", *novice, run, device="operator", rounds=1)
+    for folder, disturbed in ((done("lazy"), True), (run, False)):
+        data = Dataset.open(folder / "dataset")
+        columns = {
+            name: data.column(name)[data.starts[DEMONSTRATIONS] :]
+            for name in ("intervention", "action", "control.human_action")
+        }
+        apart = np.abs(columns["action"] - columns["control.human_action"])[columns["intervention"]]
+        assert len(apart) > 0
+        # The action goes from -4 to 4, so that σ is 0.4; a draw beyond a limit is cut.
+        assert (0.1 < apart.mean() < 0.4) if disturbed else not apart.any()
+
+
 def test_the_expert_is_disturbed_under_dart_and_its_labels_are_not(done):
     data = Dataset.open(done("dart") / "dataset")
     added = slice(data.starts[DEMONSTRATIONS], None)

@@ -125,18 +125,23 @@ def foretold(values: list[float]) -> Foresight:
 
 
 def test_safe_dagger_that_foretells_asks_the_expert_only_while_it_acts() -> None:
-    acted, log = share(SafeGate(foretold([0.1, 0.9, 0.6, 0.2, 0.5, 0.1])), [0.0] * 6)
+    acted, log = share(SafeGate(foretold([0.1, 0.9, 0.3, 0.2, 0.1, 0.1])), [0.0] * 6)
     assert acted == [1, 2]
     assert log.queries == 3  # and once more at the tick of handback
-    assert log.thresholds == {"probability of straying": 0.5}
+    assert log.thresholds == {"probability of straying": 0.2}
 
 
 def test_lazy_dagger_foretells_the_takeover_and_measures_the_handback() -> None:
     strays = [9.0, 9.0, 9.0, 0.5, 0.2, 9.0]
-    gate = LazyGate(PLAIN, 1.0, foresight=foretold([0.1, 0.9, 0.0, 0.0, 0.0, 0.0]))
+    gate = LazyGate(PLAIN, 1.0, foresight=foretold([0.2, 0.3, 0.0, 0.0, 0.0, 0.0]))
     acted, log = share(gate, strays)
     assert acted == [1, 2, 3]
     assert log.queries == 4
+    assert set(log.thresholds) == {
+        "discrepancy",
+        "handback discrepancy",
+        "probability of straying",
+    }
 
 
 def test_hg_dagger_notes_the_doubt_at_each_takeover_and_gates_by_the_person_alone() -> None:

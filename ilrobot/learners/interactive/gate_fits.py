@@ -26,6 +26,7 @@ from ilrobot.data.labels import labels
 from ilrobot.data.memory import MemoryRecordings
 from ilrobot.errors import UserError, explained
 from ilrobot.gates.discrepancy import action_ranges, discrepancies
+from ilrobot.gates.foresight import UNSAFE
 from ilrobot.gates.human import risk_threshold
 from ilrobot.gates.thrifty import Thresholds
 from ilrobot.learners.interactive.dart import fit_noise, held_out_episodes
@@ -41,9 +42,9 @@ from ilrobot.policies.policy import Policy
 
 VALUES, CRITIC, CLASSIFIER = "gate.json", "critic.pt", "classifier.pt"
 
-#: SafeDAgger's τ is such that this share of the first labelled ticks is unsafe, as it was in the
-#: paper by what LazyDAgger's authors say in their program.
-UNSAFE = 0.2
+#: SafeDAgger's τ is not below this: an error of a hundredth of each element's range is none, so
+#: that a policy that hardly errs hardly calls.
+NEGLIGIBLE = 1e-4
 
 #: Share of the ticks of held-out demonstrations at which an ensemble may doubt more than χ. The
 #: paper on EnsembleDAgger leaves χ to the user.
@@ -169,13 +170,16 @@ def fit_safety(material: Material, folder: Path, threshold: float | None = None)
     Args:
         material: What there is to fit to.
         folder: Where it goes.
-        threshold: τ of the first round (None: this is it, and τ is taken from its data).
+        threshold: τ of the first round (None: this is it, and τ is such that `UNSAFE` of its data
+            is unsafe, as LazyDAgger's authors say it was in SafeDAgger's paper, but not below
+            `NEGLIGIBLE`).
 
     Raises:
         UserError: The actions are choices or have no limits.
     """
     if threshold is None:
-        threshold = float(np.quantile(_discrepancies(material), 1.0 - UNSAFE))
+        first = float(np.quantile(_discrepancies(material), 1.0 - UNSAFE))
+        threshold = max(first, NEGLIGIBLE)
     classifier = fit_safety_classifier(
         material.recordings, material.actions, material.seed, threshold
     )

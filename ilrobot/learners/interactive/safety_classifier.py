@@ -4,12 +4,12 @@
 
 Zhang and Cho 2017, "Query-efficient imitation learning for end-to-end simulated driving",
 arXiv:1605.06450. It reads an observation alone, so that the expert need not be asked to
-know whether it is needed; the gates decide at 1/2.
+know whether it is needed; where the gates decide, `ilrobot.gates.foresight` says.
 
 It is fitted to every tick of the recordings that has an expert's label, the episodes that the
 novice's training held out among them: where it was taught, a novice seldom strays. (The authors of
 LazyDAgger fit it, in their program, to the first demonstrations, those held out included.) No class
-is weighted up, so that 1/2 stays a probability of one half.
+is weighted up, as in that program, so that it stays a probability.
 
 Validation is on whole episodes that the classifier was not fitted to.
 """
@@ -32,6 +32,7 @@ from ilrobot.data.labels import labels, nothing_to_learn, vector_spec
 from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
 from ilrobot.gates.discrepancy import THRESHOLD, action_ranges, discrepancies
+from ilrobot.gates.foresight import UNSAFE
 from ilrobot.learners.machine import numerics
 from ilrobot.policies.encoder import ObservationEncoder
 from ilrobot.policies.tensor_file import load_tensors, save_tensors
@@ -49,14 +50,16 @@ class ClassifierFit:
     Attributes:
         unsafe: Share of all frames at which ε > τ.
         frames: How many were held out.
-        accuracy: Share of them that are on the right side of 1/2.
+        calls: Share of them at which the gates would call the expert.
+        found: Share of the unsafe ones among those; None where none is unsafe.
         auc: Probability that an unsafe one is ranked above a safe one; None of one class.
         brier: Mean square of the probability less what was.
     """
 
     unsafe: float
     frames: int
-    accuracy: float | None
+    calls: float | None
+    found: float | None
     auc: float | None
     brier: float | None
 
@@ -213,14 +216,16 @@ def _held_out(episode: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
 def _report(
     expected: NDArray[np.float32], all_unsafe: NDArray[np.bool_], unsafe: NDArray[np.bool_]
 ) -> ClassifierFit:
-    accuracy = auc = brier = None
+    calls = found = auc = brier = None
     if len(unsafe):
-        accuracy = float(np.mean((expected > 0.5) == unsafe))
+        calls = float(np.mean(expected > UNSAFE))
         brier = float(np.mean((expected - unsafe) ** 2))
+    if unsafe.any():
+        found = float(np.mean(expected[unsafe] > UNSAFE))
     if unsafe.any() and not unsafe.all():
         # Mann and Whitney's statistic; ties count half.
         safe = np.sort(expected[~unsafe])
         below = np.searchsorted(safe, expected[unsafe], side="left")
         upto = np.searchsorted(safe, expected[unsafe], side="right")
         auc = float(np.mean((below + upto) / 2) / len(safe))
-    return ClassifierFit(float(all_unsafe.mean()), len(unsafe), accuracy, auc, brier)
+    return ClassifierFit(float(all_unsafe.mean()), len(unsafe), calls, found, auc, brier)

@@ -1,13 +1,20 @@
 """What a gate is fitted to: a function of data, policy and seed, written whole or not at all."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from ilrobot.data.dataset import Dataset
+from ilrobot.data.labels import labels
 from ilrobot.errors import UserError
+from ilrobot.gates.discrepancy import action_ranges
+from ilrobot.gates.foresight import Foresight
+from ilrobot.gates.gate import GateContext
+from ilrobot.gates.safe import SafeGate
 from ilrobot.learners.interactive import safety_classifier, success_critic
 from ilrobot.learners.interactive.gate_fits import (
     CLASSIFIER,
@@ -21,6 +28,7 @@ from ilrobot.learners.interactive.gate_fits import (
     read_values,
 )
 from ilrobot.learners.interactive.replay import replay
+from ilrobot.learners.interactive.safety_classifier import SafetyClassifier
 from ilrobot.learners.interactive.success_critic import SuccessCritic
 from tests.ilrobot.gate_tester import make_novice
 
@@ -84,6 +92,64 @@ def test_a_fifth_of_the_first_data_is_unsafe_and_the_threshold_stays(
     prepare_gate(tmp_path / "later", material(novice), later)
     assert read_values(tmp_path / "later")["discrepancy"] == 2 * first["discrepancy"]
     assert read_values(tmp_path / "later")["validation"]["unsafe"] < 0.2
+
+
+def strayed(
+    novice: tuple[Path, Path], errs: Callable[[NDArray[np.float32]], NDArray[np.bool_]], by: float
+) -> Material:
+    """The demonstrations with a policy that is off by a share of the range at some of the ticks."""
+    of = material(novice)
+    _, wanted = labels(of.recordings)
+    state = of.recordings.column("observation.state").reshape(len(wanted), -1)
+    off = errs(state).reshape(-1, *[1] * (wanted.ndim - 1)) * by * action_ranges(of.recordings.spec)
+    of.__dict__["actions"] = (wanted + off).astype(np.float32)  # in place of the cached property
+    return of
+
+
+def calls(of: Material, folder: Path, threshold: float | None = None) -> float:
+    """The share of the ticks at which SafeDAgger's gate calls the expert."""
+    prepare_gate(folder, of, partial(fit_safety, threshold=threshold))
+    foresight = Foresight(SafetyClassifier.load(folder / CLASSIFIER))
+    gate, recordings = SafeGate(foresight), of.recordings
+    names = recordings.spec.observation_names
+    called = [
+        gate.decide(
+            GateContext(
+                observation={name: recordings.column(name)[tick] for name in names},
+                now=0.0,
+                expert_acting=False,
+                policy_action=of.actions[tick],
+                human_action=None,
+            )
+        )
+        for tick in range(recordings.num_frames)
+    ]
+    return float(np.mean(called))
+
+
+def test_a_poor_policy_calls_though_its_mistakes_are_not_certain_and_a_better_one_hardly_does(
+    novice: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(safety_classifier, "_STEPS", 300)
+    random = np.random.default_rng(0)
+
+    def in_one_half(share: float) -> Callable[[NDArray[np.float32]], NDArray[np.bool_]]:
+        return lambda state: (
+            (state[:, 0] > np.median(state[:, 0])) & (random.random(len(state)) < share)
+        )
+
+    poor = calls(strayed(novice, in_one_half(0.42), 0.3), tmp_path / "poor")
+    assert 0.3 < poor < 0.7  # that half, where straying is never likelier than not
+    threshold = read_values(tmp_path / "poor")["discrepancy"]
+    better = calls(strayed(novice, in_one_half(0.04), 0.3), tmp_path / "better", threshold)
+    assert better < 0.02
+
+
+def test_a_policy_that_hardly_errs_hardly_calls_in_the_first_round_either(
+    novice: tuple[Path, Path], tmp_path: Path
+) -> None:
+    good = strayed(novice, lambda state: np.arange(len(state)) % 3 == 0, 0.005)
+    assert calls(good, tmp_path / "gate") == 0.0
 
 
 def test_what_cannot_be_read_says_how_to_have_it_made_again(tmp_path: Path) -> None:

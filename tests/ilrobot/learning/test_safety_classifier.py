@@ -41,11 +41,12 @@ def test_it_knows_where_the_novice_strays_and_the_same_from_a_file(tmp_path: Pat
     classifier = fit_safety_classifier(dataset, astray(dataset), 0)
     report = classifier.report
     assert report is not None
-    assert report.accuracy is not None
+    assert report.found is not None
     assert report.auc is not None
     assert report.frames == 200
     assert report.unsafe == pytest.approx(0.5, abs=0.05)
-    assert report.accuracy > 0.97
+    assert report.calls == pytest.approx(report.unsafe, abs=0.05)
+    assert report.found > 0.97
     assert report.auc > 0.99
     classifier.save(tmp_path / "classifier.pt")
     again = SafetyClassifier.load(tmp_path / "classifier.pt")
