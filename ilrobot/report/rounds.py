@@ -1,4 +1,4 @@
-"""Which episode of a run of dagger belongs to which round."""
+"""Which episode of a run of dagger belongs to which round, and what its gate did there."""
 
 from __future__ import annotations
 
@@ -8,6 +8,58 @@ from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import UNCOUNTED
 from ilrobot.report.plots import Strip
 from ilrobot.run_description import DaggerDescription
+
+GATE_HEADERS = (
+    "",
+    "switches",
+    "takeovers",
+    "steps by the expert",
+    "in the expert's hands",
+    "actions asked for",
+    "decided by",
+    "budget spent",
+)
+
+
+def recordings_of(path: Path, run: DaggerDescription) -> Dataset | None:
+    """What a run began with and added (None: it is gone).
+
+    Args:
+        path: The run's folder.
+        run: What its ``run.json`` holds.
+    """
+    folder = Path(run.demonstrations.path) if run.aggregate else path / "dataset"
+    return Dataset.open(folder) if folder.is_dir() else None
+
+
+def gate_rows(run: DaggerDescription) -> list[list[str]]:
+    """What the gate logged, the same columns for every gate: `GATE_HEADERS`.
+
+    Args:
+        run: What its ``run.json`` holds.
+
+    Returns:
+        A row for each round that has a log.
+    """
+    rows = []
+    for row in run.rounds:
+        if row.log is None:
+            continue
+        log = row.log
+        spent = "" if log.budget is None else f"{log.budget_spent:.1%} of {log.budget:.1%}"
+        rows.append(
+            [
+                f"Round {row.round}",
+                str(log.switches),
+                str(log.takeovers),
+                f"{log.expert_steps} of {log.steps}",
+                f"{log.context_time:.1f} s",
+                str(log.queries),
+                ", ".join(f"{name} {value:.3g}" for name, value in log.thresholds.items()),
+                spent,
+            ]
+        )
+    return rows
 
 
 def round_strips(path: Path, run: DaggerDescription) -> list[Strip]:
@@ -20,13 +72,15 @@ def round_strips(path: Path, run: DaggerDescription) -> list[Strip]:
         path: The run's folder.
         run: What its ``run.json`` holds.
     """
-    if not (path / "dataset").is_dir():
+    data = recordings_of(path, run)
+    if data is None:
         return []
-    data = Dataset.open(path / "dataset")
     strips = []
     for index in range(run.demonstrations.episodes, data.num_episodes):
         info = data.infos[index]
-        if info.seed is not None and info.outcome not in UNCOUNTED:
-            number = (info.seed - run.plan.seed) // run.plan.episodes + 1
+        if info.seed is None or info.outcome in UNCOUNTED:
+            continue
+        number = (info.seed - run.plan.seed) // run.plan.episodes + 1
+        if 1 <= number <= run.plan.rounds:  # Others may have added to the same dataset.
             strips.append(Strip.of(data.episode(index), number))
     return strips

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ilrobot.report import html, plots
-from ilrobot.report.rounds import round_strips
+from ilrobot.report.risk import risk_section
+from ilrobot.report.rounds import GATE_HEADERS, gate_rows, round_strips
 from ilrobot.run import Run, read_metrics
 from ilrobot.run_description import DaggerDescription, Description
 from ilrobot.typed_json import dump
@@ -30,6 +31,8 @@ def run_report(path: Path) -> html.Report:
     sections = [_learning(path)]
     if isinstance(run, DaggerDescription) and run.rounds:
         sections.append(_rounds(path, run))
+        risk = risk_section(path, run)
+        sections += [] if risk is None else [risk]
     settings = _flat(dump(run), skip=_SHOWN_ELSEWHERE)
     sections.append(html.Section("Settings", [html.definitions(settings)]))
     return html.Report(
@@ -81,6 +84,9 @@ def _rounds(path: Path, run: DaggerDescription) -> html.Section:
     ]
     headers = ["", "done without help", "done at all", "interventions", "steps by the person"]
     blocks = [html.table(headers, cells)]
+    logged = gate_rows(run)
+    if logged:
+        blocks.append(html.table(GATE_HEADERS, logged))
     strips = round_strips(path, run)
     if strips:
         timeline = plots.intervention_timeline(strips)
