@@ -82,7 +82,7 @@ class _Graph(nn.Module):
 def _chunk(head: Head, condition: Tensor, noise: Tensor | None) -> Tensor:
     """What the head gives, where it samples step by step as a loop."""
     if isinstance(head, EnsembleHead):
-        chunks = [_chunk(member, condition, noise) for member in head.members]
+        chunks = [_chunk(member, condition, noise) for member in head.acting]
         return head.combine(torch.stack(chunks))
     if isinstance(head, DiffusionHead) and noise is not None:
         return _sample(head, condition, noise)

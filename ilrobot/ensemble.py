@@ -130,7 +130,7 @@ class EnsembleActor(ChunkActor):
         self._seen = None
 
     def act(self, observation: Observation, now: float) -> Decision:
-        """The next action of the members' mean."""
+        """The next action that the members decide on."""
         decision = super().act(observation, now)
         self._seen, self._spread = observation, self._chunk_spread[self._next - 1]
         return decision

@@ -23,7 +23,9 @@ from ilrobot.policies.heads.head import Head
 class EnsembleHead(Head):
     """Acts by the mean of its members' chunks; by their majority where actions are choices.
 
-    All are given the same noise, so that they differ by what they learnt and not by what they drew.
+    Members that sample keep answers apart between which lies a wrong one, and a mean would be that
+    one: they are given the same noise, so that they differ by what they learnt and not by what they
+    drew, and the first acts for all. It was trained on a bootstrap of its own, as each was.
 
     Args:
         members: Heads of the same kind, each with initial weights of its own.
@@ -53,14 +55,24 @@ class EnsembleHead(Head):
 
     def forward(self, condition: Tensor, noise: Tensor | None = None) -> Tensor:
         """See `Head`."""
-        return self.combine(self.chunks(condition, noise))
+        return self.combine(torch.stack([member(condition, noise) for member in self.acting]))
+
+    @property
+    def acting(self) -> Sequence[Head]:
+        """The members whose chunks are combined to act by."""
+        return self.members if self.noise_shape is None else self.members[:1]
 
     def chunks(self, condition: Tensor, noise: Tensor | None = None) -> Tensor:
         """What each member would do, shape (members, B, H, A), or (members, B, H) for choices."""
         return torch.stack([member(condition, noise) for member in self.members])
 
     def combine(self, chunks: Tensor) -> Tensor:
-        """Their mean; of choices the one with most votes, of several such the first."""
+        """What to act by, of the chunks of all members or of those that are `acting`.
+
+        Of choices that with most votes, of several such the first.
+        """
+        if self.noise_shape is not None:
+            return chunks[0]
         if self._choices is None:
             return chunks.mean(dim=0)
         votes = chunks.unsqueeze(-1) == torch.arange(self._choices, device=chunks.device)

@@ -121,7 +121,9 @@ def test_many_situations_at_once_are_each_as_alone(loss, members):
     mean, each = opinions(policy, histories, noise)
     np.testing.assert_array_equal(mean, chunks)
     assert each.shape == (members, 1500, 4, *spec.action.shape)
-    if loss != "cross-entropy":
+    if loss == "diffusion":
+        np.testing.assert_array_equal(each[0], chunks)
+    elif loss == "mse":
         np.testing.assert_allclose(each.mean(axis=0), chunks, atol=1e-5)
 
     for row in (0, 1200):
@@ -157,3 +159,21 @@ def test_members_part_where_there_was_no_data(tmp_path):
     observation = {"x": asked[:1]}
     actor.act(observation, 0.0)
     assert actor.novelty(observation) == pytest.approx(found[0], rel=1e-4)
+
+
+@pytest.mark.parametrize("loss", ["mixture", "bins", "diffusion"])
+def test_members_that_sample_keep_two_right_answers_apart(loss, tmp_path):
+    """Always -1 or always +1 over a chunk; what lies between was never shown."""
+    spec = Spec((Feature("x", (1,)),), Feature("action", (1,), low=(-1.0,), high=(1.0,)), 10.0)
+    side = np.random.default_rng(0).choice([-1.0, 1.0], 60)
+    info = EpisodeInfo("", 10.0, outcome=Outcome.SUCCESS)
+    ones = np.ones((4, 1), np.float32)
+    episodes = [Episode(info, {"x": 0 * ones, "action": s * ones}) for s in side.astype(np.float32)]
+    config = PolicyConfig(
+        loss=loss, horizon=2, execute=2, width=32, blocks=1, members=3, diffusion_steps=20
+    )
+    training = replace(TRAIN, steps=400, batch_size=64, learning_rate=3e-3)
+    policy = train(MemoryRecordings(spec, episodes), config, training, tmp_path / "run")
+    chunks = predict_batch(policy, {"x": np.zeros((200, 1, 1), np.float32)}, seed=0)
+    assert np.mean(np.abs(np.abs(chunks) - 1) < 0.3) > 0.95
+    assert 0.2 < np.mean(chunks > 0) < 0.8
