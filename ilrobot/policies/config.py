@@ -35,6 +35,9 @@ _MOST = {
     "members": 100,
 }
 
+#: Settings that came after the first runs were kept; a run without them has their defaults.
+_LATER = frozenset({"members"})
+
 
 @dataclass(frozen=True)
 class PolicyConfig:
@@ -122,10 +125,10 @@ class PolicyConfig:
         """Inverse of `to_json`.
 
         Raises:
-            UserError: A key is missing, unknown or of another type.
+            UserError: A key is missing (but for `_LATER`), unknown or of another type.
         """
         try:
-            if missing := {f.name for f in fields(cls)} - data.keys():
+            if missing := {f.name for f in fields(cls)} - data.keys() - _LATER:
                 raise ValueError(f"'{min(missing)}' is missing")
             return parse_fields(cls, data)
         except (AttributeError, ValueError) as error:

@@ -18,6 +18,7 @@ from ilrobot.policies.loading import load_policy
 from ilrobot.policies.networks.network import Sizes
 from ilrobot.policies.networks.unet1d import UNet1d
 from ilrobot.policies.policy import Policy
+from ilrobot.policies.tensor_file import load_tensors, save_tensors
 from ilrobot.spec import Feature, Spec
 from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE, check_policy, example
 
@@ -140,6 +141,15 @@ def test_a_path_without_a_policy_is_refused(tmp_path):
     (tmp_path / "policy.onnx").write_text("")
     with pytest.raises(UserError, match="is an exported policy; give the folder of the run"):
         load_policy(tmp_path / "policy.onnx")
+
+
+def test_a_policy_from_before_there_were_members_is_read_as_the_single_net_that_it_is(tmp_path):
+    policy = Policy(CONTINUOUS, SMALL)
+    policy.save(tmp_path / "policy.pt")
+    content = load_tensors(tmp_path / "policy.pt")
+    del content["config"]["members"]
+    save_tensors(tmp_path / "policy.pt", content)
+    assert Policy.load(tmp_path / "policy.pt").config == policy.config
 
 
 @pytest.mark.parametrize(
