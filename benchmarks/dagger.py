@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -53,10 +55,11 @@ class Coin:
         """A coin needs nothing fitted."""
         self.began[number] = time.perf_counter()
 
-    def share_control(self, env: TaskEnv, policy_run: Path, number: int) -> Actor:
+    @contextmanager
+    def share_control(self, env: TaskEnv, policy_run: Path, number: int) -> Iterator[Actor]:
         """Each decides half of the steps."""
         expert = ScriptedActor(make_expert(env.env), env)
-        return SharedControl(load_policy(policy_run).actor(), expert, BetaGate(0.5))
+        yield SharedControl(load_policy(policy_run).actor(), expert, BetaGate(0.5))
 
 
 def run() -> list[dict[str, Any]]:
@@ -124,11 +127,11 @@ def _rollouts(run: Path) -> float:
     env = make_env(TASK)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    actor = Coin().share_control(env, run / "round-1", 2)
-    began = time.perf_counter()
-    for seed in PLAN.seeds(2):
-        rollout(env, actor, seed=seed)
-    seconds = time.perf_counter() - began
+    with Coin().share_control(env, run / "round-1", 2) as actor:
+        began = time.perf_counter()
+        for seed in PLAN.seeds(2):
+            rollout(env, actor, seed=seed)
+        seconds = time.perf_counter() - began
     torch.set_num_threads(threads)
     env.close()
     return seconds

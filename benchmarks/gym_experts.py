@@ -14,7 +14,8 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -42,10 +43,11 @@ from ilrobot.run_description import Config, DaggerPlan
 from ilrobot.shared_control import SharedControl
 
 TASKS = {"hopper": "Hopper-v5", "halfcheetah": "HalfCheetah-v5"}
-EPISODES, ROUNDS = 10, 4
+EPISODES, ROUNDS = 10, 3
 REPORTING = range(900_000, 900_025)
 GOAL = 0.98
-STEPS = 8_000
+STEPS = 6_000
+WIDTH = 128
 
 
 class TanhExpert(Actor):
@@ -86,9 +88,10 @@ class Queried:
     def prepare(self, number: int, dataset: Dataset, policy_run: Path) -> None:
         """The gate is a number."""
 
-    def share_control(self, env: TaskEnv, policy_run: Path, number: int) -> Actor:
+    @contextmanager
+    def share_control(self, env: TaskEnv, policy_run: Path, number: int) -> Iterator[Actor]:
         """Under β = 0."""
-        return SharedControl(load_policy(policy_run).actor(), self.expert(), BetaGate(0.0))
+        yield SharedControl(load_policy(policy_run).actor(), self.expert(), BetaGate(0.0))
 
     def expert(self) -> TanhExpert:
         """Whoever is asked."""
@@ -137,7 +140,7 @@ def measure(
                 rollout(env, cast.expert(), seed=episode, recorder=recorder, info=known)
     data = Dataset.open(demonstrations)
     policy, training = preset("bc", data.spec)
-    policy = replace(policy, dropout=0.0, observation_noise=0.0)
+    policy = replace(policy, width=WIDTH, dropout=0.0, observation_noise=0.0)
     training = replace(training, seed=seed, patience=0, held_out=0.02).with_steps(STEPS)
     train(data, policy, training, output / "bc", resume=True)
     plan = DaggerPlan(rounds, EPISODES, first + EPISODES)

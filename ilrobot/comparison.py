@@ -259,8 +259,7 @@ def _trained(path: Path, known: TrainDescription) -> tuple[Learnt, ...]:
 
 
 def _rounds(path: Path, known: DaggerDescription) -> tuple[Learnt, ...]:
-    own = path / "dataset"
-    given = _cumulative(own if own.exists() else Path(known.dataset.path))
+    given = _cumulative(known.recordings(path))
     first = Path(known.initial.path)
     policies = []
     if (first / "policy.pt").exists():

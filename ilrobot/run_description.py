@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from ilrobot.gates.log import GateLog
@@ -198,6 +199,10 @@ class DaggerDescription(Description):
     rounds: tuple[RoundSummary, ...]
     warm_start: bool = False
     aggregate: bool = False
+
+    def recordings(self, folder: Path) -> Path:
+        """The dataset that it began with and grows, for a run in this folder."""
+        return Path(self.demonstrations.path) if self.aggregate else folder / "dataset"
 
     def fixed(self) -> Mapping[str, Any]:
         """See `Description`."""

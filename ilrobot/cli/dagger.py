@@ -7,18 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from ilrobot.cli.dagger_gate import ASK_ALWAYS, BUDGET, BetaName, GateName, GatePlan
-from ilrobot.cli.page import Page, PageAddress, tell_address
+from ilrobot.cli.dagger_gate import BUDGET, BetaName, GateName, GatePlan
+from ilrobot.cli.page import Page, PageAddress
 from ilrobot.cli.usage import BindingsFile, TaskOptions, optional
 from ilrobot.data.lessons import Weighting
-from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
     from rich.progress import Progress as ProgressBar
 
-    from ilrobot.cli.dagger_cast import HandCast
     from ilrobot.data.dataset import Dataset
-    from ilrobot.env import TaskEnv
     from ilrobot.learners.interactive.collect import RunEpisode
     from ilrobot.policies.policy import Policy
     from ilrobot.run_description import Config
@@ -113,7 +110,8 @@ class Dagger:
 
     def run(self) -> int:
         """Run the rounds and print what each came to."""
-        from ilrobot.cli.dagger_cast import ExpertCast, OperatorCast
+        from ilrobot.cli.dagger_cast import ExpertCast, HandCast, OperatorCast, take_hand
+        from ilrobot.cli.dagger_check import check_options
         from ilrobot.cli.dagger_table import print_rounds
         from ilrobot.cli.options import parse_options
         from ilrobot.cli.output import console, print_json, progress_bar
@@ -125,13 +123,10 @@ class Dagger:
         from ilrobot.run_description import DaggerPlan
         from ilrobot.typed_json import dump
 
-        self._check()
-        device = self._device
-        live = device not in ("operator", "expert")
+        check_options(self)
+        device, options = self.who, parse_options(self.options)
         with ExitStack() as stack:
-            env = make_env(
-                self.task, parse_options(self.options), render_mode="rgb_array" if live else None
-            )
+            env = make_env(self.task, options, render_mode=None if self.simulated else "rgb_array")
             stack.callback(env.close)
             # All that can be refused is refused before anything is made or anybody's time is spent.
             setting = self._setting(env.spec)
@@ -148,23 +143,25 @@ class Dagger:
             )
             Run.check(self.output, description, resume=self.resume)
             members = description.config.policy.members
-            self._plan.check(env.spec, Dataset.open(self.dataset), self.policy, members)
+            self.gates.check(env.spec, Dataset.open(self.dataset), self.policy, members)
             cast: ExpertCast | OperatorCast | HandCast
-            options = parse_options(self.options)
             run_episode: RunEpisode | None = None
             if device == "expert":
-                cast = by_expert = ExpertCast(self.task, options, self._plan, self.expert)
+                cast = by_expert = ExpertCast(self.task, options, self.gates, self.expert)
                 info = by_expert.info(env)
                 by_expert.expert(env)
             elif device == "operator":
                 cast = simulated = OperatorCast(
-                    self.task, options, self._plan, self.seed, self.bindings
+                    self.task, options, self.gates, self.seed, self.bindings
                 )
                 info = simulated.info(env)
             else:
-                cast = by_hand = self._by_hand(env, device, stack)
-                info = hand_info(env, by_hand.hand, simulated=False)
-                run_episode = by_hand.run_episode(self.rounds * self.episodes)
+                hand, display = stack.enter_context(
+                    take_hand(env.spec, device, self.page, self.engage, self.bindings)
+                )
+                cast = seated = HandCast(env, hand, self.gates, display)
+                info = hand_info(env, hand, simulated=False)
+                run_episode = seated.run_episode(self.rounds * self.episodes)
             bars = stack.enter_context(progress_bar())
             trying = bars.add_task("trying", total=self.rounds * self.episodes, note="")
             try:
@@ -178,7 +175,7 @@ class Dagger:
                     ),
                     info=info,
                     resume=self.resume,
-                    workers=self._workers,
+                    workers=self.processes,
                     run_episode=run_episode,
                     on_episode=lambda number, kept: bars.update(
                         trying, completed=kept, note=f"round {number}"
@@ -194,68 +191,32 @@ class Dagger:
             print_json({"output": str(self.output), "rounds": dump(list(rounds))})
         return 0
 
-    def _check(self) -> None:
-        from ilrobot.cli.eval import MOST_WORKERS
-        from ilrobot.cli.seeds import check_seeds
-        from ilrobot.gates.thrifty import check_budget
-
-        if self.rounds < 1 or self.episodes < 1:
-            raise UserError("--rounds and --episodes must be at least 1")
-        check_seeds(self.rounds * self.episodes, self.seed)
-        self.page.check(self._device)
-        by_expert = self._device == "expert"
-        if self.gate in ASK_ALWAYS and not by_expert:
-            raise UserError(
-                f"--gate {self.gate} asks the expert at every step, which no hand answers while "
-                "the robot moves; take --device expert, or another gate"
-            )
-        if by_expert and self.bindings is not None:
-            raise UserError(
-                "--bindings is for a hand, and --device expert takes none; leave it out"
-            )
-        if self.gate == "human" and by_expert:
-            raise UserError(
-                "--gate human needs a hand on the bumper; take --device operator, gamepad or "
-                "browser, or another gate"
-            )
-        if self.engage != "hold" and self._device in ("operator", "expert"):
-            raise UserError(
-                f"--engage {self.engage} is for a hand of your own; --device {self._device} takes "
-                "--engage hold"
-            )
-        for name, gate in (("budget", "thrifty"), ("beta", "beta")):
-            if getattr(self, name) is not None and self.gate != gate:
-                raise UserError(f"--{name} is for --gate {gate}; leave it out")
-        if self.expert is not None and not by_expert:
-            raise UserError(f"--expert is for --device expert, not {self._device}; leave one out")
-        check_budget(self._plan.budget)
-        if not 1 <= self._workers <= MOST_WORKERS:
-            raise UserError(f"--workers must be from 1 to {MOST_WORKERS}, not {self.workers}")
-        if self._workers > 1 and self._device not in ("operator", "expert"):
-            raise UserError(
-                f"--workers {self.workers} is for simulated attempts, and a person is shown one at "
-                "a time; leave it out"
-            )
-
     @property
-    def _workers(self) -> int:
+    def processes(self) -> int:
+        """How many share the episodes of a round."""
         if self.workers is not None:
             return self.workers
-        from ilrobot.cli.diagnosis.machine import cores
+        from ilrobot.cli.cores import cores
 
-        simulated = self._device in ("operator", "expert")
-        return min(cores(), self.episodes) if simulated else 1
+        return min(cores(), self.episodes) if self.simulated else 1
 
     @property
-    def _device(self) -> DeviceName:
+    def who(self) -> DeviceName:
+        """What or whom the expert's actions come from."""
         return self.device or ("operator" if self.gate == "human" else "expert")
+
+    @property
+    def simulated(self) -> bool:
+        """Whether nobody is there, so that nothing is shown and attempts may run side by side."""
+        return self.who in ("operator", "expert")
 
     @property
     def _data(self) -> Path:
         return self.dataset if self.aggregate else self.output / "dataset"
 
     @property
-    def _plan(self) -> GatePlan:
+    def gates(self) -> GatePlan:
+        """A gate for each round."""
         budget = BUDGET if self.budget is None else self.budget
         beta = self.beta or "exponential"
         return GatePlan(self.gate, self.output, self.seed, self.rounds, budget, beta)
@@ -268,12 +229,12 @@ class Dagger:
         setting = {
             "task": spec.task,
             "options": parse_options(self.options),
-            **self._plan.setting(),
-            "device": self._device,
+            **self.gates.setting(),
+            "device": self.who,
         }
         if self.expert is not None:
             setting["an expert of hash"] = policy_hash(self.expert)
-        if self._device == "expert":
+        if self.who == "expert":
             return setting
         if self.bindings is not None:
             setting["bindings of hash"] = bound_mapping(spec, self.bindings).hash
@@ -298,28 +259,6 @@ class Dagger:
             f"Stopped; {self.output} keeps {attempts} and every policy fitted so far. Go on "
             f"with: {resuming(self)}"
         )
-
-    def _by_hand(self, env: TaskEnv, device: DeviceName, stack: ExitStack) -> HandCast:
-        from ilrobot.cli.dagger_cast import HandCast
-        from teleop.hands import make_hand
-        from teleop.stages import take_place
-
-        assert device != "expert"
-        hand, display = stack.enter_context(
-            take_place(
-                device,
-                f"ilrobot dagger {self.task}",
-                lambda device: make_hand(
-                    device,
-                    env.spec,
-                    engage=self.engage,
-                    bindings=self.bindings,
-                ),
-                address=self.page.check(device),
-                tell=tell_address,
-            )
-        )
-        return HandCast(env, hand, self._plan, display)
 
 
 def _fit(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,13 +12,17 @@ from ilrobot.cli.dagger_gate import GatePlan
 
 if TYPE_CHECKING:
     from ilrobot.actors import Actor
+    from ilrobot.cli.page import PageAddress
     from ilrobot.data.dataset import Dataset
     from ilrobot.data.episode import EpisodeInfo
     from ilrobot.env import TaskEnv
     from ilrobot.gates.doubt import Doubt
     from ilrobot.learners.interactive.collect import RunEpisode
+    from ilrobot.spec import Spec
     from teleop.actor import TeleopActor
     from teleop.display import Display
+    from teleop.engagement import EngageMode
+    from teleop.hands import DeviceKind
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,8 @@ class ExpertCast:
         """See `Cast`."""
         self.plan.prepare(number, dataset, policy_run)
 
-    def share_control(self, env: TaskEnv, policy_run: Path, number: int) -> Actor:
+    @contextmanager
+    def share_control(self, env: TaskEnv, policy_run: Path, number: int) -> Iterator[Actor]:
         """See `Cast`."""
         from ilrobot.cli.actors import load_run
         from ilrobot.noisy_expert import NoisyExpert
@@ -57,7 +63,7 @@ class ExpertCast:
         noise = self.plan.noise(number, env.spec)
         if noise is not None:
             expert = NoisyExpert(expert, env.spec, noise, self.plan.seed)
-        return SharedControl(novice, expert, gate, doubt=doubt_of(novice))
+        yield SharedControl(novice, expert, gate, doubt=doubt_of(novice))
 
     def expert(self, env: TaskEnv) -> Actor:
         """The expert.
@@ -111,9 +117,13 @@ class OperatorCast:
         """See `Cast`."""
         self.plan.prepare(number, dataset, policy_run)
 
-    def share_control(self, env: TaskEnv, policy_run: Path, number: int) -> Actor:
-        """See `Cast`."""
-        return HandCast(env, self._hand(env), self.plan).share_control(env, policy_run, number)
+    @contextmanager
+    def share_control(self, env: TaskEnv, policy_run: Path, number: int) -> Iterator[Actor]:
+        """See `Cast`; the pad is unplugged after the round."""
+        with closing(self._hand(env)) as hand:
+            cast = HandCast(env, hand, self.plan)
+            with cast.share_control(env, policy_run, number) as actor:
+                yield actor
 
     def info(self, env: TaskEnv) -> EpisodeInfo:
         """What each episode shall know about itself.
@@ -168,7 +178,8 @@ class HandCast:
         """See `ilrobot.learners.interactive.collect.Cast`."""
         self.plan.prepare(number, dataset, policy_run)
 
-    def share_control(self, env: TaskEnv, policy_run: Path, number: int) -> Actor:
+    @contextmanager
+    def share_control(self, env: TaskEnv, policy_run: Path, number: int) -> Iterator[Actor]:
         """See `Cast`; a person does not wait for a policy that hangs."""
         from ilrobot.blend import Blend
         from ilrobot.cli.actors import load_run
@@ -177,7 +188,7 @@ class HandCast:
         from teleop.clutch import most_jump
 
         hand, novice = self.hand, load_run(policy_run).actor()
-        return SharedControl(
+        yield SharedControl(
             novice if self.display is None else PunctualActor(novice),
             hand,
             self.plan.make(number, env.spec, novice, engaged=lambda: hand.engaged),
@@ -193,6 +204,27 @@ class HandCast:
         from teleop.live import LiveStage
 
         return LiveStage(self.display, self.env, self.hand, total).run_episode
+
+
+def take_hand(
+    spec: Spec,
+    device: DeviceKind,
+    page: PageAddress,
+    engage: EngageMode,
+    bindings: Path | None,
+) -> AbstractContextManager[tuple[TeleopActor, Display | None]]:
+    """A person's hand for a task, and what they see."""
+    from ilrobot.cli.page import tell_address
+    from teleop.hands import make_hand
+    from teleop.stages import take_place
+
+    return take_place(
+        device,
+        f"ilrobot dagger {spec.task}",
+        lambda device: make_hand(device, spec, engage=engage, bindings=bindings),
+        address=page.check(device),
+        tell=tell_address,
+    )
 
 
 def doubt_of(novice: Actor) -> Doubt | None:

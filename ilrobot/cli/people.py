@@ -30,11 +30,13 @@ def scripted_expert(env: TaskEnv) -> ScriptedActor:
 def hand_info(env: TaskEnv, hand: TeleopActor, *, simulated: bool, person: str = "") -> EpisodeInfo:
     """What each episode by this hand shall know about itself."""
     from ilrobot.data.episode import EpisodeInfo
+    from teleop.devices import virtual_gamepad
 
     return EpisodeInfo(
         task=env.spec.task,
         rate=env.spec.rate,
         operator=person or ("simulated" if simulated else "person"),
-        device=hand.device.name,
+        # A pad of software is numbered as it happens to be made; the same run shall say the same.
+        device=virtual_gamepad.NAME if simulated else hand.device.name,
         mapping_hash=hand.mapping.hash,
     )

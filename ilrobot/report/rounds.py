@@ -28,7 +28,7 @@ def recordings_of(path: Path, run: DaggerDescription) -> Dataset | None:
         path: The run's folder.
         run: What its ``run.json`` holds.
     """
-    folder = Path(run.demonstrations.path) if run.aggregate else path / "dataset"
+    folder = run.recordings(path)
     return Dataset.open(folder) if folder.is_dir() else None
 
 

@@ -8,13 +8,19 @@ from __future__ import annotations
 import ctypes
 import itertools
 import sys
+import weakref
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pygame
 
 from ilrobot.errors import UserError
 from teleop.devices import sdl
 from teleop.devices.base import AXES, BUTTONS, TRIGGER_AXES
+
+#: What pads are called, with a number for each in its process.
+NAME = "ilrobot virtual pad"
 
 _GAMECONTROLLER = 1
 _counter = itertools.count(1)
@@ -38,6 +44,9 @@ class _Description(ctypes.Structure):
 class VirtualGamepad:
     """A virtual SDL controller with two sticks, two triggers and fifteen named buttons.
 
+    It is unplugged when it is closed, when nobody holds it any more, and when the program ends: SDL
+    would else call back what is no longer there.
+
     Args:
         name: What SDL shall call it; must differ from other pads' names if `Gamepad` is to find
             this one (None: a name of its own).
@@ -48,7 +57,7 @@ class VirtualGamepad:
 
     def __init__(self, name: str | None = None) -> None:
         sdl.start()
-        self.name = name or f"ilrobot virtual pad {next(_counter)}"
+        self.name = name or f"{NAME} {next(_counter)}"
         self._sdl = _library()
         self._joystick = ctypes.c_void_p()
         self._instance = -1
@@ -56,8 +65,7 @@ class VirtualGamepad:
         """Buttons that are down."""
         self.rumbles: list[tuple[float, float]] = []
         """Strengths of the slow and the fast motor, 0 … 1, in the order of SDL's calls."""
-        # SDL keeps a bare pointer to it.
-        self._on_rumble = _Rumble(self._rumble)
+        self._unplug: Callable[[], object] = lambda: None
         self.attach()
 
     @property
@@ -69,35 +77,33 @@ class VirtualGamepad:
         """Plug it in, everything at rest."""
         if self.attached:
             return
-        self._encoded = self.name.encode()
+        name, on_rumble = self.name.encode(), _noting(self.rumbles)
         description = _Description(
             version=1,
             type=_GAMECONTROLLER,
             axes=len(AXES),
             buttons=len(BUTTONS),
-            name=self._encoded,
+            name=name,
             button_mask=(1 << len(BUTTONS)) - 1,
             axis_mask=(1 << len(AXES)) - 1,
-            rumble=ctypes.cast(self._on_rumble, ctypes.c_void_p),
+            rumble=ctypes.cast(on_rumble, ctypes.c_void_p),
         )
         index = self._sdl.SDL_JoystickAttachVirtualEx(ctypes.byref(description))
         if index < 0:
             raise UserError(f"SDL cannot make a virtual gamepad: {pygame.get_error()}")
         self._joystick = ctypes.c_void_p(self._sdl.SDL_JoystickOpen(index))
         self._instance = self._sdl.SDL_JoystickInstanceID(self._joystick)
+        # SDL keeps bare pointers to the name and the function, so that they must outlive the pad.
+        self._unplug = weakref.finalize(
+            self, _detach, self._sdl, self._joystick, self._instance, (name, on_rumble)
+        )
         self.held = frozenset()
         for axis in AXES:
             self.set_axis(axis, 0.0)
 
     def detach(self) -> None:
         """Unplug it."""
-        if not self.attached:
-            return
-        for index in range(self._sdl.SDL_NumJoysticks()):
-            if self._sdl.SDL_JoystickGetDeviceInstanceID(index) == self._instance:
-                self._sdl.SDL_JoystickDetachVirtual(index)
-                break
-        self._sdl.SDL_JoystickClose(self._joystick)
+        self._unplug()
         self._instance = -1
 
     def set_axis(self, axis: str, value: float) -> None:
@@ -127,14 +133,29 @@ class VirtualGamepad:
         """Unplug it."""
         self.detach()
 
-    def _rumble(self, _: int | None, slow: int, fast: int) -> int:
-        self.rumbles.append((slow / 65535.0, fast / 65535.0))
-        return 0
-
     def _set_button(self, button: str, down: int) -> None:
         self._sdl.SDL_JoystickSetVirtualButton(self._joystick, BUTTONS.index(button), down)
         # SDL compares states only when it updates: a press and a release in between would vanish.
         self._sdl.SDL_JoystickUpdate()
+
+
+def _noting(rumbles: list[tuple[float, float]]) -> Any:
+    """What SDL calls to have it rumble; it knows the list and not the pad, so that it can go."""
+
+    def rumble(_: int | None, slow: int, fast: int) -> int:
+        rumbles.append((slow / 65535.0, fast / 65535.0))
+        return 0
+
+    return _Rumble(rumble)
+
+
+def _detach(library: ctypes.CDLL, joystick: ctypes.c_void_p, instance: int, kept: object) -> None:
+    """Unplug a pad, if SDL was not stopped since, and let go of what SDL needed until then."""
+    for index in range(library.SDL_NumJoysticks()):
+        if library.SDL_JoystickGetDeviceInstanceID(index) == instance:
+            library.SDL_JoystickDetachVirtual(index)
+            library.SDL_JoystickClose(joystick)
+            return
 
 
 def _library() -> ctypes.CDLL:

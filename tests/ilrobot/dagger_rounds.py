@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,16 @@ TASK = "ilrobot/PointPath-v0"
 DEMONSTRATIONS = 4
 ROUNDS, EPISODES, SEED = 2, 5, 10_000
 PLAN = DaggerPlan(ROUNDS, EPISODES, SEED)
+
+
+def kill_when_sealed(process: subprocess.Popen[Any], run: Path, episodes: int) -> None:
+    """Kill a run of dagger, however long it takes, once its dataset has so many episodes."""
+    sealed = run / "dataset" / "data" / "chunk-000"
+    while len(list(sealed.glob("*.parquet"))) < episodes:
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
 
 
 def expert_of(env: TaskEnv) -> Actor:
@@ -61,9 +73,10 @@ class Coin:
     def prepare(self, number: int, dataset: Dataset, policy_run: Path) -> None:
         pass
 
-    def share_control(self, env: TaskEnv, policy_run: Path, number: int) -> Actor:
+    @contextmanager
+    def share_control(self, env: TaskEnv, policy_run: Path, number: int) -> Iterator[Actor]:
         novice = load_policy(policy_run).actor()
-        return SharedControl(novice, _Expert(expert_of(env), self), BetaGate(0.5**number))
+        yield SharedControl(novice, _Expert(expert_of(env), self), BetaGate(0.5**number))
 
 
 class _Expert(Actor):

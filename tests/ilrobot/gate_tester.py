@@ -87,8 +87,7 @@ def outcome_of(output: Path, data: Path | None = None) -> tuple[object, ...]:
     rounds = json.loads((output / "run.json").read_text())["rounds"]
     gates = [file.read_text() for file in sorted(output.glob("gate-*/gate.json"))]
     policy = (output / "policy.pt").read_bytes()
-    infos = [replace(attempt.info, device="") for attempt in attempts]  # a virtual pad is numbered
-    return infos, columns, policy, rounds, gates
+    return [attempt.info for attempt in attempts], columns, policy, rounds, gates
 
 
 def _die_in(seed: int, tick: int = 20) -> None:
@@ -106,7 +105,7 @@ def _die_in(seed: int, tick: int = 20) -> None:
         left[0] -= 1
         return act(self, observation, now)
 
-    SharedControl.reset, SharedControl.act = counted_reset, counted_act  # type: ignore[method-assign]
+    SharedControl.reset, SharedControl.act = counted_reset, counted_act  # type: ignore[method-assign, assignment]
 
 
 def _main() -> None:

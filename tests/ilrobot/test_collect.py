@@ -4,12 +4,20 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from dagger_rounds import DEMONSTRATIONS, EPISODES, ROUNDS, SEED, Coin, clone, learn
+from dagger_rounds import (
+    DEMONSTRATIONS,
+    EPISODES,
+    ROUNDS,
+    SEED,
+    Coin,
+    clone,
+    kill_when_sealed,
+    learn,
+)
 
 from ilrobot.data.dataset import Dataset
 from ilrobot.errors import UserError, WorkFailed
@@ -70,14 +78,7 @@ def test_a_round_that_was_killed_goes_on_as_if_it_had_not_been(workers, cloned, 
         stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
-    sealed = run / "dataset" / "data" / "chunk-000"
-    deadline = time.monotonic() + 120
-    while len(list(sealed.glob("*.parquet"))) < DEMONSTRATIONS + 2:  # within the first round
-        assert process.poll() is None, "it ended before it could be killed"
-        assert time.monotonic() < deadline, "it got nowhere"
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    kill_when_sealed(process, run, DEMONSTRATIONS + 2)  # within the first round
     assert not (run / "round-1").exists()
     learn(cloned, run, Coin(), workers=3 - workers)
     _assert_same(run, unbroken)

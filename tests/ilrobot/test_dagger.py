@@ -3,15 +3,16 @@
 import json
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from dagger_rounds import kill_when_sealed
 
 from ilrobot.actors import Actor, Event
 from ilrobot.atomic import write_json
@@ -265,8 +266,9 @@ class _Driving:
     def prepare(self, number, dataset, policy_run) -> None:
         pass
 
-    def share_control(self, env, policy_run, number) -> Actor:
-        return SharedControl(load_policy(policy_run).actor(), self._expert, BetaGate(1.0))
+    @contextmanager
+    def share_control(self, env, policy_run, number) -> Iterator[Actor]:
+        yield SharedControl(load_policy(policy_run).actor(), self._expert, BetaGate(1.0))
 
 
 def test_a_discarded_attempt_is_kept_but_does_not_count_and_is_made_again(sketched, tmp_path):
@@ -308,14 +310,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(cloned, tm
         *("--rounds", "2", "--episodes", "5", "--output", str(tmp_path / "run")),
     ]
     killed = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    sealed = tmp_path / "run" / "dataset" / "data" / "chunk-000"
-    deadline = time.monotonic() + 60
-    while len(list(sealed.glob("*.parquet"))) < DEMONSTRATIONS + 7:  # inside the second round
-        assert killed.poll() is None, "it ended before it could be killed"
-        assert time.monotonic() < deadline, "it got nowhere"
-        time.sleep(0.01)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
+    kill_when_sealed(killed, tmp_path / "run", DEMONSTRATIONS + 7)  # inside the second round
     assert subprocess.run([*command, "--resume"], capture_output=True).returncode == 0
     _verb((cloned[0], few), tmp_path / "unbroken").run()
 

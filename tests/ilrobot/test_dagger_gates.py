@@ -11,10 +11,14 @@ import numpy as np
 import pytest
 
 from ilrobot.cli.dagger_table import print_rounds
+from ilrobot.comparison import Contender
 from ilrobot.data.dataset import Dataset
 from ilrobot.errors import UserError
 from ilrobot.gates.log import GateLog
-from ilrobot.run_description import RoundSummary
+from ilrobot.report.rounds import round_strips
+from ilrobot.run import Run
+from ilrobot.run_description import DaggerDescription, RoundSummary
+from ilrobot.shared_control import SharedControl
 from tests.ilrobot.gate_tester import (
     DEMONSTRATIONS,
     EPISODES,
@@ -162,6 +166,14 @@ def test_attempts_can_be_added_to_the_demonstrations_themselves(done, novice, tm
     assert Dataset.open(data).num_episodes == DEMONSTRATIONS + EPISODES
     run_gate("beta", data, novice[1], run, aggregate=True, resume=True)
     assert outcome_of(run, data) == outcome_of(done("beta"))
+    grown, copied = (
+        (r, Run.read_as(r, DaggerDescription).description) for r in (run, done("beta"))
+    )
+    labels = [policy.labels for policy in Contender.read(run).policies]
+    assert labels == [policy.labels for policy in Contender.read(done("beta")).policies]
+    assert len(labels) == 1 + ROUNDS
+    assert None not in labels
+    assert len(round_strips(*grown)) == len(round_strips(*copied)) == ROUNDS * EPISODES
     with pytest.raises(UserError, match="begun with demonstrations of content hash"):
         run_gate("beta", data, novice[1], run, resume=True)
 
@@ -207,3 +219,21 @@ def test_an_expert_of_another_task_is_refused(novice, tmp_path):
 def test_a_round_in_which_nobody_took_over_is_told(capsys):
     print_rounds([RoundSummary(1, 2, 0, 0, 0, 0, 50, GateLog(50, 0, 0, 0, 0, 0.0))])
     assert "nobody took over, so that nothing was added to learn from" in capsys.readouterr().out
+
+
+def test_a_simulated_hand_lets_go_of_its_pad_after_each_round(novice, tmp_path, monkeypatch):
+    from teleop.devices.gamepad import connected_gamepads
+    from teleop.devices.virtual_gamepad import NAME
+
+    before, within = connected_gamepads(), []
+    reset = SharedControl.reset
+
+    def counted(self, seed=None):
+        within.append(len(connected_gamepads()))
+        reset(self, seed)
+
+    monkeypatch.setattr(SharedControl, "reset", counted)
+    run_gate("human", *novice, tmp_path / "run", episodes=1)
+    assert set(within) == {len(before) + 1}
+    assert connected_gamepads() == before
+    assert {i.device for i in Dataset.open(tmp_path / "run" / "dataset").infos} == {"", NAME}

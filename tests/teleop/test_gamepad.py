@@ -1,5 +1,8 @@
 """Every event here goes through SDL: virtual joystick → controller API → Gamepad."""
 
+import subprocess
+import sys
+
 import pytest
 
 from teleop.bindings import END_EFFECTOR
@@ -219,3 +222,28 @@ def test_an_unplugged_pad_does_not_rumble(pad: VirtualGamepad) -> None:
     gamepad.poll(0.0)
     gamepad.feedback(Feedback.TAKEOVER)
     assert pad.rumbles == []
+
+
+@pytest.mark.parametrize("ends", ["del pad", "sys.kept = pad", "sdl.stop()", "pad.close()"])
+def test_a_pad_that_still_rumbles_may_go_in_any_way(ends: str) -> None:
+    program = f"""if True:
+        import gc, sys, time
+        from teleop.devices import sdl
+        from teleop.devices.base import Feedback
+        from teleop.devices.gamepad import Gamepad
+        from teleop.devices.virtual_gamepad import VirtualGamepad
+
+        pad = VirtualGamepad()
+        gamepad = Gamepad(pad.name)
+        gamepad.feedback(Feedback.TAKEOVER)
+        assert pad.rumbles
+        {ends}
+        gc.collect()
+        time.sleep(0.2)  # SDL has it stop after 0.15 s
+        if {ends!r} != "sdl.stop()":
+            gamepad.poll(0.0)
+            gamepad.poll(0.0)
+            assert gamepad.connected == ("kept" in {ends!r})
+    """
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -47,8 +47,10 @@ class Cast(Protocol):
             policy_run: Run of the policy that acts in this round.
         """
 
-    def share_control(self, env: TaskEnv, policy_run: Path, number: int) -> Actor:
-        """Novice and expert under the gate of a round.
+    def share_control(
+        self, env: TaskEnv, policy_run: Path, number: int
+    ) -> AbstractContextManager[Actor]:
+        """Novice and expert under the gate of a round; entered once in each process.
 
         Args:
             env: The world that this process runs its episodes in.
@@ -157,6 +159,7 @@ class Collector:
 
     def close(self, *, at_once: bool = False) -> None:
         """End the processes; `at_once` does not wait for the episodes that run."""
+        self._stage.clear()
         if self._workers is not None:
             self._workers.close(at_once=at_once)
 
@@ -218,13 +221,22 @@ class _Stage:
         self._cast = cast
         self._number = 0
         self._actor: Actor | None = None
+        self._held = ExitStack()
 
     def actor(self, round_: Round) -> Actor:
         """Made once in each round."""
         if self._actor is None or round_.number != self._number:
-            self._actor = self._cast.share_control(self.env, round_.policy_run, round_.number)
+            self.clear()
+            self._actor = self._held.enter_context(
+                self._cast.share_control(self.env, round_.policy_run, round_.number)
+            )
             self._number = round_.number
         return self._actor
+
+    def clear(self) -> None:
+        """Let go of whatever the actor holds."""
+        self._actor = None
+        self._held.close()
 
 
 @dataclass(frozen=True)

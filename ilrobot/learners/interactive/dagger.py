@@ -13,7 +13,6 @@ decided in one place, `ilrobot.data.windows`, from the columns that a rollout re
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -21,23 +20,18 @@ from pathlib import Path
 from typing import Any
 
 from ilrobot import __version__
-from ilrobot.atomic import PART, write_bytes
 from ilrobot.data.agreement import difference
-from ilrobot.data.branches import surviving, takeovers
 from ilrobot.data.dataset import Dataset
-from ilrobot.data.episode import UNCOUNTED, EpisodeInfo, Outcome
+from ilrobot.data.episode import EpisodeInfo
 from ilrobot.data.info import read_ours
 from ilrobot.data.lessons import Weighting
-from ilrobot.data.writing import copy_with_states
 from ilrobot.env import TaskEnv
 from ilrobot.errors import UserError
-from ilrobot.gates.log import total
 from ilrobot.learners.behavioral_cloning import data_used
 from ilrobot.learners.interactive.collect import Cast, Collector, Round, RunEpisode
+from ilrobot.learners.interactive.rounds import Fit, Rounds
 from ilrobot.learners.machine import find_device, require_memory
-from ilrobot.lock import LOCK_FILE
 from ilrobot.policies.loading import load_policy
-from ilrobot.policies.policy import Policy
 from ilrobot.run import Run, policy_hash
 from ilrobot.run_description import (
     DaggerDescription,
@@ -47,10 +41,6 @@ from ilrobot.run_description import (
     RoundSummary,
 )
 from ilrobot.spec import check_policy_fits
-
-#: Fits a policy to a dataset into a run's folder, resuming what is there, and from the weights of a
-#: policy where one is given; see `run_dagger`.
-Fit = Callable[[Dataset, Path, Policy | None], Policy]
 
 
 def describe_dagger(
@@ -158,7 +148,7 @@ def run_dagger(
             on_episode(number, (number - 1) * description.plan.episodes + kept)
 
     with Run.claim(output, description, resume=resume) as run:
-        rounds = _Rounds(run)
+        rounds = Rounds(run)
         rounds.copy_demonstrations(Path(description.demonstrations.path), env.state_size)
         if rounds.left:
             with Collector(cast, env, workers=workers, run_episode=run_episode) as collector:
@@ -221,104 +211,3 @@ def _copied_state_size(demonstrations: Dataset, state_size: int) -> int:
     if demonstrations.has_column("sim.state"):
         return int(demonstrations.features["sim.state"]["shape"][0])
     return 0 if demonstrations.spec.cameras else state_size
-
-
-class _Rounds:
-    """What the folder of a run of DAgger holds beside its ``run.json``."""
-
-    def __init__(self, run: Run[DaggerDescription]) -> None:
-        self._run = run
-        self.plan = run.description.plan
-        source = Path(run.description.demonstrations.path)
-        self.dataset = source if run.description.aggregate else run.path / "dataset"
-
-    def folder(self, number: int) -> Path:
-        """The run of training after round `number`, counted from 1."""
-        return self._run.path / f"round-{number}"
-
-    def acting(self, number: int) -> Path:
-        """The run of the policy that acts in round `number`."""
-        if number == 1:
-            return Path(self._run.description.initial.path)
-        return self.folder(number - 1)
-
-    @property
-    def left(self) -> range:
-        """Numbers of the rounds that are not done."""
-        return range(len(self._run.description.rounds) + 1, self.plan.rounds + 1)
-
-    def copy_demonstrations(self, source: Path, state_size: int) -> None:
-        """Begin the dataset; a copy that was cut off is begun anew.
-
-        Imported demonstrations have no states of the simulator, as the episodes to come have.
-        """
-        if self.dataset.exists():
-            return
-        part = self.dataset.with_name(self.dataset.name + PART)
-        with self._run.writing():
-            shutil.rmtree(part, ignore_errors=True)
-            demonstrations = Dataset.open(source)
-            if state_size and not demonstrations.has_column("sim.state"):
-                copy_with_states(demonstrations, part, state_size)
-            else:
-                shutil.copytree(source, part, ignore=shutil.ignore_patterns(LOCK_FILE))
-            part.rename(self.dataset)
-
-    def episodes(self, number: int, data: Dataset) -> list[tuple[int, EpisodeInfo]]:
-        """Index and description of each episode of a round that counts."""
-        seeds = self.plan.seeds(number)
-        infos = list(enumerate(data.infos))
-        return [
-            (index, info)
-            for index, info in infos[self._run.description.demonstrations.episodes :]
-            if info.seed in seeds and info.outcome not in UNCOUNTED
-        ]
-
-    def kept(self, number: int, data: Dataset) -> set[int]:
-        """Their seeds."""
-        return {info.seed for _, info in self.episodes(number, data) if info.seed is not None}
-
-    def fit(self, number: int, data: Dataset, fit: Fit) -> None:
-        """Fit the policy of a round and make it the run's."""
-        folder = self.folder(number)
-        warm = self._run.description.warm_start
-        fit(data, folder, load_policy(self.acting(number)) if warm else None)
-        with self._run.writing():
-            write_bytes(self._run.policy_file, Run.read(folder).policy_file.read_bytes())
-
-    def finish(self, number: int, data: Dataset) -> None:
-        """Note that a round is done and what it came to."""
-        fitted, now = Run.read(self.folder(number)).description, self._run.description
-        rounds = (*now.rounds, self.summarise(number, data))
-        self._run.update(
-            dataset=fitted.dataset,
-            seconds=now.seconds + fitted.seconds,
-            rounds=rounds,
-            status="done" if len(rounds) == now.plan.rounds else "running",
-        )
-
-    def summarise(self, number: int, data: Dataset) -> RoundSummary:
-        """What the recording says about a round, so that a crash cannot change the count."""
-        successes = autonomous = interventions = human_steps = steps = 0
-        rows = self.episodes(number, data)
-        for index, info in rows:
-            columns = data.episode(index).columns
-            taken_over, lives = takeovers(columns), surviving(columns)
-            success = info.outcome is Outcome.SUCCESS
-            successes += success
-            # Going back is help, too.
-            autonomous += success and taken_over == 0 and bool(lives.all())
-            interventions += taken_over
-            human_steps += int(columns["intervention"][lives].sum())
-            steps += int(lives.sum())
-        logs = [info.control for _, info in rows if info.control is not None]
-        return RoundSummary(
-            round=number,
-            episodes=len(rows),
-            successes=successes,
-            autonomous=autonomous,
-            interventions=interventions,
-            human_steps=human_steps,
-            steps=steps,
-            log=total(logs) if logs else None,
-        )

@@ -1,0 +1,123 @@
+"""The folder of a run of DAgger: its dataset, its policies and what each round came to."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from ilrobot.atomic import PART, write_bytes
+from ilrobot.data.branches import surviving, takeovers
+from ilrobot.data.dataset import Dataset
+from ilrobot.data.episode import UNCOUNTED, EpisodeInfo, Outcome
+from ilrobot.data.writing import copy_with_states
+from ilrobot.gates.log import total
+from ilrobot.lock import LOCK_FILE
+from ilrobot.policies.loading import load_policy
+from ilrobot.policies.policy import Policy
+from ilrobot.run import Run
+from ilrobot.run_description import DaggerDescription, RoundSummary
+
+#: Fits a policy to a dataset into a run's folder, resuming what is there, and from the weights of a
+#: policy where one is given.
+Fit = Callable[[Dataset, Path, Policy | None], Policy]
+
+
+class Rounds:
+    """What the folder of a run of DAgger holds beside its ``run.json``."""
+
+    def __init__(self, run: Run[DaggerDescription]) -> None:
+        self._run = run
+        self.plan = run.description.plan
+        self.dataset = run.description.recordings(run.path)
+
+    def folder(self, number: int) -> Path:
+        """The run of training after round `number`, counted from 1."""
+        return self._run.path / f"round-{number}"
+
+    def acting(self, number: int) -> Path:
+        """The run of the policy that acts in round `number`."""
+        if number == 1:
+            return Path(self._run.description.initial.path)
+        return self.folder(number - 1)
+
+    @property
+    def left(self) -> range:
+        """Numbers of the rounds that are not done."""
+        return range(len(self._run.description.rounds) + 1, self.plan.rounds + 1)
+
+    def copy_demonstrations(self, source: Path, state_size: int) -> None:
+        """Begin the dataset; a copy that was cut off is begun anew.
+
+        Imported demonstrations have no states of the simulator, as the episodes to come have.
+        """
+        if self.dataset.exists():
+            return
+        part = self.dataset.with_name(self.dataset.name + PART)
+        with self._run.writing():
+            shutil.rmtree(part, ignore_errors=True)
+            demonstrations = Dataset.open(source)
+            if state_size and not demonstrations.has_column("sim.state"):
+                copy_with_states(demonstrations, part, state_size)
+            else:
+                shutil.copytree(source, part, ignore=shutil.ignore_patterns(LOCK_FILE))
+            part.rename(self.dataset)
+
+    def episodes(self, number: int, data: Dataset) -> list[tuple[int, EpisodeInfo]]:
+        """Index and description of each episode of a round that counts."""
+        seeds = self.plan.seeds(number)
+        infos = list(enumerate(data.infos))
+        return [
+            (index, info)
+            for index, info in infos[self._run.description.demonstrations.episodes :]
+            if info.seed in seeds and info.outcome not in UNCOUNTED
+        ]
+
+    def kept(self, number: int, data: Dataset) -> set[int]:
+        """Their seeds."""
+        return {info.seed for _, info in self.episodes(number, data) if info.seed is not None}
+
+    def fit(self, number: int, data: Dataset, fit: Fit) -> None:
+        """Fit the policy of a round and make it the run's."""
+        folder = self.folder(number)
+        warm = self._run.description.warm_start
+        fit(data, folder, load_policy(self.acting(number)) if warm else None)
+        with self._run.writing():
+            write_bytes(self._run.policy_file, Run.read(folder).policy_file.read_bytes())
+
+    def finish(self, number: int, data: Dataset) -> None:
+        """Note that a round is done and what it came to."""
+        fitted, now = Run.read(self.folder(number)).description, self._run.description
+        rounds = (*now.rounds, self.summarise(number, data))
+        self._run.update(
+            dataset=fitted.dataset,
+            seconds=now.seconds + fitted.seconds,
+            rounds=rounds,
+            status="done" if len(rounds) == now.plan.rounds else "running",
+        )
+
+    def summarise(self, number: int, data: Dataset) -> RoundSummary:
+        """What the recording says about a round, so that a crash cannot change the count."""
+        successes = autonomous = interventions = human_steps = steps = 0
+        rows = self.episodes(number, data)
+        for index, info in rows:
+            columns = data.episode(index).columns
+            taken_over, lives = takeovers(columns), surviving(columns)
+            success = info.outcome is Outcome.SUCCESS
+            successes += success
+            # Going back is help, too.
+            autonomous += success and taken_over == 0 and bool(lives.all())
+            interventions += taken_over
+            human_steps += int(columns["intervention"][lives].sum())
+            steps += int(lives.sum())
+        logs = [info.control for _, info in rows if info.control is not None]
+        return RoundSummary(
+            round=number,
+            episodes=len(rows),
+            successes=successes,
+            autonomous=autonomous,
+            interventions=interventions,
+            human_steps=human_steps,
+            steps=steps,
+            log=total(logs) if logs else None,
+        )
