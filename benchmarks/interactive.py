@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import row
+from ilrobot.cli.cores import cores
 from ilrobot.data.dataset import Dataset
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.run import Run
@@ -308,7 +308,7 @@ def _plan(words: list[str] | None = None) -> Plan:
     parser.add_argument("--gates", nargs="*", default=["human", "thrifty"])
     parser.add_argument("--recipe", default=RECIPE, help="options of ilrobot train")
     parser.add_argument("--evaluation", type=int, default=100, help="fresh seeds")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--workers", type=int, default=cores())
     parser.add_argument("--output", type=Path, required=True, help="a second call goes on there")
     chosen = vars(parser.parse_args(words))
     if "/" not in chosen["task"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -38,7 +37,7 @@ class Compare:
     seed: int = 100_000
     """Seed of the first episode; the next ones count up from it."""
 
-    workers: Annotated[int | None, optional("INT", "the processor's cores")] = None
+    workers: Annotated[int | None, optional("INT", "the cores")] = None
     """Processes that share the episodes; the result does not depend on it."""
 
     output: Annotated[Path | None, optional("FOLDER", "runs/compare")] = None
@@ -52,7 +51,7 @@ class Compare:
 
     def run(self) -> int:
         """Measure what is not measured yet, print the table and write the page."""
-        from ilrobot.cli.eval import MOST_WORKERS
+        from ilrobot.cli.cores import check_workers, cores
         from ilrobot.cli.options import parse_options
         from ilrobot.cli.output import console, print_json, progress_bar
         from ilrobot.cli.places import claim_file
@@ -64,8 +63,8 @@ class Compare:
 
         if not self.runs:
             raise UserError("no run was named; give the folders of one or more runs")
-        if self.workers is not None and not 1 <= self.workers <= MOST_WORKERS:
-            raise UserError(f"--workers must be from 1 to {MOST_WORKERS}, not {self.workers}")
+        workers = cores() if self.workers is None else self.workers
+        check_workers(workers)
         check_seeds(self.episodes, self.seed)
         contenders = [Contender.read(path) for path in dict.fromkeys(self.runs)]
         file = (self.output or Path("runs/compare")) / "compare.html"
@@ -77,7 +76,7 @@ class Compare:
                 file.with_name("episodes.json"),
                 range(self.seed, self.seed + self.episodes),
                 parse_options(self.options),
-                self.workers or os.cpu_count() or 1,
+                workers,
                 lambda total, run: bars.update(bar, total=total, advance=1, note=str(run)),
             )
         found = [row for name, runs in group(contenders).items() for row in rows(name, runs, score)]

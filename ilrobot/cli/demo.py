@@ -37,15 +37,14 @@ class Demo:
 
     def run(self) -> int:
         """Run what is not done yet, and end with a table and a report."""
+        from ilrobot.cli.cores import check_workers
         from ilrobot.cli.demo_plan import DAGGER_SEED, FAST, FULL
         from ilrobot.cli.demo_report import print_table, summary, write_demo_report
         from ilrobot.cli.demo_stations import DemoPath
-        from ilrobot.cli.eval import MOST_WORKERS
         from ilrobot.cli.output import print_json
         from ilrobot.errors import UserError
 
-        if not 1 <= self.workers <= MOST_WORKERS:
-            raise UserError(f"--workers must be from 1 to {MOST_WORKERS}, not {self.workers}")
+        check_workers(self.workers)
         if not 0 <= self.seed < DAGGER_SEED // 2:
             raise UserError(
                 f"--seed must be from 0 to {DAGGER_SEED // 2 - 1}, not {self.seed}; other seeds "

@@ -7,14 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from ilrobot.cli.usage import optional
-from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
     from ilrobot.cli.actors import PolicyOnTask
     from ilrobot.evaluate import Evaluation
-
-#: More processes than this share no work but only memory.
-MOST_WORKERS = 256
 
 
 @dataclass
@@ -60,14 +56,14 @@ class Eval:
     def measure(self) -> Evaluation:
         """Evaluate, print the summary and return it."""
         from ilrobot.cli.actors import PolicyOnTask
+        from ilrobot.cli.cores import check_workers
         from ilrobot.cli.options import parse_options
         from ilrobot.cli.output import progress_bar
         from ilrobot.cli.seeds import check_seeds
         from ilrobot.evaluate import evaluate
 
         check_seeds(self.episodes, self.seed)
-        if not 1 <= self.workers <= MOST_WORKERS:
-            raise UserError(f"--workers must be from 1 to {MOST_WORKERS}, not {self.workers}")
+        check_workers(self.workers)
         setup = PolicyOnTask(
             self.policy,
             self.task,

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ilrobot.cli import doctor
+from ilrobot.cli.cores import cores
 from ilrobot.cli.diagnosis import devices, machine, packages
 from ilrobot.cli.diagnosis.finding import Finding, ProbeFailed, State, probe
 
@@ -99,7 +100,7 @@ def test_what_is_not_installed_is_not_tried():
 def test_the_machine_is_described(tmp_path: Path):
     findings = machine.check_machine(tmp_path)
     assert {finding.name for finding in findings} >= {"processor", "disk"}
-    assert f"{machine.cores()} cores" in machine.describe_machine()
+    assert f"{cores()} cores" in machine.describe_machine()
 
 
 def test_a_probe_gives_its_last_line():

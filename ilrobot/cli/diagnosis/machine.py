@@ -7,6 +7,7 @@ import platform
 import shutil
 from pathlib import Path
 
+from ilrobot.cli.cores import cores
 from ilrobot.cli.diagnosis.finding import Finding, ProbeFailed, State, probe
 
 _GIB = 1024**3
@@ -29,13 +30,6 @@ def describe_machine() -> str:
     parts.append(f"{platform.system()} {platform.release()}")
     parts.append(f"Python {platform.python_version()}")
     return ", ".join(parts)
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def memory_bytes() -> int | None:

@@ -8,16 +8,16 @@ unsteady as hands are; cloning it step by step learns its pauses, too.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ilrobot.cli.cores import cores
 from ilrobot.cli.output import progress_bar
 from ilrobot.cli.people import scripted_expert
 from ilrobot.cli.studies.page import print_row, write_page
@@ -53,7 +53,7 @@ class Scale:
     demonstrations: int = 40
     steps: int = 800
     attempts: int = 20
-    workers: int = os.cpu_count() or 1
+    workers: int = field(default_factory=cores)
 
 
 def run(file: Path) -> dict[str, Any]:

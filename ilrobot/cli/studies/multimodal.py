@@ -8,10 +8,9 @@ demonstrations of its own, each let to drive from the same starts.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ilrobot.cli.cores import cores
 from ilrobot.cli.output import progress_bar
 from ilrobot.cli.people import scripted_expert
 from ilrobot.cli.studies.page import print_row, write_page
@@ -57,7 +57,7 @@ class Scale:
     demonstrations: int = 60
     steps: int = 1_000
     attempts: int = 40
-    workers: int = os.cpu_count() or 1
+    workers: int = field(default_factory=cores)
 
 
 @dataclass(frozen=True)
