@@ -14,7 +14,7 @@ from ilrobot.cli.usage import optional
 from ilrobot.errors import UserError
 
 #: Each is a module of `ilrobot.cli.studies`.
-STUDIES = ("compounding", "multimodal", "shift", "chunks")
+STUDIES = ("compounding", "multimodal", "shift", "chunks", "interventions")
 
 
 @dataclass
@@ -29,6 +29,8 @@ class Study:
 
     chunks: how many actions a cloned policy should execute before it looks again.
 
+    interventions: every gate of dagger, and cloning, with the same simulated person.
+
     Example: ilrobot study compounding
     """
 
@@ -36,14 +38,17 @@ class Study:
     """Which study."""
 
     output: Annotated[Path | None, optional("FOLDER", "runs/study")] = None
-    """Where NAME.html goes."""
+    """Where NAME.html goes, and what 'interventions' trains, so that it goes on where it was."""
+
+    seeds: Annotated[int | None, optional("N", "1")] = None
+    """Simulated persons of 'interventions', each with demonstrations and policies of their own."""
 
     json: bool = False
     """Print one JSON object as the last line."""
 
     def run(self) -> int:
         """Run it, write its page and print its table."""
-        self._check_name()
+        self._check()
         from ilrobot.cli.output import console, print_json
         from ilrobot.cli.places import claim_file
 
@@ -51,14 +56,17 @@ class Study:
         file = (self.output or Path("runs/study")) / f"{self.name}.html"
         claim_file(file)
         study = importlib.import_module(f"ilrobot.cli.studies.{self.name}")
-        result = study.run(file)
+        options = {} if self.seeds is None else {"seeds": self.seeds}
+        result = study.run(file, **options)
         console.print(f"figure: {file}", markup=False, soft_wrap=True)
         if self.json:
             print_json({"name": self.name, "figure": str(file), **result})
         return 0
 
-    def _check_name(self) -> None:
+    def _check(self) -> None:
         if self.name in STUDIES:
+            if self.seeds is not None and (self.name != "interventions" or self.seeds < 1):
+                raise UserError("--seeds is for 'ilrobot study interventions', and at least 1")
             return
         if not self.name:
             raise UserError(f"no study was named; choose one of {', '.join(STUDIES)}")

@@ -1,0 +1,163 @@
+"""The study `interventions`, small: real runs on disk, killed and gone on with, and its page."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ilrobot.cli import _main
+from ilrobot.cli.studies.interventions import jobs, measure
+from ilrobot.cli.studies.interventions_job import Job, Scale, Setting, Workshop
+from ilrobot.comparison import Row
+from ilrobot.policies.config import PolicyConfig
+from ilrobot.report.html import render
+from ilrobot.report.interventions import (
+    HEADERS,
+    TITLES,
+    InterventionRow,
+    intervention_rows,
+    interventions_report,
+    references,
+)
+
+REACH = "ilrobot/PandaReach-v0"
+SCALE = Scale(
+    seeds=1,
+    attempts=2,
+    settings={
+        REACH: Setting(
+            start=4,
+            more=(5,),
+            rounds=2,
+            episodes=1,
+            steps=20,
+            policy=PolicyConfig(width=16, members=2),
+        )
+    },
+    gates=("human", "dart"),
+    workers=2,
+)
+
+
+def row(method: str, success: float, **changes: Any) -> InterventionRow:
+    """Of one method on a task; its demonstrations took 100 steps."""
+    half = (max(0.0, success - 0.1), min(1.0, success + 0.1))
+    came_to = Row(
+        method=method,
+        round=0 if method == "bc" else 2,
+        runs=1,
+        labels=150.0,
+        success=success,
+        success_interval=half,
+        mean_return=0.0,
+        return_interval=(0.0, 0.0),
+        helped=None if method == "bc" else 0.9,
+        helped_interval=None if method == "bc" else (0.8, 1.0),
+        expert_steps=0.0,
+        takeovers=0.0,
+        switches=0.0,
+    )
+    return InterventionRow("some/Task", method, 10, 100.0, replace(came_to, **changes))
+
+
+def test_a_killed_study_goes_on_and_comes_to_what_one_process_would(tmp_path: Path) -> None:
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    script = (
+        "from pathlib import Path; from test_study_interventions import SCALE; "
+        "from ilrobot.cli.studies.interventions import measure; "
+        f"measure(Path({str(killed)!r}), SCALE)"
+    )
+    begun = subprocess.Popen(
+        [sys.executable, "-c", f"if __name__ == '__main__':\n    {script}"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])},
+        start_new_session=True,
+    )
+    half = killed / "PandaReach-v0" / "seed-0" / "human" / "dataset" / "meta"
+    while not half.exists():
+        assert begun.poll() is None, "it ended before it could be killed"
+        time.sleep(0.02)
+    os.killpg(begun.pid, signal.SIGKILL)
+    begun.wait()
+    told: list[None] = []
+    rows = measure(killed, SCALE, lambda: told.append(None))
+    assert len(told) == len(jobs(SCALE)) == 4
+    assert [(one.method, one.demonstrations) for one in rows] == [
+        ("bc", 4),
+        ("bc", 5),
+        ("human", 4),
+        ("dart", 4),
+    ]
+    assert rows[3].came_to.round == 2
+    assert rows[3].came_to.expert_steps > 0
+    assert rows[0].expert_steps == rows[0].shown == rows[0].came_to.labels
+
+    shop = Workshop(whole, SCALE)
+    for one, job in zip(rows, jobs(SCALE), strict=True):
+        alone = shop.do(job)
+        learnt = alone.run.policies[0]
+        assert one.came_to.labels == learnt.labels
+        assert one.shown == alone.shown
+        assert one.success == (alone.score.successes or 0) / 2
+    # All is there: nothing is made a second time.
+    policy = whole / "PandaReach-v0" / "seed-0" / "human" / "policy.pt"
+    before = policy.stat().st_mtime_ns
+    shop.do(Job(REACH, 0, 4, "human"))
+    assert policy.stat().st_mtime_ns == before
+
+
+def test_references_say_what_was_found_also_against_a_paper() -> None:
+    rows = [
+        row("bc", 0.2),
+        replace(row("bc", 0.8), demonstrations=40, shown=400.0),
+        row("human", 0.7, expert_steps=50.0),
+        row("safe", 0.5, switches=10.0),
+        row("lazy", 0.5, switches=4.0),
+        row("thrifty", 0.5),
+        row("dart", 0.6, expert_steps=100.0),
+    ]
+    order, switches, samples = references(rows, "some/Task")
+    assert order.found.startswith("HG-DAgger 70%")
+    assert order.found.endswith("BC, 10 episodes 20% (10% to 30%): another order")
+    assert "60% fewer (4.0 and 10.0)" in switches.found
+    assert "2.0 times" in samples.found
+    better = [replace(one, came_to=replace(one.came_to, success=0.9)) for one in rows[-2:]]
+    order, _, samples = references([*rows[:-2], *better], "some/Task")
+    assert order.found.endswith("the same order")
+    assert "which BC did not reach" in samples.found
+    assert references(rows[:2], "some/Task")[0].found == "not measured"
+
+
+def test_the_page_the_table_and_the_json() -> None:
+    rows = [row("bc", 0.2), row("human", 0.7, expert_steps=50.0, switches=6.0)]
+    assert intervention_rows(rows)[1][:2] == ("HG-DAgger", "70%")
+    assert intervention_rows(rows)[1][-3:] == ("150", "150", "6.0")
+    page = render(
+        interventions_report({"some/Task": rows}, references(rows, "some/Task"), "Some words.")
+    )
+    assert page.count("<svg") == 2
+    for said in (*HEADERS, "ThriftyDAgger 73", "60 % less often", "3 times fewer", "some/Task"):
+        assert said in page
+    told = rows[1].to_json()
+    assert told["expert_steps"] == 150
+    assert told["helped_interval"] == (0.8, 1.0)
+    assert {"task", "method", "success", "success_interval", "switches"} <= told.keys()
+
+
+def test_every_gate_has_the_name_of_its_paper() -> None:
+    assert set(Scale(1, 1, {}).gates) | {"bc"} == set(TITLES)
+
+
+@pytest.mark.parametrize("given", [["chunks", "--seeds", "2"], ["interventions", "--seeds", "0"]])
+def test_seeds_are_for_this_study_alone(
+    given: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _main(["study", *given]) == 2
+    assert "--seeds is for 'ilrobot study interventions'" in capsys.readouterr().err
