@@ -36,6 +36,15 @@ class Engine(Protocol):
         ``cubes`` (n, 3) is x, y, yaw of each cube; they lie flat on the table.
         """
 
+    def place(self, body: str, position: Array, yaw: float) -> None:
+        """Stand a fixture's body, free or fixed to the world, at ``position`` (3,), m, at rest."""
+
+    def pose(self, name: str) -> tuple[Array, Array]:
+        """Position (3,) and rotation (3, 3) of something of the fixture, filled in place, too."""
+
+    def slide(self) -> Array:
+        """How far the drawer is open, (1,), m, filled in place, too."""
+
     def step(self, start: Array, end: Array) -> None:
         """Simulate one tick, the joint targets (9,) moving evenly from ``start`` to ``end``."""
 
@@ -62,8 +71,7 @@ def make_engine(name: str, scene: Scene, *, window: bool) -> Engine:
     """The engine ``mujoco`` or ``pybullet``, with a window on the screen if asked for.
 
     Raises:
-        ValueError: for another name, for a scene that PyBullet does not have, and for a window
-            where there is no display.
+        ValueError: for another name, and for a window where there is no display.
     """
     displays = ("DISPLAY", "WAYLAND_DISPLAY")
     if window and sys.platform == "linux" and not any(map(os.environ.get, displays)):
@@ -73,8 +81,6 @@ def make_engine(name: str, scene: Scene, *, window: bool) -> Engine:
         from sims.panda.engine_mujoco import MujocoEngine
 
         return MujocoEngine(scene, window=window)
-    if name == "pybullet" and scene.fixture is not None:
-        raise ValueError("engine must be 'mujoco': this task is not built on PyBullet")
     if name == "pybullet":
         from sims.panda.engine_pybullet import PybulletEngine
 

@@ -64,6 +64,19 @@ class MujocoEngine:
             self.data.joint(body).qpos[:] = pose
         mujoco.mj_kinematics(self.model, self.data)
 
+    def pose(self, name: str) -> tuple[Array, Array]:
+        """Of something of the fixture; see `Engine.pose`."""
+        if name == "handle":
+            site = self.data.site(name)
+            return site.xpos, site.xmat.reshape(3, 3)
+        body = self.data.body(name)
+        return body.xpos, body.xmat.reshape(3, 3)
+
+    def slide(self) -> Array:
+        """Of the fixture's joint; see `Engine.slide`."""
+        opening: Array = self.data.joint("drawer").qpos
+        return opening
+
     def step(self, start: Array, end: Array) -> None:
         """Simulate one tick; see `Engine.step`."""
         model, data, ctrl = self.model, self.data, self.data.ctrl

@@ -29,6 +29,8 @@ def _quiet() -> Iterator[None]:
 with _quiet():
     import pybullet
 
+    from sims.panda.fixture_pybullet import FIXTURES, Fixture
+
 _FREE_BODY = 13
 """Numbers that describe a cube: position, quaternion, linear and angular velocity."""
 
@@ -63,6 +65,9 @@ class PybulletEngine:
         pybullet.changeDynamics(table, -1, lateralFriction=panda.TABLE_FRICTION, **call)
         self._load_arm()
         self._cubes = [self._add_cube(colour) for colour in panda.CUBE_COLOURS[: scene.cubes]]
+        self._fixture: Fixture | None = None
+        if scene.fixture is not None:
+            self._fixture = FIXTURES[scene.fixture](call)
         if scene.goal:
             ball = pybullet.createVisualShape(
                 pybullet.GEOM_SPHERE, radius=0.02, rgbaColor=panda.GREEN, **call
@@ -144,7 +149,27 @@ class PybulletEngine:
         bodies = np.zeros((len(cubes), _FREE_BODY))
         bodies[:, :2], bodies[:, 2] = cubes[:, :2], panda.CUBE_HALF
         bodies[:, 5], bodies[:, 6] = np.sin(cubes[:, 2] / 2), np.cos(cubes[:, 2] / 2)
-        self.set_state(np.concatenate([arm, [finger, finger], np.zeros(9), bodies.ravel()]))
+        arm_at_rest = [*arm, finger, finger, *np.zeros(9)]
+        fixture = [] if self._fixture is None else self._fixture.measure()
+        self.set_state(np.array([*arm_at_rest, *bodies.ravel(), *fixture]))
+
+    def place(self, body: str, position: Array, yaw: float) -> None:
+        """Stand a fixture's body; see `Engine.place`."""
+        self._the_fixture.place(body, position, yaw)
+        self.set_state(self._measure())
+
+    def pose(self, name: str) -> tuple[Array, Array]:
+        """Of something of the fixture; see `Engine.pose`."""
+        return self._the_fixture.poses[name]
+
+    def slide(self) -> Array:
+        """Of the fixture's joint; see `Engine.slide`."""
+        return self._the_fixture.slide
+
+    @property
+    def _the_fixture(self) -> Fixture:
+        assert self._fixture is not None
+        return self._fixture
 
     def step(self, start: Array, end: Array) -> None:
         """Simulate one tick; see `Engine.step`."""
@@ -181,7 +206,7 @@ class PybulletEngine:
         )
 
     def get_state(self) -> Array:
-        """Joint positions (9) and velocities (9), then each cube's pose (7) and velocity (6)."""
+        """Joint positions (9) and velocities (9), each cube's pose (7) and velocity (6), fixture."""
         return self._state.copy()
 
     def _measure(self) -> Array:
@@ -192,6 +217,8 @@ class PybulletEngine:
             position, quaternion = pybullet.getBasePositionAndOrientation(cube, **self._call)
             linear, angular = pybullet.getBaseVelocity(cube, **self._call)
             numbers += [*position, *quaternion, *linear, *angular]
+        if self._fixture is not None:
+            numbers += self._fixture.measure()
         return np.array(numbers)
 
     def set_state(self, state: Array) -> None:
@@ -202,12 +229,15 @@ class PybulletEngine:
         # Contacts and impulses of whatever came before would leak into what comes now.
         pybullet.restoreState(self._clean, **call)
         pybullet.performCollisionDetection(**call)
+        bodies, rest = np.split(state[18:], [_FREE_BODY * len(self._cubes)])
         for joint, position, velocity in zip(self._joints, state[:9], state[9:18], strict=True):
             pybullet.resetJointState(self._arm, joint, position, velocity, **call)
-        for cube, body in zip(self._cubes, state[18:].reshape(-1, _FREE_BODY), strict=True):
+        for cube, body in zip(self._cubes, bodies.reshape(-1, _FREE_BODY), strict=True):
             pose, velocity = body[:7].tolist(), body[7:].tolist()
             pybullet.resetBasePositionAndOrientation(cube, pose[:3], pose[3:], **call)
             pybullet.resetBaseVelocity(cube, velocity[:3], velocity[3:], **call)
+        if self._fixture is not None:
+            self._fixture.restore(rest.tolist())
         if self._scene.goal:
             self._place_goal()
         self._look()

@@ -124,7 +124,7 @@ class Scene:
     Attributes:
         cubes: How many cubes lie on the table: a red one, a blue one.
         goal: Whether a translucent ball marks a goal; nothing collides with it.
-        fixture: Adds bodies to the scene's `mujoco.MjSpec`; a scene with one is MuJoCo's alone.
+        fixture: Adds bodies to the scene's `mujoco.MjSpec`; PyBullet has its own of the same boxes.
     """
 
     cubes: int = 0

@@ -1,4 +1,4 @@
-"""A square peg and a socket with a square hole, for MuJoCo: how they are built."""
+"""A square peg and a socket with a square hole: what they are, and how MuJoCo has them built."""
 
 import math
 
@@ -6,6 +6,7 @@ import mujoco
 import numpy as np
 
 from sims.panda import model as panda
+from sims.panda.box import Box
 from sims.panda.spec import CONTACT_SOLREF
 
 PEG_HALF = 0.015
@@ -62,11 +63,40 @@ def add_peg_and_socket(spec: mujoco.MjSpec) -> None:
         conaffinity=0,
     )
     socket = spec.worldbody.add_body(name="socket", pos=(0.5, -0.1, 0.0), mocap=True)
-    for side in range(4):
-        _add_wall(socket, side * math.pi / 2)
+    for box in socket_boxes():
+        socket.add_geom(
+            type=mujoco.mjtGeom.mjGEOM_BOX,
+            size=box.size,
+            pos=box.position,
+            quat=box.orientation,
+            rgba=box.colour,
+            friction=_FRICTION,
+            solref=CONTACT_SOLREF,
+            solimp=_SOLIMP,
+            contype=1,
+            conaffinity=1,
+        )
 
 
-def _add_wall(socket: mujoco.MjsBody, turn: float) -> None:
+def socket_boxes() -> list[Box]:
+    """The four sides of the hole; its origin is on the table in the middle of the hole."""
+    return [box for side in range(4) for box in _wall(side * math.pi / 2)]
+
+
+def mass_properties() -> tuple[float, float, list[float]]:
+    """The peg's mass, kg, the height of its centre of mass over its middle, m, and its inertia.
+
+    The inertia is that about the centre of mass along x, y and z, kg m².
+    """
+    mass, foot = _PEG_MASS + _FOOT_MASS, _FOOT_HALF - PEG_HALF_LENGTH
+    low = _FOOT_MASS * foot / mass
+    across = _PEG_MASS * (PEG_HALF**2 + PEG_HALF_LENGTH**2) / 3 + _PEG_MASS * low**2
+    across += _FOOT_MASS * 2 * _FOOT_HALF**2 / 3 + _FOOT_MASS * (foot - low) ** 2
+    along = 2 * (_PEG_MASS * PEG_HALF**2 + _FOOT_MASS * _FOOT_HALF**2) / 3
+    return mass, low, [across, across, along]
+
+
+def _wall(turn: float) -> list[Box]:
     """One side of the hole: a wall, thinner above where the bevel begins, and the bevel's bar.
 
     A square bar on edge shows the hole a face of 45 degrees; the rest of it lies in the wall.
@@ -82,18 +112,11 @@ def _add_wall(socket: mujoco.MjsBody, turn: float) -> None:
         ((edge, hole + BEVEL, edge), (hole + BEVEL, SOCKET_HEIGHT - BEVEL), on_edge),
     )
     turned = np.array([math.cos(turn / 2), 0.0, 0.0, math.sin(turn / 2)])
+    wall = []
     for size, (out, height), orientation in boxes:
         quaternion = np.empty(4)
         mujoco.mju_mulQuat(quaternion, turned, np.array(orientation))
-        socket.add_geom(
-            type=mujoco.mjtGeom.mjGEOM_BOX,
-            size=size,
-            pos=(out * math.cos(turn), out * math.sin(turn), height),
-            quat=quaternion,
-            rgba=panda.BLUE,
-            friction=_FRICTION,
-            solref=CONTACT_SOLREF,
-            solimp=_SOLIMP,
-            contype=1,
-            conaffinity=1,
-        )
+        position = (out * math.cos(turn), out * math.sin(turn), height)
+        w, x, y, z = quaternion.tolist()
+        wall.append(Box(size, position, panda.BLUE, (w, x, y, z)))
+    return wall

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sims.panda import drawer
-from sims.panda.engine_mujoco import MujocoEngine
 from sims.panda.model import Array, Scene
 from sims.tasks.panda import ACTION_METADATA, STATE_METADATA, PandaEnv
 
@@ -20,7 +19,7 @@ OPEN = 0.12
 
 
 class PandaDrawerEnv(PandaEnv):
-    """Pull a drawer open by 12 cm at its handle, on MuJoCo alone; see `PandaEnv`.
+    """Pull a drawer open by 12 cm at its handle; see `PandaEnv`.
 
     The drawer resists with 3 N of friction and stays where it is left.
 
@@ -41,7 +40,6 @@ class PandaDrawerEnv(PandaEnv):
         },
         "action": ACTION_METADATA,
     }
-    engine: MujocoEngine
 
     def __init__(
         self,
@@ -50,10 +48,9 @@ class PandaDrawerEnv(PandaEnv):
         cameras: str | Sequence[str] = (),
     ) -> None:
         super().__init__(engine, render_mode, cameras)
-        data = self.engine.data
-        self._handle: Array = data.site("handle").xpos
-        self._cabinet: Array = data.body("cabinet").xmat.reshape(3, 3)
-        self._opening: Array = data.joint("drawer").qpos
+        self._handle, _ = self.engine.pose("handle")
+        _, self._cabinet = self.engine.pose("cabinet")
+        self._opening = self.engine.slide()
         self._drawn = np.zeros(3)
 
     def _environment_bounds(self) -> tuple[Array, Array]:

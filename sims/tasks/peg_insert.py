@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sims.panda import peg
-from sims.panda.engine_mujoco import MujocoEngine
 from sims.panda.model import Array, Scene
 from sims.tasks import cube
 from sims.tasks.panda import ACTION_METADATA, STATE_METADATA, PandaEnv
@@ -25,7 +24,7 @@ DEPTH = 0.03
 
 
 class PandaPegInsertEnv(PandaEnv):
-    """Put a peg 30 mm square into a hole 31 mm square, on MuJoCo alone; see `PandaEnv`.
+    """Put a peg 30 mm square into a hole 31 mm square; see `PandaEnv`.
 
     Half a millimetre is free to either side, and 0.03 rad about the upright. The hole's mouth is
     bevelled by 2 mm, so that a peg which comes down beside it by less is led in by contact.
@@ -57,7 +56,6 @@ class PandaPegInsertEnv(PandaEnv):
         },
         "action": ACTION_METADATA,
     }
-    engine: MujocoEngine
 
     def __init__(
         self,
@@ -66,11 +64,8 @@ class PandaPegInsertEnv(PandaEnv):
         cameras: str | Sequence[str] = (),
     ) -> None:
         super().__init__(engine, render_mode, cameras)
-        data = self.engine.data
-        self._peg: Array = data.body("peg").xpos
-        self._peg_rotation: Array = data.body("peg").xmat.reshape(3, 3)
-        self._socket: Array = data.body("socket").xpos
-        self._socket_rotation: Array = data.body("socket").xmat.reshape(3, 3)
+        self._peg, self._peg_rotation = self.engine.pose("peg")
+        self._socket, self._socket_rotation = self.engine.pose("socket")
         self._drawn = np.zeros((2, 3))
 
     def _environment_bounds(self) -> tuple[Array, Array]:
