@@ -18,7 +18,7 @@ from ilrobot.blend import Blend
 from ilrobot.errors import WorkFailed
 from ilrobot.gates.doubt import Doubt
 from ilrobot.gates.gate import Gate, GateContext
-from ilrobot.gates.log import GateLog
+from ilrobot.gates.log import GateLog, Tally
 from ilrobot.punctual import LateAnswer
 
 
@@ -67,7 +67,7 @@ class SharedControl(Actor):
         self.rewinds = expert.rewinds
         self.expert_acting = False
         self._last_time = 0.0
-        self._begin_counting()
+        self._tally = Tally()
 
     def reset(self, seed: int | None = None) -> None:
         """Begin an episode with the novice in control."""
@@ -76,12 +76,12 @@ class SharedControl(Actor):
         self._gate.reset(seed)
         self._forget()
         self._called = False
-        self._begin_counting()
+        self._tally = Tally()
 
     def act(self, observation: Observation, now: float) -> Decision:
         """The action of whom the gate chooses."""
         if self.expert_acting:
-            self._context_time += now - self._last_time
+            self._tally.context_time += now - self._last_time
         self._last_time = now
         asks_expert = self._gate.asks_expert or self.expert_acting or self._expert.attends
         expert = self._expert.act(observation, now) if asks_expert else None
@@ -128,9 +128,9 @@ class SharedControl(Actor):
         label = _wanted(expert) if takes or not self._calls else None
         if takes and label is None:
             label = acting.action
-        self._steps += 1
-        self._expert_steps += takes
-        self._expert_queries += label is not None
+        self._tally.steps += 1
+        self._tally.expert_steps += takes
+        self._tally.queries += label is not None
         mixed = None if takes or self._blend is None else self._blend.mix(acting.action)
         source = Source.POLICY if mixed is None else Source.BLEND
         return Decision(
@@ -147,7 +147,7 @@ class SharedControl(Actor):
         if not expert.rewind:
             self._novice.observe(observation)
         self._novice.flush()
-        self._switches += self.expert_acting
+        self._tally.switches += self.expert_acting
         self._forget()
         self._end_call()
         if not expert.rewind:
@@ -160,7 +160,7 @@ class SharedControl(Actor):
             self._called = True
             self._expert.call(True)
         self._expert.tell("the robot asks for help: take over")
-        self._switches += self.expert_acting
+        self._tally.switches += self.expert_acting
         return self._excuse(expert)
 
     def _end_call(self) -> None:
@@ -214,23 +214,7 @@ class SharedControl(Actor):
 
     def control_log(self) -> GateLog:
         """What was done since the reset, and what the gate decided by."""
-        return GateLog(
-            steps=self._steps,
-            expert_steps=self._expert_steps,
-            takeovers=self._takeovers,
-            switches=self._switches,
-            queries=self._expert_queries,
-            context_time=self._context_time,
-            thresholds=dict(self._gate.thresholds()),
-            budget=self._gate.budget,
-            doubts=tuple(self._doubts),
-        )
-
-    def _begin_counting(self) -> None:
-        self._steps = self._expert_steps = self._expert_queries = 0
-        self._switches = self._takeovers = 0
-        self._context_time = 0.0
-        self._doubts: list[float] = []
+        return self._tally.log(self._gate.thresholds(), self._gate.budget)
 
     def _doubt_about(self, observation: Observation, policy: Decision | None) -> float | None:
         """The novice's doubt at this tick (None: it was not asked, or has none)."""
@@ -273,10 +257,10 @@ class SharedControl(Actor):
 
     def _switch(self, takes: bool, doubt: float | None) -> None:
         self.expert_acting = takes
-        self._switches += 1
-        self._takeovers += takes
+        self._tally.switches += 1
+        self._tally.takeovers += takes
         if takes and doubt is not None:
-            self._doubts.append(doubt)
+            self._tally.doubts.append(doubt)
         if not takes:
             self._end_call()
         if self._blend is not None:

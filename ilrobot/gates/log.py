@@ -69,6 +69,24 @@ class GateLog:
             raise ValueError(f"no log of a gate: {error}") from error
 
 
+@dataclass
+class Tally:
+    """A `GateLog` that is being counted, with the same attributes."""
+
+    steps: int = 0
+    expert_steps: int = 0
+    takeovers: int = 0
+    switches: int = 0
+    queries: int = 0
+    context_time: float = 0.0
+    doubts: list[float] = field(default_factory=list)
+
+    def log(self, thresholds: Mapping[str, float], budget: float | None) -> GateLog:
+        """What was counted so far, and what the gate decides by at present."""
+        counted = {**vars(self), "doubts": tuple(self.doubts)}
+        return GateLog(**counted, thresholds=dict(thresholds), budget=budget)
+
+
 #: The counts of a `GateLog`.
 COUNTS = ("steps", "expert_steps", "takeovers", "switches", "queries")
 

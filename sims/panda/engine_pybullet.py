@@ -206,7 +206,7 @@ class PybulletEngine:
         )
 
     def get_state(self) -> Array:
-        """Joint positions (9) and velocities (9), each cube's pose (7) and velocity (6), fixture."""
+        """Joint positions (9) and velocities (9), cubes' poses (7) and velocities (6), fixture."""
         return self._state.copy()
 
     def _measure(self) -> Array:
