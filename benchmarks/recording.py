@@ -56,6 +56,10 @@ class Timed:
         self._recorder.append(frame)
         self.appends.append(time.perf_counter() - began)
 
+    def rewind(self, to_frame: int) -> None:
+        """Discard ticks."""
+        self._recorder.rewind(to_frame)
+
     def end(self, outcome: Outcome, judge: Judge, control: GateLog | None = None) -> None:
         """Seal the episode."""
         began = time.perf_counter()
@@ -75,6 +79,10 @@ class Kept:
     def append(self, frame: Frame) -> None:
         """Keep one tick."""
         self.frames.append(frame)
+
+    def rewind(self, to_frame: int) -> None:
+        """Forget ticks."""
+        del self.frames[to_frame:]
 
     def end(self, outcome: Outcome, judge: Judge, control: GateLog | None = None) -> None:
         """Nothing to do."""
