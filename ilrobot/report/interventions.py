@@ -11,7 +11,7 @@ from matplotlib.ticker import PercentFormatter
 
 from ilrobot.comparison import Row
 from ilrobot.report import html
-from ilrobot.report.figures import COLOURS, MUTED, NARROW, colour_key, responsive
+from ilrobot.report.figures import COLOURS, INK, NARROW, colour_key, responsive
 
 #: What each gate is called in its paper.
 TITLES = {
@@ -164,11 +164,10 @@ def interventions_report(
         told: From `references`.
         how: How much was done, in a sentence.
     """
-    found = [(one.claim, one.found, one.source) for one in told]
     papers = html.Section(
         "What the papers say, and what was found here",
         [
-            html.table(("the paper", "here", "source"), found),
+            *(html.paragraph(f"{one.source}: {one.claim}. Here: {one.found}.") for one in told),
             html.note(
                 "The papers' tasks, experts and amounts are others; where intervals overlap, an "
                 "order found here may be chance."
@@ -257,7 +256,7 @@ def _span(interval: tuple[float, float] | None) -> str:
     return "" if interval is None else "{:.0%} to {:.0%}".format(*interval)
 
 
-_COLOURS = dict(zip(TITLES, (MUTED, *COLOURS, "#8a929a"), strict=True))
+_COLOURS = dict(zip(TITLES, (INK, *COLOURS, "#8a929a"), strict=True))
 
 
 def _described(rows: Sequence[InterventionRow]) -> str:
