@@ -40,9 +40,10 @@ class Export:
 
     def run(self) -> int:
         """Export and print."""
+        from exports.graph import OPSET
         from exports.real_data import observation_windows, taught_actions
         from exports.runtime.session import OnnxPolicy
-        from exports.to_onnx import OPSET, export_policy
+        from exports.to_onnx import export_policy
         from ilrobot.cli.output import console, print_json
         from ilrobot.cli.places import claim_file
         from ilrobot.policies.loading import load_policy

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from exports import parity as parity_module
+from exports.graph import OPSET, trace
 from exports.real_data import observation_windows
 from exports.runtime.session import OnnxPolicy
-from exports.to_onnx import OPSET, trace
 from ilrobot.errors import Terminated, UserError, WorkFailed
 from ilrobot.policies.heads.diffusion import DiffusionHead
 from ilrobot.policies.policy import Policy
@@ -173,14 +173,14 @@ def test_a_finished_file_that_acts_otherwise_is_told_without_the_file_that_is_go
     ("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)]
 )
 def test_a_signal_in_the_midst_of_tracing_ends_the_export(number, raised, tmp_path, monkeypatch):
-    honest = Policy.forward
+    honest = Policy.decode
 
-    def interrupted(self, *inputs):
+    def interrupted(self, chunk):
         if torch.compiler.is_exporting():
             os.kill(os.getpid(), number)
-        return honest(self, *inputs)
+        return honest(self, chunk)
 
-    monkeypatch.setattr(Policy, "forward", interrupted)
+    monkeypatch.setattr(Policy, "decode", interrupted)
     before = signal.getsignal(number)
     with pytest.raises(raised):
         export(make_policy(), tmp_path / "policy.onnx")

@@ -1,0 +1,145 @@
+"""A policy as an ONNX graph: what torch's exporter is given, and what is taken out of it again."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from exports.runtime.session import NOISE, OUTPUT
+from ilrobot.errors import WorkFailed
+from ilrobot.policies.heads.diffusion import DiffusionHead
+from ilrobot.policies.heads.ensemble import EnsembleHead
+from ilrobot.policies.heads.head import Head
+from ilrobot.policies.policy import Policy
+
+#: The first opset with Mish and Split by number, which every ONNX Runtime since 1.14 runs.
+OPSET = 18
+
+
+def trace(policy: Policy) -> bytes:
+    """The policy as a serialised ONNX model: batch 1, weights inside, no trace of this machine.
+
+    Raises:
+        WorkFailed: Some operation has no ONNX form.
+    """
+    inputs = {
+        f.name: torch.zeros(1, policy.config.n_obs, *f.shape) for f in policy.spec.observations
+    }
+    if policy.noise_shape is not None:
+        inputs[NOISE] = torch.zeros(1, *policy.noise_shape)
+    # Where weights want no gradient, the loop's body is traced without its backward pass.
+    frozen = copy.deepcopy(policy).eval().requires_grad_(False)
+    with _quiet():
+        try:
+            program = torch.onnx.export(
+                _Graph(frozen),
+                tuple(inputs.values()),
+                input_names=list(inputs),
+                output_names=[OUTPUT],
+                opset_version=OPSET,
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
+        except torch.onnx.errors.OnnxExporterError as error:
+            reason = " ".join(str(error.__cause__ or error).split())[:300]
+            raise WorkFailed(f"the policy cannot be exported: {reason}") from error
+    if program is None:
+        raise WorkFailed("the policy cannot be exported: torch gave no program")
+    proto: Any = program.model_proto
+    _strip(proto)
+    serialized: bytes = proto.SerializeToString(deterministic=True)
+    return serialized
+
+
+class _Graph(nn.Module):
+    """The policy with its inputs in a row, and its sampler as a loop that export understands.
+
+    A Python loop would be unrolled: ten steps of a U-Net of 4.5 M parameters make 2,870 nodes
+    instead of 10, take 32 s instead of 10 to export and load in 0.24 s instead of 0.03, and run
+    no faster (14.6 ms).
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        super().__init__()
+        self._policy = policy
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        policy = self._policy
+        names = policy.spec.observation_names
+        observations = dict(zip(names, inputs, strict=False))
+        noise = None if policy.noise_shape is None else inputs[-1]
+        return policy.decode(_chunk(policy.head, policy.encode(observations), noise))
+
+
+def _chunk(head: Head, condition: Tensor, noise: Tensor | None) -> Tensor:
+    """What the head gives, where it samples step by step as a loop."""
+    if isinstance(head, EnsembleHead):
+        chunks = [_chunk(member, condition, noise) for member in head.acting]
+        return head.combine(torch.stack(chunks))
+    if isinstance(head, DiffusionHead) and noise is not None:
+        return _sample(head, condition, noise)
+    chunk: Tensor = head(condition, noise)
+    return chunk
+
+
+def _sample(head: DiffusionHead, condition: Tensor, noise: Tensor) -> Tensor:
+    """`DiffusionHead.forward` with its loop as an ONNX `Scan` over the steps' indexes."""
+    from torch._higher_order_ops.scan import scan
+
+    def step(sample: Tensor, index: Tensor) -> tuple[Tensor, tuple[()]]:
+        return head.denoise_step(sample, index.reshape(1), condition).clone(), ()
+
+    sample: Tensor = scan(step, noise, head.order)[0]
+    return sample
+
+
+def _strip(proto: Any) -> None:
+    """Take out stack traces and module names: they are large and show the exporter's folders."""
+    for holder in (proto, proto.graph, *proto.functions):
+        holder.doc_string = ""
+        del holder.metadata_props[:]
+    graphs = [proto.graph]
+    nodes = [node for function in proto.functions for node in function.node]
+    while graphs or nodes:
+        if graphs:
+            graph = graphs.pop()
+            del graph.metadata_props[:]
+            for value in (*graph.value_info, *graph.input, *graph.output, *graph.initializer):
+                value.doc_string = ""
+                del value.metadata_props[:]
+            nodes += graph.node
+            continue
+        node = nodes.pop()
+        node.doc_string = ""
+        del node.metadata_props[:]
+        graphs += [attribute.g for attribute in node.attribute if attribute.HasField("g")]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter talks at length about things that a person exporting cannot change."""
+    loggers = [logging.getLogger(name) for name in ("torch", "torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with (
+            warnings.catch_warnings(),
+            Path(os.devnull).open("w") as nowhere,
+            contextlib.redirect_stdout(nowhere),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
