@@ -236,19 +236,23 @@ def runs_interval(rates: Sequence[float], episodes: int) -> tuple[float, float]:
 
 
 def t_interval(values: Sequence[float]) -> tuple[float, float]:
-    """95 % interval of a mean by Student's t, the value itself for one.
-
-    Beyond ten degrees of freedom the quantile is its expansion in 1/n (Fisher and Cornish 1960).
-    """
+    """95 % interval of a mean by Student's t, the value itself for one."""
     mean, freedom = float(np.mean(values)), len(values) - 1
     if freedom == 0:
         return mean, mean
-    z = 1.959964
-    quantile = z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
-    if freedom <= len(_T):
-        quantile = _T[freedom - 1]
-    half = quantile * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    half = t_quantile(freedom) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
     return mean - half, mean + half
+
+
+def t_quantile(freedom: int) -> float:
+    """The 97.5 % quantile of Student's t.
+
+    Beyond ten degrees of freedom it is its expansion in 1/n (Fisher and Cornish 1960).
+    """
+    if freedom <= len(_T):
+        return _T[freedom - 1]
+    z = 1.959964
+    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
 
 
 def _trained(path: Path, known: TrainDescription) -> tuple[Learnt, ...]:

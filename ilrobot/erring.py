@@ -64,7 +64,11 @@ class ErringActor(Actor):
     def reset(self, seed: int | None = None) -> None:
         """Draw anew; the same seed gives the same draws."""
         self._actor.reset(seed)
-        self._generator = np.random.default_rng([self._seed, 0 if seed is None else 1 + seed, 6])
+        self._generator = self._draws(seed)
+
+    def errs_within(self, steps: int, seed: int | None) -> bool:
+        """Whether any of the first steps of an episode of this seed goes wrong."""
+        return bool((self._draws(seed).random(steps) < self._epsilon).any())
 
     def act(self, observation: Observation, now: float) -> Decision:
         """What the actor wants, or a wrong action in its place."""
@@ -84,6 +88,9 @@ class ErringActor(Actor):
     def rewind(self, past: Sequence[Observation], executed: Action | None) -> None:
         """The actor sees the past as it is now."""
         self._actor.rewind(past, executed)
+
+    def _draws(self, seed: int | None) -> np.random.Generator:
+        return np.random.default_rng([self._seed, 0 if seed is None else 1 + seed, 6])
 
     def _wrong(self, action: Action) -> Action:
         if self._choices is not None:

@@ -20,6 +20,8 @@ CORRIDOR = 0.2
 """Largest deviation from the path, m, of an episode that counts as a success."""
 KERB = 0.5
 """The point cannot get further from the path than this, m, so a step never costs more."""
+PERIOD = np.pi
+"""Of the path along x, m."""
 STEEPEST = 4.0
 LONGEST_HORIZON = 1000
 
@@ -52,6 +54,8 @@ class PointPathEnv(gymnasium.Env[dict[str, NDArray[np.float32]], NDArray[np.floa
         process_noise: standard deviation of a Gaussian disturbance of the lateral acceleration,
             drawn once per step from the seeded generator, m/s².
         instability: steepness of the ridge, 1/s², 0 to 4; 0 leaves a double integrator.
+        periodic: observe x within one period of the path, [0, π) m; then what there is to know
+            about the path is the same however long it is.
         render_mode: None or ``rgb_array``.
 
     Raises:
@@ -75,6 +79,7 @@ class PointPathEnv(gymnasium.Env[dict[str, NDArray[np.float32]], NDArray[np.floa
         horizon: int = 100,
         process_noise: float = 0.0,
         instability: float = 2.0,
+        periodic: bool = False,
         render_mode: str | None = None,
     ) -> None:
         if not 1 <= horizon <= LONGEST_HORIZON:
@@ -88,6 +93,7 @@ class PointPathEnv(gymnasium.Env[dict[str, NDArray[np.float32]], NDArray[np.floa
         self.horizon = horizon
         self.process_noise = process_noise
         self.instability = instability
+        self.periodic = periodic
         self.render_mode = render_mode
         unbounded = np.full(3, np.inf, dtype=np.float32)
         self.observation_space: spaces.Space[Any] = spaces.Dict(
@@ -142,7 +148,8 @@ class PointPathEnv(gymnasium.Env[dict[str, NDArray[np.float32]], NDArray[np.floa
         return 2.0 * SPEED * float(np.cos(2.0 * self._x))
 
     def _observation(self) -> dict[str, NDArray[np.float32]]:
-        return {"state": np.array([self._x, self._y, self._velocity], dtype=np.float32)}
+        x = self._x % PERIOD if self.periodic else self._x
+        return {"state": np.array([x, self._y, self._velocity], dtype=np.float32)}
 
     def _info(self) -> dict[str, Any]:
         finished = self._step_count >= self.horizon

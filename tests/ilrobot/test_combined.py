@@ -102,6 +102,17 @@ def test_an_erring_actor_errs_as_often_as_it_is_told():
         ErringActor(Noting(0), spec, 1.1)
 
 
+def test_it_is_known_beforehand_whether_an_episode_has_an_error():
+    erring = ErringActor(Noting(0), make_env("ilrobot/PointPath-v0").spec, 0.1)
+    known, happened = [], []
+    for seed in range(50):
+        known.append(erring.errs_within(8, seed))
+        erring.reset(seed)
+        happened.append(any(float(erring.act(SEEN, 0.0).action[0]) for _ in range(8)))
+    assert known == happened
+    assert 10 < sum(known) < 45
+
+
 def _policies(count: int) -> list[Policy]:
     spec = make_env("ilrobot/PointPath-v0").spec
     return [Policy(spec, PolicyConfig(width=8, blocks=1)).eval() for _ in range(count)]

@@ -19,7 +19,7 @@ from ilrobot.theory.compounding import HORIZONS, METHODS
 def test_compounding_prints_its_table_and_writes_its_page(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    few = compounding_path.Plan(horizons=(4, 6), labelled=60, judged=60, training=10)
+    few = compounding_path.Plan(horizons=(4, 6), seeds=2, labelled=60, judged=4, training=10)
     monkeypatch.setattr(compounding_path, "PLAN", few)
     assert _main(["study", "compounding", "--output", str(tmp_path / "out"), "--json"]) == 0
     said = capsys.readouterr()
@@ -39,7 +39,7 @@ def test_compounding_prints_its_table_and_writes_its_page(
     assert result["walk"]["displacement_predicted"] == 4
     assert result["path"]["horizons"] == [4, 6]
     for key in ("slopes", "slope_intervals", "predicted", "regrets", "regret_intervals"):
-        assert set(result["path"][key]) == set(METHODS) - {"bc_worst"}, key
+        assert set(result["path"][key]) == (set(METHODS) | {"expert"}) - {"bc_worst"}, key
 
 
 def test_every_study_has_a_module_and_a_line_of_help(capsys: pytest.CaptureFixture[str]):

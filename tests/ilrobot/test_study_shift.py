@@ -11,6 +11,8 @@ import pytest
 
 from ilrobot.cli import _main
 from ilrobot.cli.studies import compounding_path, shift
+from ilrobot.erring import ErringActor
+from ilrobot.evaluate import mean_interval
 from ilrobot.report.compounding_path import METHODS, PathRegrets, path_rows, path_section
 
 
@@ -47,23 +49,46 @@ def test_a_clone_that_knows_nothing_is_further_from_the_expert_than_the_expert_i
 
 
 def test_the_methods_learn_on_a_short_path():
-    tiny = compounding_path.Plan(horizons=(6,), labelled=60, judged=60, training=10)
+    tiny = compounding_path.Plan(
+        epsilon=0.2, horizons=(6,), seeds=1, labelled=60, judged=8, training=10
+    )
     for name in compounding_path.METHODS:
-        regrets = compounding_path._regrets(None, (tiny, name, 6))
-        assert len(regrets) == 10
-        assert all(0 <= regret <= 6 for regret in regrets), name
+        regret = compounding_path._regret(None, (tiny, name, 6, 0))
+        assert 0 <= regret <= 6, name
+        assert compounding_path._regret(None, (tiny, name, 6, 0)) == regret, name
 
 
 def test_who_never_errs_and_knows_the_way_has_no_regret():
     world = compounding_path._World(replace(compounding_path.PLAN, epsilon=0.0), 40)
-    assert [world.cost(world.expert, seed) for seed in range(5)] == [0.0] * 5
+    assert world.regret(world.expert) == 0.0
 
 
-def _found(exponent: float, episodes: int = 400) -> PathRegrets:
-    """Regrets that grow by a known power, with noise."""
+def test_regret_from_two_strata_is_that_over_all_episodes():
+    plan = compounding_path.Plan(epsilon=0.02, judged=600)
+    world = compounding_path._World(plan, 20)
+    erring = ErringActor(world.expert, world.env.spec, plan.epsilon)
+    plain = [world.cost(erring, seed) for seed in range(1_500)]
+    low, high = mean_interval(plain, z=4)
+    assert low < world.regret(world.expert) < high
+    assert high < 2 * low
+
+
+def test_a_longer_path_is_no_more_to_learn():
+    world = compounding_path._World(compounding_path.PLAN, 100)
+    seen = [world.env.reset(3)]
+    for _ in range(100):
+        seen.append(world.env.step(world.expert.act(seen[-1], 0.0).action).observation)
+    x = np.array([o["observation.state"][0] for o in seen])
+    assert x.min() >= 0
+    assert x.max() <= np.pi + 1e-6
+    assert (np.diff(x) < 0).sum() >= 2
+
+
+def _found(exponent: float, seeds: int = 3) -> PathRegrets:
+    """Regrets that grow by a known power, and scatter by a fifth."""
     rng = np.random.default_rng(0)
     horizons = (10, 16, 25, 40)
-    regrets = [(rng.exponential(0.01 * h**exponent, episodes)).tolist() for h in horizons]
+    regrets = [(h**exponent * np.exp(rng.normal(0, 0.2, seeds))).tolist() for h in horizons]
     return PathRegrets(0.01, horizons, dict.fromkeys(METHODS, regrets))
 
 
@@ -73,8 +98,15 @@ def test_a_known_slope_is_found_within_its_interval(exponent: float):
     low, high = found.slope_interval("bc")
     assert found.slope("bc") == pytest.approx(exponent, abs=0.2)
     assert low < exponent < high
-    assert high - low < 0.5
+    # ±t · σ / √Σ(ln T - mean)², with 10 degrees of freedom and 12 trainings
+    assert high - low == pytest.approx(2 * 2.228 * 0.2 / (3 * 1.077) ** 0.5, rel=0.5)
     assert "0.01" in "".join(path_section(found).blocks)
+
+
+def test_two_trainings_do_not_tell_how_they_scatter():
+    found = PathRegrets(0.01, (10, 20), {name: [[1.0], [2.0]] for name in METHODS})
+    assert found.slope("bc") == pytest.approx(1)
+    assert found.slope_interval("bc") is None
 
 
 def test_no_slope_is_told_where_nothing_was_lost():

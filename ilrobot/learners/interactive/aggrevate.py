@@ -13,8 +13,12 @@ at the same o_t, which takes out what the costs of different states have to do w
 expert's own, and others drawn over the action's whole range (for choices: all of them). The
 cost-sensitive problem is then reduced to a weighted one, which every head and chunk can be fitted
 to: the label is the cheapest action tried, its weight what a mistake there costs, which is the
-mean cost of the actions tried beyond the least. What the expert did after the cheapest one
-completes the label's chunk.
+mean cost of the actions tried beyond the least. With two actions to choose from that is the same
+problem; with more, or with actions that are numbers, it is an approximation, which does not tell a
+dear mistake from a cheap one at the same o_t. What the expert did after the cheapest one completes
+the label's chunk.
+
+The policy returned last need not be the best of all rounds; the paper validates them.
 """
 
 from __future__ import annotations
@@ -29,7 +33,7 @@ from ilrobot.data.episode import Episode, EpisodeInfo, Outcome, frame_columns, s
 from ilrobot.env import Step, TaskEnv
 from ilrobot.erring import action_limits
 from ilrobot.errors import UserError, WorkFailed
-from ilrobot.gates.beta import BetaSchedule, indicator
+from ilrobot.gates.beta import BetaGate, BetaSchedule, indicator
 from ilrobot.learners.interactive.interaction import NOBODY, Interaction
 from ilrobot.policies.combined import Acting
 from ilrobot.spec import Spec
@@ -78,7 +82,7 @@ def aggrevate(
     learnt: list[Acting] = []
     for number in range(1, rounds + 1):
         share = 1.0 if number == 1 else schedule(number)  # nobody else has learnt anything
-        driver = interaction.shared(novice.actor(), share)
+        driver = interaction.shared(novice.actor(), BetaGate(share))
         for seed in interaction.seeds(number):
             step = int(generator.integers(1, horizon + 1))
             trial = _Trial(interaction.env, driver, interaction.expert, seed, horizon)

@@ -13,7 +13,6 @@ from ilrobot.errors import UserError
 from ilrobot.gates.gate import Gate, GateContext
 from ilrobot.learners.interactive.interaction import Interaction
 from ilrobot.policies.combined import Acting, PolicySequence
-from ilrobot.shared_control import SharedControl
 
 
 def forward_training(interaction: Interaction, horizon: int, block: int = 1) -> PolicySequence:
@@ -39,7 +38,7 @@ def forward_training(interaction: Interaction, horizon: int, block: int = 1) -> 
     learnt: list[Acting] = []
     for number, start in enumerate(range(0, horizon, block), start=1):
         novice = PolicySequence(learnt, block).actor()
-        shared = SharedControl(novice, interaction.expert, FromStep(start))
+        shared = interaction.shared(novice, FromStep(start))
         end = min(start + block, horizon)
         episodes = interaction.record(shared, number, max_steps=end)
         if all(len(episode) <= start for episode in episodes):

@@ -11,6 +11,7 @@ from ilrobot.data.memory import MemoryRecordings
 from ilrobot.env import TaskEnv
 from ilrobot.errors import UserError
 from ilrobot.gates.beta import BetaGate, BetaSchedule, indicator
+from ilrobot.gates.gate import Gate
 from ilrobot.learners.fitting import Fit
 from ilrobot.policies.combined import Acting, PolicySequence
 from ilrobot.rollout import rollout
@@ -60,9 +61,9 @@ class Interaction:
             rollout(self.env, actor, seed=seed, recorder=recorder, info=info, max_steps=max_steps)
         return recorder.episodes
 
-    def shared(self, novice: Actor, beta: float) -> SharedControl:
-        """The expert acts with probability β at each step, and labels every step."""
-        return SharedControl(novice, self.expert, BetaGate(beta))
+    def shared(self, novice: Actor, gate: Gate) -> SharedControl:
+        """What was learnt so far and the expert, under a gate."""
+        return SharedControl(novice, self.expert, gate)
 
     def recordings(self, episodes: Sequence[Episode]) -> MemoryRecordings:
         """Episodes as a learner reads them."""
@@ -90,7 +91,7 @@ def dagger(interaction: Interaction, rounds: int, beta: BetaSchedule | None = No
     learnt: list[Acting] = []
     for number in range(1, rounds + 1):
         share = 1.0 if number == 1 else schedule(number)  # nobody else has learnt anything
-        episodes += interaction.record(interaction.shared(novice.actor(), share), number)
+        episodes += interaction.record(interaction.shared(novice.actor(), BetaGate(share)), number)
         novice = interaction.fit(interaction.recordings(episodes))
         learnt.append(novice)
     return learnt

@@ -11,6 +11,7 @@ otherwise, it is π̃_n under DAgger's gate of that β.
 from __future__ import annotations
 
 from ilrobot.errors import UserError
+from ilrobot.gates.beta import BetaGate
 from ilrobot.learners.interactive.interaction import NOBODY, Interaction
 from ilrobot.policies.combined import Acting, PolicyMixture
 from ilrobot.theory.smile import shares
@@ -36,7 +37,7 @@ def smile(interaction: Interaction, rounds: int, alpha: float = 0.1) -> PolicyMi
     for number in range(1, rounds + 1):
         novice = _mixture(learnt, alpha).actor() if learnt else NOBODY.actor()
         beta = (1 - alpha) ** (number - 1)
-        episodes = interaction.record(interaction.shared(novice, beta), number)
+        episodes = interaction.record(interaction.shared(novice, BetaGate(beta)), number)
         learnt.append(interaction.fit(interaction.recordings(episodes)))
     return _mixture(learnt, alpha)
 
