@@ -32,6 +32,9 @@ class Distance:
 def energy_distance(first: States, second: States, seed: int = 0) -> Distance:
     """D of two sets of episodes, in standard deviations of the first set.
 
+    A sample drawn from a sample is further from another one than the sample itself: of the
+    bootstrap's D² the interval keeps the spread, about the D² that was found.
+
     Args:
         first: Episodes of states, each (T, n); their spread is the unit of each dimension.
         second: Likewise.
@@ -46,10 +49,11 @@ def energy_distance(first: States, second: States, seed: int = 0) -> Distance:
     scale = np.where(scale > 1e-6 * np.maximum(1.0, np.abs(x).max(axis=0)), scale, 1.0)
     xy, xx, yy = _apart(x, y, scale), _apart(x, x, scale), _apart(y, y, scale)
 
-    def distance(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    def squared(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
         a, b = a / a.sum(), b / b.sum()
-        squared = float(2 * a @ xy @ b - a @ xx @ a - b @ yy @ b)
-        return max(0.0, squared) ** 0.5
+        return max(0.0, float(2 * a @ xy @ b - a @ xx @ a - b @ yy @ b))
+
+    found = squared(np.ones(len(x)), np.ones(len(y)))
 
     generator = np.random.default_rng(seed)
     drawn = []
@@ -59,9 +63,10 @@ def energy_distance(first: States, second: States, seed: int = 0) -> Distance:
             for side in (first, second)
         )
         if a[of_x].any() and b[of_y].any():
-            drawn.append(distance(a[of_x].astype(float), b[of_y].astype(float)))
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return Distance(distance(np.ones(len(x)), np.ones(len(y))), float(low), float(high))
+            drawn.append(squared(a[of_x].astype(float), b[of_y].astype(float)))
+    interval = np.quantile(drawn, [0.025, 0.975]) - np.mean(drawn) + found
+    low, high = np.sqrt(np.maximum(interval, 0.0))
+    return Distance(found**0.5, float(low), float(high))
 
 
 def _thinned(episodes: States) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

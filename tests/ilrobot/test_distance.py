@@ -26,6 +26,15 @@ def test_it_grows_with_a_shift_and_its_interval_holds_it():
         assert distance.low < distance.value < distance.high
 
 
+def test_its_interval_holds_it_where_hardly_anything_is_apart():
+    """Few episodes, each in a place of its own: drawn again, they are further apart."""
+    rng = np.random.default_rng(0)
+    places = rng.normal(size=(20, 1, 2))
+    first, second = ([place + 0.1 * rng.normal(size=(20, 2)) for place in places] for _ in range(2))
+    found = energy_distance(first, second)
+    assert found.low <= found.value <= found.high
+
+
 def test_of_two_points_it_is_what_the_formula_says():
     """One state each, d apart in units of the first's spread, which is taken as one."""
     apart = energy_distance([np.zeros((1, 1))], [np.full((1, 1), 3.0)])
