@@ -1,7 +1,7 @@
 """LazyDAgger: SafeDAgger with hysteresis, for fewer changes of hands.
 
     takes over   ⇔  ε(o) > β_H
-    hands back   ⇔  ε(o) < β_R,    β_R < β_H
+    hands back   ⇔  ε(o) ≤ β_R,    β_R < β_H
 
 Hoque, Balakrishna, Putterman, Luo, Brown, Seita, Thananjeyan, Novoseller and Goldberg 2021,
 "LazyDAgger: Reducing context switching in interactive imitation learning", arXiv:2104.00053. The
@@ -61,7 +61,7 @@ class LazyGate(Gate):
             UserError: The expert gave no action.
         """
         if context.expert_acting:
-            return self._discrepancy(context) >= self._handback
+            return self._discrepancy(context) > self._handback
         if self._foresight is not None:
             return self._foresight(context) > UNSAFE
         return self._discrepancy(context) > self._takeover

@@ -1,7 +1,7 @@
 """ThriftyDAgger: the novice calls for help where it is novel or risky, within a budget.
 
     takes over   ⇔  novelty(o) > δ_N  or  Q(o, π(o)) < δ_Q
-    hands back   ⇔  ε(o) < β_R  and  Q(o, π(o)) ≥ median Q
+    hands back   ⇔  ε(o) ≤ β_R  and  Q(o, π(o)) ≥ median Q
 
 Hoque, Balakrishna, Novoseller, Wilcox, Brown and Goldberg 2021, "ThriftyDAgger: Budget-aware
 novelty and risk gating for interactive imitation learning", arXiv:2109.08273. Novelty is the mean
@@ -16,7 +16,8 @@ in several processes, and come to the same.
 
 The paper takes the (1 - α) quantile of novelty and the α quantile of Q for a budget α. Either test
 alone then calls at a share α of the steps, so that both together may call at 2α. Here both take the
-same quantile level, the greatest at which the two together call at no more than α of the steps.
+same quantile level, the greatest at which the two together call at no more than α of the steps. And
+the paper hands back below β_R, which a β_R of 0 would never do.
 """
 
 from __future__ import annotations
@@ -66,10 +67,10 @@ class Thresholds:
             budget: α in (0, 1).
         """
         falling, rising = np.sort(novelty)[::-1], np.sort(success)
-        # How many samples are more novel, or more risky: it calls at every level above that.
-        more_novel = np.searchsorted(-falling, -np.asarray(novelty), side="left")
-        more_risky = np.searchsorted(rising, success, side="left")
-        level = np.sort(np.minimum(more_novel, more_risky))[int(budget * len(falling))]
+        # How many are as novel, or as risky, itself among them: from that level on it calls.
+        as_novel = np.searchsorted(-falling, -np.asarray(novelty), side="right")
+        as_risky = np.searchsorted(rising, success, side="right")
+        level = np.sort(np.minimum(as_novel, as_risky))[int(budget * len(falling))] - 1
         return cls(float(falling[level]), float(rising[level]), float(np.median(rising)))
 
 
@@ -116,11 +117,12 @@ class ThriftyGate(Gate):
         if not 0.0 <= success <= 1.0:
             raise UserError(f"the critic must give a probability of success, not {success}")
         if context.expert_acting:
-            agrees = self._discrepancy(context) < self._agreement
+            agrees = self._discrepancy(context) <= self._agreement
             return not (agrees and success >= self._now.recovery)
         if success < self._now.success:
             return True
-        return float(self._novelty(context.observation)) > self._now.novelty
+        # A novelty that is not a number is not known to be small.
+        return not float(self._novelty(context.observation)) <= self._now.novelty
 
     def thresholds(self) -> Mapping[str, float]:
         """All four."""

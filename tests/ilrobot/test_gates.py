@@ -120,6 +120,45 @@ def test_fitted_thresholds_never_call_more_than_the_budget_ties_or_not(budget: f
         assert fitted.recovery == np.median(success)
 
 
+def calls_at(level: int, novelty: np.ndarray, success: np.ndarray) -> int:
+    return int(
+        ((novelty > np.sort(novelty)[::-1][level]) | (success < np.sort(success)[level])).sum()
+    )
+
+
+def test_fitted_thresholds_are_of_the_greatest_level_within_the_budget_ties_or_not() -> None:
+    random = np.random.default_rng(2)
+    for _ in range(100):
+        size, budget = int(random.integers(2, 60)), float(random.uniform(0.01, 0.99))
+        novelty, success = random.integers(0, 9, size), random.integers(0, 9, size) / 8
+        within = [
+            level for level in range(size) if calls_at(level, novelty, success) <= budget * size
+        ]
+        fitted = Thresholds.fit(novelty, success, budget)
+        assert fitted.novelty == np.sort(novelty)[::-1][max(within)]
+        assert fitted.success == np.sort(success)[max(within)]
+
+
+def test_a_robot_that_was_stuck_does_not_switch_the_calls_off() -> None:
+    random = np.random.default_rng(3)
+    novelty, success = random.exponential(size=1_000), random.uniform(0.2, 1.0, size=1_000)
+    success[:150] = 0.1
+    fitted = Thresholds.fit(novelty, success, 0.1)
+    calls = (novelty > fitted.novelty) | (success < fitted.success)
+    assert calls.mean() == pytest.approx(0.1)
+
+
+def test_a_novelty_that_is_not_a_number_calls() -> None:
+    assert share(thrifty([math.nan], [0.9]), [0.0])[0] == [0]
+
+
+def test_a_threshold_of_nothing_hands_back_where_both_want_the_same() -> None:
+    assert share(LazyGate(PLAIN, 0.0), [1.0, 1.0, 0.0, 0.0])[0] == [0, 1]
+    novelty, success = [9.0, 0.0, 0.0, 0.0], [0.9] * 4
+    gate = thrifty(novelty, success, agreement=0.0)
+    assert share(gate, [1.0, 1.0, 0.0, 0.0])[0] == [0, 1]
+
+
 def foretold(values: list[float]) -> Foresight:
     return Foresight(at_tick(values))
 
