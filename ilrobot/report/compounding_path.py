@@ -134,9 +134,9 @@ def path_section(found: PathRegrets) -> html.Section:
             ),
             html.table(HEADERS, path_rows(found)),
             html.note(
-                "The expert that errs is what no learner can do better than: u, what one error "
-                "costs who knows the way back, is its regret over εT. Intervals are Student's t, "
-                "from the scatter of the trainings about the line."
+                "The expert that errs shows what one error costs who knows the way back: u, its "
+                "regret over εT. Intervals are Student's t, from the scatter of the trainings "
+                "about the line."
             ),
         ],
     )

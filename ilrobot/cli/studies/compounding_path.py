@@ -60,7 +60,7 @@ class Plan:
 
     epsilon: float = 0.004
     horizons: tuple[int, ...] = (32, 54, 94, 160)
-    seeds: int = 3
+    seeds: int = 2
     labelled: int = 3_000
     judged: int = 60
     training: int = 600
@@ -187,8 +187,8 @@ def _smile(world: _World) -> Actor:
 
 def _aggrevate(world: _World) -> Actor:
     # An episode gives one label, and has several endings.
-    episodes = max(1, world.plan.labelled // 30)
-    return aggrevate(world.interaction(episodes), 3, world.horizon, tried=4)[-1].actor()
+    episodes = max(1, world.plan.labelled // 15)
+    return aggrevate(world.interaction(episodes), 3, world.horizon, tried=3)[-1].actor()
 
 
 #: Method → how it learns. The expert has nothing to learn, and errs as they do.
