@@ -64,10 +64,15 @@ class Run(Generic[D]):
         return Run(path, description)
 
     @staticmethod
-    def check(path: Path, wanted: Description, *, resume: bool) -> None:
-        """Refuse what `claim` would refuse, and change nothing."""
+    def check(path: Path, wanted: D, *, resume: bool) -> Run[D] | None:
+        """Refuse what `claim` would refuse, but for another process at work; change nothing.
+
+        Returns:
+            The run that is there, to be read (None: there is none yet).
+        """
         with explained(path, "nothing was changed", "try again"):
-            _look(path, wanted, resume)
+            known = _look(path, wanted, resume)
+        return None if known is None else Run(path, known)
 
     @staticmethod
     @contextmanager

@@ -94,8 +94,12 @@ def train(
         described = _describe(dataset, policy, train_config, frame_weights, initial)
         if perturb is not None:
             described = replace(described, perturbation=repr(perturb))
+        # What is done is only read, by several processes at once if need be.
+        there = Run.check(output, described, resume=resume)
+        if there is not None and _has_policy(there):
+            return _finished(there)
         with Run.claim(output, described, resume=resume) as run:
-            if run.done and run.policy_file.exists():
+            if _has_policy(run):  # another process had the lock meanwhile
                 return _finished(run)
             policy.to(device)
             windows.to(device)
@@ -159,6 +163,10 @@ def _weights_hash(policy: Policy) -> str:
         digest.update(f"{name}\0".encode())
         digest.update(values.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
+
+
+def _has_policy(run: Run[TrainDescription]) -> bool:
+    return run.done and run.policy_file.exists()
 
 
 def _finished(run: Run[TrainDescription]) -> Policy:

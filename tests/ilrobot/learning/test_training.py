@@ -22,6 +22,7 @@ from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.ema import Ema, ema_decay
 from ilrobot.learners.training import learning_rate
+from ilrobot.lock import WriteLock
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.loading import load_policy
 from tests.ilrobot.policy_tester import CONTINUOUS, assert_same_weights, recordings
@@ -202,6 +203,18 @@ def test_a_run_is_never_overwritten(tmp_path):
         with pytest.raises(UserError, match=r"is a file|File exists"):
             train(data, POLICY, config, path)
     assert [file.name for file in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
+
+
+def test_a_run_that_is_done_is_read_though_another_process_is_at_work_there(tmp_path):
+    data, config, run = recordings(CONTINUOUS), replace(TRAIN, steps=2), tmp_path / "run"
+    made = train(data, POLICY, config, run)
+    lock = WriteLock.take(run)
+    assert lock is not None
+    with lock:
+        assert_same_weights(train(data, POLICY, config, run, resume=True), made)
+        (run / "policy.pt").unlink()
+        with pytest.raises(UserError, match="another process is at work there"):
+            train(data, POLICY, config, run, resume=True)
 
 
 def test_weights_of_frames_are_part_of_what_a_run_is(tmp_path):
