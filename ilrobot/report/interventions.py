@@ -148,8 +148,9 @@ def references(rows: Sequence[InterventionRow], peg: str) -> list[Reference]:
         ),
         Reference(
             "Laskey et al. 2017, arXiv:1703.09327",
-            "DART needs up to 3 times fewer samples than BC",
-            _each(rows, _fewer_samples),
+            "grasping in clutter from people's demonstrations, DART does 62 % better than BC on "
+            "average",
+            _each(rows, _better_than_cloning),
         ),
     ]
 
@@ -214,23 +215,30 @@ def _fewer_switches(rows: Mapping[str, InterventionRow]) -> str:
     if "safe" not in rows or "lazy" not in rows:
         return "not measured"
     safe, lazy = (rows[name].came_to.switches for name in ("safe", "lazy"))
-    if not safe or lazy is None:
-        return "SafeDAgger never switched"
+    if safe is None or lazy is None:
+        return "switches were not counted"
+    if not safe:
+        return f"SafeDAgger never switched, LazyDAgger {lazy:.1f} times"
     change = 1 - lazy / safe
     return f"{abs(change):.0%} {'fewer' if change >= 0 else 'more'} ({lazy:.1f} and {safe:.1f})"
 
 
-def _fewer_samples(rows: Mapping[str, InterventionRow]) -> str:
-    """By the fewest demonstrations with which BC does as well."""
-    if "dart" not in rows:
+def _better_than_cloning(rows: Mapping[str, InterventionRow]) -> str:
+    """Beside the clone for which the expert drove as many steps, or the next more."""
+    clones = [row for row in rows.values() if row.method == "bc"]
+    if "dart" not in rows or not clones:
         return "not measured"
     dart = rows["dart"]
-    enough = [r for name, r in rows.items() if r.method == "bc" and r.success >= dart.success]
-    if not enough:
-        return f"{dart.success:.0%}, which BC did not reach"
-    least = min(enough, key=lambda row: row.expert_steps)
-    times = least.expert_steps / dart.expert_steps
-    return f"BC did as well ({least.success:.0%}) with {times:.1f} times its expert steps"
+    clones.sort(key=lambda row: row.expert_steps)
+    clone = next((row for row in clones if row.expert_steps >= dart.expert_steps), clones[-1])
+    said = (
+        f"{dart.success:.0%}, BC {clone.success:.0%} with "
+        f"{clone.expert_steps / dart.expert_steps:.1f} times its expert steps"
+    )
+    if not clone.success:
+        return said
+    change = dart.success / clone.success - 1
+    return f"{abs(change):.0%} {'better' if change >= 0 else 'worse'} ({said})"
 
 
 def _each(

@@ -123,16 +123,29 @@ def test_references_say_what_was_found_also_against_a_paper() -> None:
         row("thrifty", 0.5),
         row("dart", 0.6, expert_steps=100.0),
     ]
-    order, switches, samples = references(rows, "some/Task")
+    order, switches, better = references(rows, "some/Task")
     assert order.found.startswith("HG-DAgger 70%")
     assert order.found.endswith("BC, 10 episodes 20% (10% to 30%): another order")
     assert "60% fewer (4.0 and 10.0)" in switches.found
-    assert "2.0 times" in samples.found
-    better = [replace(one, came_to=replace(one.came_to, success=0.9)) for one in rows[-2:]]
-    order, _, samples = references([*rows[:-2], *better], "some/Task")
+    assert "25% worse (60%, BC 80% with 2.0 times its expert steps)" in better.found
+    best = [replace(one, came_to=replace(one.came_to, success=0.9)) for one in rows[-2:]]
+    order, _, better = references([*rows[:-2], *best], "some/Task")
     assert order.found.endswith("the same order")
-    assert "which BC did not reach" in samples.found
+    assert "12% better (90%, BC 80% with 2.0 times" in better.found
+    # No clone had as many: the largest.
+    (_, _, better) = references([rows[0], rows[-1]], "some/Task")
+    assert "200% better (60%, BC 20% with 0.5 times" in better.found
+    failed = references([row("bc", 0.0), rows[-1]], "some/Task")[-1]
+    assert failed.found.endswith("60%, BC 0% with 0.5 times its expert steps")
     assert references(rows[:2], "some/Task")[0].found == "not measured"
+
+
+def test_switches_that_were_not_counted_are_not_called_none() -> None:
+    lazy = row("lazy", 0.5, switches=4.0)
+    uncounted = references([row("safe", 0.5, switches=None), lazy], "some/Task")[1]
+    assert uncounted.found.endswith("switches were not counted")
+    never = references([row("safe", 0.5, switches=0.0), lazy], "some/Task")[1]
+    assert never.found.endswith("SafeDAgger never switched, LazyDAgger 4.0 times")
 
 
 def test_the_page_the_table_and_the_json() -> None:
@@ -143,7 +156,7 @@ def test_the_page_the_table_and_the_json() -> None:
         interventions_report({"some/Task": rows}, references(rows, "some/Task"), "Some words.")
     )
     assert page.count("<svg") == 2
-    for said in (*HEADERS, "ThriftyDAgger 73", "60 % less often", "3 times fewer", "some/Task"):
+    for said in (*HEADERS, "ThriftyDAgger 73", "60 % less often", "62 % better", "some/Task"):
         assert said in page
     told = rows[1].to_json()
     assert told["expert_steps"] == 150
