@@ -23,6 +23,7 @@ from typing import Any
 
 from benchmarks import row
 from ilrobot.cli.cores import cores
+from ilrobot.cli.dagger_gate import ASK_ALWAYS, NEED_DOUBT
 from ilrobot.data.dataset import Dataset
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.run import Run
@@ -41,7 +42,6 @@ RECIPE = (
 )
 MEMBERS = 5
 """Of the ensembles of those gates that ask for doubt."""
-_NEED_DOUBT = ("ensemble", "thrifty")
 _SEEDS_APART = 1000
 """Of the first episodes of two runs; 0 to 499 demonstrate, from 500 on the policy tries."""
 
@@ -205,9 +205,9 @@ def _interact(plan: Plan, seed: int, gate: str) -> None:
     run = _folder(plan, seed) / gate
     if _done(run, plan.rounds):
         return
-    members = MEMBERS if gate in _NEED_DOUBT else 1
+    members = MEMBERS if gate in NEED_DOUBT else 1
     policy = _train(plan, seed, plan.start, members)
-    device = "expert" if gate in ("ensemble", "beta") else "operator"
+    device = "expert" if gate in ASK_ALWAYS else "operator"
     first = _SEEDS_APART * seed + _SEEDS_APART // 2
     _verb(
         "dagger",
@@ -238,7 +238,7 @@ def _points(plan: Plan, method: str, size: int, runs: list[Path]) -> list[Point]
             success=r["success"],
             interval=(r["success_interval"][0], r["success_interval"][1]),
             expert_steps=sum(steps) / len(steps) + r["expert_steps"],
-            switches=2 * r["takeovers"],
+            switches=r["switches"],
         )
         for r in found["rows"]
     ]
