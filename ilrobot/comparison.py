@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,14 @@ from ilrobot.data.labels import labels
 from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
 from ilrobot.evaluate import mean_interval, wilson_interval
-from ilrobot.run import Run
-from ilrobot.run_description import DaggerDescription, RoundSummary, TrainDescription
+from ilrobot.run import POLICY_FILE, Run, policy_hash
+from ilrobot.run_description import (
+    DaggerDescription,
+    Description,
+    InitialPolicy,
+    RoundSummary,
+    TrainDescription,
+)
 
 #: 97.5 % quantiles of Student's t for 1 to 10 degrees of freedom.
 _T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
@@ -99,7 +106,7 @@ class Row:
             policies: At least one.
             scores: Of each, over the same seeds.
         """
-        labels = [p.labels for p in policies if p.labels is not None]
+        given = [p.labels for p in policies if p.labels is not None]
         rates = [s.successes / len(s.returns) for s in scores if s.successes is not None]
         judged = len(rates) == len(scores)
         means = [float(np.mean(s.returns)) for s in scores]
@@ -111,7 +118,7 @@ class Row:
             method=method,
             round=policies[0].round,
             runs=len(policies),
-            labels=float(np.mean(labels)) if len(labels) == len(policies) else None,
+            labels=float(np.mean(given)) if len(given) == len(policies) else None,
             success=float(np.mean(rates)) if judged else None,
             success_interval=runs_interval(rates, len(scores[0].returns)) if judged else None,
             mean_return=float(np.mean(means)),
@@ -146,21 +153,28 @@ class Contender:
     def read(cls, path: Path) -> Contender:
         """Look at a run.
 
-        A first policy that was moved or deleted since is left out.
+        A first policy that was moved, deleted or trained anew since is left out.
 
         Raises:
             UserError: There is no run, or it has no policy yet.
         """
         known = Run.read(path).description
-        config = {k: v for k, v in known.config.settings().items() if k != "seed"}
         if isinstance(known, DaggerDescription):
             method = str(known.setting.get("gate", "dagger"))
-            alike = {**known.setting, **config, "episodes": known.plan.episodes}
+            alike = {
+                **known.setting,
+                **_settings(known),
+                "episodes": known.plan.episodes,
+                "demonstrations": known.demonstrations.episodes,
+                "warm start": known.warm_start,
+                "aggregate": known.aggregate,
+                "first policy": _first_settings(known.initial),
+            }
             policies = _rounds(path, known)
         else:
             assert isinstance(known, TrainDescription)
             method = known.config.policy.loss
-            alike = {**config, "demonstrations": known.dataset.episodes}
+            alike = _trained_settings(known)
             policies = _trained(path, known)
         if not policies:
             raise UserError(f"{path} has no policy yet; let it finish, or leave it out")
@@ -255,8 +269,37 @@ def t_quantile(freedom: int) -> float:
     return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
 
 
+def _settings(known: Description) -> dict[str, Any]:
+    """How a policy is made and trained, but for the seed."""
+    return {k: v for k, v in known.config.settings().items() if k != "seed"}
+
+
+def _trained_settings(known: TrainDescription) -> dict[str, Any]:
+    return {
+        **_settings(known),
+        "demonstrations": known.dataset.episodes,
+        "perturbation": known.perturbation,
+        "warm start": known.initial is not None,
+    }
+
+
+def _first_settings(initial: InitialPolicy) -> dict[str, Any] | None:
+    """Of the policy that a run of dagger began with (None: it is no longer there)."""
+    path = Path(initial.path)
+    if not _is_there(initial):
+        return None
+    first = Run.read(path).description
+    return _trained_settings(first) if isinstance(first, TrainDescription) else _settings(first)
+
+
+def _is_there(initial: InitialPolicy) -> bool:
+    """Whether its folder still holds this very policy."""
+    path = Path(initial.path)
+    return (path / POLICY_FILE).exists() and policy_hash(path) == initial.policy_hash
+
+
 def _trained(path: Path, known: TrainDescription) -> tuple[Learnt, ...]:
-    if not (path / "policy.pt").exists():
+    if not (path / POLICY_FILE).exists():
         return ()
     given = _cumulative(Path(known.dataset.path))
     return (Learnt(path, 0, _at(given, known.dataset.episodes)),)
@@ -266,7 +309,7 @@ def _rounds(path: Path, known: DaggerDescription) -> tuple[Learnt, ...]:
     given = _cumulative(known.recordings(path))
     first = Path(known.initial.path)
     policies = []
-    if (first / "policy.pt").exists():
+    if _is_there(known.initial):
         policies.append(Learnt(first, 0, _at(given, known.demonstrations.episodes)))
     for done in known.rounds:
         folder = path / f"round-{done.round}"

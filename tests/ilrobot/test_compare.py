@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from shutil import rmtree
+from shutil import copytree, rmtree
 
 import numpy as np
 import pytest
@@ -103,22 +103,26 @@ def test_what_was_measured_is_kept_and_a_damaged_file_is_measured_again(tmp_path
     assert Scores(file).missing("policy", [7]) == [7]
 
 
+def _demonstrate(path: Path, episodes: int) -> Dataset:
+    env = make_env(TASK)
+    env.reset(0)
+    expert = ScriptedActor(make_expert(env.env), env)
+    with DatasetRecorder(path, env.spec, state_size=env.state_size) as recorder:
+        for seed in range(episodes):
+            info = EpisodeInfo(TASK, env.spec.rate, seed=seed)
+            rollout(env, expert, seed=seed, recorder=recorder, info=info)
+    return Dataset.open(path)
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two clones and a run of dagger, of so few steps that they take no time."""
     folder = tmp_path_factory.mktemp("compare")
-    env = make_env(TASK)
-    env.reset(0)
-    expert = ScriptedActor(make_expert(env.env), env)
-    with DatasetRecorder(folder / "data", env.spec, state_size=env.state_size) as recorder:
-        for seed in range(2):
-            info = EpisodeInfo(TASK, env.spec.rate, seed=seed)
-            rollout(env, expert, seed=seed, recorder=recorder, info=info)
-    data = Dataset.open(folder / "data")
+    data = _demonstrate(folder / "data", 2)
     for seed in range(2):
         train(data, POLICY, replace(SHORT, seed=seed), folder / f"bc-{seed}")
     arguments = ["--dataset", folder / "data", "--policy", folder / "bc-0", "--gate", "beta"]
-    options = ["--rounds", "1", "--episodes", "2"]
+    options = ["--rounds", "1", "--episodes", "2", "--workers", "1"]
     output = ["--device", "expert", "--output", folder / "dagger"]
     said = ["dagger", "--task", TASK, *map(str, arguments), *options, *map(str, output)]
     assert _main(said) == 0
@@ -149,6 +153,50 @@ def test_the_verb_makes_one_table_and_one_page(
     kept = (tmp_path / "episodes.json").read_bytes()
     assert compare(tmp_path, runs / "dagger", episodes=2) == 0
     assert (tmp_path / "episodes.json").read_bytes() == kept
+
+
+@pytest.fixture(scope="module")
+def unlike(runs: Path) -> dict[str, Path]:
+    """Runs of dagger beside ``dagger``, each of which differs from it by one thing."""
+    _demonstrate(runs / "few", 1)
+    data = Dataset.open(runs / "data")
+    train(data, POLICY, replace(SHORT, weighting="iwr"), runs / "bc-iwr")
+    copytree(runs / "data", runs / "grown")
+    given: dict[str, tuple[str, str, list[str]]] = {
+        "seed": ("data", "bc-1", ["--seed", "500"]),
+        "warm": ("data", "bc-0", ["--warm-start"]),
+        "aggregate": ("grown", "bc-0", ["--aggregate"]),
+        "demonstrations": ("few", "bc-0", []),
+        "first": ("data", "bc-iwr", ["--weighting", "plain"]),
+    }
+    for name, (dataset, policy, options) in given.items():
+        said = ["dagger", "--task", TASK, "--dataset", str(runs / dataset), "--gate", "beta"]
+        said += ["--policy", str(runs / policy), "--output", str(runs / f"dagger-{name}")]
+        said += ["--rounds", "1", "--episodes", "2", "--workers", "1"]
+        assert _main([*said, *options]) == 0
+    return {name: runs / f"dagger-{name}" for name in given}
+
+
+@pytest.mark.parametrize("by", ["warm", "aggregate", "demonstrations", "first"])
+def test_runs_of_dagger_that_differ_by_more_than_seeds_are_not_averaged(
+    runs: Path, unlike: dict[str, Path], by: str
+) -> None:
+    read = [Contender.read(path) for path in (runs / "dagger", unlike["seed"], unlike[by])]
+    assert [len(alike) for alike in group(read).values()] == [2, 1]
+
+
+def test_a_first_policy_that_was_trained_anew_since_is_not_taken_for_it(
+    runs: Path, unlike: dict[str, Path], tmp_path: Path
+) -> None:
+    copytree(unlike["seed"], tmp_path / "dagger")
+    file = tmp_path / "dagger" / "run.json"
+    said = json.loads(file.read_text())
+    copytree(runs / "bc-1", tmp_path / "bc")
+    said["initial"]["path"] = str(tmp_path / "bc")
+    file.write_text(json.dumps(said))
+    assert [p.round for p in Contender.read(tmp_path / "dagger").policies] == [0, 1]
+    (tmp_path / "bc" / "policy.pt").write_bytes((runs / "bc-0" / "policy.pt").read_bytes())
+    assert [p.round for p in Contender.read(tmp_path / "dagger").policies] == [1]
 
 
 def test_a_policy_is_measured_as_eval_measures_it(
