@@ -212,6 +212,7 @@ class DaggerDescription(Description):
             "episodes": self.plan.episodes,
             "seed": self.plan.seed,
             "warm start": self.warm_start,
+            "aggregate": self.aggregate,
             "demonstrations of content hash": self.demonstrations.content_hash,
             **{f"a policy of {name}": value for name, value in settings.items()},
             "a policy of hash": self.initial.policy_hash,

@@ -195,6 +195,28 @@ def test_a_run_goes_on_with_the_bindings_that_it_was_begun_with(sketched, tmp_pa
     assert replace(verb, resume=True).run() == 0
 
 
+@pytest.mark.parametrize("aggregate", [False, True])
+def test_a_run_goes_on_adding_to_the_dataset_that_it_was_begun_with(sketched, tmp_path, aggregate):
+    copy = tmp_path / "data"
+    shutil.copytree(sketched[0], copy)
+    verb = _verb((copy, sketched[1]), tmp_path / "run", aggregate=aggregate)
+    plan = DaggerPlan(2, 5, verb.seed)
+    begun = describe_dagger(
+        make_env(TASK),
+        copy,
+        sketched[1],
+        plan,
+        verb._setting(make_env(TASK).spec),
+        aggregate=verb.output if aggregate else None,
+    )
+    with Run.claim(verb.output, begun, resume=False):  # killed before its first attempt
+        pass
+    before = _snapshot(tmp_path)
+    with pytest.raises(UserError, match="was begun with aggregate"):
+        replace(verb, aggregate=not aggregate, resume=True).run()
+    assert _snapshot(tmp_path) == before
+
+
 def test_each_fit_has_the_weighting_that_was_asked_for(sketched, tmp_path):
     _verb(sketched, tmp_path / "run", rounds=1, episodes=1, weighting="iwr").run()
     fitted = Run.read(tmp_path / "run" / "round-1").description.config.train
