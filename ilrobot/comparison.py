@@ -18,6 +18,7 @@ from ilrobot.data.labels import labels
 from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
 from ilrobot.evaluate import mean_interval, wilson_interval
+from ilrobot.round_attempts import round_folder
 from ilrobot.run import POLICY_FILE, Run, policy_hash
 from ilrobot.run_description import (
     DaggerDescription,
@@ -312,7 +313,7 @@ def _rounds(path: Path, known: DaggerDescription) -> tuple[Learnt, ...]:
     if _is_there(known.initial):
         policies.append(Learnt(first, 0, _at(given, known.demonstrations.episodes)))
     for done in known.rounds:
-        folder = path / f"round-{done.round}"
+        folder = round_folder(path, done.round)
         fitted = Run.read(folder).description.dataset.episodes
         collected = tuple(row for row in known.rounds if row.round <= done.round)
         policies.append(Learnt(folder, done.round, _at(given, fitted), collected))

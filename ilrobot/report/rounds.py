@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ilrobot.data.dataset import Dataset
-from ilrobot.data.episode import UNCOUNTED
 from ilrobot.report.plots import Strip
+from ilrobot.round_attempts import round_attempts
 from ilrobot.run_description import DaggerDescription
 
 GATE_HEADERS = (
@@ -65,8 +65,8 @@ def gate_rows(run: DaggerDescription) -> list[list[str]]:
 def round_strips(path: Path, run: DaggerDescription) -> list[Strip]:
     """A strip per episode that was tried and kept, in the order of recording.
 
-    The seed says the round, not the place in the dataset: an episode that was discarded or cut off
-    stands there too, before the one that repeats it.
+    The place in the dataset does not say the round: an episode that was discarded or cut off stands
+    there too, before the one that repeats it.
 
     Args:
         path: The run's folder.
@@ -75,12 +75,9 @@ def round_strips(path: Path, run: DaggerDescription) -> list[Strip]:
     data = recordings_of(path, run)
     if data is None:
         return []
-    strips = []
-    for index in range(run.demonstrations.episodes, data.num_episodes):
-        info = data.infos[index]
-        if info.seed is None or info.outcome in UNCOUNTED:
-            continue
-        number = (info.seed - run.plan.seed) // run.plan.episodes + 1
-        if 1 <= number <= run.plan.rounds:  # Others may have added to the same dataset.
-            strips.append(Strip.of(data.episode(index), number))
-    return strips
+    numbers = {
+        index: number
+        for number in range(1, run.plan.rounds + 1)
+        for index, _ in round_attempts(path, run, number, data)
+    }
+    return [Strip.of(data.episode(index), numbers[index]) for index in sorted(numbers)]

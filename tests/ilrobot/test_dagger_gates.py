@@ -174,7 +174,7 @@ def test_attempts_can_be_added_to_the_demonstrations_themselves(done, novice, tm
     assert len(labels) == 1 + ROUNDS
     assert None not in labels
     assert len(round_strips(*grown)) == len(round_strips(*copied)) == ROUNDS * EPISODES
-    with pytest.raises(UserError, match="begun with demonstrations of content hash"):
+    with pytest.raises(UserError, match="begun with aggregate true, not false"):
         run_gate("beta", data, novice[1], run, resume=True)
 
 

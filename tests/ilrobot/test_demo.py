@@ -14,6 +14,7 @@ from ilrobot.cli.demo_stations import DemoPath
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.writing import write_episodes
 from ilrobot.report.rounds import round_strips
+from ilrobot.run import policy_hash
 from ilrobot.run_description import DaggerPlan
 from ilrobot.spec import Feature, Spec
 from tests.ilrobot.described_runs import DATA, dagger_description
@@ -62,13 +63,21 @@ def test_among_equals_the_quicker_is_chosen():
     assert choose([result(0.5, 90), result(0.9, 80), result(0.9, 70), result(0.9, 75)]) == 2
 
 
-def test_the_round_of_an_episode_follows_from_its_seed(tmp_path: Path):
-    """Discarded and cut-off attempts stand in the dataset before their repetition."""
+def test_the_round_of_an_episode_follows_from_its_seed_and_who_acted(tmp_path: Path):
+    """Discarded and cut-off attempts stand in the dataset before their repetition.
+
+    Another run that adds to the same dataset may have the same seeds.
+    """
     spec = Spec((Feature("observation.state", (1,)),), Feature("action", (1,)), rate=10.0)
+    (tmp_path / "round-1").mkdir()
+    (tmp_path / "round-1" / "policy.pt").write_bytes(b"weights")
+    first, second, other = "ab" * 32, policy_hash(tmp_path / "round-1"), "cd" * 32
     attempts = [
-        *((0, Outcome.SUCCESS),) * 2,  # the demonstrations
-        *((50, Outcome.DISCARDED), (50, Outcome.SUCCESS), (51, Outcome.FAILURE)),
-        *((52, Outcome.UNFINISHED), (52, Outcome.SUCCESS), (53, Outcome.TIMEOUT)),
+        *((0, Outcome.SUCCESS, ""),) * 2,  # the demonstrations
+        *((50, Outcome.FAILURE, other), (50, Outcome.DISCARDED, first)),
+        *((50, Outcome.SUCCESS, first), (51, Outcome.FAILURE, first)),
+        *((52, Outcome.UNFINISHED, second), (52, Outcome.SUCCESS, second)),
+        *((53, Outcome.TIMEOUT, second), (53, Outcome.SUCCESS, other)),
     ]
     columns = {
         "observation.state": np.zeros((3, 1), np.float32),
@@ -76,8 +85,8 @@ def test_the_round_of_an_episode_follows_from_its_seed(tmp_path: Path):
         "control.source": np.array(["policy"] * 3, dtype=object),
     }
     episodes = [
-        Episode(EpisodeInfo("task", 10.0, seed=seed, outcome=outcome), columns)
-        for seed, outcome in attempts
+        Episode(EpisodeInfo("task", 10.0, seed=seed, outcome=outcome, policy_hash=acted), columns)
+        for seed, outcome, acted in attempts
     ]
     write_episodes(tmp_path / "dataset", spec, episodes)
     run = dagger_description(
@@ -88,6 +97,8 @@ def test_the_round_of_an_episode_follows_from_its_seed(tmp_path: Path):
         *((1, Outcome.SUCCESS), (1, Outcome.FAILURE)),
         *((2, Outcome.SUCCESS), (2, Outcome.TIMEOUT)),
     ]
+    (tmp_path / "round-1" / "policy.pt").unlink()  # then the seed alone says it
+    assert [strip.round for strip in round_strips(tmp_path, run)] == [1, 1, 2, 2, 2]
 
 
 @pytest.mark.parametrize(

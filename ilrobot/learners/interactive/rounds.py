@@ -9,12 +9,13 @@ from pathlib import Path
 from ilrobot.atomic import PART, write_bytes
 from ilrobot.data.branches import surviving, takeovers
 from ilrobot.data.dataset import Dataset
-from ilrobot.data.episode import UNCOUNTED, EpisodeInfo, Outcome
+from ilrobot.data.episode import EpisodeInfo, Outcome
 from ilrobot.data.writing import copy_with_states
 from ilrobot.gates.log import total
 from ilrobot.lock import LOCK_FILE
 from ilrobot.policies.loading import load_policy
 from ilrobot.policies.policy import Policy
+from ilrobot.round_attempts import round_attempts, round_folder
 from ilrobot.run import Run
 from ilrobot.run_description import DaggerDescription, RoundSummary
 
@@ -33,7 +34,7 @@ class Rounds:
 
     def folder(self, number: int) -> Path:
         """The run of training after round `number`, counted from 1."""
-        return self._run.path / f"round-{number}"
+        return round_folder(self._run.path, number)
 
     def acting(self, number: int) -> Path:
         """The run of the policy that acts in round `number`."""
@@ -65,13 +66,7 @@ class Rounds:
 
     def episodes(self, number: int, data: Dataset) -> list[tuple[int, EpisodeInfo]]:
         """Index and description of each episode of a round that counts."""
-        seeds = self.plan.seeds(number)
-        infos = list(enumerate(data.infos))
-        return [
-            (index, info)
-            for index, info in infos[self._run.description.demonstrations.episodes :]
-            if info.seed in seeds and info.outcome not in UNCOUNTED
-        ]
+        return round_attempts(self._run.path, self._run.description, number, data)
 
     def kept(self, number: int, data: Dataset) -> set[int]:
         """Their seeds."""
