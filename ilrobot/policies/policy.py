@@ -65,7 +65,8 @@ class Policy(nn.Module):
         self.action_normalizer.fit(windows.actions.reshape(len(windows.actions), -1))
         count = min(len(windows), _FIT_WINDOWS)
         spread = torch.linspace(0, len(windows) - 1, count, dtype=torch.float64)
-        self.head.fit(self._normalized(windows.take(spread.round().long())))
+        batch = windows.take(spread.round().long())
+        self.head.fit(self._normalized(batch), batch.mask)
 
     def loss(self, batch: Batch) -> Tensor:
         """The loss of each sample without its weight, shape (B,).

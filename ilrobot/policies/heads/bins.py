@@ -52,9 +52,10 @@ class BinsHead(Head):
         """Features per tick: a logit and A offsets of each bin."""
         return bins * (1 + size)
 
-    def fit(self, actions: Tensor) -> None:
+    def fit(self, actions: Tensor, mask: Tensor) -> None:
         """See `Head`."""
-        found = k_means(actions.flatten(1), self._bins)
+        counts = mask[:, :, None].expand_as(actions)
+        found = k_means(actions.flatten(1), self._bins, counts.flatten(1))
         self.centres.copy_(found.unflatten(1, self.centres.shape[1:]))
 
     def predict(self, condition: Tensor) -> tuple[Tensor, Tensor]:
@@ -83,33 +84,49 @@ class BinsHead(Head):
         return _of(chunks, draw_choice(logits, noise))
 
 
-def k_means(points: Tensor, count: int) -> Tensor:
+def k_means(points: Tensor, count: int, counts: Tensor | None = None) -> Tensor:
     """Centres of Lloyd's algorithm, begun by k-means++; the same for the same points.
 
     Lloyd 1982, "Least squares quantization in PCM"; Arthur and Vassilvitskii 2007, "k-means++".
+    Distances and means are over the elements that count, which is what `BinsHead.bin_of` goes by.
 
     Args:
         points: Shape (N, D), N at least 1.
         count: Number of centres; where there are fewer distinct points, some repeat.
+        counts: Which elements of the points count, shape (N, D) bool (None: all).
 
     Returns:
         Shape (count, D).
     """
     generator = torch.Generator().manual_seed(0)
     points = points.cpu().double()
+    known = torch.ones_like(points) if counts is None else counts.cpu().double()
+    # A centre begins at a point: where that one is not known, at the mean of those that are.
+    mean = (points * known).sum(dim=0) / known.sum(dim=0).clamp(min=1)
+    points = torch.where(known > 0, points, mean)
     centres = points[torch.randint(len(points), (1,), generator=generator)]
     for _ in range(count - 1):
-        nearest = torch.cdist(points, centres).amin(dim=1).square()
+        nearest = _squared_distances(points, known, centres).amin(dim=1)
         far = nearest if bool(nearest.any()) else torch.ones_like(nearest)
         centres = torch.cat([centres, points[torch.multinomial(far, 1, generator=generator)]])
     for _ in range(_ITERATIONS):
-        belongs = functional.one_hot(torch.cdist(points, centres).argmin(dim=1), count).double()
-        members = belongs.sum(dim=0)[:, None]
-        moved = torch.where(members > 0, belongs.T @ points / members.clamp(min=1), centres)
+        nearest = _squared_distances(points, known, centres).argmin(dim=1)
+        belongs = functional.one_hot(nearest, count).double().T
+        weight = belongs @ known
+        summed = belongs @ (points * known)
+        moved = torch.where(weight > 0, summed / weight.clamp(min=1), centres)
         if torch.equal(moved, centres):
             break
         centres = moved
     return centres.float()
+
+
+def _squared_distances(points: Tensor, known: Tensor, centres: Tensor) -> Tensor:
+    """Over the elements that are known: shapes (N, D), (N, D) and (K, D) to (N, K)."""
+    seen = points * known
+    square = (seen * points).sum(dim=1)[:, None]
+    apart = square - 2 * seen @ centres.T + known @ centres.square().T
+    return apart.clamp(min=0)
 
 
 def _of(chunks: Tensor, chosen: Tensor) -> Tensor:

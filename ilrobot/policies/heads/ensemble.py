@@ -40,10 +40,10 @@ class EnsembleHead(Head):
         self.noise_shape = members[0].noise_shape
         self._choices = choices
 
-    def fit(self, actions: Tensor) -> None:
+    def fit(self, actions: Tensor, mask: Tensor) -> None:
         """See `Head`."""
         for member in self.members:
-            member.fit(actions)
+            member.fit(actions, mask)
 
     def loss(self, condition: Tensor, actions: Tensor, mask: Tensor) -> Tensor:
         """See `Head`; the batch is the members' batches of equal size, one after the other."""

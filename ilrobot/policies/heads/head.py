@@ -19,12 +19,12 @@ class Head(nn.Module, ABC):
 
     noise_shape: tuple[int, ...] | None = None
 
-    def fit(self, actions: Tensor) -> None:
+    def fit(self, actions: Tensor, mask: Tensor) -> None:
         """Take what it must know of the actions before it is trained; most heads need nothing.
 
         Args:
-            actions: Normalised chunks to be trained on, shape (N, H, A); what an episode's end
-                leaves open repeats its last action.
+            actions: Normalised chunks to be trained on, shape (N, H, A).
+            mask: Which of them count, shape (N, H) bool.
         """
 
     @abstractmethod

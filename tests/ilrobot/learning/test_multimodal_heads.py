@@ -110,8 +110,8 @@ def test_bins_and_offsets_make_the_chunk_again():
     horizon, size, bins = 2, 2, 3
     labels = torch.tensor([[[0.0, 0.1], [0.0, 0.0]], [[4.0, 4.0], [4.2, 4.0]]])
     head = BinsHead(Fixed(None), horizon, size, bins)
-    head.fit(torch.cat([labels, labels + 0.2, labels - 9.0]))
     every = torch.ones(2, horizon, dtype=torch.bool)
+    head.fit(torch.cat([labels, labels + 0.2, labels - 9.0]), every.repeat(3, 1))
     nearest = head.bin_of(labels, every)
     output = torch.zeros(2, horizon, BinsHead.outputs(size, bins))
     output.scatter_(2, nearest[:, None, None].expand(2, horizon, 1), 50.0)
@@ -130,6 +130,17 @@ def test_the_loss_of_bins_is_focal_and_teaches_the_offset_of_the_right_one():
     head.network = Fixed(torch.tensor([[[0.0, math.log(3.0), 99.0, 0.5]]]))
     loss = head.loss(NOTHING, torch.tensor([[[0.8]]]), torch.ones(1, 1, dtype=torch.bool))
     assert loss.item() == pytest.approx(-(0.25**2) * math.log(0.75) + 0.7**2)
+
+
+def test_bins_are_fitted_to_the_ticks_that_count():
+    known = torch.tensor([[-1.0, -1.0], [1.0, 1.0]]).repeat(20, 1)
+    other = known.clone()
+    other[:, 1] = torch.linspace(-500.0, 500.0, len(other))
+    counts = torch.ones(80, 2, dtype=torch.bool)
+    counts[40:, 1] = False
+    head = BinsHead(Fixed(None), 2, 1, bins=2)
+    head.fit(torch.cat([known, other])[:, :, None], counts)
+    assert sorted(head.centres.flatten(1).tolist()) == [[-1.0, -1.0], [1.0, 1.0]]
 
 
 def test_a_bin_is_chosen_by_the_ticks_that_count():
