@@ -125,33 +125,76 @@ def evaluate(
     """
     if not seeds:
         raise ValueError("evaluate() needs at least one seed")
+    work = [(0, seed) for seed in seeds]
     results: dict[int, EpisodeResult] = {}
-    workers = min(workers, len(seeds))
-    with closing(_run(setup, seeds, workers, video)) as episodes:
-        for seed, result in episodes:
-            results[seed] = result
+    with closing(episodes_of([setup], work, workers=workers, video=video)) as episodes:
+        for result in episodes:
+            assert result.seed is not None
+            results[result.seed] = result
             if on_episode is not None:
                 on_episode(result)
     return Evaluation(tuple(results[seed] for seed in seeds))
 
 
-def _run(
-    setup: Setup, seeds: Sequence[int], workers: int, video: Path | None
-) -> Generator[tuple[int, EpisodeResult], None, None]:
+def episodes_of(
+    setups: Sequence[Setup],
+    work: Sequence[tuple[int, int]],
+    *,
+    workers: int = 1,
+    video: Path | None = None,
+) -> Generator[EpisodeResult, None, None]:
+    """Run episodes of several policies in the same processes; closing it ends them.
+
+    Args:
+        setups: Make the worlds and the actors; each process has one of them at a time.
+        work: For each episode which of the setups and the seed, those of one setup together.
+        workers: Processes; 1 runs in this one.
+        video: As in `evaluate`.
+
+    Yields:
+        The episodes in the order of `work`.
+
+    Raises:
+        UserError: The world cannot be drawn, or the folder of the films cannot be written to.
+        WorkFailed: A worker process died, an action was not finite, or the disk is full.
+    """
+    workers = min(workers, len(work))
+    begin = partial(_Bench, setups)
     if workers == 1:
-        env, actor = setup()
-        try:
-            for seed in seeds:
-                yield seed, _episode(env, actor, seed, video)
-        finally:
-            env.close()
-        return
-    with Workers(workers, setup, purpose="the evaluation", cure="try fewer --workers") as processes:
-        yield from zip(seeds, processes.map(partial(_worker_episode, video), seeds), strict=True)
+        with closing(begin()) as bench:
+            for setup, seed in work:
+                yield _episode(*bench.made(setup), seed, video)
+    elif workers > 1:
+        cure = "try fewer --workers"
+        with Workers(workers, begin, purpose="the evaluation", cure=cure) as processes:
+            yield from processes.map(partial(_worker_episode, video), work)
 
 
-def _worker_episode(video: Path | None, made: tuple[TaskEnv, Actor], seed: int) -> EpisodeResult:
-    return _episode(*made, seed, video)
+class _Bench:
+    """What a process acts with at present."""
+
+    def __init__(self, setups: Sequence[Setup]) -> None:
+        self._setups = setups
+        self._number: int | None = None
+        self._made: tuple[TaskEnv, Actor] | None = None
+
+    def made(self, number: int) -> tuple[TaskEnv, Actor]:
+        """World and actor of a setup; those of another are given up."""
+        if self._made is None or number != self._number:
+            self.close()
+            self._made, self._number = self._setups[number](), number
+        return self._made
+
+    def close(self) -> None:
+        """Give up the world."""
+        if self._made is not None:
+            self._made[0].close()
+            self._made = None
+
+
+def _worker_episode(video: Path | None, bench: _Bench, item: tuple[int, int]) -> EpisodeResult:
+    setup, seed = item
+    return _episode(*bench.made(setup), seed, video)
 
 
 def _episode(env: TaskEnv, actor: Actor, seed: int, video: Path | None) -> EpisodeResult:

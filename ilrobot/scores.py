@@ -29,14 +29,7 @@ class Scores:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._known: dict[str, dict[int, _Episode]] = {}
-        try:
-            kept = json.loads(file.read_text())
-            if kept["version"] == __version__:
-                for key, episodes in kept["policies"].items():
-                    self._known[key] = {int(s): (row[0], row[1]) for s, row in episodes.items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
-            self._known = {}
+        self._known = _read(file)
 
     def missing(self, policy: str, seeds: Iterable[int]) -> list[int]:
         """Those of the seeds that are not measured yet."""
@@ -50,7 +43,9 @@ class Scores:
         self._known.setdefault(policy, {})[result.seed] = success, result.total_reward
 
     def save(self) -> None:
-        """Write all to the file."""
+        """Write all to the file, beside what others have measured into it meanwhile."""
+        for policy, episodes in _read(self._file).items():
+            self._known[policy] = episodes | self._known.get(policy, {})
         content = {"version": __version__, "policies": self._known}
         with explained(self._file, "nothing else was changed", "compare again"):
             write_json(self._file, content)
@@ -60,3 +55,17 @@ class Scores:
         episodes = [self._known[policy][seed] for seed in seeds]
         judged = [success for success, _ in episodes if success is not None]
         return Score(sum(judged) if judged else None, tuple(reward for _, reward in episodes))
+
+
+def _read(file: Path) -> dict[str, dict[int, _Episode]]:
+    """What a file says, by policy and seed; nothing where it says nothing that can be read."""
+    try:
+        kept = json.loads(file.read_text())
+        if kept["version"] != __version__:
+            return {}
+        return {
+            policy: {int(seed): (row[0], row[1]) for seed, row in episodes.items()}
+            for policy, episodes in kept["policies"].items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
+        return {}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +16,6 @@ from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
     from ilrobot.comparison import Contender, Learnt, Row, Score
-    from ilrobot.rollout import EpisodeResult
 
 
 @dataclass
@@ -101,7 +102,7 @@ def measure(
 
     Args:
         contenders: Runs on one task.
-        file: Where what was measured is kept.
+        file: Where what was measured is kept, policy by policy.
         seeds: Of the episodes.
         options: Of the environment, before those of the training.
         workers: Processes that share the episodes; the result does not depend on it.
@@ -115,7 +116,7 @@ def measure(
         WorkFailed: A worker process died, or the disk is full.
     """
     from ilrobot.cli.actors import PolicyOnTask
-    from ilrobot.evaluate import evaluate
+    from ilrobot.evaluate import episodes_of
     from ilrobot.run import policy_hash
     from ilrobot.scores import Scores
 
@@ -124,21 +125,18 @@ def measure(
     acting = f"{task} {sorted(options.items())}"
     keys = {p.folder: f"{acting} {policy_hash(p.folder)}" for p in policies}
     scores = Scores(file)
-    missing = sum(len(scores.missing(key, seeds)) for key in set(keys.values()))
-    try:
-        for folder, key in keys.items():
-            wanted = scores.missing(key, seeds)
-            if not wanted:
-                continue
-
-            def note(result: EpisodeResult, folder: Path = folder, key: str = key) -> None:
-                scores.add(key, result)
-                on_episode(missing, folder)
-
-            setup = PolicyOnTask(folder, "", dict(options))
-            evaluate(setup, wanted, workers=workers, on_episode=note)
-    finally:
-        scores.save()
+    folders = {key: folder for folder, key in keys.items()}
+    missing = {key: wanted for key in folders if (wanted := scores.missing(key, seeds))}
+    setups = [PolicyOnTask(folders[key], "", dict(options)) for key in missing]
+    work = [(number, seed) for number, wanted in enumerate(missing.values()) for seed in wanted]
+    with closing(episodes_of(setups, work, workers=workers)) as episodes:
+        for key, wanted in missing.items():
+            try:
+                for result in islice(episodes, len(wanted)):
+                    scores.add(key, result)
+                    on_episode(len(work), folders[key])
+            finally:
+                scores.save()
     return lambda policy: scores.score(keys[policy.folder], seeds)
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from shutil import copytree, rmtree
+from typing import Any
 
 import numpy as np
 import pytest
 
 from ilrobot.cli import _main
+from ilrobot.cli.compare import measure
 from ilrobot.comparison import Contender, Learnt, expert_labels, group, runs_interval, t_interval
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
@@ -21,7 +26,9 @@ from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.rollout import EpisodeResult, rollout
+from ilrobot.run import policy_hash
 from ilrobot.scores import Scores
+from ilrobot.workers import Workers
 from sims.experts import make_expert
 from tests.ilrobot.policy_tester import CONTINUOUS
 
@@ -114,6 +121,14 @@ def _demonstrate(path: Path, episodes: int) -> Dataset:
     return Dataset.open(path)
 
 
+def test_two_comparisons_into_one_folder_keep_what_both_measured(tmp_path: Path) -> None:
+    one, other = Scores(tmp_path / "episodes.json"), Scores(tmp_path / "episodes.json")
+    for scores, seed in ((one, 1), (other, 2)):
+        scores.add("policy", EpisodeResult(seed, Outcome.SUCCESS, True, 1.0, 2.5, 3, 0, 0, 0))
+        scores.save()
+    assert Scores(tmp_path / "episodes.json").missing("policy", [1, 2, 3]) == [3]
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two clones and a run of dagger, of so few steps that they take no time."""
@@ -153,6 +168,48 @@ def test_the_verb_makes_one_table_and_one_page(
     kept = (tmp_path / "episodes.json").read_bytes()
     assert compare(tmp_path, runs / "dagger", episodes=2) == 0
     assert (tmp_path / "episodes.json").read_bytes() == kept
+
+
+def test_a_comparison_that_was_killed_keeps_each_policy_that_it_had_measured(
+    runs: Path, tmp_path: Path
+) -> None:
+    options = ["--episodes", "3", "--workers", "1", "--output", str(tmp_path), "--json"]
+    # The second of the policies kills the process when it comes to act.
+    child = (
+        "import os, signal, sys; import ilrobot.cli.actors as actors; made = []\n"
+        "class Kills(actors.PolicyOnTask):\n"
+        "    def __call__(self):\n"
+        "        made.append(self.policy)\n"
+        "        len(made) == 2 and os.kill(os.getpid(), signal.SIGKILL)\n"
+        "        return super().__call__()\n"
+        "actors.PolicyOnTask = Kills\n"
+        "from ilrobot.cli import _main; _main(sys.argv[1:])\n"
+    )
+    said = ["compare", str(runs / "bc-0"), str(runs / "bc-1"), *options]
+    killed = subprocess.run([sys.executable, "-c", child, *said], capture_output=True, timeout=120)
+    assert killed.returncode == -signal.SIGKILL
+    (kept,) = json.loads((tmp_path / "episodes.json").read_text())["policies"].items()
+    assert kept[0].endswith(policy_hash(runs / "bc-0"))
+    assert len(kept[1]) == 3
+
+
+def test_all_policies_are_measured_in_the_same_processes(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pools = []
+
+    class Counted(Workers[Any]):
+        def __init__(self, *args: Any, **given: Any) -> None:
+            pools.append(self)
+            super().__init__(*args, **given)
+
+    monkeypatch.setattr("ilrobot.evaluate.Workers", Counted)
+    contenders = [Contender.read(runs / name) for name in ("bc-0", "bc-1")]
+    score = measure(contenders, tmp_path / "two.json", range(3), {}, workers=2)
+    alone = measure(contenders, tmp_path / "one.json", range(3), {})
+    assert len(pools) == 1
+    for contender in contenders:
+        assert score(contender.policies[0]) == alone(contender.policies[0])
 
 
 @pytest.fixture(scope="module")
