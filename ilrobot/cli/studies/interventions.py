@@ -39,7 +39,6 @@ _MEMBERS = 3
 _COARSE = PolicyConfig(
     width=128, horizon=8, execute=8, dropout=0.1, observation_noise=0.05, members=_MEMBERS
 )
-#: As in ``benchmarks/interactive.py``, but narrower.
 _FINE = PolicyConfig(
     width=128,
     n_obs=2,
@@ -95,7 +94,9 @@ def run(file: Path, seeds: int = 1) -> dict[str, Any]:
 def measure(
     folder: Path, scale: Scale, on_run: Callable[[], None] = lambda: None
 ) -> list[InterventionRow]:
-    """Make every run that is not made yet, and measure it: a row for each method on each task.
+    """Make every run that is not made yet, and measure it.
+
+    A row for each method on each task, or for each round of these if every round is measured.
 
     The result is the same for any number of workers, and wherever a first call was cut off.
 
@@ -120,7 +121,7 @@ def measure(
             ):
                 done.append(measured)
                 on_run()
-    return [_row([m for m in done if _alike(m.job) == key]) for key in _keys(scale)]
+    return [row for key in _keys(scale) for row in _rows([m for m in done if _alike(m.job) == key])]
 
 
 def jobs(scale: Scale) -> list[Job]:
@@ -145,12 +146,18 @@ def _keys(scale: Scale) -> list[tuple[str, str, int]]:
     return list(dict.fromkeys(_alike(job) for job in jobs(scale)))
 
 
-def _row(runs: Sequence[Measured]) -> InterventionRow:
+def _rows(runs: Sequence[Measured]) -> list[InterventionRow]:
     task, method, demonstrations = _alike(runs[0].job)
-    scores = {measured.run.policies[0].folder: measured.score for measured in runs}
-    (came_to,) = rows_of(method, [m.run for m in runs], lambda policy: scores[policy.folder])
+    scores = {
+        policy.folder: score
+        for measured in runs
+        for policy, score in zip(measured.run.policies, measured.scores, strict=True)
+    }
     shown = float(np.mean([measured.shown for measured in runs]))
-    return InterventionRow(task, method, demonstrations, shown, came_to)
+    return [
+        InterventionRow(task, method, demonstrations, shown, came_to)
+        for came_to in rows_of(method, [m.run for m in runs], lambda policy: scores[policy.folder])
+    ]
 
 
 def _how_much(scale: Scale) -> str:

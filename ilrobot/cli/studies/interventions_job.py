@@ -67,6 +67,7 @@ class Scale:
         settings: By Gymnasium id.
         gates: Which.
         workers: Processes.
+        every_round: Whether each policy of a gate is measured, not only the last one.
     """
 
     seeds: int
@@ -74,6 +75,7 @@ class Scale:
     settings: Mapping[str, Setting]
     gates: tuple[GateName, ...] = GATES
     workers: int = 1
+    every_round: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,14 +101,14 @@ class Measured:
 
     Attributes:
         job: Which.
-        run: With its last policy alone.
-        score: Of that, without help.
+        run: With those of its policies alone that were measured, the last one last.
+        scores: Of each of these, without help.
         shown: Steps of the demonstrations.
     """
 
     job: Job
     run: Contender
-    score: Score
+    scores: tuple[Score, ...]
     shown: int
 
 
@@ -136,10 +138,12 @@ class Workshop:
         shown = self._demonstrations(job)
         run = self._clone(job) if job.gate is None else self._intervene(job)
         known = Contender.read(run)
-        last = replace(known, policies=known.policies[-1:])
+        own = tuple(p for p in known.policies if p.round > 0 or job.gate is None)
+        judged = replace(known, policies=own if self.scale.every_round else own[-1:])
         seeds = range(_FRESH, _FRESH + self.scale.attempts)
-        score = measure([last], run / "episodes.json", seeds, {})
-        return Measured(job, last, score(last.policies[0]), shown.num_frames)
+        score = measure([judged], run / "episodes.json", seeds, {})
+        scores = tuple(score(policy) for policy in judged.policies)
+        return Measured(job, judged, scores, shown.num_frames)
 
     def _place(self, job: Job) -> Path:
         return self.folder / job.task.removeprefix("ilrobot/") / f"seed-{job.seed}"
