@@ -66,7 +66,8 @@ class SharedControl(Actor):
         self._last: Action | None = None
         self.rewinds = expert.rewinds
         self.expert_acting = False
-        self._last_time = 0.0
+        self._last_time: float | None = None
+        self._period = 0.0
         self._tally = Tally()
 
     def reset(self, seed: int | None = None) -> None:
@@ -76,12 +77,14 @@ class SharedControl(Actor):
         self._gate.reset(seed)
         self._forget()
         self._called = False
+        self._last_time, self._period = None, 0.0
         self._tally = Tally()
 
     def act(self, observation: Observation, now: float) -> Decision:
         """The action of whom the gate chooses."""
-        if self.expert_acting:
-            self._tally.context_time += now - self._last_time
+        if self._last_time is not None:
+            self._period = now - self._last_time
+            self._tally.context_time += self._period * self.expert_acting
         self._last_time = now
         asks_expert = self._gate.asks_expert or self.expert_acting or self._expert.attends
         expert = self._expert.act(observation, now) if asks_expert else None
@@ -91,7 +94,8 @@ class SharedControl(Actor):
         if waits and expert is not None and _is_away(expert):
             self._novice.observe(observation)
             return self._told(self._await_help(expert))
-        driven = self._gate.expert_decides and _wanted(expert) is not None
+        # At the takeover itself its answer is waited for: the doubt there is what tau is made of.
+        driven = self.expert_acting and self._gate.expert_decides and _wanted(expert) is not None
         policy = self._ask_novice(observation, now, driven) if self._gate.asks_novice else None
         answers = self._called and not self.expert_acting
         takes = answers or self._gate.decide(
@@ -213,8 +217,14 @@ class SharedControl(Actor):
         self._expert.tell(message)
 
     def control_log(self) -> GateLog:
-        """What was done since the reset, and what the gate decided by."""
-        return self._tally.log(self._gate.thresholds(), self._gate.budget)
+        """What was done since the reset, and what the gate decided by.
+
+        The last tick is taken to last as long as the one before it.
+        """
+        tally = self._tally
+        if self.expert_acting:
+            tally = replace(tally, context_time=tally.context_time + self._period)
+        return tally.log(self._gate.thresholds(), self._gate.budget)
 
     def _doubt_about(self, observation: Observation, policy: Decision | None) -> float | None:
         """The novice's doubt at this tick (None: it was not asked, or has none)."""

@@ -21,7 +21,7 @@ class GateLog:
         switches: How often control changed hands, either way.
         queries: Actions that the expert gave, executed or not: what its labour is measured by.
         context_time: For how long the expert had control in all, in seconds of the loop's clock,
-            from a takeover to the tick at which control is handed back, or the episode's last.
+            from a takeover to the tick at which control is handed back, or the episode's end.
         thresholds: What the gate decided by, at the end.
         budget: Share of the novice's steps at which it may call the expert (None: no budget).
         doubts: How much the novice doubted itself at each takeover, where it knew; see

@@ -241,7 +241,9 @@ def test_every_gate_logs_the_same(name: str) -> None:
 
 def test_context_time_is_from_takeover_to_handback() -> None:
     _, log = share(LazyGate(PLAIN, 1.0), TRACE)
-    assert log.context_time == pytest.approx(0.3 + 0.1)  # ticks 2 to 5, and 7 to the end at 8
+    assert log.context_time == pytest.approx(0.3 + 0.2)  # ticks 2 to 5, and 7 to the end of 8
+    acted, log = share(BetaGate(1.0), [0.0] * 4)
+    assert log.context_time == pytest.approx(0.1 * len(acted))
 
 
 @pytest.mark.parametrize("gate", [SafeGate(PLAIN, 1.0), LazyGate(PLAIN, 1.0)], ids=["safe", "lazy"])

@@ -227,10 +227,11 @@ def test_a_late_policy_holds_the_robot_and_its_old_answer_is_dropped() -> None:
 
 def test_a_person_who_drives_does_not_wait_for_the_policy() -> None:
     slow = Slow()
-    slow.may.clear()
     # Whoever waited for this policy would do so until it gave up.
     actor, person = _shared(1000 * "h", PunctualActor(slow, patience=60.0))
     actor.reset(0)
+    assert actor.act({}, 0.0).policy_action is not None
+    slow.may.clear()
     decisions = [actor.act({}, tick / 20) for tick in range(5)]
     assert {d.source for d in decisions} == {Source.HUMAN}
     assert all(d.policy_action is None for d in decisions)
@@ -242,6 +243,18 @@ def test_a_person_who_drives_does_not_wait_for_the_policy() -> None:
         if decision.policy_action is not None:
             return
     pytest.fail("the policy's answer is never recorded")
+
+
+def test_a_policy_that_takes_its_time_still_says_its_doubt_at_the_takeover() -> None:
+    class Unhurried(Novice):
+        def glance(self, observation: Observation, now: float) -> Decision:
+            raise LateAnswer
+
+    person = Person("..hh..h.")
+    gate = HumanGate(lambda: person.engaged)
+    actor = SharedControl(Unhurried(), person, gate, doubt=lambda observation: 0.25)
+    _letters(actor, 8)
+    assert actor.control_log().doubts == (0.25, 0.25)
 
 
 def test_an_episode_with_a_mad_policy_is_not_lost() -> None:
