@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ilrobot.actors import Source
-from ilrobot.data.editing.pieces import Original, Piece
+from ilrobot.data.editing.pieces import Original, Piece, whole
 from ilrobot.data.episode import Judge, Outcome
 from ilrobot.data.episode_table import control_columns
 from ilrobot.data.layout import STATS
@@ -42,7 +42,11 @@ def judged(piece: Piece) -> tuple[Outcome, Judge]:
 
 
 def control(piece: Piece) -> GateLog | None:
-    """How control was shared over a piece (None: it was not, or nobody kept count)."""
+    """How control was shared over a piece (None: it was not, or nobody kept count).
+
+    Doubts stand by takeover without a tick of their own: they go with the piece only where each
+    takeover of the episode has one.
+    """
     kept = piece.original.dataset.infos[piece.episode].control
     needed = ("intervention", "control.human_action", "control.source")
     if kept is None or piece.is_whole or not all(map(piece.has, needed)):
@@ -62,7 +66,19 @@ def control(piece: Piece) -> GateLog | None:
         context_time=float(acts.sum()) / piece.original.fps,
         thresholds=kept.thresholds,
         budget=kept.budget,
+        doubts=_doubts(piece, kept),
     )
+
+
+def _doubts(piece: Piece, kept: GateLog) -> tuple[float, ...]:
+    """Those at the takeovers of a piece."""
+    acts = whole(piece.original, piece.episode).column("intervention").astype(np.int8)
+    takeovers = np.flatnonzero(np.diff(acts, prepend=np.int8(0)) > 0)
+    if len(takeovers) != len(kept.doubts):
+        return ()
+    first = piece.start + 1 if piece.start else 0  # nobody hands over before the first tick
+    within = (takeovers >= first) & (takeovers < piece.end)
+    return tuple(doubt for doubt, here in zip(kept.doubts, within, strict=True) if here)
 
 
 def new_row(

@@ -436,17 +436,18 @@ def test_how_control_was_shared_is_counted_anew_in_a_piece(tmp_path):
             values["control.intervention_id"] = number if act else -1
             values["control.human_action"] = np.full(2, 1.0 if asked[tick] else np.nan, np.float32)
             recorder.append(values)
-        recorder.end(Outcome.SUCCESS, Judge.PERSON, GateLog(8, 5, 3, 5, 6, 0.5, {"doubt": 0.1}))
+        log = GateLog(8, 5, 3, 5, 6, 0.5, {"doubt": 0.1}, doubts=(0.2, 0.3, 0.4))
+        recorder.end(Outcome.SUCCESS, Judge.PERSON, log)
     dataset = edit(path, "split", "--episode", 0, "--at", 5)
     # The second begins with the expert in control: nobody handed it over there.
     assert [info.control for info in dataset.infos] == [
-        GateLog(5, 3, 2, 3, 4, 3 / SPEC.rate, {"doubt": 0.1}),
-        GateLog(3, 2, 1, 2, 2, 2 / SPEC.rate, {"doubt": 0.1}),
+        GateLog(5, 3, 2, 3, 4, 3 / SPEC.rate, {"doubt": 0.1}, doubts=(0.2, 0.3)),
+        GateLog(3, 2, 1, 2, 2, 2 / SPEC.rate, {"doubt": 0.1}, doubts=(0.4,)),
     ]
     assert dataset.column("control.intervention_id").tolist() == [-1, 0, 0, -1, 1, 0, -1, 1]
     edit(path, "relabel", "--episodes", 0, "--task", "x")
     assert Dataset.open(path).infos[0].control == GateLog(
-        5, 3, 2, 3, 4, 3 / SPEC.rate, {"doubt": 0.1}
+        5, 3, 2, 3, 4, 3 / SPEC.rate, {"doubt": 0.1}, doubts=(0.2, 0.3)
     )
 
 
