@@ -149,8 +149,11 @@ class TeleopActor(Actor):
         self.message, self._told = message, self._now
 
     def call(self, needed: bool) -> None:
-        """Let the person feel that the robot needs help, or no more."""
-        self.device.feedback(Feedback.CALL if needed else Feedback.TAKEOVER)
+        """Let the person feel that the robot needs help, or takes control back from their hand."""
+        if needed:
+            self.device.feedback(Feedback.CALL)
+        elif self.engaged:
+            self.device.feedback(Feedback.TAKEOVER)
         if self._operator is not None:
             self._operator.call(needed)
 

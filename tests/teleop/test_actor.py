@@ -12,6 +12,7 @@ from ilrobot.blend import Blend
 from ilrobot.data.branches import surviving
 from ilrobot.data.episode import MemoryRecorder
 from ilrobot.env import TaskEnv, make_env
+from ilrobot.gates.gate import Gate, GateContext
 from ilrobot.gates.human import HumanGate
 from ilrobot.rollout import rollout
 from ilrobot.shared_control import SharedControl
@@ -235,6 +236,43 @@ def test_a_person_whose_pad_is_back_is_told_what_to_do() -> None:
         hand.act(observation, tick / 20)
         told.append("take over" in hand.message)
     assert told == [False] * 4 + [True] * 2
+
+
+class _Calls(Gate):
+    """Asks for help at the ticks from 2 to 6."""
+
+    asks_novice, asks_expert = True, False
+
+    def decide(self, context: GateContext) -> bool:
+        return 2 <= round(context.now * 20) <= 6
+
+
+@pytest.mark.parametrize(
+    ("script", "felt"),
+    [
+        # taken hold of at 4, given back by the robot at 7, let go of at 9
+        ("....EEEEE..", [Feedback.CALL, *[Feedback.TAKEOVER] * 3]),
+        # paused while called: nobody had control, and nobody gets it
+        ("....P......", [Feedback.CALL]),
+    ],
+)
+def test_a_call_that_ends_is_felt_only_where_control_changes_hands(
+    script: str, felt: list[Feedback]
+) -> None:
+    env, pad = make_env("ilrobot/PandaReach-v0"), Pad(script)
+    hand = TeleopActor(pad, make_mapping(env.spec), engagement=HoldToEngage())
+    still = np.zeros(env.spec.action.shape, np.float32)
+
+    class Novice(Actor):
+        def act(self, observation: Observation, now: float) -> Decision:
+            return Decision(still, Source.POLICY, policy_action=still)
+
+    actor = SharedControl(Novice(), hand, _Calls(), on_decision=hand.watch)
+    observation = env.reset(0)
+    actor.reset(0)
+    for tick in range(len(script)):
+        actor.act(observation, tick / 20)
+    assert pad.felt == felt
 
 
 def test_what_one_is_told_is_shown_for_a_while() -> None:
