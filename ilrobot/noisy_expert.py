@@ -35,18 +35,22 @@ class NoisyExpert(Actor):
         seed: Seed of the draws where an episode gives none.
 
     Raises:
-        UserError: Σ is no covariance of this action, or the action is one of several choices.
+        UserError: The expert is a person, Σ is no covariance of this action, or the action is one
+            of several choices.
     """
 
     def __init__(
         self, expert: Actor, spec: Spec, covariance: NDArray[np.float64], seed: int = 0
     ) -> None:
+        if expert.attends:
+            raise UserError(
+                "a person's hand is not disturbed; take a scripted expert or a stronger policy"
+            )
         if spec.choices is not None:
             raise UserError("noise cannot be added to this task's actions, which are choices")
         self._expert, self._seed = expert, seed
         self._root = _root(covariance, spec.action.size)
         self._low, self._high = spec.action.low, spec.action.high
-        self.rewinds = expert.rewinds
         self._generator = np.random.default_rng(seed)
 
     @classmethod

@@ -102,6 +102,13 @@ def test_what_is_no_covariance_is_told(covariance: np.ndarray, message: str) -> 
         NoisyExpert(Plane(), FREE, covariance)
 
 
+def test_a_persons_hand_is_never_disturbed() -> None:
+    person = Still(0.0)
+    person.attends = True
+    with pytest.raises(UserError, match="a person's hand is not disturbed"):
+        NoisyExpert.isotropic(person, SPEC, 0.1)
+
+
 def test_noise_that_cannot_be_is_told() -> None:
     for std in (-1.0, math.nan, math.inf):
         with pytest.raises(UserError, match="noise on the expert"):

@@ -42,7 +42,7 @@ class Interaction:
     def __post_init__(self) -> None:
         if self.episodes < 1:
             raise UserError(f"a round must have at least 1 episode, not {self.episodes}")
-        if self.expert.rewinds:
+        if self.expert.attends:
             raise UserError(
                 "this method asks for a label at every step, which no person can give; take a "
                 "scripted expert or a stronger policy"

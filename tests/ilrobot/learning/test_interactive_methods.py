@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 
@@ -18,7 +19,7 @@ from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.fitting import in_folder, in_memory
 from ilrobot.learners.interactive.aggrevate import aggrevate
 from ilrobot.learners.interactive.forward import forward_training
-from ilrobot.learners.interactive.interaction import Interaction, dagger
+from ilrobot.learners.interactive.interaction import NOBODY, Interaction, dagger
 from ilrobot.learners.interactive.smile import smile
 from ilrobot.policies.combined import load_policies, save_policies
 from ilrobot.policies.config import PolicyConfig
@@ -42,8 +43,10 @@ POLICIES = {
 class Watching:
     """A fit that keeps what it was given."""
 
-    def __init__(self, config: PolicyConfig = POLICIES["single-step"]) -> None:
-        self._fit = in_memory(config, TRAINING)
+    def __init__(
+        self, config: PolicyConfig = POLICIES["single-step"], held_out: float = 0.0
+    ) -> None:
+        self._fit = in_memory(config, replace(TRAINING, held_out=held_out))
         self.given: list[tuple[MemoryRecordings, Any]] = []
 
     def __call__(self, recordings, frame_weights=None):
@@ -146,6 +149,82 @@ def test_aggrevate_labels_one_step_of_each_episode_with_the_cheapest_action():
     assert np.count_nonzero(weights) == 30
 
 
+def test_aggrevate_leaves_out_episodes_where_every_action_cost_the_same():
+    """Else one of them may be all that is held out, or all that is left to train on."""
+    indifferent = iter(range(1_000))
+
+    def sometimes(step) -> float:
+        moved = -float(step.observation["observation.state"][1])
+        return moved if tried[0] % 2 else 1.0
+
+    tried = [0]
+    env, expert = _world()
+    reset = env.reset
+
+    def counted(seed=None):
+        tried[0] = next(indifferent)
+        return reset(seed)
+
+    env.reset = counted
+    fit = Watching(held_out=0.5)
+    aggrevate(Interaction(env, expert, fit, 8), 2, HORIZON, cost=sometimes)
+    for given, weights in fit.given:
+        episode = np.searchsorted(given.starts, np.flatnonzero(weights), side="right") - 1
+        assert episode.tolist() == list(range(given.num_episodes))
+        assert given.num_episodes <= 4 * len(fit.given)
+
+
+class _Pick(gymnasium.Env):
+    """Two steps; the first of three choices costs 3, the others 0 and 6."""
+
+    observation_space = gymnasium.spaces.Box(-1.0, 9.0, (1,), np.float32)
+    action_space = gymnasium.spaces.Discrete(3)
+    _at = 0.0
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self._at = 0.0
+        return self._seen(), {}
+
+    def step(self, action):
+        self._at += 1.0
+        return self._seen(), -float((3, 0, 6)[int(action)]), False, False, {}
+
+    def get_state(self):
+        return np.array([self._at])
+
+    def set_state(self, state):
+        self._at = float(state[0])
+
+    def _seen(self):
+        return np.array([self._at], np.float32)
+
+
+class _First:
+    def reset(self, seed=None):
+        pass
+
+    def act(self, observation):
+        return np.int64(0)
+
+
+def test_aggrevate_tries_each_choice_once():
+    gymnasium.register("ilrobot-tests/Pick-v0", _Pick)
+    env = make_env("ilrobot-tests/Pick-v0")
+    env.reset(0)
+    given = []
+    first = ScriptedActor(_First(), env)
+
+    def fit(recordings, frame_weights=None):
+        given.append((recordings, frame_weights))
+        return NOBODY
+
+    aggrevate(Interaction(env, first, fit, 1), 1, 1)
+    ((recordings, weights),) = given
+    assert labels(recordings)[1].tolist() == [1]
+    assert weights.tolist() == [3.0]  # the mean of 3, 0 and 6, and not of 3, 3, 0 and 6
+
+
 def test_aggrevates_label_costs_no_more_than_the_expert_whose_costs_it_is_told():
     """A cost that wants the point to go up: the expert's own action is never the cheapest."""
     env, expert = _world()
@@ -208,7 +287,7 @@ def test_a_task_whose_state_cannot_be_restored_is_refused():
 
 def test_a_person_cannot_be_asked_at_every_step():
     env, expert = _world()
-    expert.rewinds = True
+    expert.attends = True
     assert "no person can give" in _refused(lambda: Interaction(env, expert, Watching(), 1))
 
 
@@ -216,3 +295,5 @@ def test_a_cost_that_tells_no_actions_apart_is_said():
     interaction = _interaction(Watching())
     said = _refused(lambda: aggrevate(interaction, 1, HORIZON, cost=lambda step: 1.0))
     assert "every action cost the same" in said
+    said = _refused(lambda: aggrevate(interaction, 1, HORIZON, cost=lambda step: np.nan))
+    assert "cost of a step must be finite" in said
