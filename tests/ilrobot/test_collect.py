@@ -4,9 +4,12 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from dagger_rounds import (
     DEMONSTRATIONS,
@@ -19,9 +22,13 @@ from dagger_rounds import (
     learn,
 )
 
+from ilrobot.actors import Actor, Decision, Event, Observation, Source
 from ilrobot.data.dataset import Dataset
+from ilrobot.data.episode import EpisodeInfo
+from ilrobot.env import TaskEnv
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.learners.behavioral_cloning import train
+from ilrobot.learners.interactive.collect import Collector, Round
 from ilrobot.policies.loading import load_policy
 from ilrobot.run import Run, policy_hash
 from ilrobot.run_description import DaggerPlan
@@ -59,6 +66,40 @@ def test_a_dataset_does_not_depend_on_the_number_of_workers(cloned, unbroken, tm
     seeds = [info.seed for info in Dataset.open(tmp_path / "run" / "dataset").infos]
     assert seeds[DEMONSTRATIONS:] == list(range(SEED, SEED + ROUNDS * EPISODES))
     assert not (tmp_path / "run" / "dataset" / "journal").exists()
+
+
+class _Discarding(Actor):
+    """Discards whatever it is in; it will not do so for ever."""
+
+    episodes = 0
+
+    def reset(self, seed: int | None = None) -> None:
+        self.episodes += 1
+        assert self.episodes <= 4, "it is asked again and again"
+
+    def act(self, observation: Observation, now: float) -> Decision:
+        return Decision(np.full(2, 256.0, np.float32), Source.POLICY, event=Event.DISCARD)
+
+
+class _Filmed(Coin):
+    """Attempts before a camera."""
+
+    @contextmanager
+    def share_control(self, env: TaskEnv, policy_run: Path, number: int) -> Iterator[Actor]:
+        yield _Discarding()
+
+
+def test_attempts_with_cameras_that_are_all_discarded_end_where_nobody_watches(tmp_path):
+    cast = _Filmed("ilrobot/PushT-v0", {"cameras": "top", "render_size": 64})
+    env = cast.make_env()
+    round_ = Round(1, range(2), tmp_path, EpisodeInfo(cast.task, env.spec.rate))
+    with (
+        closing(env),
+        Collector(cast, env) as collector,
+        pytest.raises(WorkFailed, match="every attempt of round 1 was discarded"),
+    ):
+        collector.collect(tmp_path / "data", round_, set(), lambda kept: None)
+    assert Dataset.open(tmp_path / "data").num_episodes == 2
 
 
 def test_an_episode_of_a_simulator_does_not_depend_on_what_its_process_ran_before(tmp_path):

@@ -113,6 +113,7 @@ class Collector:
         run_episode: RunEpisode | None = None,
     ) -> None:
         self._stage = _Stage(cast, env)
+        self._watched = run_episode is not None
         self._straight = run_episode
         if env.spec.cameras and run_episode is None:
             self._straight = rollout
@@ -143,7 +144,8 @@ class Collector:
             on_kept: Called with the number of episodes kept, first before any is run.
 
         Raises:
-            WorkFailed: The disk is full, a worker process died, or every attempt was discarded.
+            WorkFailed: The disk is full, a worker process died, or every attempt was discarded
+                though nobody watches.
         """
         on_kept(len(kept))
         spec, size = self._stage.env.spec, self._stage.env.state_size
@@ -154,7 +156,8 @@ class Collector:
                     if outcome not in UNCOUNTED:
                         kept.add(seed)
                         on_kept(len(kept))
-                if len(kept) == before and self._straight is None:
+                # A person may discard as often as they like; nobody else would ever end.
+                if len(kept) == before and not self._watched:
                     raise WorkFailed(f"every attempt of round {round_.number} was discarded")
 
     def close(self, *, at_once: bool = False) -> None:
