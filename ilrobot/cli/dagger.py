@@ -68,7 +68,7 @@ class Dagger:
     """With --gate thrifty: share of its steps at which the policy may call for help."""
 
     beta: Annotated[BetaName | None, optional(f"{{{','.join(get_args(BetaName))}}}", _BETA)] = None
-    """With --gate beta: the share of the expert: 1/2, 1/4, ...; to zero by the end; none at all."""
+    """With --gate beta, the expert's share: none; falling to none after the last round; halved."""
 
     page: Page = PageAddress()  # noqa: RUF009 (it is frozen)
 

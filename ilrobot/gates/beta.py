@@ -29,7 +29,7 @@ def indicator() -> BetaSchedule:
 
 
 def linear(rounds: int) -> BetaSchedule:
-    """β_i = max(0, 1 - (i - 1) / rounds): from 1 down to 0 in `rounds` rounds.
+    """β_i = max(0, 1 - (i - 1) / rounds): from 1 to 1 / `rounds` in `rounds` rounds, then 0.
 
     Raises:
         UserError: `rounds` is below 1.
