@@ -26,6 +26,10 @@ A = TypeVar("A")
 R = TypeVar("R")
 
 
+def no_setup() -> None:
+    """The setup of work that needs none."""
+
+
 class Workers(Generic[S]):
     """A pool of processes, each with a setup of its own, kept until it is closed.
 

@@ -37,7 +37,7 @@ from ilrobot.policies.config import PolicyConfig
 from ilrobot.report.compounding_path import PathRegrets
 from ilrobot.rollout import rollout
 from ilrobot.shared_control import SharedControl
-from ilrobot.workers import Workers
+from ilrobot.workers import Workers, no_setup
 
 TASK = "ilrobot/PointPath-v0"
 #: Distance from the path beyond which a step costs 1, m.
@@ -216,7 +216,7 @@ def regrets_on_the_path(plan: Plan | None = None) -> PathRegrets:
         for seed in range(plan.seeds)
     ]
     count = min(cores(), len(pieces))
-    with Workers(count, _nothing, purpose="the study", cure="free some memory") as workers:
+    with Workers(count, no_setup, purpose="the study", cure="free some memory") as workers:
         regrets = dict(zip(pieces, workers.map(_regret, pieces), strict=True))
     return PathRegrets(
         plan.epsilon,
@@ -229,10 +229,6 @@ def regrets_on_the_path(plan: Plan | None = None) -> PathRegrets:
             for name in METHODS
         },
     )
-
-
-def _nothing() -> None:
-    """The workers need no setup."""
 
 
 def _regret(_: None, piece: tuple[Plan, str, int, int]) -> float:

@@ -29,7 +29,7 @@ from ilrobot.policies.config import PolicyConfig
 from ilrobot.report.shift import HEADERS, Array, Driven, Shift, shift_report
 from ilrobot.shared_control import SharedControl
 from ilrobot.spec import Spec
-from ilrobot.workers import Workers
+from ilrobot.workers import Workers, no_setup
 
 _JUDGED_FROM = 1_000_000
 
@@ -108,7 +108,7 @@ TASKS = (
 
 def run(file: Path) -> dict[str, Any]:
     """Run it, write its page to `file`, print its table and return its JSON."""
-    workers = Workers(len(TASKS), _nothing, purpose="the study", cure="free some memory")
+    workers = Workers(len(TASKS), no_setup, purpose="the study", cure="free some memory")
     with workers as processes:
         found = list(processes.map(_shift, [(PLAN, index) for index in range(len(TASKS))]))
     write_page(file, shift_report(found))
@@ -136,10 +136,6 @@ def _json(shift: Shift) -> dict[str, Any]:
             "error_last_quarter_interval": last_interval,
         }
     return {"labels": shift.labels, "episodes": PLAN.judged, "driven": rows}
-
-
-def _nothing() -> None:
-    """The workers need no setup."""
 
 
 def _shift(_: None, piece: tuple[Plan, int]) -> Shift:
