@@ -56,6 +56,7 @@ count => new Promise(resolve => {
 
 
 def run() -> list[dict[str, Any]]:
+    """Rows of the page: its pictures, what reaches the program and what comes back."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         return [{**row("not measured: no Chromium (apt install chromium)", 0.0, ""), "value": None}]

@@ -63,6 +63,7 @@ class Coin:
 
 
 def run() -> list[dict[str, Any]]:
+    """Rows of a round's overhead and of its collection by one and by two processes."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         _record(place / "data")

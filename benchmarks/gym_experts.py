@@ -174,6 +174,7 @@ def measure(
 
 
 def run() -> list[dict[str, Any]]:
+    """A row for each task: what DAgger's last policy earns, as a share of the expert."""
     rows = []
     for name in TASKS:
         with tempfile.TemporaryDirectory() as folder:
@@ -184,6 +185,7 @@ def run() -> list[dict[str, Any]]:
 
 
 def main() -> None:
+    """Measure what the options ask for; print one JSON line."""
     parser = argparse.ArgumentParser(description="DAgger on the gym experts.")
     parser.add_argument("--task", choices=TASKS, default="hopper")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])

@@ -69,6 +69,7 @@ class OnPushT:
 def configure(
     data: MemoryRecordings, method: str, changes: dict[str, Any]
 ) -> tuple[PolicyConfig, TrainConfig]:
+    """The settings of a method, with changes by name."""
     policy, training = preset("diffusion" if method == "diffusion" else "bc", data.spec)
     policy_names = {f.name for f in fields(PolicyConfig)}
     both = {**METHODS[method], **changes}
@@ -126,6 +127,7 @@ def measure(
 
 
 def run() -> list[dict[str, Any]]:
+    """Two rows for each method: its reward over the reporting seeds, and its training."""
     rows = []
     for method in METHODS:
         data = load()
@@ -144,6 +146,7 @@ def run() -> list[dict[str, Any]]:
 
 
 def main() -> None:
+    """Train and evaluate what the options ask for; print one JSON line."""
     parser = argparse.ArgumentParser(description="Train on human Push-T and evaluate.")
     parser.add_argument("--method", choices=METHODS, default="diffusion")
     parser.add_argument("--steps", type=int, help="optimiser steps")

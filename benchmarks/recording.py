@@ -89,6 +89,7 @@ class Kept:
 
 
 def run() -> list[dict[str, Any]]:
+    """Rows of recording a step, with cameras too, and of sealing in a long recording."""
     env = make_env(TASK)
     try:
         return [*_steps(env), *_filmed(), *_growth(env)]

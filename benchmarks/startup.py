@@ -15,6 +15,7 @@ NOT_LOADED = ("torch", "mujoco", "pygame", "numpy")
 
 
 def run() -> list[dict[str, Any]]:
+    """Rows of importing and of asking for help, and of what heavy these load."""
     commands = {
         "nothing": ["-c", "pass"],
         "import": ["-c", "import ilrobot"],

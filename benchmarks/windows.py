@@ -45,6 +45,7 @@ class PerSample(Dataset[dict[str, Tensor]]):
 
 
 def run() -> list[dict[str, Any]]:
+    """Rows of drawing batches of windows."""
     data = load()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -88,6 +88,7 @@ def check(root: Path, scratch: Path) -> str:
 
 
 def main() -> None:
+    """Edit a recording, open it by LeRobot, and hold every frame against what was recorded."""
     lerobot_dataset.decode_video_frames = decode
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)

@@ -129,6 +129,7 @@ def compare_films(dataset: LeRobotDataset, drawn: dict[str, np.ndarray]) -> tupl
 
 
 def check_films(folder: Path) -> None:
+    """Record with cameras, and hold the pictures that LeRobot reads against what was seen."""
     root = folder / "cameras"
     command = [str(ROOT / ".venv/bin/python"), "-c", RECORD_CAMERAS, str(root)]
     subprocess.run(command, cwd=ROOT, check=True)
@@ -181,6 +182,7 @@ def train_one_step(dataset: LeRobotDataset) -> tuple[float, float]:
 
 
 def main() -> None:
+    """Record, open it by LeRobot, and hold what it reads against what was recorded."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(folder) / "recording"
         if len(sys.argv) == 1:

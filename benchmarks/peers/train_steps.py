@@ -91,6 +91,7 @@ def lerobot_rate(policy: DiffusionPolicy) -> float:
 
 
 def main() -> None:
+    """Measure both sides in turn, and print their windows per second and the ratio."""
     torch.set_num_threads(1)
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory() as folder:

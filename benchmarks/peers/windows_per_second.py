@@ -48,6 +48,7 @@ def lerobot_rate(dataset: LeRobotDataset, workers: int) -> float:
 
 
 def main() -> None:
+    """Measure both sides, and print their windows per second and the ratios."""
     torch.set_num_threads(1)
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory() as folder:
