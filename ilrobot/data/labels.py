@@ -163,7 +163,8 @@ def split_episodes(
     """Whole episodes for training and for validation, drawn by `seed`.
 
     Only episodes that teach anything are shared out. Of two or more at least one is held out,
-    unless `held_out` is 0, and at least one is left to train on.
+    unless `held_out` is 0, and at least one is left to train on. One that was ever trained on is
+    never held out when others are added after it, so that it stays unseen by what was learnt on.
 
     Args:
         dataset: The recordings.
@@ -180,11 +181,33 @@ def split_episodes(
     useful = np.unique(np.searchsorted(dataset.starts, np.flatnonzero(teaches), side="right") - 1)
     if useful.size == 0:
         raise UserError(nothing_to_learn(dataset))
-    count = 0
-    if held_out > 0 and useful.size > 1:
-        count = min(max(1, round(held_out * useful.size)), useful.size - 1)
-    shuffled = np.random.default_rng(seed).permutation(useful)
-    return np.sort(shuffled[count:]), np.sort(shuffled[:count])
+    kept = held_out_places(useful.size, held_out, seed)
+    return useful[~kept], useful[kept]
+
+
+def held_out_places(count: int, share: float, seed: int) -> NDArray[np.bool_]:
+    """Which of `count` things in a row are held out: one drawn of every 1 / `share` in turn.
+
+    Whether one is does not depend on how many come after it, with one exception: before the first
+    one that is drawn it is the second. The first never is.
+
+    Args:
+        count: How many there are.
+        share: In [0, 1); of two or more at least one is held out, unless it is 0.
+        seed: Seed of the draws.
+
+    Returns:
+        Shape (count,).
+    """
+    marks = np.zeros(count, dtype=bool)
+    if share > 0 and count > 1:
+        edges = np.ceil(np.arange(np.ceil(share * count) + 2) / share)
+        edges[0] = 1
+        draws = np.random.default_rng(seed).random(len(edges) - 1)
+        places = np.floor(edges[:-1] + draws * np.diff(edges))
+        within = places[places < count].astype(np.int64)
+        marks[within if within.size else 1] = True
+    return marks
 
 
 def nothing_to_learn(dataset: Recordings) -> str:

@@ -198,6 +198,27 @@ def test_the_split_is_by_episode_and_by_seed():
     assert len(others) > 1
 
 
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.3, 0.5, 0.8])
+def test_what_was_trained_on_is_never_held_out_when_the_data_grow(share):
+    growing = [_data(*[_episode(2)] * count) for count in range(1, 30)]
+    for seed in range(5):
+        trained: set[int] = set()
+        for data in growing:
+            training, held_out = split_episodes(data, labels(data)[0], share, seed)
+            assert not trained & set(held_out.tolist())
+            trained |= set(training.tolist())
+            expected = max(1, share * data.num_episodes) if data.num_episodes > 1 else 0
+            assert abs(len(held_out) - expected) <= 1
+
+
+def test_every_episode_after_the_first_is_held_out_about_as_often_as_any_other():
+    data = _data(*[_episode(2)] * 20)
+    held_out = [split_episodes(data, labels(data)[0], 0.2, seed)[1] for seed in range(500)]
+    often = np.bincount(np.concatenate(held_out), minlength=20) / 500
+    assert often[0] == 0.0
+    assert often[1:] == pytest.approx(np.array([0.25] * 4 + [0.2] * 15), abs=0.07)
+
+
 @pytest.mark.parametrize(
     ("episodes", "share", "expected"), [(1, 0.5, 0), (2, 0.01, 1), (2, 0.99, 1), (5, 0.0, 0)]
 )
