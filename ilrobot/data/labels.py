@@ -97,8 +97,8 @@ def labels(
 def origins(dataset: Recordings) -> NDArray[np.int8]:
     """The `Origin` of each frame, shape (num_frames,).
 
-    An attempt of the policy is corrected where a person had taken over, or at all frames if an
-    expert was asked at every one (DAgger).
+    An attempt of the policy is corrected wherever it is known what the person or expert wanted:
+    where they acted, and where the expert was asked and the policy went on acting.
 
     Raises:
         UserError: There are no frames at all.
@@ -126,10 +126,7 @@ def origins(dataset: Recordings) -> NDArray[np.int8]:
     found[own] = Origin.ROBOT
     found[own & _before(taken_over, lives, episode, dataset.spec.rate)] = Origin.BEFORE
     if dataset.has_column("control.human_action"):
-        known = _known(dataset)
-        unasked = np.bincount(episode[lives & ~known], minlength=dataset.num_episodes) > 0
-        corrected = lives & ~demonstrated & known & (taken_over | ~unasked[episode])
-        found[corrected & kept[episode]] = Origin.CORRECTION
+        found[lives & ~demonstrated & _known(dataset) & kept[episode]] = Origin.CORRECTION
     return found
 
 

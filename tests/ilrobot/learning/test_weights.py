@@ -44,6 +44,17 @@ def test_each_frame_has_its_origin():
     assert found[13:].tolist() == [CORRECTION, ROBOT]  # what was before it was another episode
 
 
+@pytest.mark.parametrize("weighting", ["plain", "iwr", "sirius"])
+def test_what_the_expert_said_at_the_handback_teaches_though_the_policy_acts(weighting):
+    attempt = _episode("pphhpp")
+    attempt.columns["control.human_action"][4] = 4.5  # it was asked, and control went back
+    data = _data(attempt)
+    assert origins(data)[2:].tolist() == [CORRECTION] * 3 + [ROBOT]
+    teaches, values = labels(data, weighting)
+    assert teaches[4]
+    assert values[4] == 4.5
+
+
 def test_the_policys_actions_in_an_attempt_that_failed_are_nobodys():
     for outcome in (Outcome.FAILURE, Outcome.TIMEOUT, Outcome.UNFINISHED):
         found = origins(_data(_episode("pppphh", outcome)))
