@@ -26,20 +26,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ExpertCast:
-    """An expert that can be asked; picklable.
+class _CastOnTask:
+    """What each process makes anew: the task and the gate of a round.
 
     Attributes:
         task: Gymnasium id.
         options: Keyword arguments for the environment.
         plan: The gates.
-        policy: Run or .onnx file of the expert (None: the task's script).
     """
 
     task: str
     options: dict[str, Any]
     plan: GatePlan
-    policy: Path | None = None
 
     def make_env(self) -> TaskEnv:
         """See `ilrobot.learners.interactive.collect.Cast`."""
@@ -51,9 +49,20 @@ class ExpertCast:
         """See `Cast`."""
         self.plan.prepare(number, dataset, policy_run)
 
+
+@dataclass(frozen=True)
+class ExpertCast(_CastOnTask):
+    """An expert that can be asked; picklable.
+
+    Attributes:
+        policy: Run or .onnx file of the expert (None: the task's script).
+    """
+
+    policy: Path | None = None
+
     @contextmanager
     def share_control(self, env: TaskEnv, policy_run: Path, number: int) -> Iterator[Actor]:
-        """See `Cast`."""
+        """See `ilrobot.learners.interactive.collect.Cast`."""
         from ilrobot.cli.actors import load_run
         from ilrobot.noisy_expert import NoisyExpert
         from ilrobot.shared_control import SharedControl
@@ -90,32 +99,16 @@ class ExpertCast:
 
 
 @dataclass(frozen=True)
-class OperatorCast:
+class OperatorCast(_CastOnTask):
     """A simulated person's hand; picklable: each process has the same person.
 
     Attributes:
-        task: Gymnasium id.
-        options: Keyword arguments for the environment.
-        plan: The gates.
         seed: Who the person is.
         bindings: A file that changes what the buttons do.
     """
 
-    task: str
-    options: dict[str, Any]
-    plan: GatePlan
     seed: int
     bindings: Path | None = None
-
-    def make_env(self) -> TaskEnv:
-        """See `ilrobot.learners.interactive.collect.Cast`."""
-        from ilrobot.env import make_env
-
-        return make_env(self.task, self.options)
-
-    def prepare(self, number: int, dataset: Dataset, policy_run: Path) -> None:
-        """See `Cast`."""
-        self.plan.prepare(number, dataset, policy_run)
 
     @contextmanager
     def share_control(self, env: TaskEnv, policy_run: Path, number: int) -> Iterator[Actor]:
