@@ -29,7 +29,7 @@ from ilrobot.env import TaskEnv
 from ilrobot.errors import UserError
 from ilrobot.learners.behavioral_cloning import data_used
 from ilrobot.learners.interactive.collect import Cast, Collector, Round, RunEpisode
-from ilrobot.learners.interactive.rounds import Fit, Rounds
+from ilrobot.learners.interactive.rounds import FitRun, Rounds
 from ilrobot.learners.machine import find_device, require_memory
 from ilrobot.policies.loading import load_policy
 from ilrobot.run import Run, policy_hash
@@ -110,7 +110,7 @@ def run_dagger(
     description: DaggerDescription,
     output: Path,
     cast: Cast,
-    fit: Fit,
+    fit: FitRun,
     info: EpisodeInfo,
     resume: bool = False,
     workers: int = 1,

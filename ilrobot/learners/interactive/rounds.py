@@ -21,7 +21,7 @@ from ilrobot.run_description import DaggerDescription, RoundSummary
 
 #: Fits a policy to a dataset into a run's folder, resuming what is there, and from the weights of a
 #: policy where one is given.
-Fit = Callable[[Dataset, Path, Policy | None], Policy]
+FitRun = Callable[[Dataset, Path, Policy | None], Policy]
 
 
 class Rounds:
@@ -72,7 +72,7 @@ class Rounds:
         """Their seeds."""
         return {info.seed for _, info in self.episodes(number, data) if info.seed is not None}
 
-    def fit(self, number: int, data: Dataset, fit: Fit) -> None:
+    def fit(self, number: int, data: Dataset, fit: FitRun) -> None:
         """Fit the policy of a round and make it the run's."""
         folder = self.folder(number)
         warm = self._run.description.warm_start
