@@ -86,8 +86,8 @@ class Windows:
             perturb: Changes batches that are drawn, not windows that are taken one by one.
 
         Raises:
-            UserError: No frame teaches, an observation or a label is not finite, or `perturb` does
-                not fit the task.
+            UserError: No frame teaches, an observation or a label is not finite, a weight is no
+                weight or all of them are 0, or `perturb` does not fit the task.
         """
         self.spec = vector_spec(dataset.spec)
         self._n_obs, self._horizon, self._perturb = n_obs, horizon, perturb
@@ -266,5 +266,7 @@ def _place(dataset: Recordings, frame: int) -> str:
 
 def _scaled(weights: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.sum() > 0):
-        raise ValueError("frame weights must be finite, at least 0 and not all 0")
+        raise UserError(
+            "frame weights must be finite, at least 0, and above 0 at a frame that teaches"
+        )
     return (weights / weights.mean()).astype(np.float32)

@@ -22,16 +22,21 @@ def split_windows(
     frame_weights: NDArray[np.floating[Any]] | None = None,
     perturb: Perturbation | None = None,
 ) -> tuple[Windows, Windows | None]:
-    """Windows to train on, and those of the held-out episodes (None: nothing is held out).
+    """Windows to train on, and those of the held-out episodes (None: none of them counts).
 
     `perturb` changes what is trained on alone.
 
     Raises:
-        UserError: No frame teaches, an observation or a label is not finite, or `perturb` does not
-            fit the task.
+        UserError: No frame teaches, an observation or a label is not finite, a weight is no weight
+            or all that would be trained on are 0, or `perturb` does not fit the task.
     """
     teaches, _ = labels(dataset, train_config.weighting)
     chosen, held_out = split_episodes(dataset, teaches, train_config.held_out, train_config.seed)
+    if frame_weights is not None:
+        # Left out only now: which episodes are held out does not depend on the weights.
+        frames = np.flatnonzero(teaches & (frame_weights != 0))
+        counting = np.searchsorted(dataset.starts, frames, side="right") - 1
+        held_out = np.intersect1d(held_out, counting)
 
     def windows(episodes: NDArray[np.int64], perturb: Perturbation | None = None) -> Windows:
         return Windows(

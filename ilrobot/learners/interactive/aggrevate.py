@@ -23,6 +23,7 @@ The policy returned last need not be the best of all rounds; the paper validates
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -69,8 +70,8 @@ def aggrevate(
         cost: Of a step.
 
     Raises:
-        UserError: The task's state cannot be restored, its action has no limits, or an argument is
-            out of range.
+        UserError: The task's state cannot be restored, its action has no limits, an argument is
+            out of range, or a cost is not finite.
         WorkFailed: No episode of a round was long enough, or all actions cost the same everywhere.
     """
     _check(interaction.env, rounds, horizon, tried, chunk)
@@ -90,9 +91,11 @@ def aggrevate(
                 continue
             candidates = _candidates(interaction.env.spec, tried, generator)
             episode, weight = trial.explore(candidates, cost, chunk)
+            if not weight:  # every action is as good there
+                continue
             episodes.append(episode)
             weights += [*(0.0,) * (step - 1), weight, *(0.0,) * (len(episode) - step)]
-        if not sum(weights):
+        if not episodes:
             raise WorkFailed(
                 f"round {number} of AggreVaTe learnt no cost: no episode reached the step drawn "
                 f"for it out of {horizon}, or every action cost the same; give a shorter horizon "
@@ -132,8 +135,9 @@ class _Trial:
         """The episode up to the label's chunk, and what a mistake costs there."""
         moment = self._env.snapshot()
         expert = self._ask()
+        others = [action for action in candidates if not np.array_equal(action, expert)]
         costs, endings = [], []
-        for action in [expert, *candidates]:
+        for action in [expert, *others]:
             self._env.restore(moment)
             total, frames = self._finish(action, cost)
             costs.append(total)
@@ -162,6 +166,10 @@ class _Trial:
             observation, time = step.observation, time + 1 / self._env.spec.rate
             over = len(self._frames) + len(frames) >= self._horizon
             if step.terminated or step.truncated or over:
+                if not math.isfinite(total):
+                    raise UserError(
+                        f"the cost of a step must be finite; an episode came to {total}"
+                    )
                 return total, frames
             action = self._expert.act(observation, time).action
 

@@ -9,6 +9,9 @@ from ilrobot.data.labels import labels, split_episodes
 from ilrobot.data.memory import MemoryRecordings
 from ilrobot.data.windows import Windows
 from ilrobot.errors import UserError
+from ilrobot.learners.config import TrainConfig
+from ilrobot.learners.split import split_windows
+from ilrobot.policies.config import PolicyConfig
 from ilrobot.spec import Feature, Spec
 
 SPEC = Spec((Feature("observation.state", (2,)),), Feature("action", (1,)), 10.0)
@@ -226,3 +229,28 @@ def test_the_split_leaves_something_to_train_on(episodes, share, expected):
     data = _data(*[_episode(2)] * episodes)
     training, held_out = split_episodes(data, labels(data)[0], share, seed=0)
     assert (len(training), len(held_out)) == (episodes - expected, expected)
+
+
+def _split(data, weights):
+    config = TrainConfig(held_out=0.3, seed=0)
+    return split_windows(data, PolicyConfig(width=8, blocks=1), config, weights)
+
+
+def test_held_out_episodes_that_weigh_nothing_are_no_validation():
+    data = _data(*[_episode(2)] * 8)
+    kept, held_out = split_episodes(data, labels(data)[0], 0.3, 0)
+    weights = np.repeat(np.isin(np.arange(8), kept).astype(float), 2)
+    train, validation = _split(data, weights)
+    assert len(train) == 2 * len(kept)
+    assert validation is None
+    weights[2 * held_out[0]] = 1.0
+    _, validation = _split(data, weights)
+    assert validation is not None
+    assert len(validation) == 2
+
+
+@pytest.mark.parametrize("bad", [0.0, -1.0, NAN])
+def test_weights_that_are_none_are_told(bad):
+    data = _data(*[_episode(2)] * 8)
+    with pytest.raises(UserError, match="frame weights must be finite, at least 0, and above 0"):
+        _split(data, np.full(16, bad))
