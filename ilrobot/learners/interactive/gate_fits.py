@@ -46,11 +46,11 @@ VALUES, CRITIC, CLASSIFIER = "gate.json", "critic.pt", "classifier.pt"
 #: that a policy that hardly errs hardly calls.
 NEGLIGIBLE = 1e-4
 
-#: Share of the ticks of held-out demonstrations at which an ensemble may doubt more than χ. The
-#: paper on EnsembleDAgger leaves χ to the user.
+#: Share of the ticks of held-out episodes, demonstrations and from the second round on attempts, at
+#: which an ensemble may doubt more than χ. The paper on EnsembleDAgger leaves χ to the user.
 DOUBTFUL = 0.05
 #: ThriftyDAgger's thresholds are fitted to what the novices did once that is more ticks than this,
-#: as in its authors' program; before that to held-out demonstrations.
+#: as in its authors' program; before that to held-out episodes.
 FEWEST = 25
 
 #: What is read back from the folder of a round.
@@ -149,7 +149,8 @@ def read_values(folder: Path) -> Values:
 
 def fit_human(material: Material, folder: Path) -> Values:
     """HG-DAgger's bound of risk, once a person took over from a policy that knows its doubt."""
-    logs = [info.control for info in material.recordings.infos if info.control is not None]
+    infos = [info for info in material.dataset.infos if info.outcome not in UNCOUNTED]
+    logs = [info.control for info in infos if info.control is not None]
     doubts = [doubt for log in logs for doubt in log.doubts]
     return {"doubt": risk_threshold(doubts)} if doubts else {}
 

@@ -1,6 +1,7 @@
 """What a gate is fitted to: a function of data, policy and seed, written whole or not at all."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -9,11 +10,14 @@ import pytest
 from numpy.typing import NDArray
 
 from ilrobot.data.dataset import Dataset
+from ilrobot.data.episode import EpisodeInfo, Outcome
 from ilrobot.data.labels import labels
 from ilrobot.errors import UserError
 from ilrobot.gates.discrepancy import action_ranges
 from ilrobot.gates.foresight import Foresight
 from ilrobot.gates.gate import GateContext
+from ilrobot.gates.human import risk_threshold
+from ilrobot.gates.log import GateLog
 from ilrobot.gates.safe import SafeGate
 from ilrobot.learners.interactive import safety_classifier, success_critic
 from ilrobot.learners.interactive.gate_fits import (
@@ -22,6 +26,7 @@ from ilrobot.learners.interactive.gate_fits import (
     VALUES,
     GateFit,
     Material,
+    fit_human,
     fit_safety,
     fit_thrifty,
     prepare_gate,
@@ -150,6 +155,20 @@ def test_a_policy_that_hardly_errs_hardly_calls_in_the_first_round_either(
 ) -> None:
     good = strayed(novice, lambda state: np.arange(len(state)) % 3 == 0, 0.005)
     assert calls(good, tmp_path / "gate") == 0.0
+
+
+def test_the_bound_of_risk_is_read_without_the_recordings(
+    novice: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of = material(novice)
+    nothing = GateLog(steps=1, expert_steps=0, takeovers=0, switches=0, queries=0, context_time=0.0)
+    outcomes = (Outcome.SUCCESS, Outcome.DISCARDED, Outcome.FAILURE)
+    of.dataset.infos = tuple(
+        EpisodeInfo("t", 10.0, outcome, control=replace(nothing, doubts=(doubt,)))
+        for outcome, doubt in zip(outcomes, (0.25, 9.0, 0.5), strict=True)
+    )
+    monkeypatch.setattr(Dataset, "episode", None)  # no episode is read
+    assert fit_human(of, tmp_path) == {"doubt": risk_threshold([0.25, 0.5])}
 
 
 def test_what_cannot_be_read_says_how_to_have_it_made_again(tmp_path: Path) -> None:
