@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from ilrobot.actors import Actor
 from ilrobot.atomic import make_folder, write_json
-from ilrobot.combined import MixtureActor, SequenceActor
+from ilrobot.combined_actors import MixtureActor, SequenceActor
 from ilrobot.errors import UserError, explained
 from ilrobot.policies.policy import Policy
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ilrobot.actors import Actor, Decision, Source
-from ilrobot.combined import MixtureActor, SequenceActor
+from ilrobot.combined_actors import MixtureActor, SequenceActor
 from ilrobot.env import make_env
 from ilrobot.erring import ErringActor
 from ilrobot.errors import UserError
