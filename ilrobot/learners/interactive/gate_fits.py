@@ -30,8 +30,8 @@ from ilrobot.gates.foresight import UNSAFE
 from ilrobot.gates.human import risk_threshold
 from ilrobot.gates.thrifty import Thresholds
 from ilrobot.learners.interactive.dart import fit_noise, held_out_episodes
+from ilrobot.learners.interactive.doubt_replay import replay
 from ilrobot.learners.interactive.novice import lives, novice_actions
-from ilrobot.learners.interactive.replay import replay
 from ilrobot.learners.interactive.safety_classifier import (
     SafetyClassifier,
     fit_safety_classifier,

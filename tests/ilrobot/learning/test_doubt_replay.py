@@ -8,7 +8,7 @@ import torch
 
 from ilrobot.data.branches import DISCARDED
 from ilrobot.errors import UserError
-from ilrobot.learners.interactive.replay import replay
+from ilrobot.learners.interactive.doubt_replay import replay
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.policy import Policy
 from tests.ilrobot.learning.test_novice import recorded

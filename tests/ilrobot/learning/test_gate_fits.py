@@ -20,6 +20,7 @@ from ilrobot.gates.human import risk_threshold
 from ilrobot.gates.log import GateLog
 from ilrobot.gates.safe import SafeGate
 from ilrobot.learners.interactive import safety_classifier, success_critic
+from ilrobot.learners.interactive.doubt_replay import replay
 from ilrobot.learners.interactive.gate_fits import (
     CLASSIFIER,
     CRITIC,
@@ -32,7 +33,6 @@ from ilrobot.learners.interactive.gate_fits import (
     prepare_gate,
     read_values,
 )
-from ilrobot.learners.interactive.replay import replay
 from ilrobot.learners.interactive.safety_classifier import SafetyClassifier
 from ilrobot.learners.interactive.success_critic import SuccessCritic
 from tests.ilrobot.gate_tester import make_novice
