@@ -38,13 +38,17 @@ PLAN = DaggerPlan(ROUNDS, EPISODES, SEED)
 
 
 def kill_when_sealed(process: subprocess.Popen[Any], run: Path, episodes: int) -> None:
-    """Kill a run of dagger, however long it takes, once its dataset has so many episodes."""
+    """Kill a run of dagger once its dataset has so many episodes, and whatever else happens."""
     sealed = run / "dataset" / "data" / "chunk-000"
-    while len(list(sealed.glob("*.parquet"))) < episodes:
-        assert process.poll() is None, "it ended before it could be killed"
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    deadline = time.monotonic() + 300
+    try:
+        while len(list(sealed.glob("*.parquet"))) < episodes:
+            assert process.poll() is None, "it ended before it could be killed"
+            assert time.monotonic() < deadline, f"it never had {episodes} episodes"
+            time.sleep(0.01)
+    finally:
+        process.kill()
+        process.wait()
 
 
 def expert_of(env: TaskEnv) -> Actor:
