@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from enum import IntEnum
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.actors import Source
-from ilrobot.data.branches import DISCARDED
+from ilrobot.data.branches import lives
 from ilrobot.data.episode import Outcome
 from ilrobot.data.lessons import Weighting
 from ilrobot.data.memory import Recordings
@@ -109,24 +110,22 @@ def origins(dataset: Recordings) -> NDArray[np.int8]:
     episode = np.repeat(np.arange(dataset.num_episodes), dataset.lengths)
     worthy = np.array([info.outcome in _WORTHY for info in dataset.infos], dtype=bool)[episode]
     kept = np.array([info.outcome is not Outcome.DISCARDED for info in dataset.infos], dtype=bool)
-    lives = np.ones(frames, dtype=bool)
-    if dataset.has_column(DISCARDED):
-        lives = ~dataset.column(DISCARDED).astype(bool)
+    left = lives(dataset)
     demonstrated, by_policy = np.ones(frames, dtype=bool), np.zeros(frames, dtype=bool)
     if dataset.has_column("control.source"):
         source = dataset.column("control.source")
         demonstrated, by_policy = source == Source.DEMO.value, source == Source.POLICY.value
     taken_over = np.zeros(frames, dtype=bool)
     if dataset.has_column("intervention"):
-        taken_over = dataset.column("intervention").astype(bool) & lives
+        taken_over = dataset.column("intervention").astype(bool) & left
 
     found = np.full(frames, Origin.NOBODY, dtype=np.int8)
-    found[lives & demonstrated & worthy] = Origin.DEMO
-    own = lives & by_policy & worthy
+    found[left & demonstrated & worthy] = Origin.DEMO
+    own = left & by_policy & worthy
     found[own] = Origin.ROBOT
-    found[own & _before(taken_over, lives, episode, dataset.spec.rate)] = Origin.BEFORE
+    found[own & _before(taken_over, left, episode, dataset.spec.rate)] = Origin.BEFORE
     if dataset.has_column("control.human_action"):
-        found[lives & ~demonstrated & _known(dataset) & kept[episode]] = Origin.CORRECTION
+        found[left & ~demonstrated & _known(dataset) & kept[episode]] = Origin.CORRECTION
     return found
 
 
@@ -139,12 +138,12 @@ def _known(dataset: Recordings) -> NDArray[np.bool_]:
 
 def _before(
     taken_over: NDArray[np.bool_],
-    lives: NDArray[np.bool_],
+    remains: NDArray[np.bool_],
     episode: NDArray[np.int64],
     rate: float,
 ) -> NDArray[np.bool_]:
     """The frames less than `BEFORE_SECONDS` ahead of a takeover, over what a rewind left."""
-    left = np.flatnonzero(lives)
+    left = np.flatnonzero(remains)
     acting, of = taken_over[left], episode[left]
     began = acting & np.concatenate(([True], ~acting[:-1] | (of[1:] != of[:-1])))
     marks = np.zeros(len(taken_over), dtype=bool)
@@ -182,7 +181,7 @@ def split_episodes(
     return useful[~kept], useful[kept]
 
 
-def held_out_places(count: int, share: float, seed: int) -> NDArray[np.bool_]:
+def held_out_places(count: int, share: float, seed: int | Sequence[int]) -> NDArray[np.bool_]:
     """Which of `count` things in a row are held out: one drawn of every 1 / `share` in turn.
 
     Whether one is does not depend on how many come after it, with one exception: before the first

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ilrobot.data.branches import DISCARDED
+from ilrobot.data.branches import lives
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import REPEATED
 from ilrobot.data.known_tasks import suggested_tasks
@@ -23,14 +23,12 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
     ``control`` adds up the `GateLog` of the episodes that have one (empty: none has).
     ``seconds`` is nominal: frames divided by the rate.
     """
-    lives = np.ones(dataset.num_frames, dtype=bool)
-    if dataset.has_column(DISCARDED):
-        lives = ~dataset.column(DISCARDED).astype(bool)
+    left = lives(dataset)
     takeovers = steps = 0
     if dataset.has_column("intervention"):
         # A false one before each episode, so that it begins without anybody acting.
-        acted = dataset.column("intervention").astype(bool)[lives]
-        starts = np.concatenate(([0], np.cumsum(lives)))[dataset.starts[:-1]]
+        acted = dataset.column("intervention").astype(bool)[left]
+        starts = np.concatenate(([0], np.cumsum(left)))[dataset.starts[:-1]]
         apart = np.insert(acted, starts, False)
         takeovers, steps = int((apart[1:] & ~apart[:-1]).sum()), int(acted.sum())
     shared = [info.control for info in dataset.infos if info.control is not None]
@@ -48,7 +46,7 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
         "outcomes": dict(Counter(str(info.outcome) for info in dataset.infos)),
         "interventions": takeovers,
         "intervention_steps": steps,
-        "discarded_frames": int((~lives).sum()),
+        "discarded_frames": int((~left).sum()),
         "cameras": [key.removeprefix("observation.images.") for key in dataset.camera_keys],
         "repeated_pictures": repeated_pictures(dataset),
         "control": total(shared).to_json() if shared else {},

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ilrobot.data.branches import DISCARDED
+from ilrobot.data.branches import lives
 from ilrobot.data.cutting import across, histories, within_runs
 from ilrobot.data.labels import labels, nothing_to_learn, origins, vector_spec
 from ilrobot.data.lessons import ChunkLabels, Weighting
@@ -116,14 +116,13 @@ class Windows:
         self.actions = values[frames]
         left_out = origin[of_chosen & ~teaches]
 
-        starts = dataset.starts
-        if dataset.has_column(DISCARDED):
+        starts, left = dataset.starts, lives(dataset)
+        if not left.all():
             # What a rewind undid is left out; what is left of an episode is contiguous.
-            lives = ~dataset.column(DISCARDED).astype(bool)
-            starts = np.concatenate(([0], np.cumsum(lives)))[starts]
-            columns = {name: column[lives] for name, column in columns.items()}
-            values, teaches, origin = values[lives], teaches[lives], origin[lives]
-            frame_weights = None if frame_weights is None else frame_weights[lives]
+            starts = np.concatenate(([0], np.cumsum(left)))[starts]
+            columns = {name: column[left] for name, column in columns.items()}
+            values, teaches, origin = values[left], teaches[left], origin[left]
+            frame_weights = None if frame_weights is None else frame_weights[left]
 
         if chunk_labels == "completed":
             chunks = across(starts, teaches, horizon)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ilrobot.data.branches import lives
 from ilrobot.data.memory import Recordings
 from ilrobot.ensemble import doubt, novelty, spread
 from ilrobot.errors import UserError
-from ilrobot.learners.interactive.novice import histories, lives
+from ilrobot.learners.interactive.novice import histories
 from ilrobot.policies.in_batches import opinions
 from ilrobot.policies.policy import Policy
 

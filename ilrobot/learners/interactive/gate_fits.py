@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ilrobot.actors import Source
 from ilrobot.atomic import PART, make_folder, sync_folder, write_json
+from ilrobot.data.branches import lives
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import UNCOUNTED
 from ilrobot.data.labels import labels
@@ -31,7 +32,7 @@ from ilrobot.gates.human import risk_threshold
 from ilrobot.gates.thrifty import Thresholds
 from ilrobot.learners.interactive.dart import fit_noise, held_out_episodes
 from ilrobot.learners.interactive.doubt_replay import replay
-from ilrobot.learners.interactive.novice import lives, novice_actions
+from ilrobot.learners.interactive.novice import novice_actions
 from ilrobot.learners.interactive.safety_classifier import (
     SafetyClassifier,
     fit_safety_classifier,

@@ -7,17 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ilrobot.data.branches import DISCARDED
+from ilrobot.data.branches import lives
 from ilrobot.data.memory import Recordings
 from ilrobot.policies.in_batches import predict_batch
 from ilrobot.policies.policy import Policy
-
-
-def lives(dataset: Recordings) -> NDArray[np.bool_]:
-    """Which ticks no rewind undid, shape (num_frames,)."""
-    if not dataset.has_column(DISCARDED):
-        return np.ones(dataset.num_frames, dtype=bool)
-    return ~dataset.column(DISCARDED).astype(bool).reshape(-1)
 
 
 def novice_actions(policy: Policy, dataset: Recordings, seed: int = 0) -> NDArray[np.float32]:

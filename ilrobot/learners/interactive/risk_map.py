@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ilrobot.data.branches import lives
 from ilrobot.data.memory import Recordings
 from ilrobot.ensemble import doubt, spread
-from ilrobot.learners.interactive.novice import histories, lives
+from ilrobot.learners.interactive.novice import histories
 from ilrobot.policies.in_batches import opinions
 from ilrobot.policies.policy import Policy
 from ilrobot.spec import Spec

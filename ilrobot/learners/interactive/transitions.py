@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.actors import Source
+from ilrobot.data.branches import lives
 from ilrobot.data.episode import EpisodeInfo, Outcome
 from ilrobot.data.memory import Recordings
 from ilrobot.gates.discrepancy import action_ranges, discrepancies
-from ilrobot.learners.interactive.novice import lives
 
 #: Ends after which nothing follows. Whoever runs out of time has failed: success is counted within
 #: the time that the task allows, and a robot that is stuck fails in no other way.
