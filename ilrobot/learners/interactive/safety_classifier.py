@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ilrobot.actors import Observation
-from ilrobot.data.labels import labels, nothing_to_learn, vector_spec
+from ilrobot.data.labels import held_out_places, labels, nothing_to_learn, vector_spec
 from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
 from ilrobot.gates.discrepancy import THRESHOLD, action_ranges, discrepancies
@@ -148,7 +148,7 @@ def fit_safety_classifier(
     seed: int,
     threshold: float = THRESHOLD,
 ) -> SafetyClassifier:
-    """Fit it to every frame that has an expert's label; a tenth of the episodes is held out.
+    """Fit it to the frames that have an expert's label; a tenth of the episodes is held out.
 
     The same data and seed give the same classifier on the same machine. Where all frames are of one
     class, that class is foretold, with a little doubt, everywhere.
@@ -168,17 +168,20 @@ def fit_safety_classifier(
         raise UserError(nothing_to_learn(dataset))
     strays = discrepancies(actions[frames], wanted[frames], action_ranges(dataset.spec))
     unsafe = ~(strays <= threshold)  # an action that is not finite is not safe
-    episode = np.searchsorted(dataset.starts, frames, side="right") - 1
-    held_out = np.isin(episode, _held_out(episode, seed))
+    episodes, episode = np.unique(
+        np.searchsorted(dataset.starts, frames, side="right"), return_inverse=True
+    )
+    # Drawn apart from what the novice's training held out, which is to be fitted to.
+    held_out = held_out_places(len(episodes), _HELD_OUT, (seed, 1))[episode]
+    use = ~held_out
 
     with numerics(torch.device("cpu"), "mlp"):
         torch.manual_seed(seed)
         classifier = SafetyClassifier(dataset.spec)
         columns = {f.name: dataset.column(f.name)[frames] for f in classifier.spec.observations}
-        classifier.encoder.fit({n: c.reshape(len(frames), -1) for n, c in columns.items()})
-        encoded = classifier.encode(columns)
-        use = ~held_out
-        _train(classifier, encoded[torch.from_numpy(use)], unsafe[use])
+        taught = {n: c[use] for n, c in columns.items()}
+        classifier.encoder.fit({n: c.reshape(len(c), -1) for n, c in taught.items()})
+        _train(classifier, classifier.encode(taught), unsafe[use])
         expected = classifier.probabilities({n: c[held_out] for n, c in columns.items()})
     classifier.report = _report(expected, unsafe, unsafe[held_out])
     return classifier
@@ -206,11 +209,6 @@ def _train(classifier: SafetyClassifier, encoded: Tensor, unsafe: NDArray[np.boo
         loss.backward()
         optimizer.step()
         schedule.step()
-
-
-def _held_out(episode: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    episodes = np.random.default_rng([seed, 1]).permutation(np.unique(episode))
-    return episodes[: round(_HELD_OUT * len(episodes))]
 
 
 def _report(

@@ -40,7 +40,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ilrobot.actors import Action, Observation
-from ilrobot.data.labels import vector_spec
+from ilrobot.data.labels import held_out_places, vector_spec
 from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
 from ilrobot.gates.discrepancy import action_ranges
@@ -62,7 +62,7 @@ _HELD_OUT = 0.1
 
 @dataclass(frozen=True)
 class CriticFit:
-    """How well a critic does on episodes that it was not fitted to; None: there are none such.
+    """How well a critic does on episodes that it was not fitted to; None: there is only one.
 
     Attributes:
         episodes: How many were held out.
@@ -158,9 +158,10 @@ class SuccessCritic(nn.Module):
 def fit_success_critic(
     dataset: Recordings, actions: NDArray[np.float32], seed: int, gamma: float = GAMMA
 ) -> SuccessCritic:
-    """Fit a critic to all episodes, a tenth of which are held out to validate it.
+    """Fit a critic to all episodes but a tenth, which are held out to validate it.
 
-    The same data and seed give the same critic on the same machine.
+    Of two or more successful ones at least one is, and of the others likewise. The same data and
+    seed give the same critic on the same machine.
 
     Args:
         dataset: Demonstrations and what was recorded under shared control.
@@ -207,14 +208,10 @@ def _train(twins: Twins, samples: Samples) -> None:
 
 def _split(known: Transitions, seed: int) -> tuple[Transitions, Transitions]:
     """To train on and to validate on: a tenth of the successful episodes and of the others."""
-    generator = np.random.default_rng([seed, 0])
     successful = np.unique(known.episode[known.success])
     others = np.setdiff1d(known.episode, successful)
     held_out = np.concatenate(
-        [
-            generator.permutation(group)[: round(_HELD_OUT * len(group))]
-            for group in (successful, others)
-        ]
+        [group[held_out_places(len(group), _HELD_OUT, (seed, 0))] for group in (successful, others)]
     )
     return known.of_episodes(np.setdiff1d(known.episode, held_out)), known.of_episodes(held_out)
 

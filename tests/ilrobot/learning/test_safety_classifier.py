@@ -1,5 +1,6 @@
 """SafeDAgger's safety policy against a novice whose mistakes are known."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.memory import MemoryRecordings
 from ilrobot.errors import UserError
+from ilrobot.learners.interactive import safety_classifier
 from ilrobot.learners.interactive.safety_classifier import (
     SafetyClassifier,
     fit_safety_classifier,
@@ -21,10 +23,10 @@ SPEC = Spec(
 )
 
 
-def demonstrations(outcome: Outcome = Outcome.SUCCESS) -> MemoryRecordings:
+def demonstrations(outcome: Outcome = Outcome.SUCCESS, count: int = 40) -> MemoryRecordings:
     random = np.random.default_rng(0)
     episodes = []
-    for _ in range(40):
+    for _ in range(count):
         angles = random.uniform(-np.pi, np.pi, (50, 1)).astype(np.float32)
         columns = {ANGLE: angles, "action": np.zeros((50, 1), np.float32)}
         episodes.append(Episode(EpisodeInfo("t", 10.0, outcome), columns))
@@ -55,6 +57,23 @@ def test_it_knows_where_the_novice_strays_and_the_same_from_a_file(tmp_path: Pat
         seen = {ANGLE: np.array([angle], np.float32)}
         assert (again(seen) > 0.5) == unsafe
         assert again(seen) == classifier(seen)
+
+
+def test_of_two_episodes_one_validates_and_teaches_nothing_its_range_neither(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(safety_classifier, "_STEPS", 20)
+    known, stranger = demonstrations(count=2), demonstrations(count=2)
+    known.spec = stranger.spec = replace(SPEC, observations=(Feature(ANGLE, (1,)),))
+    actions = astray(known)
+    stranger.column(ANGLE)[50:] = 1e3
+    fits = [fit_safety_classifier(data, actions, 0) for data in (known, stranger)]
+    for classifier in fits:
+        assert classifier.report is not None
+        assert classifier.report.frames == 50
+        assert classifier.report.brier is not None
+    seen = {ANGLE: np.full(1, 0.3, np.float32)}
+    assert fits[0](seen) == fits[1](seen)
 
 
 def test_chance_stays_a_probability() -> None:

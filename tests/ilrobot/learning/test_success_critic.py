@@ -144,6 +144,19 @@ def test_successes_of_one_tick_alone_are_enough(monkeypatch: pytest.MonkeyPatch)
     assert critic.report.bellman is None
 
 
+@pytest.mark.parametrize(("failures", "validated"), [(0, 1), (1, 1), (2, 2)])
+def test_of_two_successes_or_two_failures_one_validates(
+    failures: int, validated: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SWEEPS, 1)
+    outcomes = [Outcome.SUCCESS, Outcome.SUCCESS, *[Outcome.FAILURE] * failures]
+    dataset = MemoryRecordings(SPEC, [episode([0, 1], [1.0, 1.0], each) for each in outcomes])
+    critic = fit_success_critic(dataset, forward(dataset), 0)
+    assert critic.report is not None
+    assert critic.report.episodes == validated
+    assert critic.report.bellman is not None
+
+
 def test_running_out_of_time_ends_an_attempt_and_being_cut_off_does_not() -> None:
     recorded = [
         episode([0, 1, 2], [1.0] * 3, Outcome.SUCCESS),
