@@ -29,8 +29,9 @@ from ilrobot.gates.gate import Gate
 from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.fitting import Weights, fit_policy
 from ilrobot.learners.interactive.aggrevate import aggrevate
+from ilrobot.learners.interactive.dagger_in_memory import dagger
 from ilrobot.learners.interactive.forward import forward_training
-from ilrobot.learners.interactive.interaction import Interaction, dagger
+from ilrobot.learners.interactive.interaction import Interaction
 from ilrobot.learners.interactive.smile import smile
 from ilrobot.policies.combined import Acting
 from ilrobot.policies.config import PolicyConfig

@@ -23,7 +23,8 @@ from ilrobot.gates.discrepancy import action_ranges
 from ilrobot.gates.gate import Gate, GateContext
 from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.fitting import Weights, in_memory
-from ilrobot.learners.interactive.interaction import Interaction, dagger
+from ilrobot.learners.interactive.dagger_in_memory import dagger
+from ilrobot.learners.interactive.interaction import Interaction
 from ilrobot.policies.combined import Acting
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.report.shift import HEADERS, Array, Driven, Shift, shift_report

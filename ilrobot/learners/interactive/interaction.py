@@ -10,10 +10,9 @@ from ilrobot.data.episode import Episode, EpisodeInfo, MemoryRecorder
 from ilrobot.data.memory import MemoryRecordings
 from ilrobot.env import TaskEnv
 from ilrobot.errors import UserError
-from ilrobot.gates.beta import BetaGate, BetaSchedule, indicator
 from ilrobot.gates.gate import Gate
 from ilrobot.learners.fitting import Fit
-from ilrobot.policies.combined import Acting, PolicySequence
+from ilrobot.policies.combined import PolicySequence
 from ilrobot.rollout import rollout
 from ilrobot.shared_control import SharedControl
 
@@ -72,26 +71,3 @@ class Interaction:
 
 #: A novice for the rounds in which nobody but the expert acts.
 NOBODY = PolicySequence(())
-
-
-def dagger(interaction: Interaction, rounds: int, beta: BetaSchedule | None = None) -> list[Acting]:
-    """DAgger without a run's folder: the policy of each round, the last one fitted to all.
-
-    Ross, Gordon and Bagnell 2011, algorithm 3.1; `ilrobot.learners.interactive.dagger` keeps its
-    recordings on disk and survives a kill. By the indicator schedule the first policy is the clone.
-
-    Args:
-        interaction: World, expert and learner.
-        rounds: At least 1.
-        beta: β of each round (None: `indicator`).
-    """
-    schedule = beta or indicator()
-    novice: Acting = NOBODY
-    episodes: list[Episode] = []
-    learnt: list[Acting] = []
-    for number in range(1, rounds + 1):
-        share = 1.0 if number == 1 else schedule(number)  # nobody else has learnt anything
-        episodes += interaction.record(interaction.shared(novice.actor(), BetaGate(share)), number)
-        novice = interaction.fit(interaction.recordings(episodes))
-        learnt.append(novice)
-    return learnt

@@ -18,8 +18,9 @@ from ilrobot.evaluate import evaluate
 from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.fitting import in_folder, in_memory
 from ilrobot.learners.interactive.aggrevate import aggrevate
+from ilrobot.learners.interactive.dagger_in_memory import dagger
 from ilrobot.learners.interactive.forward import forward_training
-from ilrobot.learners.interactive.interaction import NOBODY, Interaction, dagger
+from ilrobot.learners.interactive.interaction import NOBODY, Interaction
 from ilrobot.learners.interactive.smile import smile
 from ilrobot.policies.combined import load_policies, save_policies
 from ilrobot.policies.config import PolicyConfig
