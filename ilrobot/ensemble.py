@@ -132,7 +132,7 @@ class EnsembleActor(ChunkActor):
     def act(self, observation: Observation, now: float) -> Decision:
         """The next action that the members decide on."""
         decision = super().act(observation, now)
-        self._seen, self._spread = observation, self._chunk_spread[self._next - 1]
+        self._seen, self._spread = observation, self._chunk_spread[self.executed]
         return decision
 
     def doubt(self, observation: Observation) -> float:

@@ -66,6 +66,9 @@ class ChunkActor(Actor):
     Chunk 1 with one executed step is an ordinary policy. Chi et al. 2023, "Diffusion Policy",
     section IV-C.
 
+    Attributes:
+        executed: Which action of its chunk it executed last, counted from 0.
+
     Args:
         predict: The policy.
         spec: What it reads and gives.
@@ -88,7 +91,7 @@ class ChunkActor(Actor):
         self._noise_shape = noise_shape
         self._history = ObservationHistory(spec, history)
         self._chunk: NDArray[Any] | None = None
-        self._next = 0
+        self.executed = 0
         self._generator = np.random.default_rng(0)
 
     def reset(self, seed: int | None = None) -> None:
@@ -115,12 +118,12 @@ class ChunkActor(Actor):
     def act(self, observation: Observation, now: float) -> Decision:
         """The next action of the chunk, predicting a new one where it is used up."""
         self._history.push(observation)
-        if self._chunk is None or self._next >= self._execute:
+        self.executed += 1
+        if self._chunk is None or self.executed >= self._execute:
             noise = None
             if self._noise_shape is not None:
                 noise = self._generator.standard_normal(self._noise_shape, dtype=np.float32)
             self._chunk = self._predict(self._history.windows, noise)
-            self._next = 0
-        action = self._chunk[self._next]
-        self._next += 1
+            self.executed = 0
+        action = self._chunk[self.executed]
         return Decision(action, Source.POLICY, policy_action=action)
