@@ -24,9 +24,11 @@ from ilrobot.learners.interactive.twins import Twins
 #: Observations, name to (N, *shape), and actions to what the networks read.
 Encode = Callable[[Mapping[str, NDArray[Any]], NDArray[Any]], Tensor]
 
+#: Such that a tenth are a dozen successes.
 _BATCH = 128
 #: Share of a batch that are successes.
 _SUCCESSES = 0.1
+#: Of the targets' sum: it reaches some 1 / (1 - λ) = 20 ticks on.
 _LAMBDA = 0.95
 
 
@@ -71,6 +73,7 @@ class Samples:
         def encoded(frames: NDArray[np.int64], done: NDArray[Any]) -> Tensor:
             return encode({n: c[frames] for n, c in columns.items()}, done[frames])
 
+        # As near as LazyDAgger, by its authors' threshold, has the novice act.
         near = known.agreement(dataset, actions) <= THRESHOLD
         onward = np.append(near[1:], False)
         goes_on = np.append(known.following[:-1] == known.frames[1:], False)

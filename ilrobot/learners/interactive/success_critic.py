@@ -55,7 +55,8 @@ from ilrobot.spec import Spec
 
 GAMMA = 0.9999
 
-#: The targets are renewed so many times, and each time fitted to for so many steps.
+#: The targets are renewed so many times, and each time fitted to for so many steps. A renewal
+#: reaches some 1 / (1 - λ) = 20 ticks back, so that all reach over episodes of 1,000 and more.
 _SWEEPS, _STEPS, _LEARNING_RATE = 80, 50, 1e-3
 _HELD_OUT = 0.1
 

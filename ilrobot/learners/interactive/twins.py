@@ -12,6 +12,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+#: Small, because both are asked at every tick, and fitted on a CPU before each round.
 _WIDTH = 128
 #: Before the sigmoid, at the beginning: 0.02 after it.
 _FIRST_LOGIT = -4.0

@@ -23,6 +23,7 @@ BINS = 32
 #: Exponent of the focal loss.
 FOCUS = 2.0
 
+#: Most rounds of Lloyd's algorithm, which ends as soon as no centre moves.
 _ITERATIONS = 50
 
 
