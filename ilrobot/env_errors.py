@@ -27,7 +27,10 @@ def unknown_task(task: str) -> str:
     named: dict[str, list[str]] = {}
     for full in known:
         named.setdefault(_bare(full), []).append(full)
+    space, _, _ = task.rpartition("/")
     near = [full for bare in difflib.get_close_matches(_bare(task), named) for full in named[bare]]
+    # Where a namespace was given, the names of another one are no help.
+    near = [full for full in near if not space or full.rpartition("/")[0] == space]
     if near:
         nearest = difflib.get_close_matches(task, near, n=3, cutoff=0)
         return f"unknown task '{task}'; did you mean {' or '.join(nearest)}?"

@@ -185,6 +185,8 @@ def _read(path: Path) -> Description:
     except (FileNotFoundError, NotADirectoryError) as error:
         if path.suffix == ".onnx":
             found = f"{path} is an exported policy; give the folder of the run it came from"
+        elif not path.exists():
+            found = f"{path} does not exist; give the folder of a run"
         else:
             found = f"{path} is no run: it has no {RUN_FILE}; give the folder of a run"
         raise UserError(found) from error

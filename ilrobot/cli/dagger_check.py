@@ -22,7 +22,9 @@ def check_options(asked: Dagger) -> None:
     from ilrobot.gates.thrifty import check_budget
 
     if asked.rounds < 1 or asked.episodes < 1:
-        raise UserError("--rounds and --episodes must be at least 1")
+        raise UserError(
+            f"--rounds and --episodes must be at least 1, not {asked.rounds} and {asked.episodes}"
+        )
     check_seeds(asked.rounds * asked.episodes, asked.seed)
     asked.page.check(asked.who)
     check_budget(asked.gates.budget)
@@ -49,8 +51,8 @@ def _check_device(asked: Dagger) -> None:
         raise UserError("--bindings is for a hand, and --device expert takes none; leave it out")
     if asked.gate == "human" and by_expert:
         raise UserError(
-            "--gate human needs a hand on the bumper; take --device operator, gamepad or "
-            "browser, or another gate"
+            "--gate human needs a hand on the bumper; take --device operator, or one of your "
+            "own such as gamepad, or another gate"
         )
     if asked.engage != "hold" and asked.simulated:
         raise UserError(

@@ -37,7 +37,7 @@ def _remarks(row: RoundSummary) -> Iterator[str]:
     if log.budget is not None:
         yield (
             f"called for help at {log.budget_spent:.1%} of the policy's steps "
-            f"(budget {log.budget:.1%})"
+            f"(budget {log.budget:.3g})"
         )
     if log.doubts:
         yield f"the policy's doubt when the expert took over: {_middle(log):.3g} (median)"

@@ -65,8 +65,10 @@ class Study:
 
     def _check(self) -> None:
         if self.name in STUDIES:
-            if self.seeds is not None and (self.name != "interventions" or self.seeds < 1):
-                raise UserError("--seeds is for 'ilrobot study interventions', and at least 1")
+            if self.seeds is not None and self.name != "interventions":
+                raise UserError("--seeds is for 'ilrobot study interventions'; leave it out")
+            if self.seeds is not None and self.seeds < 1:
+                raise UserError(f"--seeds must be at least 1, not {self.seeds}")
             return
         if not self.name:
             raise UserError(f"no study was named; choose one of {', '.join(STUDIES)}")

@@ -95,4 +95,9 @@ def _one_line(box: str) -> str:
     line = "; ".join(said).rstrip(".") or " ".join(box.split())
     for pattern, plain in _PLAINLY:
         line = re.sub(pattern, plain, line)
-    return line
+    return re.sub(r"one of \(([^)]*)\)", _listed, line)
+
+
+def _listed(choices: re.Match[str]) -> str:
+    """Choices as the help lists them, not as a tuple of Python."""
+    return f"one of {choices[1].replace(chr(39), '').rstrip(',')}"

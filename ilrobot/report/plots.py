@@ -50,7 +50,7 @@ SOURCE_COLOURS: dict[Source, str] = {
 _SOURCE_WORDS = {
     Source.DEMO: "demonstration",
     Source.POLICY: "policy acts",
-    Source.HUMAN: "person acts",
+    Source.HUMAN: "expert acts",
     Source.BLEND: "both, blended",
     Source.PAUSED: "paused",
 }
@@ -269,8 +269,8 @@ def _label_decades(axes: Axes) -> None:
 
 def _shares(strips: Sequence[Strip]) -> str:
     ticks = sum(len(strip.sources) for strip in strips)
-    person = sum(s in (Source.HUMAN, Source.BLEND) for strip in strips for s in strip.sources)
-    return f"person {person / ticks:.0%} of the time" if ticks else ""
+    expert = sum(s in (Source.HUMAN, Source.BLEND) for strip in strips for s in strip.sources)
+    return f"expert {expert / ticks:.0%} of the time" if ticks else ""
 
 
 def _curve(rows: Sequence[Mapping[str, Any]], key: str) -> tuple[list[float], list[float]]:

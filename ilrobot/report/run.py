@@ -82,7 +82,7 @@ def _rounds(path: Path, run: DaggerDescription) -> html.Section:
         ]
         for row in run.rounds
     ]
-    headers = ["", "done without help", "done at all", "interventions", "steps by the person"]
+    headers = ["", "done without help", "done at all", "interventions", "steps by the expert"]
     blocks = [html.table(headers, cells)]
     logged = gate_rows(run)
     if logged:

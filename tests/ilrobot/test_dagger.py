@@ -359,7 +359,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(cloned, tm
         ({"dataset": Path("nowhere")}, "nowhere"),
         ({"policy": Path("nowhere")}, "nowhere"),
         ({"policy": Path("policy.onnx")}, "is an exported policy"),
-        ({"policy": Path("policy.pt")}, "is no run: it has no run.json"),
+        ({"policy": Path("policy.pt")}, "does not exist; give the folder of a run"),
         ({"seed": -1}, "--seed must be from 0 to"),
         ({"seed": 2**63}, "--seed must be from 0 to"),
         ({"episodes": 10**12}, "--episodes must be from 1 to"),

@@ -120,9 +120,9 @@ def test_success_says_rate_and_interval():
 
 def test_the_timeline_names_who_acted_and_how_much():
     timeline = plots.intervention_timeline(STRIPS)
-    assert "person 75% of the time" in timeline
-    assert "person 0% of the time" in timeline
-    assert "person acts" in timeline
+    assert "expert 75% of the time" in timeline
+    assert "expert 0% of the time" in timeline
+    assert "expert acts" in timeline
     assert "demonstration" not in timeline
 
 

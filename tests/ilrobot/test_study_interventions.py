@@ -178,9 +178,15 @@ def test_every_gate_has_the_name_of_its_paper() -> None:
     assert set(Scale(1, 1, {}).gates) | {"bc"} == set(TITLES)
 
 
-@pytest.mark.parametrize("given", [["chunks", "--seeds", "2"], ["interventions", "--seeds", "0"]])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["chunks", "--seeds", "2"], "--seeds is for 'ilrobot study interventions'"),
+        (["interventions", "--seeds", "0"], "--seeds must be at least 1, not 0"),
+    ],
+)
 def test_seeds_are_for_this_study_alone(
-    given: list[str], capsys: pytest.CaptureFixture[str]
+    given: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _main(["study", *given]) == 2
-    assert "--seeds is for 'ilrobot study interventions'" in capsys.readouterr().err
+    assert said in capsys.readouterr().err

@@ -41,7 +41,9 @@ def record(path: Path, seeds: range, task: str = "ilrobot/PointPath-v0") -> Path
     env = make_env(task)
     with DatasetRecorder(path, env.spec) as recorder:
         for seed in seeds:
-            info = EpisodeInfo(task, env.spec.rate, seed=seed, operator="test <person>")
+            info = EpisodeInfo(
+                task, env.spec.rate, seed=seed, operator="test <person>", policy_hash="ab" * 32
+            )
             rollout(env, Takeover(env), seed=seed, max_steps=20, recorder=recorder, info=info)
     return path
 
@@ -67,7 +69,7 @@ def test_an_episode_becomes_a_file_outside_the_dataset(
     page = file.read_text()
     assert "Episode 2 of paths" in page
     assert "test &lt;person&gt;" in page
-    assert "person 75% of the time" in page
+    assert "expert 75% of the time" in page
     assert "neither pictures nor states" in page
     assert sorted(dataset.rglob("*")) == before
 
@@ -173,7 +175,7 @@ def test_a_run_of_dagger_shows_its_rounds(tmp_path: Path):
     record(run / "dataset", range(49, 52))
     assert _main(["view", str(run)]) == 0
     page = (run / "report.html").read_text()
-    assert page.count("person 75% of the time") == 4  # two rounds, each for screen and phone
+    assert page.count("expert 75% of the time") == 4  # two rounds, each for screen and phone
     assert "Round 2" in page
 
 
