@@ -26,13 +26,13 @@ import torch
 from benchmarks import row
 from benchmarks._shared_data import find
 from ilrobot.actors import Action, Actor, Decision, Observation, Source
-from ilrobot.comparison import t_interval
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo
 from ilrobot.env import TaskEnv, make_env
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.evaluate import evaluate
 from ilrobot.gates.beta import BetaGate
+from ilrobot.intervals import t_interval
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import preset
 from ilrobot.learners.interactive.dagger import describe_dagger, run_dagger

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -17,7 +16,8 @@ from ilrobot.data.dataset import Dataset
 from ilrobot.data.labels import labels
 from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
-from ilrobot.evaluate import mean_interval, wilson_interval
+from ilrobot.evaluate import mean_interval
+from ilrobot.intervals import runs_interval, t_interval
 from ilrobot.round_attempts import round_folder
 from ilrobot.run import POLICY_FILE, Run, policy_hash
 from ilrobot.run_description import (
@@ -28,8 +28,6 @@ from ilrobot.run_description import (
     TrainDescription,
 )
 
-#: 97.5 % quantiles of Student's t for 1 to 10 degrees of freedom.
-_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 _SEED_MARKS = "-_. 0123456789"
 
 
@@ -230,44 +228,6 @@ def group(contenders: Sequence[Contender]) -> dict[str, list[Contender]]:
             name += "'"
         named[name] = runs
     return named
-
-
-def runs_interval(rates: Sequence[float], episodes: int) -> tuple[float, float]:
-    """95 % interval of a success rate over runs of the same method.
-
-    The wider of two, bound by bound: Student's t over the runs, which sees how runs differ, and
-    Wilson's over all their episodes, which is not fooled where all runs came out alike.
-
-    Args:
-        rates: Success of each run, in [0, 1].
-        episodes: Episodes that each was measured by.
-    """
-    total = episodes * len(rates)
-    low, high = wilson_interval(round(sum(rates) * episodes), total)
-    if len(rates) > 1:
-        t_low, t_high = t_interval(rates)
-        low, high = min(low, max(0.0, t_low)), max(high, min(1.0, t_high))
-    return low, high
-
-
-def t_interval(values: Sequence[float]) -> tuple[float, float]:
-    """95 % interval of a mean by Student's t, the value itself for one."""
-    mean, freedom = float(np.mean(values)), len(values) - 1
-    if freedom == 0:
-        return mean, mean
-    half = t_quantile(freedom) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    return mean - half, mean + half
-
-
-def t_quantile(freedom: int) -> float:
-    """The 97.5 % quantile of Student's t.
-
-    Beyond ten degrees of freedom it is its expansion in 1/n (Fisher and Cornish 1960).
-    """
-    if freedom <= len(_T):
-        return _T[freedom - 1]
-    z = 1.959964
-    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
 
 
 def _settings(known: Description) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from ilrobot.comparison import runs_interval
+from ilrobot.intervals import runs_interval
 from ilrobot.report import html
 from ilrobot.report.figures import BLUE, SURFACE, responsive
 

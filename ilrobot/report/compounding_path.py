@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from ilrobot.comparison import t_interval, t_quantile
+from ilrobot.intervals import t_interval, t_quantile
 from ilrobot.report import html
 from ilrobot.report.figures import COLOURS, INK, colour_key, responsive
 

@@ -11,7 +11,7 @@ from matplotlib.patches import Circle
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
-from ilrobot.comparison import runs_interval
+from ilrobot.intervals import runs_interval
 from ilrobot.report import html
 from ilrobot.report.figures import BLUE, INK, MUTED, NARROW, SURFACE, VERMILION, responsive
 

@@ -16,12 +16,13 @@ import pytest
 
 from ilrobot.cli import _main
 from ilrobot.cli.compare import measure
-from ilrobot.comparison import Contender, Learnt, expert_labels, group, runs_interval, t_interval
+from ilrobot.comparison import Contender, Learnt, expert_labels, group
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.memory import MemoryRecordings
 from ilrobot.env import ScriptedActor, make_env
 from ilrobot.evaluate import wilson_interval
+from ilrobot.intervals import runs_interval, t_interval
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig
 from ilrobot.policies.config import PolicyConfig

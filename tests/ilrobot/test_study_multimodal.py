@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ilrobot.cli.studies.multimodal import TASK, Scale, drive, drive_one
-from ilrobot.comparison import runs_interval
 from ilrobot.env import make_env
+from ilrobot.intervals import runs_interval
 from ilrobot.report.html import render
 from ilrobot.report.multimodal import CrashRate, crash_rows, multimodal_report
 
