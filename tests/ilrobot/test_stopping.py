@@ -8,10 +8,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from ilrobot.atomic import write_json
 from ilrobot.cli.command import command, resuming
 from ilrobot.cli.dagger import Dagger
 from ilrobot.cli.train import Train
@@ -20,7 +22,9 @@ from ilrobot.data.episode import UNCOUNTED, EpisodeInfo, Outcome
 from ilrobot.env import ScriptedActor, make_env
 from ilrobot.rollout import rollout
 from ilrobot.run import Run
+from ilrobot.typed_json import dump
 from sims.experts import make_expert
+from tests.ilrobot.described_runs import DATA, dagger_description
 
 TASK = "ilrobot/PointPath-v0"
 ROOT = Path(__file__).parents[2]
@@ -126,7 +130,8 @@ def test_dagger_stopped_while_it_copies_tells_how_to_go_on(demonstrations, tmp_p
 def test_dagger_stopped_counts_its_attempts_in_plain_words(demonstrations, tmp_path):
     verb = Dagger(TASK, demonstrations, tmp_path / "bc", tmp_path / "run")
     shutil.copytree(demonstrations, verb.output / "dataset")
-    (verb.output / "run.json").write_text("{}")
+    begun = replace(DATA, episodes=Dataset.open(demonstrations).num_episodes)
+    write_json(verb.output / "run.json", dump(dagger_description(demonstrations=begun)))
     for seed, said in ((3, "keeps 1 attempt and"), (4, "keeps 2 attempts and")):
         _record(verb.output / "dataset", range(seed, seed + 1))
         assert said in verb._stopped()
