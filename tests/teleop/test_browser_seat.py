@@ -140,4 +140,4 @@ def test_feedback_is_counted(seat: Seat) -> None:
     device.feedback(Feedback.LEASH)
     device.feedback(Feedback.LEASH)
     device.feedback(Feedback.SAVED)
-    assert seat.feedback_counts == {"leash": 2, "takeover": 0, "saved": 1}
+    assert seat.feedback_counts == {"leash": 2, "takeover": 0, "saved": 1, "call": 0}
