@@ -65,7 +65,7 @@ class Dagger:
     """With --device expert: a stronger policy in its place, a run or an .onnx file."""
 
     budget: Annotated[float | None, optional("SHARE", f"{BUDGET}")] = None
-    """With --gate thrifty: share of its steps at which the policy may call for help."""
+    """With --gate thrifty: share of its steps at which the policy aims to call for help."""
 
     beta: Annotated[BetaName | None, optional(f"{{{','.join(get_args(BetaName))}}}", _BETA)] = None
     """With --gate beta, the expert's share: none; falling to none after the last round; halved."""

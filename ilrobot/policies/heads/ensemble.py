@@ -5,9 +5,7 @@ data and part where there was none. Lakshminarayanan, Pritzel and Blundell 2017,
 scalable predictive uncertainty estimation using deep ensembles", section 2.4; on bootstrapped data
 as in Hoque et al. 2021, "ThriftyDAgger", section IV.
 
-They are asked one after the other. Stacked into one network (`torch.func.vmap`), five MLPs trained
-and acted between as fast and a fifth faster on a CPU, whose products a batch of 256 keeps busy as
-it is; the U-Net's gradients cannot be stacked.
+They are asked one after the other, so that any head can be a member and is exported as it is.
 """
 
 from __future__ import annotations
