@@ -25,6 +25,7 @@ from ilrobot.cli.studies.interventions import PEG, SETTINGS, jobs, measure
 from ilrobot.cli.studies.interventions_job import GATES, Scale
 from ilrobot.cli.studies.page import print_row
 from ilrobot.errors import UserError, WorkFailed
+from ilrobot.policies.config import Loss
 from ilrobot.report.interventions import HEADERS, InterventionRow, intervention_rows
 
 LEAST_SUCCESS = 0.9
@@ -34,7 +35,8 @@ GREATEST_SHARE = 0.5
 MARGIN = 0.03
 """Goal: how much less successful than HG-DAgger a gate of the robot may be."""
 
-WIDTH = 256
+MEMBERS = 5
+LOSS: Loss = "log-cosh"
 """Of the policies; all else of them is the study's."""
 
 
@@ -152,7 +154,7 @@ def plan(words: Sequence[str] | None = None) -> tuple[Path, Scale]:
         rounds=asked.rounds,
         episodes=asked.episodes,
         steps=asked.steps,
-        policy=replace(SETTINGS[task].policy, width=WIDTH),
+        policy=replace(SETTINGS[task].policy, members=MEMBERS, loss=LOSS),
     )
     scale = Scale(
         asked.seeds,

@@ -185,7 +185,7 @@ class Workshop:
         run = self._cloned(job)
         setting = self.scale.settings[job.task]
         training = TrainConfig(
-            seed=job.seed, batch_size=128, ema=0.99, held_out=0.2, patience=0, device="cpu"
+            seed=job.seed, batch_size=128, ema=0.999, held_out=0.1, patience=0, device="cpu"
         ).with_steps(setting.steps)
         train(self._demonstrations(job), setting.policy, training, run, resume=True)
         return run
