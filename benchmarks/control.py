@@ -35,11 +35,11 @@ SPEC = Spec(
 )
 #: What `ilrobot train --policy bc` makes, 0.5 M parameters, and one of 0.07 M.
 BC = {
-    "BC": PolicyConfig(loss="mse", network="mlp", width=256, blocks=2),
-    "small BC": PolicyConfig(loss="mse", network="mlp", width=128, blocks=1),
+    "BC": PolicyConfig(head="mse", network="mlp", width=256, blocks=2),
+    "small BC": PolicyConfig(head="mse", network="mlp", width=128, blocks=1),
 }
 DIFFUSION = PolicyConfig(
-    loss="diffusion", network="mlp", n_obs=2, horizon=16, execute=8, width=256, blocks=2
+    head="diffusion", network="mlp", n_obs=2, horizon=16, execute=8, width=256, blocks=2
 )
 RATE = 500.0
 LOOP_SECONDS = 4.0

@@ -25,7 +25,7 @@ from ilrobot.cli.studies.interventions import PEG, SETTINGS, jobs, measure
 from ilrobot.cli.studies.interventions_job import GATES, Scale
 from ilrobot.cli.studies.page import print_row
 from ilrobot.errors import UserError, WorkFailed
-from ilrobot.policies.config import Loss
+from ilrobot.policies.config import HeadName
 from ilrobot.report.interventions import HEADERS, InterventionRow, intervention_rows
 
 LEAST_SUCCESS = 0.9
@@ -36,7 +36,7 @@ MARGIN = 0.03
 """Goal: how much less successful than HG-DAgger a gate of the robot may be."""
 
 MEMBERS = 5
-LOSS: Loss = "log-cosh"
+HEAD: HeadName = "log-cosh"
 """Of the policies; all else of them is the study's."""
 
 
@@ -154,7 +154,7 @@ def plan(words: Sequence[str] | None = None) -> tuple[Path, Scale]:
         rounds=asked.rounds,
         episodes=asked.episodes,
         steps=asked.steps,
-        policy=replace(SETTINGS[task].policy, members=MEMBERS, loss=LOSS),
+        policy=replace(SETTINGS[task].policy, members=MEMBERS, head=HEAD),
     )
     scale = Scale(
         asked.seeds,

@@ -172,7 +172,7 @@ class Contender:
             policies = _rounds(path, known)
         else:
             assert isinstance(known, TrainDescription)
-            method = known.config.policy.loss
+            method = known.config.policy.head
             alike = _trained_settings(known)
             policies = _trained(path, known)
         if not policies:

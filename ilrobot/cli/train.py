@@ -11,12 +11,18 @@ from tyro.conf import arg
 from ilrobot.data.lessons import Weighting
 from ilrobot.errors import UserError
 from ilrobot.learners.config import PRESETS
-from ilrobot.policies.config import USED_BY_DIFFUSION, USED_BY_NETWORK, NetworkName, Prediction
+from ilrobot.policies.config import (
+    USED_BY_HEAD,
+    USED_BY_NETWORK,
+    HeadName,
+    NetworkName,
+    PolicyConfig,
+    Prediction,
+)
 
 if TYPE_CHECKING:
     from ilrobot.learners.config import TrainConfig
     from ilrobot.learners.training import Progress
-    from ilrobot.policies.config import PolicyConfig
     from ilrobot.policies.policy import Policy
     from ilrobot.spec import Feature, Spec
 
@@ -25,7 +31,7 @@ if TYPE_CHECKING:
 _POLICY = {"history": "n_obs"} | {
     name: name
     for name in (
-        "loss",
+        "head",
         "network",
         "horizon",
         "execute",
@@ -50,24 +56,37 @@ _TRAIN = (
 )
 
 
-_Loss = Literal["mse", "huber", "log-cosh", "gaussian", "mixture", "bins", "cvae", "cross-entropy"]
 _METAVARS = {int: "INT", float: "FLOAT", tuple: "INT [INT ...]"}
 
 
 def _preset(name: str, choices: Any = None) -> Any:
     """Says in the help what each preset has where the option is not given."""
-    values = {}
+    values: dict[str, str] = {}
+    value: Any = getattr(PolicyConfig, name, None)
     for policy, (policy_config, train_config) in PRESETS.items():
-        diffuses = policy_config.loss == "diffusion"
-        if diffuses if name == "loss" else name in USED_BY_DIFFUSION and not diffuses:
+        if _users(name) and not _users(name) & {policy_config.head, policy_config.network}:
             continue
         value = getattr(policy_config if hasattr(policy_config, name) else train_config, name)
-        values[policy] = " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-    hint = ", ".join(f"{policy} {text}" for policy, text in values.items())
+        values[policy] = _words(value)
+    hint = ", ".join(f"{policy} {text}" for policy, text in values.items()) or _words(value)
     if len(values) == len(PRESETS) and len(set(values.values())) == 1:
         hint = next(iter(values.values()))
     metavar = f"{{{','.join(get_args(choices))}}}" if choices else _METAVARS[type(value)]
     return arg(help_behavior_hint=f"(default: {hint})", metavar=metavar)
+
+
+def _words(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _users(name: str) -> set[str]:
+    """The heads or networks that alone use a setting of the policy; none if all do."""
+    return {
+        user
+        for users in (USED_BY_HEAD, USED_BY_NETWORK)
+        for user, used in users.items()
+        if name in used
+    }
 
 
 @dataclass
@@ -99,8 +118,8 @@ class Train:
     resume: bool = False
     """Go on with the run in --output where it stopped (give the same options again)."""
 
-    loss: Annotated[_Loss | None, _preset("loss", _Loss)] = None
-    """How bc measures its error; cross-entropy is for discrete actions and their default."""
+    head: Annotated[HeadName | None, _preset("head", HeadName)] = None
+    """How actions are predicted; cross-entropy is for discrete actions and their default."""
 
     network: Annotated[NetworkName | None, _preset("network", NetworkName)] = None
     """An MLP is fast on a CPU; a U-Net runs along the chunk and wants a GPU."""
@@ -191,29 +210,26 @@ class Train:
 
         policy_config, train_config = preset(self.policy, spec)
         given = {o: getattr(self, o) for o in (*_POLICY, *_TRAIN) if getattr(self, o) is not None}
-        self._refuse_unused(given, self.network or policy_config.network)
         changes = {field: given[option] for option, field in _POLICY.items() if option in given}
         policy_config = replace(policy_config, **changes)
+        self._refuse_unused(given, policy_config)
         if self.steps is not None:
             train_config = train_config.with_steps(self.steps)
         return policy_config, replace(train_config, **{n: given[n] for n in _TRAIN if n in given})
 
-    def _refuse_unused(self, given: dict[str, Any], network: str) -> None:
+    def _refuse_unused(self, given: dict[str, Any], config: PolicyConfig) -> None:
         """An option that would change nothing was meant for something else."""
-        if self.policy == "diffusion" and "loss" in given:
-            raise UserError(
-                "--loss is for --policy bc; a diffusion policy has a loss of its own, leave it out"
-            )
         for option in given:
-            flag = f"--{option.replace('_', '-')}"
-            if option in USED_BY_DIFFUSION and self.policy != "diffusion":
-                raise UserError(f"{flag} is for --policy diffusion; leave it out")
-            users = [name for name, used in USED_BY_NETWORK.items() if option in used]
-            if users and network not in users:
-                raise UserError(
-                    f"{flag} is for --network {' or '.join(users)}, and this is a {network}; leave "
-                    "it out"
-                )
+            for part, chosen, all_users in (
+                ("head", config.head, USED_BY_HEAD),
+                ("network", config.network, USED_BY_NETWORK),
+            ):
+                users = [str(name) for name, used in all_users.items() if option in used]
+                if users and chosen not in users:
+                    raise UserError(
+                        f"--{option.replace('_', '-')} is for --{part} {' or '.join(users)}, and "
+                        f"this is {chosen}; leave it out"
+                    )
 
     def _print(
         self, policy: Policy, train_config: TrainConfig, cameras: tuple[Feature, ...]

@@ -126,7 +126,7 @@ PRESETS: dict[Preset, tuple[PolicyConfig, TrainConfig]] = {
     "bc": (PolicyConfig(dropout=0.1, observation_noise=0.05), TrainConfig(ema=0.999)),
     "diffusion": (
         PolicyConfig(
-            loss="diffusion",
+            head="diffusion",
             n_obs=2,
             horizon=16,
             execute=8,
@@ -151,7 +151,7 @@ def preset(name: Preset, spec: Spec) -> tuple[PolicyConfig, TrainConfig]:
     """One of `PRESETS` for a dataset: ``bc`` classifies where its actions are discrete."""
     policy, training = PRESETS[name]
     if name == "bc" and spec.choices is not None:
-        policy = replace(policy, loss="cross-entropy")
+        policy = replace(policy, head="cross-entropy")
     return policy, training
 
 

@@ -9,19 +9,21 @@ from ilrobot.errors import UserError
 from ilrobot.spec import Spec
 from ilrobot.typed_json import parse_fields
 
-Loss = Literal[
+HeadName = Literal[
     "mse", "huber", "log-cosh", "gaussian", "mixture", "bins", "cvae", "cross-entropy", "diffusion"
 ]
 NetworkName = Literal["mlp", "unet"]
 Prediction = Literal["epsilon", "sample", "velocity"]
 
 
-#: Networks and losses to the settings that only they use; any other takes no notice of them.
+#: Settings that only some networks and heads use; the others take no notice of them.
 USED_BY_NETWORK: dict[NetworkName, frozenset[str]] = {
     "mlp": frozenset({"width", "blocks", "dropout"}),
     "unet": frozenset({"channels"}),
 }
-USED_BY_DIFFUSION = frozenset({"diffusion_steps", "ddim_steps", "prediction"})
+USED_BY_HEAD: dict[HeadName, frozenset[str]] = {
+    "diffusion": frozenset({"diffusion_steps", "ddim_steps", "prediction"}),
+}
 
 #: Beyond these nothing was ever trained; what they are mistyped as would fill any memory.
 _MOST = {
@@ -44,7 +46,7 @@ class PolicyConfig:
     """A policy is encoder × network × head; this names the three and their sizes.
 
     Attributes:
-        loss: Which head: ``mse``, ``huber`` and ``log-cosh`` regress, ``gaussian`` predicts mean
+        head: Which: ``mse``, ``huber`` and ``log-cosh`` regress, ``gaussian`` predicts mean
             and spread, ``mixture`` several of them with their weights, ``bins`` a bin and an offset
             from its centre, ``cvae`` decodes a latent, ``cross-entropy`` is for discrete actions,
             ``diffusion`` denoises.
@@ -66,7 +68,7 @@ class PolicyConfig:
             are an ensemble that acts by their mean and knows how far they are apart.
     """
 
-    loss: Loss = "mse"
+    head: HeadName = "mse"
     network: NetworkName = "mlp"
     n_obs: int = 1
     horizon: int = 1
@@ -106,14 +108,14 @@ class PolicyConfig:
             raise UserError(f"--dropout must be at least 0 and less than 1, not {self.dropout}")
         if not 0 <= self.observation_noise < float("inf"):
             raise UserError(f"--observation-noise must be at least 0, not {self.observation_noise}")
-        if spec.choices is None and self.loss == "cross-entropy":
+        if spec.choices is None and self.head == "cross-entropy":
             raise UserError(
-                "--loss cross-entropy is for discrete actions, and these are continuous; take mse"
+                "--head cross-entropy is for discrete actions, and these are continuous; take mse"
             )
-        if spec.choices is not None and self.loss != "cross-entropy":
+        if spec.choices is not None and self.head != "cross-entropy":
             raise UserError(
-                f"--loss {self.loss} is for continuous actions, and these are {spec.choices} "
-                "choices; take --policy bc with cross-entropy"
+                f"--head {self.head} is for continuous actions, and these are {spec.choices} "
+                "choices; take --policy bc --head cross-entropy"
             )
 
     def to_json(self) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class Policy(nn.Module):
         super().__init__()
         config.check(spec)
         self.spec, self.config = vector_spec(spec), config
-        mode: Mode = "limits" if config.loss == "diffusion" else "standardize"
+        mode: Mode = "limits" if config.head == "diffusion" else "standardize"
         self.encoder = ObservationEncoder(self.spec.observations, config.n_obs, mode)
         self.action_normalizer = Normalizer(kinds((spec.action,)), mode)
         size = spec.choices or spec.action.size

@@ -17,7 +17,7 @@ from tests.exports.exported import SMALL, export, frames, make_policy
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     path = tmp_path_factory.mktemp("exported") / "policy.onnx"
-    export(make_policy(replace(SMALL, loss="diffusion")), path)
+    export(make_policy(replace(SMALL, head="diffusion")), path)
     return path
 
 
@@ -46,7 +46,7 @@ def test_a_truncated_file_is_refused(exported, tmp_path, share):
 
 def test_a_flipped_bit_in_the_weights_is_refused(exported, tmp_path):
     content = bytearray(exported.read_bytes())
-    weights = make_policy(replace(SMALL, loss="diffusion")).head.network.enter.bias
+    weights = make_policy(replace(SMALL, head="diffusion")).head.network.enter.bias
     place = content.index(weights.detach().numpy().tobytes())
     content[place + 9] ^= 0x40
     path = tmp_path / "policy.onnx"

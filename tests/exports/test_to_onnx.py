@@ -23,16 +23,16 @@ from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE, recordings
 
 @pytest.mark.parametrize("network", ["mlp", "unet"])
 @pytest.mark.parametrize(
-    "loss", ["mse", "gaussian", "mixture", "bins", "cvae", "cross-entropy", "diffusion"]
+    "head", ["mse", "gaussian", "mixture", "bins", "cvae", "cross-entropy", "diffusion"]
 )
-def test_every_head_on_every_network_acts_as_it_was_trained(loss, network, tmp_path):
-    spec = DISCRETE if loss == "cross-entropy" else CONTINUOUS
-    policy = make_policy(replace(SMALL, loss=loss, network=network), spec)
+def test_every_head_on_every_network_acts_as_it_was_trained(head, network, tmp_path):
+    spec = DISCRETE if head == "cross-entropy" else CONTINUOUS
+    policy = make_policy(replace(SMALL, head=head, network=network), spec)
     done = export(policy, tmp_path / "policy.onnx")
     assert done.parity.windows == 20
-    words = "the same choices on 20" if loss == "cross-entropy" else "of the command range on 20"
+    words = "the same choices on 20" if head == "cross-entropy" else "of the command range on 20"
     assert words in str(done.parity)
-    assert done.parity.relative <= (0 if loss == "cross-entropy" else 1e-5)
+    assert done.parity.relative <= (0 if head == "cross-entropy" else 1e-5)
     assert list(tmp_path.iterdir()) == [tmp_path / "policy.onnx"]
 
     loaded = OnnxPolicy(tmp_path / "policy.onnx")
@@ -48,12 +48,12 @@ def test_every_head_on_every_network_acts_as_it_was_trained(loss, network, tmp_p
         np.testing.assert_allclose(mine, theirs, rtol=0, atol=2e-5)
 
 
-@pytest.mark.parametrize("loss", ["mse", "bins", "cross-entropy", "diffusion"])
-def test_an_ensemble_acts_as_it_was_trained(loss, tmp_path):
-    spec = DISCRETE if loss == "cross-entropy" else CONTINUOUS
-    policy = make_policy(replace(SMALL, loss=loss, members=3), spec)
+@pytest.mark.parametrize("head", ["mse", "bins", "cross-entropy", "diffusion"])
+def test_an_ensemble_acts_as_it_was_trained(head, tmp_path):
+    spec = DISCRETE if head == "cross-entropy" else CONTINUOUS
+    policy = make_policy(replace(SMALL, head=head, members=3), spec)
     done = export(policy, tmp_path / "policy.onnx")
-    assert done.parity.relative <= (0 if loss == "cross-entropy" else 1e-5)
+    assert done.parity.relative <= (0 if head == "cross-entropy" else 1e-5)
     loaded = OnnxPolicy(tmp_path / "policy.onnx")
     trained, exported = policy.actor(), loaded.actor()
     trained.reset(3)
@@ -64,7 +64,7 @@ def test_an_ensemble_acts_as_it_was_trained(loss, tmp_path):
 
 
 def test_the_graph_is_pinned_whole_and_says_nothing_of_this_machine(tmp_path):
-    policy = make_policy(replace(SMALL, loss="diffusion"))
+    policy = make_policy(replace(SMALL, head="diffusion"))
     export(policy, tmp_path / "policy.onnx")
     model = onnx.load(tmp_path / "policy.onnx", load_external_data=False)
     onnx.checker.check_model(model)
@@ -79,7 +79,7 @@ def test_the_graph_is_pinned_whole_and_says_nothing_of_this_machine(tmp_path):
 
 def test_the_sampler_is_a_loop_whatever_its_number_of_steps():
     def nodes(steps):
-        policy = make_policy(replace(SMALL, loss="diffusion", ddim_steps=steps))
+        policy = make_policy(replace(SMALL, head="diffusion", ddim_steps=steps))
         graph = onnx.load_model_from_string(trace(policy)).graph
         assert [node.op_type for node in graph.node].count("Scan") == 1
         return len(graph.node)
@@ -102,7 +102,7 @@ def test_a_graph_that_differs_leaves_no_file(tmp_path, monkeypatch):
 
 
 def test_choices_that_differ_are_told_as_such():
-    policy = make_policy(spec=DISCRETE, config=replace(SMALL, loss="cross-entropy"))
+    policy = make_policy(spec=DISCRETE, config=replace(SMALL, head="cross-entropy"))
     windows = observation_windows(recordings(DISCRETE), DISCRETE, policy.config.n_obs, 20)
     wrong = np.full(policy.config.horizon, -1)
     found = parity_module.measure_parity(policy, lambda *_: wrong, windows, None, None)
@@ -119,7 +119,7 @@ def test_a_sampler_that_was_exported_wrongly_is_caught(tmp_path, monkeypatch):
 
     monkeypatch.setattr(DiffusionHead, "denoise_step", drifting)
     with pytest.raises(WorkFailed, match="nothing was written"):
-        export(make_policy(replace(SMALL, loss="diffusion")), tmp_path / "policy.onnx")
+        export(make_policy(replace(SMALL, head="diffusion")), tmp_path / "policy.onnx")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -64,7 +64,7 @@ def _drop(*path):
         (_edit("spec", value=None), "description of the task is damaged"),
         (_edit("config", value=[]), "'config' is not a JSON object"),
         (_edit("config", "train", "steps", value="many"), "'config.train.steps' is \"many\""),
-        (_edit("config", "policy", "loss", value="love"), "'loss' is \"love\", not one of mse"),
+        (_edit("config", "policy", "head", value="love"), "'head' is \"love\", not one of mse"),
         (_drop("config", "policy", "width"), "'width' is missing"),
         (_drop("plan"), "'plan' is missing"),
         (_edit("plan", "episodes", value=0), "at least 1 episode"),

@@ -27,13 +27,13 @@ from ilrobot.data.memory import MemoryRecordings
 from ilrobot.env import ScriptedActor, TaskEnv, make_env
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig
-from ilrobot.policies.config import Loss, PolicyConfig
+from ilrobot.policies.config import HeadName, PolicyConfig
 from ilrobot.report.multimodal import HEADERS, CrashRate, crash_rows, multimodal_report
 from ilrobot.rollout import rollout
 from ilrobot.workers import Workers
 
 TASK = "ilrobot/Junction-v0"
-HEADS: tuple[Loss, ...] = ("mse", "gaussian", "mixture", "bins", "cvae", "diffusion")
+HEADS: tuple[HeadName, ...] = ("mse", "gaussian", "mixture", "bins", "cvae", "diffusion")
 
 #: Ticks of a chunk: from the start to past the obstacle.
 HORIZON = 32
@@ -97,7 +97,7 @@ def run(file: Path) -> dict[str, Any]:
 
 
 def drive(
-    heads: Sequence[Loss], scale: Scale, on_policy: Callable[[], None] = lambda: None
+    heads: Sequence[HeadName], scale: Scale, on_policy: Callable[[], None] = lambda: None
 ) -> dict[str, list[Driven]]:
     """Train policies and let them drive: for each head, what each of its seeds did.
 
@@ -118,7 +118,7 @@ def drive(
     return found
 
 
-def drive_one(scale: Scale, env: TaskEnv, asked: tuple[Loss, int]) -> Driven:
+def drive_one(scale: Scale, env: TaskEnv, asked: tuple[HeadName, int]) -> Driven:
     """Demonstrate, train and drive: one policy of a head and a training seed."""
     head, seed = asked
     data = _demonstrations(env, seed, scale.demonstrations)
@@ -144,8 +144,8 @@ def _demonstrations(env: TaskEnv, seed: int, count: int) -> MemoryRecordings:
     return MemoryRecordings(env.spec, recorder.episodes)
 
 
-def _policy(head: Loss) -> PolicyConfig:
-    return PolicyConfig(loss=head, width=64, horizon=HORIZON, execute=HORIZON, prediction="sample")
+def _policy(head: HeadName) -> PolicyConfig:
+    return PolicyConfig(head=head, width=64, horizon=HORIZON, execute=HORIZON, prediction="sample")
 
 
 def _training(steps: int, seed: int) -> TrainConfig:

@@ -30,7 +30,7 @@ def make_head(config: PolicyConfig, condition: int, size: int) -> Head:
         UserError: The network's sizes do not fit.
     """
     network = partial(_make_network, config)
-    if config.loss == "diffusion":
+    if config.head == "diffusion":
         return DiffusionHead(
             partial(network, sample=size, output=size),
             condition=condition,
@@ -39,21 +39,21 @@ def make_head(config: PolicyConfig, condition: int, size: int) -> Head:
             prediction=config.prediction,
             shape=(config.horizon, size),
         )
-    if config.loss == "cvae":
+    if config.head == "cvae":
         return CvaeHead(
             network(condition, sample=size, output=2 * LATENT),
             network(condition + LATENT, output=size),
         )
-    if config.loss == "mixture":
+    if config.head == "mixture":
         return MixtureHead(network(condition, output=MixtureHead.outputs(size)), size)
-    if config.loss == "bins":
+    if config.head == "bins":
         outputs = BinsHead.outputs(size)
         return BinsHead(network(condition, output=outputs), config.horizon, size)
-    if config.loss == "gaussian":
+    if config.head == "gaussian":
         return GaussianHead(network(condition, output=2 * size))
-    if config.loss == "cross-entropy":
+    if config.head == "cross-entropy":
         return CategoricalHead(network(condition, output=size))
-    return RegressionHead(network(condition, output=size), ERROR_FUNCTIONS[config.loss])
+    return RegressionHead(network(condition, output=size), ERROR_FUNCTIONS[config.head])
 
 
 def _make_network(config: PolicyConfig, condition: int, *, output: int, sample: int = 0) -> Network:

@@ -17,11 +17,11 @@ from tests.ilrobot.policy_tester import CONTINUOUS
 ENSEMBLE = PolicyConfig(n_obs=3, horizon=4, execute=3, width=16, blocks=1, ddim_steps=3, members=3)
 
 
-@pytest.mark.parametrize("loss", ["mse", "mixture", "diffusion"])
+@pytest.mark.parametrize("head", ["mse", "mixture", "diffusion"])
 @pytest.mark.parametrize("share", [0.3, 0.9, 1.0])
-def test_it_acts_and_doubts_as_its_actor_under_a_gate(loss, share):
+def test_it_acts_and_doubts_as_its_actor_under_a_gate(head, share):
     torch.manual_seed(0)
-    policy, data = Policy(CONTINUOUS, replace(ENSEMBLE, loss=loss)), recorded()
+    policy, data = Policy(CONTINUOUS, replace(ENSEMBLE, head=head)), recorded()
     ticks = np.random.default_rng(1).random(data.num_frames) < share
     found = replay(policy, data, ticks, seed=7)
 

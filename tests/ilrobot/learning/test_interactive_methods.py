@@ -36,7 +36,7 @@ POLICIES = {
     "single-step": PolicyConfig(width=32, blocks=1),
     "chunked": PolicyConfig(width=32, blocks=1, n_obs=2, horizon=4, execute=2),
     "diffusion": PolicyConfig(
-        loss="diffusion", prediction="sample", width=32, blocks=1, horizon=4, execute=2
+        head="diffusion", prediction="sample", width=32, blocks=1, horizon=4, execute=2
     ),
 }
 

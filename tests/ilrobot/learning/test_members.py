@@ -51,7 +51,7 @@ def test_each_member_has_its_own_bootstrap_of_the_windows():
 
 def test_a_member_learns_as_it_would_alone():
     """With nothing else drawn at random, from the same weights and batches: the same steps."""
-    plain = replace(SMALL, loss="mse")
+    plain = replace(SMALL, head="mse")
     data = recordings(CONTINUOUS)
     windows = Windows(data, n_obs=2, horizon=4)
     config = replace(TRAIN, clip=0.1)  # so low that it always clips
@@ -86,11 +86,11 @@ def test_a_member_learns_as_it_would_alone():
 
 def test_its_validation_loss_is_the_mean_of_its_members():
     windows = Windows(recordings(CONTINUOUS), n_obs=2, horizon=4)
-    together = Policy(CONTINUOUS, replace(SMALL, loss="mse"))
+    together = Policy(CONTINUOUS, replace(SMALL, head="mse"))
     together.fit_normalizers(windows)
     losses = []
     for member in together.members:
-        alone = Policy(CONTINUOUS, replace(SMALL, loss="mse", members=1))
+        alone = Policy(CONTINUOUS, replace(SMALL, head="mse", members=1))
         alone.fit_normalizers(windows)
         alone.head.load_state_dict(member.state_dict())
         losses.append(validation_loss(alone, windows))
@@ -99,17 +99,17 @@ def test_its_validation_loss_is_the_mean_of_its_members():
 
 
 def test_choices_are_decided_by_majority_and_ties_by_the_first():
-    head = EnsembleHead(Policy(DISCRETE, replace(SMALL, loss="cross-entropy")).members, 3)
+    head = EnsembleHead(Policy(DISCRETE, replace(SMALL, head="cross-entropy")).members, 3)
     votes = torch.tensor([[[2, 1, 0]], [[2, 0, 2]], [[0, 1, 1]]])  # three members, a chunk of three
     assert head.combine(votes).tolist() == [[2, 1, 0]]
 
 
 @pytest.mark.parametrize("members", [1, 3])
-@pytest.mark.parametrize("loss", ["mse", "diffusion", "cross-entropy"])
-def test_many_situations_at_once_are_each_as_alone(loss, members):
-    spec = DISCRETE if loss == "cross-entropy" else CONTINUOUS
+@pytest.mark.parametrize("head", ["mse", "diffusion", "cross-entropy"])
+def test_many_situations_at_once_are_each_as_alone(head, members):
+    spec = DISCRETE if head == "cross-entropy" else CONTINUOUS
     torch.manual_seed(0)
-    policy = Policy(spec, replace(SMALL, loss=loss, members=members))
+    policy = Policy(spec, replace(SMALL, head=head, members=members))
     observations, _ = example(policy, batch=1500)
     histories = {name: value.numpy() for name, value in observations.items()}
     chunks = predict_batch(policy, histories, seed=4)
@@ -121,9 +121,9 @@ def test_many_situations_at_once_are_each_as_alone(loss, members):
     mean, each = opinions(policy, histories, noise)
     np.testing.assert_array_equal(mean, chunks)
     assert each.shape == (members, 1500, 4, *spec.action.shape)
-    if loss == "diffusion":
+    if head == "diffusion":
         np.testing.assert_array_equal(each[0], chunks)
-    elif loss == "mse":
+    elif head == "mse":
         np.testing.assert_allclose(each.mean(axis=0), chunks, atol=1e-5)
 
     for row in (0, 1200):
@@ -161,8 +161,8 @@ def test_members_part_where_there_was_no_data(tmp_path):
     assert actor.novelty(observation) == pytest.approx(found[0], rel=1e-4)
 
 
-@pytest.mark.parametrize("loss", ["mixture", "bins", "diffusion"])
-def test_members_that_sample_keep_two_right_answers_apart(loss, tmp_path):
+@pytest.mark.parametrize("head", ["mixture", "bins", "diffusion"])
+def test_members_that_sample_keep_two_right_answers_apart(head, tmp_path):
     """Always -1 or always +1 over a chunk; what lies between was never shown."""
     spec = Spec((Feature("x", (1,)),), Feature("action", (1,), low=(-1.0,), high=(1.0,)), 10.0)
     side = np.random.default_rng(0).choice([-1.0, 1.0], 60)
@@ -170,7 +170,7 @@ def test_members_that_sample_keep_two_right_answers_apart(loss, tmp_path):
     ones = np.ones((4, 1), np.float32)
     episodes = [Episode(info, {"x": 0 * ones, "action": s * ones}) for s in side.astype(np.float32)]
     config = PolicyConfig(
-        loss=loss, horizon=2, execute=2, width=32, blocks=1, members=3, diffusion_steps=20
+        head=head, horizon=2, execute=2, width=32, blocks=1, members=3, diffusion_steps=20
     )
     training = replace(TRAIN, steps=400, batch_size=64, learning_rate=3e-3)
     policy = train(MemoryRecordings(spec, episodes), config, training, tmp_path / "run")

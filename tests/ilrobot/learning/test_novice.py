@@ -51,7 +51,7 @@ def test_a_fresh_chunk_at_every_tick_is_what_the_actor_would_begin(members):
 
 
 def test_the_seed_fixes_what_a_sampler_draws():
-    policy, data = Policy(CONTINUOUS, replace(SMALL, loss="diffusion")), recorded()
+    policy, data = Policy(CONTINUOUS, replace(SMALL, head="diffusion")), recorded()
     one, again, other = (novice_actions(policy, data, seed) for seed in (0, 0, 1))
     np.testing.assert_array_equal(one, again)
     assert not np.array_equal(one[lives(data)], other[lives(data)])

@@ -13,7 +13,7 @@ from ilrobot.data.memory import MemoryRecordings
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig, preset
-from ilrobot.policies.config import Loss, PolicyConfig
+from ilrobot.policies.config import HeadName, PolicyConfig
 from ilrobot.policies.loading import load_policy
 from ilrobot.policies.networks.network import Sizes
 from ilrobot.policies.networks.unet1d import UNet1d
@@ -29,7 +29,7 @@ SMALL = PolicyConfig(
 
 @pytest.mark.parametrize("network", ["mlp", "unet"])
 @pytest.mark.parametrize(
-    "loss",
+    "head",
     [
         "mse",
         "huber",
@@ -42,24 +42,24 @@ SMALL = PolicyConfig(
         "diffusion",
     ],
 )
-def test_every_head_on_every_network(loss, network, tmp_path):
-    spec = DISCRETE if loss == "cross-entropy" else CONTINUOUS
-    check_policy(replace(SMALL, loss=loss, network=network), spec, tmp_path)
+def test_every_head_on_every_network(head, network, tmp_path):
+    spec = DISCRETE if head == "cross-entropy" else CONTINUOUS
+    check_policy(replace(SMALL, head=head, network=network), spec, tmp_path)
 
 
 @pytest.mark.parametrize("prediction", ["sample", "velocity"])
 def test_other_predictions_of_the_denoiser(prediction, tmp_path):
-    check_policy(replace(SMALL, loss="diffusion", prediction=prediction), CONTINUOUS, tmp_path)
+    check_policy(replace(SMALL, head="diffusion", prediction=prediction), CONTINUOUS, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("loss", "network"),
-    [(loss, "mlp") for loss in get_args(Loss) if loss not in ("huber", "log-cosh")]
+    ("head", "network"),
+    [(head, "mlp") for head in get_args(HeadName) if head not in ("huber", "log-cosh")]
     + [("diffusion", "unet")],
 )
-def test_an_ensemble_of_every_head(loss, network, tmp_path):
-    spec = DISCRETE if loss == "cross-entropy" else CONTINUOUS
-    check_policy(replace(SMALL, loss=loss, network=network, members=3), spec, tmp_path)
+def test_an_ensemble_of_every_head(head, network, tmp_path):
+    spec = DISCRETE if head == "cross-entropy" else CONTINUOUS
+    check_policy(replace(SMALL, head=head, network=network, members=3), spec, tmp_path)
 
 
 @pytest.mark.parametrize("spec", [CONTINUOUS, DISCRETE])
@@ -83,14 +83,14 @@ def test_the_unet_has_about_four_and_a_half_million_parameters():
         ({"width": 10**9}, "--width must be at most"),
         ({"channels": (8, -1)}, "--channels must be at least 1, not -1"),
         ({"execute": 5}, "--execute 5 is more than"),
-        ({"ddim_steps": 101, "loss": "diffusion"}, "--ddim-steps"),
+        ({"ddim_steps": 101, "head": "diffusion"}, "--ddim-steps"),
         ({"dropout": 1.0}, "--dropout"),
         ({"members": 0}, "--members must be at least 1, not 0"),
         ({"members": 101}, "--members must be at most 100, not 101"),
         ({"observation_noise": float("nan")}, "--observation-noise"),
         ({"network": "unet", "horizon": 5}, "multiple of 2, not 5"),
         ({"network": "unet", "channels": (8, 12)}, "--channels"),
-        ({"loss": "cross-entropy"}, "is for discrete actions"),
+        ({"head": "cross-entropy"}, "is for discrete actions"),
     ],
 )
 def test_sizes_that_cannot_be(change, words):
@@ -165,7 +165,7 @@ def test_a_policy_from_before_there_were_members_is_read_as_the_single_net_that_
         (lambda content: _state(content).update(units=["m"]), "has 3 elements and other units"),
         (lambda content: _state(content).update(shape=[-3]), "cannot have the shape"),
         (lambda content: content.update(config=3), "is damaged: "),
-        (lambda content: content["config"].pop("loss"), "'loss' is missing"),
+        (lambda content: content["config"].pop("head"), "'head' is missing"),
         (
             lambda content: content["config"].update(width="wide"),
             "'width' is \"wide\", not a whole",
@@ -246,11 +246,11 @@ def test_diffusion_keeps_both_ways_around_where_regression_averages(tmp_path):
         steps=500, warmup=20, learning_rate=2e-3, held_out=0.0, patience=0, device="cpu"
     )
     chunks = {}
-    for loss in ("mse", "diffusion"):
-        policy = train(data, replace(base, loss=loss), training, tmp_path / loss)
+    for head in ("mse", "diffusion"):
+        policy = train(data, replace(base, head=head), training, tmp_path / head)
         observations, noise = example(policy, batch=200)
         with torch.no_grad():
-            chunks[loss] = policy(observations, noise)[..., 0]
+            chunks[head] = policy(observations, noise)[..., 0]
     assert chunks["mse"].abs().max() < 0.4
     went = chunks["diffusion"]
     assert (went.abs() > 0.8).float().mean() > 0.95

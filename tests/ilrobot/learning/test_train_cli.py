@@ -108,7 +108,7 @@ def test_discrete_actions_are_classified_by_default(tmp_path):
     dataset = _write(tmp_path / "data", DISCRETE)
     output = tmp_path / "run"
     assert _run("--dataset", dataset, "--policy", "bc", "--output", output, "--steps", "2") == 0
-    assert load_policy(output).config.loss == "cross-entropy"
+    assert load_policy(output).config.head == "cross-entropy"
 
 
 @pytest.mark.parametrize(
@@ -125,14 +125,17 @@ def test_discrete_actions_are_classified_by_default(tmp_path):
         (["--policy", "bc", "--horizon", "1000000"], "--horizon must be at most"),
         (["--policy", "bc", "--seed", "-1"], "--seed must be at least 0"),
         (["--policy", "bc", "--seed", str(2**63)], "--seed must be at most"),
-        (["--policy", "bc", "--ddim-steps", "5"], "--ddim-steps is for --policy diffusion"),
-        (["--policy", "bc", "--prediction", "sample"], "--prediction is for --policy diffusion"),
+        (["--policy", "bc", "--ddim-steps", "5"], "--ddim-steps is for --head diffusion"),
+        (
+            ["--policy", "bc", "--prediction", "sample"],
+            "--prediction is for --head diffusion",
+        ),
         (["--policy", "bc", "--channels", "8"], "--channels is for --network unet"),
         (
             ["--policy", "diffusion", "--network", "unet", "--width", "8"],
-            "--width is for --network mlp, and this is a unet",
+            "--width is for --network mlp, and this is unet",
         ),
-        (["--policy", "diffusion", "--loss", "mse"], "--loss is for --policy bc"),
+        (["--policy", "diffusion", "--head", "mse", "--ddim-steps", "5"], "--ddim-steps is for"),
         (["--policy", "diffusion", "--ddim-steps", "0"], "--ddim-steps"),
         (["--policy", "diffusion", "--network", "unet", "--horizon", "10"], "multiple of 4"),
     ],
@@ -195,7 +198,7 @@ def test_help_shows_what_each_preset_has(capsys):
     assert f"(default: bc {bc[0].n_obs}, diffusion {diffusion[0].n_obs})" in words
     assert f"(default: {bc[1].batch_size})" in words
     assert f"(default: diffusion {diffusion[0].ddim_steps})" in words
-    assert "(default: bc mse)" in words
+    assert "(default: bc mse, diffusion diffusion)" in words
     assert "(default: 64 128 256)" in words
 
 

@@ -28,7 +28,7 @@ from ilrobot.policies.loading import load_policy
 from tests.ilrobot.policy_tester import CONTINUOUS, assert_same_weights, recordings
 
 POLICY = PolicyConfig(
-    loss="diffusion",
+    head="diffusion",
     n_obs=2,
     horizon=4,
     execute=2,
@@ -92,9 +92,9 @@ def test_averaged_weights():
     assert model.weight.item() == -1.0
 
 
-@pytest.mark.parametrize("loss", ["mse", "diffusion"])
-def test_the_seed_fixes_the_weights(loss, tmp_path):
-    data, config = recordings(CONTINUOUS), replace(POLICY, loss=loss)
+@pytest.mark.parametrize("head", ["mse", "diffusion"])
+def test_the_seed_fixes_the_weights(head, tmp_path):
+    data, config = recordings(CONTINUOUS), replace(POLICY, head=head)
     torch.manual_seed(1)
     one = train(data, config, TRAIN, tmp_path / "one")
     torch.manual_seed(2)
@@ -141,7 +141,7 @@ def test_an_interrupted_run_ends_as_an_unbroken_one(members, tmp_path):
 def test_early_stopping_keeps_the_best_weights(tmp_path):
     data = recordings(CONTINUOUS, episodes=3, length=8)
     config = replace(TRAIN, steps=2000, learning_rate=1e-2, ema=0.0, patience=4)
-    policy_config = replace(POLICY, loss="mse", dropout=0.0, width=64)
+    policy_config = replace(POLICY, head="mse", dropout=0.0, width=64)
     train(data, policy_config, config, tmp_path / "run")
     rows = _metrics(tmp_path / "run")
     result = json.loads((tmp_path / "run" / "run.json").read_text())["result"]
@@ -177,7 +177,7 @@ def test_a_loss_that_is_not_finite_is_work_that_failed(tmp_path):
     config = replace(TRAIN, learning_rate=1e30, clip=0.0, weight_decay=0.0)
     said = "no longer finite at step .* lower --learning-rate, into another --output"
     with pytest.raises(WorkFailed, match=said):
-        train(data, replace(POLICY, loss="mse"), config, tmp_path / "run")
+        train(data, replace(POLICY, head="mse"), config, tmp_path / "run")
 
 
 def test_a_run_is_never_overwritten(tmp_path):
