@@ -97,7 +97,7 @@ def measure(
         output: Folder of the run.
         seeds: Seeds of the episodes.
         workers: Processes of the evaluation.
-        acting: Settings changed after training, e.g. ``ddim_steps`` or ``execute``.
+        acting: Settings changed after training, e.g. ``sampler_steps`` or ``execute``.
     """
     policy = train(
         data, policy_config, train_config, output, resume=True, on_progress=_show_progress

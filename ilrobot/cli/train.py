@@ -41,7 +41,7 @@ _POLICY = {"history": "n_obs"} | {
         "dropout",
         "observation_noise",
         "prediction",
-        "ddim_steps",
+        "sampler_steps",
         "members",
     )
 }
@@ -151,7 +151,7 @@ class Train:
     prediction: Annotated[Prediction | None, _preset("prediction", Prediction)] = None
     """What a diffusion policy's network predicts: the noise, the clean chunk, or a mix of both."""
 
-    ddim_steps: Annotated[int | None, _preset("ddim_steps")] = None
+    sampler_steps: Annotated[int | None, _preset("sampler_steps")] = None
     """Denoising steps for each prediction of a diffusion policy."""
 
     members: Annotated[int | None, _preset("members")] = None

@@ -22,7 +22,7 @@ USED_BY_NETWORK: dict[NetworkName, frozenset[str]] = {
     "unet": frozenset({"channels"}),
 }
 USED_BY_HEAD: dict[HeadName, frozenset[str]] = {
-    "diffusion": frozenset({"diffusion_steps", "ddim_steps", "prediction"}),
+    "diffusion": frozenset({"diffusion_steps", "sampler_steps", "prediction"}),
 }
 
 #: Beyond these nothing was ever trained; what they are mistyped as would fill any memory.
@@ -39,6 +39,9 @@ _MOST = {
 
 #: Settings that came after the first runs were kept; a run without them has their defaults.
 _LATER = frozenset({"members"})
+
+#: What settings were called in runs of before.
+_RENAMED = {"ddim_steps": "sampler_steps"}
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class PolicyConfig:
         observation_noise: Standard deviation of noise on the encoded history while training, in
             normalised units.
         diffusion_steps: Steps of the noising process.
-        ddim_steps: Steps of the sampler.
+        sampler_steps: Steps of the sampler.
         prediction: What the denoiser predicts: the noise (``epsilon``), the clean ``sample``, or
             the ``velocity`` √ᾱ ε - √(1-ᾱ) x₀.
         members: Heads that are trained apart, each on a bootstrap of the windows; several of them
@@ -79,7 +82,7 @@ class PolicyConfig:
     channels: tuple[int, ...] = (64, 128, 256)
     observation_noise: float = 0.0
     diffusion_steps: int = 100
-    ddim_steps: int = 10
+    sampler_steps: int = 10
     prediction: Prediction = "epsilon"
     members: int = 1
 
@@ -100,9 +103,10 @@ class PolicyConfig:
                 f"--execute {self.execute} is more than the chunk has (--horizon {self.horizon}); "
                 "execute at most the whole chunk"
             )
-        if not 1 <= self.ddim_steps <= self.diffusion_steps:
+        if not 1 <= self.sampler_steps <= self.diffusion_steps:
             raise UserError(
-                f"--ddim-steps must be within 1 and {self.diffusion_steps}, not {self.ddim_steps}"
+                f"--sampler-steps must be within 1 and {self.diffusion_steps}, not "
+                f"{self.sampler_steps}"
             )
         if not 0 <= self.dropout < 1:
             raise UserError(f"--dropout must be at least 0 and less than 1, not {self.dropout}")
@@ -130,6 +134,7 @@ class PolicyConfig:
             UserError: A key is missing (but for `_LATER`), unknown or of another type.
         """
         try:
+            data = {_RENAMED.get(name, name): value for name, value in data.items()}
             if missing := {f.name for f in fields(cls)} - data.keys() - _LATER:
                 raise ValueError(f"'{min(missing)}' is missing")
             return parse_fields(cls, data)

@@ -13,7 +13,7 @@ from ilrobot.policies.policy import Policy
 from tests.ilrobot.policy_tester import CONTINUOUS, recordings
 
 SMALL = PolicyConfig(
-    n_obs=2, horizon=4, execute=2, width=16, blocks=1, channels=(8, 16), ddim_steps=3
+    n_obs=2, horizon=4, execute=2, width=16, blocks=1, channels=(8, 16), sampler_steps=3
 )
 
 

@@ -79,7 +79,7 @@ def test_the_graph_is_pinned_whole_and_says_nothing_of_this_machine(tmp_path):
 
 def test_the_sampler_is_a_loop_whatever_its_number_of_steps():
     def nodes(steps):
-        policy = make_policy(replace(SMALL, head="diffusion", ddim_steps=steps))
+        policy = make_policy(replace(SMALL, head="diffusion", sampler_steps=steps))
         graph = onnx.load_model_from_string(trace(policy)).graph
         assert [node.op_type for node in graph.node].count("Scan") == 1
         return len(graph.node)

@@ -35,7 +35,7 @@ def make_head(config: PolicyConfig, condition: int, size: int) -> Head:
             partial(network, sample=size, output=size),
             condition=condition,
             train_steps=config.diffusion_steps,
-            sample_steps=config.ddim_steps,
+            sample_steps=config.sampler_steps,
             prediction=config.prediction,
             shape=(config.horizon, size),
         )

@@ -102,7 +102,7 @@ def test_the_noise_depends_on_dataset_policy_and_seed_alone(run):
 def test_a_diffusion_policy_is_sampled_by_the_seed():
     data = MemoryRecordings(SPEC, _episodes(2))
     torch.manual_seed(0)
-    config = PolicyConfig(head="diffusion", width=8, blocks=1, horizon=4, ddim_steps=2)
+    config = PolicyConfig(head="diffusion", width=8, blocks=1, horizon=4, sampler_steps=2)
     policy = Policy(SPEC, config)
     first, again, other = (error_covariance(data, policy, [0, 1], seed) for seed in (1, 1, 2))
     assert np.array_equal(first, again)

@@ -14,7 +14,9 @@ from ilrobot.policies.policy import Policy
 from tests.ilrobot.learning.test_novice import recorded
 from tests.ilrobot.policy_tester import CONTINUOUS
 
-ENSEMBLE = PolicyConfig(n_obs=3, horizon=4, execute=3, width=16, blocks=1, ddim_steps=3, members=3)
+ENSEMBLE = PolicyConfig(
+    n_obs=3, horizon=4, execute=3, width=16, blocks=1, sampler_steps=3, members=3
+)
 
 
 @pytest.mark.parametrize("head", ["mse", "mixture", "diffusion"])

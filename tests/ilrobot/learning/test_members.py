@@ -21,7 +21,7 @@ from ilrobot.policies.policy import Policy
 from ilrobot.spec import Feature, Spec
 from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE, example, recordings
 
-SMALL = PolicyConfig(n_obs=2, horizon=4, execute=2, width=16, blocks=1, ddim_steps=3, members=3)
+SMALL = PolicyConfig(n_obs=2, horizon=4, execute=2, width=16, blocks=1, sampler_steps=3, members=3)
 TRAIN = TrainConfig(steps=20, batch_size=8, warmup=0, held_out=0.0, patience=0, device="cpu")
 
 

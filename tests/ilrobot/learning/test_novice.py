@@ -14,7 +14,7 @@ from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.policy import Policy
 from tests.ilrobot.policy_tester import CONTINUOUS
 
-SMALL = PolicyConfig(n_obs=3, horizon=4, execute=3, width=16, blocks=1, ddim_steps=3)
+SMALL = PolicyConfig(n_obs=3, horizon=4, execute=3, width=16, blocks=1, sampler_steps=3)
 
 
 def recorded() -> MemoryRecordings:

@@ -23,7 +23,7 @@ from ilrobot.spec import Feature, Spec
 from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE, check_policy, example
 
 SMALL = PolicyConfig(
-    n_obs=2, horizon=4, execute=2, width=16, blocks=1, channels=(8, 16), ddim_steps=3
+    n_obs=2, horizon=4, execute=2, width=16, blocks=1, channels=(8, 16), sampler_steps=3
 )
 
 
@@ -83,7 +83,7 @@ def test_the_unet_has_about_four_and_a_half_million_parameters():
         ({"width": 10**9}, "--width must be at most"),
         ({"channels": (8, -1)}, "--channels must be at least 1, not -1"),
         ({"execute": 5}, "--execute 5 is more than"),
-        ({"ddim_steps": 101, "head": "diffusion"}, "--ddim-steps"),
+        ({"sampler_steps": 101, "head": "diffusion"}, "--sampler-steps"),
         ({"dropout": 1.0}, "--dropout"),
         ({"members": 0}, "--members must be at least 1, not 0"),
         ({"members": 101}, "--members must be at most 100, not 101"),
@@ -148,6 +148,15 @@ def test_a_policy_from_before_there_were_members_is_read_as_the_single_net_that_
     policy.save(tmp_path / "policy.pt")
     content = load_tensors(tmp_path / "policy.pt")
     del content["config"]["members"]
+    save_tensors(tmp_path / "policy.pt", content)
+    assert Policy.load(tmp_path / "policy.pt").config == policy.config
+
+
+def test_a_policy_from_before_a_setting_was_renamed_is_read(tmp_path):
+    policy = Policy(CONTINUOUS, replace(SMALL, head="diffusion"))
+    policy.save(tmp_path / "policy.pt")
+    content = load_tensors(tmp_path / "policy.pt")
+    content["config"]["ddim_steps"] = content["config"].pop("sampler_steps")
     save_tensors(tmp_path / "policy.pt", content)
     assert Policy.load(tmp_path / "policy.pt").config == policy.config
 

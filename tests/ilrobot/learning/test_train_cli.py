@@ -125,7 +125,7 @@ def test_discrete_actions_are_classified_by_default(tmp_path):
         (["--policy", "bc", "--horizon", "1000000"], "--horizon must be at most"),
         (["--policy", "bc", "--seed", "-1"], "--seed must be at least 0"),
         (["--policy", "bc", "--seed", str(2**63)], "--seed must be at most"),
-        (["--policy", "bc", "--ddim-steps", "5"], "--ddim-steps is for --head diffusion"),
+        (["--policy", "bc", "--sampler-steps", "5"], "--sampler-steps is for --head diffusion"),
         (
             ["--policy", "bc", "--prediction", "sample"],
             "--prediction is for --head diffusion",
@@ -135,8 +135,11 @@ def test_discrete_actions_are_classified_by_default(tmp_path):
             ["--policy", "diffusion", "--network", "unet", "--width", "8"],
             "--width is for --network mlp, and this is unet",
         ),
-        (["--policy", "diffusion", "--head", "mse", "--ddim-steps", "5"], "--ddim-steps is for"),
-        (["--policy", "diffusion", "--ddim-steps", "0"], "--ddim-steps"),
+        (
+            ["--policy", "diffusion", "--head", "mse", "--sampler-steps", "5"],
+            "--sampler-steps is for",
+        ),
+        (["--policy", "diffusion", "--sampler-steps", "0"], "--sampler-steps"),
         (["--policy", "diffusion", "--network", "unet", "--horizon", "10"], "multiple of 4"),
     ],
 )
@@ -197,7 +200,7 @@ def test_help_shows_what_each_preset_has(capsys):
     assert f"(default: bc {bc[1].steps}, diffusion {diffusion[1].steps})" in words
     assert f"(default: bc {bc[0].n_obs}, diffusion {diffusion[0].n_obs})" in words
     assert f"(default: {bc[1].batch_size})" in words
-    assert f"(default: diffusion {diffusion[0].ddim_steps})" in words
+    assert f"(default: diffusion {diffusion[0].sampler_steps})" in words
     assert "(default: bc mse, diffusion diffusion)" in words
     assert "(default: 64 128 256)" in words
 

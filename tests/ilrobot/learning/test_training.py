@@ -36,7 +36,7 @@ POLICY = PolicyConfig(
     blocks=1,
     dropout=0.1,
     observation_noise=0.01,
-    ddim_steps=3,
+    sampler_steps=3,
 )
 TRAIN = TrainConfig(
     steps=120,
