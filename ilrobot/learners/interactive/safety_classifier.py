@@ -17,8 +17,7 @@ Validation is on whole episodes that the classifier was not fitted to.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,14 +27,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ilrobot.actors import Observation
-from ilrobot.data.labels import held_out_places, labels, nothing_to_learn, vector_spec
+from ilrobot.data.labels import held_out_places, labels, nothing_to_learn
 from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
 from ilrobot.gates.discrepancy import THRESHOLD, action_ranges, discrepancies
 from ilrobot.gates.foresight import UNSAFE
+from ilrobot.learners.interactive.gate_network import GateNetwork, Validation
 from ilrobot.learners.machine import numerics
-from ilrobot.policies.encoder import ObservationEncoder
-from ilrobot.policies.tensor_file import load_tensors, save_tensors
 from ilrobot.spec import Spec
 
 #: Small, so that it does not learn a few straying ticks by heart.
@@ -46,7 +44,7 @@ _HELD_OUT = 0.1
 
 
 @dataclass(frozen=True)
-class ClassifierFit:
+class ClassifierFit(Validation):
     """How well it does on episodes that it was not fitted to; None: it cannot be said.
 
     Attributes:
@@ -66,20 +64,18 @@ class ClassifierFit:
     brier: float | None
 
 
-class SafetyClassifier(nn.Module):
+class SafetyClassifier(GateNetwork[ClassifierFit]):
     """P(ε > τ) of an observation; `fit_safety_classifier` makes one.
 
     Args:
         spec: The task's; images are left out.
-
-    Attributes:
-        report: What validation came to (None: not fitted yet).
     """
 
+    kind = "classifier"
+    report_type = ClassifierFit
+
     def __init__(self, spec: Spec) -> None:
-        super().__init__()
-        self.spec = vector_spec(spec)
-        self.encoder = ObservationEncoder(self.spec.observations, 1, "standardize")
+        super().__init__(spec)
         self.network = nn.Sequential(
             nn.Linear(self.encoder.size, _WIDTH),
             nn.ReLU(),
@@ -87,61 +83,22 @@ class SafetyClassifier(nn.Module):
             nn.ReLU(),
             nn.Linear(_WIDTH, 1),
         )
-        self.report: ClassifierFit | None = None
 
     def __call__(self, observation: Observation) -> float:
         """The probability at one tick; name to array of its feature's shape, physical units."""
-        columns = {f.name: np.asarray(observation[f.name])[None] for f in self.spec.observations}
-        return float(self.probabilities(columns)[0])
+        return float(self.probabilities(self.one(observation))[0])
 
     @torch.inference_mode()
     def probabilities(self, observations: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
         """Of many, shape (N,), from arrays of shape (N, *shape)."""
-        values: NDArray[np.float32] = self.logits(self.encode(observations)).sigmoid().numpy()
+        encoded = self.encode_observations(observations)
+        values: NDArray[np.float32] = self.logits(encoded).sigmoid().numpy()
         return values
-
-    def encode(self, observations: Mapping[str, NDArray[Any]]) -> Tensor:
-        """What the network reads, shape (N, C)."""
-        seen = {
-            f.name: torch.tensor(observations[f.name], dtype=torch.float32)[:, None]
-            for f in self.spec.observations
-        }
-        encoded: Tensor = self.encoder(seen)
-        return encoded
 
     def logits(self, encoded: Tensor) -> Tensor:
-        """Before the sigmoid, (N,)."""
+        """Before the sigmoid, (N,), from what `encode_observations` gives."""
         values: Tensor = self.network(encoded)[:, 0]
         return values
-
-    def save(self, path: Path) -> None:
-        """Write it to one file, atomically."""
-        assert self.report is not None
-        content = {
-            "classifier": self.spec.to_json(),
-            "report": asdict(self.report),
-            "weights": self.state_dict(),
-        }
-        save_tensors(path, content)
-
-    @classmethod
-    def load(cls, path: Path) -> SafetyClassifier:
-        """Inverse of `save`.
-
-        Raises:
-            UserError: The file is missing, damaged or something else.
-        """
-        content = load_tensors(path)
-        try:
-            classifier = cls(Spec.from_json(content["classifier"]))
-            classifier.load_state_dict(content["weights"])
-            classifier.report = ClassifierFit(**content["report"])
-        except (AttributeError, KeyError, RuntimeError, TypeError) as error:
-            raise UserError(
-                f"{path} is no classifier of this version of ilrobot; delete it to have it made "
-                "again"
-            ) from error
-        return classifier
 
 
 def fit_safety_classifier(
@@ -182,8 +139,8 @@ def fit_safety_classifier(
         classifier = SafetyClassifier(dataset.spec)
         columns = {f.name: dataset.column(f.name)[frames] for f in classifier.spec.observations}
         taught = {n: c[use] for n, c in columns.items()}
-        classifier.encoder.fit({n: c.reshape(len(c), -1) for n, c in taught.items()})
-        _train(classifier, classifier.encode(taught), unsafe[use])
+        classifier.fit_encoder(taught)
+        _train(classifier, classifier.encode_observations(taught), unsafe[use])
         expected = classifier.probabilities({n: c[held_out] for n, c in columns.items()})
     classifier.report = _report(expected, unsafe, unsafe[held_out])
     return classifier

@@ -29,28 +29,26 @@ is from what became of those ticks from which the policies themselves went on to
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from ilrobot.actors import Action, Observation
-from ilrobot.data.labels import held_out_places, vector_spec
+from ilrobot.data.labels import held_out_places
 from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
 from ilrobot.gates.discrepancy import action_ranges
 from ilrobot.learners.interactive.critic_samples import Samples
+from ilrobot.learners.interactive.gate_network import GateNetwork, Validation
 from ilrobot.learners.interactive.transitions import Transitions
 from ilrobot.learners.interactive.twins import Twins
 from ilrobot.learners.machine import numerics
-from ilrobot.policies.encoder import ObservationEncoder
 from ilrobot.policies.normalize import Normalizer, kinds
-from ilrobot.policies.tensor_file import load_tensors, save_tensors
 from ilrobot.spec import Spec
 
 GAMMA = 0.9999
@@ -62,7 +60,7 @@ _HELD_OUT = 0.1
 
 
 @dataclass(frozen=True)
-class CriticFit:
+class CriticFit(Validation):
     """How well a critic does on episodes that it was not fitted to; None: there is only one.
 
     Attributes:
@@ -80,24 +78,21 @@ class CriticFit:
     constant: float | None
 
 
-class SuccessCritic(nn.Module):
+class SuccessCritic(GateNetwork[CriticFit]):
     """Q of an observation and an action; `fit_success_critic` makes one.
 
     Args:
         spec: The task's; images are left out.
-
-    Attributes:
-        report: What validation came to (None: not fitted yet).
     """
 
+    kind = "critic"
+    report_type = CriticFit
+
     def __init__(self, spec: Spec) -> None:
-        super().__init__()
         action_ranges(spec)  # says why a choice cannot be taken
-        self.spec = vector_spec(spec)
-        self.encoder = ObservationEncoder(self.spec.observations, 1, "standardize")
+        super().__init__(spec)
         self.action_normalizer = Normalizer(kinds((spec.action,)), "standardize")
         self.twins = Twins(self.encoder.size + spec.action.size)
-        self.report: CriticFit | None = None
 
     def __call__(self, observation: Observation, action: Action) -> float:
         """Q in [0, 1] at one tick; 0 where the action is not finite.
@@ -106,8 +101,7 @@ class SuccessCritic(nn.Module):
             observation: Name to array of its feature's shape, physical units.
             action: In the action's shape and units.
         """
-        columns = {f.name: np.asarray(observation[f.name])[None] for f in self.spec.observations}
-        return float(self.values(columns, np.asarray(action)[None])[0])
+        return float(self.values(self.one(observation), np.asarray(action)[None])[0])
 
     @torch.inference_mode()
     def values(
@@ -120,40 +114,9 @@ class SuccessCritic(nn.Module):
 
     def encode(self, observations: Mapping[str, NDArray[Any]], actions: NDArray[Any]) -> Tensor:
         """What the networks read, shape (N, C)."""
-        seen = {
-            f.name: torch.tensor(observations[f.name], dtype=torch.float32)[:, None]
-            for f in self.spec.observations
-        }
         wanted = torch.tensor(actions, dtype=torch.float32).reshape(len(actions), -1)
-        return torch.cat([self.encoder(seen), self.action_normalizer(wanted)], dim=1)
-
-    def save(self, path: Path) -> None:
-        """Write it to one file, atomically."""
-        assert self.report is not None
-        content = {
-            "critic": self.spec.to_json(),
-            "report": asdict(self.report),
-            "weights": self.state_dict(),
-        }
-        save_tensors(path, content)
-
-    @classmethod
-    def load(cls, path: Path) -> SuccessCritic:
-        """Inverse of `save`.
-
-        Raises:
-            UserError: The file is missing, damaged or something else.
-        """
-        content = load_tensors(path)
-        try:
-            critic = cls(Spec.from_json(content["critic"]))
-            critic.load_state_dict(content["weights"])
-            critic.report = CriticFit(**content["report"])
-        except (AttributeError, KeyError, RuntimeError, TypeError) as error:
-            raise UserError(
-                f"{path} is no critic of this version of ilrobot; delete it to have it made again"
-            ) from error
-        return critic
+        encoded = self.encode_observations(observations)
+        return torch.cat([encoded, self.action_normalizer(wanted)], dim=1)
 
 
 def fit_success_critic(
@@ -219,7 +182,7 @@ def _split(known: Transitions, seed: int) -> tuple[Transitions, Transitions]:
 
 def _fit_normalizers(critic: SuccessCritic, dataset: Recordings, frames: NDArray[np.int64]) -> None:
     columns = {f.name: dataset.column(f.name)[frames] for f in critic.spec.observations}
-    critic.encoder.fit({n: c.reshape(len(frames), -1) for n, c in columns.items()})
+    critic.fit_encoder(columns)
     critic.action_normalizer.fit(dataset.column("action")[frames].reshape(len(frames), -1))
 
 
