@@ -16,6 +16,7 @@ from ilrobot.policies.config import (
     USED_BY_NETWORK,
     HeadName,
     NetworkName,
+    Normalization,
     PolicyConfig,
     Prediction,
 )
@@ -43,6 +44,7 @@ _POLICY = {"history": "n_obs"} | {
         "prediction",
         "sampler_steps",
         "members",
+        "normalize",
     )
 }
 _TRAIN = (
@@ -156,6 +158,9 @@ class Train:
 
     members: Annotated[int | None, _preset("members")] = None
     """Networks trained apart that act by their mean; where they differ, the policy is in doubt."""
+
+    normalize: Annotated[Normalization | None, _preset("normalize", Normalization)] = None
+    """Of observations and actions; auto is limits for heads that sample within them."""
 
     batch_size: Annotated[int | None, _preset("batch_size")] = None
     """Windows in a batch."""

@@ -14,6 +14,8 @@ HeadName = Literal[
 ]
 NetworkName = Literal["mlp", "unet"]
 Prediction = Literal["epsilon", "sample", "velocity"]
+Mode = Literal["standardize", "limits", "quantile"]
+Normalization = Literal["auto", Mode]
 
 
 #: Settings that only some networks and heads use; the others take no notice of them.
@@ -24,6 +26,9 @@ USED_BY_NETWORK: dict[NetworkName, frozenset[str]] = {
 USED_BY_HEAD: dict[HeadName, frozenset[str]] = {
     "diffusion": frozenset({"diffusion_steps", "sampler_steps", "prediction"}),
 }
+
+#: Heads whose samples lie within [-1, 1], as labels do that are normalised by their limits.
+_WITHIN_LIMITS: frozenset[HeadName] = frozenset({"diffusion"})
 
 #: Beyond these nothing was ever trained; what they are mistyped as would fill any memory.
 _MOST = {
@@ -38,7 +43,7 @@ _MOST = {
 }
 
 #: Settings that came after the first runs were kept; a run without them has their defaults.
-_LATER = frozenset({"members"})
+_LATER = frozenset({"members", "normalize"})
 
 #: What settings were called in runs of before.
 _RENAMED = {"ddim_steps": "sampler_steps"}
@@ -67,6 +72,9 @@ class PolicyConfig:
         sampler_steps: Steps of the sampler.
         prediction: What the denoiser predicts: the noise (``epsilon``), the clean ``sample``, or
             the ``velocity`` √ᾱ ε - √(1-ᾱ) x₀.
+        normalize: Of observations and actions: ``standardize``, ``limits`` or ``quantile``, see
+            `ilrobot.policies.normalize.Normalizer`; ``auto`` takes ``limits`` for heads that sample
+            within [-1, 1], ``standardize`` for the others.
         members: Heads that are trained apart, each on a bootstrap of the windows; several of them
             are an ensemble that acts by their mean and knows how far they are apart.
     """
@@ -85,6 +93,14 @@ class PolicyConfig:
     sampler_steps: int = 10
     prediction: Prediction = "epsilon"
     members: int = 1
+    normalize: Normalization = "auto"
+
+    @property
+    def normalization(self) -> Mode:
+        """How observations and actions are normalised."""
+        if self.normalize != "auto":
+            return self.normalize
+        return "limits" if self.head in _WITHIN_LIMITS else "standardize"
 
     def check(self, spec: Spec) -> None:
         """Refuse what is out of range or does not fit the actions.

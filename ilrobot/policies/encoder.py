@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ilrobot.policies.normalize import LEAST_OBSERVATION_SHARE, Mode, Normalizer, kinds
+from ilrobot.policies.config import Mode
+from ilrobot.policies.normalize import LEAST_OBSERVATION_SHARE, Normalizer, kinds
 from ilrobot.spec import Feature
 
 

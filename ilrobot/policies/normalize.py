@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ilrobot.policies.config import Mode
 from ilrobot.spec import Feature
 
-Mode = Literal["standardize", "limits"]
+#: What ``quantile`` maps to -1 and 1.
+QUANTILES = (0.01, 0.99)
 
 #: A dimension that spans less than this share of the greatest span among its kind is constant,
 #: and so is one whose values differ by no more than rounding to float32 does.
 CONSTANT_SHARE = 1e-4
 _ROUNDING = 1e-6
-#: A standard deviation below this share of the range counts as this share, so that a dimension
-#: which moves only now and then stays within ±50 when it does.
+#: A standard deviation or a span of quantiles below this share of the range counts as this share,
+#: so that a dimension which moves only now and then stays within ±50 when it does.
 LEAST_STD = 0.02
 #: Least scale of an observation, as a share of the greatest span among its kind. What hardly moved
 #: in the training data would otherwise be blown up by the first small deviation on the robot. ACT
@@ -40,7 +42,9 @@ class Normalizer(nn.Module):
     """y = (x - offset) / scale per dimension.
 
     ``standardize`` gives mean 0 and standard deviation 1; ``limits`` maps least and greatest value
-    to -1 and 1. `fit` also keeps the range of the data, in physical units.
+    to -1 and 1; ``quantile`` does so with the 1 % and the 99 % quantile, as openpi's `Normalize`,
+    so that a few outliers do not squeeze all else. `fit` also keeps the range of the data, in
+    physical units.
 
     What is small is decided by comparison with dimensions of the same kind (see `kinds`; plain
     numbers, of unit ``1``, span at least 2), so that a change of units changes no normalised value.
@@ -49,7 +53,7 @@ class Normalizer(nn.Module):
 
     Args:
         kinds: The kind of each dimension.
-        mode: Which of the two.
+        mode: Which of the three.
         least_share: No dimension is scaled by less than this share of the greatest span among its
             kind.
     """
@@ -78,6 +82,10 @@ class Normalizer(nn.Module):
         low, high = values.min(axis=0), values.max(axis=0)
         if self.mode == "limits":
             offset, scale = (low + high) / 2, (high - low) / 2
+        elif self.mode == "quantile":
+            first, last = np.quantile(values, QUANTILES, axis=0)
+            offset = (first + last) / 2
+            scale = np.maximum((last - first) / 2, LEAST_STD * (high - low))
         else:
             offset = values.mean(axis=0)
             scale = np.maximum(values.std(axis=0), LEAST_STD * (high - low))

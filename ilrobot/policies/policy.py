@@ -23,7 +23,7 @@ from ilrobot.policies.encoder import ObservationEncoder
 from ilrobot.policies.heads.ensemble import EnsembleHead
 from ilrobot.policies.heads.head import Head
 from ilrobot.policies.heads.making import make_head
-from ilrobot.policies.normalize import Mode, Normalizer, kinds
+from ilrobot.policies.normalize import Normalizer, kinds
 from ilrobot.policies.tensor_file import load_tensors, save_tensors
 from ilrobot.spec import Spec
 
@@ -51,7 +51,7 @@ class Policy(nn.Module):
         super().__init__()
         config.check(spec)
         self.spec, self.config = vector_spec(spec), config
-        mode: Mode = "limits" if config.head == "diffusion" else "standardize"
+        mode = config.normalization
         self.encoder = ObservationEncoder(self.spec.observations, config.n_obs, mode)
         self.action_normalizer = Normalizer(kinds((spec.action,)), mode)
         size = spec.choices or spec.action.size

@@ -19,7 +19,7 @@ def _fitted(values, units, mode, least_share):
     return normalizer
 
 
-@pytest.mark.parametrize("mode", ["standardize", "limits"])
+@pytest.mark.parametrize("mode", ["standardize", "limits", "quantile"])
 @pytest.mark.parametrize("factor", [1e3, 1e-3])
 def test_a_change_of_units_changes_no_normalised_value(mode, factor):
     one = _fitted(METRES, ["m"] * 5, mode, LEAST_OBSERVATION_SHARE)
@@ -69,3 +69,32 @@ def test_the_policy_names_what_did_not_move():
     policy.encoder.fit({"observation.state": np.array([[0, 1], [1, 1]], np.float32)})
     policy.action_normalizer.fit(np.array([[0, 1, 0], [1, 1, 1]], np.float32))
     assert policy.frozen == {"observation.state": ["y"], "action": ["dy"]}
+
+
+def test_quantiles_are_not_moved_by_an_outlier_and_limits_are():
+    values = np.random.default_rng(0).uniform(-1, 1, (1000, 1))
+    spoiled = np.concatenate([values, [[100.0]]])
+    inside = torch.from_numpy(np.quantile(values, [0.01, 0.99])[:, None])
+    seen = {
+        mode: _fitted(spoiled, ["m"], mode, 0.0)(inside).flatten()
+        for mode in ("quantile", "limits")
+    }
+    assert seen["limits"].diff() < 0.05
+    # An outlier of fifty times the range counts at most so much.
+    assert seen["quantile"].diff() > 0.5
+    calm = _fitted(values, ["m"], "quantile", 0.0)
+    torch.testing.assert_close(calm(inside).flatten().tolist(), [-1.0, 1.0], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(calm.inverse(calm(inside)), inside, rtol=1e-5, atol=1e-5)
+
+
+def test_how_a_policy_normalises_is_a_setting_with_a_default_of_its_head():
+    spec = Spec((Feature("observation.state", (2,)),), Feature("action", (2,)), 10.0)
+
+    def modes(**settings):
+        policy = Policy(spec, PolicyConfig(width=8, blocks=1, **settings))
+        return {policy.encoder.normalizer.mode, policy.action_normalizer.mode}
+
+    assert modes() == {"standardize"}
+    assert modes(head="diffusion") == {"limits"}
+    assert modes(head="diffusion", normalize="quantile") == {"quantile"}
+    assert modes(normalize="limits") == {"limits"}

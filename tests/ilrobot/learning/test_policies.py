@@ -52,6 +52,12 @@ def test_other_predictions_of_the_denoiser(prediction, tmp_path):
     check_policy(replace(SMALL, head="diffusion", prediction=prediction), CONTINUOUS, tmp_path)
 
 
+@pytest.mark.parametrize("head", ["mse", "diffusion"])
+@pytest.mark.parametrize("normalize", ["limits", "standardize", "quantile"])
+def test_every_normalisation_with_either_kind_of_head(head, normalize, tmp_path):
+    check_policy(replace(SMALL, head=head, normalize=normalize), CONTINUOUS, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("head", "network"),
     [(head, "mlp") for head in get_args(HeadName) if head not in ("huber", "log-cosh")]
