@@ -38,6 +38,8 @@ _POLICY = {"history": "n_obs"} | {
         "execute",
         "width",
         "blocks",
+        "layers",
+        "attention_heads",
         "channels",
         "dropout",
         "observation_noise",
@@ -124,7 +126,8 @@ class Train:
     """How actions are predicted; cross-entropy is for discrete actions and their default."""
 
     network: Annotated[NetworkName | None, _preset("network", NetworkName)] = None
-    """An MLP is fast on a CPU; a U-Net runs along the chunk and wants a GPU."""
+    """An MLP is fast on a CPU; a U-Net runs along the chunk, a transformer along chunk and history,
+    an RNN along the history."""
 
     history: Annotated[int | None, _preset("n_obs")] = None
     """Observations that the policy sees: this one and the ones before it."""
@@ -136,16 +139,22 @@ class Train:
     """Actions of each prediction that are executed before the next one."""
 
     width: Annotated[int | None, _preset("width")] = None
-    """Features of the MLP's layers."""
+    """Features of the MLP's layers, the transformer's tokens or the RNN's state."""
 
     blocks: Annotated[int | None, _preset("blocks")] = None
-    """Residual blocks of the MLP."""
+    """Residual blocks of the MLP, alone or after the RNN."""
+
+    layers: Annotated[int | None, _preset("layers")] = None
+    """Layers of the RNN, or of the transformer's encoder and of its decoder."""
+
+    attention_heads: Annotated[int | None, _preset("attention_heads")] = None
+    """Heads of each attention of the transformer."""
 
     channels: Annotated[tuple[int, ...] | None, _preset("channels")] = None
     """Channels at each level of the U-Net."""
 
     dropout: Annotated[float | None, _preset("dropout")] = None
-    """Dropout in the MLP."""
+    """Dropout in the MLP and in the transformer."""
 
     observation_noise: Annotated[float | None, _preset("observation_noise")] = None
     """Noise on the observations while training, as a share of their spread."""

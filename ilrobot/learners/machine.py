@@ -34,7 +34,7 @@ def find_device(name: str) -> torch.device:
 #: Threads beyond these cost more than they give. An MLP's step is a few milliseconds, so that a
 #: second thread gives little on an idle machine, and on a busy one makes each product wait for
 #: whichever thread the kernel has put off: several times slower than one.
-_MOST_THREADS = {"mlp": 1, "unet": 4}
+_MOST_THREADS = {"mlp": 1, "unet": 4, "transformer": 4, "rnn": 4}
 
 
 @contextmanager

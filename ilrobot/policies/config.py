@@ -12,7 +12,7 @@ from ilrobot.typed_json import parse_fields
 HeadName = Literal[
     "mse", "huber", "log-cosh", "gaussian", "mixture", "bins", "cvae", "cross-entropy", "diffusion"
 ]
-NetworkName = Literal["mlp", "unet"]
+NetworkName = Literal["mlp", "unet", "transformer", "rnn"]
 Prediction = Literal["epsilon", "sample", "velocity"]
 Mode = Literal["standardize", "limits", "quantile"]
 Normalization = Literal["auto", Mode]
@@ -22,6 +22,8 @@ Normalization = Literal["auto", Mode]
 USED_BY_NETWORK: dict[NetworkName, frozenset[str]] = {
     "mlp": frozenset({"width", "blocks", "dropout"}),
     "unet": frozenset({"channels"}),
+    "transformer": frozenset({"width", "layers", "attention_heads", "dropout"}),
+    "rnn": frozenset({"width", "layers", "blocks", "dropout"}),
 }
 USED_BY_HEAD: dict[HeadName, frozenset[str]] = {
     "diffusion": frozenset({"diffusion_steps", "sampler_steps", "prediction"}),
@@ -37,13 +39,15 @@ _MOST = {
     "execute": 1_000,
     "width": 65_536,
     "blocks": 1_000,
+    "layers": 1_000,
+    "attention_heads": 65_536,
     "channels": 65_536,
     "diffusion_steps": 100_000,
     "members": 100,
 }
 
 #: Settings that came after the first runs were kept; a run without them has their defaults.
-_LATER = frozenset({"members", "normalize"})
+_LATER = frozenset({"attention_heads", "layers", "members", "normalize"})
 
 #: What settings were called in runs of before.
 _RENAMED = {"ddim_steps": "sampler_steps"}
@@ -58,13 +62,15 @@ class PolicyConfig:
             and spread, ``mixture`` several of them with their weights, ``bins`` a bin and an offset
             from its centre, ``cvae`` decodes a latent, ``cross-entropy`` is for discrete actions,
             ``diffusion`` denoises.
-        network: ``mlp`` or ``unet``.
+        network: ``mlp``, ``unet``, ``transformer`` or ``rnn``.
         n_obs: Observations in the history.
         horizon: Actions in a predicted chunk.
         execute: Actions executed of a chunk before the next is predicted.
-        width: Features of the MLP.
-        blocks: Residual blocks of the MLP.
-        dropout: Dropout in the MLP.
+        width: Features of the MLP's layers, the transformer's tokens or the RNN's state.
+        blocks: Residual blocks of the MLP, alone or after the RNN.
+        layers: Layers of the RNN, or of the transformer's encoder and of its decoder.
+        attention_heads: Heads of each attention of the transformer.
+        dropout: Dropout in the MLP and in the transformer.
         channels: Channels at each level of the U-Net.
         observation_noise: Standard deviation of noise on the encoded history while training, in
             normalised units.
@@ -86,6 +92,8 @@ class PolicyConfig:
     execute: int = 1
     width: int = 256
     blocks: int = 2
+    layers: int = 2
+    attention_heads: int = 4
     dropout: float = 0.0
     channels: tuple[int, ...] = (64, 128, 256)
     observation_noise: float = 0.0

@@ -4,6 +4,7 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import onnx
@@ -15,13 +16,14 @@ from exports.graph import OPSET, trace
 from exports.real_data import observation_windows
 from exports.runtime.session import OnnxPolicy
 from ilrobot.errors import Terminated, UserError, WorkFailed
+from ilrobot.policies.config import NetworkName
 from ilrobot.policies.heads.diffusion import DiffusionHead
 from ilrobot.policies.policy import Policy
 from tests.exports.exported import SMALL, export, frames, make_policy
 from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE, recordings
 
 
-@pytest.mark.parametrize("network", ["mlp", "unet"])
+@pytest.mark.parametrize("network", get_args(NetworkName))
 @pytest.mark.parametrize(
     "head", ["mse", "gaussian", "mixture", "bins", "cvae", "cross-entropy", "diffusion"]
 )

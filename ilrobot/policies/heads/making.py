@@ -15,6 +15,8 @@ from ilrobot.policies.heads.mixture import MixtureHead
 from ilrobot.policies.heads.regression import ERROR_FUNCTIONS, RegressionHead
 from ilrobot.policies.networks.mlp import ResidualMLP
 from ilrobot.policies.networks.network import Network, Sizes
+from ilrobot.policies.networks.recurrent import Recurrent
+from ilrobot.policies.networks.transformer import Transformer
 from ilrobot.policies.networks.unet1d import UNet1d
 
 
@@ -29,7 +31,7 @@ def make_head(config: PolicyConfig, condition: int, size: int) -> Head:
     Raises:
         UserError: The network's sizes do not fit.
     """
-    network = partial(_make_network, config)
+    network = partial(_make_network, config, condition)
     if config.head == "diffusion":
         return DiffusionHead(
             partial(network, sample=size, output=size),
@@ -56,8 +58,21 @@ def make_head(config: PolicyConfig, condition: int, size: int) -> Head:
     return RegressionHead(network(condition, output=size), ERROR_FUNCTIONS[config.head])
 
 
-def _make_network(config: PolicyConfig, condition: int, *, output: int, sample: int = 0) -> Network:
-    sizes = Sizes(condition, config.horizon, sample, output)
+def _make_network(
+    config: PolicyConfig, observed: int, condition: int, *, output: int, sample: int = 0
+) -> Network:
+    """One network; of its condition `observed` features are the history's."""
+    sizes = Sizes(
+        condition, config.horizon, sample, output, config.n_obs, extra=condition - observed
+    )
+    width, blocks, dropout = config.width, config.blocks, config.dropout
     if config.network == "unet":
         return UNet1d(sizes, channels=config.channels)
-    return ResidualMLP(sizes, width=config.width, blocks=config.blocks, dropout=config.dropout)
+    if config.network == "transformer":
+        heads = config.attention_heads
+        return Transformer(
+            sizes, width=width, layers=config.layers, attention_heads=heads, dropout=dropout
+        )
+    if config.network == "rnn":
+        return Recurrent(sizes, width=width, layers=config.layers, blocks=blocks, dropout=dropout)
+    return ResidualMLP(sizes, width=width, blocks=blocks, dropout=dropout)

@@ -17,12 +17,27 @@ class Sizes:
         horizon: Ticks in a chunk.
         sample: Features per tick of the sample to be denoised (0: the head gives none).
         output: Features per tick of the output.
+        history: Observations of equal size that the condition begins with, oldest first.
+        extra: Features of the condition after those: a latent, the step of a sampler (0: none).
     """
 
     condition: int
     horizon: int
     sample: int
     output: int
+    history: int = 1
+    extra: int = 0
+
+    @property
+    def observation(self) -> int:
+        """Features of one observation of the history."""
+        return (self.condition - self.extra) // self.history
+
+    def split(self, condition: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The history, (B, history, observation), and what follows, (B, extra), or None."""
+        end = self.history * self.observation
+        history = condition[:, :end].unflatten(1, (self.history, self.observation))
+        return history, condition[:, end:] if self.extra else None
 
 
 class Network(nn.Module, ABC):

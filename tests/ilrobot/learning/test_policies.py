@@ -13,7 +13,7 @@ from ilrobot.data.memory import MemoryRecordings
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig, preset
-from ilrobot.policies.config import HeadName, PolicyConfig
+from ilrobot.policies.config import HeadName, NetworkName, PolicyConfig
 from ilrobot.policies.loading import load_policy
 from ilrobot.policies.networks.network import Sizes
 from ilrobot.policies.networks.unet1d import UNet1d
@@ -27,7 +27,7 @@ SMALL = PolicyConfig(
 )
 
 
-@pytest.mark.parametrize("network", ["mlp", "unet"])
+@pytest.mark.parametrize("network", get_args(NetworkName))
 @pytest.mark.parametrize(
     "head",
     [
@@ -96,6 +96,9 @@ def test_the_unet_has_about_four_and_a_half_million_parameters():
         ({"observation_noise": float("nan")}, "--observation-noise"),
         ({"network": "unet", "horizon": 5}, "multiple of 2, not 5"),
         ({"network": "unet", "channels": (8, 12)}, "--channels"),
+        ({"network": "transformer", "width": 18}, "--width must be a multiple of --attention-he"),
+        ({"attention_heads": 0}, "--attention-heads must be at least 1, not 0"),
+        ({"layers": 10**9}, "--layers must be at most 1000"),
         ({"head": "cross-entropy"}, "is for discrete actions"),
     ],
 )

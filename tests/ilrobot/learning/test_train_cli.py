@@ -133,7 +133,7 @@ def test_discrete_actions_are_classified_by_default(tmp_path):
         (["--policy", "bc", "--channels", "8"], "--channels is for --network unet"),
         (
             ["--policy", "diffusion", "--network", "unet", "--width", "8"],
-            "--width is for --network mlp, and this is unet",
+            "--width is for --network mlp or transformer or rnn, and this is unet",
         ),
         (
             ["--policy", "diffusion", "--head", "mse", "--sampler-steps", "5"],

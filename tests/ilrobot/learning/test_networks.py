@@ -1,0 +1,106 @@
+"""What networks make of the history: its order, its last state, what follows it."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
+from ilrobot.data.memory import MemoryRecordings
+from ilrobot.learners.behavioral_cloning import train
+from ilrobot.learners.config import TrainConfig
+from ilrobot.policies.config import PolicyConfig
+from ilrobot.policies.networks.network import Sizes
+from ilrobot.policies.networks.recurrent import Recurrent
+from ilrobot.policies.networks.transformer import Transformer
+from ilrobot.spec import Feature, Spec
+
+SIZES = Sizes(condition=3 * 4 + 5, horizon=6, sample=2, output=7, history=3, extra=5)
+
+
+def transformer(sizes=SIZES):
+    torch.manual_seed(0)
+    return Transformer(sizes, width=16, layers=2, attention_heads=4, dropout=0.0).eval()
+
+
+def recurrent(sizes=SIZES):
+    torch.manual_seed(0)
+    return Recurrent(sizes, width=16, layers=2, blocks=1, dropout=0.0).eval()
+
+
+def test_a_condition_is_the_history_and_what_follows_it():
+    condition = torch.arange(2 * 17).reshape(2, 17)
+    history, extra = SIZES.split(condition)
+    assert history.shape == (2, 3, 4)
+    assert history[1, 2].tolist() == [25, 26, 27, 28]
+    assert extra[1].tolist() == [29, 30, 31, 32, 33]
+    history, extra = Sizes(condition=17, horizon=6, sample=0, output=7).split(condition)
+    assert history.shape == (2, 1, 17)
+    assert extra is None
+
+
+@pytest.mark.parametrize("make", [transformer, recurrent])
+def test_every_input_and_every_weight_matters(make):
+    network = make()
+    condition, sample = torch.randn(2, 17), torch.randn(2, 6, 2)
+    condition.requires_grad_()
+    sample.requires_grad_()
+    chunk = network(condition, sample)
+    assert chunk.shape == (2, 6, 7)
+    leaves = [condition, sample, *network.parameters()]
+    gradients = torch.autograd.grad(chunk.square().sum(), leaves)
+    assert all(bool(gradient.any()) for gradient in gradients)
+    assert bool((gradients[0] != 0).all())
+    assert bool((gradients[1] != 0).all())
+    turned = torch.cat([condition[:, 4:12], condition[:, :4], condition[:, 12:]], dim=1)
+    assert (network(turned, sample) - chunk).abs().max() > 1e-3
+
+
+def test_a_transformers_ticks_see_each_other_and_are_told_apart():
+    network = transformer()
+    condition, sample = torch.randn(1, 17), torch.zeros(1, 6, 2, requires_grad=True)
+    chunk = network(condition, sample)
+    assert (chunk[0, 1:] - chunk[0, :-1]).abs().amax(dim=1).min() > 1e-4
+    for tick in (0, 5):
+        (seen,) = torch.autograd.grad(chunk[0, tick].sum(), sample, retain_graph=True)
+        assert bool((seen != 0).all())
+
+
+def test_a_recurrent_network_is_an_lstm_and_an_mlp_on_its_last_state():
+    network = recurrent()
+    reference = nn.LSTM(4, 16, 2, batch_first=True)
+    reference.load_state_dict(
+        dict(zip(reference.state_dict(), network.lstm.parameters(), strict=True))
+    )
+    condition, sample = torch.randn(5, 17), torch.randn(5, 6, 2)
+    states, _ = reference(condition[:, :12].unflatten(1, (3, 4)))
+    expected = network.decode(torch.cat([states[:, -1], condition[:, 12:]], dim=1), sample)
+    torch.testing.assert_close(network(condition, sample), expected)
+
+
+@pytest.mark.parametrize("network", ["transformer", "rnn"])
+def test_what_was_seen_some_ticks_ago_is_learnt(network, tmp_path):
+    """The action is the oldest observation of the history, which nothing else tells."""
+    rng = np.random.default_rng(0)
+    spec = Spec((Feature("x", (1,)),), Feature("action", (1,)), 10.0)
+    info = EpisodeInfo("", 10.0, outcome=Outcome.SUCCESS)
+    episodes = []
+    for _ in range(40):
+        x = rng.uniform(-1, 1, (30, 1)).astype(np.float32)
+        action = np.concatenate([x[:1].repeat(3, axis=0), x[:-3]])
+        episodes.append(Episode(info, {"x": x, "action": action}))
+    config = PolicyConfig(network=network, n_obs=4, width=32, layers=1, blocks=1)
+    training = TrainConfig(
+        steps=400, batch_size=64, warmup=20, learning_rate=5e-3, held_out=0.0, device="cpu"
+    )
+    policy = train(MemoryRecordings(spec, episodes), config, training, tmp_path / "run")
+    history = rng.uniform(-1, 1, (200, 4, 1)).astype(np.float32)
+    with torch.no_grad():
+        wanted = policy({"x": torch.from_numpy(history)})[:, 0].numpy()
+    assert np.abs(wanted - history[:, 0]).mean() < 0.1
+
+
+def test_a_run_from_before_these_networks_is_read():
+    config = PolicyConfig()
+    old = {k: v for k, v in config.to_json().items() if k not in ("layers", "attention_heads")}
+    assert PolicyConfig.from_json(old) == config
