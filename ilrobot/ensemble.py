@@ -21,6 +21,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ilrobot.actors import Action, Decision, Observation
 from ilrobot.control.chunks import ChunkActor
+from ilrobot.control.drawing import Draw, Prediction
+from ilrobot.control.execution import Execution
 from ilrobot.spec import Spec
 
 
@@ -91,15 +93,16 @@ class EnsembleActor(ChunkActor):
     `doubt` and `novelty` are about the observation on which it acted last, as under a gate with
     `asks_novice`. About any other they are infinite: it is not known. In the middle of a chunk they
     are those of the element of the chunk that it executed there: how far the members were apart,
-    when the chunk was predicted, about what to do now. Nobody is asked again for them.
+    when the chunk was predicted, about what to do now. Nobody is asked again for them. Of a mean
+    over several chunks they are those of the newest one.
 
     Args:
         predict: The policy.
         spec: What it reads and gives.
         scale: What an element's disagreement is measured by, `disagreement_scale`.
         history: How many observations it reads.
-        execute: How many actions of each chunk are executed before the next prediction.
-        noise_shape: Shape of the noise that it takes (None: it takes none).
+        execution: Which action of which chunk is executed.
+        draw: How a chunk is drawn from the policy.
     """
 
     def __init__(
@@ -109,13 +112,17 @@ class EnsembleActor(ChunkActor):
         *,
         scale: ArrayLike,
         history: int,
-        execute: int,
-        noise_shape: tuple[int, ...] | None = None,
+        execution: Execution,
+        draw: Draw,
     ) -> None:
         super().__init__(
-            self._predict_chunk, spec, history=history, execute=execute, noise_shape=noise_shape
+            lambda history, noise: predict(history, noise)[0],
+            spec,
+            history=history,
+            execution=execution,
+            draw=draw,
         )
-        self._ask, self._spec, self._scale = predict, spec, scale
+        self._opinions, self._spec, self._scale = predict, spec, scale
         self._seen: Observation | None = None
         self._chunk_spread = self._spread = np.zeros((0, 0))
 
@@ -132,7 +139,7 @@ class EnsembleActor(ChunkActor):
     def act(self, observation: Observation, now: float) -> Decision:
         """The next action that the members decide on."""
         decision = super().act(observation, now)
-        self._seen, self._spread = observation, self._chunk_spread[self.executed]
+        self._seen, self._spread = observation, self._chunk_spread[self._execution.executed]
         return decision
 
     def doubt(self, observation: Observation) -> float:
@@ -143,9 +150,12 @@ class EnsembleActor(ChunkActor):
         """Mean of the variances of the action's elements; infinite where it is not known."""
         return float(novelty(self._spread)) if observation is self._seen else math.inf
 
-    def _predict_chunk(
+    def _ask(
         self, history: Mapping[str, NDArray[Any]], noise: NDArray[np.float32] | None
-    ) -> NDArray[Any]:
-        chunk, members = self._ask(history, noise)
-        self._chunk_spread = spread(members, self._spec, self._scale)
-        return chunk
+    ) -> Prediction:
+        return Prediction(*self._opinions(history, noise))
+
+    def _take(self) -> None:
+        super()._take()
+        if self._prediction is not None and self._prediction.members is not None:
+            self._chunk_spread = spread(self._prediction.members, self._spec, self._scale)

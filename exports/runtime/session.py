@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from ilrobot.control.chunking import Chunking, Predicts
 from ilrobot.control.chunks import ChunkActor
 from ilrobot.control.contract import Contract
 from ilrobot.control.model_file import read_model_file
@@ -146,15 +147,21 @@ class OnnxPolicy:
         """Predict a chunk; see `ilrobot.control.chunks.ChunkPredictor`."""
         return self._session(history, noise)
 
-    def actor(self) -> ChunkActor:
-        """It as an actor, executing as many actions of a chunk as the contract says."""
-        return ChunkActor(
-            self,
-            self.spec,
-            history=self.contract.n_obs,
-            execute=self.contract.execute,
-            noise_shape=self.contract.noise_shape,
+    def actor(self, chunking: Chunking | None = None) -> ChunkActor:
+        """It as an actor.
+
+        Args:
+            chunking: How its chunks are executed (None: as the contract says).
+
+        Raises:
+            UserError: They cannot be executed so.
+        """
+        contract = self.contract
+        scale = None if contract.limits is None else contract.limits.scale
+        execution, draw = (chunking or contract.chunking).make(
+            Predicts(self.spec, contract.horizon, contract.execute, contract.noise_shape, scale)
         )
+        return ChunkActor(self, self.spec, history=contract.n_obs, execution=execution, draw=draw)
 
     def golden_error(self) -> float:
         """Replay the golden vectors on this machine.

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.actors import Action, Actor, Decision, Observation, Source
+from ilrobot.control.drawing import Draw, Prediction
+from ilrobot.control.execution import Execution
 from ilrobot.spec import Spec
 
 
@@ -37,6 +39,12 @@ class ObservationHistory:
         self._windows = {
             f.name: np.zeros((length, *f.shape), dtype=f.dtype) for f in spec.observations
         }
+        # One-dimensional, because numpy moves nothing else within itself without a copy.
+        self._moves = [
+            (window.reshape(-1)[: -window[0].size], window.reshape(-1)[window[0].size :])
+            for window in self._windows.values()
+            if length > 1
+        ]
         self._empty = True
 
     def reset(self) -> None:
@@ -45,12 +53,13 @@ class ObservationHistory:
 
     def push(self, observation: Observation) -> None:
         """Take in the newest observation."""
+        if not self._empty:
+            for older, newer in self._moves:
+                np.copyto(older, newer)
         for name, window in self._windows.items():
             if self._empty:
                 window[:] = observation[name]
             else:
-                if self.length > 1:
-                    window[:-1] = window[1:]
                 window[-1] = observation[name]
         self._empty = False
 
@@ -61,20 +70,16 @@ class ObservationHistory:
 
 
 class ChunkActor(Actor):
-    """Receding horizon: predict a chunk, execute its first steps, predict again.
+    """A policy that predicts chunks, of which it executes one action per tick.
 
-    Chunk 1 with one executed step is an ordinary policy. Chi et al. 2023, "Diffusion Policy",
-    section IV-C.
-
-    Attributes:
-        executed: Which action of its chunk it executed last, counted from 0.
+    Chunk 1 with one executed step is an ordinary policy.
 
     Args:
         predict: The policy.
         spec: What it reads and gives.
         history: How many observations it reads.
-        execute: How many actions of each chunk are executed before the next prediction.
-        noise_shape: Shape of the noise that it takes (None: it takes none).
+        execution: Which action of which chunk is executed.
+        draw: How a chunk is drawn from the policy.
     """
 
     def __init__(
@@ -83,15 +88,13 @@ class ChunkActor(Actor):
         spec: Spec,
         *,
         history: int,
-        execute: int,
-        noise_shape: tuple[int, ...] | None = None,
+        execution: Execution,
+        draw: Draw,
     ) -> None:
         self._predict = predict
-        self._execute = execute
-        self._noise_shape = noise_shape
         self._history = ObservationHistory(spec, history)
-        self._chunk: NDArray[Any] | None = None
-        self.executed = 0
+        self._execution, self._draw = execution, draw
+        self._prediction: Prediction | None = None
         self._generator = np.random.default_rng(0)
 
     def reset(self, seed: int | None = None) -> None:
@@ -102,7 +105,8 @@ class ChunkActor(Actor):
 
     def flush(self) -> None:
         """Forget the planned actions, so that the next tick predicts afresh."""
-        self._chunk = None
+        self._execution.forget()
+        self._prediction = None
 
     def observe(self, observation: Observation) -> None:
         """Keep the history without a gap while somebody else acts."""
@@ -116,14 +120,26 @@ class ChunkActor(Actor):
         self.flush()
 
     def act(self, observation: Observation, now: float) -> Decision:
-        """The next action of the chunk, predicting a new one where it is used up."""
+        """The action of this tick, predicting a new chunk where one is due."""
         self._history.push(observation)
-        self.executed += 1
-        if self._chunk is None or self.executed >= self._execute:
-            noise = None
-            if self._noise_shape is not None:
-                noise = self._generator.standard_normal(self._noise_shape, dtype=np.float32)
-            self._chunk = self._predict(self._history.windows, noise)
-            self.executed = 0
-        action = self._chunk[self.executed]
+        execution = self._execution
+        if execution.takes:
+            self._take()
+        if execution.asks:
+            self._prediction = self._draw(
+                self._ask, self._history.windows, self._generator, execution.rest
+            )
+            execution.asked()
+            if execution.takes:
+                self._take()
+        action = execution.next()
         return Decision(action, Source.POLICY, policy_action=action)
+
+    def _ask(
+        self, history: Mapping[str, NDArray[Any]], noise: NDArray[np.float32] | None
+    ) -> Prediction:
+        return Prediction(self._predict(history, noise))
+
+    def _take(self) -> None:
+        if self._prediction is not None:
+            self._execution.take(self._prediction.chunk)

@@ -1,7 +1,7 @@
 """The contract: what an exported policy promises, and what whoever runs it must keep.
 
 It stands in the .onnx file as one ``metadata_props`` entry with the key ``ilrobot.contract``, as
-JSON (`ilrobot.control.model_file` says where, and how it is hashed). Schema 1.0:
+JSON (`ilrobot.control.model_file` says where, and how it is hashed). Schema 1.1:
 
 ``schema``
     ``"major.minor"``. A reader refuses another major version and ignores keys it does not know.
@@ -13,6 +13,9 @@ JSON (`ilrobot.control.model_file` says where, and how it is hashed). Schema 1.0
     order; ``rate`` in Hz; ``semantics``; ``controller``; ``choices``; ``task``; ``task_options``.
 ``n_obs``, ``horizon``, ``execute``
     Ticks of history that the graph reads, actions that it predicts, actions executed of those.
+``chunking``
+    How the chunks are executed, see `ilrobot.control.chunking`: ``receding`` where an older file
+    (schema 1.0) does not say.
 ``noise_shape``
     Shape of the standard normal input ``noise`` without the batch axis, or null: it takes none.
 ``limits``
@@ -25,7 +28,7 @@ JSON (`ilrobot.control.model_file` says where, and how it is hashed). Schema 1.0
 ``stale_after``
     Age in seconds from which an observation is too old to act on.
 ``fallback``
-    What to do then: ``hold``, the only one that schema 1.0 knows.
+    What to do then: ``hold``, the only one that schema 1 knows.
 ``provenance``
     ``data``, ``checkpoint``, ``code``: digests of what it was made from; ``version`` of ilrobot;
     ``limits``: digest of the data that the limits come from, which older files do not state.
@@ -47,11 +50,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ilrobot.control.chunking import RECEDING, Chunking
 from ilrobot.control.contract_parts import Golden, Limits, Provenance, Range
 from ilrobot.errors import UserError
 from ilrobot.spec import Spec
 
-SCHEMA = "1.0"
+SCHEMA = "1.1"
 METADATA_KEY = "ilrobot.contract"
 
 MODES = ("absolute", "delta")
@@ -74,6 +78,7 @@ class Contract:
     provenance: Provenance
     golden: tuple[Golden, ...]
     tolerance: float
+    chunking: Chunking = RECEDING
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, without the digests."""
@@ -83,6 +88,7 @@ class Contract:
             "n_obs": self.n_obs,
             "horizon": self.horizon,
             "execute": self.execute,
+            "chunking": str(self.chunking),
             "noise_shape": None if self.noise_shape is None else list(self.noise_shape),
             "limits": None if self.limits is None else self.limits.to_json(),
             "training_range": {
@@ -124,6 +130,7 @@ class Contract:
                 provenance=Provenance.from_json(data["provenance"]),
                 golden=(),
                 tolerance=float(data["tolerance"]),
+                chunking=Chunking.parse(str(data.get("chunking", RECEDING))),
             )
             golden = tuple(
                 Golden.from_json(

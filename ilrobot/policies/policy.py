@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ilrobot.control.chunking import RECEDING, Chunking, Predicts
 from ilrobot.control.chunks import ChunkActor
 from ilrobot.data.labels import vector_spec
 from ilrobot.data.windows import Batch, Windows
@@ -164,26 +165,39 @@ class Policy(nn.Module):
         still = {f.name: [n for n in f.element_names if next(constant)] for f in features}
         return {name: elements for name, elements in still.items() if elements}
 
-    def actor(self) -> ChunkActor:
+    def actor(self, chunking: Chunking = RECEDING) -> ChunkActor:
         """It as an actor: numpy in, numpy out, on the device where its weights lie.
 
         With several members an `EnsembleActor`, which says how far they are apart.
+
+        Args:
+            chunking: How its chunks are executed.
+
+        Raises:
+            UserError: They cannot be executed so.
         """
         self.eval()
-        sizes = {"history": self.config.n_obs, "execute": self.config.execute}
-        if self.config.members == 1:
+        config, scale = self.config, None
+        if self.spec.choices is None:
+            scale = self.disagreement_scale
+        execution, draw = chunking.make(
+            Predicts(self.spec, config.horizon, config.execute, self.noise_shape, scale)
+        )
+        if config.members == 1:
             return ChunkActor(
                 lambda history, noise: self._predict(history, noise)[0],
                 self.spec,
-                **sizes,
-                noise_shape=self.noise_shape,
+                history=config.n_obs,
+                execution=execution,
+                draw=draw,
             )
         return EnsembleActor(
             self._predict,
             self.spec,
             scale=self.disagreement_scale,
-            **sizes,
-            noise_shape=self.noise_shape,
+            history=config.n_obs,
+            execution=execution,
+            draw=draw,
         )
 
     @property

@@ -9,6 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from ilrobot.actors import Actor, Decision, Observation, Source
+from ilrobot.control.drawing import Single
+from ilrobot.control.execution import Receding
 from ilrobot.ensemble import EnsembleActor, disagreement_scale, doubt, novelty, spread
 from ilrobot.gates.discrepancy import Discrepancy
 from ilrobot.gates.ensemble import EnsembleGate
@@ -33,7 +35,14 @@ def gains(*members: tuple[float, float], horizon: int = 1, execute: int = 1) -> 
         wanted = np.einsum("me,h->mhe", np.array(members), ticks) * history["x"][-1]
         return wanted.mean(axis=0).astype(np.float32), wanted
 
-    return EnsembleActor(predict, SPEC, scale=[2.0, 2.0], history=1, execute=execute)
+    return EnsembleActor(
+        predict,
+        SPEC,
+        scale=[2.0, 2.0],
+        history=1,
+        execution=Receding(execute),
+        draw=Single(None),
+    )
 
 
 def at(x: float) -> dict[str, NDArray[np.float32]]:

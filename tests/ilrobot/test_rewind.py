@@ -13,6 +13,8 @@ import pytest
 
 from ilrobot.actors import Action, Actor, Decision, Event, Observation, Source
 from ilrobot.control.chunks import ChunkActor
+from ilrobot.control.drawing import Single
+from ilrobot.control.execution import Receding
 from ilrobot.data.branches import surviving, takeovers
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import Episode, EpisodeInfo, MemoryRecorder, Outcome
@@ -164,7 +166,7 @@ def test_a_policys_history_is_that_of_the_branch_it_is_on() -> None:
         seen.append(history["observation.state"].copy())
         return np.full((4, 2), 250.0, np.float32)
 
-    novice = ChunkActor(predict, env.spec, history=3, execute=1)
+    novice = ChunkActor(predict, env.spec, history=3, execution=Receding(1), draw=Single(None))
     hand = Script("ppppp<<<pp!")
     actor = SharedControl(novice, hand, HumanGate(lambda: hand.engaged))
     recorder = MemoryRecorder(env.spec, env.state_size)

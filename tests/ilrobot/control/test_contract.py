@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ilrobot.control.chunking import Chunking
 from ilrobot.control.contract import Contract
 from ilrobot.control.model_file import read_model_file, seal
 from ilrobot.errors import UserError
@@ -37,11 +38,20 @@ def refused(data, words):
     assert "policy.onnx" in str(caught.value)
 
 
-@pytest.mark.parametrize("key", list(ABSOLUTE_CONTRACT.to_json()))
+@pytest.mark.parametrize("key", sorted(ABSOLUTE_CONTRACT.to_json().keys() - {"chunking"}))
 def test_a_missing_key_is_named(key):
     data = ABSOLUTE_CONTRACT.to_json()
     del data[key]
     refused(data, f"lacks the key '{key}'")
+
+
+def test_an_older_file_that_does_not_say_how_to_execute_is_executed_as_then():
+    data = ABSOLUTE_CONTRACT.to_json()
+    assert Contract.from_json({**data, "chunking": "ensemble:0.1"}, "x").chunking == Chunking(
+        "ensemble", 0.1
+    )
+    del data["chunking"]
+    assert Contract.from_json({**data, "schema": "1.0"}, "x").chunking == Chunking("receding")
 
 
 def test_an_older_file_that_names_no_source_of_its_limits_is_read():
@@ -62,6 +72,7 @@ def test_an_older_file_that_names_no_source_of_its_limits_is_read():
         (("task", "rate"), 0.0, "rate 0.0 Hz"),
         (("stale_after",), -1.0, "timeout"),
         (("tolerance",), float("nan"), "tolerance"),
+        (("chunking",), "backwards", "none of receding, ensemble"),
         (("fallback",), "retreat", "unknown fallback 'retreat'"),
         (("limits",), None, "limits for continuous"),
         (("limits", "low"), [0.0], "1 values of 'low' for 2"),
@@ -162,6 +173,6 @@ def test_a_missing_file(tmp_path):
 def test_the_contract_is_readable_json_in_the_file():
     text = seal(MODEL, ABSOLUTE_CONTRACT).split(b"ilrobot.contract", 1)[1]
     data = json.loads(text[text.index(b"{") :])
-    assert data["schema"] == "1.0"
+    assert data["schema"] == "1.1"
     assert data["limits"]["velocity"] == [5.0, 5.0]
     assert set(data["sha256"]) == {"model", "contract"}
