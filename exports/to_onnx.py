@@ -18,6 +18,7 @@ from exports.limits import derive_limits
 from exports.parity import TOLERANCE, Parity, measure_parity
 from exports.runtime.session import BoundSession, OnnxPolicy
 from ilrobot.atomic import replacing
+from ilrobot.control.chunking import RECEDING, Chunking
 from ilrobot.control.contract import Contract
 from ilrobot.control.contract_parts import Golden, Provenance, Range
 from ilrobot.control.model_file import seal
@@ -57,6 +58,7 @@ def export_policy(
     data_hash: str,
     limits_hash: str = "",
     checkpoint_hash: str = "",
+    chunking: Chunking = RECEDING,
 ) -> Export:
     """Write a policy as one .onnx file with its contract.
 
@@ -74,6 +76,7 @@ def export_policy(
         data_hash: Content hash of the training data (empty: not known).
         limits_hash: Content hash of the data that `actions` come from (empty: the training data).
         checkpoint_hash: SHA-256 of the checkpoint's file.
+        chunking: How whoever runs the file shall execute its chunks.
 
     Raises:
         UserError: The place cannot be written to.
@@ -132,6 +135,7 @@ def export_policy(
         ),
         golden=_golden(session, windows, noise),
         tolerance=0.0 if limits is None else TOLERANCE,
+        chunking=chunking,
     )
     content = seal(model, contract)
     _write_verified(path, content)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ilrobot.actors import Actor
+from ilrobot.control.chunking import RECEDING, Chunking
 from ilrobot.env import RenderMode, TaskEnv, make_env
 from ilrobot.errors import UserError
 from ilrobot.spec import Spec, check_policy_fits
@@ -16,21 +17,27 @@ if TYPE_CHECKING:
     from ilrobot.policies.policy import Policy
 
 
-def load_actor(path: Path) -> tuple[Actor, Spec]:
+def load_actor(path: Path, chunks: str = "") -> tuple[Actor, Spec]:
     """The actor in a run's folder or in an .onnx file, and what it was trained on.
 
+    Args:
+        path: Where it lies.
+        chunks: How its chunks are executed, see `ilrobot.control.chunking` (empty: as the file
+            says, of a run receding).
+
     Raises:
-        UserError: There is nothing at the path, or it cannot be loaded.
+        UserError: There is nothing at the path, it cannot be loaded, or not be executed so.
     """
+    chosen = Chunking.parse(chunks) if chunks else None
     if not path.exists():
         raise UserError(f"no policy at {path}; give a run's folder or an .onnx file")
     if path.suffix == ".onnx":
         from exports.runtime.session import OnnxPolicy
 
         exported = OnnxPolicy(path)
-        return exported.actor(), exported.spec
+        return exported.actor(chosen), exported.spec
     policy = load_run(path)
-    return policy.actor(), policy.spec
+    return policy.actor(chosen or RECEDING), policy.spec
 
 
 def load_run(path: Path) -> Policy:
@@ -94,12 +101,14 @@ class PolicyOnTask:
         task: Gymnasium id (empty: the one that it was trained on).
         options: Keyword arguments for the environment, before those of the training.
         render_mode: ``rgb_array`` to film it.
+        chunks: How the policy's chunks are executed, see `load_actor`.
     """
 
     policy: Path
     task: str = ""
     options: dict[str, Any] = field(default_factory=dict)
     render_mode: RenderMode | None = None
+    chunks: str = ""
 
     def __call__(self) -> tuple[TaskEnv, Actor]:
         """The world and the actor.
@@ -107,7 +116,7 @@ class PolicyOnTask:
         Raises:
             UserError: One of them cannot be made, or they do not fit.
         """
-        actor, spec = load_actor(self.policy)
+        actor, spec = load_actor(self.policy, self.chunks)
         chosen = TaskForPolicy.choose(spec, self.policy, self.task, self.options)
         env = make_env(chosen.task, chosen.options, render_mode=self.render_mode, rate=chosen.rate)
         if env.stated_rate is None:

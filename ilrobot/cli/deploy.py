@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from ilrobot.cli.usage import optional
+from ilrobot.cli.usage import Chunks, optional
 from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from exports.runtime.process import StopSignals
     from exports.runtime.session import OnnxPolicy
     from exports.runtime.tick_file import TickFile
+    from ilrobot.actors import Actor
 
 #: Length of an episode on a robot that has no time limit of its own.
 EPISODE_SECONDS = 60.0
@@ -47,6 +48,9 @@ class Deploy:
     rate: Annotated[float | None, optional("HZ", "the one that the policy was trained at")] = None
     """Control rate, where the robot leaves a choice; a simulated one runs at the rate it states."""
 
+    chunks: Chunks = ""
+    """How chunks are executed: receding, ensemble[:M] or coherent[:SAMPLES]."""
+
     episodes: int = 1
     """How many episodes, each from a seed of its own."""
 
@@ -66,9 +70,12 @@ class Deploy:
         from exports.runtime.tick_file import TickFile
         from exports.runtime.tick_log import row_type
         from ilrobot.cli.output import print_json
+        from ilrobot.control.chunking import Chunking
 
         self._check()
+        chunking = Chunking.parse(self.chunks) if self.chunks else None
         policy = OnnxPolicy(self.policy)
+        actor = policy.actor(chunking)
         policy.verify()  # on this very machine; it also warms the caches for the first tick
         with ExitStack() as stack:
             robot = self._robot(policy)
@@ -80,7 +87,7 @@ class Deploy:
                 file = stack.enter_context(TickFile(self.log, row_type(policy.spec.action.shape)))
                 stack.callback(file.save, period=1.0 / rate)  # also where the robot breaks
             signals = stack.enter_context(StopSignals())
-            report = self._loop(policy, robot, capabilities, rate, file, signals)
+            report = self._loop(policy, actor, robot, capabilities, rate, file, signals)
             summary = {
                 **report.to_json(),
                 "policy": str(self.policy),
@@ -140,6 +147,7 @@ class Deploy:
     def _loop(
         self,
         policy: OnnxPolicy,
+        actor: Actor,
         robot: Robot,
         capabilities: Capabilities,
         rate: float,
@@ -156,7 +164,7 @@ class Deploy:
         log = TickLog(policy.spec.action.shape, None if file is None else file.write)
         loop = ControlLoop(
             robot,
-            policy.actor(),
+            actor,
             Guard(policy.contract, rate),
             RealTimeClock(rate),
             stopped=lambda: bool(signals),

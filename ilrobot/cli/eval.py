@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from ilrobot.cli.usage import optional
+from ilrobot.cli.usage import Chunks, optional
 
 if TYPE_CHECKING:
     from ilrobot.cli.actors import PolicyOnTask
@@ -34,6 +34,9 @@ class Eval:
 
     workers: int = 1
     """Processes that share the episodes; the result does not depend on it."""
+
+    chunks: Chunks = ""
+    """How chunks are executed: receding, ensemble[:M] or coherent[:SAMPLES]."""
 
     video: Annotated[Path | None, optional("FOLDER", "no film")] = None
     """Folder for a film of each episode (needs an environment that can render)."""
@@ -69,6 +72,7 @@ class Eval:
             self.task,
             parse_options(self.options),
             render_mode=None if self.video is None else "rgb_array",
+            chunks=self.chunks,
         )
         self._try(setup)
         seeds = range(self.seed, self.seed + self.episodes)

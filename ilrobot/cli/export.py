@@ -35,6 +35,9 @@ class Export:
     dataset: Annotated[Path | None, optional("FOLDER", "what the policy was trained on")] = None
     """Where the real observations and the limits come from."""
 
+    chunks: Annotated[str, optional("MODE[:NUMBER]", "receding")] = "receding"
+    """How chunks shall be executed: receding, ensemble[:M] or coherent[:SAMPLES]."""
+
     json: bool = False
     """Print one JSON object as the last line."""
 
@@ -46,6 +49,7 @@ class Export:
         from exports.to_onnx import export_policy
         from ilrobot.cli.output import console, print_json
         from ilrobot.cli.places import claim_file
+        from ilrobot.control.chunking import Chunking
         from ilrobot.policies.loading import load_policy
         from ilrobot.run import policy_hash
 
@@ -53,7 +57,9 @@ class Export:
             raise UserError(f"--output must end in .onnx, not '{self.output.name}'")
         if self.policy.suffix == ".onnx":
             raise UserError(f"{self.policy} is exported already; give the folder of its run")
+        chunking = Chunking.parse(self.chunks)
         policy = load_policy(self.policy)
+        policy.actor(chunking)  # whether it can be executed so
         dataset, trained_on = self._open_dataset()
         actions = taught_actions(dataset)
         windows = observation_windows(dataset, policy.spec, policy.config.n_obs, WINDOWS)
@@ -67,6 +73,7 @@ class Export:
                 data_hash=trained_on,
                 limits_hash=dataset.content_hash,
                 checkpoint_hash=policy_hash(self.policy),
+                chunking=chunking,
             )
         parity = done.parity
         inputs, outputs = OnnxPolicy(self.output).signature

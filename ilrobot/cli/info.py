@@ -87,6 +87,7 @@ def _policy_file(path: Path) -> dict[str, Any]:
         "n_obs": contract.n_obs,
         "horizon": contract.horizon,
         "execute": contract.execute,
+        "chunking": str(contract.chunking),
         "stale_after": contract.stale_after,
         "fallback": contract.fallback,
         "data": contract.provenance.data,

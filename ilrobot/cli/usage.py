@@ -48,6 +48,7 @@ def optional(metavar: str, default: str) -> Any:
 #: Fields that several verbs have.
 BindingsFile = Annotated[Path | None, optional("FILE", "the usual ones")]
 TaskOptions = Annotated[tuple[str, ...], optional("KEY=VALUE ...", "none")]
+Chunks = Annotated[str, optional("MODE[:NUMBER]", "what the .onnx file says; of a run receding")]
 
 
 def parse(verb: type[Parsed], name: str, arguments: list[str]) -> Parsed:

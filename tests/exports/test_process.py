@@ -116,6 +116,10 @@ def test_limits_of_another_dataset_are_told_and_named_in_the_contract(
             ("--policy", "{folder}/run", "--output", "{tmp}/p.onnx", "--dataset", "{tmp}"),
             "{tmp}",
         ),
+        (
+            ("--policy", "{folder}/run", "--output", "{tmp}/p.onnx", "--chunks", "ensemble"),
+            "predicts one action at a time",
+        ),
     ],
 )
 def test_an_export_that_cannot_begin(run_folder, tmp_path, capsys, arguments, words):
@@ -177,6 +181,7 @@ def test_a_signal_stops_the_robot_and_the_summary_is_printed(policy_file, tmp_pa
         (("--policy", "{file}", "--seed", "99999999999999999999"), "--seed"),
         (("--policy", "{file}", "--log", "{file}/ticks.npz"), "nothing has moved"),
         (("--policy", "{file}", "--log", "ticks.csv"), "must end in .npz"),
+        (("--policy", "{file}", "--chunks", "coherent"), "does not sample"),
         (("--policy", "{folder}/run"), "ilrobot export"),
         (("--policy", "{folder}/none.onnx"), "no policy at"),
         (("--policy", "{folder}/run/policy.pt"), "no ONNX model"),

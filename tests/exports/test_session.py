@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from exports.runtime.session import OnnxPolicy
+from ilrobot.control.chunking import Chunking
 from ilrobot.control.model_file import read_model_file, seal
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.spec import check_policy_fits
@@ -106,6 +107,19 @@ def test_the_noise_follows_the_seed(exported):
 
     np.testing.assert_array_equal(first_action(1), first_action(1))
     assert not np.array_equal(first_action(1), first_action(2))
+
+
+@pytest.mark.parametrize("word", ["receding", "ensemble:0.1", "coherent:3"])
+def test_chunks_are_executed_as_the_contract_says_and_as_in_training(exported, tmp_path, word):
+    policy = OnnxPolicy(resealed(exported, tmp_path / "policy.onnx", chunking=Chunking.parse(word)))
+    trained = make_policy(replace(SMALL, head="diffusion")).actor(Chunking.parse(word))
+    by_contract, by_word = policy.actor(), OnnxPolicy(exported).actor(Chunking.parse(word))
+    for actor in (trained, by_contract, by_word):
+        actor.reset(3)
+    for tick, frame in enumerate(frames(policy.spec, 9)):
+        action = by_contract.act(frame, tick).action
+        np.testing.assert_array_equal(action, by_word.act(frame, tick).action)
+        np.testing.assert_allclose(action, trained.act(frame, tick).action, rtol=0, atol=2e-5)
 
 
 def test_no_torch_is_loaded(exported):

@@ -1,5 +1,6 @@
 """``ilrobot eval``: what it takes over from the training, and one line for what cannot be."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,11 +19,14 @@ from ilrobot.spec import Spec
 TASK = "ilrobot/PointPath-v0"
 
 
-def save(path: Path, spec: Spec) -> Path:
+ONE_ACTION = PolicyConfig(width=8, blocks=1)
+
+
+def save(path: Path, spec: Spec, config: PolicyConfig = ONE_ACTION) -> Path:
     """A policy that was trained on nothing."""
     with torch.random.fork_rng([]):
         torch.manual_seed(0)
-        policy = Policy(spec, PolicyConfig(width=8, blocks=1)).eval()
+        policy = Policy(spec, config).eval()
     rng = np.random.default_rng(0)
     policy.encoder.fit({f.name: rng.normal(size=(9, *f.shape)) for f in spec.observations})
     policy.action_normalizer.fit(rng.normal(size=(9, spec.action.size)))
@@ -46,6 +50,26 @@ def test_task_and_options_are_those_of_the_training(policy, capsys):
     out, err = capsys.readouterr()
     assert "length       7.0 steps" in out
     assert "options as in training: max_episode_steps=7" in err
+
+
+@pytest.mark.parametrize(
+    ("word", "words"),
+    [("average", "--chunks average is none of"), ("ensemble", "predicts one action at a time")],
+)
+def test_a_way_to_execute_that_does_not_fit_is_refused(policy, capsys, word, words):
+    assert evaluate(policy, "--chunks", word) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_chunks_are_executed_as_asked(tmp_path, capsys):
+    chunked = PolicyConfig(width=8, blocks=1, horizon=4, execute=4)
+    spec = make_env(TASK, {"max_episode_steps": 9}).spec
+    policy = save(tmp_path / "policy.pt", spec, chunked)
+    returns = []
+    for chunks in ([], ["--chunks", "receding"], ["--chunks", "ensemble:0"]):
+        assert evaluate(policy, "--json", *chunks) == 0
+        returns.append(json.loads(capsys.readouterr().out.splitlines()[-1])["return_mean"])
+    assert returns[0] == returns[1] != returns[2]
 
 
 def test_options_that_are_given_go_before_those_of_the_training(policy, capsys):
