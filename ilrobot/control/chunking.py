@@ -7,27 +7,51 @@
     exp(-M i), i = 0 the oldest.
 ``coherent[:SAMPLES]``
     As ``receding``, each chunk being the one of several samples that keeps to the plan best.
+``warm[:STEPS]``
+    As ``receding``, with the first steps of the sampler taken from the plan.
+``realtime[:DELAY]``
+    As ``receding``, but a chunk is asked for as many ticks before it is needed, and its sampler is
+    led towards what will have been executed by then and what is planned after it.
+
+See `ilrobot.control.execution` and `ilrobot.control.drawing` for the equations.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NoReturn, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ilrobot.control.drawing import Coherent, Draw, Single
+from ilrobot.control.drawing import (
+    Coherent,
+    Draw,
+    Guided,
+    Single,
+    realtime_weights,
+    warm_weights,
+)
 from ilrobot.control.execution import Execution, Receding, TemporalEnsemble
 from ilrobot.errors import UserError
 from ilrobot.spec import Spec
 
-Mode = Literal["receding", "ensemble", "coherent"]
+Mode = Literal["receding", "ensemble", "coherent", "warm", "realtime"]
 
 #: The number that a mode takes, where none is given.
-_DEFAULT: dict[Mode, float] = {"ensemble": 0.01, "coherent": 8.0}
-_MOST_SAMPLES = 1_000
+_DEFAULT: dict[Mode, float] = {
+    "ensemble": 0.01,
+    "coherent": 8.0,
+    "warm": 1.0,
+    "realtime": 1.0,
+}
+#: What the numbers of samples, steps and ticks are called, and their most.
+_COUNTS: dict[Mode, tuple[str, int]] = {
+    "coherent": ("samples", 1_000),
+    "warm": ("steps", 100_000),
+    "realtime": ("delay", 1_000),
+}
 
 
 @dataclass(frozen=True)
@@ -41,6 +65,8 @@ class Predicts:
         noise_shape: Shape of the noise that it takes (None: it takes none).
         scale: What each element of an action is measured by, in its units, shape (size,); None
             where actions are choices.
+        steps: Steps of its sampler that can be led, see `ilrobot.control.drawing.Guide` (None: it
+            cannot).
     """
 
     spec: Spec
@@ -48,6 +74,7 @@ class Predicts:
     execute: int
     noise_shape: tuple[int, ...] | None
     scale: ArrayLike | None
+    steps: int | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +83,7 @@ class Chunking:
 
     Attributes:
         mode: Which.
-        number: M or SAMPLES (None: the mode takes none).
+        number: M, SAMPLES, STEPS or DELAY in ticks (None: the mode takes none).
     """
 
     mode: Mode = "receding"
@@ -80,8 +107,12 @@ class Chunking:
             raise UserError(f"--chunks {text}: '{given}' is not a number") from error
         if mode == "ensemble" and not (number is not None and 0 <= number < math.inf):
             raise UserError(f"--chunks {text}: the decay must be 0 or more")
-        if mode == "coherent":
-            _check_whole(text, number, 1, _MOST_SAMPLES, "samples")
+        if mode in _COUNTS and number is not None:
+            what, most = _COUNTS[mode]
+            if not (number.is_integer() and 1 <= number <= most):
+                raise UserError(
+                    f"--chunks {text}: the {what} must be a whole number within 1 and {most}"
+                )
         return cls(mode, number)
 
     def __str__(self) -> str:
@@ -94,44 +125,74 @@ class Chunking:
         Raises:
             UserError: The mode does not fit the policy.
         """
-        spec, single = policy.spec, Single(policy.noise_shape)
+        number = self.number or 0.0
+        receding, single = Receding(policy.execute), Single(policy.noise_shape)
         if self.mode == "ensemble":
             if policy.horizon == 1:
-                raise UserError(
-                    f"--chunks {self}: this policy predicts one action at a time (--horizon 1), "
-                    "so there is nothing to average; take receding"
+                self._refuse(
+                    "this policy predicts one action at a time (--horizon 1), so there is nothing "
+                    "to average"
                 )
-            decay = float(self.number or 0.0)
-            return (
-                TemporalEnsemble(policy.horizon, spec.action.shape, decay, spec.choices),
-                single,
-            )
+            shape, choices = policy.spec.action.shape, policy.spec.choices
+            return TemporalEnsemble(policy.horizon, shape, number, choices), single
         if self.mode == "coherent":
-            if policy.noise_shape is None:
-                raise UserError(
-                    f"--chunks {self}: this policy does not sample, so there is nothing to choose "
-                    "from; take receding or ensemble"
-                )
-            self._check_overlap(policy)
-            scale = None if policy.scale is None else np.reshape(policy.scale, spec.action.shape)
-            draw = Coherent(int(self.number or 1), policy.noise_shape, scale)
-            return Receding(policy.execute), draw
-        return Receding(policy.execute), single
+            return receding, self._coherent(policy, int(number))
+        if self.mode == "warm":
+            return receding, self._warm(policy, int(number))
+        if self.mode == "realtime":
+            delay = int(number)
+            return self._delayed(policy, delay), self._realtime(policy, delay)
+        return receding, single
+
+    def _coherent(self, policy: Predicts, samples: int) -> Coherent:
+        if policy.noise_shape is None:
+            self._refuse("this policy does not sample, so there is nothing to choose from")
+        self._check_overlap(policy)
+        scale = None
+        if policy.scale is not None:
+            scale = np.reshape(policy.scale, policy.spec.action.shape)
+        return Coherent(samples, policy.noise_shape, scale)
+
+    def _warm(self, policy: Predicts, kept: int) -> Guided:
+        steps = self._steps(policy)
+        self._check_overlap(policy)
+        if kept >= steps:
+            self._refuse(f"this policy's sampler has {steps} steps, of which one must be free")
+        weights = warm_weights(steps, policy.horizon, policy.execute, kept)
+        return Guided(weights, policy.noise_shape, policy.spec.action.shape)
+
+    def _realtime(self, policy: Predicts, delay: int) -> Guided:
+        steps = self._steps(policy)
+        weights = realtime_weights(steps, policy.horizon, policy.execute, delay)
+        return Guided(weights, policy.noise_shape, policy.spec.action.shape)
+
+    def _delayed(self, policy: Predicts, delay: int) -> Receding:
+        most = min(policy.execute, policy.horizon - policy.execute)
+        if delay > most:
+            self._refuse(
+                f"the delay of this policy can be at most {most} ticks: no more than it executes "
+                f"of a chunk (--execute {policy.execute}), and than it predicts beyond that "
+                f"(--horizon {policy.horizon})"
+            )
+        return Receding(policy.execute, delay)
+
+    def _steps(self, policy: Predicts) -> int:
+        if policy.steps is None:
+            self._refuse(
+                "this policy's sampler cannot be led; that takes the head diffusion, flow or mip, "
+                f"and a file that was exported with --chunks {self}"
+            )
+        return policy.steps
 
     def _check_overlap(self, policy: Predicts) -> None:
         if policy.execute >= policy.horizon:
-            raise UserError(
-                f"--chunks {self}: this policy executes its whole chunks (--execute "
-                f"{policy.execute} of --horizon {policy.horizon}), so nothing of the last one is "
-                "left to keep to; take receding"
+            self._refuse(
+                f"this policy executes its whole chunks (--execute {policy.execute} of --horizon "
+                f"{policy.horizon}), so nothing of the last one is left to keep to"
             )
+
+    def _refuse(self, why: str) -> NoReturn:
+        raise UserError(f"--chunks {self}: {why}; take receding")
 
 
 RECEDING = Chunking()
-
-
-def _check_whole(text: str, number: float | None, least: int, most: int, what: str) -> None:
-    if number is None or not number.is_integer() or not least <= number <= most:
-        raise UserError(
-            f"--chunks {text}: the {what} must be a whole number within {least} and {most}"
-        )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.actors import Action, Actor, Decision, Observation, Source
-from ilrobot.control.drawing import Draw, Prediction
+from ilrobot.control.drawing import Draw, Guide, Prediction
 from ilrobot.control.execution import Execution
 from ilrobot.spec import Spec
 
@@ -18,13 +19,17 @@ class ChunkPredictor(Protocol):
     """A policy as the control loop sees it: torch or ONNX behind one signature."""
 
     def __call__(
-        self, history: Mapping[str, NDArray[Any]], noise: NDArray[np.float32] | None
+        self,
+        history: Mapping[str, NDArray[Any]],
+        noise: NDArray[np.float32] | None,
+        guide: Guide | None = None,
     ) -> NDArray[Any]:
         """Predict a chunk.
 
         Args:
             history: For each observation the last ticks, oldest first: shape (n_obs, *shape).
             noise: Standard normal, shape `noise_shape` (None where the policy draws none).
+            guide: Where its sampler is led, if it can be (None: nowhere).
 
         Returns:
             The actions from this tick on, in physical units: shape (horizon, *action shape).
@@ -80,6 +85,8 @@ class ChunkActor(Actor):
         history: How many observations it reads.
         execution: Which action of which chunk is executed.
         draw: How a chunk is drawn from the policy.
+        background: Predict in a thread, and wait for it when the chunk is needed. It acts as it
+            would without; who acts in real time gains where the execution asks ahead.
     """
 
     def __init__(
@@ -90,10 +97,13 @@ class ChunkActor(Actor):
         history: int,
         execution: Execution,
         draw: Draw,
+        background: bool = False,
     ) -> None:
         self._predict = predict
         self._history = ObservationHistory(spec, history)
         self._execution, self._draw = execution, draw
+        self._worker = ThreadPoolExecutor(1, "prediction") if background else None
+        self._asked_for: Future[Prediction] | None = None
         self._prediction: Prediction | None = None
         self._generator = np.random.default_rng(0)
 
@@ -106,7 +116,7 @@ class ChunkActor(Actor):
     def flush(self) -> None:
         """Forget the planned actions, so that the next tick predicts afresh."""
         self._execution.forget()
-        self._prediction = None
+        self._prediction = self._asked_for = None
 
     def observe(self, observation: Observation) -> None:
         """Keep the history without a gap while somebody else acts."""
@@ -126,20 +136,37 @@ class ChunkActor(Actor):
         if execution.takes:
             self._take()
         if execution.asks:
-            self._prediction = self._draw(
-                self._ask, self._history.windows, self._generator, execution.rest
-            )
+            self._begin()
             execution.asked()
             if execution.takes:
                 self._take()
         action = execution.next()
         return Decision(action, Source.POLICY, policy_action=action)
 
+    def _begin(self) -> None:
+        """Predict a chunk from what is seen now."""
+        windows, rest = self._history.windows, self._execution.rest
+        if self._worker is None:
+            self._prediction = self._draw(self._ask, windows, self._generator, rest)
+        else:
+            seen = {name: window.copy() for name, window in windows.items()}
+            self._asked_for = self._worker.submit(
+                self._draw, self._ask, seen, self._generator, rest
+            )
+
     def _ask(
-        self, history: Mapping[str, NDArray[Any]], noise: NDArray[np.float32] | None
+        self,
+        history: Mapping[str, NDArray[Any]],
+        noise: NDArray[np.float32] | None,
+        guide: Guide | None,
     ) -> Prediction:
-        return Prediction(self._predict(history, noise))
+        if guide is None:
+            return Prediction(self._predict(history, noise))
+        return Prediction(self._predict(history, noise, guide))
 
     def _take(self) -> None:
+        """Execute from now on what was predicted last."""
+        if self._asked_for is not None:
+            self._prediction, self._asked_for = self._asked_for.result(), None
         if self._prediction is not None:
             self._execution.take(self._prediction.chunk)

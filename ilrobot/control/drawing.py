@@ -1,4 +1,4 @@
-"""How a chunk is drawn from a policy: once, or as the one of several that keeps to the plan."""
+"""How a chunk is drawn from a policy: freely, or so that it keeps to what is planned already."""
 
 from __future__ import annotations
 
@@ -25,8 +25,27 @@ class Prediction:
     members: NDArray[Any] | None = None
 
 
-#: Asks the policy: the history, and the noise where it takes any.
-Ask = Callable[[History, NDArray[np.float32] | None], Prediction]
+@dataclass(frozen=True)
+class Guide:
+    """Where a sampler is led that refines its sample step by step.
+
+    At step n the clean chunk that its sample means, x̂, is moved at tick i to
+
+        x̂_i + w_ni (y_i - x̂_i)
+
+    before the step goes on from there.
+
+    Attributes:
+        prefix: y, shape (horizon, *action shape), physical units; where w is 0 it does not count.
+        weights: w, shape (steps, horizon), each within 0 and 1.
+    """
+
+    prefix: NDArray[np.float32]
+    weights: NDArray[np.float32]
+
+
+#: Asks the policy: the history, the noise where it takes any, and where its sampler is led.
+Ask = Callable[[History, NDArray[np.float32] | None, Guide | None], Prediction]
 
 
 class Draw(Protocol):
@@ -67,7 +86,7 @@ class Single:
         rest: NDArray[Any] | None,
     ) -> Prediction:
         """See `Draw`."""
-        return ask(history, standard_normal(generator, self._noise_shape))
+        return ask(history, standard_normal(generator, self._noise_shape), None)
 
 
 class Coherent:
@@ -103,7 +122,7 @@ class Coherent:
         """See `Draw`."""
         count = 1 if rest is None else self._samples
         candidates = [
-            ask(history, standard_normal(generator, self._noise_shape)) for _ in range(count)
+            ask(history, standard_normal(generator, self._noise_shape), None) for _ in range(count)
         ]
         if rest is None:
             return candidates[0]
@@ -116,6 +135,85 @@ class Coherent:
         else:
             apart = np.linalg.norm(((chunk - plan) / self._scale).reshape(len(plan), -1), axis=1)
         return float(apart @ COHERENCE_DECAY ** np.arange(len(plan)))
+
+
+class Guided:
+    """One sample, led towards what is planned; where nothing is, a free one.
+
+    Args:
+        weights: How far, see `Guide`: `realtime_weights` or `warm_weights`.
+        noise_shape: Shape of the noise that the policy takes (None: it takes none).
+        shape: Of an action.
+    """
+
+    def __init__(
+        self,
+        weights: NDArray[np.float32],
+        noise_shape: tuple[int, ...] | None,
+        shape: tuple[int, ...],
+    ) -> None:
+        self._noise_shape = noise_shape
+        self._guide = Guide(np.zeros((weights.shape[1], *shape), np.float32), weights)
+
+    def __call__(
+        self,
+        ask: Ask,
+        history: History,
+        generator: np.random.Generator,
+        rest: NDArray[Any] | None,
+    ) -> Prediction:
+        """See `Draw`."""
+        noise = standard_normal(generator, self._noise_shape)
+        if rest is None:
+            return ask(history, noise, None)
+        self._guide.prefix[: len(rest)] = rest
+        return ask(history, noise, self._guide)
+
+
+def realtime_weights(steps: int, horizon: int, execute: int, delay: int) -> NDArray[np.float32]:
+    """Real-time chunking: what is executed meanwhile is kept, what comes after it less and less.
+
+    Of H actions, s executed from one prediction to the next, and a delay of d ticks,
+
+        W_i = 1                            i < d
+        W_i = c_i (exp(c_i) - 1)/(e - 1)   d ≤ i < H - s,   c_i = (H - s - i)/(H - s - d + 1)
+        W_i = 0                            H - s ≤ i
+
+    Black et al. 2025, "Real-time execution of action chunking flow policies", eq. 5. They move the
+    velocity at time τ by min(β, (1-τ)/(τ r²)) Jᵀ W (y - x̂), r² = (1-τ)²/(τ² + (1-τ)²), with J the
+    derivative of x̂ by the sample. With the identity for J, which asks for no derivative of the
+    network, that moves x̂ by k W (y - x̂), k = (τ² + (1-τ)²)/τ where β does not bound it: between
+    0.83 and 1 from τ = ½ on, and too far before. Here k = 1: frozen actions are kept exactly.
+
+    Returns:
+        Shape (steps, horizon), all rows alike.
+    """
+    i = np.arange(horizon)
+    c = np.clip((horizon - execute - i) / (horizon - execute - delay + 1), 0.0, 1.0)
+    weights = np.where(i < delay, 1.0, c * np.expm1(c) / np.expm1(1.0))
+    return np.tile(weights.astype(np.float32), (steps, 1))
+
+
+def warm_weights(steps: int, horizon: int, execute: int, kept: int) -> NDArray[np.float32]:
+    """Warm start: the first steps take the plan for the clean chunk, the others are free.
+
+    So these leave the plan with as much noise on it as the sampler has come down to, and the rest
+    refines that: the warm start of Janner et al. 2022, "Planning with diffusion for flexible
+    behavior synthesis". They leave those steps out; here ticks that the plan does not reach need
+    them, so that it saves no call of the network.
+
+    Args:
+        steps: Of the sampler.
+        horizon: Actions in a chunk.
+        execute: Those executed before the next prediction, by which the plan is shorter.
+        kept: How many steps are the plan's.
+
+    Returns:
+        Shape (steps, horizon).
+    """
+    weights = np.zeros((steps, horizon), np.float32)
+    weights[:kept, : horizon - execute] = 1.0
+    return weights
 
 
 #: ρ of `Coherent`.
