@@ -19,7 +19,7 @@ from ilrobot.errors import UserError
 from ilrobot.evaluate import mean_interval
 from ilrobot.intervals import runs_interval, t_interval
 from ilrobot.round_attempts import round_folder
-from ilrobot.run import POLICY_FILE, Run, policy_hash
+from ilrobot.run import POLICY_FILE, Run, policy_hash, run_of
 from ilrobot.run_description import (
     DaggerDescription,
     Description,
@@ -36,7 +36,7 @@ class Learnt:
     """One policy of a run.
 
     Attributes:
-        folder: The run of training that holds it.
+        folder: The run of training that holds it, or its file where the run kept it.
         round: After how many rounds of interactive learning; 0 for the first policy.
         labels: Actions of the expert that it learnt from (None: its recordings are gone).
         collected: The rounds of which it learnt.
@@ -137,8 +137,8 @@ class Contender:
     """The policies of one run, in the order in which they were learnt.
 
     Attributes:
-        path: The run's folder.
-        method: What it is called: its gate or its loss.
+        path: The run's folder, or the file of a policy that it kept.
+        method: What it is called: its gate or its loss, and the step of a policy that was kept.
         alike: The same for runs that differ by nothing but their seeds.
         policies: At least one.
     """
@@ -157,7 +157,7 @@ class Contender:
         Raises:
             UserError: There is no run, or it has no policy yet.
         """
-        known = Run.read(path).description
+        known = Run.read(run_of(path)).description
         if isinstance(known, DaggerDescription):
             method = str(known.setting.get("gate", "dagger"))
             alike = {
@@ -175,6 +175,8 @@ class Contender:
             method = known.config.policy.head
             alike = _trained_settings(known)
             policies = _trained(path, known)
+            if path.is_file():
+                method, alike = f"{method}, {path.stem}", {**alike, "kept": path.stem}
         if not policies:
             raise UserError(f"{path} has no policy yet; let it finish, or leave it out")
         return cls(path, method, str(sorted(alike.items(), key=str)), policies)
@@ -260,7 +262,7 @@ def _is_there(initial: InitialPolicy) -> bool:
 
 
 def _trained(path: Path, known: TrainDescription) -> tuple[Learnt, ...]:
-    if not (path / POLICY_FILE).exists():
+    if not (path.is_file() or (path / POLICY_FILE).exists()):
         return ()
     given = _cumulative(Path(known.dataset.path))
     return (Learnt(path, 0, _at(given, known.dataset.episodes)),)

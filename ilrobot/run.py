@@ -1,7 +1,8 @@
 """The folder of a run: what it holds, who may write there, and that it is never overwritten.
 
 ``run.json`` describes the run; ``metrics.jsonl`` has one line per report; ``checkpoint.pt`` is
-everything needed to go on; ``policy.pt`` is the result. Nothing here loads torch.
+everything needed to go on; ``policy.pt`` is the result, and ``checkpoints`` holds the policies of
+before that were to be kept. Nothing here loads torch.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ilrobot.typed_json import dump, parse_fields
 
 RUN_FILE = "run.json"
 POLICY_FILE = "policy.pt"
+_KEPT = "checkpoints"
 
 _GO_ON = "go on with --resume"
 
@@ -113,6 +115,10 @@ class Run(Generic[D]):
         """Whether the policy is ready."""
         return self.description.status == "done"
 
+    def kept_policy(self, step: int) -> Path:
+        """File of the policy that is kept as it was after this step."""
+        return self.path / _KEPT / f"step-{step}.pt"
+
     def update(self, **changes: Any) -> None:
         """Change fields of the description and replace ``run.json``."""
         self.description = replace(self.description, **changes)
@@ -149,6 +155,12 @@ def policy_hash(path: Path) -> str:
         return hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def run_of(policy: Path) -> Path:
+    """The run of a policy: the folder itself, or the one that a kept policy's file lies in."""
+    kept = policy.is_file() and policy.parent.name == _KEPT
+    return policy.parents[1] if kept else policy
 
 
 def read_metrics(file: Path) -> list[dict[str, Any]]:

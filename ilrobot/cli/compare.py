@@ -30,7 +30,7 @@ class Compare:
     """
 
     runs: Annotated[Positional[tuple[Path, ...]], optional("RUN ...", "none")] = ()
-    """Folders of runs of train and of dagger, all on one task."""
+    """Folders of runs of train and of dagger, or checkpoints that they kept, all on one task."""
 
     episodes: int = 50
     """Episodes for each policy, each from a seed of its own."""
@@ -146,11 +146,11 @@ def _same_task(policies: list[Learnt]) -> str:
     Raises:
         UserError: They are for different ones, or for none.
     """
-    from ilrobot.run import Run
+    from ilrobot.run import Run, run_of
 
     first = ""
     for policy in policies:
-        spec = Run.read(policy.folder).description.spec
+        spec = Run.read(run_of(policy.folder)).description.spec
         task = " ".join([spec.task, *(f"{k}={v}" for k, v in sorted(spec.task_options.items()))])
         if not spec.task:
             raise UserError(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from tyro.conf import arg
 
+from ilrobot.cli.usage import optional
 from ilrobot.data.lessons import Weighting
 from ilrobot.errors import UserError
 from ilrobot.learners.config import PRESETS
@@ -23,7 +24,6 @@ from ilrobot.policies.config import (
 
 if TYPE_CHECKING:
     from ilrobot.learners.config import TrainConfig
-    from ilrobot.learners.training import Progress
     from ilrobot.policies.policy import Policy
     from ilrobot.spec import Feature, Spec
 
@@ -56,6 +56,7 @@ _TRAIN = (
     "weight_decay",
     "held_out",
     "weighting",
+    "keep_checkpoints",
     "device",
 )
 
@@ -115,6 +116,9 @@ class Train:
 
     steps: Annotated[int | None, _preset("steps")] = None
     """Optimiser steps."""
+
+    time_budget: Annotated[str | None, optional("TIME", "--steps says how long")] = None
+    """How long training may take, such as 90s, 10m or 1h: as many steps as fit on this machine."""
 
     seed: int = 0
     """Seed of everything drawn at random; the same seed gives the same weights."""
@@ -186,6 +190,9 @@ class Train:
     weighting: Annotated[Weighting | None, _preset("weighting", Weighting)] = None
     """How corrections count beside demonstrations: alike (plain), or half of all (iwr, sirius)."""
 
+    keep_checkpoints: Annotated[int | None, _preset("keep_checkpoints")] = None
+    """Keep the policy as it is at so many evenly spaced steps, for eval and compare."""
+
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto takes a GPU where there is one."""
 
@@ -195,6 +202,7 @@ class Train:
     def run(self) -> int:
         """Train and say what to do next."""
         from ilrobot.cli.output import console, progress_bar
+        from ilrobot.cli.training_progress import TrainingProgress
         from ilrobot.data.dataset import Dataset
         from ilrobot.learners.behavioral_cloning import train
 
@@ -202,24 +210,22 @@ class Train:
         policy_config, train_config = self._configs(data.spec)
         try:
             with progress_bar() as bars:
-                bar = bars.add_task("training", total=train_config.steps, note="")
                 policy = train(
                     data,
                     policy_config,
                     train_config,
                     self.output,
                     resume=self.resume,
-                    on_progress=lambda progress: bars.update(
-                        bar, completed=progress.step, note=_note(progress)
-                    ),
+                    on_progress=TrainingProgress(bars, train_config.steps),
                 )
         except KeyboardInterrupt:
             console.print(self._stopped(), soft_wrap=True)
             raise
-        self._print(policy, train_config, data.spec.cameras)
+        self._print(policy, data.spec.cameras)
         return 0
 
     def _configs(self, spec: Spec) -> tuple[PolicyConfig, TrainConfig]:
+        from ilrobot.cli.duration import seconds
         from ilrobot.learners.config import preset
 
         policy_config, train_config = preset(self.policy, spec)
@@ -229,6 +235,11 @@ class Train:
         self._refuse_unused(given, policy_config)
         if self.steps is not None:
             train_config = train_config.with_steps(self.steps)
+        if self.time_budget is not None:
+            if self.steps is not None:
+                raise UserError("--steps and --time-budget both say how long; give one of them")
+            budget = seconds(self.time_budget, "--time-budget")
+            train_config = replace(train_config, time_budget=budget)
         return policy_config, replace(train_config, **{n: given[n] for n in _TRAIN if n in given})
 
     def _refuse_unused(self, given: dict[str, Any], config: PolicyConfig) -> None:
@@ -245,9 +256,7 @@ class Train:
                         f"this is {chosen}; leave it out"
                     )
 
-    def _print(
-        self, policy: Policy, train_config: TrainConfig, cameras: tuple[Feature, ...]
-    ) -> None:
+    def _print(self, policy: Policy, cameras: tuple[Feature, ...]) -> None:
         from ilrobot.cli.output import print_json
         from ilrobot.data.known_tasks import suggested_tasks
         from ilrobot.run import Run
@@ -256,11 +265,11 @@ class Train:
         run = Run.read_as(self.output, TrainDescription).description
         result = run.result
         assert result is not None  # `train` has just said so
-        early = " (held-out episodes no longer improved)"
         print(f"policy     {self.output / 'policy.pt'}")
+        early = " (held-out episodes no longer improved)"
         print(
-            f"steps      {result.steps}{early if result.steps < train_config.steps else ''}, "
-            f"{run.seconds:.0f} s"
+            f"steps      {result.steps}{early if result.steps < run.config.train.steps else ''}, "
+            f"{run.seconds:.0f} s, {result.steps / run.seconds:.0f} steps/s"
         )
         if result.validation_loss is not None:
             print(f"held out   loss {result.validation_loss:.4g}")
@@ -291,10 +300,3 @@ class Train:
         if not (self.output / "checkpoint.pt").exists():
             return "Stopped before the first checkpoint; nothing is lost."
         return f"Stopped; {self.output} keeps a checkpoint. Go on with: {resuming(self)}"
-
-
-def _note(progress: Progress) -> str:
-    held_out = ""
-    if progress.validation_loss is not None:
-        held_out = f", held out {progress.validation_loss:.4f}"
-    return f"loss {progress.loss:.4f}{held_out}, {progress.rate:.0f} steps/s"

@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from ilrobot import __version__
+from ilrobot.atomic import make_folder
 from ilrobot.data.memory import Recordings
 from ilrobot.data.stray import Perturbation
 from ilrobot.errors import UserError
@@ -27,11 +28,12 @@ from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.machine import find_device, numerics, require_memory, within_memory
 from ilrobot.learners.split import split_windows
 from ilrobot.learners.stop import stop_signals
+from ilrobot.learners.time_budget import within_budget
 from ilrobot.learners.training import Progress, Training
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.policy import Policy
 from ilrobot.policies.tensor_file import load_tensors, save_tensors
-from ilrobot.run import Run
+from ilrobot.run import RUN_FILE, Run
 from ilrobot.run_description import Config, DataUsed, Result, TrainDescription
 from ilrobot.spec import check_policy_fits
 
@@ -77,6 +79,8 @@ def train(
         WorkFailed: The loss or the weights are no longer finite, the memory or the disk is full.
     """
     train_config.check()
+    if resume:
+        train_config = _with_chosen_steps(train_config, output)
     policy_config.check(dataset.spec)
     device = find_device(train_config.device)
     require_memory(dataset.spec, policy_config, train_config, device)
@@ -98,13 +102,16 @@ def train(
         there = Run.check(output, described, resume=resume)
         if there is not None and _has_policy(there):
             return _finished(there)
+        policy.to(device)
+        windows.to(device)
+        if validation is not None:
+            validation.to(device)
+        if there is None and train_config.time_budget is not None:
+            train_config = within_budget(policy, windows, validation, train_config)
+            described = replace(described, config=Config(policy_config, train_config))
         with Run.claim(output, described, resume=resume) as run:
             if _has_policy(run):  # another process had the lock meanwhile
                 return _finished(run)
-            policy.to(device)
-            windows.to(device)
-            if validation is not None:
-                validation.to(device)
             training = Training(policy, windows, validation, train_config)
             _resume(run, training)
             _run(run, training, train_config, on_progress)
@@ -114,6 +121,13 @@ def train(
             result = Result(training.step, training.result_loss, training.loss)
             run.update(status="done", seconds=training.seconds, result=result)
     return policy
+
+
+def _with_chosen_steps(config: TrainConfig, output: Path) -> TrainConfig:
+    """With a time budget, the number of steps that the run which is there chose for its own."""
+    if config.time_budget is None or not (output / RUN_FILE).exists():
+        return config
+    return config.with_steps(Run.read(output).description.config.train.steps)
 
 
 def _describe(
@@ -219,12 +233,19 @@ def _run(
     on_progress: Callable[[Progress], None] | None,
 ) -> None:
     saved = time.monotonic()
+    kept_steps = config.kept_steps
 
     def save() -> None:
         nonlocal saved
         with run.writing():
             save_tensors(run.checkpoint_file, {"training": training.state()})
         saved = time.monotonic()
+
+    def keep() -> None:
+        file = run.kept_policy(training.step)
+        with training.averaged(), run.writing():
+            make_folder(file.parent)
+            training.policy.save(file)
 
     def on_step(progress: Progress | None) -> None:
         if progress is not None:
@@ -233,6 +254,8 @@ def _run(
             run.append_metrics(row)
             if on_progress is not None:
                 on_progress(progress)
+        if training.step in kept_steps:
+            keep()
         if stopped.is_set() or time.monotonic() - saved >= config.checkpoint_seconds:
             save()
         stopped.check()

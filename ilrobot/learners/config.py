@@ -23,6 +23,7 @@ _RANGES = {
     "seed": (0, GREATEST_SEED),
     "warmup": (0, 10**9),
     "patience": (0, 10**9),
+    "keep_checkpoints": (0, 1_000),
 }
 
 _CHOICES = {"weighting": get_args(Weighting), "chunk_labels": get_args(ChunkLabels)}
@@ -54,6 +55,10 @@ class TrainConfig:
         chunk_labels: What a chunk is taught that crosses an intervention; see
             `ilrobot.data.cutting`.
         checkpoint_seconds: Seconds between checkpoints.
+        time_budget: Seconds that training shall take; `steps` is what fits into them as measured
+            on the machine that begins it (None: `steps` says how long).
+        keep_checkpoints: At so many evenly spaced steps, the last one among them, the weights that
+            would be the result are kept.
         device: ``auto`` takes CUDA where there is one.
     """
 
@@ -72,6 +77,8 @@ class TrainConfig:
     chunk_labels: ChunkLabels = "cut"
     checkpoint_seconds: float = 30.0
     device: str = "auto"
+    time_budget: float | None = None
+    keep_checkpoints: int = 0
 
     def check(self) -> None:
         """Refuse what is out of range.
@@ -93,6 +100,8 @@ class TrainConfig:
         for name in ("learning_rate", "checkpoint_seconds"):
             if not 0 < getattr(self, name) < math.inf:
                 raise UserError(f"--{_option(name)} must be positive, not {getattr(self, name)}")
+        if self.time_budget is not None and not 0 < self.time_budget < math.inf:
+            raise UserError(f"--time-budget must be positive, not {self.time_budget}")
         for name in ("weight_decay", "clip"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise UserError(f"--{_option(name)} must be at least 0, not {getattr(self, name)}")
@@ -111,6 +120,12 @@ class TrainConfig:
             warmup=min(self.warmup, round(_WARMUP_SHARE * steps)),
             validate_every=min(self.validate_every, max(1, steps // _LEAST_VALIDATIONS)),
         )
+
+    @property
+    def kept_steps(self) -> frozenset[int]:
+        """The steps after which the weights are kept."""
+        count = self.keep_checkpoints
+        return frozenset(round(self.steps * part / count) for part in range(1, count + 1))
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""

@@ -15,6 +15,7 @@ from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.machine import find_device, numerics, within_memory
 from ilrobot.learners.split import split_windows
+from ilrobot.learners.time_budget import within_budget
 from ilrobot.learners.training import Progress, Training
 from ilrobot.policies.combined import Acting
 from ilrobot.policies.config import PolicyConfig
@@ -55,6 +56,8 @@ def fit_policy(
         windows.to(device)
         if validation is not None:
             validation.to(device)
+        if train_config.time_budget is not None:
+            train_config = within_budget(policy, windows, validation, train_config)
         training = Training(policy, windows, validation, train_config)
         training.run(_unheard)
         training.finish()

@@ -12,18 +12,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ilrobot.data.windows import Batch, Windows
+from ilrobot.data.windows import Windows
 from ilrobot.errors import WorkFailed
 from ilrobot.learners.bootstrap import Bootstraps
 from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.ema import Ema
+from ilrobot.learners.validation import sampling_error, validation_loss
 from ilrobot.policies.policy import Policy
 
 #: Steps between two reports.
 REPORT_EVERY = 50
-#: Greatest number of held-out windows in a validation, and how many go through at once.
-_VALIDATION_WINDOWS = 4096
-_VALIDATION_BATCH = 1024
+#: Least number of steps that a step's time is measured over.
+_MEASURED_STEPS = 5
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ class Progress:
         steps: Steps in all.
         loss: Mean training loss since the last report.
         validation_loss: Latest loss on the held-out episodes (None: not known).
+        sampling_error: How far chunks sampled there were from what was done, see
+            `ilrobot.learners.validation.sampling_error` (None: not known).
         learning_rate: Of the last step.
         seconds: Time spent so far, all sessions of the run together.
         rate: Steps per second in this session.
@@ -45,6 +47,7 @@ class Progress:
     steps: int
     loss: float
     validation_loss: float | None
+    sampling_error: float | None
     learning_rate: float
     seconds: float
     rate: float
@@ -89,6 +92,7 @@ class Training:
         self.seconds = 0.0
         self.loss: float | None = None
         self.validation_loss: float | None = None
+        self.sampling_error: float | None = None
         self._best_loss = math.inf
         self._best: list[Tensor] | None = None
         self._stale = 0
@@ -127,6 +131,24 @@ class Training:
                 report = self._report(rate, (self.step - first) / elapsed)
             on_step(report)
 
+    def measure_step(self, seconds: float) -> float:
+        """Seconds of a step, by training for so long and at least five steps."""
+        self.policy.train()
+        began, steps, elapsed = time.perf_counter(), 0, 0.0
+        while steps < _MEASURED_STEPS or elapsed < seconds:
+            self._advance()
+            steps += 1
+            elapsed = time.perf_counter() - began
+        self._loss_sum.item()  # waits for a GPU
+        return (time.perf_counter() - began) / steps
+
+    def measure_validation(self) -> float:
+        """Seconds of a validation."""
+        began = time.perf_counter()
+        if self._held_out is not None:
+            self._validate(self._held_out)
+        return time.perf_counter() - began
+
     def finish(self) -> None:
         """Put the weights that are the result into the policy."""
         if self._best is not None:
@@ -154,6 +176,7 @@ class Training:
             "ema": None if self._ema is None else self._ema.weights,
             "rng": rng,
             "validation_loss": self.validation_loss,
+            "sampling_error": self.sampling_error,
             "best_loss": self._best_loss,
             "best": self._best,
             "stale": self._stale,
@@ -174,6 +197,7 @@ class Training:
         self.step, self.seconds, self.loss = state["step"], state["seconds"], state["loss"]
         self._load_random(state["rng"])
         self.validation_loss, self._best_loss = state["validation_loss"], state["best_loss"]
+        self.sampling_error = state.get("sampling_error")  # runs of before have none
         best = state["best"]
         self._best = None if best is None else [w.to(self._windows.device) for w in best]
         self._stale = state["stale"]
@@ -226,6 +250,7 @@ class Training:
             steps=self._config.steps,
             loss=loss,
             validation_loss=self.validation_loss,
+            sampling_error=self.sampling_error,
             learning_rate=rate,
             seconds=self.seconds,
             rate=speed,
@@ -233,8 +258,9 @@ class Training:
         )
 
     def _validate(self, windows: Windows) -> None:
-        with self._averaged():
+        with self.averaged():
             self.validation_loss = validation_loss(self.policy, windows)
+            self.sampling_error = sampling_error(self.policy, windows)
         if not self._config.patience:
             return
         if self.validation_loss < self._best_loss:
@@ -245,7 +271,7 @@ class Training:
             self._stale += 1
 
     @contextmanager
-    def _averaged(self) -> Iterator[None]:
+    def averaged(self) -> Iterator[None]:
         """With the averaged weights in the policy, where there are any."""
         if self._ema is None:
             yield
@@ -257,23 +283,3 @@ class Training:
             yield
         finally:
             torch._foreach_copy_(live, kept)
-
-
-@torch.no_grad()
-def validation_loss(policy: Policy, windows: Windows) -> float:
-    """Weighted mean loss over at most 4,096 windows, evenly spread; the same draws every time."""
-    count = min(len(windows), _VALIDATION_WINDOWS)
-    spread = torch.linspace(0, len(windows) - 1, count, device=windows.device).round().long()
-    devices = [windows.device] if windows.device.type == "cuda" else []
-    training = policy.training
-    policy.eval()
-    total = weight = 0.0
-    with torch.random.fork_rng(devices):
-        torch.manual_seed(0)
-        for index in spread.split(_VALIDATION_BATCH):
-            # Every member is asked about every window.
-            batch: Batch = windows.take(index.repeat(policy.config.members))
-            total += float((policy.loss(batch) * batch.weight).sum())
-            weight += float(batch.weight.sum())
-    policy.train(training)
-    return total / weight

@@ -55,6 +55,11 @@ _SOURCE_WORDS = {
     Source.PAUSED: "paused",
 }
 _CURVE_POINTS = 300
+_CURVES = (
+    ("loss", "training", BLUE),
+    ("validation_loss", "held-out episodes", VERMILION),
+    ("sampling_error", "sampling error there", GREEN),
+)
 
 
 @dataclass(frozen=True)
@@ -134,10 +139,11 @@ def learning_curves(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
 
     Args:
         runs: Name of a run → the rows of its ``metrics.jsonl``, with ``step``, ``loss`` and, where
-            one was measured, ``validation_loss``. Long curves are drawn as means of
-            neighbouring rows.
+            one was measured, ``validation_loss`` and ``sampling_error``. Long curves are drawn
+            as means of neighbouring rows.
     """
-    series = (("loss", "training", BLUE), ("validation_loss", "held-out episodes", VERMILION))
+    logged = [row for rows in runs.values() for row in rows]
+    series = [line for line in _CURVES if any(_finite(row.get(line[0])) for row in logged)]
 
     def draw(width: float) -> Figure:
         columns = 1 if width <= NARROW else min(2, len(runs))
@@ -288,5 +294,5 @@ def _finite(value: Any) -> bool:
 
 
 def _all_positive(rows: Sequence[Mapping[str, Any]]) -> bool:
-    values = [row[key] for row in rows for key in ("loss", "validation_loss") if key in row]
+    values = [row[key] for row in rows for key, _, _ in _CURVES if key in row]
     return all(value > 0 for value in values if _finite(value))

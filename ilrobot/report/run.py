@@ -62,12 +62,17 @@ def _learning(path: Path) -> html.Section:
     curves = {name: rows for name, rows in curves.items() if rows}
     if not curves:
         return html.Section("Learning curves", [html.note("This run has logged no metrics yet.")])
-    chart = html.figure(plots.learning_curves(curves), "Loss by training step.")
+    caption = (
+        "Loss by training step, and the sampling error: how far chunks to act by are from "
+        "what was done in held-out episodes (root mean square, as a share of the range)."
+    )
+    chart = html.figure(plots.learning_curves(curves), caption)
+    last = ("step", "loss", "validation_loss", "sampling_error")
     cells = [
-        [name, *(_last(rows, key) for key in ("step", "loss", "validation_loss"))]
+        [name, *(_last(rows, key) for key in last), _least(rows, "sampling_error")]
         for name, rows in curves.items()
     ]
-    headers = ["", "steps", "last loss", "last held-out loss"]
+    headers = ["", "steps", "last loss", "last held-out loss", "last sampling error", "least"]
     return html.Section("Learning curves", [chart, html.table(headers, cells)])
 
 
@@ -110,6 +115,11 @@ def _last(rows: list[dict[str, Any]], key: str) -> str:
     if not values:
         return ""
     return f"{values[-1]:,}" if isinstance(values[-1], int) else f"{values[-1]:.4g}"
+
+
+def _least(rows: list[dict[str, Any]], key: str) -> str:
+    found = [(row[key], row["step"]) for row in rows if row.get(key) is not None]
+    return f"{min(found)[0]:.4g} at step {min(found)[1]:,}" if found else ""
 
 
 def _number(file: Path) -> int:

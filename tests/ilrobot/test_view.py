@@ -152,6 +152,20 @@ def test_a_run_that_is_still_being_written_becomes_its_report(
     assert "0.125" in page
 
 
+def test_a_run_shows_the_error_of_its_samples(tmp_path: Path):
+    run = write_run(tmp_path / "bc", train_description())
+    errors = [0.5, 0.25, 0.375]
+    rows = [
+        {"step": 50 * i, "loss": 1 / i, "validation_loss": 1.0, "sampling_error": error}
+        for i, error in enumerate(errors, start=1)
+    ]
+    (run / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    assert _main(["view", str(run)]) == 0
+    page = (run / "report.html").read_text()
+    assert "sampling error there" in page
+    assert "0.25 at step 100" in page
+
+
 def test_a_run_with_a_damaged_line_in_its_middle_says_which(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

@@ -78,8 +78,9 @@ def describe_dagger(
     check_policy_fits(load_policy(initial).spec, env.spec, str(initial))
     _check_grows(source, env, copied=aggregate is None)
     began_with = data_used(source) if aggregate is None else _data_of_run(source, aggregate)
-    # The machine that trained it may have been another one.
-    config = replace(trained.config, train=replace(trained.config.train, device="auto"))
+    # The machine that trained it may have been another one; steps chosen by the time stay.
+    fit = replace(trained.config.train, device="auto", time_budget=None)
+    config = replace(trained.config, train=fit)
     if weighting is not None:
         config = replace(config, train=replace(config.train, weighting=weighting))
     config.train.check()

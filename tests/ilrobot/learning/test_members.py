@@ -13,7 +13,8 @@ from ilrobot.ensemble import novelty, spread
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.bootstrap import Bootstraps
 from ilrobot.learners.config import TrainConfig
-from ilrobot.learners.training import Training, validation_loss
+from ilrobot.learners.training import Training
+from ilrobot.learners.validation import validation_loss
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.heads.ensemble import EnsembleHead
 from ilrobot.policies.in_batches import opinions, predict_batch

@@ -1,6 +1,7 @@
 """``ilrobot train`` as a person types it."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,6 +14,7 @@ from ilrobot.cli import main
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.known_tasks import PUSHT
 from ilrobot.data.writing import write_episodes
+from ilrobot.learners import behavioral_cloning
 from ilrobot.learners.config import PRESETS
 from ilrobot.policies.loading import load_policy
 from ilrobot.run import Run
@@ -305,3 +307,47 @@ def test_a_full_disk_is_one_line_and_work_that_failed(limit, dataset, tmp_path):
     assert "File too large" in done.stderr
     assert done.stderr.count("\n") == 1
     assert not list(run.glob("*.part"))
+
+
+def test_a_time_budget_chooses_the_steps(dataset, tmp_path, capsys, monkeypatch):
+    chosen = iter([7])
+    monkeypatch.setattr(
+        behavioral_cloning, "within_budget", lambda *given: given[-1].with_steps(next(chosen))
+    )
+    command = ("--dataset", dataset, "--policy", "bc", "--output", tmp_path / "run")
+    small = ("--width", "16", "--time-budget", "1.5m", "--json")
+    assert _run(*command, *small) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    config = Run.read(tmp_path / "run").description.config.train
+    assert (config.steps, config.time_budget, result["steps"]) == (7, 90.0, 7)
+    assert _run(*command, *small, "--resume") == 0
+
+
+@pytest.mark.parametrize("time", ["10", "soon", "-5m", "0s", "1d", "١m", ""])
+def test_a_time_that_is_none_is_one_line(time, dataset, tmp_path, capsys):
+    command = ("--dataset", dataset, "--policy", "bc", "--output", tmp_path / "run")
+    assert _run(*command, f"--time-budget={time}") == 2
+    error = capsys.readouterr().err
+    assert f"--time-budget takes a time such as 90s, 10m or 1h, not '{time}'" in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_steps_and_a_time_are_one_too_many(dataset, tmp_path, capsys):
+    both = ("--steps", "5", "--time-budget", "1m")
+    assert _run("--dataset", dataset, "--policy", "bc", "--output", tmp_path / "run", *both) == 2
+    assert "--steps and --time-budget both say how long" in capsys.readouterr().err
+
+
+def test_a_pipe_sees_the_curve_the_rate_and_the_expected_end(dataset, tmp_path, capsys):
+    command = ("--dataset", dataset, "--policy", "diffusion", "--output", tmp_path / "run")
+    assert _run(*command, "--width", "16", "--steps", "200", "--keep-checkpoints", "2") == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("step")]
+    assert [line.split(" of ")[0].split()[-1] for line in lines] == ["50", "100", "150"]
+    for line in lines:
+        assert re.fullmatch(
+            r"step +\d+ of 200: loss [\d.]+, held out [\d.]+, sampling error [\d.]+, \d+ steps/s, "
+            r"ends by (\d\d \w+ )?\d\d:\d\d(:\d\d)?",
+            line,
+        )
+    assert load_policy(tmp_path / "run" / "checkpoints" / "step-100.pt").config.width == 16
