@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from exports.runtime.session import NOISE, OUTPUT
 from ilrobot.errors import WorkFailed
-from ilrobot.policies.heads.diffusion import DiffusionHead
 from ilrobot.policies.heads.ensemble import EnsembleHead
 from ilrobot.policies.heads.head import Head
+from ilrobot.policies.heads.iterated import IteratedHead, State
 from ilrobot.policies.policy import Policy
 
 #: The first opset with Mish and Split by number, which every ONNX Runtime since 1.14 runs.
@@ -86,21 +86,21 @@ def _chunk(head: Head, condition: Tensor, noise: Tensor | None) -> Tensor:
     if isinstance(head, EnsembleHead):
         chunks = [_chunk(member, condition, noise) for member in head.acting]
         return head.combine(torch.stack(chunks))
-    if isinstance(head, DiffusionHead) and noise is not None:
-        return _sample(head, condition, noise)
+    if isinstance(head, IteratedHead):
+        return _iterate(head, condition, noise)
     chunk: Tensor = head(condition, noise)
     return chunk
 
 
-def _sample(head: DiffusionHead, condition: Tensor, noise: Tensor) -> Tensor:
-    """`DiffusionHead.forward` with its loop as an ONNX `Scan` over the steps' indexes."""
+def _iterate(head: IteratedHead, condition: Tensor, noise: Tensor | None) -> Tensor:
+    """`IteratedHead.forward` with its steps as an ONNX `Scan` over the rows of their tables."""
     from torch._higher_order_ops.scan import scan
 
-    def step(sample: Tensor, index: Tensor) -> tuple[Tensor, tuple[()]]:
-        return head.denoise_step(sample, index.reshape(1), condition).clone(), ()
+    def step(state: State, row: tuple[Tensor, ...]) -> tuple[State, tuple[()]]:
+        return tuple(part.clone() for part in head.step(state, row, condition)), ()
 
-    sample: Tensor = scan(step, noise, head.order)[0]
-    return sample
+    state: State = scan(step, *head.begin(condition, noise))[0]
+    return state[0]
 
 
 def _strip(proto: Any) -> None:

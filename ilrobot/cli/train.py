@@ -11,7 +11,7 @@ from tyro.conf import arg
 from ilrobot.cli.usage import optional
 from ilrobot.data.lessons import Weighting
 from ilrobot.errors import UserError
-from ilrobot.learners.config import PRESETS
+from ilrobot.learners.config import PRESETS, Preset
 from ilrobot.policies.config import (
     USED_BY_HEAD,
     USED_BY_NETWORK,
@@ -20,6 +20,7 @@ from ilrobot.policies.config import (
     Normalization,
     PolicyConfig,
     Prediction,
+    Solver,
 )
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ _POLICY = {"history": "n_obs"} | {
         "dropout",
         "observation_noise",
         "prediction",
+        "solver",
         "sampler_steps",
         "members",
         "normalize",
@@ -66,16 +68,16 @@ _METAVARS = {int: "INT", float: "FLOAT", tuple: "INT [INT ...]"}
 
 def _preset(name: str, choices: Any = None) -> Any:
     """Says in the help what each preset has where the option is not given."""
-    values: dict[str, str] = {}
+    by_value: dict[str, list[str]] = {}
     value: Any = getattr(PolicyConfig, name, None)
     for policy, (policy_config, train_config) in PRESETS.items():
         if _users(name) and not _users(name) & {policy_config.head, policy_config.network}:
             continue
         value = getattr(policy_config if hasattr(policy_config, name) else train_config, name)
-        values[policy] = _words(value)
-    hint = ", ".join(f"{policy} {text}" for policy, text in values.items()) or _words(value)
-    if len(values) == len(PRESETS) and len(set(values.values())) == 1:
-        hint = next(iter(values.values()))
+        by_value.setdefault(_words(value), []).append(policy)
+    hint = ", ".join(f"{'/'.join(having)} {text}" for text, having in by_value.items())
+    if not by_value or by_value == {_words(value): list(PRESETS)}:
+        hint = _words(value)
     metavar = f"{{{','.join(get_args(choices))}}}" if choices else _METAVARS[type(value)]
     return arg(help_behavior_hint=f"(default: {hint})", metavar=metavar)
 
@@ -99,8 +101,9 @@ class Train:
     """Learn a policy from a dataset of demonstrations and corrections.
 
     Options that are not given take the value of the preset that --policy names: bc maps one
-    observation to one action and stops when held-out episodes no longer improve; diffusion
-    denoises chunks of 16 actions from two observations.
+    observation to one action and stops when held-out episodes no longer improve; diffusion, flow
+    and mip make chunks of 16 actions from two observations, with ten, ten and two calls of the
+    network.
 
     Example: ilrobot train --dataset data/lift --policy bc --output runs/bc
     """
@@ -108,7 +111,7 @@ class Train:
     dataset: Path
     """Folder of the dataset."""
 
-    policy: Literal["bc", "diffusion"]
+    policy: Preset
     """Which preset to begin with."""
 
     output: Path
@@ -166,14 +169,17 @@ class Train:
     prediction: Annotated[Prediction | None, _preset("prediction", Prediction)] = None
     """What a diffusion policy's network predicts: the noise, the clean chunk, or a mix of both."""
 
+    solver: Annotated[Solver | None, _preset("solver", Solver)] = None
+    """How a diffusion policy samples; dpm comes closest in few steps, ddpm wants many."""
+
     sampler_steps: Annotated[int | None, _preset("sampler_steps")] = None
-    """Denoising steps for each prediction of a diffusion policy."""
+    """Steps in which a diffusion or flow policy makes a chunk, a call of the network each."""
 
     members: Annotated[int | None, _preset("members")] = None
     """Networks trained apart that act by their mean; where they differ, the policy is in doubt."""
 
     normalize: Annotated[Normalization | None, _preset("normalize", Normalization)] = None
-    """Of observations and actions; auto is limits for heads that sample within them."""
+    """Of observations and actions; auto is limits for diffusion, flow and mip."""
 
     batch_size: Annotated[int | None, _preset("batch_size")] = None
     """Windows in a batch."""

@@ -11,7 +11,7 @@ from ilrobot.errors import UserError
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.spec import Spec
 
-Preset = Literal["bc", "diffusion"]
+Preset = Literal["bc", "diffusion", "flow", "mip"]
 
 #: Greatest seed: what every file format and generator that it reaches can hold.
 GREATEST_SEED = 2**63 - 1
@@ -132,33 +132,28 @@ class TrainConfig:
         return asdict(self)
 
 
+_CHUNKS = PolicyConfig(n_obs=2, horizon=16, execute=8, blocks=4, observation_noise=0.005)
+_LONG = TrainConfig(
+    steps=40_000,
+    learning_rate=5e-4,
+    warmup=500,
+    ema=0.9995,
+    held_out=0.02,
+    validate_every=1_000,
+    patience=0,
+)
+
 #: What suits most tasks. ``bc`` predicts one action from one observation by a small network and
 #: stops early; ``diffusion`` denoises chunks of 16 actions from two observations with an MLP, which
 #: needs a tenth of a U-Net's time on a CPU, and keeps averaged weights. It predicts the clean
 #: chunk: an MLP learns that in far fewer steps than the noise, which it must first learn to pass
-#: through.
+#: through. ``flow`` and ``mip`` are the same with another head; the average of ``mip`` is as short
+#: as its authors'.
 PRESETS: dict[Preset, tuple[PolicyConfig, TrainConfig]] = {
     "bc": (PolicyConfig(dropout=0.1, observation_noise=0.05), TrainConfig(ema=0.999)),
-    "diffusion": (
-        PolicyConfig(
-            head="diffusion",
-            n_obs=2,
-            horizon=16,
-            execute=8,
-            blocks=4,
-            observation_noise=0.005,
-            prediction="sample",
-        ),
-        TrainConfig(
-            steps=40_000,
-            learning_rate=5e-4,
-            warmup=500,
-            ema=0.9995,
-            held_out=0.02,
-            validate_every=1_000,
-            patience=0,
-        ),
-    ),
+    "diffusion": (replace(_CHUNKS, head="diffusion", prediction="sample"), _LONG),
+    "flow": (replace(_CHUNKS, head="flow"), _LONG),
+    "mip": (replace(_CHUNKS, head="mip"), replace(_LONG, ema=0.995)),
 }
 
 

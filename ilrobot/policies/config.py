@@ -10,10 +10,22 @@ from ilrobot.spec import Spec
 from ilrobot.typed_json import parse_fields
 
 HeadName = Literal[
-    "mse", "huber", "log-cosh", "gaussian", "mixture", "bins", "cvae", "cross-entropy", "diffusion"
+    "mse",
+    "l1",
+    "huber",
+    "log-cosh",
+    "gaussian",
+    "mixture",
+    "bins",
+    "cvae",
+    "cross-entropy",
+    "diffusion",
+    "flow",
+    "mip",
 ]
 NetworkName = Literal["mlp", "unet", "transformer", "rnn"]
 Prediction = Literal["epsilon", "sample", "velocity"]
+Solver = Literal["ddim", "ddpm", "dpm"]
 Mode = Literal["standardize", "limits", "quantile"]
 Normalization = Literal["auto", Mode]
 
@@ -26,11 +38,12 @@ USED_BY_NETWORK: dict[NetworkName, frozenset[str]] = {
     "rnn": frozenset({"width", "layers", "blocks", "dropout"}),
 }
 USED_BY_HEAD: dict[HeadName, frozenset[str]] = {
-    "diffusion": frozenset({"diffusion_steps", "sampler_steps", "prediction"}),
+    "diffusion": frozenset({"diffusion_steps", "sampler_steps", "prediction", "solver"}),
+    "flow": frozenset({"sampler_steps"}),
 }
 
-#: Heads whose samples lie within [-1, 1], as labels do that are normalised by their limits.
-_WITHIN_LIMITS: frozenset[HeadName] = frozenset({"diffusion"})
+#: Heads that refine a sample, whose labels shall be within [-1, 1], as large as its noise.
+_WITHIN_LIMITS: frozenset[HeadName] = frozenset({"diffusion", "flow", "mip"})
 
 #: Beyond these nothing was ever trained; what they are mistyped as would fill any memory.
 _MOST = {
@@ -43,11 +56,12 @@ _MOST = {
     "attention_heads": 65_536,
     "channels": 65_536,
     "diffusion_steps": 100_000,
+    "sampler_steps": 100_000,
     "members": 100,
 }
 
 #: Settings that came after the first runs were kept; a run without them has their defaults.
-_LATER = frozenset({"attention_heads", "layers", "members", "normalize"})
+_LATER = frozenset({"attention_heads", "layers", "members", "normalize", "solver"})
 
 #: What settings were called in runs of before.
 _RENAMED = {"ddim_steps": "sampler_steps"}
@@ -58,10 +72,11 @@ class PolicyConfig:
     """A policy is encoder × network × head; this names the three and their sizes.
 
     Attributes:
-        head: Which: ``mse``, ``huber`` and ``log-cosh`` regress, ``gaussian`` predicts mean
+        head: Which: ``mse``, ``l1``, ``huber`` and ``log-cosh`` regress, ``gaussian`` predicts mean
             and spread, ``mixture`` several of them with their weights, ``bins`` a bin and an offset
             from its centre, ``cvae`` decodes a latent, ``cross-entropy`` is for discrete actions,
-            ``diffusion`` denoises.
+            ``diffusion`` denoises, ``flow`` walks straight from noise to the chunk, ``mip``
+            regresses and mends that once.
         network: ``mlp``, ``unet``, ``transformer`` or ``rnn``.
         n_obs: Observations in the history.
         horizon: Actions in a predicted chunk.
@@ -79,8 +94,9 @@ class PolicyConfig:
         prediction: What the denoiser predicts: the noise (``epsilon``), the clean ``sample``, or
             the ``velocity`` √ᾱ ε - √(1-ᾱ) x₀.
         normalize: Of observations and actions: ``standardize``, ``limits`` or ``quantile``, see
-            `ilrobot.policies.normalize.Normalizer`; ``auto`` takes ``limits`` for heads that sample
-            within [-1, 1], ``standardize`` for the others.
+            `ilrobot.policies.normalize.Normalizer`; ``auto`` takes ``limits`` for heads that refine
+            a sample, ``standardize`` for the others.
+        solver: How a diffusion policy samples, see `ilrobot.policies.heads.solvers`.
         members: Heads that are trained apart, each on a bootstrap of the windows; several of them
             are an ensemble that acts by their mean and knows how far they are apart.
     """
@@ -100,6 +116,7 @@ class PolicyConfig:
     diffusion_steps: int = 100
     sampler_steps: int = 10
     prediction: Prediction = "epsilon"
+    solver: Solver = "ddim"
     members: int = 1
     normalize: Normalization = "auto"
 
@@ -127,10 +144,10 @@ class PolicyConfig:
                 f"--execute {self.execute} is more than the chunk has (--horizon {self.horizon}); "
                 "execute at most the whole chunk"
             )
-        if not 1 <= self.sampler_steps <= self.diffusion_steps:
+        if self.head == "diffusion" and self.sampler_steps > self.diffusion_steps:
             raise UserError(
-                f"--sampler-steps must be within 1 and {self.diffusion_steps}, not "
-                f"{self.sampler_steps}"
+                f"--sampler-steps must be at most {self.diffusion_steps}, the steps of the noising "
+                f"process, not {self.sampler_steps}"
             )
         if not 0 <= self.dropout < 1:
             raise UserError(f"--dropout must be at least 0 and less than 1, not {self.dropout}")

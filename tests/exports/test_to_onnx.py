@@ -16,8 +16,8 @@ from exports.graph import OPSET, trace
 from exports.real_data import observation_windows
 from exports.runtime.session import OnnxPolicy
 from ilrobot.errors import Terminated, UserError, WorkFailed
-from ilrobot.policies.config import NetworkName
-from ilrobot.policies.heads.diffusion import DiffusionHead
+from ilrobot.policies.config import HeadName, NetworkName
+from ilrobot.policies.heads.flow import FlowHead
 from ilrobot.policies.policy import Policy
 from tests.exports.exported import SMALL, export, frames, make_policy
 from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE, recordings
@@ -25,7 +25,7 @@ from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE, recordings
 
 @pytest.mark.parametrize("network", get_args(NetworkName))
 @pytest.mark.parametrize(
-    "head", ["mse", "gaussian", "mixture", "bins", "cvae", "cross-entropy", "diffusion"]
+    "head", [head for head in get_args(HeadName) if head not in ("l1", "huber", "log-cosh")]
 )
 def test_every_head_on_every_network_acts_as_it_was_trained(head, network, tmp_path):
     spec = DISCRETE if head == "cross-entropy" else CONTINUOUS
@@ -50,7 +50,14 @@ def test_every_head_on_every_network_acts_as_it_was_trained(head, network, tmp_p
         np.testing.assert_allclose(mine, theirs, rtol=0, atol=2e-5)
 
 
-@pytest.mark.parametrize("head", ["mse", "bins", "cross-entropy", "diffusion"])
+@pytest.mark.parametrize("solver", ["ddpm", "dpm"])
+def test_every_solver_samples_as_it_did(solver, tmp_path):
+    policy = make_policy(replace(SMALL, head="diffusion", solver=solver, sampler_steps=5))
+    assert export(policy, tmp_path / "policy.onnx").parity.relative <= 1e-5
+    assert OnnxPolicy(tmp_path / "policy.onnx").contract.noise_shape == policy.noise_shape
+
+
+@pytest.mark.parametrize("head", ["mse", "bins", "cross-entropy", "diffusion", "mip"])
 def test_an_ensemble_acts_as_it_was_trained(head, tmp_path):
     spec = DISCRETE if head == "cross-entropy" else CONTINUOUS
     policy = make_policy(replace(SMALL, head=head, members=3), spec)
@@ -79,9 +86,10 @@ def test_the_graph_is_pinned_whole_and_says_nothing_of_this_machine(tmp_path):
     assert b"site-packages" not in content
 
 
-def test_the_sampler_is_a_loop_whatever_its_number_of_steps():
+@pytest.mark.parametrize("head", ["diffusion", "flow"])
+def test_the_sampler_is_a_loop_whatever_its_number_of_steps(head):
     def nodes(steps):
-        policy = make_policy(replace(SMALL, head="diffusion", sampler_steps=steps))
+        policy = make_policy(replace(SMALL, head=head, sampler_steps=steps))
         graph = onnx.load_model_from_string(trace(policy)).graph
         assert [node.op_type for node in graph.node].count("Scan") == 1
         return len(graph.node)
@@ -113,15 +121,15 @@ def test_choices_that_differ_are_told_as_such():
 
 
 def test_a_sampler_that_was_exported_wrongly_is_caught(tmp_path, monkeypatch):
-    honest = DiffusionHead.denoise_step
+    honest = FlowHead.step
 
-    def drifting(self, sample, index, condition):
+    def drifting(self, state, row, condition):
         drift = 1e-3 if torch.compiler.is_exporting() else 0.0
-        return honest(self, sample, index, condition) + drift
+        return tuple(part + drift for part in honest(self, state, row, condition))
 
-    monkeypatch.setattr(DiffusionHead, "denoise_step", drifting)
+    monkeypatch.setattr(FlowHead, "step", drifting)
     with pytest.raises(WorkFailed, match="nothing was written"):
-        export(make_policy(replace(SMALL, head="diffusion")), tmp_path / "policy.onnx")
+        export(make_policy(replace(SMALL, head="flow")), tmp_path / "policy.onnx")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -9,8 +9,10 @@ from ilrobot.policies.heads.bins import BinsHead
 from ilrobot.policies.heads.categorical import CategoricalHead
 from ilrobot.policies.heads.cvae import LATENT, CvaeHead
 from ilrobot.policies.heads.diffusion import DiffusionHead
+from ilrobot.policies.heads.flow import FlowHead
 from ilrobot.policies.heads.gaussian import GaussianHead
 from ilrobot.policies.heads.head import Head
+from ilrobot.policies.heads.mip import MipHead
 from ilrobot.policies.heads.mixture import MixtureHead
 from ilrobot.policies.heads.regression import ERROR_FUNCTIONS, RegressionHead
 from ilrobot.policies.networks.mlp import ResidualMLP
@@ -32,15 +34,23 @@ def make_head(config: PolicyConfig, condition: int, size: int) -> Head:
         UserError: The network's sizes do not fit.
     """
     network = partial(_make_network, config, condition)
+    refining = partial(network, sample=size, output=size)
+    shape = (config.horizon, size)
     if config.head == "diffusion":
         return DiffusionHead(
-            partial(network, sample=size, output=size),
+            refining,
             condition=condition,
+            shape=shape,
             train_steps=config.diffusion_steps,
             sample_steps=config.sampler_steps,
             prediction=config.prediction,
-            shape=(config.horizon, size),
+            solver=config.solver,
         )
+    if config.head == "flow":
+        steps = config.sampler_steps
+        return FlowHead(refining, condition=condition, shape=shape, sample_steps=steps)
+    if config.head == "mip":
+        return MipHead(refining, condition=condition, shape=shape)
     if config.head == "cvae":
         return CvaeHead(
             network(condition, sample=size, output=2 * LATENT),

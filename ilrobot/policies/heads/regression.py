@@ -18,6 +18,11 @@ def squared(error: Tensor) -> Tensor:
     return error.square()
 
 
+def absolute(error: Tensor) -> Tensor:
+    """|e|, whose minimiser is the median of the labels."""
+    return error.abs()
+
+
 def huber(error: Tensor) -> Tensor:
     """e²/2 up to |e| = 1 and |e| - 1/2 beyond (Huber 1964); errors in normalised units."""
     return functional.smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=1.0)
@@ -31,6 +36,7 @@ def log_cosh(error: Tensor) -> Tensor:
 
 ERROR_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "mse": squared,
+    "l1": absolute,
     "huber": huber,
     "log-cosh": log_cosh,
 }

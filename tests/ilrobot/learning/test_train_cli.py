@@ -53,8 +53,9 @@ def _run(*arguments):
     return stop.value.code
 
 
-def test_train_bc_and_diffusion(dataset, tmp_path, capsys):
-    for policy, more in (("bc", ()), ("diffusion", ("--horizon", "4", "--execute", "2"))):
+def test_train_with_every_preset(dataset, tmp_path, capsys):
+    for policy in PRESETS:
+        more = () if policy == "bc" else ("--horizon", "4", "--execute", "2")
         output = tmp_path / policy
         code = _run(
             *("--dataset", dataset, "--policy", policy, "--output", output, "--steps", "20"),
@@ -127,7 +128,15 @@ def test_discrete_actions_are_classified_by_default(tmp_path):
         (["--policy", "bc", "--horizon", "1000000"], "--horizon must be at most"),
         (["--policy", "bc", "--seed", "-1"], "--seed must be at least 0"),
         (["--policy", "bc", "--seed", str(2**63)], "--seed must be at most"),
-        (["--policy", "bc", "--sampler-steps", "5"], "--sampler-steps is for --head diffusion"),
+        (
+            ["--policy", "bc", "--sampler-steps", "5"],
+            "is for --head diffusion or flow",
+        ),
+        (["--policy", "mip", "--sampler-steps", "5"], "this is mip; leave it out"),
+        (
+            ["--policy", "flow", "--solver", "dpm"],
+            "for --head diffusion, and this is flow",
+        ),
         (
             ["--policy", "bc", "--prediction", "sample"],
             "--prediction is for --head diffusion",
@@ -199,11 +208,13 @@ def test_help_shows_what_each_preset_has(capsys):
     words = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert "None" not in words
     bc, diffusion = PRESETS["bc"], PRESETS["diffusion"]
-    assert f"(default: bc {bc[1].steps}, diffusion {diffusion[1].steps})" in words
-    assert f"(default: bc {bc[0].n_obs}, diffusion {diffusion[0].n_obs})" in words
+    others = "diffusion/flow/mip"
+    assert f"(default: bc {bc[1].steps}, {others} {diffusion[1].steps})" in words
+    assert f"(default: bc {bc[0].n_obs}, {others} {diffusion[0].n_obs})" in words
     assert f"(default: {bc[1].batch_size})" in words
-    assert f"(default: diffusion {diffusion[0].sampler_steps})" in words
-    assert "(default: bc mse, diffusion diffusion)" in words
+    assert f"(default: diffusion/flow {diffusion[0].sampler_steps})" in words
+    assert "(default: diffusion ddim)" in words
+    assert "(default: bc mse, diffusion diffusion, flow flow, mip mip)" in words
     assert "(default: 64 128 256)" in words
 
 

@@ -1,0 +1,61 @@
+"""Flow matching: a straight way from noise to the chunk, walked at a velocity that is learnt.
+
+    L = |v(x_t, t) - (a - ε)|²,    x_t = (1 - t) ε + t a,    t uniform within 0 and 1
+
+and the chunk is x₁ of dx/dt = v(x, t), x₀ = ε, by Euler's method. Lipman et al. 2023, "Flow
+matching for generative modeling", eq. 23 with σ_min = 0; Liu et al. 2023, "Flow straight and fast",
+eq. 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ilrobot.policies.heads.head import masked_mean
+from ilrobot.policies.heads.iterated import TIME_STEPS, IteratedHead, State, given
+from ilrobot.policies.networks.network import Network
+
+
+class FlowHead(IteratedHead):
+    """Squared error of the velocity; acts by where the flow carries its noise.
+
+    Args:
+        make_network: Makes the network for a condition of a given size.
+        condition: Size of the encoded observations.
+        shape: Horizon and action size of the chunk.
+        sample_steps: Steps of the sampler.
+    """
+
+    times: Tensor
+
+    def __init__(
+        self,
+        make_network: Callable[[int], Network],
+        *,
+        condition: int,
+        shape: tuple[int, int],
+        sample_steps: int,
+    ) -> None:
+        super().__init__(make_network, condition=condition, shape=shape)
+        self.noise_shape = shape
+        self.register_buffer("times", torch.arange(sample_steps) / sample_steps, persistent=False)
+
+    def loss(self, condition: Tensor, actions: Tensor, mask: Tensor) -> Tensor:
+        """See `Head`; one random time per sample."""
+        noise = torch.randn_like(actions)
+        t = torch.rand(len(actions), device=actions.device)
+        sample = torch.lerp(noise, actions, t[:, None, None])
+        velocity = self.predict(sample, self.embed_time(TIME_STEPS * t), condition)
+        return masked_mean((velocity - (actions - noise)).square().mean(dim=2), mask)
+
+    def begin(self, condition: Tensor, noise: Tensor | None) -> tuple[State, tuple[Tensor, ...]]:
+        """See `IteratedHead`."""
+        return (given(noise),), (self.embed_time(TIME_STEPS * self.times),)
+
+    def step(self, state: State, row: tuple[Tensor, ...], condition: Tensor) -> State:
+        """See `IteratedHead`."""
+        (sample,), (time,) = state, row
+        return (sample + self.predict(sample, time, condition) / len(self.times),)

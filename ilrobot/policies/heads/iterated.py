@@ -1,0 +1,109 @@
+"""Heads that call their network several times and tell it how far the sample has come.
+
+What such a head does between two calls is one `step`, and what differs from step to step is given
+to it as rows of tables. So `forward` runs the steps one after the other, and an exporter can wrap
+one of them as a loop.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from ilrobot.policies.heads.head import Head
+from ilrobot.policies.networks.network import Network
+
+#: Size of the embedding of the time.
+TIME_EMBEDDING = 128
+#: A time from 0 to 1 is embedded as one of so many steps.
+TIME_STEPS = 100
+
+#: What a step hands to the next, each of shape (B, H, A); the first is the sample.
+State = tuple[Tensor, ...]
+
+
+class IteratedHead(Head):
+    """A sample is refined step by step; the action chunk must be normalised to [-1, 1].
+
+    Args:
+        make_network: Makes the network for a condition of a given size.
+        condition: Size of the encoded observations.
+        shape: Horizon and action size of the chunk.
+    """
+
+    def __init__(
+        self, make_network: Callable[[int], Network], *, condition: int, shape: tuple[int, int]
+    ) -> None:
+        super().__init__()
+        self.shape = shape
+        self.embed = nn.Sequential(
+            nn.Linear(TIME_EMBEDDING, 2 * TIME_EMBEDDING),
+            nn.Mish(),
+            nn.Linear(2 * TIME_EMBEDDING, TIME_EMBEDDING),
+        )
+        self.network = make_network(condition + TIME_EMBEDDING)
+
+    @abstractmethod
+    def begin(self, condition: Tensor, noise: Tensor | None) -> tuple[State, tuple[Tensor, ...]]:
+        """The first step's state, and the tables whose rows the steps are given.
+
+        Args:
+            condition: Encoded observations, shape (B, C).
+            noise: Standard normal of shape (B, *noise_shape) for heads that sample, else None.
+
+        Returns:
+            The state, and tables whose first axis is the steps.
+        """
+
+    @abstractmethod
+    def step(self, state: State, row: tuple[Tensor, ...], condition: Tensor) -> State:
+        """One step, with its rows of the tables; the sample of the last one is the chunk."""
+
+    def forward(self, condition: Tensor, noise: Tensor | None = None) -> Tensor:
+        """All steps, unrolled: deterministic given `noise`."""
+        state, tables = self.begin(condition, noise)
+        for row in zip(*(table.unbind(0) for table in tables), strict=True):
+            state = self.step(state, row, condition)
+        return state[0]
+
+    def embed_time(self, time: Tensor) -> Tensor:
+        """Embedding of times that are counted in steps: shape (N,) to (N, TIME_EMBEDDING)."""
+        embedding: Tensor = self.embed(sinusoids(time, TIME_EMBEDDING))
+        return embedding
+
+    def predict(self, sample: Tensor, time: Tensor, condition: Tensor) -> Tensor:
+        """What the network says.
+
+        Args:
+            sample: Shape (B, H, A).
+            time: Embedded, shape (B, TIME_EMBEDDING), or (TIME_EMBEDDING,) for all alike.
+            condition: Encoded observations, shape (B, C).
+
+        Returns:
+            Shape (B, H, A).
+        """
+        time = time.expand(sample.shape[0], -1)
+        prediction: Tensor = self.network(torch.cat([condition, time], dim=1), sample)
+        return prediction
+
+
+def sinusoids(time: Tensor, size: int) -> Tensor:
+    """Sines and cosines of falling frequency, shape (N,) to (N, size).
+
+    The positional encoding of Vaswani et al. 2017, "Attention is all you need", section 3.5.
+    """
+    half = size // 2
+    steps = torch.arange(half, device=time.device)
+    phase = time[:, None] * torch.exp(steps * (-math.log(10_000) / (half - 1)))
+    return torch.cat([phase.sin(), phase.cos()], dim=1)
+
+
+def given(noise: Tensor | None) -> Tensor:
+    """The noise of a head that samples, which must not be missing."""
+    if noise is None:
+        raise ValueError("a head that samples needs noise of shape (B, *noise_shape)")
+    return noise

@@ -1,0 +1,53 @@
+"""The minimal iterative policy: a regression, and a second one that mends the first.
+
+    L = |f(0, 0) - a|² / t*² + |f(a + (1 - t*) ε, t*) - a|² / (1 - t*)²
+
+with t* = 0.9, and it acts by f(f(0, 0), t*) without any noise. Pan et al. 2025, "Much ado about
+noising: dispelling the myths of generative robotic control"; the second call is given the first
+one's chunk as it is, as in the authors' code.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ilrobot.policies.heads.head import masked_mean
+from ilrobot.policies.heads.iterated import TIME_STEPS, IteratedHead, State
+
+#: The time t* of the second call, whose labels are noised by 1 - t*.
+SECOND_TIME = 0.9
+
+
+class MipHead(IteratedHead):
+    """Squared errors of two calls of one network; always gives one answer.
+
+    The loss is L (1 - t*)², of the size of the other heads' losses, so that the clipping of
+    gradients means the same.
+
+    Args:
+        make_network: Makes the network for a condition of a given size.
+        condition: Size of the encoded observations.
+        shape: Horizon and action size of the chunk.
+    """
+
+    def loss(self, condition: Tensor, actions: Tensor, mask: Tensor) -> Tensor:
+        """See `Head`."""
+        noised = actions + (1 - SECOND_TIME) * torch.randn_like(actions)
+        first, second = self._times(condition)
+        guess = self.predict(torch.zeros_like(actions), first, condition)
+        mended = self.predict(noised, second, condition)
+        errors = [masked_mean((x - actions).square().mean(dim=2), mask) for x in (guess, mended)]
+        return errors[0] * ((1 - SECOND_TIME) / SECOND_TIME) ** 2 + errors[1]
+
+    def begin(self, condition: Tensor, noise: Tensor | None) -> tuple[State, tuple[Tensor, ...]]:
+        """See `IteratedHead`."""
+        return (condition.new_zeros(len(condition), *self.shape),), (self._times(condition),)
+
+    def step(self, state: State, row: tuple[Tensor, ...], condition: Tensor) -> State:
+        """See `IteratedHead`."""
+        (sample,), (time,) = state, row
+        return (self.predict(sample, time, condition),)
+
+    def _times(self, like: Tensor) -> Tensor:
+        return self.embed_time(like.new_tensor([0.0, TIME_STEPS * SECOND_TIME]))
