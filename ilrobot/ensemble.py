@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ilrobot.actors import Action, Decision, Observation
 from ilrobot.control.chunks import ChunkActor
-from ilrobot.control.drawing import Draw, Prediction
+from ilrobot.control.drawing import Draw, Guide, Prediction
 from ilrobot.control.execution import Execution
 from ilrobot.spec import Spec
 
@@ -82,7 +82,10 @@ class EnsemblePredictor(Protocol):
     """A policy of several members as the control loop sees it; see `ChunkPredictor`."""
 
     def __call__(
-        self, history: Mapping[str, NDArray[Any]], noise: NDArray[np.float32] | None
+        self,
+        history: Mapping[str, NDArray[Any]],
+        noise: NDArray[np.float32] | None,
+        guide: Guide | None = None,
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         """The chunk to act by, (horizon, *action shape), and each member's, with one axis more."""
 
@@ -116,7 +119,7 @@ class EnsembleActor(ChunkActor):
         draw: Draw,
     ) -> None:
         super().__init__(
-            lambda history, noise: predict(history, noise)[0],
+            lambda *asked: predict(*asked)[0],
             spec,
             history=history,
             execution=execution,
@@ -151,9 +154,14 @@ class EnsembleActor(ChunkActor):
         return float(novelty(self._spread)) if observation is self._seen else math.inf
 
     def _ask(
-        self, history: Mapping[str, NDArray[Any]], noise: NDArray[np.float32] | None
+        self,
+        history: Mapping[str, NDArray[Any]],
+        noise: NDArray[np.float32] | None,
+        guide: Guide | None,
     ) -> Prediction:
-        return Prediction(*self._opinions(history, noise))
+        if guide is None:
+            return Prediction(*self._opinions(history, noise))
+        return Prediction(*self._opinions(history, noise, guide))
 
     def _take(self) -> None:
         super()._take()

@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 from ilrobot.control.chunking import Chunking, Predicts
 from ilrobot.control.chunks import ChunkActor
 from ilrobot.control.contract import Contract
+from ilrobot.control.drawing import Guide
 from ilrobot.control.model_file import read_model_file
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.spec import Spec
 
 NOISE = "noise"
+PREFIX = "prefix"
+PREFIX_WEIGHTS = "prefix_weights"
 OUTPUT = "action"
 
 
@@ -28,11 +31,13 @@ class BoundSession:
 
     Args:
         model: A serialised ONNX model with an input for each observation, ``noise`` where
-            `noise_shape` is given, and the output ``action``; batch 1.
+            `noise_shape` is given, ``prefix`` and ``prefix_weights`` where `sampler_steps` are,
+            and the output ``action``; batch 1.
         spec: The observations and the action.
         n_obs: Ticks of history in each observation.
         horizon: Actions in the chunk.
         noise_shape: Shape of the noise without batch axis (None: there is none).
+        sampler_steps: Steps of its sampler that can be led (None: it cannot).
 
     Raises:
         UserError: ONNX Runtime cannot load the model, or its inputs and output are others.
@@ -46,6 +51,7 @@ class BoundSession:
         n_obs: int,
         horizon: int,
         noise_shape: tuple[int, ...] | None,
+        sampler_steps: int | None = None,
     ) -> None:
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
@@ -59,6 +65,9 @@ class BoundSession:
         inputs = {f.name: (n_obs, *f.shape) for f in spec.observations}
         if noise_shape is not None:
             inputs[NOISE] = noise_shape
+        if sampler_steps is not None:
+            inputs[PREFIX] = (horizon, *spec.action.shape)
+            inputs[PREFIX_WEIGHTS] = (sampler_steps, horizon)
         output = (1, horizon, *spec.action.shape)
         self._check_shapes(inputs, output)
 
@@ -73,11 +82,20 @@ class BoundSession:
         )
         self._observations = [(f.name, self._inputs[f.name][0]) for f in spec.observations]
         self._noise = self._inputs[NOISE][0] if noise_shape is not None else None
+        self._led = sampler_steps is not None
 
     def __call__(
-        self, history: Mapping[str, NDArray[Any]], noise: NDArray[np.float32] | None
+        self,
+        history: Mapping[str, NDArray[Any]],
+        noise: NDArray[np.float32] | None,
+        guide: Guide | None = None,
     ) -> NDArray[Any]:
         """Predict a chunk; see `ilrobot.control.chunks.ChunkPredictor`."""
+        if self._led:
+            self._inputs[PREFIX][0] = 0.0 if guide is None else guide.prefix
+            self._inputs[PREFIX_WEIGHTS][0] = 0.0 if guide is None else guide.weights
+        elif guide is not None:
+            raise ValueError("the sampler of this graph cannot be led")
         for name, buffer in self._observations:
             buffer[...] = history[name]
         if self._noise is not None:
@@ -127,6 +145,7 @@ class OnnxPolicy:
                 n_obs=self.contract.n_obs,
                 horizon=self.contract.horizon,
                 noise_shape=self.contract.noise_shape,
+                sampler_steps=self.contract.sampler_steps,
             )
         except UserError as error:
             raise UserError(f"{self.path}: {error}") from error
@@ -142,26 +161,42 @@ class OnnxPolicy:
         return self._session.signature
 
     def __call__(
-        self, history: Mapping[str, NDArray[Any]], noise: NDArray[np.float32] | None
+        self,
+        history: Mapping[str, NDArray[Any]],
+        noise: NDArray[np.float32] | None,
+        guide: Guide | None = None,
     ) -> NDArray[Any]:
         """Predict a chunk; see `ilrobot.control.chunks.ChunkPredictor`."""
-        return self._session(history, noise)
+        return self._session(history, noise, guide)
 
-    def actor(self, chunking: Chunking | None = None) -> ChunkActor:
+    def actor(self, chunking: Chunking | None = None, *, background: bool = False) -> ChunkActor:
         """It as an actor.
 
         Args:
             chunking: How its chunks are executed (None: as the contract says).
+            background: See `ChunkActor`.
 
         Raises:
             UserError: They cannot be executed so.
         """
         contract = self.contract
-        scale = None if contract.limits is None else contract.limits.scale
-        execution, draw = (chunking or contract.chunking).make(
-            Predicts(self.spec, contract.horizon, contract.execute, contract.noise_shape, scale)
+        predicts = Predicts(
+            self.spec,
+            contract.horizon,
+            contract.execute,
+            contract.noise_shape,
+            None if contract.limits is None else contract.limits.scale,
+            contract.sampler_steps,
         )
-        return ChunkActor(self, self.spec, history=contract.n_obs, execution=execution, draw=draw)
+        execution, draw = (chunking or contract.chunking).make(predicts)
+        return ChunkActor(
+            self,
+            self.spec,
+            history=contract.n_obs,
+            execution=execution,
+            draw=draw,
+            background=background,
+        )
 
     def golden_error(self) -> float:
         """Replay the golden vectors on this machine.

@@ -18,6 +18,10 @@ JSON (`ilrobot.control.model_file` says where, and how it is hashed). Schema 1.1
     (schema 1.0) does not say.
 ``noise_shape``
     Shape of the standard normal input ``noise`` without the batch axis, or null: it takes none.
+``sampler_steps``
+    Steps of the sampler that the inputs ``prefix`` (shape (horizon, *action shape), in physical
+    units) and ``prefix_weights`` (shape (sampler_steps, horizon)) lead, see
+    `ilrobot.control.drawing.Guide`; null: there are no such inputs, as in files of schema 1.0.
 ``limits``
     Per action element, null for discrete actions. ``mode``: ``absolute`` (a target, held by
     repeating it) or ``delta`` (a displacement per tick, held by zero). ``low``, ``high``: least
@@ -79,6 +83,7 @@ class Contract:
     golden: tuple[Golden, ...]
     tolerance: float
     chunking: Chunking = RECEDING
+    sampler_steps: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, without the digests."""
@@ -89,6 +94,7 @@ class Contract:
             "horizon": self.horizon,
             "execute": self.execute,
             "chunking": str(self.chunking),
+            "sampler_steps": self.sampler_steps,
             "noise_shape": None if self.noise_shape is None else list(self.noise_shape),
             "limits": None if self.limits is None else self.limits.to_json(),
             "training_range": {
@@ -131,6 +137,7 @@ class Contract:
                 golden=(),
                 tolerance=float(data["tolerance"]),
                 chunking=Chunking.parse(str(data.get("chunking", RECEDING))),
+                sampler_steps=_count_or_none(data.get("sampler_steps")),
             )
             golden = tuple(
                 Golden.from_json(
@@ -229,6 +236,10 @@ def _count(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{value!r} is not a positive whole number")
     return value
+
+
+def _count_or_none(value: Any) -> int | None:
+    return None if value is None else _count(value)
 
 
 def _shape_or_none(value: Any) -> tuple[int, ...] | None:

@@ -38,7 +38,10 @@ def refused(data, words):
     assert "policy.onnx" in str(caught.value)
 
 
-@pytest.mark.parametrize("key", sorted(ABSOLUTE_CONTRACT.to_json().keys() - {"chunking"}))
+LATER = {"chunking", "sampler_steps"}
+
+
+@pytest.mark.parametrize("key", sorted(ABSOLUTE_CONTRACT.to_json().keys() - LATER))
 def test_a_missing_key_is_named(key):
     data = ABSOLUTE_CONTRACT.to_json()
     del data[key]
@@ -50,8 +53,10 @@ def test_an_older_file_that_does_not_say_how_to_execute_is_executed_as_then():
     assert Contract.from_json({**data, "chunking": "ensemble:0.1"}, "x").chunking == Chunking(
         "ensemble", 0.1
     )
-    del data["chunking"]
-    assert Contract.from_json({**data, "schema": "1.0"}, "x").chunking == Chunking("receding")
+    for key in LATER:
+        del data[key]
+    older = Contract.from_json({**data, "schema": "1.0"}, "x")
+    assert (older.chunking, older.sampler_steps) == (Chunking("receding"), None)
 
 
 def test_an_older_file_that_names_no_source_of_its_limits_is_read():
@@ -72,6 +77,7 @@ def test_an_older_file_that_names_no_source_of_its_limits_is_read():
         (("task", "rate"), 0.0, "rate 0.0 Hz"),
         (("stale_after",), -1.0, "timeout"),
         (("tolerance",), float("nan"), "tolerance"),
+        (("sampler_steps",), 0, "not a positive whole number"),
         (("chunking",), "backwards", "none of receding, ensemble"),
         (("fallback",), "retreat", "unknown fallback 'retreat'"),
         (("limits",), None, "limits for continuous"),
