@@ -1,5 +1,6 @@
 """The benchmark of interactive imitation: a larger scale of the study, held against its goals."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,13 @@ def test_a_gate_of_the_robot_is_held_against_hg_dagger() -> None:
     assert met([person, point("thrifty", 1, 0.89, 4_000)])[2:] == [True, True]
     assert met([person, point("thrifty", 1, 0.88, 4_000)])[2:] == [False, True]
     assert met([person, point("thrifty", 1, 0.95, 4_001)])[2:] == [True, False]
+
+
+def test_the_robot_is_not_charged_with_the_demonstrations_that_both_begin_with() -> None:
+    person = replace(point("human", 1, 0.92, 5_000), shown=3_000.0)
+    robot = replace(point("thrifty", 1, 0.91, 2_400), shown=3_000.0)
+    *_, steps = goals([*CLONES, person, robot])
+    assert (steps["value"], steps["reference"], steps["met"]) == (2_400, 5_000, True)
 
 
 def test_it_is_the_study_at_a_larger_scale_with_every_round_measured() -> None:
