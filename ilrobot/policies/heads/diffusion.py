@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ilrobot.policies.config import Prediction, Solver
 from ilrobot.policies.heads.head import masked_mean
-from ilrobot.policies.heads.iterated import IteratedHead, State, given
+from ilrobot.policies.heads.iterated import IteratedHead, Row, State, given
 from ilrobot.policies.heads.solvers import cosine_alpha_bar, solver_tables
 from ilrobot.policies.networks.network import Network
 
@@ -87,12 +87,16 @@ class DiffusionHead(IteratedHead):
         tables = (self.embed_time(self.timesteps), *self.coefficients.unbind(1), *added)
         return (sample, torch.zeros_like(sample)), tables
 
-    def step(self, state: State, row: tuple[Tensor, ...], condition: Tensor) -> State:
+    def clean(self, state: State, row: Row, condition: Tensor) -> Tensor:
+        """See `IteratedHead`; within [-1, 1]."""
+        sample, (time, from_sample, from_prediction, *_) = state[0], row
+        prediction = self.predict(sample, time, condition)
+        return (from_sample * sample + from_prediction * prediction).clamp(-1.0, 1.0)
+
+    def advance(self, state: State, clean: Tensor, row: Row) -> State:
         """See `IteratedHead`, and `solvers` for the coefficients."""
         sample, before = state
-        time, from_sample, from_prediction, next_clean, next_sample, further, spread, *noise = row
-        prediction = self.predict(sample, time, condition)
-        clean = (from_sample * sample + from_prediction * prediction).clamp(-1.0, 1.0)
+        next_clean, next_sample, further, spread, *noise = row[3:]
         direction = clean + further * (clean - before)
         sample = next_clean * direction + next_sample * sample
         for drawn in noise:

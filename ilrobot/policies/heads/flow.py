@@ -2,9 +2,9 @@
 
     L = |v(x_t, t) - (a - ε)|²,    x_t = (1 - t) ε + t a,    t uniform within 0 and 1
 
-and the chunk is x₁ of dx/dt = v(x, t), x₀ = ε, by Euler's method. Lipman et al. 2023, "Flow
-matching for generative modeling", eq. 23 with σ_min = 0; Liu et al. 2023, "Flow straight and fast",
-eq. 1.
+and the chunk is x₁ of dx/dt = v(x, t), x₀ = ε, by Euler's method: in steps towards x + (1 - t) v,
+of which the last reaches it. Lipman et al. 2023, "Flow matching for generative modeling", eq. 23
+with σ_min = 0; Liu et al. 2023, "Flow straight and fast", eq. 1.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ilrobot.policies.heads.head import masked_mean
-from ilrobot.policies.heads.iterated import TIME_STEPS, IteratedHead, State, given
+from ilrobot.policies.heads.iterated import TIME_STEPS, IteratedHead, Row, State, given
 from ilrobot.policies.networks.network import Network
 
 
@@ -53,9 +53,16 @@ class FlowHead(IteratedHead):
 
     def begin(self, condition: Tensor, noise: Tensor | None) -> tuple[State, tuple[Tensor, ...]]:
         """See `IteratedHead`."""
-        return (given(noise),), (self.embed_time(TIME_STEPS * self.times),)
+        left = 1 - self.times
+        share = 1 / (len(left) * left)
+        return (given(noise),), (self.embed_time(TIME_STEPS * self.times), left, share)
 
-    def step(self, state: State, row: tuple[Tensor, ...], condition: Tensor) -> State:
+    def clean(self, state: State, row: Row, condition: Tensor) -> Tensor:
         """See `IteratedHead`."""
-        (sample,), (time,) = state, row
-        return (sample + self.predict(sample, time, condition) / len(self.times),)
+        (sample,), (time, left, _) = state, row
+        return sample + left * self.predict(sample, time, condition)
+
+    def advance(self, state: State, clean: Tensor, row: Row) -> State:
+        """See `IteratedHead`."""
+        (sample,), (_, _, share) = state, row
+        return (sample + share * (clean - sample),)

@@ -1,8 +1,8 @@
 """Heads that call their network several times and tell it how far the sample has come.
 
-What such a head does between two calls is one `step`, and what differs from step to step is given
-to it as rows of tables. So `forward` runs the steps one after the other, and an exporter can wrap
-one of them as a loop.
+At each step the network tells which clean chunk the sample means, and the sample goes some way
+towards it. What differs from step to step is given to them as rows of tables, so that `forward` can
+run the steps one after the other, and an exporter wrap one of them as a loop.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ TIME_STEPS = 100
 
 #: What a step hands to the next, each of shape (B, H, A); the first is the sample.
 State = tuple[Tensor, ...]
+#: What a step is given of the tables.
+Row = tuple[Tensor, ...]
 
 
 class IteratedHead(Head):
@@ -60,8 +62,16 @@ class IteratedHead(Head):
         """
 
     @abstractmethod
-    def step(self, state: State, row: tuple[Tensor, ...], condition: Tensor) -> State:
-        """One step, with its rows of the tables; the sample of the last one is the chunk."""
+    def clean(self, state: State, row: Row, condition: Tensor) -> Tensor:
+        """The clean chunk that the sample means, as far as the network knows, shape (B, H, A)."""
+
+    @abstractmethod
+    def advance(self, state: State, clean: Tensor, row: Row) -> State:
+        """Towards that clean chunk, and in the last step up to it."""
+
+    def step(self, state: State, row: Row, condition: Tensor) -> State:
+        """One step, with its row of each table; the last one's sample is the chunk."""
+        return self.advance(state, self.clean(state, row, condition), row)
 
     def forward(self, condition: Tensor, noise: Tensor | None = None) -> Tensor:
         """All steps, unrolled: deterministic given `noise`."""

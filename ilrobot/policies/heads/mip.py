@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ilrobot.policies.heads.head import masked_mean
-from ilrobot.policies.heads.iterated import TIME_STEPS, IteratedHead, State
+from ilrobot.policies.heads.iterated import TIME_STEPS, IteratedHead, Row, State
 
 #: The time t* of the second call, whose labels are noised by 1 - t*.
 SECOND_TIME = 0.9
@@ -44,10 +44,14 @@ class MipHead(IteratedHead):
         """See `IteratedHead`."""
         return (condition.new_zeros(len(condition), *self.shape),), (self._times(condition),)
 
-    def step(self, state: State, row: tuple[Tensor, ...], condition: Tensor) -> State:
+    def clean(self, state: State, row: Row, condition: Tensor) -> Tensor:
         """See `IteratedHead`."""
         (sample,), (time,) = state, row
-        return (self.predict(sample, time, condition),)
+        return self.predict(sample, time, condition)
+
+    def advance(self, state: State, clean: Tensor, row: Row) -> State:
+        """See `IteratedHead`."""
+        return (clean,)
 
     def _times(self, like: Tensor) -> Tensor:
         return self.embed_time(like.new_tensor([0.0, TIME_STEPS * SECOND_TIME]))

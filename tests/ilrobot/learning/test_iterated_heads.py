@@ -314,15 +314,15 @@ def test_a_flow_that_is_trained_learns_a_known_transport():
     torch.manual_seed(0)
     mean, std = 0.3, 0.25
     head = FlowHead(
-        lambda size: ResidualMLP(Sizes(size, 1, 1, 1), width=64, blocks=1, dropout=0.0),
+        lambda size: ResidualMLP(Sizes(size, 1, 1, 1), width=32, blocks=1, dropout=0.0),
         condition=0,
         shape=(1, 1),
         sample_steps=50,
     )
     optimizer = torch.optim.Adam(head.parameters(), 3e-3)
     nothing, mask = torch.zeros(256, 0), torch.ones(256, 1, dtype=torch.bool)
-    for step in range(400):
-        optimizer.param_groups[0]["lr"] = 3e-3 * (1 - step / 400)
+    for step in range(250):
+        optimizer.param_groups[0]["lr"] = 3e-3 * (1 - step / 250)
         optimizer.zero_grad()
         head.loss(nothing, mean + std * torch.randn(256, 1, 1), mask).mean().backward()
         optimizer.step()
