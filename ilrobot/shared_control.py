@@ -35,8 +35,9 @@ class SharedControl(Actor):
     the robot hold, too: the person is told, and the next tick asks it afresh.
 
     A gate that decides by itself calls a person who is to help (`Actor.attends`): the robot holds
-    until they have taken hold, and again where they let go before the gate gives control back.
-    What their hand does while the novice acts is neither executed nor a label.
+    until they have taken hold. Where they let go before the gate gives control back, the novice
+    goes on if the gate would not call there, else the robot holds and calls again. What their hand
+    does while the novice acts is neither executed nor a label.
 
     Args:
         novice: The policy that is to learn.
@@ -90,19 +91,19 @@ class SharedControl(Actor):
         expert = self._expert.act(observation, now) if asks_expert else None
         if expert is not None and (expert.rewind or expert.source is Source.PAUSED):
             return self._told(self._hold(observation, expert))
-        waits = self._calls and (self._called or self.expert_acting)
+        helps = self.expert_acting and not (self._calls and _is_away(expert))
+        waits = self._called and not self.expert_acting
         if waits and expert is not None and _is_away(expert):
             self._novice.observe(observation)
             return self._told(self._await_help(expert))
         # At the takeover itself its answer is waited for: the doubt there is what tau is made of.
         driven = self.expert_acting and self._gate.expert_decides and _wanted(expert) is not None
         policy = self._ask_novice(observation, now, driven) if self._gate.asks_novice else None
-        answers = self._called and not self.expert_acting
-        takes = answers or self._gate.decide(
+        takes = waits or self._gate.decide(
             GateContext(
                 observation=observation,
                 now=now,
-                expert_acting=self.expert_acting,
+                expert_acting=helps,
                 policy_action=None if policy is None else policy.action,
                 human_action=_wanted(expert),
             )

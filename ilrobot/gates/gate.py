@@ -16,7 +16,7 @@ class GateContext:
     Attributes:
         observation: This tick's observation.
         now: The time of the loop's clock in seconds.
-        expert_acting: Whether the expert acted at the tick before.
+        expert_acting: Whether the expert acted at the tick before, and has not let go since.
         policy_action: What the novice wants now (None: not asked yet, see `Gate.asks_novice`).
         human_action: What the expert wants now (None: not asked yet, or it wants nothing).
     """

@@ -262,6 +262,29 @@ def test_a_person_who_lets_go_before_the_robot_goes_on_is_called_again() -> None
     assert (log.takeovers, log.switches, log.expert_steps) == (2, 4, 3)
 
 
+class Lingering(Recall):
+    """A gate that keeps the expert longer than it would call it."""
+
+    def decide(self, context: GateContext) -> bool:
+        return context.expert_acting or super().decide(context)
+
+
+@pytest.mark.parametrize(
+    "gate", [Recall(2, 3, asks_novice=True), Lingering(2, 3, asks_novice=True)]
+)
+def test_a_person_who_lets_go_where_the_robot_would_not_call_is_not_called_again(
+    gate: Gate,
+) -> None:
+    hand = Called(2, 3)
+    actor = SharedControl(Planner(), hand, gate)
+    sources = [d.source for d in _run(actor, 8)]
+    assert sources[2:4] == [Source.HUMAN, Source.HUMAN]
+    assert set(sources[:2] + sources[4:]) == {Source.POLICY}
+    assert not hand.calls  # it held on when the robot first needed it
+    log = actor.control_log()
+    assert (log.takeovers, log.switches, log.expert_steps) == (1, 2, 2)
+
+
 def test_beta_draws_repeat_with_the_seed_and_differ_between_seeds() -> None:
     def draws(gate: BetaGate, seed: int) -> list[bool]:
         gate.reset(seed)
