@@ -29,7 +29,7 @@ ASK_ALWAYS = frozenset({"beta", "ensemble", "dart"})
 #: They decide by how sure the policy is.
 NEED_DOUBT = frozenset({"ensemble", "thrifty"})
 #: They are fitted to episodes that the policy was not trained on.
-NEED_HELD_OUT = frozenset({"ensemble", "thrifty", "dart"})
+NEED_HELD_OUT = frozenset({"safe", "lazy", "ensemble", "thrifty", "dart"})
 #: ThriftyDAgger's budget where none is given.
 BUDGET = 0.1
 
@@ -90,7 +90,8 @@ class GatePlan:
         from ilrobot.learners.interactive.gate_fits import Material, prepare_gate
 
         if self.name != "beta":
-            material = Material(dataset, policy_run, self.seed)
+            latest = self._attempts(number - 1, dataset)
+            material = Material(dataset, policy_run, self.seed, latest)
             prepare_gate(self._folder(number), material, self._fit(number))
 
     def make(self, number: int, spec: Spec, novice: Actor, engaged: Callable[[], bool]) -> Gate:
@@ -159,6 +160,17 @@ class GatePlan:
 
     def _folder(self, number: int) -> Path:
         return self.output / f"gate-{number}"
+
+    def _attempts(self, number: int, dataset: Dataset) -> tuple[int, ...]:
+        """Indexes of the attempts of a round (none: of round 0)."""
+        from ilrobot.round_attempts import round_attempts
+        from ilrobot.run import Run
+        from ilrobot.run_description import DaggerDescription
+
+        if number == 0:
+            return ()
+        run = Run.read_as(self.output, DaggerDescription).description
+        return tuple(index for index, _ in round_attempts(self.output, run, number, dataset))
 
     def _schedule(self) -> BetaSchedule:
         from ilrobot.gates.beta import exponential, indicator, linear

@@ -20,7 +20,7 @@ from ilrobot.data.episode import EpisodeInfo, Outcome
 from ilrobot.env import ScriptedActor, make_env
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import preset
-from ilrobot.learners.interactive import safety_classifier, success_critic
+from ilrobot.learners.interactive import success_critic
 from ilrobot.rollout import rollout
 from ilrobot.shared_control import SharedControl
 from sims.experts import make_expert
@@ -49,7 +49,7 @@ def make_novice(folder: Path, members: int = 3, task: str = TASK) -> tuple[Path,
 
 def run_gate(gate: str, data: Path, policy: Path, output: Path, **changes: object) -> Dagger:
     """A small run of a gate, with what it learns learnt hardly at all."""
-    success_critic._SWEEPS, safety_classifier._STEPS = 1, 50
+    success_critic._SWEEPS = 1
     verb = Dagger(
         task=TASK,
         dataset=data,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ilrobot.actors import Source
 from ilrobot.atomic import PART, make_folder, sync_folder, write_json
@@ -66,11 +66,13 @@ class Material:
         dataset: All that was recorded so far.
         policy_run: Run of the policy that acts in the round.
         seed: Of all draws.
+        latest: Indexes of the attempts of the round before (empty: this is the first).
     """
 
     dataset: Dataset
     policy_run: Path
     seed: int
+    latest: tuple[int, ...] = ()
 
     @cached_property
     def policy(self) -> Policy:
@@ -91,11 +93,25 @@ class Material:
     @cached_property
     def held_out(self) -> NDArray[np.bool_]:
         """The ticks of `recordings` in episodes that the novice was not trained on."""
-        unseen = np.isin(
-            np.arange(self.dataset.num_episodes),
-            held_out_episodes(self.dataset, self.policy_run),
+        return self._ticks_of(held_out_episodes(self.dataset, self.policy_run))
+
+    @cached_property
+    def unseen(self) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+        """Ticks of `recordings` at which a novice acts untaught, and what it wants at each.
+
+        They are those held out, with the present novice, and those of the latest attempts, with the
+        novice that made them: what it was not taught, the present one may have learnt by heart.
+        """
+        actions, recordings = self.actions, self.recordings
+        if not recordings.has_column("control.policy_action"):
+            return self.held_out, actions
+        wanted = recordings.column("control.policy_action").astype(np.float32)
+        # It may have been late: then it is not known what it wanted.
+        known = np.isfinite(wanted.reshape(len(wanted), -1)).all(axis=1)
+        then = self._ticks_of(self.latest) & known & ~self.held_out
+        return self.held_out | then, np.where(
+            then.reshape(-1, *(1,) * (actions.ndim - 1)), wanted, actions
         )
-        return np.repeat(unseen[self._counts], self.recordings.lengths)
 
     @cached_property
     def driven(self) -> NDArray[np.bool_]:
@@ -103,6 +119,11 @@ class Material:
         if not self.recordings.has_column("control.source"):
             return np.zeros(self.recordings.num_frames, dtype=bool)
         return np.isin(self.recordings.column("control.source"), (Source.POLICY, Source.BLEND))
+
+    def _ticks_of(self, episodes: ArrayLike) -> NDArray[np.bool_]:
+        """The ticks of `recordings` in some episodes of `dataset`."""
+        chosen = np.isin(np.arange(self.dataset.num_episodes), episodes)
+        return np.repeat(chosen[self._counts], self.recordings.lengths)
 
     @property
     def _counts(self) -> NDArray[np.bool_]:
@@ -172,18 +193,19 @@ def fit_safety(material: Material, folder: Path, threshold: float | None = None)
     Args:
         material: What there is to fit to.
         folder: Where it goes.
-        threshold: τ of the first round (None: this is it, and τ is such that `UNSAFE` of its data
-            is unsafe, as LazyDAgger's authors say it was in SafeDAgger's paper, but not below
-            `NEGLIGIBLE`).
+        threshold: τ of the first round (None: this is it, and τ is such that `UNSAFE` of the
+            held-out ticks are unsafe, as LazyDAgger's authors say it was of SafeDAgger's first
+            data, but not below `NEGLIGIBLE`).
 
     Raises:
-        UserError: The actions are choices or have no limits.
+        UserError: The actions are choices or have no limits, or nothing is held out.
     """
+    ticks, actions = material.unseen
     if threshold is None:
-        first = float(np.quantile(_discrepancies(material), 1.0 - UNSAFE))
+        first = float(np.quantile(_discrepancies(material, ticks), 1.0 - UNSAFE))
         threshold = max(first, NEGLIGIBLE)
     classifier = fit_safety_classifier(
-        material.recordings, material.actions, material.seed, threshold
+        material.recordings, actions, material.seed, threshold, ticks
     )
     classifier.save(folder / CLASSIFIER)
     return {"discrepancy": threshold, "validation": _report(classifier)}
@@ -221,9 +243,13 @@ def _report(learnt: SuccessCritic | SafetyClassifier) -> Values:
     return asdict(learnt.report)
 
 
-def _discrepancies(material: Material) -> NDArray[np.float64]:
-    """ε of the novice at each tick that teaches."""
+def _discrepancies(
+    material: Material, ticks: NDArray[np.bool_] | None = None
+) -> NDArray[np.float64]:
+    """ε of the novice at each tick that teaches, of these (None: of all)."""
     teaches, wanted = labels(material.recordings)
+    if ticks is not None:
+        teaches &= ticks
     ranges = action_ranges(material.recordings.spec)
     return discrepancies(material.actions[teaches], wanted[teaches], ranges)
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.memory import MemoryRecordings
 from ilrobot.errors import UserError
-from ilrobot.learners.interactive import safety_classifier
 from ilrobot.learners.interactive.safety_classifier import (
     SafetyClassifier,
     fit_safety_classifier,
@@ -45,7 +44,7 @@ def test_it_knows_where_the_novice_strays_and_the_same_from_a_file(tmp_path: Pat
     assert report is not None
     assert report.found is not None
     assert report.auc is not None
-    assert report.frames == 200
+    assert report.frames == dataset.num_frames
     assert report.unsafe == pytest.approx(0.5, abs=0.05)
     assert report.calls == pytest.approx(report.unsafe, abs=0.05)
     assert report.found > 0.97
@@ -59,21 +58,44 @@ def test_it_knows_where_the_novice_strays_and_the_same_from_a_file(tmp_path: Pat
         assert again(seen) == classifier(seen)
 
 
-def test_of_two_episodes_one_validates_and_teaches_nothing_its_range_neither(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(safety_classifier, "_STEPS", 20)
-    known, stranger = demonstrations(count=2), demonstrations(count=2)
+def test_of_two_episodes_each_is_foretold_from_the_other_and_of_one_nothing_is_said() -> None:
+    two, one = demonstrations(count=2), demonstrations(count=1)
+    report = fit_safety_classifier(two, astray(two), 0).report
+    assert report is not None
+    assert report.frames == 100
+    # In the second the novice strays where it did not in the first, so that it is foretold worse.
+    opposite = astray(two)
+    opposite[50:] = 1.0 - opposite[50:]
+    other = fit_safety_classifier(two, opposite, 0).report
+    assert other is not None
+    assert report.auc is not None
+    assert other.auc is not None
+    assert report.auc > 0.8
+    assert other.auc < 0.2
+    alone = fit_safety_classifier(one, astray(one), 0).report
+    assert alone is not None
+    assert (alone.frames, alone.auc, alone.brier) == (0, None, None)
+
+
+def test_only_the_ticks_that_may_be_fitted_to_teach_and_not_even_their_range_do_others() -> None:
+    known, stranger = demonstrations(count=4), demonstrations(count=4)
     known.spec = stranger.spec = replace(SPEC, observations=(Feature(ANGLE, (1,)),))
-    actions = astray(known)
-    stranger.column(ANGLE)[50:] = 1e3
-    fits = [fit_safety_classifier(data, actions, 0) for data in (known, stranger)]
-    for classifier in fits:
-        assert classifier.report is not None
-        assert classifier.report.frames == 50
-        assert classifier.report.brier is not None
+    actions, ticks = astray(known), np.arange(known.num_frames) < 100
+    stranger.column(ANGLE)[100:] = 1e3
+    fits = [fit_safety_classifier(data, actions, 0, ticks=ticks) for data in (known, stranger)]
+    assert fits[0].report == fits[1].report
+    assert fits[0].report is not None
+    assert fits[0].report.frames == 100
     seen = {ANGLE: np.full(1, 0.3, np.float32)}
     assert fits[0](seen) == fits[1](seen)
+
+
+def test_what_is_chance_in_a_few_episodes_is_not_learnt_by_heart() -> None:
+    dataset = demonstrations(count=3)
+    unsafe = np.random.default_rng(1).random((dataset.num_frames, 1)) < 0.2
+    classifier = fit_safety_classifier(dataset, unsafe.astype(np.float32), 0)
+    probabilities = classifier.probabilities({ANGLE: dataset.column(ANGLE)})
+    assert probabilities.max() < 0.5
 
 
 def test_chance_stays_a_probability() -> None:
