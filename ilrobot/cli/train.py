@@ -16,6 +16,7 @@ from ilrobot.policies.config import (
     USED_BY_HEAD,
     USED_BY_NETWORK,
     HeadName,
+    Latent,
     NetworkName,
     Normalization,
     PolicyConfig,
@@ -44,6 +45,8 @@ _POLICY = {"history": "n_obs"} | {
         "channels",
         "dropout",
         "observation_noise",
+        "kl_weight",
+        "latent",
         "prediction",
         "solver",
         "sampler_steps",
@@ -165,6 +168,12 @@ class Train:
 
     observation_noise: Annotated[float | None, _preset("observation_noise")] = None
     """Noise on the observations while training, as a share of their spread."""
+
+    kl_weight: Annotated[float | None, _preset("kl_weight")] = None
+    """How much the divergence of a CVAE's latent from its prior counts beside the L1 error."""
+
+    latent: Annotated[Latent | None, _preset("latent", Latent)] = None
+    """What a CVAE acts by: the middle of its latent space, or a latent drawn for each chunk."""
 
     prediction: Annotated[Prediction | None, _preset("prediction", Prediction)] = None
     """What a diffusion policy's network predicts: the noise, the clean chunk, or a mix of both."""

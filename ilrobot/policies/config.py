@@ -26,6 +26,7 @@ HeadName = Literal[
 NetworkName = Literal["mlp", "unet", "transformer", "rnn"]
 Prediction = Literal["epsilon", "sample", "velocity"]
 Solver = Literal["ddim", "ddpm", "dpm"]
+Latent = Literal["zero", "drawn"]
 Mode = Literal["standardize", "limits", "quantile"]
 Normalization = Literal["auto", Mode]
 
@@ -38,6 +39,7 @@ USED_BY_NETWORK: dict[NetworkName, frozenset[str]] = {
     "rnn": frozenset({"width", "layers", "blocks", "dropout"}),
 }
 USED_BY_HEAD: dict[HeadName, frozenset[str]] = {
+    "cvae": frozenset({"kl_weight", "latent"}),
     "diffusion": frozenset({"diffusion_steps", "sampler_steps", "prediction", "solver"}),
     "flow": frozenset({"sampler_steps"}),
 }
@@ -61,7 +63,9 @@ _MOST = {
 }
 
 #: Settings that came after the first runs were kept; a run without them has their defaults.
-_LATER = frozenset({"attention_heads", "layers", "members", "normalize", "solver"})
+_LATER = frozenset(
+    {"attention_heads", "kl_weight", "latent", "layers", "members", "normalize", "solver"}
+)
 
 #: What settings were called in runs of before.
 _RENAMED = {"ddim_steps": "sampler_steps"}
@@ -89,6 +93,9 @@ class PolicyConfig:
         channels: Channels at each level of the U-Net.
         observation_noise: Standard deviation of noise on the encoded history while training, in
             normalised units.
+        kl_weight: Weight β of the divergence of a CVAE's latent from its prior.
+        latent: What a CVAE acts by: the middle of its latent space (``zero``), or a latent that is
+            ``drawn`` from the prior for each chunk.
         diffusion_steps: Steps of the noising process.
         sampler_steps: Steps of the sampler.
         prediction: What the denoiser predicts: the noise (``epsilon``), the clean ``sample``, or
@@ -113,6 +120,8 @@ class PolicyConfig:
     dropout: float = 0.0
     channels: tuple[int, ...] = (64, 128, 256)
     observation_noise: float = 0.0
+    kl_weight: float = 10.0
+    latent: Latent = "zero"
     diffusion_steps: int = 100
     sampler_steps: int = 10
     prediction: Prediction = "epsilon"
@@ -153,6 +162,8 @@ class PolicyConfig:
             raise UserError(f"--dropout must be at least 0 and less than 1, not {self.dropout}")
         if not 0 <= self.observation_noise < float("inf"):
             raise UserError(f"--observation-noise must be at least 0, not {self.observation_noise}")
+        if not 0 <= self.kl_weight < float("inf"):
+            raise UserError(f"--kl-weight must be at least 0, not {self.kl_weight}")
         if spec.choices is None and self.head == "cross-entropy":
             raise UserError(
                 "--head cross-entropy is for discrete actions, and these are continuous; take mse"

@@ -57,6 +57,14 @@ def test_every_solver_samples_as_it_did(solver, tmp_path):
     assert OnnxPolicy(tmp_path / "policy.onnx").contract.noise_shape == policy.noise_shape
 
 
+def test_a_latent_that_is_drawn_is_an_input_of_the_file(tmp_path):
+    policy = make_policy(replace(SMALL, head="cvae", latent="drawn", kl_weight=0.1))
+    done = export(policy, tmp_path / "policy.onnx")
+    assert done.contract.noise_shape == policy.noise_shape
+    assert len(policy.noise_shape or ()) == 1
+    assert done.parity.relative <= 1e-5
+
+
 @pytest.mark.parametrize("head", ["mse", "bins", "cross-entropy", "diffusion", "mip"])
 def test_an_ensemble_acts_as_it_was_trained(head, tmp_path):
     spec = DISCRETE if head == "cross-entropy" else CONTINUOUS

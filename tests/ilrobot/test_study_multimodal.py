@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ilrobot.cli.studies.multimodal import TASK, Scale, drive, drive_one
+from ilrobot.cli.studies.multimodal import HEADS, TASK, Scale, drive, drive_one
 from ilrobot.env import make_env
 from ilrobot.intervals import runs_interval
 from ilrobot.report.html import render
@@ -34,6 +34,13 @@ def test_every_head_and_seed_is_driven_once():
     again = drive_one(scale, make_env(TASK), ("mixture", 1))
     for path, same in zip(found["mixture"][1].paths, again.paths, strict=True):
         np.testing.assert_array_equal(path, same)
+
+
+def test_a_cvae_is_driven_as_in_act_and_with_a_latent_that_is_drawn():
+    assert (HEADS["cvae"].kl_weight, HEADS["cvae"].latent) == (10.0, "zero")
+    scale = Scale(seeds=1, demonstrations=2, steps=2, attempts=2, workers=1)
+    zero, drawn = (found for (found,) in drive(("cvae", "cvae-drawn"), scale).values())
+    assert not np.array_equal(zero.paths[0], drawn.paths[0])
 
 
 def test_crash_rates_and_their_page():

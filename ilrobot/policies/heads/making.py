@@ -55,6 +55,8 @@ def make_head(config: PolicyConfig, condition: int, size: int) -> Head:
         return CvaeHead(
             network(condition, sample=size, output=2 * LATENT),
             network(condition + LATENT, output=size),
+            kl_weight=config.kl_weight,
+            drawn=config.latent == "drawn",
         )
     if config.head == "mixture":
         return MixtureHead(network(condition, output=MixtureHead.outputs(size)), size)

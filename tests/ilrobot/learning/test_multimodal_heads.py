@@ -160,13 +160,35 @@ def test_the_divergence_from_the_prior():
     torch.testing.assert_close(divergence(mean, log_variance), expected)
 
 
-def test_a_cvae_acts_by_the_middle_of_its_latent_space_and_learns_through_z():
-    class Decoder(nn.Module):
-        def forward(self, condition, sample=None):
-            return condition[:, None, -2:]  # the latent itself
+class TheLatent(nn.Module):
+    """A decoder that gives a latent of two again, at every tick of a chunk of two."""
 
+    def forward(self, condition, sample=None):
+        return condition[:, None, -2:].expand(-1, 2, -1)
+
+
+def cvae(posterior, kl_weight=0.0, drawn=False):
+    return CvaeHead(Fixed(posterior), TheLatent(), kl_weight=kl_weight, drawn=drawn, size=2)
+
+
+def test_a_cvae_acts_by_the_middle_of_its_latent_space_or_by_a_drawn_latent():
+    condition = torch.ones(1, 3)
+    assert cvae(None).noise_shape is None
+    assert cvae(None)(condition).tolist() == [[[0.0, 0.0]] * 2]
+    drawn = cvae(None, drawn=True)
+    assert drawn.noise_shape == (2,)
+    assert drawn(condition, torch.tensor([[0.5, -2.0]])).tolist() == [[[0.5, -2.0]] * 2]
+    with pytest.raises(ValueError, match=r"needs noise of shape \(B, 2\)"):
+        drawn(condition)
+
+
+def test_a_cvae_learns_through_z_by_the_mean_error_of_an_element_and_the_weighted_divergence():
     posterior = torch.tensor([[[0.5, -0.5, -60.0, -60.0]]])  # means, and no spread
-    head = CvaeHead(Fixed(posterior), Decoder(), latent=2, kl_weight=0.0)
-    condition, mask = torch.ones(1, 3), torch.ones(1, 1, dtype=torch.bool)
-    assert head(condition).tolist() == [[[0.0, 0.0]]]
-    assert head.loss(condition, torch.tensor([[[0.5, 0.5]]]), mask).item() == pytest.approx(0.5)
+    condition, labels = torch.ones(1, 3), torch.tensor([[[0.5, 0.5], [9.0, 9.0]]])
+    first, both = torch.tensor([[True, False]]), torch.tensor([[True, True]])
+    head = cvae(posterior)
+    assert head.loss(condition, labels, first).item() == pytest.approx(0.5)
+    assert head.loss(condition, labels, both).item() == pytest.approx((0.5 + 9.0) / 2)
+    apart = divergence(torch.tensor([0.5, -0.5]), torch.tensor([-60.0, -60.0])).item()
+    weighed = cvae(posterior, kl_weight=0.1).loss(condition, labels, first).item()
+    assert weighed == pytest.approx(0.5 + 0.1 * apart)

@@ -44,6 +44,12 @@ def test_other_solvers_of_the_denoiser(solver, tmp_path):
     check_policy(replace(SMALL, head="diffusion", solver=solver), CONTINUOUS, tmp_path)
 
 
+@pytest.mark.parametrize("members", [1, 3])
+def test_a_cvae_that_draws_its_latent(members, tmp_path):
+    config = replace(SMALL, head="cvae", latent="drawn", members=members)
+    check_policy(config, CONTINUOUS, tmp_path)
+
+
 @pytest.mark.parametrize("head", ["mse", "diffusion"])
 @pytest.mark.parametrize("normalize", ["limits", "standardize", "quantile"])
 def test_every_normalisation_with_either_kind_of_head(head, normalize, tmp_path):

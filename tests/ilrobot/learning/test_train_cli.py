@@ -141,6 +141,9 @@ def test_discrete_actions_are_classified_by_default(tmp_path):
             ["--policy", "bc", "--prediction", "sample"],
             "--prediction is for --head diffusion",
         ),
+        (["--policy", "bc", "--kl-weight", "0.1"], "--kl-weight is for --head cvae"),
+        (["--policy", "bc", "--head", "cvae", "--kl-weight", "-1"], "--kl-weight must be at least"),
+        (["--policy", "bc", "--latent", "drawn"], "--latent is for --head cvae, and this is mse"),
         (["--policy", "bc", "--channels", "8"], "--channels is for --network unet"),
         (
             ["--policy", "diffusion", "--network", "unet", "--width", "8"],
