@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from ilrobot.cli.required import require
 from ilrobot.cli.usage import optional
 
 
@@ -37,6 +38,7 @@ class Demo:
 
     def run(self) -> int:
         """Run what is not done yet, and end with a table and a report."""
+        require("demo", "matplotlib.figure", "gymnasium", "mujoco", "onnxscript", "pygame", "torch")
         from ilrobot.cli.cores import check_workers
         from ilrobot.cli.demo_plan import DAGGER_SEED, FAST, FULL
         from ilrobot.cli.demo_report import print_table, summary, write_demo_report

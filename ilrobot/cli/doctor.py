@@ -27,7 +27,7 @@ class Doctor:
     """
 
     device: Annotated[
-        Literal["gamepad", "keyboard", "spacemouse"] | None,
+        Literal["gamepad", "keyboard", "spacemouse", "browser"] | None,
         optional("gamepad|keyboard|spacemouse", "look at the machine"),
     ] = None
     """Show what arrives from this device instead."""
@@ -43,6 +43,11 @@ class Doctor:
 
     def run(self) -> int:
         """Look and print."""
+        if self.device == "browser":
+            raise UserError(
+                "what arrives from a browser is shown by its own page: ilrobot teleop --task "
+                "ilrobot/PandaLift-v0 --device browser"
+            )
         if self.device is not None:
             return self._listen(self.device)
         if self.bindings is not None or self.seconds is not None:

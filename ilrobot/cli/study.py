@@ -10,6 +10,7 @@ from typing import Annotated
 
 from tyro.conf import Positional
 
+from ilrobot.cli.required import require
 from ilrobot.cli.usage import optional
 from ilrobot.errors import UserError
 
@@ -52,7 +53,8 @@ class Study:
         from ilrobot.cli.output import console, print_json
         from ilrobot.cli.places import claim_file
 
-        _check_packages()
+        # A study's processes would find it missing only later.
+        require("study", "matplotlib.figure", "gymnasium", "mujoco", "pygame", "torch")
         file = (self.output or Path("runs/study")) / f"{self.name}.html"
         claim_file(file)
         study = importlib.import_module(f"ilrobot.cli.studies.{self.name}")
@@ -75,17 +77,3 @@ class Study:
         near = difflib.get_close_matches(self.name, STUDIES, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"choose one of {', '.join(STUDIES)}"
         raise UserError(f"no study '{self.name}'; {hint}")
-
-
-def _check_packages() -> None:
-    """Refuse an installation without what studies train, simulate and draw with, before any work.
-
-    A study's processes would find it missing only later.
-    """
-    try:
-        for package in ("matplotlib.figure", "gymnasium", "mujoco", "pygame", "torch"):
-            importlib.import_module(package)
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"study needs the package '{error.name}': pip install 'ilrobot[all]'"
-        ) from error

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional
 
+from ilrobot.cli.required import require
 from ilrobot.cli.usage import optional
 from ilrobot.errors import UserError
 
@@ -73,9 +74,10 @@ class View:
                 raise UserError(f"{self.path} {reason}; --{name} is for datasets")
 
     def _view_run(self) -> Path:
+        self._refuse_options("is a run")
+        _require_plots()
         from ilrobot.report.run import run_report
 
-        self._refuse_options("is a run")
         file = self.output or self.path / "report.html"
         _write_page(file, run_report(self.path))
         return file
@@ -93,6 +95,8 @@ class View:
         name = f"{self.path.resolve().name}-episode-{index}"
         suffix = ".rrd" if self.rerun else ".html"
         file = self.output or Path("runs") / "view" / f"{name}{suffix}"
+        if not self.rerun:
+            _require_plots()
         claim_file(file)
         if self.rerun:
             from ilrobot.cli.rerun import write_recording
@@ -101,6 +105,10 @@ class View:
         else:
             _write_episode(file, dataset, index)
         return file
+
+
+def _require_plots() -> None:
+    require("view", "matplotlib.figure", extra="train")
 
 
 def _write_episode(file: Path, dataset: Dataset, index: int) -> None:

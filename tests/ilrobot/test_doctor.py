@@ -15,6 +15,7 @@ from ilrobot.cli import doctor
 from ilrobot.cli.cores import cores
 from ilrobot.cli.diagnosis import devices, machine, packages
 from ilrobot.cli.diagnosis.finding import Finding, ProbeFailed, State, probe
+from ilrobot.errors import UserError
 
 REQUIREMENTS = [
     "numpy>=2.0",
@@ -189,6 +190,11 @@ def test_only_what_is_broken_fails(
     *table, last = capsys.readouterr().out.strip().splitlines()
     assert "ilrobot[sims]" in " ".join(table)
     assert json.loads(last) == {"ok": code == 0, "findings": [{**vars(finding), "state": state}]}
+
+
+def test_what_arrives_from_a_browser_is_on_its_own_page():
+    with pytest.raises(UserError, match=r"ilrobot teleop --task .* --device browser"):
+        doctor.Doctor(device="browser").run()
 
 
 def test_the_command_examines_this_machine():

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -78,28 +76,3 @@ def test_a_file_where_the_folder_should_be_is_one_line(
     assert said.err.count("\n") == 1
     assert said.out == ""
     assert (tmp_path / "out").read_text() == "mine"
-
-
-def test_a_base_installation_is_told_what_to_install(tmp_path: Path):
-    program = """
-import sys
-
-class Absent:
-    extras = {"av", "gymnasium", "h5py", "matplotlib", "mujoco", "pyarrow", "pygame", "torch"}
-
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in self.extras:
-            raise ModuleNotFoundError(f"No module named '{name}'", name=name)
-
-sys.meta_path.insert(0, Absent())
-from ilrobot.cli import _main
-sys.exit(_main(sys.argv[1:]))
-"""
-    words = ["study", "compounding", "--output", str(tmp_path / "out")]
-    command = [sys.executable, "-c", program, *words]
-    ended = subprocess.run(command, capture_output=True, text=True)
-    assert ended.returncode == 2, ended.stderr
-    assert ended.stderr.endswith("pip install 'ilrobot[all]'\n")
-    assert "study needs the package 'matplotlib'" in ended.stderr
-    assert ended.stderr.count("\n") == 1
-    assert not (tmp_path / "out").exists()
