@@ -11,6 +11,7 @@ from ilrobot.cli.dagger_gate import BUDGET, BetaName, GateName, GatePlan
 from ilrobot.cli.page import Page, PageAddress
 from ilrobot.cli.usage import BindingsFile, TaskOptions, optional
 from ilrobot.data.lessons import Weighting
+from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
     from rich.progress import Progress as ProgressBar
@@ -103,7 +104,7 @@ class Dagger:
     """Options of the environment, e.g. engine=pybullet."""
 
     resume: bool = False
-    """Go on with a run that was stopped."""
+    """Go on with a run that was stopped; where there is none yet, begin it."""
 
     json: bool = False
     """Print one JSON object as the last line."""
@@ -234,6 +235,11 @@ class Dagger:
         }
         if self.expert is not None:
             setting["an expert of hash"] = policy_hash(self.expert)
+            if setting["an expert of hash"] == policy_hash(self.policy):
+                raise UserError(
+                    f"--expert {self.expert} is the policy that is to learn, which it can teach "
+                    "nothing; give a stronger one, or leave it out for the task's script"
+                )
         if self.who == "expert":
             return setting
         if self.bindings is not None:

@@ -61,12 +61,18 @@ class Info:
 
 
 def _run(path: Path) -> dict[str, Any]:
+    from ilrobot.gates.log import total
     from ilrobot.run import Run
+    from ilrobot.run_description import DaggerDescription
     from ilrobot.typed_json import dump
 
-    found = dump(Run.read(path).description)
+    description = Run.read(path).description
+    found = dump(description)
     spec = found.pop("spec")
     kind = found.pop("kind")
+    if isinstance(description, DaggerDescription):
+        logs = [row.log for row in description.rounds if row.log is not None]
+        found["control"] = total(logs).to_json() if logs else {}
     return {"kind": kind, "path": str(path), "task": spec["task"], "rate": spec["rate"], **found}
 
 

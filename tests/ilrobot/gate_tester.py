@@ -28,6 +28,7 @@ from sims.experts import make_expert
 TASK = "ilrobot/PointPath-v0"
 GATES = ("human", "beta", "safe", "lazy", "ensemble", "thrifty", "dart")
 DEMONSTRATIONS, ROUNDS, EPISODES, SEED = 4, 2, 2, 10_000
+HELD_OUT = 0.3
 
 
 def make_novice(folder: Path, members: int = 3, task: str = TASK) -> tuple[Path, Path]:
@@ -42,7 +43,7 @@ def make_novice(folder: Path, members: int = 3, task: str = TASK) -> tuple[Path,
     data = Dataset.open(folder / "data")
     policy, training = preset("bc", data.spec)
     small = replace(policy, width=16, blocks=1, members=members)
-    short = replace(training, steps=40, batch_size=64, held_out=0.3, device="cpu")
+    short = replace(training, steps=40, batch_size=64, held_out=HELD_OUT, device="cpu")
     train(data, small, short, folder / "policy")
     return folder / "data", folder / "policy"
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from ilrobot.cli.dagger_table import print_rounds
+from ilrobot.cli.info import Info
 from ilrobot.comparison import Contender
 from ilrobot.data.dataset import Dataset
 from ilrobot.errors import UserError
@@ -19,6 +20,7 @@ from ilrobot.report.rounds import round_strips
 from ilrobot.run import Run
 from ilrobot.run_description import DaggerDescription, RoundSummary
 from ilrobot.shared_control import SharedControl
+from tests.ilrobot import gate_tester
 from tests.ilrobot.gate_tester import (
     DEMONSTRATIONS,
     EPISODES,
@@ -149,13 +151,28 @@ def test_a_person_whom_the_robot_calls_takes_over_and_has_the_same_log(novice, t
     assert np.array_equal(labelled, source == "human")
 
 
+def test_the_log_of_a_run_is_the_sum_of_its_rounds_with_the_last_thresholds(done, capsys):
+    run = done("thrifty")
+    Info(run, json=True).run()
+    said = json.loads(capsys.readouterr().out.splitlines()[-1])["control"]
+    logs = [row["log"] for row in json.loads((run / "run.json").read_text())["rounds"]]
+    assert len(logs) == ROUNDS
+    for name in ("steps", "expert_steps", "takeovers", "switches", "queries", "context_time"):
+        assert said[name] == pytest.approx(sum(log[name] for log in logs))
+    assert said["thresholds"] == logs[-1]["thresholds"]
+    assert said["budget"] == logs[-1]["budget"]
+    Info(run).run()
+    assert f"queries: {said['queries']}" in capsys.readouterr().out
+
+
 def test_a_stronger_policy_can_be_the_expert(novice, tmp_path):
-    run_gate("beta", *novice, tmp_path / "run", expert=novice[1], rounds=1, beta="indicator")
+    expert = make_novice(tmp_path / "stronger", members=1)[1]
+    run_gate("beta", *novice, tmp_path / "run", expert=expert, rounds=1, beta="indicator")
     data = Dataset.open(tmp_path / "run" / "dataset")
     added = slice(data.starts[DEMONSTRATIONS], None)
     assert set(data.column("control.source")[added]) == {"policy"}
     assert np.isfinite(data.column("control.human_action")[added]).all()
-    assert data.infos[-1].operator == str(novice[1])
+    assert data.infos[-1].operator == str(expert)
 
 
 def test_attempts_can_be_added_to_the_demonstrations_themselves(done, novice, tmp_path):
@@ -204,6 +221,22 @@ def test_a_single_net_knows_no_doubt(tmp_path):
     data, policy = make_novice(tmp_path, members=1)
     for gate in ("ensemble", "thrifty"):
         with pytest.raises(UserError, match="train an ensemble: ilrobot train --members 5"):
+            run_gate(gate, data, policy, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_policy_does_not_teach_itself(novice, tmp_path):
+    with pytest.raises(UserError, match="is the policy that is to learn") as caught:
+        run_gate("beta", *novice, tmp_path / "run", expert=novice[1])
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_classifier_needs_episodes_that_the_policy_was_not_taught(novice, tmp_path, monkeypatch):
+    monkeypatch.setattr(gate_tester, "HELD_OUT", 0.0)
+    data, policy = make_novice(tmp_path, members=1)
+    for gate in ("safe", "lazy"):
+        with pytest.raises(UserError, match="train it with --held-out above 0"):
             run_gate(gate, data, policy, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
