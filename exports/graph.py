@@ -78,7 +78,8 @@ class _Graph(nn.Module):
         names = policy.spec.observation_names
         observations = dict(zip(names, inputs, strict=False))
         noise = None if policy.noise_shape is None else inputs[-1]
-        return policy.decode(_chunk(policy.head, policy.encode(observations), noise))
+        chunk = _chunk(policy.head, policy.encode(observations), noise)
+        return policy.decode(chunk, observations)
 
 
 def _chunk(head: Head, condition: Tensor, noise: Tensor | None) -> Tensor:

@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.actors import Observation
+from ilrobot.commanded import observed_names
 from ilrobot.spec import Spec
 
 
 def measured_target(spec: Spec, observation: Observation) -> NDArray[np.float64] | None:
     """Where the robot is, in terms of its absolute action (None: the Spec does not tell).
 
-    The names say so (``target_x`` or ``x`` of the action is ``agent_x`` or ``x`` of an
-    observation); where an environment states no names, a state that begins with elements of the
-    action's very limits does.
+    The names say so (see `ilrobot.commanded.observed_names`); where an environment states no names,
+    a state that begins with elements of the action's very limits does.
     """
     names = spec.action.names
     named = measured_elements(spec, observation, names) if names else None
@@ -37,7 +37,7 @@ def measured_elements(
     """What the observations measure of these elements of the action (None: not all of them)."""
     values = []
     for name in names:
-        wanted = {name, f"agent_{name.removeprefix('target_')}", name.removeprefix("target_")}
+        wanted = observed_names(name)
         for feature in spec.observations:
             found = next((i for i, known in enumerate(feature.names) if known in wanted), None)
             if found is not None:

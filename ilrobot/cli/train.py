@@ -15,6 +15,7 @@ from ilrobot.learners.config import PRESETS, Preset
 from ilrobot.policies.config import (
     USED_BY_HEAD,
     USED_BY_NETWORK,
+    Actions,
     HeadName,
     Latent,
     NetworkName,
@@ -52,6 +53,7 @@ _POLICY = {"history": "n_obs"} | {
         "sampler_steps",
         "members",
         "normalize",
+        "actions",
     )
 }
 _TRAIN = (
@@ -189,6 +191,9 @@ class Train:
 
     normalize: Annotated[Normalization | None, _preset("normalize", Normalization)] = None
     """Of observations and actions; auto is limits for diffusion, flow and mip."""
+
+    actions: Annotated[Actions | None, _preset("actions", Actions)] = None
+    """What is predicted of targets that are observed too: them, or the way there from here."""
 
     batch_size: Annotated[int | None, _preset("batch_size")] = None
     """Windows in a batch."""

@@ -53,6 +53,7 @@ class Windows:
 
     Attributes:
         spec: What they were cut by: vector observations only.
+        horizon: Labels in a chunk.
         observations: For each window the newest observations, name to array (N, size) float32.
         actions: All labels that were cut up, each once, shape (M, *action shape); where they are
             perturbed, each as the first of its window.
@@ -90,7 +91,7 @@ class Windows:
                 weight or all of them are 0, or `perturb` does not fit the task.
         """
         self.spec = vector_spec(dataset.spec)
-        self._n_obs, self._horizon, self._perturb = n_obs, horizon, perturb
+        self.horizon, self._n_obs, self._perturb = horizon, n_obs, perturb
         if perturb is not None:
             perturb.check(self.spec)
         teaches, values = labels(dataset, weighting)
@@ -194,6 +195,12 @@ class Windows:
         """The windows of these indexes, int64 of shape (B,), with their whole weight."""
         return self._take(index, self._weights)
 
+    def spread(self, most: int) -> Tensor:
+        """Indexes of at most so many windows, evenly spread, on `device`."""
+        count = min(len(self), most)
+        spread = torch.linspace(0, len(self) - 1, count, dtype=torch.float64, device=self.device)
+        return spread.round().long()
+
     def _normalise_by_perturbed(self, perturb: Perturbation) -> None:
         """What is trained on may move where what was recorded stands still."""
         with torch.random.fork_rng([]):
@@ -219,9 +226,9 @@ class Windows:
             for f, part in zip(self.spec.observations, parts, strict=True)
         }
         rows = self._first_action.index_select(0, index)
-        chunk = _rows(self._actions, self._horizon).index_select(0, rows)
-        chunk = chunk.view(count, self._horizon, *self.spec.action.shape)
-        mask = _rows(self._counts, self._horizon).index_select(0, rows)
+        chunk = _rows(self._actions, self.horizon).index_select(0, rows)
+        chunk = chunk.view(count, self.horizon, *self.spec.action.shape)
+        mask = _rows(self._counts, self.horizon).index_select(0, rows)
         return Batch(observations, chunk, mask, weights.index_select(0, index))
 
 

@@ -11,6 +11,7 @@ from ilrobot.data.labels import labels, split_episodes
 from ilrobot.data.memory import Recordings
 from ilrobot.data.stray import Perturbation
 from ilrobot.data.windows import Windows
+from ilrobot.errors import UserError
 from ilrobot.learners.config import TrainConfig
 from ilrobot.policies.config import PolicyConfig
 
@@ -28,8 +29,14 @@ def split_windows(
 
     Raises:
         UserError: No frame teaches, an observation or a label is not finite, a weight is no weight
-            or all that would be trained on are 0, or `perturb` does not fit the task.
+            or all that would be trained on are 0, `perturb` does not fit the task, or steps are to
+            be learnt from chunks with gaps.
     """
+    if policy_config.actions == "delta" and train_config.chunk_labels == "completed":
+        raise UserError(
+            "--actions delta needs chunks without gaps, which chunk_labels 'completed' leaves; "
+            "take --actions relative"
+        )
     teaches, _ = labels(dataset, train_config.weighting)
     chosen, held_out = split_episodes(dataset, teaches, train_config.held_out, train_config.seed)
     if frame_weights is not None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor
 
 from ilrobot.data.windows import Batch, Windows
 from ilrobot.policies.policy import Policy
@@ -23,7 +22,7 @@ def validation_loss(policy: Policy, windows: Windows) -> float:
     """Weighted mean loss over at most 4,096 windows, evenly spread; the same draws every time."""
     total = weight = 0.0
     with _same_draws(policy, windows):
-        for index in _spread(windows, _WINDOWS).split(_BATCH):
+        for index in windows.spread(_WINDOWS).split(_BATCH):
             # Every member is asked about every window.
             batch: Batch = windows.take(index.repeat(policy.config.members))
             total += float((policy.loss(batch) * batch.weight).sum())
@@ -46,7 +45,7 @@ def sampling_error(policy: Policy, windows: Windows) -> float:
         policy: On the device of `windows`.
         windows: At most 512 of them are asked about, evenly spread.
     """
-    batch = windows.take(_spread(windows, _SAMPLED))
+    batch = windows.take(windows.spread(_SAMPLED))
     with _same_draws(policy, windows):
         noise = None
         if policy.noise_shape is not None:
@@ -59,11 +58,6 @@ def sampling_error(policy: Policy, windows: Windows) -> float:
     error = (chunk - batch.actions).reshape(*batch.mask.shape, -1) / scale
     error = error.square().mean(dim=2)
     return float((weight * error).sum() / weight.sum()) ** 0.5
-
-
-def _spread(windows: Windows, most: int) -> Tensor:
-    count = min(len(windows), most)
-    return torch.linspace(0, len(windows) - 1, count, device=windows.device).round().long()
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
+from ilrobot.commanded import commanded
 from ilrobot.errors import UserError
 from ilrobot.spec import Spec
 from ilrobot.typed_json import parse_fields
@@ -29,6 +30,7 @@ Solver = Literal["ddim", "ddpm", "dpm"]
 Latent = Literal["zero", "drawn"]
 Mode = Literal["standardize", "limits", "quantile"]
 Normalization = Literal["auto", Mode]
+Actions = Literal["absolute", "relative", "delta"]
 
 
 #: Settings that only some networks and heads use; the others take no notice of them.
@@ -64,7 +66,16 @@ _MOST = {
 
 #: Settings that came after the first runs were kept; a run without them has their defaults.
 _LATER = frozenset(
-    {"attention_heads", "kl_weight", "latent", "layers", "members", "normalize", "solver"}
+    {
+        "actions",
+        "attention_heads",
+        "kl_weight",
+        "latent",
+        "layers",
+        "members",
+        "normalize",
+        "solver",
+    }
 )
 
 #: What settings were called in runs of before.
@@ -104,6 +115,8 @@ class PolicyConfig:
             `ilrobot.policies.normalize.Normalizer`; ``auto`` takes ``limits`` for heads that refine
             a sample, ``standardize`` for the others.
         solver: How a diffusion policy samples, see `ilrobot.policies.heads.solvers`.
+        actions: What the heads predict of an action that commands what is observed: the target
+            itself (``absolute``), or the way there, see `ilrobot.policies.relative`.
         members: Heads that are trained apart, each on a bootstrap of the windows; several of them
             are an ensemble that acts by their mean and knows how far they are apart.
     """
@@ -128,6 +141,7 @@ class PolicyConfig:
     solver: Solver = "ddim"
     members: int = 1
     normalize: Normalization = "auto"
+    actions: Actions = "absolute"
 
     @property
     def normalization(self) -> Mode:
@@ -172,6 +186,21 @@ class PolicyConfig:
             raise UserError(
                 f"--head {self.head} is for continuous actions, and these are {spec.choices} "
                 "choices; take --policy bc --head cross-entropy"
+            )
+
+        if self.actions != "absolute":
+            self._check_relative(spec)
+
+    def _check_relative(self, spec: Spec) -> None:
+        option = f"--actions {self.actions}"
+        if spec.choices is not None or spec.semantics == "delta":
+            kind = "choices" if spec.choices is not None else "steps from where it is already"
+            raise UserError(f"{option} is for targets, and these actions are {kind}; leave it out")
+        if all(source is None for source in commanded(spec)):
+            raise UserError(
+                f"{option}: no element of the action ({', '.join(spec.action.element_names)}) is "
+                "called like one that is observed (x or target_x for x or agent_x, in one unit); "
+                "name them so where they are recorded, or leave it out"
             )
 
     def to_json(self) -> dict[str, Any]:

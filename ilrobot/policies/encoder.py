@@ -44,16 +44,23 @@ class ObservationEncoder(nn.Module):
         """Take the normalisation from single observations, name to shape (N, size)."""
         self.normalizer.fit(np.concatenate([observations[f.name] for f in self._features], axis=1))
 
+    def newest(self, observations: Mapping[str, Tensor]) -> Tensor:
+        """What is observed now, shape (B, O), physical units."""
+        return self._joined(observations)[:, -1]
+
     def forward(self, observations: Mapping[str, Tensor]) -> Tensor:
         """Histories of shape (B, n_obs, *shape) each to one vector of shape (B, size)."""
-        rows = [
-            observations[f.name].to(self.normalizer.offset.dtype).reshape(-1, self._n_obs, f.size)
-            for f in self._features
-        ]
-        joined = torch.cat(rows, dim=2) if len(rows) > 1 else rows[0]
+        joined = self._joined(observations)
         encoded = self.normalizer(joined)
         if len(self.angles):
             radians = joined.index_select(2, self.angles)
             encoded = encoded.index_select(2, self.plain)
             encoded = torch.cat([encoded, radians.sin(), radians.cos()], dim=2)
         return encoded.flatten(1)
+
+    def _joined(self, observations: Mapping[str, Tensor]) -> Tensor:
+        rows = [
+            observations[f.name].to(self.normalizer.offset.dtype).reshape(-1, self._n_obs, f.size)
+            for f in self._features
+        ]
+        return torch.cat(rows, dim=2) if len(rows) > 1 else rows[0]

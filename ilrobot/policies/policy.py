@@ -25,6 +25,7 @@ from ilrobot.policies.heads.ensemble import EnsembleHead
 from ilrobot.policies.heads.head import Head
 from ilrobot.policies.heads.making import make_head
 from ilrobot.policies.normalize import Normalizer, kinds
+from ilrobot.policies.relative import RelativeActions
 from ilrobot.policies.tensor_file import load_tensors, save_tensors
 from ilrobot.spec import Spec
 
@@ -55,6 +56,9 @@ class Policy(nn.Module):
         mode = config.normalization
         self.encoder = ObservationEncoder(self.spec.observations, config.n_obs, mode)
         self.action_normalizer = Normalizer(kinds((spec.action,)), mode)
+        self.relative: RelativeActions | None = None
+        if config.actions != "absolute":
+            self.relative = RelativeActions(self.spec, stepwise=config.actions == "delta")
         size = spec.choices or spec.action.size
         heads = [make_head(config, self.encoder.size, size) for _ in range(config.members)]
         self.head = heads[0] if config.members == 1 else EnsembleHead(heads, spec.choices)
@@ -63,10 +67,11 @@ class Policy(nn.Module):
     def fit_normalizers(self, windows: Windows) -> None:
         """Take the normalisation from the windows that it will be trained on."""
         self.encoder.fit(windows.observations)
-        self.action_normalizer.fit(windows.actions.reshape(len(windows.actions), -1))
-        count = min(len(windows), _FIT_WINDOWS)
-        spread = torch.linspace(0, len(windows) - 1, count, dtype=torch.float64)
-        batch = windows.take(spread.round().long())
+        if self.relative is None:
+            self.action_normalizer.fit(windows.actions.reshape(len(windows.actions), -1))
+        else:
+            self.action_normalizer.fit(self.relative.fit(windows, self.encoder))
+        batch = windows.take(windows.spread(_FIT_WINDOWS))
         self.head.fit(self._normalized(batch), batch.mask)
 
     def loss(self, batch: Batch) -> Tensor:
@@ -90,7 +95,7 @@ class Policy(nn.Module):
         Returns:
             Shape (B, horizon, *action shape) in physical units; (B, horizon) int64 for choices.
         """
-        return self.decode(self.head(self.encode(observations), noise))
+        return self.decode(self.head(self.encode(observations), noise), observations)
 
     @property
     def members(self) -> Sequence[Head]:
@@ -105,20 +110,31 @@ class Policy(nn.Module):
             chunk: Tensor = self(observations, noise)
             return chunk, chunk[None]
         chunks = self.head.chunks(self.encode(observations), noise)
-        members = self.decode(chunks.flatten(0, 1)).unflatten(0, chunks.shape[:2])
-        return self.decode(self.head.combine(chunks)), members
+        return self.decode(self.head.combine(chunks), observations), self.decode(
+            chunks, observations
+        )
 
     def encode(self, observations: Mapping[str, Tensor]) -> Tensor:
         """Observations to the condition of the head, shape (B, C)."""
         condition: Tensor = self.encoder(observations)
         return condition
 
-    def decode(self, chunk: Tensor) -> Tensor:
-        """What the head gives to what `forward` gives."""
+    def decode(self, chunk: Tensor, observations: Mapping[str, Tensor]) -> Tensor:
+        """What the head gives, (..., B, H, A) or of choices (..., B, H), as `forward` does."""
         if self.spec.choices is not None:
             return chunk
         actions: Tensor = self.action_normalizer.inverse(chunk)
-        return actions.reshape(-1, self.config.horizon, *self.spec.action.shape)
+        if self.relative is not None:
+            actions = self.relative.decode(actions, self.encoder.newest(observations))
+        return actions.reshape(*actions.shape[:-1], *self.spec.action.shape)
+
+    def represent(self, actions: Tensor, observations: Mapping[str, Tensor]) -> Tensor:
+        """Inverse of `decode` for continuous actions: (B, H, *action shape) to (B, H, A)."""
+        chunk = actions.reshape(*actions.shape[:2], -1)
+        if self.relative is not None:
+            chunk = self.relative.encode(chunk, self.encoder.newest(observations))
+        normalized: Tensor = self.action_normalizer(chunk)
+        return normalized
 
     def check_finite(self, what: str) -> None:
         """Refuse weights that would make every action meaningless.
@@ -147,7 +163,8 @@ class Policy(nn.Module):
             part = slice(start, start + feature.size)
             ranges[feature.name] = low[part], high[part]
             start += feature.size
-        sides = [getattr(self.action_normalizer, side).cpu().numpy() for side in _SIDES]
+        known = self.relative or self.action_normalizer
+        sides = [getattr(known, side).cpu().numpy() for side in _SIDES]
         ranges["action"] = sides[0], sides[1]
         return ranges
 
@@ -161,7 +178,11 @@ class Policy(nn.Module):
         constant: Iterator[bool] = iter(self.encoder.normalizer.constant)
         if self.spec.choices is None:
             features = (*features, self.spec.action)
-            constant = itertools.chain(constant, self.action_normalizer.constant)
+            still_actions = self.action_normalizer.constant
+            if self.relative is not None:  # what moves along with what it commands does move
+                moved = self.relative.moved.tolist()
+                still_actions = [c and not m for c, m in zip(still_actions, moved, strict=True)]
+            constant = itertools.chain(constant, still_actions)
         still = {f.name: [n for n in f.element_names if next(constant)] for f in features}
         return {name: elements for name, elements in still.items() if elements}
 
@@ -261,8 +282,7 @@ class Policy(nn.Module):
         """The labels as the head reads them, shape (B, H, A), or (B, H) int64 for choices."""
         if self.spec.choices is not None:
             return batch.actions
-        actions: Tensor = self.action_normalizer(batch.actions.reshape(*batch.mask.shape, -1))
-        return actions
+        return self.represent(batch.actions, batch.observations)
 
 
 _SIDES = ("low", "high")

@@ -65,6 +65,21 @@ def test_a_latent_that_is_drawn_is_an_input_of_the_file(tmp_path):
     assert done.parity.relative <= 1e-5
 
 
+@pytest.mark.parametrize("actions", ["relative", "delta"])
+@pytest.mark.parametrize(("head", "members"), [("mse", 1), ("mse", 3), ("diffusion", 1)])
+def test_a_policy_of_ways_to_go_gives_the_actions_themselves(actions, head, members, tmp_path):
+    state = replace(CONTINUOUS.observations[0], names=("x", "y", "turn"))
+    spec = replace(
+        CONTINUOUS,
+        observations=(state, CONTINUOUS.observations[1]),
+        action=replace(CONTINUOUS.action, names=("target_y", "x")),
+    )
+    policy = make_policy(replace(SMALL, head=head, members=members, actions=actions), spec)
+    done = export(policy, tmp_path / "policy.onnx")
+    assert done.parity.relative <= 1e-5
+    assert OnnxPolicy(tmp_path / "policy.onnx").verify() == 0
+
+
 @pytest.mark.parametrize("head", ["mse", "bins", "cross-entropy", "diffusion", "mip"])
 def test_an_ensemble_acts_as_it_was_trained(head, tmp_path):
     spec = DISCRETE if head == "cross-entropy" else CONTINUOUS
@@ -193,10 +208,10 @@ def test_a_finished_file_that_acts_otherwise_is_told_without_the_file_that_is_go
 def test_a_signal_in_the_midst_of_tracing_ends_the_export(number, raised, tmp_path, monkeypatch):
     honest = Policy.decode
 
-    def interrupted(self, chunk):
+    def interrupted(self, *given):
         if torch.compiler.is_exporting():
             os.kill(os.getpid(), number)
-        return honest(self, chunk)
+        return honest(self, *given)
 
     monkeypatch.setattr(Policy, "decode", interrupted)
     before = signal.getsignal(number)
