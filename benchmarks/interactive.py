@@ -154,6 +154,7 @@ def plan(words: Sequence[str] | None = None) -> tuple[Path, Scale]:
     parser.add_argument("--episodes", type=_positive, default=25, help="in a round")
     parser.add_argument("--gates", nargs="*", choices=GATES, default=["human", "thrifty"])
     parser.add_argument("--steps", type=_positive, default=2_000, help="of each training")
+    parser.add_argument("--budget", type=float, default=0.02, help="of ThriftyDAgger")
     parser.add_argument("--attempts", type=_positive, default=100, help="fresh, for each policy")
     parser.add_argument("--workers", type=_positive, default=cores())
     parser.add_argument("--output", type=Path, required=True, help="a second call goes on there")
@@ -166,6 +167,7 @@ def plan(words: Sequence[str] | None = None) -> tuple[Path, Scale]:
         rounds=asked.rounds,
         episodes=asked.episodes,
         steps=asked.steps,
+        budget=asked.budget,
         policy=replace(SETTINGS[task].policy, members=MEMBERS, head=HEAD),
     )
     scale = Scale(
