@@ -38,6 +38,9 @@ def trace(policy: Policy) -> bytes:
         inputs[NOISE] = torch.zeros(1, *policy.noise_shape)
     # Where weights want no gradient, the loop's body is traced without its backward pass.
     frozen = copy.deepcopy(policy).eval().requires_grad_(False)
+    for head in frozen.members:
+        if isinstance(head, IteratedHead):
+            head.freeze()
     with _quiet():
         try:
             program = torch.onnx.export(

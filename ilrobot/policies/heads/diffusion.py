@@ -37,7 +37,6 @@ class DiffusionHead(IteratedHead):
     """
 
     alpha_bar: Tensor
-    timesteps: Tensor
     coefficients: Tensor
 
     def __init__(
@@ -51,14 +50,13 @@ class DiffusionHead(IteratedHead):
         prediction: Prediction,
         solver: Solver = "ddim",
     ) -> None:
-        super().__init__(make_network, condition=condition, shape=shape)
+        alpha_bar = cosine_alpha_bar(train_steps)
+        times, coefficients = solver_tables(alpha_bar, sample_steps, solver, prediction)
+        super().__init__(make_network, condition=condition, shape=shape, times=times)
         self.noise_shape = (sample_steps, *shape) if solver == "ddpm" else shape
         self._train_steps = train_steps
         self._prediction, self._solver = prediction, solver
-        alpha_bar = cosine_alpha_bar(train_steps)
-        timesteps, coefficients = solver_tables(alpha_bar, sample_steps, solver, prediction)
         self.register_buffer("alpha_bar", alpha_bar.float(), persistent=False)
-        self.register_buffer("timesteps", timesteps, persistent=False)
         self.register_buffer("coefficients", coefficients, persistent=False)
 
     def loss(self, condition: Tensor, actions: Tensor, mask: Tensor) -> Tensor:
@@ -84,7 +82,7 @@ class DiffusionHead(IteratedHead):
             # The last step adds nothing, so that what comes round to it does not count.
             by_step = sample.transpose(0, 1).clone(memory_format=torch.contiguous_format)
             sample, added = by_step[0], (by_step.roll(-1, 0),)
-        tables = (self.embed_time(self.timesteps), *self.coefficients.unbind(1), *added)
+        tables = (self.embed_times(), *self.coefficients.unbind(1), *added)
         return (sample, torch.zeros_like(sample)), tables
 
     def clean(self, state: State, row: Row, condition: Tensor) -> Tensor:

@@ -29,8 +29,6 @@ class FlowHead(IteratedHead):
         sample_steps: Steps of the sampler.
     """
 
-    times: Tensor
-
     def __init__(
         self,
         make_network: Callable[[int], Network],
@@ -39,9 +37,9 @@ class FlowHead(IteratedHead):
         shape: tuple[int, int],
         sample_steps: int,
     ) -> None:
-        super().__init__(make_network, condition=condition, shape=shape)
+        times = torch.arange(sample_steps) * (TIME_STEPS / sample_steps)
+        super().__init__(make_network, condition=condition, shape=shape, times=times)
         self.noise_shape = shape
-        self.register_buffer("times", torch.arange(sample_steps) / sample_steps, persistent=False)
 
     def loss(self, condition: Tensor, actions: Tensor, mask: Tensor) -> Tensor:
         """See `Head`; one random time per sample."""
@@ -53,9 +51,9 @@ class FlowHead(IteratedHead):
 
     def begin(self, condition: Tensor, noise: Tensor | None) -> tuple[State, tuple[Tensor, ...]]:
         """See `IteratedHead`."""
-        left = 1 - self.times
+        left = 1 - self.times / TIME_STEPS
         share = 1 / (len(left) * left)
-        return (given(noise),), (self.embed_time(TIME_STEPS * self.times), left, share)
+        return (given(noise),), (self.embed_times(), left, share)
 
     def clean(self, state: State, row: Row, condition: Tensor) -> Tensor:
         """See `IteratedHead`."""

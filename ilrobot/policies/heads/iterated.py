@@ -35,13 +35,24 @@ class IteratedHead(Head):
         make_network: Makes the network for a condition of a given size.
         condition: Size of the encoded observations.
         shape: Horizon and action size of the chunk.
+        times: When each step calls the network, counted in steps of training, shape (steps,).
     """
 
+    times: Tensor
+    embedded: Tensor | None
+
     def __init__(
-        self, make_network: Callable[[int], Network], *, condition: int, shape: tuple[int, int]
+        self,
+        make_network: Callable[[int], Network],
+        *,
+        condition: int,
+        shape: tuple[int, int],
+        times: Tensor,
     ) -> None:
         super().__init__()
         self.shape = shape
+        self.register_buffer("times", times.float(), persistent=False)
+        self.register_buffer("embedded", None, persistent=False)
         self.embed = nn.Sequential(
             nn.Linear(TIME_EMBEDDING, 2 * TIME_EMBEDDING),
             nn.Mish(),
@@ -79,6 +90,14 @@ class IteratedHead(Head):
         for row in zip(*(table.unbind(0) for table in tables), strict=True):
             state = self.step(state, row, condition)
         return state[0]
+
+    def freeze(self) -> None:
+        """Embed the times of the steps once for all; the weights must not change any more."""
+        self.embedded = self.embed_times().detach()
+
+    def embed_times(self) -> Tensor:
+        """Embedding of the times of the steps, shape (steps, TIME_EMBEDDING)."""
+        return self.embed_time(self.times) if self.embedded is None else self.embedded
 
     def embed_time(self, time: Tensor) -> Tensor:
         """Embedding of times that are counted in steps: shape (N,) to (N, TIME_EMBEDDING)."""

@@ -9,11 +9,14 @@ one's chunk as it is, as in the authors' code.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from ilrobot.policies.heads.head import masked_mean
 from ilrobot.policies.heads.iterated import TIME_STEPS, IteratedHead, Row, State
+from ilrobot.policies.networks.network import Network
 
 #: The time t* of the second call, whose labels are noised by 1 - t*.
 SECOND_TIME = 0.9
@@ -31,10 +34,16 @@ class MipHead(IteratedHead):
         shape: Horizon and action size of the chunk.
     """
 
+    def __init__(
+        self, make_network: Callable[[int], Network], *, condition: int, shape: tuple[int, int]
+    ) -> None:
+        times = torch.tensor([0.0, TIME_STEPS * SECOND_TIME])
+        super().__init__(make_network, condition=condition, shape=shape, times=times)
+
     def loss(self, condition: Tensor, actions: Tensor, mask: Tensor) -> Tensor:
         """See `Head`."""
         noised = actions + (1 - SECOND_TIME) * torch.randn_like(actions)
-        first, second = self._times(condition)
+        first, second = self.embed_times()
         guess = self.predict(torch.zeros_like(actions), first, condition)
         mended = self.predict(noised, second, condition)
         errors = [masked_mean((x - actions).square().mean(dim=2), mask) for x in (guess, mended)]
@@ -42,7 +51,7 @@ class MipHead(IteratedHead):
 
     def begin(self, condition: Tensor, noise: Tensor | None) -> tuple[State, tuple[Tensor, ...]]:
         """See `IteratedHead`."""
-        return (condition.new_zeros(len(condition), *self.shape),), (self._times(condition),)
+        return (condition.new_zeros(len(condition), *self.shape),), (self.embed_times(),)
 
     def clean(self, state: State, row: Row, condition: Tensor) -> Tensor:
         """See `IteratedHead`."""
@@ -52,6 +61,3 @@ class MipHead(IteratedHead):
     def advance(self, state: State, clean: Tensor, row: Row) -> State:
         """See `IteratedHead`."""
         return (clean,)
-
-    def _times(self, like: Tensor) -> Tensor:
-        return self.embed_time(like.new_tensor([0.0, TIME_STEPS * SECOND_TIME]))
