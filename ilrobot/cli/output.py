@@ -12,6 +12,8 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -22,7 +24,36 @@ console = Console(stderr=True, highlight=False)
 
 
 class _Bars(Progress):
-    """Bars that leave the terminal to the line that says what went wrong, or had nothing to do."""
+    """Bars that leave the terminal to the line that says what went wrong, or had nothing to do.
+
+    On a pipe, where no bar can move, a line tells of the first step of a task and of every tenth.
+    """
+
+    def __init__(self, *columns: ProgressColumn) -> None:
+        super().__init__(*columns, console=console, disable=not console.is_terminal)
+        self._told: dict[TaskID, int] = {}
+
+    def advance(self, task_id: TaskID, advance: float = 1) -> None:
+        """See `Progress`."""
+        super().advance(task_id, advance)
+        self._tell(task_id)
+
+    def update(self, task_id: TaskID, **changes: Any) -> None:
+        """See `Progress`."""
+        super().update(task_id, **changes)
+        self._tell(task_id)
+
+    def _tell(self, task_id: TaskID) -> None:
+        task = self._tasks[task_id]
+        if not self.disable or not task.total or not task.completed:
+            return
+        tenth = int(10 * task.completed / task.total)
+        if tenth == self._told.get(task_id):
+            return
+        self._told[task_id] = tenth
+        note = f", {task.fields['note']}" if task.fields["note"] else ""
+        said = f"{task.description} {task.completed:.0f}/{task.total:.0f}"
+        console.print(f"{said}, {task.elapsed or 0:.0f} s{note}", markup=False, soft_wrap=True)
 
     def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
         idle = not any(task.completed for task in self.tasks)
@@ -34,7 +65,7 @@ class _Bars(Progress):
 
 
 def progress_bar() -> Progress:
-    """The one progress bar of every verb; on a pipe it prints nothing until it is done."""
+    """The one progress bar of every verb; on a pipe a line for every tenth of the work."""
     return _Bars(
         TextColumn("[bold]{task.description}"),
         BarColumn(bar_width=30),
@@ -43,7 +74,6 @@ def progress_bar() -> Progress:
         TextColumn("left"),
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
-        console=console,
     )
 
 

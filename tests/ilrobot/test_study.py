@@ -26,6 +26,7 @@ def test_compounding_prints_its_table_and_writes_its_page(
         assert method.title in said.out
         assert method.title in page
     assert "<svg" in page
+    assert "trainings 24/24" in said.err
     assert "compounding.html" in said.err
     result = json.loads(said.out.strip().splitlines()[-1])
     assert result["name"] == "compounding"

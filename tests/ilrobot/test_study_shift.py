@@ -22,7 +22,8 @@ def test_shift_drives_prints_and_draws(
     few = shift.Plan(rounds=2, episodes=2, judged=3, training=20)
     monkeypatch.setattr(shift, "PLAN", few)
     assert _main(["study", "shift", "--output", str(tmp_path / "out"), "--json"]) == 0
-    said = capsys.readouterr().out
+    said, told = capsys.readouterr()
+    assert "tasks 2/2" in told
     page = (tmp_path / "out" / "shift.html").read_text(encoding="utf-8")
     result = json.loads(said.strip().splitlines()[-1])
     assert set(result["tasks"]) == {"ilrobot/PointPath-v0", "ilrobot/PandaPush-v0"}

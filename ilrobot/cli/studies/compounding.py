@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ilrobot.cli.output import progress_bar
 from ilrobot.cli.studies.compounding_path import TASK, regrets_on_the_path
 from ilrobot.cli.studies.page import print_row, write_page
 from ilrobot.report.compounding import WALK_HEADERS, bound, compounding_report, walk_rows
@@ -22,7 +23,12 @@ from ilrobot.theory.compounding import (
 
 def run(file: Path) -> dict[str, Any]:
     """Run it, write its page to `file`, print its table and return its JSON."""
-    found, path = compounding(), regrets_on_the_path()
+    found = compounding()
+    with progress_bar() as bars:
+        bar = bars.add_task("trainings", total=0, note="")
+        path = regrets_on_the_path(
+            on_training=lambda total: bars.update(bar, total=total, advance=1)
+        )
     write_page(file, compounding_report(found, path))
     print(
         f"regret ~ T^slope, ε = {EPSILON:g}, T = {HORIZONS[0]} to {HORIZONS[-1]}; then one example"

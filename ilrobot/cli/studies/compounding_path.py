@@ -203,11 +203,14 @@ METHODS: dict[str, Callable[[_World], Actor]] = {
 }
 
 
-def regrets_on_the_path(plan: Plan | None = None) -> PathRegrets:
+def regrets_on_the_path(
+    plan: Plan | None = None, on_training: Callable[[int], None] = lambda _: None
+) -> PathRegrets:
     """Learn and judge each method at each horizon, on all cores.
 
     Args:
         plan: How much of everything (None: `PLAN`).
+        on_training: Called after each training with how many there are to be.
     """
     plan = plan or PLAN
     pieces = [
@@ -217,8 +220,11 @@ def regrets_on_the_path(plan: Plan | None = None) -> PathRegrets:
         for seed in range(plan.seeds)
     ]
     count = min(cores(), len(pieces))
+    regrets = {}
     with Workers(count, no_setup, purpose="the study", cure="free some memory") as workers:
-        regrets = dict(zip(pieces, workers.map(_regret, pieces), strict=True))
+        for piece, regret in zip(pieces, workers.map(_regret, pieces), strict=True):
+            regrets[piece] = regret
+            on_training(len(pieces))
     return PathRegrets(
         plan.epsilon,
         plan.horizons,

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ilrobot.actors import Actor
+from ilrobot.cli.output import progress_bar
 from ilrobot.cli.people import scripted_expert
 from ilrobot.cli.studies.page import print_row, write_page
 from ilrobot.data.episode import Episode, Outcome
@@ -110,8 +111,12 @@ TASKS = (
 def run(file: Path) -> dict[str, Any]:
     """Run it, write its page to `file`, print its table and return its JSON."""
     workers = Workers(len(TASKS), no_setup, purpose="the study", cure="free some memory")
-    with workers as processes:
-        found = list(processes.map(_shift, [(PLAN, index) for index in range(len(TASKS))]))
+    found = []
+    with progress_bar() as bars, workers as processes:
+        bar = bars.add_task("tasks", total=len(TASKS), note="")
+        for shift in processes.map(_shift, [(PLAN, index) for index in range(len(TASKS))]):
+            found.append(shift)
+            bars.update(bar, advance=1, note=shift.task)
     write_page(file, shift_report(found))
     for shift in found:
         print(f"{shift.task}: {shift.labelled()}")
