@@ -19,6 +19,7 @@ from ilrobot.errors import WorkFailed
 from ilrobot.policies.heads.ensemble import EnsembleHead
 from ilrobot.policies.heads.head import Head
 from ilrobot.policies.heads.iterated import IteratedHead, State
+from ilrobot.policies.heads.stacked_ensemble import StackedEnsemble
 from ilrobot.policies.policy import Policy
 
 #: The first opset with Mish and Split by number, which every ONNX Runtime since 1.14 runs.
@@ -38,6 +39,8 @@ def trace(policy: Policy) -> bytes:
         inputs[NOISE] = torch.zeros(1, *policy.noise_shape)
     # Where weights want no gradient, the loop's body is traced without its backward pass.
     frozen = copy.deepcopy(policy).eval().requires_grad_(False)
+    if isinstance(frozen.head, StackedEnsemble):
+        frozen.head = frozen.head.one_by_one()
     for head in frozen.members:
         if isinstance(head, IteratedHead):
             head.freeze()

@@ -224,10 +224,9 @@ class Training:
         loss = (self.policy.loss(batch) * batch.weight).mean()
         self._optimizer.zero_grad()
         # Each member is to learn as it would alone: by its own mean, clipped by its own norm.
-        (loss * len(self.policy.members)).backward()
+        (loss * self.policy.config.members).backward()
         if self._config.clip:
-            for member in self.policy.members:
-                torch.nn.utils.clip_grad_norm_(member.parameters(), self._config.clip)
+            self.policy.head.clip_gradients(self._config.clip)
         self._optimizer.step()
         if self._ema is not None:
             self._ema.update(self.step)

@@ -24,6 +24,7 @@ from ilrobot.policies.encoder import ObservationEncoder
 from ilrobot.policies.heads.ensemble import EnsembleHead
 from ilrobot.policies.heads.head import Head
 from ilrobot.policies.heads.making import make_head
+from ilrobot.policies.heads.stacked_ensemble import make_ensemble
 from ilrobot.policies.normalize import Normalizer, kinds
 from ilrobot.policies.relative import RelativeActions
 from ilrobot.policies.tensor_file import load_tensors, save_tensors
@@ -61,7 +62,7 @@ class Policy(nn.Module):
             self.relative = RelativeActions(self.spec, stepwise=config.actions == "delta")
         size = spec.choices or spec.action.size
         heads = [make_head(config, self.encoder.size, size) for _ in range(config.members)]
-        self.head = heads[0] if config.members == 1 else EnsembleHead(heads, spec.choices)
+        self.head = heads[0] if config.members == 1 else make_ensemble(heads, spec.choices)
         self.noise_shape = self.head.noise_shape
 
     def fit_normalizers(self, windows: Windows) -> None:
@@ -99,7 +100,7 @@ class Policy(nn.Module):
 
     @property
     def members(self) -> Sequence[Head]:
-        """Its heads, which hold all that is trained."""
+        """Its heads; those of an ensemble that is computed as one head are copies."""
         return self.head.members if isinstance(self.head, EnsembleHead) else (self.head,)
 
     def opinions(

@@ -5,7 +5,8 @@ data and part where there was none. Lakshminarayanan, Pritzel and Blundell 2017,
 scalable predictive uncertainty estimation using deep ensembles", section 2.4; on bootstrapped data
 as in Hoque et al. 2021, "ThriftyDAgger", section IV.
 
-They are asked one after the other, so that any head can be a member and is exported as it is.
+They are asked one after the other, so that any head can be a member and is exported as it is;
+`heads/stacked_ensemble.py` has those that can be asked at once.
 """
 
 from __future__ import annotations
@@ -54,6 +55,11 @@ class EnsembleHead(Head):
     def forward(self, condition: Tensor, noise: Tensor | None = None) -> Tensor:
         """See `Head`."""
         return self.combine(torch.stack([member(condition, noise) for member in self.acting]))
+
+    def clip_gradients(self, greatest: float) -> None:
+        """See `Head`; each member's by its own norm."""
+        for member in self.members:
+            member.clip_gradients(greatest)
 
     @property
     def acting(self) -> Sequence[Head]:

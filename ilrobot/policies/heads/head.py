@@ -15,9 +15,12 @@ class Head(nn.Module, ABC):
 
     Attributes:
         noise_shape: Shape of the standard normal noise that `forward` takes (None: it takes none).
+        apart: Whether each layer with weights is given the samples of the batch and nothing else,
+            and treats them apart, so that several heads can be one (`StackedEnsemble`).
     """
 
     noise_shape: tuple[int, ...] | None = None
+    apart: bool = True
 
     def fit(self, actions: Tensor, mask: Tensor) -> None:
         """Take what it must know of the actions before it is trained; most heads need nothing.
@@ -46,6 +49,10 @@ class Head(nn.Module, ABC):
 
         `noise` is standard normal of shape (B, *noise_shape) for heads that sample, else None.
         """
+
+    def clip_gradients(self, greatest: float) -> None:
+        """Scale the gradient of its weights down to this norm, where it is greater."""
+        nn.utils.clip_grad_norm_(self.parameters(), greatest)
 
 
 def masked_mean(errors: Tensor, mask: Tensor) -> Tensor:

@@ -38,6 +38,9 @@ class IteratedHead(Head):
         times: When each step calls the network, counted in steps of training, shape (steps,).
     """
 
+    #: The embedding of the time is that of all samples.
+    apart = False
+
     times: Tensor
     embedded: Tensor | None
 

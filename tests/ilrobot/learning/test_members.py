@@ -1,6 +1,8 @@
 """Members of an ensemble: what each is trained on, how they act together, when they differ."""
 
+import re
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -15,8 +17,8 @@ from ilrobot.learners.bootstrap import Bootstraps
 from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.training import Training
 from ilrobot.learners.validation import validation_loss
-from ilrobot.policies.config import PolicyConfig
-from ilrobot.policies.heads.ensemble import EnsembleHead
+from ilrobot.policies.config import HeadName, PolicyConfig
+from ilrobot.policies.heads.stacked_ensemble import StackedEnsemble
 from ilrobot.policies.in_batches import opinions, predict_batch
 from ilrobot.policies.policy import Policy
 from ilrobot.spec import Feature, Spec
@@ -100,7 +102,7 @@ def test_its_validation_loss_is_the_mean_of_its_members():
 
 
 def test_choices_are_decided_by_majority_and_ties_by_the_first():
-    head = EnsembleHead(Policy(DISCRETE, replace(SMALL, head="cross-entropy")).members, 3)
+    head = Policy(DISCRETE, replace(SMALL, head="cross-entropy")).head
     votes = torch.tensor([[[2, 1, 0]], [[2, 0, 2]], [[0, 1, 1]]])  # three members, a chunk of three
     assert head.combine(votes).tolist() == [[2, 1, 0]]
 
@@ -178,3 +180,64 @@ def test_members_that_sample_keep_two_right_answers_apart(head, tmp_path):
     chunks = predict_batch(policy, {"x": np.zeros((200, 1, 1), np.float32)}, seed=0)
     assert np.mean(np.abs(np.abs(chunks) - 1) < 0.3) > 0.95
     assert 0.2 < np.mean(chunks > 0) < 0.8
+
+
+#: Heads that ask their network once.
+IN_ONE_HEAD = [h for h in get_args(HeadName) if h not in ("diffusion", "flow", "mip")]
+
+
+def both_ways(head: str) -> tuple[Policy, Policy]:
+    """The same ensemble computed one member after the other, and all at once."""
+    spec = DISCRETE if head == "cross-entropy" else CONTINUOUS
+    stacked = Policy(spec, replace(SMALL, head=head, blocks=2))
+    assert isinstance(stacked.head, StackedEnsemble)
+    stacked.fit_normalizers(Windows(recordings(spec), n_obs=2, horizon=4))
+    apart = Policy(spec, stacked.config)
+    apart.head = stacked.head.one_by_one()
+    apart.load_state_dict(stacked.state_dict())  # the same names, the same shapes
+    return apart.eval(), stacked.eval()
+
+
+@pytest.mark.parametrize("head", IN_ONE_HEAD)
+def test_members_in_one_head_answer_as_each_does_alone(head):
+    torch.manual_seed(0)
+    apart, stacked = both_ways(head)
+    observations, noise = example(apart, batch=7)
+    with torch.no_grad():
+        (one, each), (other, together) = (p.opinions(observations, noise) for p in (apart, stacked))
+        torch.testing.assert_close(together, each)
+        torch.testing.assert_close(other, one)
+        torch.testing.assert_close(stacked(observations, noise), apart(observations, noise))
+    assert (each[0] != each[1]).any()
+
+
+@pytest.mark.parametrize("head", ["mse", "gaussian", "mixture", "bins", "cross-entropy"])
+def test_members_in_one_head_learn_by_the_loss_of_each(head):
+    """Of heads whose loss draws nothing."""
+    torch.manual_seed(0)
+    apart, stacked = both_ways(head)
+    windows = Windows(recordings(apart.spec), n_obs=2, horizon=4)
+    batch = windows.take(torch.arange(15))
+    losses = [policy.loss(batch) for policy in (apart, stacked)]
+    torch.testing.assert_close(losses[1], losses[0])
+    for loss, policy in zip(losses, (apart, stacked), strict=True):
+        loss.sum().backward()
+        policy.head.clip_gradients(0.1)
+    for index in range(3):
+        own = dict(apart.head.members[index].named_parameters())
+        for name, parameter in stacked.head.together.named_parameters():
+            torch.testing.assert_close(parameter.grad[index], own[name].grad)
+
+
+def test_members_in_one_head_drop_out_each_for_itself():
+    torch.manual_seed(0)
+    policy = Policy(CONTINUOUS, replace(SMALL, head="mse", dropout=0.5, width=64))
+    state = policy.state_dict()
+    policy.load_state_dict(
+        {name: state[re.sub(r"members\.\d", "members.0", name)] for name in state}
+    )
+    observations, _ = example(policy)
+    for training in (True, False):
+        policy.train(training)
+        _, chunks = policy.opinions(observations)
+        assert bool((chunks[0] == chunks[1]).all()) is not training
