@@ -14,11 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from exports.runtime.session import NOISE, OUTPUT
+from exports.runtime.session import NOISE, OUTPUT, PREFIX, PREFIX_WEIGHTS
 from ilrobot.errors import WorkFailed
 from ilrobot.policies.heads.ensemble import EnsembleHead
+from ilrobot.policies.heads.guidance import Guidance, Lead, free, towards
 from ilrobot.policies.heads.head import Head
-from ilrobot.policies.heads.iterated import IteratedHead, State
+from ilrobot.policies.heads.iterated import IteratedHead, Row, State
 from ilrobot.policies.heads.stacked_ensemble import StackedEnsemble
 from ilrobot.policies.policy import Policy
 
@@ -26,8 +27,12 @@ from ilrobot.policies.policy import Policy
 OPSET = 18
 
 
-def trace(policy: Policy) -> bytes:
+def trace(policy: Policy, *, led: bool = False) -> bytes:
     """The policy as a serialised ONNX model: batch 1, weights inside, no trace of this machine.
+
+    Args:
+        policy: Which.
+        led: Whether its sampler, which must have `sampler_steps`, can be led in the graph, too.
 
     Raises:
         WorkFailed: Some operation has no ONNX form.
@@ -37,6 +42,10 @@ def trace(policy: Policy) -> bytes:
     }
     if policy.noise_shape is not None:
         inputs[NOISE] = torch.zeros(1, *policy.noise_shape)
+    if led:
+        horizon, steps = policy.config.horizon, policy.sampler_steps or 0
+        inputs[PREFIX] = torch.zeros(1, horizon, *policy.spec.action.shape)
+        inputs[PREFIX_WEIGHTS] = torch.zeros(1, steps, horizon)
     # Where weights want no gradient, the loop's body is traced without its backward pass.
     frozen = copy.deepcopy(policy).eval().requires_grad_(False)
     if isinstance(frozen.head, StackedEnsemble):
@@ -80,33 +89,48 @@ class _Graph(nn.Module):
         self._policy = policy
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        policy = self._policy
-        names = policy.spec.observation_names
-        observations = dict(zip(names, inputs, strict=False))
-        noise = None if policy.noise_shape is None else inputs[-1]
-        chunk = _chunk(policy.head, policy.encode(observations), noise)
+        policy, rest = self._policy, list(inputs)
+        observations = {name: rest.pop(0) for name in policy.spec.observation_names}
+        noise = None if policy.noise_shape is None else rest.pop(0)
+        guidance = policy.guidance(observations, *rest) if rest else ()
+        chunk = _chunk(policy.head, policy.encode(observations), noise, *guidance)
         return policy.decode(chunk, observations)
 
 
-def _chunk(head: Head, condition: Tensor, noise: Tensor | None) -> Tensor:
+def _chunk(
+    head: Head, condition: Tensor, noise: Tensor | None, guidance: Guidance | None = None
+) -> Tensor:
     """What the head gives, where it samples step by step as a loop."""
     if isinstance(head, EnsembleHead):
-        chunks = [_chunk(member, condition, noise) for member in head.acting]
+        chunks = [_chunk(member, condition, noise, guidance) for member in head.acting]
         return head.combine(torch.stack(chunks))
     if isinstance(head, IteratedHead):
-        return _iterate(head, condition, noise)
+        return _iterate(head, condition, noise, guidance)
     chunk: Tensor = head(condition, noise)
     return chunk
 
 
-def _iterate(head: IteratedHead, condition: Tensor, noise: Tensor | None) -> Tensor:
+def _iterate(
+    head: IteratedHead, condition: Tensor, noise: Tensor | None, guidance: Guidance | None
+) -> Tensor:
     """`IteratedHead.forward` with its steps as an ONNX `Scan` over the rows of their tables."""
     from torch._higher_order_ops.scan import scan
 
-    def step(state: State, row: tuple[Tensor, ...]) -> tuple[State, tuple[()]]:
-        return tuple(part.clone() for part in head.step(state, row, condition)), ()
+    begun, tables = head.begin(condition, noise)
+    if guidance is not None:
+        by_step = guidance.weights.transpose(0, 1)
+        tables = (*tables, by_step.clone(memory_format=torch.contiguous_format))
 
-    state: State = scan(step, *head.begin(condition, noise))[0]
+    def step(state: State, row: Row) -> tuple[State, tuple[()]]:
+        lead: Lead = free
+        if guidance is not None:
+            *given, weights = row
+            row, lead = tuple(given), towards(guidance.prefix, weights)
+        advanced = head.step(state, row, condition, lead)
+        # Laid out as what it began with, else torch refuses the loop.
+        return tuple(part.clone(memory_format=torch.contiguous_format) for part in advanced), ()
+
+    state: State = scan(step, begun, tables)[0]
     return state[0]
 
 

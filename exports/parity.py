@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from ilrobot.control.chunks import ChunkPredictor
+from ilrobot.control.drawing import Guide
 from ilrobot.policies.policy import Policy
 
 #: Greatest allowed difference in float32, as a fraction of an element's command range.
@@ -59,6 +60,7 @@ def measure_parity(
     windows: Mapping[str, NDArray[np.float32]],
     noise: NDArray[np.float32] | None,
     scale: NDArray[np.float64] | None,
+    guides: Sequence[Guide] | None = None,
 ) -> Parity:
     """Run the same inputs through torch and through another predictor.
 
@@ -68,18 +70,21 @@ def measure_parity(
         windows: Name to shape (N, n_obs, *shape), physical units.
         noise: Shape (N, *noise_shape), or None.
         scale: Command range of each action element (None: discrete actions, which must be equal).
+        guides: Where the sampler is led at each (None: nowhere).
     """
     count = len(next(iter(windows.values())))
     with torch.inference_mode():
         expected: NDArray[Any] = policy(
             {name: torch.from_numpy(window) for name, window in windows.items()},
             None if noise is None else torch.from_numpy(noise),
+            *([] if guides is None else _batch(guides)),
         ).numpy()
     given = np.stack(
         [
             predict(
                 {name: window[i] for name, window in windows.items()},
                 None if noise is None else noise[i],
+                None if guides is None else guides[i],
             )
             for i in range(count)
         ]
@@ -90,3 +95,10 @@ def measure_parity(
     difference = np.abs(np.subtract(given, expected, dtype=np.float64))
     relative = float((difference / scale).max())
     return Parity(count, relative, float(difference.max()), TOLERANCE)
+
+
+def _batch(guides: Sequence[Guide]) -> list[torch.Tensor]:
+    return [
+        torch.from_numpy(np.stack(arrays))
+        for arrays in ([g.prefix for g in guides], [g.weights for g in guides])
+    ]

@@ -21,6 +21,7 @@ from ilrobot.atomic import replacing
 from ilrobot.control.chunking import RECEDING, Chunking
 from ilrobot.control.contract import Contract
 from ilrobot.control.contract_parts import Golden, Provenance, Range
+from ilrobot.control.drawing import Guide
 from ilrobot.control.model_file import seal
 from ilrobot.errors import UserError, WorkFailed, explained
 from ilrobot.learners.stop import stop_signals
@@ -86,9 +87,10 @@ def export_policy(
         raise UserError(f"--output must end in .onnx, not '{path.name}'")
     policy.eval()
     with stop_signals() as stop:
-        model = trace(policy)
+        model = trace(policy, led=chunking.leads)
     stop.check()
     config, spec = policy.config, policy.spec
+    sampler_steps = policy.sampler_steps if chunking.leads else None
     try:
         session = BoundSession(
             model,
@@ -96,18 +98,26 @@ def export_policy(
             n_obs=config.n_obs,
             horizon=config.horizon,
             noise_shape=policy.noise_shape,
+            sampler_steps=sampler_steps,
         )
     except UserError as error:
         raise WorkFailed(f"the exported graph does not run: {error}") from error
 
     count = len(next(iter(windows.values())))
     noise = None
+    generator = np.random.default_rng(_NOISE_SEED)
     if policy.noise_shape is not None:
-        generator = np.random.default_rng(_NOISE_SEED)
         noise = generator.standard_normal((count, *policy.noise_shape), dtype=np.float32)
     limits = derive_limits(spec, actions)
     scale = None if limits is None else limits.scale
     parity = measure_parity(policy, session, windows, noise, scale)
+    if sampler_steps is not None and parity.holds:
+        guides = _guides(policy, generator, count, sampler_steps)
+        parity = max(
+            parity,
+            measure_parity(policy, session, windows, noise, scale, guides),
+            key=lambda measured: measured.relative,
+        )
     if not parity.holds:
         raise WorkFailed(
             f"the exported graph differs from the trained policy: {parity}; nothing was written"
@@ -136,6 +146,7 @@ def export_policy(
         golden=_golden(session, windows, noise),
         tolerance=0.0 if limits is None else TOLERANCE,
         chunking=chunking,
+        sampler_steps=sampler_steps,
     )
     content = seal(model, contract)
     _write_verified(path, content)
@@ -151,6 +162,19 @@ def code_hash() -> str:
             digest.update(f"{root.name}/{file.relative_to(root).as_posix()}\0".encode())
             digest.update(file.read_bytes())
     return digest.hexdigest()
+
+
+def _guides(policy: Policy, generator: np.random.Generator, count: int, steps: int) -> list[Guide]:
+    """Where samplers are led that are compared: anywhere within the training data's actions."""
+    shape = (policy.config.horizon, *policy.spec.action.shape)
+    low, high = (side.reshape(policy.spec.action.shape) for side in policy.training_range["action"])
+    return [
+        Guide(
+            generator.uniform(low, high, shape).astype(np.float32),
+            generator.random((steps, shape[0]), dtype=np.float32),
+        )
+        for _ in range(count)
+    ]
 
 
 def _golden(

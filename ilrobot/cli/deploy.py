@@ -49,7 +49,7 @@ class Deploy:
     """Control rate, where the robot leaves a choice; a simulated one runs at the rate it states."""
 
     chunks: Chunks = ""
-    """How chunks are executed: receding, ensemble[:M] or coherent[:SAMPLES]."""
+    """How chunks are executed: receding, ensemble, coherent, warm or realtime."""
 
     episodes: int = 1
     """How many episodes, each from a seed of its own."""
@@ -73,9 +73,9 @@ class Deploy:
         from ilrobot.control.chunking import Chunking
 
         self._check()
-        chunking = Chunking.parse(self.chunks) if self.chunks else None
         policy = OnnxPolicy(self.policy)
-        actor = policy.actor(chunking)
+        chunking = Chunking.parse(self.chunks) if self.chunks else policy.contract.chunking
+        actor = policy.actor(chunking, background=chunking.mode == "realtime")
         policy.verify()  # on this very machine; it also warms the caches for the first tick
         with ExitStack() as stack:
             robot = self._robot(policy)

@@ -36,7 +36,7 @@ class Export:
     """Where the real observations and the limits come from."""
 
     chunks: Annotated[str, optional("MODE[:NUMBER]", "receding")] = "receding"
-    """How chunks shall be executed: receding, ensemble[:M] or coherent[:SAMPLES]."""
+    """How chunks shall be executed: receding, ensemble, coherent, warm or realtime."""
 
     json: bool = False
     """Print one JSON object as the last line."""

@@ -115,6 +115,11 @@ class Chunking:
                 )
         return cls(mode, number)
 
+    @property
+    def leads(self) -> bool:
+        """Whether it leads the policy's sampler, which must take that."""
+        return self.mode in ("warm", "realtime")
+
     def __str__(self) -> str:
         """As on the command line."""
         return self.mode if self.number is None else f"{self.mode}:{self.number:g}"

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ilrobot.control.chunking import RECEDING, Chunking, Predicts
 from ilrobot.control.chunks import ChunkActor
+from ilrobot.control.drawing import Guide
 from ilrobot.data.labels import vector_spec
 from ilrobot.data.windows import Batch, Windows
 from ilrobot.ensemble import EnsembleActor, disagreement_scale
@@ -22,7 +23,9 @@ from ilrobot.errors import UserError, WorkFailed
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.encoder import ObservationEncoder
 from ilrobot.policies.heads.ensemble import EnsembleHead
+from ilrobot.policies.heads.guidance import Guidance
 from ilrobot.policies.heads.head import Head
+from ilrobot.policies.heads.iterated import IteratedHead
 from ilrobot.policies.heads.making import make_head
 from ilrobot.policies.heads.stacked_ensemble import make_ensemble
 from ilrobot.policies.normalize import Normalizer, kinds
@@ -86,17 +89,41 @@ class Policy(nn.Module):
         loss: Tensor = self.head.loss(condition, self._normalized(batch), batch.mask)
         return loss
 
-    def forward(self, observations: Mapping[str, Tensor], noise: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        observations: Mapping[str, Tensor],
+        noise: Tensor | None = None,
+        prefix: Tensor | None = None,
+        prefix_weights: Tensor | None = None,
+    ) -> Tensor:
         """Predict a chunk of actions.
 
         Args:
             observations: Histories, oldest first: name to shape (B, n_obs, *shape), physical units.
             noise: Standard normal of shape (B, *noise_shape); None where that is None.
+            prefix: Actions that the sampler is led to, shape (B, horizon, *action shape), physical
+                units; where there are `sampler_steps`.
+            prefix_weights: How far, shape (B, sampler_steps, horizon), each within 0 and 1.
 
         Returns:
             Shape (B, horizon, *action shape) in physical units; (B, horizon) int64 for choices.
         """
-        return self.decode(self.head(self.encode(observations), noise), observations)
+        led = self.guidance(observations, prefix, prefix_weights)
+        return self.decode(self.head(self.encode(observations), noise, *led), observations)
+
+    def guidance(
+        self, observations: Mapping[str, Tensor], prefix: Tensor | None, weights: Tensor | None
+    ) -> tuple[Guidance, ...]:
+        """Where `forward` is to lead the sampler, as its head reads it: one, or none."""
+        if prefix is None or weights is None:
+            return ()
+        return (Guidance(self.represent(prefix, observations), weights),)
+
+    @property
+    def sampler_steps(self) -> int | None:
+        """Steps of its sampler that can be led (None: it cannot)."""
+        head = self.members[0]
+        return head.steps if isinstance(head, IteratedHead) else None
 
     @property
     def members(self) -> Sequence[Head]:
@@ -104,13 +131,18 @@ class Policy(nn.Module):
         return self.head.members if isinstance(self.head, EnsembleHead) else (self.head,)
 
     def opinions(
-        self, observations: Mapping[str, Tensor], noise: Tensor | None = None
+        self,
+        observations: Mapping[str, Tensor],
+        noise: Tensor | None = None,
+        prefix: Tensor | None = None,
+        prefix_weights: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """What `forward` gives, and each member's chunk, (members, B, horizon, *action shape)."""
         if not isinstance(self.head, EnsembleHead):
-            chunk: Tensor = self(observations, noise)
+            chunk: Tensor = self(observations, noise, prefix, prefix_weights)
             return chunk, chunk[None]
-        chunks = self.head.chunks(self.encode(observations), noise)
+        led = self.guidance(observations, prefix, prefix_weights)
+        chunks = self.head.chunks(self.encode(observations), noise, *led)
         return self.decode(self.head.combine(chunks), observations), self.decode(
             chunks, observations
         )
@@ -202,12 +234,18 @@ class Policy(nn.Module):
         config, scale = self.config, None
         if self.spec.choices is None:
             scale = self.disagreement_scale
-        execution, draw = chunking.make(
-            Predicts(self.spec, config.horizon, config.execute, self.noise_shape, scale)
+        predicts = Predicts(
+            self.spec,
+            config.horizon,
+            config.execute,
+            self.noise_shape,
+            scale,
+            self.sampler_steps,
         )
+        execution, draw = chunking.make(predicts)
         if config.members == 1:
             return ChunkActor(
-                lambda history, noise: self._predict(history, noise)[0],
+                lambda history, noise, guide=None: self._predict(history, noise, guide)[0],
                 self.spec,
                 history=config.n_obs,
                 execution=execution,
@@ -263,7 +301,10 @@ class Policy(nn.Module):
 
     @torch.inference_mode()
     def _predict(
-        self, history: Mapping[str, NDArray[Any]], noise: NDArray[np.float32] | None
+        self,
+        history: Mapping[str, NDArray[Any]],
+        noise: NDArray[np.float32] | None,
+        guide: Guide | None = None,
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         device = self.action_normalizer.offset.device
         observations = {
@@ -271,7 +312,11 @@ class Policy(nn.Module):
             for f in self.spec.observations
         }
         drawn = None if noise is None else torch.from_numpy(noise[None]).to(device)
-        chosen, members = self.opinions(observations, drawn)
+        led: tuple[Tensor, ...] = ()
+        if guide is not None:
+            arrays = (guide.prefix, guide.weights)
+            led = tuple(torch.from_numpy(array[None]).to(device) for array in arrays)
+        chosen, members = self.opinions(observations, drawn, *led)
         chunk: NDArray[Any] = chosen[0].cpu().numpy()
         if not np.isfinite(chunk).all():
             bad = [name for name, seen in history.items() if not np.isfinite(seen).all()]

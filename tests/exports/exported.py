@@ -27,7 +27,7 @@ def make_policy(config=SMALL, spec=CONTINUOUS):
     return policy
 
 
-def export(policy, path: Path, count=20):
+def export(policy, path: Path, count=20, **options):
     """Export on the tester's recordings."""
     data = recordings(policy.spec)
     return export_policy(
@@ -36,6 +36,7 @@ def export(policy, path: Path, count=20):
         windows=observation_windows(data, policy.spec, policy.config.n_obs, count),
         actions=taught_actions(data),
         data_hash="d" * 16,
+        **options,
     )
 
 

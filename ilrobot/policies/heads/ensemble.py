@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ilrobot.policies.heads.guidance import Guidance
 from ilrobot.policies.heads.head import Head
 
 
@@ -52,9 +53,11 @@ class EnsembleHead(Head):
             [member.loss(*part) for member, *part in zip(self.members, *parts, strict=True)]
         )
 
-    def forward(self, condition: Tensor, noise: Tensor | None = None) -> Tensor:
-        """See `Head`."""
-        return self.combine(torch.stack([member(condition, noise) for member in self.acting]))
+    def forward(
+        self, condition: Tensor, noise: Tensor | None = None, guidance: Guidance | None = None
+    ) -> Tensor:
+        """See `Head`; all members are led alike."""
+        return self.combine(ask(self.acting, condition, noise, guidance))
 
     def clip_gradients(self, greatest: float) -> None:
         """See `Head`; each member's by its own norm."""
@@ -66,9 +69,11 @@ class EnsembleHead(Head):
         """The members whose chunks are combined to act by."""
         return self.members if self.noise_shape is None else self.members[:1]
 
-    def chunks(self, condition: Tensor, noise: Tensor | None = None) -> Tensor:
+    def chunks(
+        self, condition: Tensor, noise: Tensor | None = None, guidance: Guidance | None = None
+    ) -> Tensor:
         """What each member would do, shape (members, B, H, A), or (members, B, H) for choices."""
-        return torch.stack([member(condition, noise) for member in self.members])
+        return ask(self.members, condition, noise, guidance)
 
     def combine(self, chunks: Tensor) -> Tensor:
         """What to act by, of the chunks of all members or of those that are `acting`.
@@ -81,3 +86,11 @@ class EnsembleHead(Head):
             return chunks.mean(dim=0)
         votes = chunks.unsqueeze(-1) == torch.arange(self._choices, device=chunks.device)
         return votes.to(torch.float32).sum(dim=0).argmax(dim=-1)
+
+
+def ask(
+    members: Sequence[Head], condition: Tensor, noise: Tensor | None, guidance: Guidance | None
+) -> Tensor:
+    """What each would do, shape (members, B, H, A), or (members, B, H) for choices."""
+    led = () if guidance is None else (guidance,)
+    return torch.stack([member(condition, noise, *led) for member in members])

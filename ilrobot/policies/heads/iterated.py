@@ -14,6 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from ilrobot.policies.heads.guidance import Guidance, Lead, free, towards
 from ilrobot.policies.heads.head import Head
 from ilrobot.policies.networks.network import Network
 
@@ -83,15 +84,28 @@ class IteratedHead(Head):
     def advance(self, state: State, clean: Tensor, row: Row) -> State:
         """Towards that clean chunk, and in the last step up to it."""
 
-    def step(self, state: State, row: Row, condition: Tensor) -> State:
-        """One step, with its row of each table; the last one's sample is the chunk."""
-        return self.advance(state, self.clean(state, row, condition), row)
+    @property
+    def steps(self) -> int:
+        """How many there are."""
+        return len(self.times)
 
-    def forward(self, condition: Tensor, noise: Tensor | None = None) -> Tensor:
-        """All steps, unrolled: deterministic given `noise`."""
+    def step(self, state: State, row: Row, condition: Tensor, lead: Lead = free) -> State:
+        """One step, with its row of each table; the last one's sample is the chunk.
+
+        On its way the clean chunk is led where `lead` has it.
+        """
+        return self.advance(state, lead(self.clean(state, row, condition)), row)
+
+    def forward(
+        self, condition: Tensor, noise: Tensor | None = None, guidance: Guidance | None = None
+    ) -> Tensor:
+        """All steps, unrolled: deterministic given `noise` and where it is led."""
         state, tables = self.begin(condition, noise)
-        for row in zip(*(table.unbind(0) for table in tables), strict=True):
-            state = self.step(state, row, condition)
+        for index, row in enumerate(zip(*(table.unbind(0) for table in tables), strict=True)):
+            lead: Lead = free
+            if guidance is not None:
+                lead = towards(guidance.prefix, guidance.weights[:, index])
+            state = self.step(state, row, condition, lead)
         return state[0]
 
     def freeze(self) -> None:

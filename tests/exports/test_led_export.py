@@ -1,0 +1,61 @@
+"""A sampler that is led in the file as in the trained policy."""
+
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+
+from exports.runtime.session import OnnxPolicy
+from ilrobot.control.chunking import Chunking
+from ilrobot.control.drawing import Guide
+from ilrobot.errors import UserError
+from tests.exports.exported import SMALL, export, frames, make_policy
+
+CONFIG = replace(SMALL, horizon=5)
+
+
+def act(actor, spec, count=9):
+    actor.reset(3)
+    return np.stack([actor.act(frame, 0.0).action for frame in frames(spec, count)])
+
+
+@pytest.mark.parametrize(
+    ("config", "word"),
+    [
+        (replace(CONFIG, head="diffusion", solver="ddpm"), "realtime"),
+        (replace(CONFIG, head="mip", network="unet", horizon=6), "warm"),
+        (replace(CONFIG, head="flow", members=2), "realtime:2"),
+    ],
+)
+def test_a_led_policy_acts_as_it_was_trained(config, word, tmp_path):
+    policy, chunking = make_policy(config), Chunking.parse(word)
+    done = export(policy, tmp_path / "policy.onnx", chunking=chunking)
+    assert done.parity.holds
+    loaded = OnnxPolicy(tmp_path / "policy.onnx")
+    assert (loaded.contract.chunking, loaded.contract.sampler_steps) == (
+        chunking,
+        policy.sampler_steps,
+    )
+    assert loaded.verify() == 0
+    trained = act(policy.actor(chunking), policy.spec)
+    np.testing.assert_allclose(act(loaded.actor(), policy.spec), trained, rtol=0, atol=5e-5)
+    threaded = act(loaded.actor(background=True), policy.spec)
+    np.testing.assert_allclose(threaded, trained, rtol=0, atol=5e-5)
+    free = act(policy.actor(), policy.spec)
+    assert not np.allclose(trained, free, atol=1e-3)
+    plain = act(loaded.actor(Chunking("receding")), policy.spec)
+    np.testing.assert_allclose(plain, free, rtol=0, atol=5e-5)
+    inputs = [item.name for item in onnx.load(tmp_path / "policy.onnx").graph.input]
+    assert inputs[-2:] == ["prefix", "prefix_weights"]
+
+
+def test_a_file_that_was_exported_otherwise_cannot_be_led(tmp_path):
+    export(make_policy(replace(CONFIG, head="flow")), tmp_path / "policy.onnx")
+    loaded = OnnxPolicy(tmp_path / "policy.onnx")
+    with pytest.raises(UserError, match="exported with --chunks warm"):
+        loaded.actor(Chunking.parse("warm"))
+    guide = Guide(np.zeros((5, 2), np.float32), np.ones((3, 5), np.float32))
+    golden = loaded.contract.golden[0]
+    with pytest.raises(ValueError, match="cannot be led"):
+        loaded(golden.observations, golden.noise, guide)
