@@ -80,6 +80,8 @@ class Row:
         expert_steps: Mean number of steps that the expert drove, in all rounds so far.
         takeovers: Mean number of takeovers, in all rounds so far.
         switches: Mean number of switches of control, in all rounds so far (None: not counted).
+        policies: Folders of the runs of training that hold its policies; the first policy of a run
+            of dagger is in another's.
     """
 
     method: str
@@ -95,6 +97,7 @@ class Row:
     expert_steps: float
     takeovers: float
     switches: float | None
+    policies: tuple[str, ...] = ()
 
     @classmethod
     def over(cls, method: str, policies: Sequence[Learnt], scores: Sequence[Score]) -> Row:
@@ -129,6 +132,7 @@ class Row:
             expert_steps=sum(row.human_steps for row in collected) / len(policies),
             takeovers=sum(row.interventions for row in collected) / len(policies),
             switches=sum(switches) / len(policies) if len(switches) == len(collected) else None,
+            policies=tuple(str(policy.folder) for policy in policies),
         )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,7 +43,7 @@ class Compare:
     """Processes that share the episodes; the result does not depend on it."""
 
     output: Annotated[Path | None, optional("FOLDER", "runs/compare")] = None
-    """Where compare.html goes."""
+    """Where compare.html goes, or compare-2.html where that shows other runs."""
 
     options: TaskOptions = ()
     """Options of the environment; they go before those of the training."""
@@ -52,6 +53,7 @@ class Compare:
 
     def run(self) -> int:
         """Measure what is not measured yet, print the table and write the page."""
+        from ilrobot.atomic import write_json
         from ilrobot.cli.cores import check_workers, cores
         from ilrobot.cli.options import parse_options
         from ilrobot.cli.output import console, print_json, progress_bar
@@ -68,7 +70,7 @@ class Compare:
         check_workers(workers)
         check_seeds(self.episodes, self.seed)
         contenders = [Contender.read(path) for path in dict.fromkeys(self.runs)]
-        file = (self.output or Path("runs/compare")) / "compare.html"
+        file = page_of(self.output or Path("runs/compare"), contenders)
         claim_file(file)
         with progress_bar() as bars:
             bar = bars.add_task("measuring", total=0, note="")
@@ -84,10 +86,36 @@ class Compare:
         _print_table(found)
         with explained(file, "nothing was written", "compare again"):
             write_report(file, compare_report(found, self.episodes))
+            write_json(_runs_of(file), {"runs": sorted(map(_known_by, contenders))})
         console.print(f"figure: {file}", markup=False, soft_wrap=True)
         if self.json:
             print_json({"figure": str(file), "rows": [asdict(row) for row in found]})
         return 0
+
+
+def page_of(folder: Path, contenders: Sequence[Contender]) -> Path:
+    """The page of a comparison: the first that shows none but these runs, else a new one."""
+    runs = set(map(_known_by, contenders))
+    for number in count(1):
+        page = folder / ("compare.html" if number == 1 else f"compare-{number}.html")
+        if not page.exists():
+            return page
+        try:
+            shown = json.loads(_runs_of(page).read_text())["runs"]
+            if runs.issuperset(shown):
+                return page
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # Of another version: nobody knows what it shows.
+    raise AssertionError("numbers do not end")
+
+
+def _runs_of(page: Path) -> Path:
+    """Which runs a page shows."""
+    return page.with_suffix(".json")
+
+
+def _known_by(contender: Contender) -> str:
+    return str(contender.path.resolve())
 
 
 def measure(

@@ -19,6 +19,7 @@ _HEADERS = (
     "with help",
     "takeovers",
     "expert steps",
+    "policies",
 )
 
 
@@ -79,6 +80,7 @@ def _cells(row: Row, judged: bool) -> list[str]:
         "" if row.helped is None else f"{row.helped:.0%}",
         f"{row.takeovers:.1f}",
         f"{row.expert_steps:,.0f}",
+        ", ".join(row.policies),
     ]
 
 

@@ -163,12 +163,36 @@ def test_the_verb_makes_one_table_and_one_page(
     ]
     assert [row["labels"] for row in found] == [200, 200, 400]
     assert found[1]["mean_return"] != found[2]["mean_return"]
+    assert [[Path(policy).name for policy in row["policies"]] for row in found] == [
+        ["bc-0", "bc-1"],
+        ["bc-0"],
+        ["round-1"],
+    ]
     page = (tmp_path / "compare.html").read_text()
     assert "<svg" in page
+    assert str(runs / "bc-1") in page
     assert "compare.html" in err
     kept = (tmp_path / "episodes.json").read_bytes()
     assert compare(tmp_path, runs / "dagger", episodes=2) == 0
     assert (tmp_path / "episodes.json").read_bytes() == kept
+
+
+def test_a_page_is_replaced_by_a_comparison_of_the_same_runs_or_more_alone(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def page(*names: str) -> str:
+        assert compare(tmp_path, *(runs / name for name in names), episodes=1) == 0
+        return Path(json.loads(capsys.readouterr().out.splitlines()[-1])["figure"]).name
+
+    assert page("bc-0", "bc-1") == "compare.html"
+    both = (tmp_path / "compare.html").read_bytes()
+    assert page("bc-0") == "compare-2.html"
+    assert (tmp_path / "compare.html").read_bytes() == both
+    assert page("bc-1", "bc-0") == "compare.html"
+    assert page("bc-1", "bc-0", "dagger") == "compare.html"
+    assert page("bc-0", "bc-1") == "compare-2.html"
+    (tmp_path / "compare-2.json").write_text("{")
+    assert page("bc-0") == "compare-3.html"
 
 
 def test_a_comparison_that_was_killed_keeps_each_policy_that_it_had_measured(
