@@ -229,7 +229,7 @@ class Train:
         data = Dataset.open(self.dataset)
         policy_config, train_config = self._configs(data.spec)
         try:
-            with progress_bar() as bars:
+            with progress_bar(lines=False) as bars:
                 policy = train(
                     data,
                     policy_config,
