@@ -148,9 +148,9 @@ def test_choices_that_differ_are_told_as_such():
 def test_a_sampler_that_was_exported_wrongly_is_caught(tmp_path, monkeypatch):
     honest = FlowHead.step
 
-    def drifting(self, state, row, condition):
+    def drifting(self, state, row, condition, *lead):
         drift = 1e-3 if torch.compiler.is_exporting() else 0.0
-        return tuple(part + drift for part in honest(self, state, row, condition))
+        return tuple(part + drift for part in honest(self, state, row, condition, *lead))
 
     monkeypatch.setattr(FlowHead, "step", drifting)
     with pytest.raises(WorkFailed, match="nothing was written"):
