@@ -1,1 +1,1 @@
-"""What happens once a tick, free of torch: contract, chunks, guards, clock."""
+"""What happens once a tick, free of torch: contract, chunks and their execution, guards, clock."""
