@@ -117,7 +117,7 @@ class Training:
         self.policy.train()
         began, already, first = time.perf_counter(), self.seconds, self.step
         while not self.done:
-            rate = self._advance()
+            rate = self.advance()
             self.step += 1
             last = self.step == self._config.steps
             if self._held_out is not None and (
@@ -136,7 +136,7 @@ class Training:
         self.policy.train()
         began, steps, elapsed = time.perf_counter(), 0, 0.0
         while steps < _MEASURED_STEPS or elapsed < seconds:
-            self._advance()
+            self.advance()
             steps += 1
             elapsed = time.perf_counter() - began
         self._loss_sum.item()  # waits for a GPU
@@ -216,7 +216,8 @@ class Training:
         if cuda:
             torch.cuda.set_rng_state(rng["cuda"], self._windows.device)
 
-    def _advance(self) -> float:
+    def advance(self) -> float:
+        """One optimiser step; returns its learning rate. `run` counts the steps and reports."""
         rate = learning_rate(self.step, self._config)
         self._optimizer.param_groups[0]["lr"] = rate
         source = self._bootstraps or self._windows
