@@ -27,8 +27,7 @@ from ilrobot.policies.config import (
 
 if TYPE_CHECKING:
     from ilrobot.learners.config import TrainConfig
-    from ilrobot.policies.policy import Policy
-    from ilrobot.spec import Feature, Spec
+    from ilrobot.spec import Spec
 
 #: Options that go into the policy's configuration, and those of the training; None keeps the
 #: preset's value.
@@ -223,6 +222,7 @@ class Train:
         """Train and say what to do next."""
         from ilrobot.cli.output import console, progress_bar
         from ilrobot.cli.training_progress import TrainingProgress
+        from ilrobot.cli.training_result import print_result
         from ilrobot.data.dataset import Dataset
         from ilrobot.learners.behavioral_cloning import train
 
@@ -241,7 +241,7 @@ class Train:
         except KeyboardInterrupt:
             console.print(self._stopped(), soft_wrap=True)
             raise
-        self._print(policy, data.spec.cameras)
+        print_result(self.output, policy, data.spec.cameras, json=self.json)
         return 0
 
     def _configs(self, spec: Spec) -> tuple[PolicyConfig, TrainConfig]:
@@ -275,43 +275,6 @@ class Train:
                         f"--{option.replace('_', '-')} is for --{part} {' or '.join(users)}, and "
                         f"this is {chosen}; leave it out"
                     )
-
-    def _print(self, policy: Policy, cameras: tuple[Feature, ...]) -> None:
-        from ilrobot.cli.output import print_json
-        from ilrobot.data.known_tasks import suggested_tasks
-        from ilrobot.run import Run
-        from ilrobot.run_description import TrainDescription
-
-        run = Run.read_as(self.output, TrainDescription).description
-        result = run.result
-        assert result is not None  # `train` has just said so
-        print(f"policy     {self.output / 'policy.pt'}")
-        early = " (held-out episodes no longer improved)"
-        print(
-            f"steps      {result.steps}{early if result.steps < run.config.train.steps else ''}, "
-            f"{run.seconds:.0f} s, {result.steps / run.seconds:.0f} steps/s"
-        )
-        if result.validation_loss is not None:
-            print(f"held out   loss {result.validation_loss:.4g}")
-        if policy.frozen:
-            still = "; ".join(f"{name} {', '.join(e)}" for name, e in policy.frozen.items())
-            print(f"frozen     did not move in the training data: {still}")
-        if cameras:
-            names = ", ".join(camera.name for camera in cameras)
-            print(f"not used   {names}: policies read vectors only")
-        task_id = policy.spec.task or next(iter(suggested_tasks(policy.spec)), "TASK")
-        print(f"next       ilrobot eval --policy {self.output} --task {task_id}")
-        print(f"           ilrobot export --policy {self.output} --output policy.onnx")
-        if self.json:
-            print_json(
-                {
-                    **vars(result),
-                    "seconds": run.seconds,
-                    "parameters": run.parameters,
-                    "frozen": policy.frozen,
-                    "output": str(self.output),
-                }
-            )
 
     def _stopped(self) -> str:
         """What is kept, and how to go on."""

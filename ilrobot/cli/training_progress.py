@@ -1,4 +1,4 @@
-"""What ``ilrobot train`` shows while it trains: a bar, and a line every twentieth of the steps."""
+"""What ``ilrobot train`` shows while it trains: a bar, and the validation curve in lines."""
 
 from __future__ import annotations
 
@@ -10,45 +10,41 @@ if TYPE_CHECKING:
 
     from ilrobot.learners.training import Progress
 
-_LINES = 20
-
 
 class TrainingProgress:
-    """Follows a training; the lines are its validation curve, and all that a pipe sees.
+    """Follows a training by a line for every tenth of it, above the bar where there is one.
 
     Args:
-        bars: Where its bar is drawn.
+        bars: Where its bar is drawn; without a terminal it writes such lines by itself.
         steps: Steps in all, as far as they are known.
     """
 
     def __init__(self, bars: rich.progress.Progress, steps: int) -> None:
         self._bars = bars
         self._bar = bars.add_task("training", total=steps, note="")
-        self._part = 0
+        self._tenth = 0
 
     def __call__(self, progress: Progress) -> None:
         """Show how far it is."""
-        words = _words(progress)
-        self._bars.update(
-            self._bar, total=progress.steps, completed=progress.step, note=", ".join(words)
-        )
-        part = _LINES * progress.step // progress.steps
-        if part > self._part and progress.step < progress.steps:
-            width = len(f"{progress.steps:,}")
-            line = f"step {progress.step:{width},} of {progress.steps:,}: {', '.join(words)}, "
-            self._bars.console.print(
-                f"{line}ends by {_end(progress.eta)}", markup=False, soft_wrap=True
-            )
-        self._part = part
+        note = _note(progress)
+        self._bars.update(self._bar, total=progress.steps, completed=progress.step, note=note)
+        tenth = 10 * progress.step // progress.steps
+        if tenth > self._tenth and not self._bars.disable:
+            line = f"step {progress.step:,} of {progress.steps:,}, {note}"
+            self._bars.console.print(line, markup=False, soft_wrap=True)
+        self._tenth = tenth
 
 
-def _words(progress: Progress) -> list[str]:
+def _note(progress: Progress) -> str:
     words = [f"loss {progress.loss:.4f}"]
     if progress.validation_loss is not None:
         words.append(f"held out {progress.validation_loss:.4f}")
     if progress.sampling_error is not None:
         words.append(f"sampling error {progress.sampling_error:.4f}")
-    return [*words, f"{progress.rate:.0f} steps/s"]
+    words.append(f"{progress.rate:.0f} steps/s")
+    if progress.step < progress.steps:
+        words.append(f"ends by {_end(progress.eta)}")
+    return ", ".join(words)
 
 
 def _end(seconds: float) -> str:

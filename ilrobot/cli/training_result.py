@@ -1,0 +1,65 @@
+"""What ``ilrobot train`` says when it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ilrobot.cli.output import print_json
+from ilrobot.data.known_tasks import suggested_tasks
+from ilrobot.run import Run
+from ilrobot.run_description import TrainDescription
+
+if TYPE_CHECKING:
+    from ilrobot.policies.policy import Policy
+    from ilrobot.spec import Feature
+
+
+def print_result(output: Path, policy: Policy, cameras: Sequence[Feature], *, json: bool) -> None:
+    """Print what came of a run, and what to do next.
+
+    Args:
+        output: Folder of the run, which is done.
+        policy: Its policy.
+        cameras: Those of the dataset.
+        json: Whether one JSON object is the last line.
+    """
+    run = Run.read_as(output, TrainDescription).description
+    result = run.result
+    assert result is not None  # it is done
+    print(f"policy     {output / 'policy.pt'}")
+    early = " (held-out episodes no longer improved)"
+    print(
+        f"steps      {result.steps}{early if result.steps < run.config.train.steps else ''}, "
+        f"{run.seconds:.0f} s, {result.steps / run.seconds:.0f} steps/s"
+    )
+    if result.validation_loss is not None:
+        print(f"held out   loss {result.validation_loss:.4g}")
+    if policy.frozen:
+        still = "; ".join(f"{name} {', '.join(e)}" for name, e in policy.frozen.items())
+        print(f"frozen     did not move in the training data: {still}")
+    if policy.relative is not None:
+        elements = zip(policy.spec.action.element_names, policy.relative.moved, strict=True)
+        chosen = ", ".join(name for name, moved in elements if moved)
+        print(f"{policy.config.actions:10} learnt as ways to go: {chosen}")
+    if cameras:
+        names = ", ".join(camera.name for camera in cameras)
+        print(f"not used   {names}: policies read vectors only")
+    kept = [step for step in run.config.train.kept_steps if step <= result.steps]
+    if kept:
+        folder = Run(output, run).kept_policy(kept[0]).parent
+        print(f"kept       {len(kept)} checkpoints in {folder}")
+    task_id = policy.spec.task or next(iter(suggested_tasks(policy.spec)), "TASK")
+    print(f"next       ilrobot eval --policy {output} --task {task_id}")
+    print(f"           ilrobot export --policy {output} --output policy.onnx")
+    if json:
+        print_json(
+            {
+                **vars(result),
+                "seconds": run.seconds,
+                "parameters": run.parameters,
+                "frozen": policy.frozen,
+                "output": str(output),
+            }
+        )
