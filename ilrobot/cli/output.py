@@ -22,11 +22,15 @@ from rich.progress import (
 #: Progress, remarks and warnings; kept apart from results so that stdout can be piped.
 console = Console(stderr=True, highlight=False)
 
+#: For so long, in seconds, no line tells of progress on a pipe; what goes wrong mostly does so at
+#: once, and nothing shall stand above the line that says it.
+QUIET = 5.0
+
 
 class _Bars(Progress):
     """Bars that leave the terminal to the line that says what went wrong, or had nothing to do.
 
-    On a pipe, where no bar can move, a line tells of the first step of a task and of every tenth.
+    On a pipe, where no bar can move, a line tells of every tenth of a task that is not done at once.
     """
 
     def __init__(self, *columns: ProgressColumn, lines: bool) -> None:
@@ -46,7 +50,7 @@ class _Bars(Progress):
 
     def _tell(self, task_id: TaskID) -> None:
         task = self._tasks[task_id]
-        if not self._lines or not task.total or not task.completed:
+        if not self._lines or (task.elapsed or 0) < QUIET or not task.total or not task.completed:
             return
         tenth = int(10 * task.completed / task.total)
         if tenth == self._told.get(task_id):

@@ -10,6 +10,16 @@ from rich.console import Console
 from ilrobot.cli import output
 
 
+@pytest.fixture(autouse=True)
+def from_the_first_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "QUIET", 0.0)
+
+
+def test_work_that_is_done_at_once_prints_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "QUIET", 3600.0)
+    assert told(monkeypatch, 40) == ""
+
+
 def told(
     monkeypatch: pytest.MonkeyPatch, total: int, note: str = "", *, terminal: bool = False
 ) -> str:

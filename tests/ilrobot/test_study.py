@@ -19,6 +19,7 @@ def test_compounding_prints_its_table_and_writes_its_page(
 ):
     few = compounding_path.Plan(horizons=(4, 6), seeds=2, labelled=60, judged=4, training=10)
     monkeypatch.setattr(compounding_path, "PLAN", few)
+    monkeypatch.setattr("ilrobot.cli.output.QUIET", 0.0)
     assert _main(["study", "compounding", "--output", str(tmp_path / "out"), "--json"]) == 0
     said = capsys.readouterr()
     page = (tmp_path / "out" / "compounding.html").read_text(encoding="utf-8")

@@ -21,6 +21,7 @@ def test_shift_drives_prints_and_draws(
 ):
     few = shift.Plan(rounds=2, episodes=2, judged=3, training=20)
     monkeypatch.setattr(shift, "PLAN", few)
+    monkeypatch.setattr("ilrobot.cli.output.QUIET", 0.0)
     assert _main(["study", "shift", "--output", str(tmp_path / "out"), "--json"]) == 0
     said, told = capsys.readouterr()
     assert "tasks 2/2" in told
