@@ -105,9 +105,10 @@ class Train:
     """Learn a policy from a dataset of demonstrations and corrections.
 
     Options that are not given take the value of the preset that --policy names: bc maps one
-    observation to one action and stops when held-out episodes no longer improve; diffusion, flow
-    and mip make chunks of 16 actions from two observations, with ten, ten and two calls of the
-    network.
+    observation to one action and stops when held-out episodes no longer improve; bc-rnn maps ten
+    observations to a mixture over one action; act makes chunks of 40 actions with a transformer;
+    diffusion, flow and mip make chunks of 16 actions from two observations, with ten, ten and two
+    calls of the network.
 
     Example: ilrobot train --dataset data/lift --policy bc --output runs/bc
     """
