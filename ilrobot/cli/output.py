@@ -30,7 +30,7 @@ QUIET = 5.0
 class _Bars(Progress):
     """Bars that leave the terminal to the line that says what went wrong, or had nothing to do.
 
-    On a pipe, where no bar can move, a line tells of every tenth of a task that is not done at once.
+    On a pipe, where no bar can move, a line tells of every tenth of what is not done at once.
     """
 
     def __init__(self, *columns: ProgressColumn, lines: bool) -> None:
@@ -70,7 +70,7 @@ class _Bars(Progress):
 
 
 def progress_bar(*, lines: bool = True) -> Progress:
-    """The one progress bar of every verb; on a pipe a line for every tenth of the work.
+    """The one progress bar of every verb; on a pipe a line for every tenth of longer work.
 
     Args:
         lines: Whether it prints these lines; not for who prints lines of its own.
