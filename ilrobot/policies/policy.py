@@ -6,20 +6,19 @@ import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ilrobot.control.chunking import RECEDING, Chunking, Predicts
+from ilrobot.control.chunking import RECEDING, Chunking
 from ilrobot.control.chunks import ChunkActor
-from ilrobot.control.drawing import Guide
 from ilrobot.data.labels import vector_spec
 from ilrobot.data.windows import Batch, Windows
-from ilrobot.ensemble import EnsembleActor, disagreement_scale
+from ilrobot.ensemble import disagreement_scale
 from ilrobot.errors import UserError, WorkFailed
+from ilrobot.policies.acting import make_actor
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.encoder import ObservationEncoder
 from ilrobot.policies.heads.ensemble import EnsembleHead
@@ -230,35 +229,7 @@ class Policy(nn.Module):
         Raises:
             UserError: They cannot be executed so.
         """
-        self.eval()
-        config, scale = self.config, None
-        if self.spec.choices is None:
-            scale = self.disagreement_scale
-        predicts = Predicts(
-            self.spec,
-            config.horizon,
-            config.execute,
-            self.noise_shape,
-            scale,
-            self.sampler_steps,
-        )
-        execution, draw = chunking.make(predicts)
-        if config.members == 1:
-            return ChunkActor(
-                lambda history, noise, guide=None: self._predict(history, noise, guide)[0],
-                self.spec,
-                history=config.n_obs,
-                execution=execution,
-                draw=draw,
-            )
-        return EnsembleActor(
-            self._predict,
-            self.spec,
-            scale=self.disagreement_scale,
-            history=config.n_obs,
-            execution=execution,
-            draw=draw,
-        )
+        return make_actor(self, chunking)
 
     @property
     def disagreement_scale(self) -> NDArray[np.float64]:
@@ -298,31 +269,6 @@ class Policy(nn.Module):
             raise UserError(f"{path}: the weights do not fit the configuration") from error
         policy.check_finite(f"the weights in {path}")
         return policy.eval()
-
-    @torch.inference_mode()
-    def _predict(
-        self,
-        history: Mapping[str, NDArray[Any]],
-        noise: NDArray[np.float32] | None,
-        guide: Guide | None = None,
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
-        device = self.action_normalizer.offset.device
-        observations = {
-            f.name: torch.from_numpy(history[f.name][None]).to(device)
-            for f in self.spec.observations
-        }
-        drawn = None if noise is None else torch.from_numpy(noise[None]).to(device)
-        led: tuple[Tensor, ...] = ()
-        if guide is not None:
-            arrays = (guide.prefix, guide.weights)
-            led = tuple(torch.from_numpy(array[None]).to(device) for array in arrays)
-        chosen, members = self.opinions(observations, drawn, *led)
-        chunk: NDArray[Any] = chosen[0].cpu().numpy()
-        if not np.isfinite(chunk).all():
-            bad = [name for name, seen in history.items() if not np.isfinite(seen).all()]
-            cause = f"it observed {', '.join(bad)} that is not" if bad else "its numbers overflow"
-            raise WorkFailed(f"the policy's action is not finite, because {cause}")
-        return chunk, members[:, 0].cpu().numpy()
 
     def _normalized(self, batch: Batch) -> Tensor:
         """The labels as the head reads them, shape (B, H, A), or (B, H) int64 for choices."""
