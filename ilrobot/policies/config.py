@@ -18,6 +18,7 @@ HeadName = Literal[
     "gaussian",
     "mixture",
     "bins",
+    "vq",
     "cvae",
     "cross-entropy",
     "diffusion",
@@ -89,7 +90,8 @@ class PolicyConfig:
     Attributes:
         head: Which: ``mse``, ``l1``, ``huber`` and ``log-cosh`` regress, ``gaussian`` predicts mean
             and spread, ``mixture`` several of them with their weights, ``bins`` a bin and an offset
-            from its centre, ``cvae`` decodes a latent, ``cross-entropy`` is for discrete actions,
+            from its centre, ``vq`` codes and an offset from what they decode to, ``cvae`` decodes a
+            latent, ``cross-entropy`` is for discrete actions,
             ``diffusion`` denoises, ``flow`` walks straight from noise to the chunk, ``mip``
             regresses and mends that once.
         network: ``mlp``, ``unet``, ``transformer`` or ``rnn``.

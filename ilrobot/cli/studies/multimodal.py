@@ -47,6 +47,7 @@ HEADS: dict[str, PolicyConfig] = {
     "gaussian": replace(_MSE, head="gaussian"),
     "mixture": replace(_MSE, head="mixture"),
     "bins": replace(_MSE, head="bins"),
+    "vq": replace(_MSE, head="vq"),
     "cvae": _CVAE,
     "cvae-drawn": replace(_CVAE, kl_weight=0.01, latent="drawn"),
     "diffusion": replace(_MSE, head="diffusion"),

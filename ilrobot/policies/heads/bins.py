@@ -15,13 +15,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ilrobot.policies.heads.head import Head, draw_choice, masked_mean
+from ilrobot.policies.heads.head import Head, draw_choice, focal_loss, focal_posterior, masked_mean
 from ilrobot.policies.networks.network import Network
 
 #: Number of bins.
 BINS = 32
-#: Exponent of the focal loss.
-FOCUS = 2.0
 
 #: Most rounds of Lloyd's algorithm, which ends as soon as no centre moves.
 _ITERATIONS = 50
@@ -74,15 +72,13 @@ class BinsHead(Head):
         """See `Head`."""
         logits, chunks = self.predict(condition)
         nearest = self.bin_of(actions, mask)
-        surprise = functional.cross_entropy(logits, nearest, reduction="none")
-        focal = (1 - torch.exp(-surprise)) ** FOCUS * surprise
         left_over = (_of(chunks, nearest) - actions).square().mean(dim=2)
-        return focal + masked_mean(left_over, mask)
+        return focal_loss(logits, nearest) + masked_mean(left_over, mask)
 
     def forward(self, condition: Tensor, noise: Tensor | None = None) -> Tensor:
         """See `Head`."""
         logits, chunks = self.predict(condition)
-        return _of(chunks, draw_choice(logits, noise))
+        return _of(chunks, draw_choice(focal_posterior(logits), noise))
 
 
 def k_means(points: Tensor, count: int, counts: Tensor | None = None) -> Tensor:

@@ -9,6 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+#: Exponent of the focal loss.
+_FOCUS = 2.0
+#: Bounds within which logarithms and reciprocals stay finite.
+_LEAST_LOG, _LEAST_SHARE = -60.0, 1e-12
+
 
 class Head(nn.Module, ABC):
     """Between the encoded observations and a chunk of actions.
@@ -59,6 +64,34 @@ def masked_mean(errors: Tensor, mask: Tensor) -> Tensor:
     """Mean of each sample over the ticks that count: shapes (B, H) and (B, H) to (B,)."""
     weight = mask.to(errors.dtype)
     return torch.sum(errors * weight, dim=1) / torch.sum(weight, dim=1)
+
+
+def focal_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """-(1 - p)² log p of each label's probability p: shapes (B, K) and (B,) to (B,).
+
+    Lin et al. 2017, "Focal loss for dense object detection", eq. 4.
+    """
+    surprise = functional.cross_entropy(logits, labels, reduction="none")
+    return (1 - torch.exp(-surprise)) ** _FOCUS * surprise
+
+
+def focal_posterior(logits: Tensor) -> Tensor:
+    """Logits of the probabilities that a network means which was trained by `focal_loss`.
+
+    Where the labels are of probability p, the softmax q of what it learns is flatter than p, which
+    is as 1 / ((1 - q)² / q - 2 (1 - q) log q). Charoenphakdee et al. 2021, "On focal loss for
+    class-posterior probability estimation".
+
+    Args:
+        logits: Shape (B, K).
+
+    Returns:
+        Shape (B, K).
+    """
+    log_q = functional.log_softmax(logits, dim=1).clamp(min=_LEAST_LOG)
+    others = -torch.expm1(log_q).clamp(max=-_LEAST_SHARE)
+    slope = others**_FOCUS * torch.exp(-log_q) - _FOCUS * others ** (_FOCUS - 1) * log_q
+    return -torch.log(slope)
 
 
 def draw_choice(logits: Tensor, noise: Tensor | None) -> Tensor:

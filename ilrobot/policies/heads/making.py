@@ -15,6 +15,7 @@ from ilrobot.policies.heads.head import Head
 from ilrobot.policies.heads.mip import MipHead
 from ilrobot.policies.heads.mixture import MixtureHead
 from ilrobot.policies.heads.regression import ERROR_FUNCTIONS, RegressionHead
+from ilrobot.policies.heads.vq import VqHead
 from ilrobot.policies.networks.mlp import ResidualMLP
 from ilrobot.policies.networks.network import Network, Sizes
 from ilrobot.policies.networks.recurrent import Recurrent
@@ -63,6 +64,8 @@ def make_head(config: PolicyConfig, condition: int, size: int) -> Head:
     if config.head == "bins":
         outputs = BinsHead.outputs(size)
         return BinsHead(network(condition, output=outputs), config.horizon, size)
+    if config.head == "vq":
+        return VqHead(network(condition, output=VqHead.outputs(size)), config.horizon, size)
     if config.head == "gaussian":
         return GaussianHead(network(condition, output=2 * size))
     if config.head == "cross-entropy":

@@ -263,13 +263,13 @@ def test_samplers_keep_both_ways_around_where_regression_averages(tmp_path):
         steps=500, warmup=20, learning_rate=2e-3, held_out=0.0, patience=0, device="cpu"
     )
     chunks = {}
-    for head in ("mse", "diffusion", "flow"):
+    for head in ("mse", "vq", "diffusion", "flow"):
         policy = train(data, replace(base, head=head), training, tmp_path / head)
         observations, noise = example(policy, batch=200)
         with torch.no_grad():
             chunks[head] = policy(observations, noise)[..., 0]
     assert chunks["mse"].abs().max() < 0.4
-    for head in ("diffusion", "flow"):
+    for head in ("vq", "diffusion", "flow"):
         went = chunks[head]
         assert (went.abs() > 0.8).float().mean() > 0.9
         assert 0.3 < (went[:, 0] > 0).float().mean() < 0.7
