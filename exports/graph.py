@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from exports.lowered_unet import lower, prepare
 from exports.runtime.session import NOISE, OUTPUT, PREFIX, PREFIX_WEIGHTS
 from ilrobot.errors import WorkFailed
 from ilrobot.policies.heads.ensemble import EnsembleHead
@@ -53,6 +54,7 @@ def trace(policy: Policy, *, led: bool = False) -> bytes:
     for head in frozen.members:
         if isinstance(head, IteratedHead):
             head.freeze()
+            lower(head)
     with _quiet():
         try:
             program = torch.onnx.export(
@@ -117,6 +119,7 @@ def _iterate(
     from torch._higher_order_ops.scan import scan
 
     begun, tables = head.begin(condition, noise)
+    condition = prepare(head, condition)
     if guidance is not None:
         by_step = guidance.weights.transpose(0, 1)
         tables = (*tables, by_step.clone(memory_format=torch.contiguous_format))
