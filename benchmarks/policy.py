@@ -1,0 +1,132 @@
+"""What a chunk costs on one core: every preset's network, exported, batch 1, in turns.
+
+Push-T's sizes: five numbers observed, two commanded, chunks of 16 from two observations. The
+reference of each row is torch eager of the same policy, whose U-Net is what LeRobot's also is;
+`benchmarks/peers/chunk_latency.py` puts LeRobot itself beside these files.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks import row
+from exports.runtime.process import quiet_collector
+from exports.runtime.session import OnnxPolicy
+from exports.to_onnx import export_policy
+from ilrobot.policies.config import PolicyConfig
+from ilrobot.policies.policy import Policy
+from ilrobot.spec import Feature, Spec
+
+STATE, ACTION, HISTORY, HORIZON = 5, 2, 2, 16
+SPEC = Spec(
+    observations=(Feature("observation.state", (STATE,)),),
+    action=Feature("action", (ACTION,), low=(-1.0,) * ACTION, high=(1.0,) * ACTION),
+    rate=10.0,
+    semantics="absolute",
+)
+
+
+def _chunks(head: Any, network: Any = "mlp", **sizes: Any) -> PolicyConfig:
+    return PolicyConfig(
+        head=head, network=network, n_obs=HISTORY, horizon=HORIZON, execute=8, **sizes
+    )
+
+
+#: What is measured, and its goal in ms per chunk.
+POLICIES: Mapping[str, tuple[PolicyConfig, float | None]] = {
+    "flow, MLP, 10 calls": (_chunks("flow"), 1.0),
+    "diffusion, MLP, DDIM 10": (_chunks("diffusion"), 1.0),
+    "mip, MLP, 2 calls": (_chunks("mip"), 1.0),
+    "mixture, RNN, 1 call": (_chunks("mixture", "rnn"), 1.0),
+    "cvae, transformer, 1 call": (_chunks("cvae", "transformer"), None),
+    "diffusion, U-Net, DDIM 10": (_chunks("diffusion", "unet"), 12.0),
+}
+ROUNDS, SECONDS_A_TURN = 8, 0.1
+
+
+def run() -> list[dict[str, Any]]:
+    """A row for each policy: ONNX Runtime against torch eager."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with tempfile.TemporaryDirectory() as folder, quiet_collector():
+            made = {name: _both(config, Path(folder)) for name, (config, _) in POLICIES.items()}
+            spent = _in_turns([call for _, *calls in made.values() for call in calls])
+    finally:
+        torch.set_num_threads(threads)
+    rows = []
+    for name, (_, goal) in POLICIES.items():
+        ours, eager = spent.pop(0), spent.pop(0)
+        what = f"{name}, {made[name][0] / 1e6:.2g} M parameters (reference: torch eager)"
+        rows.append(row(what, 1e3 * ours, "ms", reference=1e3 * eager, at_most=goal))
+    return rows
+
+
+def export(config: PolicyConfig, path: Path) -> Policy:
+    """Write a policy of random weights; the normalisation of standard normal data."""
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        policy = Policy(SPEC, config).eval()
+    rng = np.random.default_rng(0)
+    policy.encoder.fit({"observation.state": rng.standard_normal((1000, STATE), np.float32)})
+    actions = rng.uniform(-1, 1, (1000, ACTION))
+    policy.action_normalizer.fit(actions)
+    windows = rng.standard_normal((10, config.n_obs, STATE), np.float32)
+    export_policy(
+        policy, path, windows={"observation.state": windows}, actions=[actions], data_hash=""
+    )
+    return policy
+
+
+def predictor(path: Path) -> Callable[[], Any]:
+    """A call that predicts a chunk by an exported file of `export`."""
+    exported = OnnxPolicy(path)
+    contract = exported.contract
+    history: dict[str, NDArray[Any]] = {
+        "observation.state": np.zeros((contract.n_obs, STATE), np.float32)
+    }
+    shape = contract.noise_shape
+    noise = None if shape is None else np.zeros(shape, np.float32)
+    return lambda: exported(history, noise)
+
+
+def _both(config: PolicyConfig, folder: Path) -> tuple[int, Callable[[], Any], Callable[[], Any]]:
+    """Parameters, and a chunk by the exported file and by torch."""
+    policy = export(config, folder / "policy.onnx")
+    observation = {"observation.state": torch.zeros(1, config.n_obs, STATE)}
+    shape = policy.noise_shape
+    noise = None if shape is None else torch.zeros(1, *shape)
+
+    @torch.inference_mode()
+    def eager() -> None:
+        policy(observation, noise)
+
+    count = sum(parameter.numel() for parameter in policy.parameters())
+    return count, predictor(folder / "policy.onnx"), eager
+
+
+def _in_turns(calls: list[Callable[[], Any]]) -> list[float]:
+    """Median seconds of each, a tenth of a second at a time."""
+    spent: list[list[float]] = [[] for _ in calls]
+    for _ in range(ROUNDS):
+        for call, times in zip(calls, spent, strict=True):
+            call()
+            until = time.perf_counter() + SECONDS_A_TURN
+            while time.perf_counter() < until:
+                began = time.perf_counter()
+                call()
+                times.append(time.perf_counter() - began)
+    return [float(np.median(times)) for times in spent]
+
+
+if __name__ == "__main__":
+    for measured in run():
+        print(", ".join(f"{key}: {value}" for key, value in measured.items()))
