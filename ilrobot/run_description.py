@@ -104,11 +104,13 @@ class TrainDescription(Description):
         result: What it came to.
         initial: 16 hex digits over the weights that it began with (None: from scratch).
         perturbation: What changed the batches, as its `repr` (None: nothing).
+        teacher: 16 hex digits over the policy that was distilled and its weights (None: none).
     """
 
     result: Result | None = None
     initial: str | None = None
     perturbation: str | None = None
+    teacher: str | None = None
 
     def fixed(self) -> Mapping[str, Any]:
         """See `Description`."""
@@ -118,6 +120,7 @@ class TrainDescription(Description):
             "frame weights of hash": self.dataset.frame_weights,
             "perturbation": self.perturbation,
             "initial weights of hash": self.initial,
+            "a teacher of hash": self.teacher,
         }
 
 

@@ -65,7 +65,8 @@ _TRAIN = (
     "keep_checkpoints",
     "device",
 )
-
+#: Sampler steps of a flow that a teacher is distilled into.
+_DISTILLED_STEPS = 2
 
 _METAVARS = {int: "INT", float: "FLOAT", tuple: "INT [INT ...]"}
 
@@ -133,6 +134,10 @@ class Train:
 
     resume: bool = False
     """Go on with the run in --output where it stopped (give the same options again)."""
+
+    distill: Annotated[Path | None, optional("RUN", "what was demonstrated is learnt")] = None
+    """Run of a diffusion or flow policy: a flow of few --sampler-steps (default 2) learns its
+    chunks."""
 
     head: Annotated[HeadName | None, _preset("head", HeadName)] = None
     """How actions are predicted; cross-entropy is for discrete actions and their default."""
@@ -226,9 +231,11 @@ class Train:
         from ilrobot.cli.training_result import print_result
         from ilrobot.data.dataset import Dataset
         from ilrobot.learners.behavioral_cloning import train
+        from ilrobot.policies.loading import load_policy
 
         data = Dataset.open(self.dataset)
         policy_config, train_config = self._configs(data.spec)
+        teacher = None if self.distill is None else load_policy(self.distill)
         try:
             with progress_bar(lines=False) as bars:
                 policy = train(
@@ -237,6 +244,7 @@ class Train:
                     train_config,
                     self.output,
                     resume=self.resume,
+                    teacher=teacher,
                     on_progress=TrainingProgress(bars, train_config.steps),
                 )
         except KeyboardInterrupt:
@@ -254,6 +262,10 @@ class Train:
         changes = {field: given[option] for option, field in _POLICY.items() if option in given}
         policy_config = replace(policy_config, **changes)
         self._refuse_unused(given, policy_config)
+        if self.distill is not None:
+            policy_config = replace(policy_config, flow_prediction="sample")
+            if self.sampler_steps is None:
+                policy_config = replace(policy_config, sampler_steps=_DISTILLED_STEPS)
         if self.steps is not None:
             train_config = train_config.with_steps(self.steps)
         if self.time_budget is not None:

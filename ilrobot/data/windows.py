@@ -40,12 +40,14 @@ class Batch:
             action is one of some choices.
         mask: Which of them count, shape (B, H) bool; at least one in each chunk does.
         weight: Weight of each window in the loss, shape (B,).
+        noise: What a sampler made the actions of, shape (B, *noise_shape) (None: nothing is known).
     """
 
     observations: dict[str, Tensor]
     actions: Tensor
     mask: Tensor
     weight: Tensor
+    noise: Tensor | None = None
 
 
 class Windows:

@@ -9,6 +9,7 @@ settings of the policy, not other programs.
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -25,6 +26,7 @@ from ilrobot.data.memory import Recordings
 from ilrobot.data.stray import Perturbation
 from ilrobot.errors import UserError
 from ilrobot.learners.config import TrainConfig
+from ilrobot.learners.distillation import Teacher
 from ilrobot.learners.machine import find_device, numerics, require_memory, within_memory
 from ilrobot.learners.split import split_windows
 from ilrobot.learners.stop import stop_signals
@@ -49,6 +51,7 @@ def train(
     frame_weights: NDArray[np.floating[Any]] | None = None,
     perturb: Perturbation | None = None,
     initial: Policy | None = None,
+    teacher: Policy | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Policy:
     """Train a policy into a run's folder.
@@ -71,17 +74,23 @@ def train(
             the first step. So what lies outside of the range of its data is not scaled down, and a
             diffusion policy, whose actions end at that range, does not reach beyond it. Optimiser
             and learning rate begin anew.
+        teacher: Learn its chunks in place of the demonstrated ones, see
+            `ilrobot.learners.distillation` (None: learn what was demonstrated).
         on_progress: Called every few dozen steps.
 
     Raises:
         UserError: A setting is out of range, there is nothing to learn from, `output` holds
-            something else, its checkpoint is damaged, or `initial` is another kind of policy.
+            something else, its checkpoint is damaged, `initial` is another kind of policy, or
+            `teacher` cannot teach this one.
         WorkFailed: The loss or the weights are no longer finite, the memory or the disk is full.
     """
     train_config.check()
     if resume:
         train_config = _with_chosen_steps(train_config, output)
     policy_config.check(dataset.spec)
+    teaching = None if teacher is None else Teacher.of(teacher)
+    if teaching is not None:
+        teaching.check(policy_config, dataset.spec)
     device = find_device(train_config.device)
     require_memory(dataset.spec, policy_config, train_config, device)
     windows, validation = split_windows(
@@ -96,6 +105,8 @@ def train(
         else:
             _begin_with(policy, initial)
         described = _describe(dataset, policy, train_config, frame_weights, initial)
+        if teacher is not None:
+            described = replace(described, teacher=_policy_hash(teacher))
         if perturb is not None:
             described = replace(described, perturbation=repr(perturb))
         # What is done is only read, by several processes at once if need be.
@@ -106,13 +117,15 @@ def train(
         windows.to(device)
         if validation is not None:
             validation.to(device)
+        if teaching is not None:
+            teaching.policy.to(device)
         if there is None and train_config.time_budget is not None:
-            train_config = within_budget(policy, windows, validation, train_config)
+            train_config = within_budget(policy, windows, validation, train_config, teaching)
             described = replace(described, config=Config(policy_config, train_config))
         with Run.claim(output, described, resume=resume) as run:
             if _has_policy(run):  # another process had the lock meanwhile
                 return _finished(run)
-            training = Training(policy, windows, validation, train_config)
+            training = Training(policy, windows, validation, train_config, teaching)
             _resume(run, training)
             _run(run, training, train_config, on_progress)
             policy.cpu().check_finite("the weights after training")
@@ -177,6 +190,12 @@ def _weights_hash(policy: Policy) -> str:
         digest.update(f"{name}\0".encode())
         digest.update(values.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
+
+
+def _policy_hash(policy: Policy) -> str:
+    """16 hex digits over what it is made of, weights and normalisation."""
+    made = json.dumps(policy.config.to_json(), sort_keys=True)
+    return hashlib.sha256(f"{made}{_weights_hash(policy)}".encode()).hexdigest()[:16]
 
 
 def _has_policy(run: Run[TrainDescription]) -> bool:

@@ -10,6 +10,7 @@ import torch
 from ilrobot.data.windows import Windows
 from ilrobot.errors import UserError
 from ilrobot.learners.config import TrainConfig
+from ilrobot.learners.distillation import Teacher
 from ilrobot.learners.training import Training
 from ilrobot.policies.policy import Policy
 
@@ -21,7 +22,11 @@ LEAST_STEPS = 10
 
 
 def within_budget(
-    policy: Policy, windows: Windows, held_out: Windows | None, config: TrainConfig
+    policy: Policy,
+    windows: Windows,
+    held_out: Windows | None,
+    config: TrainConfig,
+    teacher: Teacher | None = None,
 ) -> TrainConfig:
     """The same with as many steps as its time budget has room for.
 
@@ -33,6 +38,7 @@ def within_budget(
         windows: To train on, on that device.
         held_out: To validate on (None: there is no validation).
         config: With a time budget.
+        teacher: See `Training`.
 
     Raises:
         UserError: The time is too short for any training.
@@ -42,7 +48,7 @@ def within_budget(
         raise ValueError("there is no time budget to keep within")
     share = min(_SHARE * budget, _MOST_SECONDS)
     with torch.random.fork_rng([windows.device] if windows.device.type == "cuda" else []):
-        trial = Training(copy.deepcopy(policy), windows, held_out, config)
+        trial = Training(copy.deepcopy(policy), windows, held_out, config, teacher)
         trial.measure_step(share)
         trial.measure_validation()  # what comes first is slower
         step, validation = trial.measure_step(share), trial.measure_validation()

@@ -16,6 +16,7 @@ from ilrobot.data.windows import Windows
 from ilrobot.errors import WorkFailed
 from ilrobot.learners.bootstrap import Bootstraps
 from ilrobot.learners.config import TrainConfig
+from ilrobot.learners.distillation import Teacher
 from ilrobot.learners.ema import Ema
 from ilrobot.learners.validation import sampling_error, validation_loss
 from ilrobot.policies.policy import Policy
@@ -70,13 +71,19 @@ class Training:
         windows: To train on, on that device.
         held_out: To validate on (None: there is no validation).
         config: How.
+        teacher: Whose chunks are learnt in place of the demonstrated ones, on that device, too.
     """
 
     def __init__(
-        self, policy: Policy, windows: Windows, held_out: Windows | None, config: TrainConfig
+        self,
+        policy: Policy,
+        windows: Windows,
+        held_out: Windows | None,
+        config: TrainConfig,
+        teacher: Teacher | None = None,
     ) -> None:
         self.policy, self._windows, self._held_out = policy, windows, held_out
-        self._config = config
+        self._config, self._teacher = config, teacher
         self._parameters = list(policy.parameters())
         self._optimizer = torch.optim.AdamW(
             self._parameters,
@@ -222,6 +229,8 @@ class Training:
         self._optimizer.param_groups[0]["lr"] = rate
         source = self._bootstraps or self._windows
         batch = source.sample(self._config.batch_size, self._generator)
+        if self._teacher is not None:
+            batch = self._teacher(batch)
         loss = (self.policy.loss(batch) * batch.weight).mean()
         self._optimizer.zero_grad()
         # Each member is to learn as it would alone: by its own mean, clipped by its own norm.
@@ -259,7 +268,7 @@ class Training:
 
     def _validate(self, windows: Windows) -> None:
         with self.averaged():
-            self.validation_loss = validation_loss(self.policy, windows)
+            self.validation_loss = validation_loss(self.policy, windows, self._teacher)
             self.sampling_error = sampling_error(self.policy, windows)
         if not self._config.patience:
             return

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from ilrobot.data.windows import Batch, Windows
+from ilrobot.learners.distillation import Teacher
 from ilrobot.policies.policy import Policy
 
 #: Greatest number of held-out windows in a validation, and how many go through at once.
@@ -18,13 +19,18 @@ _SAMPLED = 512
 
 
 @torch.no_grad()
-def validation_loss(policy: Policy, windows: Windows) -> float:
-    """Weighted mean loss over at most 4,096 windows, evenly spread; the same draws every time."""
+def validation_loss(policy: Policy, windows: Windows, teacher: Teacher | None = None) -> float:
+    """Weighted mean loss over at most 4,096 windows, evenly spread; the same draws every time.
+
+    With a teacher it is the loss of its chunks.
+    """
     total = weight = 0.0
     with _same_draws(policy, windows):
         for index in windows.spread(_WINDOWS).split(_BATCH):
             # Every member is asked about every window.
             batch: Batch = windows.take(index.repeat(policy.config.members))
+            if teacher is not None:
+                batch = teacher(batch)
             total += float((policy.loss(batch) * batch.weight).sum())
             weight += float(batch.weight.sum())
     return total / weight

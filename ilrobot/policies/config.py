@@ -27,6 +27,7 @@ HeadName = Literal[
 ]
 NetworkName = Literal["mlp", "unet", "transformer", "rnn"]
 Prediction = Literal["epsilon", "sample", "velocity"]
+FlowPrediction = Literal["velocity", "sample"]
 Solver = Literal["ddim", "ddpm", "dpm"]
 Latent = Literal["zero", "drawn"]
 Mode = Literal["standardize", "limits", "quantile"]
@@ -70,6 +71,7 @@ _LATER = frozenset(
     {
         "actions",
         "attention_heads",
+        "flow_prediction",
         "kl_weight",
         "latent",
         "layers",
@@ -113,6 +115,8 @@ class PolicyConfig:
         sampler_steps: Steps of the sampler.
         prediction: What the denoiser predicts: the noise (``epsilon``), the clean ``sample``, or
             the ``velocity`` √ᾱ ε - √(1-ᾱ) x₀.
+        flow_prediction: What the network of a flow predicts: the ``velocity``, or the clean
+            ``sample`` towards which that leads.
         normalize: Of observations and actions: ``standardize``, ``limits`` or ``quantile``, see
             `ilrobot.policies.normalize.Normalizer`; ``auto`` takes ``limits`` for heads that refine
             a sample, ``standardize`` for the others.
@@ -140,6 +144,7 @@ class PolicyConfig:
     diffusion_steps: int = 100
     sampler_steps: int = 10
     prediction: Prediction = "epsilon"
+    flow_prediction: FlowPrediction = "velocity"
     solver: Solver = "ddim"
     members: int = 1
     normalize: Normalization = "auto"

@@ -85,7 +85,8 @@ class Policy(nn.Module):
         condition = self.encode(batch.observations)
         if self.training and self.config.observation_noise:
             condition = condition + torch.randn_like(condition) * self.config.observation_noise
-        loss: Tensor = self.head.loss(condition, self._normalized(batch), batch.mask)
+        given = () if batch.noise is None else (batch.noise,)
+        loss: Tensor = self.head.loss(condition, self._normalized(batch), batch.mask, *given)
         return loss
 
     def forward(

@@ -27,6 +27,7 @@ class FlowHead(IteratedHead):
         condition: Size of the encoded observations.
         shape: Horizon and action size of the chunk.
         sample_steps: Steps of the sampler.
+        clean: Whether the network predicts a, of which v = (a - x_t) / (1 - t), in place of v.
     """
 
     def __init__(
@@ -36,18 +37,31 @@ class FlowHead(IteratedHead):
         condition: int,
         shape: tuple[int, int],
         sample_steps: int,
+        clean: bool = False,
     ) -> None:
         times = torch.arange(sample_steps) * (TIME_STEPS / sample_steps)
         super().__init__(make_network, condition=condition, shape=shape, times=times)
         self.noise_shape = shape
+        self._predicts_clean = clean
 
-    def loss(self, condition: Tensor, actions: Tensor, mask: Tensor) -> Tensor:
-        """See `Head`; one random time per sample."""
-        noise = torch.randn_like(actions)
-        t = torch.rand(len(actions), device=actions.device)
+    def loss(
+        self, condition: Tensor, actions: Tensor, mask: Tensor, noise: Tensor | None = None
+    ) -> Tensor:
+        """See `Head`; one random time per sample.
+
+        Where the noise is given that a teacher made the actions of, it is one of the sampler's
+        times: see `ilrobot.learners.distillation`.
+        """
+        if noise is None:
+            noise = torch.randn_like(actions)
+            t = torch.rand(len(actions), device=actions.device)
+        else:
+            drawn = torch.randint(self.steps, (len(actions),), device=actions.device)
+            t = self.times[drawn] / TIME_STEPS
         sample = torch.lerp(noise, actions, t[:, None, None])
-        velocity = self.predict(sample, self.embed_time(TIME_STEPS * t), condition)
-        return masked_mean((velocity - (actions - noise)).square().mean(dim=2), mask)
+        prediction = self.predict(sample, self.embed_time(TIME_STEPS * t), condition)
+        wanted = actions if self._predicts_clean else actions - noise
+        return masked_mean((prediction - wanted).square().mean(dim=2), mask)
 
     def begin(self, condition: Tensor, noise: Tensor | None) -> tuple[State, tuple[Tensor, ...]]:
         """See `IteratedHead`."""
@@ -58,7 +72,8 @@ class FlowHead(IteratedHead):
     def clean(self, state: State, row: Row, condition: Tensor) -> Tensor:
         """See `IteratedHead`."""
         (sample,), (time, left, _) = state, row
-        return sample + left * self.predict(sample, time, condition)
+        prediction = self.predict(sample, time, condition)
+        return prediction if self._predicts_clean else sample + left * prediction
 
     def advance(self, state: State, clean: Tensor, row: Row) -> State:
         """See `IteratedHead`."""

@@ -48,8 +48,13 @@ def make_head(config: PolicyConfig, condition: int, size: int) -> Head:
             solver=config.solver,
         )
     if config.head == "flow":
-        steps = config.sampler_steps
-        return FlowHead(refining, condition=condition, shape=shape, sample_steps=steps)
+        return FlowHead(
+            refining,
+            condition=condition,
+            shape=shape,
+            sample_steps=config.sampler_steps,
+            clean=config.flow_prediction == "sample",
+        )
     if config.head == "mip":
         return MipHead(refining, condition=condition, shape=shape)
     if config.head == "cvae":

@@ -55,7 +55,7 @@ def test_a_run_that_goes_on_keeps_the_steps_that_it_chose(tmp_path, monkeypatch)
     monkeypatch.setattr(
         behavioral_cloning,
         "within_budget",
-        lambda policy, windows, held_out, config: config.with_steps(next(chosen)),
+        lambda policy, windows, held_out, config, teacher: config.with_steps(next(chosen)),
     )
     often = replace(TRAIN, checkpoint_seconds=1e-9)
 

@@ -331,7 +331,7 @@ def test_a_full_disk_is_one_line_and_work_that_failed(limit, dataset, tmp_path):
 def test_a_time_budget_chooses_the_steps(dataset, tmp_path, capsys, monkeypatch):
     chosen = iter([7])
     monkeypatch.setattr(
-        behavioral_cloning, "within_budget", lambda *given: given[-1].with_steps(next(chosen))
+        behavioral_cloning, "within_budget", lambda *given: given[3].with_steps(next(chosen))
     )
     command = ("--dataset", dataset, "--policy", "bc", "--output", tmp_path / "run")
     small = ("--width", "16", "--time-budget", "1.5m", "--json")
@@ -369,3 +369,27 @@ def test_a_pipe_sees_the_curve_the_rate_and_the_expected_end(dataset, tmp_path, 
         known = r"training \d+/200, \d+ s, " + curve
         assert re.fullmatch(known if line is lines[-1] else known + end, line), line
     assert load_policy(tmp_path / "run" / "checkpoints" / "step-100.pt").config.width == 16
+
+
+def test_a_teacher_is_distilled_into_two_calls_or_as_many_as_are_asked_for(
+    dataset, tmp_path, capsys
+):
+    small = ("--width", "16", "--steps", "2", "--dataset", dataset)
+    teacher = tmp_path / "teacher"
+    assert _run("--policy", "diffusion", *small, "--output", teacher) == 0
+    student = ("--policy", "flow", *small, "--distill", teacher)
+    assert _run(*student, "--output", tmp_path / "two") == 0
+    assert load_policy(tmp_path / "two").sampler_steps == 2
+    assert _run(*student, "--output", tmp_path / "one", "--sampler-steps", "1") == 0
+    assert load_policy(tmp_path / "one").sampler_steps == 1
+    capsys.readouterr()
+    for wrong, words in (
+        (("--policy", "mip", *small, "--distill", teacher), "is a flow, not mip"),
+        ((*student, "--horizon", "8"), "the teacher has --horizon 16, not 8"),
+        (("--policy", "flow", *small, "--distill", dataset), "is a dataset, not a run"),
+    ):
+        assert _run(*wrong, "--output", tmp_path / "wrong") == 2
+        error = capsys.readouterr().err.strip()
+        assert words in error
+        assert "\n" not in error
+        assert not (tmp_path / "wrong").exists()
