@@ -54,7 +54,7 @@ class Teacher:
         if config.solver == "ddpm" and config.head == "diffusion":
             drawing, policy = policy, Policy(policy.spec, replace(config, solver="ddim"))
             policy.load_state_dict(drawing.state_dict())
-        return cls(policy.eval().requires_grad_(False))
+        return cls(policy.eval())
 
     def check(self, student: PolicyConfig, spec: Spec) -> None:
         """Refuse a student that cannot be taught.
