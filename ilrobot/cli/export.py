@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 from ilrobot.cli.usage import optional
@@ -38,6 +39,12 @@ class Export:
     chunks: Annotated[str, optional("MODE[:NUMBER]", "receding")] = "receding"
     """How chunks shall be executed: receding, ensemble, coherent, warm or realtime."""
 
+    int8: bool = False
+    """Weights of 8 bits, if they do the task as well: full precision and they are both tried."""
+
+    episodes: Annotated[int | None, optional("N", "100")] = None
+    """With --int8, in how many episodes each of the two is tried."""
+
     json: bool = False
     """Print one JSON object as the last line."""
 
@@ -47,6 +54,7 @@ class Export:
         from exports.real_data import observation_windows, taught_actions
         from exports.runtime.session import OnnxPolicy
         from exports.to_onnx import export_policy
+        from ilrobot.cli.int8 import check_int8, ship_int8
         from ilrobot.cli.output import console, print_json
         from ilrobot.cli.places import claim_file
         from ilrobot.control.chunking import Chunking
@@ -60,24 +68,32 @@ class Export:
         chunking = Chunking.parse(self.chunks)
         policy = load_policy(self.policy)
         policy.actor(chunking)  # whether it can be executed so
+        if self.episodes is not None and not self.int8:
+            raise UserError("--episodes is for --int8; leave it out")
+        if self.int8:
+            check_int8(self.policy, policy.spec, self._episodes)
         dataset, trained_on = self._open_dataset()
         actions = taught_actions(dataset)
         windows = observation_windows(dataset, policy.spec, policy.config.n_obs, WINDOWS)
         claim_file(self.output)
-        with console.status("exporting"):
-            done = export_policy(
-                policy,
-                self.output,
-                windows=windows,
-                actions=actions,
-                data_hash=trained_on,
-                limits_hash=dataset.content_hash,
-                checkpoint_hash=policy_hash(self.policy),
-                chunking=chunking,
-            )
-        parity = done.parity
+        with TemporaryDirectory() as folder:
+            written = Path(folder) / "full.onnx" if self.int8 else self.output
+            with console.status("exporting"):
+                done = export_policy(
+                    policy,
+                    written,
+                    windows=windows,
+                    actions=actions,
+                    data_hash=trained_on,
+                    limits_hash=dataset.content_hash,
+                    checkpoint_hash=policy_hash(self.policy),
+                    chunking=chunking,
+                )
+            if self.int8:
+                quantized = ship_int8(written, self.output, self._episodes)
+        parity, size = done.parity, self.output.stat().st_size
         inputs, outputs = OnnxPolicy(self.output).signature
-        print(f"file     {self.output}  ({done.size / 1e6:.1f} MB, opset {OPSET})")
+        print(f"file     {self.output}  ({size / 1e6:.1f} MB, opset {OPSET})")
         for name, shape in inputs.items():
             print(f"input    {name}  {shape}")
         for name, shape in outputs.items():
@@ -85,19 +101,29 @@ class Export:
         print(f"parity   {parity}")
         if done.contract.limits is not None:
             print(f"limits   of the {sum(map(len, actions)):,} ticks that teach in {dataset.path}")
+        if self.int8:
+            print(
+                f"int8     success {quantized.success:.1%}, of full precision "
+                f"{quantized.full_success:.1%}, in {quantized.episodes} episodes each"
+            )
         if self.json:
             print_json(
                 {
                     "file": str(self.output),
-                    "size": done.size,
+                    "size": size,
                     "opset": OPSET,
                     "inputs": inputs,
                     "outputs": outputs,
                     "parity": vars(parity),
+                    "quantized": vars(quantized) if self.int8 else None,
                     "dataset": {"path": str(dataset.path), "content_hash": dataset.content_hash},
                 }
             )
         return 0
+
+    @property
+    def _episodes(self) -> int:
+        return 100 if self.episodes is None else self.episodes
 
     def _open_dataset(self) -> tuple[Dataset, str]:
         """Where real observations come from, and the content hash of the training data."""

@@ -39,6 +39,10 @@ JSON (`ilrobot.control.model_file` says where, and how it is hashed). Schema 1.1
 ``golden``
     Inputs (``observations``: arrays of shape (n_obs, *feature shape); ``noise``) and the ``action``
     chunk that they give, in physical units.
+``quantized``
+    Of a file with weights of 8 bits, what it and the file of full precision did in closed loop:
+    ``bits``, ``task``, ``episodes``, ``first_seed``, ``success``, ``full_success``. Null, or not
+    there: full precision.
 ``tolerance``
     Greatest error of an element of a golden chunk, as a fraction of that element's command range
     ``high - low``; 0 for discrete actions, which must be equal.
@@ -55,7 +59,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ilrobot.control.chunking import RECEDING, Chunking
-from ilrobot.control.contract_parts import Golden, Limits, Provenance, Range
+from ilrobot.control.contract_parts import Golden, Limits, Provenance, Quantized, Range
 from ilrobot.errors import UserError
 from ilrobot.spec import Spec
 
@@ -84,6 +88,7 @@ class Contract:
     tolerance: float
     chunking: Chunking = RECEDING
     sampler_steps: int | None = None
+    quantized: Quantized | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, without the digests."""
@@ -105,6 +110,7 @@ class Contract:
             "provenance": vars(self.provenance).copy(),
             "golden": [golden.to_json() for golden in self.golden],
             "tolerance": self.tolerance,
+            "quantized": None if self.quantized is None else vars(self.quantized).copy(),
         }
 
     @classmethod
@@ -138,6 +144,9 @@ class Contract:
                 tolerance=float(data["tolerance"]),
                 chunking=Chunking.parse(str(data.get("chunking", RECEDING))),
                 sampler_steps=_count_or_none(data.get("sampler_steps")),
+                quantized=None
+                if data.get("quantized") is None
+                else Quantized.from_json(data["quantized"]),
             )
             golden = tuple(
                 Golden.from_json(

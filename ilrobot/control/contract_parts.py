@@ -109,6 +109,39 @@ class Provenance:
 
 
 @dataclass(frozen=True)
+class Quantized:
+    """What weights of 8 bits cost, over the same seeds in closed loop.
+
+    Attributes:
+        bits: Of the weights: 8.
+        task: Gymnasium id.
+        episodes: How many, each from a seed of its own.
+        first_seed: Of the first; the next ones count up from it.
+        success: Share of them in which the task was done, by this file.
+        full_success: The same by the file of full precision.
+    """
+
+    bits: int
+    task: str
+    episodes: int
+    first_seed: int
+    success: float
+    full_success: float
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Quantized:
+        """Inverse of `vars`."""
+        return cls(
+            bits=int(data["bits"]),
+            task=str(data["task"]),
+            episodes=int(data["episodes"]),
+            first_seed=int(data["first_seed"]),
+            success=float(data["success"]),
+            full_success=float(data["full_success"]),
+        )
+
+
+@dataclass(frozen=True)
 class Golden:
     """One input and what it must give.
 

@@ -38,7 +38,7 @@ def refused(data, words):
     assert "policy.onnx" in str(caught.value)
 
 
-LATER = {"chunking", "sampler_steps"}
+LATER = {"chunking", "quantized", "sampler_steps"}
 
 
 @pytest.mark.parametrize("key", sorted(ABSOLUTE_CONTRACT.to_json().keys() - LATER))
@@ -57,6 +57,7 @@ def test_an_older_file_that_does_not_say_how_to_execute_is_executed_as_then():
         del data[key]
     older = Contract.from_json({**data, "schema": "1.0"}, "x")
     assert (older.chunking, older.sampler_steps) == (Chunking("receding"), None)
+    assert older.quantized is None
 
 
 def test_an_older_file_that_names_no_source_of_its_limits_is_read():
