@@ -358,7 +358,10 @@ def test_steps_and_a_time_are_one_too_many(dataset, tmp_path, capsys):
     assert "--steps and --time-budget both say how long" in capsys.readouterr().err
 
 
-def test_a_pipe_sees_the_curve_the_rate_and_the_expected_end(dataset, tmp_path, capsys):
+def test_a_pipe_sees_the_curve_the_rate_and_the_expected_end(
+    dataset, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("ilrobot.cli.output.QUIET", 0.0)
     command = ("--dataset", dataset, "--policy", "diffusion", "--output", tmp_path / "run")
     assert _run(*command, "--width", "16", "--steps", "200", "--keep-checkpoints", "2") == 0
     lines = capsys.readouterr().err.splitlines()
