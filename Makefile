@@ -27,8 +27,9 @@ setup: $(READY)
 demo: $(READY)
 	$(VENV)/bin/ilrobot demo $(ARGS)
 
+# On every core, of many on four: each process loads PyTorch.
 test: $(READY)
-	$(VENV)/bin/python -m pytest $(ARGS)
+	$(VENV)/bin/python -m pytest -n logical --maxprocesses 4 --dist worksteal $(ARGS)
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

@@ -33,9 +33,8 @@ class _Bars(Progress):
     On a pipe, where no bar can move, a line tells of every tenth of what is not done at once.
     """
 
-    def __init__(self, *columns: ProgressColumn, lines: bool) -> None:
+    def __init__(self, *columns: ProgressColumn) -> None:
         super().__init__(*columns, console=console, disable=not console.is_terminal)
-        self._lines = lines and self.disable
         self._told: dict[TaskID, int] = {}
 
     def advance(self, task_id: TaskID, advance: float = 1) -> None:
@@ -50,7 +49,7 @@ class _Bars(Progress):
 
     def _tell(self, task_id: TaskID) -> None:
         task = self._tasks[task_id]
-        if not self._lines or (task.elapsed or 0) < QUIET or not task.total or not task.completed:
+        if not self.disable or (task.elapsed or 0) < QUIET or not task.total or not task.completed:
             return
         tenth = int(10 * task.completed / task.total)
         if tenth == self._told.get(task_id):
@@ -69,12 +68,8 @@ class _Bars(Progress):
             super().__exit__(kind, *error)
 
 
-def progress_bar(*, lines: bool = True) -> Progress:
-    """The one progress bar of every verb; on a pipe a line for every tenth of longer work.
-
-    Args:
-        lines: Whether it prints these lines; not for who prints lines of its own.
-    """
+def progress_bar() -> Progress:
+    """The one progress bar of every verb; on a pipe a line for every tenth of longer work."""
     return _Bars(
         TextColumn("[bold]{task.description}"),
         BarColumn(bar_width=30),
@@ -83,7 +78,6 @@ def progress_bar(*, lines: bool = True) -> Progress:
         TextColumn("left"),
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
-        lines=lines,
     )
 
 

@@ -136,15 +136,13 @@ class Train:
     """Go on with the run in --output where it stopped (give the same options again)."""
 
     distill: Annotated[Path | None, optional("RUN", "what was demonstrated is learnt")] = None
-    """Run of a diffusion or flow policy: a flow of few --sampler-steps (default 2) learns its
-    chunks."""
+    """Run of a diffusion or flow policy whose chunks a flow of 2 --sampler-steps, or 1, learns."""
 
     head: Annotated[HeadName | None, _preset("head", HeadName)] = None
     """How actions are predicted; cross-entropy is for discrete actions and their default."""
 
     network: Annotated[NetworkName | None, _preset("network", NetworkName)] = None
-    """An MLP is fast on a CPU; a U-Net runs along the chunk, a transformer along chunk and history,
-    an RNN along the history."""
+    """An MLP is fastest; a U-Net runs along the chunk, an RNN the history, a transformer both."""
 
     history: Annotated[int | None, _preset("n_obs")] = None
     """Observations that the policy sees: this one and the ones before it."""
@@ -237,7 +235,7 @@ class Train:
         policy_config, train_config = self._configs(data.spec)
         teacher = None if self.distill is None else load_policy(self.distill)
         try:
-            with progress_bar(lines=False) as bars:
+            with progress_bar() as bars:
                 policy = train(
                     data,
                     policy_config,

@@ -54,15 +54,6 @@ def test_a_terminal_gets_a_bar_and_no_lines(monkeypatch: pytest.MonkeyPatch) -> 
     assert "policies 1/40" not in told(monkeypatch, 40, terminal=True)
 
 
-def test_who_prints_lines_of_its_own_has_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    screen = io.StringIO()
-    monkeypatch.setattr(output, "console", Console(file=screen, force_terminal=False))
-    with output.progress_bar(lines=False) as bars:
-        bars.advance(bars.add_task("training", total=2, note=""))
-        bars.console.print("step 1")
-    assert screen.getvalue() == "step 1\n"
-
-
 def test_advancing_tells_too(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = io.StringIO()
     monkeypatch.setattr(output, "console", Console(file=screen, force_terminal=False))
