@@ -51,6 +51,8 @@ HEADS: dict[str, PolicyConfig] = {
     "cvae": _CVAE,
     "cvae-drawn": replace(_CVAE, kl_weight=0.01, latent="drawn"),
     "diffusion": replace(_MSE, head="diffusion"),
+    "flow": replace(_MSE, head="flow"),
+    "mip": replace(_MSE, head="mip"),
 }
 
 _SEEDS_APART = 10_000
