@@ -27,15 +27,13 @@ def make_actor(policy: Policy, chunking: Chunking) -> ChunkActor:
         UserError: Its chunks cannot be executed so.
     """
     policy.eval()
-    config, scale = policy.config, None
-    if policy.spec.choices is None:
-        scale = policy.disagreement_scale
+    config, scale = policy.config, policy.disagreement_scale
     predicts = Predicts(
         policy.spec,
         config.horizon,
         config.execute,
         policy.noise_shape,
-        scale,
+        None if policy.spec.choices is not None else scale,
         policy.sampler_steps,
     )
     execution, draw = chunking.make(predicts)
@@ -51,7 +49,7 @@ def make_actor(policy: Policy, chunking: Chunking) -> ChunkActor:
     return EnsembleActor(
         predict,
         policy.spec,
-        scale=policy.disagreement_scale,
+        scale=scale,
         history=config.n_obs,
         execution=execution,
         draw=draw,
