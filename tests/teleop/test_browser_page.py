@@ -105,7 +105,10 @@ def test_a_person_lifts_the_cube_and_the_episode_is_saved(
     (info,) = data.infos
     assert (info.outcome, info.judge, info.seed) == (Outcome.SUCCESS, Judge.ENVIRONMENT, 3)
     assert info.device == "browser"
-    assert set(data.column("control.source")) == {"demo"}
+    sources = list(data.column("control.source"))
+    # A page that a busy machine starves is silent, and the robot holds until it is heard again.
+    assert set(sources) <= {"demo", "paused"}
+    assert sources.count("demo") > len(sources) / 2
 
 
 def test_a_process_records_what_the_page_declares(browser: Any, tmp_path: Path) -> None:
