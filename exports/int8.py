@@ -18,7 +18,8 @@ from typing import Any
 
 import onnx
 
-from exports.runtime.session import BoundSession, chunk_error
+from exports.runtime.exported_policy import chunk_error
+from exports.runtime.session import BoundSession
 from ilrobot.atomic import replacing
 from ilrobot.control.contract import Contract
 from ilrobot.control.contract_parts import Golden, Quantized

@@ -10,12 +10,10 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from ilrobot.control.chunking import Chunking, Predicts
-from ilrobot.control.chunks import ChunkActor
-from ilrobot.control.contract import Contract
+from exports.runtime.exported_policy import ExportedPolicy
 from ilrobot.control.drawing import Guide
 from ilrobot.control.model_file import read_model_file
-from ilrobot.errors import UserError, WorkFailed
+from ilrobot.errors import UserError
 from ilrobot.spec import Spec
 
 NOISE = "noise"
@@ -121,12 +119,8 @@ class BoundSession:
             )
 
 
-class OnnxPolicy:
+class OnnxPolicy(ExportedPolicy):
     """A policy from a file that `ilrobot export` wrote.
-
-    Attributes:
-        path: The file.
-        contract: What it promises.
 
     Args:
         path: The file.
@@ -136,8 +130,8 @@ class OnnxPolicy:
     """
 
     def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
-        self.contract, model = read_model_file(self.path)
+        contract, model = read_model_file(Path(path))
+        super().__init__(str(path), contract)
         try:
             self._session = BoundSession(
                 model,
@@ -148,12 +142,7 @@ class OnnxPolicy:
                 sampler_steps=self.contract.sampler_steps,
             )
         except UserError as error:
-            raise UserError(f"{self.path}: {error}") from error
-
-    @property
-    def spec(self) -> Spec:
-        """What it reads and gives."""
-        return self.contract.spec
+            raise UserError(f"{path}: {error}") from error
 
     @property
     def signature(self) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
@@ -168,83 +157,6 @@ class OnnxPolicy:
     ) -> NDArray[Any]:
         """Predict a chunk; see `ilrobot.control.chunks.ChunkPredictor`."""
         return self._session(history, noise, guide)
-
-    def actor(self, chunking: Chunking | None = None, *, background: bool = False) -> ChunkActor:
-        """It as an actor.
-
-        Args:
-            chunking: How its chunks are executed (None: as the contract says).
-            background: See `ChunkActor`.
-
-        Raises:
-            UserError: They cannot be executed so.
-        """
-        contract = self.contract
-        predicts = Predicts(
-            self.spec,
-            contract.horizon,
-            contract.execute,
-            contract.noise_shape,
-            None if contract.limits is None else contract.limits.scale,
-            contract.sampler_steps,
-        )
-        execution, draw = (chunking or contract.chunking).make(predicts)
-        return ChunkActor(
-            self,
-            self.spec,
-            history=contract.n_obs,
-            execution=execution,
-            draw=draw,
-            background=background,
-        )
-
-    def golden_error(self) -> float:
-        """Replay the golden vectors on this machine.
-
-        Returns:
-            The greatest error, as a fraction of each element's command range (see `chunk_error`).
-        """
-        worst = 0.0
-        for golden in self.contract.golden:
-            chunk = self(golden.observations, golden.noise)
-            worst = max(worst, chunk_error(self.contract, chunk, golden.action))
-        return worst
-
-    def verify(self) -> float:
-        """Replay the golden vectors, and hold the result against the contract.
-
-        Returns:
-            The `golden_error`.
-
-        Raises:
-            WorkFailed: It exceeds the contract's tolerance.
-        """
-        worst = self.golden_error()
-        if not worst <= self.contract.tolerance:
-            of = "choices" if self.contract.limits is None else "command range"
-            raise WorkFailed(
-                f"{self.path}: on this machine the golden inputs give other actions than at the "
-                f"export ({worst:.2g} of the {of}, at most {self.contract.tolerance:.2g} is "
-                "allowed); try another version of onnxruntime"
-            )
-        return worst
-
-
-def chunk_error(contract: Contract, chunk: NDArray[Any], reference: NDArray[Any]) -> float:
-    """Greatest error of a chunk as a fraction of each element's command range.
-
-    Args:
-        contract: Its limits give the range ``high - low`` of each element.
-        chunk: Shape (..., *action shape), physical units.
-        reference: The same shape.
-
-    Returns:
-        max |chunk - reference| / range; for discrete actions the share of those that differ.
-    """
-    if contract.limits is None:
-        return float(np.mean(chunk != reference))
-    difference = np.abs(np.subtract(chunk, reference, dtype=np.float64))
-    return float(np.max(difference / contract.limits.scale))
 
 
 def _one_line(error: Exception) -> str:

@@ -1,0 +1,121 @@
+"""A policy with its contract, wherever it is computed: as an actor, and held to its promise."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ilrobot.control.chunking import Chunking, Predicts
+from ilrobot.control.chunks import ChunkActor
+from ilrobot.control.contract import Contract
+from ilrobot.control.drawing import Guide
+from ilrobot.errors import WorkFailed
+from ilrobot.spec import Spec
+
+
+class ExportedPolicy(ABC):
+    """A chunk predictor that a contract describes.
+
+    Attributes:
+        where: What messages call it: its file, or its server's address.
+        contract: What it promises.
+    """
+
+    def __init__(self, where: str, contract: Contract) -> None:
+        self.where = where
+        self.contract = contract
+
+    @abstractmethod
+    def __call__(
+        self,
+        history: Mapping[str, NDArray[Any]],
+        noise: NDArray[np.float32] | None,
+        guide: Guide | None = None,
+    ) -> NDArray[Any]:
+        """Predict a chunk; see `ilrobot.control.chunks.ChunkPredictor`."""
+
+    @property
+    def spec(self) -> Spec:
+        """What it reads and gives."""
+        return self.contract.spec
+
+    def actor(self, chunking: Chunking | None = None, *, background: bool = False) -> ChunkActor:
+        """It as an actor.
+
+        Args:
+            chunking: How its chunks are executed (None: as the contract says).
+            background: See `ChunkActor`.
+
+        Raises:
+            UserError: They cannot be executed so.
+        """
+        contract = self.contract
+        predicts = Predicts(
+            self.spec,
+            contract.horizon,
+            contract.execute,
+            contract.noise_shape,
+            None if contract.limits is None else contract.limits.scale,
+            contract.sampler_steps,
+        )
+        execution, draw = (chunking or contract.chunking).make(predicts)
+        return ChunkActor(
+            self,
+            self.spec,
+            history=contract.n_obs,
+            execution=execution,
+            draw=draw,
+            background=background,
+        )
+
+    def golden_error(self) -> float:
+        """Replay the golden vectors on this machine.
+
+        Returns:
+            The greatest error, as a fraction of each element's command range (see `chunk_error`).
+        """
+        worst = 0.0
+        for golden in self.contract.golden:
+            chunk = self(golden.observations, golden.noise)
+            worst = max(worst, chunk_error(self.contract, chunk, golden.action))
+        return worst
+
+    def verify(self) -> float:
+        """Replay the golden vectors, and hold the result against the contract.
+
+        Returns:
+            The `golden_error`.
+
+        Raises:
+            WorkFailed: It exceeds the contract's tolerance.
+        """
+        worst = self.golden_error()
+        if not worst <= self.contract.tolerance:
+            of = "choices" if self.contract.limits is None else "command range"
+            raise WorkFailed(
+                f"{self.where}: on this machine the golden inputs give other actions than at the "
+                f"export ({worst:.2g} of the {of}, at most {self.contract.tolerance:.2g} is "
+                "allowed); try another version of onnxruntime"
+            )
+        return worst
+
+
+def chunk_error(contract: Contract, chunk: NDArray[Any], reference: NDArray[Any]) -> float:
+    """Greatest error of a chunk as a fraction of each element's command range.
+
+    Args:
+        contract: Its limits give the range ``high - low`` of each element.
+        chunk: Shape (..., *action shape), physical units.
+        reference: The same shape.
+
+    Returns:
+        max |chunk - reference| / range; for discrete actions the share of those that differ.
+    """
+    if contract.limits is None:
+        return float(np.mean(chunk != reference))
+    difference = np.abs(np.subtract(chunk, reference, dtype=np.float64))
+    return float(np.max(difference / contract.limits.scale))
