@@ -1,0 +1,305 @@
+"""The messages between a controller and a robot, version 1: msgpack maps of bounded size.
+
+docs/robots.md is the specification, for any language. Nothing here runs what it reads: a message
+is numbers, strings, lists and maps, checked one by one, and whatever is wrong is a `MessageError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar, NamedTuple
+
+import msgpack
+
+from exports.robots.fields import (
+    MessageError,
+    Reader,
+    Values,
+    features,
+    field,
+    finite_numbers,
+    flag,
+    integer,
+    json_map,
+    number,
+    numbers,
+    one_of,
+    optional,
+    positive,
+    record,
+    text,
+)
+
+#: Of the format; a receiver refuses any other.
+VERSION = 1
+#: A message is no longer than this many bytes (a UDP datagram holds 65,507 at most).
+MOST_BYTES = 16 * 2**20
+#: No list is longer; pictures are bytes.
+MOST_ELEMENTS = 65_536
+#: No map has more entries.
+MOST_ENTRIES = 1_000
+
+_Readers = dict[str, Reader[Any]]
+
+
+class Header(NamedTuple):
+    """What every message begins with.
+
+    Attributes:
+        session: Drawn at random when the sender's process starts, so that a restart is seen.
+        seq: Counts the sender's messages, from 1; what does not exceed the last one is old.
+        time: The sender's monotonic clock in seconds.
+    """
+
+    session: int
+    seq: int
+    time: float
+
+
+class State(StrEnum):
+    """What a robot does about its commands."""
+
+    MOVING = "moving"
+    """It executes them."""
+    HOLDING = "holding"
+    """None came in time, or none came yet: it brakes and stays."""
+    STOPPED = "stopped"
+    """It was told to stop, or the episode is over: it stays until the next reset."""
+
+
+@dataclass(frozen=True)
+class Hello:
+    """Controller: who are you? Answered by `Capabilities`."""
+
+    TYPE: ClassVar[str] = "hello"
+    READERS: ClassVar[_Readers] = {}
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """Robot: what it is.
+
+    Attributes:
+        name: For a person to read.
+        spec: `ilrobot.spec.Spec` as JSON: names, shapes, units of observations and action, rate.
+        any_rate: Whether it takes commands at any rate.
+        time_limit: Ticks after which an episode ends (None: none of its own).
+        timeout: Seconds without a command after which it holds by itself.
+    """
+
+    name: str
+    spec: dict[str, Any]
+    any_rate: bool
+    time_limit: int | None
+    timeout: float
+    TYPE: ClassVar[str] = "capabilities"
+    READERS: ClassVar[_Readers] = {
+        "name": text,
+        "spec": json_map,
+        "any_rate": flag,
+        "time_limit": optional(integer),
+        "timeout": positive,
+    }
+
+
+@dataclass(frozen=True)
+class Reset:
+    """Controller: begin an episode. Sent again until `Status` names this episode.
+
+    Attributes:
+        episode: Counts the episodes of this session, from 1.
+        seed: Of what a simulated robot draws at random.
+        limits: `ilrobot.control.contract_parts.Limits` as JSON, which the robot keeps by itself
+            too, where it has to brake without a command (None: its own).
+    """
+
+    episode: int
+    seed: int
+    limits: dict[str, Any] | None
+    TYPE: ClassVar[str] = "reset"
+    READERS: ClassVar[_Readers] = {
+        "episode": integer,
+        "seed": integer,
+        "limits": optional(json_map),
+    }
+
+
+@dataclass(frozen=True)
+class Command:
+    """Controller: move so. Only the newest counts.
+
+    Attributes:
+        episode: It belongs to; others are ignored.
+        values: The action, flattened, in its units; finite.
+    """
+
+    episode: int
+    values: tuple[float, ...]
+    TYPE: ClassVar[str] = "command"
+    READERS: ClassVar[_Readers] = {"episode": integer, "values": finite_numbers}
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """Controller: I am here and command nothing. It keeps observations coming, not motion."""
+
+    TYPE: ClassVar[str] = "heartbeat"
+    READERS: ClassVar[_Readers] = {}
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Controller: brake and stay until the next reset. Sent again until `Status` says stopped.
+
+    Attributes:
+        episode: To be stopped; a stop of an earlier one came late and is ignored.
+    """
+
+    episode: int
+    TYPE: ClassVar[str] = "stop"
+    READERS: ClassVar[_Readers] = {"episode": integer}
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The newest message that the robot had of the controller; what the clocks are compared by.
+
+    Attributes:
+        seq: Of its header.
+        time: Of its header, so in seconds of the controller's clock.
+        received: When it came, in seconds of the robot's clock.
+    """
+
+    seq: int
+    time: float
+    received: float
+    READERS: ClassVar[_Readers] = {"seq": integer, "time": number, "received": number}
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Robot: a measurement and how the episode stands, once a tick.
+
+    Attributes:
+        episode: The one that runs (0: none yet).
+        measured: When it was measured, in seconds of the robot's clock.
+        heard: See `Heard`.
+        state: See `State`.
+        ended: Whether the episode is over.
+        success: Whether the task counts as done now (None: nobody judges).
+        values: Of each feature by its name; may hold NaN and infinity, which the guard looks for.
+    """
+
+    episode: int
+    measured: float
+    heard: Heard
+    state: State
+    ended: bool
+    success: bool | None
+    values: Mapping[str, Values]
+    TYPE: ClassVar[str] = "observation"
+    READERS: ClassVar[_Readers] = {
+        "episode": integer,
+        "measured": number,
+        "heard": record(Heard, Heard.READERS),
+        "state": one_of(State),
+        "ended": flag,
+        "success": optional(flag),
+        "values": features,
+    }
+
+
+@dataclass(frozen=True)
+class Status:
+    """Robot: the answer to `Reset` and to `Stop`.
+
+    Attributes:
+        episode: The one that was begun or stopped.
+        state: See `State`.
+        command: The command that it holds, flattened (None: it does not know).
+        velocity: How fast that moves, in the action's units per second (None: it is at rest).
+    """
+
+    episode: int
+    state: State
+    command: tuple[float, ...] | None
+    velocity: tuple[float, ...] | None
+    TYPE: ClassVar[str] = "status"
+    READERS: ClassVar[_Readers] = {
+        "episode": integer,
+        "state": one_of(State),
+        "command": optional(numbers),
+        "velocity": optional(numbers),
+    }
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Robot: no.
+
+    Attributes:
+        reason: Why, in one line for a person, such as another controller that drives.
+    """
+
+    reason: str
+    TYPE: ClassVar[str] = "refusal"
+    READERS: ClassVar[_Readers] = {"reason": text}
+
+
+Body = Hello | Capabilities | Reset | Command | Heartbeat | Stop | Observation | Status | Refusal
+_BODIES: dict[str, type[Body]] = {
+    body.TYPE: body
+    for body in (
+        *(Hello, Capabilities, Reset, Command, Heartbeat),
+        *(Stop, Observation, Status, Refusal),
+    )
+}
+
+
+def encode(header: Header, body: Body) -> bytes:
+    """A message as bytes.
+
+    Raises:
+        MessageError: It is longer than a message may be.
+    """
+    content = {"v": VERSION, "type": body.TYPE, **header._asdict(), **vars(body)}
+    data: bytes = msgpack.packb(content, default=vars)  # vars: of `Heard`
+    if len(data) > MOST_BYTES:
+        raise MessageError(f"a message of {len(data)} bytes; at most {MOST_BYTES} are sent")
+    return data
+
+
+def decode(data: bytes) -> tuple[Header, Body]:
+    """A message from bytes that anybody may have sent.
+
+    Raises:
+        MessageError: It is none, of another version, or one of its values is not as it should be.
+    """
+    if len(data) > MOST_BYTES:
+        raise MessageError(f"{len(data)} bytes; at most {MOST_BYTES} are read")
+    try:
+        message = msgpack.unpackb(
+            data,
+            strict_map_key=True,
+            max_array_len=MOST_ELEMENTS,
+            max_map_len=MOST_ENTRIES,
+            max_ext_len=0,
+        )
+    except ValueError as error:  # the base of all that msgpack raises for bytes
+        raise MessageError(f"no msgpack ({type(error).__name__})") from error
+    if not isinstance(message, dict):
+        raise MessageError("not a map")
+    version, kind = message.get("v"), message.get("type")
+    if type(version) is not int or version != VERSION:
+        raise MessageError(f"version {version!r:.40} of messages; this side speaks {VERSION}")
+    body = _BODIES.get(kind) if isinstance(kind, str) else None
+    if body is None:
+        raise MessageError(f"unknown type {kind!r:.40}")
+    header = Header(
+        field(message, "session", integer),
+        field(message, "seq", integer),
+        field(message, "time", number),
+    )
+    return header, record(body, body.READERS)(message)
