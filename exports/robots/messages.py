@@ -64,9 +64,9 @@ class State(StrEnum):
     MOVING = "moving"
     """It executes them."""
     HOLDING = "holding"
-    """None came in time, or none came yet: it brakes and stays."""
-    STOPPED = "stopped"
-    """It was told to stop, or the episode is over: it stays until the next reset."""
+    """None came in time, or it was told to stop: it brakes and stays until the next one."""
+    ENDED = "ended"
+    """The episode is over, or none was begun yet: it stays until the next reset."""
 
 
 @dataclass(frozen=True)
@@ -151,10 +151,10 @@ class Heartbeat:
 
 @dataclass(frozen=True)
 class Stop:
-    """Controller: brake and stay until the next reset. Sent again until `Status` says stopped.
+    """Controller: brake and hold until a newer command. Sent again until `Status` answers.
 
     Attributes:
-        episode: To be stopped; a stop of an earlier one came late and is ignored.
+        episode: The one that runs; a stop of an earlier one came late and is ignored.
     """
 
     episode: int
@@ -187,7 +187,6 @@ class Observation:
         measured: When it was measured, in seconds of the robot's clock.
         heard: See `Heard`.
         state: See `State`.
-        ended: Whether the episode is over.
         success: Whether the task counts as done now (None: nobody judges).
         values: Of each feature by its name; may hold NaN and infinity, which the guard looks for.
     """
@@ -196,7 +195,6 @@ class Observation:
     measured: float
     heard: Heard
     state: State
-    ended: bool
     success: bool | None
     values: Mapping[str, Values]
     TYPE: ClassVar[str] = "observation"
@@ -205,7 +203,6 @@ class Observation:
         "measured": number,
         "heard": record(Heard, Heard.READERS),
         "state": one_of(State),
-        "ended": flag,
         "success": optional(flag),
         "values": features,
     }
@@ -216,7 +213,7 @@ class Status:
     """Robot: the answer to `Reset` and to `Stop`.
 
     Attributes:
-        episode: The one that was begun or stopped.
+        episode: The one that runs.
         state: See `State`.
         command: The command that it holds, flattened (None: it does not know).
         velocity: How fast that moves, in the action's units per second (None: it is at rest).

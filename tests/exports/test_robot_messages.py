@@ -44,11 +44,10 @@ BODIES = [
         measured=99.25,
         heard=Heard(6, 12.0, 99.125),
         state=State.MOVING,
-        ended=False,
         success=None,
         values={"observation.state": (math.inf, -math.inf, 0.0), "observation.images.a": b"\0\1"},
     ),
-    Status(3, State.STOPPED, (0.5,), None),
+    Status(3, State.ENDED, (0.5,), None),
     Status(3, State.HOLDING, None, (0.0,)),
     Refusal("another controller drives"),
 ]
@@ -131,9 +130,8 @@ def test_a_wrong_value_is_named(change, why):
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"state": "dancing"}, "'state' is none of moving, holding, stopped"),
+        ({"state": "dancing"}, "'state' is none of moving, holding, ended"),
         ({"state": ["moving"]}, "'state'"),
-        ({"ended": 1}, "'ended'"),
         ({"success": "yes"}, "'success'"),
         ({"heard": {"seq": 1, "time": 0.0}}, "'heard' 'received' is missing"),
         ({"heard": [1, 2, 3]}, "'heard'"),
