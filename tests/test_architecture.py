@@ -26,6 +26,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "teleop": ("sims", "exports", "ilrobot.cli"),
     "exports": ("sims", "teleop", "ilrobot.cli"),
     "exports.runtime": ("sims", "teleop", "ilrobot.cli", "torch"),
+    "exports.server": ("sims", "teleop", "ilrobot.cli", "torch"),
     "ilrobot": ("sims", "teleop", "exports", "ilrobot.cli", *SIMULATORS, *DEVICES),
     "ilrobot.control": (
         *("sims", "teleop", "exports", "ilrobot.cli", *SIMULATORS, *DEVICES),

@@ -30,6 +30,7 @@ VERBS = {
     "compare": ("Compare", "compare", "runs side by side: success against the expert's labels"),
     "export": ("Export", "export", "write a trained policy as one .onnx file"),
     "deploy": ("Deploy", "deploy", "run an .onnx file in a real-time control loop on a robot"),
+    "serve": ("Serve", "serve", "compute a policy here for robots elsewhere"),
     "view": ("View", "view", "look at an episode or at the report of a run"),
     "doctor": ("Doctor", "doctor", "what works on this machine, and what to install"),
     "bench": ("Bench", "bench", "measure speed against goals and against other libraries"),

@@ -70,13 +70,13 @@ class TaskForPolicy:
 
     @classmethod
     def choose(
-        cls, policy: Spec, where: Path, task: str, options: Mapping[str, Any]
+        cls, policy: Spec, where: Path | str, task: str, options: Mapping[str, Any]
     ) -> TaskForPolicy:
         """By default the task that the policy was trained on, with the options of then.
 
         Args:
             policy: What it was trained on.
-            where: Its path, for the message.
+            where: Its path or address, for the message.
             task: Gymnasium id that the person gave (empty: none).
             options: Options that the person gave; they go before those of the training.
 

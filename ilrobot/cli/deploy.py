@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import tyro
+
 from ilrobot.cli.usage import Chunks, optional
 from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
     from exports.robots.base import Capabilities, Robot
+    from exports.runtime.exported_policy import ExportedPolicy
     from exports.runtime.loop import EpisodeReport, LoopReport
     from exports.runtime.process import StopSignals
-    from exports.runtime.session import OnnxPolicy
     from exports.runtime.tick_file import TickFile
     from ilrobot.actors import Actor
 
@@ -33,8 +35,8 @@ class Deploy:
     Example: ilrobot deploy --policy policy.onnx --robot pybullet --episodes 5
     """
 
-    policy: Path
-    """File that ilrobot export wrote."""
+    policy: Annotated[str, tyro.conf.arg(metavar="FILE|ws://HOST:PORT")]
+    """File that ilrobot export wrote, or address where ilrobot serve computes one."""
 
     robot: Annotated[
         Literal["mujoco", "pybullet"] | None,
@@ -66,14 +68,14 @@ class Deploy:
     def run(self) -> int:
         """Run the loop and print what it came to."""
         from exports.runtime.process import StopSignals, torch_imported
-        from exports.runtime.session import OnnxPolicy
         from exports.runtime.tick_file import TickFile
         from exports.runtime.tick_log import row_type
+        from ilrobot.cli.deployed_policy import open_policy
         from ilrobot.cli.output import print_json
         from ilrobot.control.chunking import Chunking
 
         self._check()
-        policy = OnnxPolicy(self.policy)
+        policy = open_policy(self.policy)
         chunking = Chunking.parse(self.chunks) if self.chunks else policy.contract.chunking
         actor = policy.actor(chunking, background=chunking.mode == "realtime")
         policy.verify()  # on this very machine; it also warms the caches for the first tick
@@ -90,7 +92,7 @@ class Deploy:
             report = self._loop(policy, actor, robot, capabilities, rate, file, signals)
             summary = {
                 **report.to_json(),
-                "policy": str(self.policy),
+                "policy": self.policy,
                 "robot": capabilities.name,
                 "task": capabilities.spec.task,
                 "stopped_by": signals.received.name if signals.received else None,
@@ -107,24 +109,17 @@ class Deploy:
         check_seeds(self.episodes, self.seed)
         if self.rate is not None and not (math.isfinite(self.rate) and self.rate > 0):
             raise UserError(f"--rate must be a positive number of Hz, not {self.rate}")
-        if not self.policy.exists():
-            raise UserError(f"no policy at {self.policy}; make one with ilrobot export")
-        if self.policy.is_dir():
-            raise UserError(
-                f"{self.policy} is a folder; a robot runs the .onnx file that "
-                f"`ilrobot export --policy {self.policy} --output FILE.onnx` writes"
-            )
         if self.log is not None and self.log.suffix != ".npz":
             raise UserError(f"--log must end in .npz, not '{self.log.name}'")
 
-    def _robot(self, policy: OnnxPolicy) -> Robot:
+    def _robot(self, policy: ExportedPolicy) -> Robot:
         from exports.robots.gymnasium_robot import simulated_robot
         from ilrobot.cli.actors import TaskForPolicy
 
         chosen = TaskForPolicy.choose(policy.spec, self.policy, self.task, {})
         return simulated_robot(chosen.task, chosen.options, engine=self.robot, rate=chosen.rate)
 
-    def _rate(self, policy: OnnxPolicy, capabilities: Capabilities) -> float:
+    def _rate(self, policy: ExportedPolicy, capabilities: Capabilities) -> float:
         """The rate of the loop, once it is sure that policy and robot fit.
 
         Raises:
@@ -134,9 +129,9 @@ class Deploy:
 
         wanted, spec = self.rate or policy.spec.rate, capabilities.spec
         if capabilities.any_rate:
-            check_policy_fits(policy.spec, spec.with_rate(policy.spec.rate), str(self.policy))
+            check_policy_fits(policy.spec, spec.with_rate(policy.spec.rate), self.policy)
             return wanted
-        check_policy_fits(policy.spec, spec, str(self.policy))
+        check_policy_fits(policy.spec, spec, self.policy)
         if not math.isclose(wanted, spec.rate, rel_tol=RATE_TOLERANCE):
             raise UserError(
                 f"--rate {wanted:g}: {capabilities.name} runs at {spec.rate:g} Hz and at no "
@@ -146,7 +141,7 @@ class Deploy:
 
     def _loop(
         self,
-        policy: OnnxPolicy,
+        policy: ExportedPolicy,
         actor: Actor,
         robot: Robot,
         capabilities: Capabilities,

@@ -1,0 +1,42 @@
+"""``--policy`` of deploy: an exported file, or the address of a server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ilrobot.errors import UserError
+
+if TYPE_CHECKING:
+    from exports.runtime.exported_policy import ExportedPolicy
+
+_SCHEMES = ("ws://", "wss://")
+
+
+def open_policy(where: str) -> ExportedPolicy:
+    """The policy in a file or on a server, without torch.
+
+    Args:
+        where: Path of an .onnx file, or ``ws://HOST:PORT``.
+
+    Raises:
+        UserError: There is none, or it is refused.
+    """
+    if where.startswith(_SCHEMES):
+        from ilrobot.cli.required import require
+
+        require("a policy on a server", "msgpack", "websockets", extra="server")
+        from exports.server.client import RemotePolicy
+
+        return RemotePolicy(where)
+    from exports.runtime.session import OnnxPolicy
+
+    path = Path(where)
+    if not path.exists():
+        raise UserError(f"no policy at {path}; make one with ilrobot export")
+    if path.is_dir():
+        raise UserError(
+            f"{path} is a folder; a robot runs the .onnx file that "
+            f"`ilrobot export --policy {path} --output FILE.onnx` writes"
+        )
+    return OnnxPolicy(path)
