@@ -123,14 +123,18 @@ class Guard:
                 self._raise(kind)
         return command
 
-    def hold(self) -> NDArray[Any] | None:
+    def hold(self, cause: Activation = NOTHING) -> NDArray[Any] | None:
         """The fallback: brake within the limits and stay.
+
+        Args:
+            cause: Why, where that is not among the flags yet.
 
         Returns:
             A buffer that the next call overwrites; None where nothing was commanded yet, so that
             only the robot itself can know what it holds.
         """
-        self._raise(Activation.FALLBACK)
+        for kind in cause | Activation.FALLBACK:
+            self._raise(kind)
         return self._limiter.hold()
 
     def _raise(self, kind: Activation) -> None:

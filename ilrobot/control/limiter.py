@@ -37,6 +37,7 @@ class Activation(IntFlag):
     ACCELERATION_LIMITED = auto()
     DEADLINE_MISSED = auto()
     FALLBACK = auto()
+    PLAN_RUN_OUT = auto()
 
 
 def greatest_step(distance: float, braking: float) -> float:
