@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from exports.lowered_unet import lower, prepare
-from exports.runtime.session import NOISE, OUTPUT, PREFIX, PREFIX_WEIGHTS
+from exports.runtime.session import DOUBT, NOISE, NOVELTY, OUTPUT, PREFIX, PREFIX_WEIGHTS
 from ilrobot.errors import WorkFailed
 from ilrobot.policies.heads.ensemble import EnsembleHead
 from ilrobot.policies.heads.guidance import Guidance, Lead, free, towards
@@ -28,12 +28,14 @@ from ilrobot.policies.policy import Policy
 OPSET = 18
 
 
-def trace(policy: Policy, *, led: bool = False) -> bytes:
+def trace(policy: Policy, *, led: bool = False, unrolled: bool = False) -> bytes:
     """The policy as a serialised ONNX model: batch 1, weights inside, no trace of this machine.
 
     Args:
         policy: Which.
         led: Whether its sampler, which must have `sampler_steps`, can be led in the graph, too.
+        unrolled: Whether the sampler's steps stand one after the other, for runtimes that compute
+            loops wrongly.
 
     Raises:
         WorkFailed: Some operation has no ONNX form.
@@ -58,10 +60,10 @@ def trace(policy: Policy, *, led: bool = False) -> bytes:
     with _quiet():
         try:
             program = torch.onnx.export(
-                _Graph(frozen),
+                _Graph(frozen, unrolled=unrolled),
                 tuple(inputs.values()),
                 input_names=list(inputs),
-                output_names=[OUTPUT],
+                output_names=[OUTPUT, DOUBT, NOVELTY] if policy.config.members > 1 else [OUTPUT],
                 opset_version=OPSET,
                 dynamo=True,
                 external_data=False,
@@ -81,39 +83,62 @@ def trace(policy: Policy, *, led: bool = False) -> bytes:
 class _Graph(nn.Module):
     """The policy with its inputs in a row, and its sampler as a loop that export understands.
 
-    A Python loop would be unrolled: ten steps of a U-Net of 4.5 M parameters make 2,870 nodes
+    A Python loop is unrolled: ten steps of a U-Net of 4.5 M parameters make 2,870 nodes
     instead of 10, take 32 s instead of 10 to export and load in 0.24 s instead of 0.03, and run
     no faster (14.6 ms).
     """
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, *, unrolled: bool) -> None:
         super().__init__()
-        self._policy = policy
+        self._policy, self._unrolled = policy, unrolled
+        scale = torch.from_numpy(policy.disagreement_scale).float()
+        self._scale = nn.Buffer(scale.reshape(policy.spec.action.shape))
 
-    def forward(self, *inputs: Tensor) -> Tensor:
+    def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, Tensor, Tensor]:
         policy, rest = self._policy, list(inputs)
         observations = {name: rest.pop(0) for name in policy.spec.observation_names}
         noise = None if policy.noise_shape is None else rest.pop(0)
         guidance = policy.guidance(observations, *rest) if rest else ()
-        chunk = _chunk(policy.head, policy.encode(observations), noise, *guidance)
-        return policy.decode(chunk, observations)
+        head, condition = policy.head, policy.encode(observations)
+        if not isinstance(head, EnsembleHead):
+            return policy.decode(self._chunk(head, condition, noise, *guidance), observations)
+        chunks = torch.stack(
+            [self._chunk(member, condition, noise, *guidance) for member in head.members]
+        )
+        action = policy.decode(head.combine(chunks), observations)
+        return action, *self._disagreement(policy.decode(chunks, observations))
 
+    def _chunk(
+        self,
+        head: Head,
+        condition: Tensor,
+        noise: Tensor | None,
+        guidance: Guidance | None = None,
+    ) -> Tensor:
+        """What the head gives, where it samples step by step as a loop."""
+        if isinstance(head, IteratedHead):
+            return _iterate(head, condition, noise, guidance, unrolled=self._unrolled)
+        chunk: Tensor = head(condition, noise)
+        return chunk
 
-def _chunk(
-    head: Head, condition: Tensor, noise: Tensor | None, guidance: Guidance | None = None
-) -> Tensor:
-    """What the head gives, where it samples step by step as a loop."""
-    if isinstance(head, EnsembleHead):
-        chunks = [_chunk(member, condition, noise, guidance) for member in head.acting]
-        return head.combine(torch.stack(chunks))
-    if isinstance(head, IteratedHead):
-        return _iterate(head, condition, noise, guidance)
-    chunk: Tensor = head(condition, noise)
-    return chunk
+    def _disagreement(self, members: Tensor) -> tuple[Tensor, Tensor]:
+        """Doubt and novelty of `ilrobot.ensemble`, shape (B, H) each, of (members, B, H, ...)."""
+        choices = self._policy.spec.choices
+        if choices is None:
+            measured = (members / self._scale).flatten(start_dim=3)
+        else:
+            measured = (members.unsqueeze(-1) == torch.arange(choices)).to(torch.float32)
+        spread = (measured - measured.mean(dim=0)).square().mean(dim=0)
+        return spread.square().sum(dim=-1).sqrt(), spread.mean(dim=-1)
 
 
 def _iterate(
-    head: IteratedHead, condition: Tensor, noise: Tensor | None, guidance: Guidance | None
+    head: IteratedHead,
+    condition: Tensor,
+    noise: Tensor | None,
+    guidance: Guidance | None,
+    *,
+    unrolled: bool,
 ) -> Tensor:
     """`IteratedHead.forward` with its steps as an ONNX `Scan` over the rows of their tables."""
     from torch._higher_order_ops.scan import scan
@@ -133,7 +158,12 @@ def _iterate(
         # Laid out as what it began with, else torch refuses the loop.
         return tuple(part.clone(memory_format=torch.contiguous_format) for part in advanced), ()
 
-    state: State = scan(step, begun, tables)[0]
+    state: State = begun
+    if unrolled:
+        for row in zip(*(table.unbind(0) for table in tables), strict=True):
+            state, _ = step(state, row)
+    else:
+        state = scan(step, begun, tables)[0]
     return state[0]
 
 

@@ -16,9 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 
-from exports.runtime.exported_policy import chunk_error
+from exports.runtime.exported_policy import golden_error
 from exports.runtime.session import BoundSession
 from ilrobot.atomic import replacing
 from ilrobot.control.contract import Contract
@@ -48,19 +49,15 @@ def write_int8(source: Path, target: Path, measured: Quantized | None = None) ->
     """
     contract, content = read_model_file(source)
     model = quantize(content)
-    session = BoundSession(
-        model,
-        contract.spec,
-        n_obs=contract.n_obs,
-        horizon=contract.horizon,
-        noise_shape=contract.noise_shape,
-        sampler_steps=contract.sampler_steps,
-    )
-    golden, worst = [], 0.0
+    session = BoundSession(model, contract)
+    golden, errors = [], []
     for known in contract.golden:
-        action = session(known.observations, known.noise)
-        worst = max(worst, chunk_error(contract, action, known.action))
-        golden.append(Golden(known.observations, known.noise, action))
+        given = session.predict(known.observations, known.noise)
+        errors.append(golden_error(contract, known, given))
+        golden.append(
+            Golden(known.observations, known.noise, given.chunk, given.doubt, given.novelty)
+        )
+    worst = float(np.max(errors))
     if not worst < float("inf"):
         raise WorkFailed("the quantised graph gives actions that are not finite")
     tolerance = max(contract.tolerance, _GOLDEN_MARGIN * worst)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ilrobot.control.chunks import ChunkPredictor
-from ilrobot.control.drawing import Guide
+from exports.runtime.exported_policy import DOUBT_ROUNDING
+from ilrobot.control.drawing import Guide, Prediction
+from ilrobot.ensemble import doubt, novelty, spread
 from ilrobot.policies.policy import Policy
 
 #: Greatest allowed difference in float32, as a fraction of an element's command range.
@@ -28,20 +29,29 @@ class Parity:
             for discrete actions the share of actions that differ.
         absolute: Greatest |difference| in the action's units; None for discrete actions.
         tolerance: What `relative` may be at most.
+        doubt: Greatest |difference| of doubt and novelty, which may be `DOUBT_ROUNDING` at most;
+            None where there are none.
     """
 
     windows: int
     relative: float
     absolute: float | None
     tolerance: float
+    doubt: float | None = None
 
     @property
     def holds(self) -> bool:
         """Whether they agree."""
-        return self.relative <= self.tolerance  # False for NaN too
+        alike = self.relative <= self.tolerance  # False for NaN too
+        return alike and (self.doubt is None or self.doubt <= DOUBT_ROUNDING)
 
     def __str__(self) -> str:
         """How they differ, in words for a person."""
+        apart = "" if self.doubt is None else f"; {self.doubt:.1e} of its doubt"
+        return f"{self._actions}{apart}"
+
+    @property
+    def _actions(self) -> str:
         if self.absolute is None:
             if self.relative == 0:
                 return f"the same choices on {self.windows} real observations"
@@ -54,47 +64,80 @@ class Parity:
         )
 
 
+@dataclass(frozen=True)
+class Samples:
+    """What two ways of running a policy are asked.
+
+    Attributes:
+        windows: Real observations: name to shape (N, n_obs, *shape), physical units.
+        noise: Shape (N, *noise_shape), or None.
+        guides: Where the sampler is led at each of the N (None: nowhere).
+    """
+
+    windows: Mapping[str, NDArray[np.float32]]
+    noise: NDArray[np.float32] | None = None
+    guides: Sequence[Guide] | None = None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.windows.values())))
+
+    def free(self) -> Samples:
+        """The same led nowhere."""
+        return replace(self, guides=None)
+
+    def each(self) -> Iterator[tuple[dict[str, NDArray[np.float32]], Any, Guide | None]]:
+        """One after the other: history, noise and guide."""
+        for i in range(len(self)):
+            yield (
+                {name: window[i] for name, window in self.windows.items()},
+                None if self.noise is None else self.noise[i],
+                None if self.guides is None else self.guides[i],
+            )
+
+
 def measure_parity(
     policy: Policy,
-    predict: ChunkPredictor,
-    windows: Mapping[str, NDArray[np.float32]],
-    noise: NDArray[np.float32] | None,
+    predict: Callable[..., Prediction],
+    samples: Samples,
     scale: NDArray[np.float64] | None,
-    guides: Sequence[Guide] | None = None,
 ) -> Parity:
     """Run the same inputs through torch and through another predictor.
 
     Args:
         policy: The trained module, on the CPU.
-        predict: The exported graph.
-        windows: Name to shape (N, n_obs, *shape), physical units.
-        noise: Shape (N, *noise_shape), or None.
+        predict: The exported graph, see `ExportedPolicy.predict`.
+        samples: The inputs.
         scale: Command range of each action element (None: discrete actions, which must be equal).
-        guides: Where the sampler is led at each (None: nowhere).
     """
-    count = len(next(iter(windows.values())))
+    noise, guides, count = samples.noise, samples.guides, len(samples)
     with torch.inference_mode():
-        expected: NDArray[Any] = policy(
-            {name: torch.from_numpy(window) for name, window in windows.items()},
+        chunks, members = policy.opinions(
+            {name: torch.from_numpy(window) for name, window in samples.windows.items()},
             None if noise is None else torch.from_numpy(noise),
-            *([] if guides is None else _batch(guides)),
-        ).numpy()
-    given = np.stack(
-        [
-            predict(
-                {name: window[i] for name, window in windows.items()},
-                None if noise is None else noise[i],
-                None if guides is None else guides[i],
-            )
-            for i in range(count)
-        ]
-    )
+            *([None, None] if guides is None else _batch(guides)),
+        )
+    expected: NDArray[Any] = chunks.numpy()
+    predictions = [predict(*asked) for asked in samples.each()]
+    given = np.stack([prediction.chunk for prediction in predictions])
+    doubted = _disagreement_error(policy, members.numpy(), predictions)
     if scale is None:
         differ = float(np.mean(given != expected))
-        return Parity(count, differ, None, 0.0)
+        return Parity(count, differ, None, 0.0, doubted)
     difference = np.abs(np.subtract(given, expected, dtype=np.float64))
     relative = float((difference / scale).max())
-    return Parity(count, relative, float(difference.max()), TOLERANCE)
+    return Parity(count, relative, float(difference.max()), TOLERANCE, doubted)
+
+
+def _disagreement_error(
+    policy: Policy, members: NDArray[Any], predictions: Sequence[Prediction]
+) -> float | None:
+    """Greatest difference of doubt and novelty from those of the members' chunks."""
+    if policy.config.members == 1:
+        return None
+    apart = spread(members, policy.spec, policy.disagreement_scale)
+    given = np.array([(p.doubt, p.novelty) for p in predictions], np.float64)
+    expected = np.stack([doubt(apart), novelty(apart)], axis=1)
+    return float(np.max(np.abs(given - expected)))
 
 
 def _batch(guides: Sequence[Guide]) -> list[torch.Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,12 @@ import exports
 import ilrobot
 from exports.graph import trace
 from exports.limits import derive_limits
-from exports.parity import TOLERANCE, Parity, measure_parity
+from exports.parity import TOLERANCE, Parity, Samples, measure_parity
 from exports.runtime.session import BoundSession, OnnxPolicy
 from ilrobot.atomic import replacing
 from ilrobot.control.chunking import RECEDING, Chunking
 from ilrobot.control.contract import Contract
-from ilrobot.control.contract_parts import Golden, Provenance, Range
+from ilrobot.control.contract_parts import DoubtScale, Golden, Limits, Provenance, Range
 from ilrobot.control.drawing import Guide
 from ilrobot.control.model_file import seal
 from ilrobot.errors import UserError, WorkFailed, explained
@@ -31,6 +31,8 @@ from ilrobot.policies.policy import Policy
 STALE_PERIODS = 3.0
 #: Golden vectors in the contract.
 GOLDEN = 4
+#: Of the real observations this share is doubted no more than `DoubtScale.usual`.
+USUAL = 0.95
 
 _NOISE_SEED = 0
 
@@ -41,12 +43,14 @@ class Export:
 
     Attributes:
         contract: What the file promises.
-        parity: How close it is to the trained module.
+        parity: How close it is to the trained module, as it is run.
+        plain_parity: The same without ONNX Runtime's optimisation of the graph.
         size: Bytes of the file.
     """
 
     contract: Contract
     parity: Parity
+    plain_parity: Parity
     size: int
 
 
@@ -60,11 +64,13 @@ def export_policy(
     limits_hash: str = "",
     checkpoint_hash: str = "",
     chunking: Chunking = RECEDING,
+    unrolled: bool = False,
 ) -> Export:
     """Write a policy as one .onnx file with its contract.
 
     Everything is checked before the file appears under its name: parity with the module on real
-    observations, and the finished file by loading it and replaying its golden vectors.
+    observations, with and without ONNX Runtime's optimisation of the graph, and the finished file
+    by loading it and replaying its golden vectors.
     Ctrl-C and SIGTERM wait for the graph to be made, since torch's exporter swallows what is raised
     within it; then they end the export, and no file is left.
 
@@ -78,6 +84,7 @@ def export_policy(
         limits_hash: Content hash of the data that `actions` come from (empty: the training data).
         checkpoint_hash: SHA-256 of the checkpoint's file.
         chunking: How whoever runs the file shall execute its chunks.
+        unrolled: Write the sampler's steps one after the other instead of as a loop.
 
     Raises:
         UserError: The place cannot be written to.
@@ -87,70 +94,36 @@ def export_policy(
         raise UserError(f"--output must end in .onnx, not '{path.name}'")
     policy.eval()
     with stop_signals() as stop:
-        model = trace(policy, led=chunking.leads)
+        model = trace(policy, led=chunking.leads, unrolled=unrolled)
     stop.check()
-    config, spec = policy.config, policy.spec
-    sampler_steps = policy.sampler_steps if chunking.leads else None
-    try:
-        session = BoundSession(
-            model,
-            spec,
-            n_obs=config.n_obs,
-            horizon=config.horizon,
-            noise_shape=policy.noise_shape,
-            sampler_steps=sampler_steps,
-        )
-    except UserError as error:
-        raise WorkFailed(f"the exported graph does not run: {error}") from error
-
-    count = len(next(iter(windows.values())))
-    noise = None
-    generator = np.random.default_rng(_NOISE_SEED)
-    if policy.noise_shape is not None:
-        noise = generator.standard_normal((count, *policy.noise_shape), dtype=np.float32)
-    limits = derive_limits(spec, actions)
-    scale = None if limits is None else limits.scale
-    parity = measure_parity(policy, session, windows, noise, scale)
-    if sampler_steps is not None and parity.holds:
-        guides = _guides(policy, generator, count, sampler_steps)
-        parity = max(
-            parity,
-            measure_parity(policy, session, windows, noise, scale, guides),
-            key=lambda measured: measured.relative,
-        )
-    if not parity.holds:
-        raise WorkFailed(
-            f"the exported graph differs from the trained policy: {parity}; nothing was written"
-        )
-    ranges = policy.training_range
-    contract = Contract(
-        spec=spec,
-        n_obs=config.n_obs,
-        horizon=config.horizon,
-        execute=config.execute,
-        noise_shape=policy.noise_shape,
-        limits=limits,
-        training_range={
-            f.name: Range(tuple(ranges[f.name][0].tolist()), tuple(ranges[f.name][1].tolist()))
-            for f in spec.observations
-        },
-        stale_after=STALE_PERIODS / spec.rate,
-        fallback="hold",
-        provenance=Provenance(
+    contract = _promise(
+        policy,
+        derive_limits(policy.spec, actions),
+        chunking,
+        Provenance(
             data=data_hash,
             checkpoint=checkpoint_hash,
             code=code_hash(),
             version=ilrobot.__version__,
-            limits="" if limits is None else limits_hash or data_hash,
+            limits="" if policy.spec.choices is not None else limits_hash or data_hash,
         ),
-        golden=_golden(session, windows, noise),
-        tolerance=0.0 if limits is None else TOLERANCE,
-        chunking=chunking,
-        sampler_steps=sampler_steps,
     )
+    try:
+        session = BoundSession(model, contract)
+        plain = BoundSession(model, contract, optimized=False)
+    except UserError as error:
+        raise WorkFailed(f"the exported graph does not run: {error}") from error
+    samples = _samples(policy, contract, windows)
+    parity = _checked(policy, session, contract, samples)
+    plain_parity = _checked(policy, plain, contract, samples, " as it is written")
+    if contract.doubt is not None:
+        doubts = [session.predict(*asked).doubt for asked in samples.free().each()]
+        usual = float(np.quantile(np.array(doubts, np.float64)[:, 0], USUAL))
+        contract = replace(contract, doubt=replace(contract.doubt, usual=usual))
+    contract = replace(contract, golden=_golden(session, samples))
     content = seal(model, contract)
     _write_verified(path, content)
-    return Export(contract, parity, len(content))
+    return Export(contract, parity, plain_parity, len(content))
 
 
 def code_hash() -> str:
@@ -164,30 +137,88 @@ def code_hash() -> str:
     return digest.hexdigest()
 
 
-def _guides(policy: Policy, generator: np.random.Generator, count: int, steps: int) -> list[Guide]:
-    """Where samplers are led that are compared: anywhere within the training data's actions."""
-    shape = (policy.config.horizon, *policy.spec.action.shape)
-    low, high = (side.reshape(policy.spec.action.shape) for side in policy.training_range["action"])
-    return [
-        Guide(
-            generator.uniform(low, high, shape).astype(np.float32),
-            generator.random((steps, shape[0]), dtype=np.float32),
-        )
-        for _ in range(count)
-    ]
+def _promise(
+    policy: Policy, limits: Limits | None, chunking: Chunking, provenance: Provenance
+) -> Contract:
+    """The contract without what only the finished graph can tell."""
+    config, spec, ranges = policy.config, policy.spec, policy.training_range
+    scale = None if spec.choices is not None else tuple(policy.disagreement_scale.tolist())
+    return Contract(
+        spec=spec,
+        n_obs=config.n_obs,
+        horizon=config.horizon,
+        execute=config.execute,
+        noise_shape=policy.noise_shape,
+        limits=limits,
+        training_range={
+            f.name: Range(tuple(ranges[f.name][0].tolist()), tuple(ranges[f.name][1].tolist()))
+            for f in spec.observations
+        },
+        stale_after=STALE_PERIODS / spec.rate,
+        fallback="hold",
+        provenance=provenance,
+        golden=(),
+        tolerance=0.0 if limits is None else TOLERANCE,
+        chunking=chunking,
+        sampler_steps=policy.sampler_steps if chunking.leads else None,
+        doubt=DoubtScale(scale, usual=0.0) if config.members > 1 else None,
+    )
 
 
-def _golden(
-    session: BoundSession,
-    windows: Mapping[str, NDArray[np.float32]],
-    noise: NDArray[np.float32] | None,
-) -> tuple[Golden, ...]:
+def _samples(
+    policy: Policy, contract: Contract, windows: Mapping[str, NDArray[np.float32]]
+) -> Samples:
+    """What both are asked: real windows, drawn noise, and where a sampler is led.
+
+    It is led to anywhere within the training data's actions.
+    """
+    generator = np.random.default_rng(_NOISE_SEED)
     count = len(next(iter(windows.values())))
+    noise = guides = None
+    if contract.noise_shape is not None:
+        noise = generator.standard_normal((count, *contract.noise_shape), dtype=np.float32)
+    if contract.sampler_steps is not None:
+        shape = (contract.horizon, *policy.spec.action.shape)
+        sides = policy.training_range["action"]
+        low, high = (side.reshape(policy.spec.action.shape) for side in sides)
+        guides = [
+            Guide(
+                generator.uniform(low, high, shape).astype(np.float32),
+                generator.random((contract.sampler_steps, shape[0]), dtype=np.float32),
+            )
+            for _ in range(count)
+        ]
+    return Samples(windows, noise, guides)
+
+
+def _checked(
+    policy: Policy, session: BoundSession, contract: Contract, samples: Samples, how: str = ""
+) -> Parity:
+    """The worse parity of the two ways to ask the graph: free and led.
+
+    Raises:
+        WorkFailed: It does not hold.
+    """
+    scale = None if contract.limits is None else contract.limits.scale
+    parities = [measure_parity(policy, session.predict, samples.free(), scale)]
+    if samples.guides is not None:
+        parities.append(measure_parity(policy, session.predict, samples, scale))
+    for parity in parities:
+        if not parity.holds:
+            raise WorkFailed(
+                f"the exported graph{how} differs from the trained policy: {parity}; nothing was "
+                "written"
+            )
+    return max(parities, key=lambda parity: parity.relative)
+
+
+def _golden(session: BoundSession, samples: Samples) -> tuple[Golden, ...]:
+    each = list(samples.each())
     golden = []
-    for i in np.unique(np.linspace(0, count - 1, GOLDEN).astype(int)):
-        observations = {name: window[i] for name, window in windows.items()}
-        drawn = None if noise is None else noise[i]
-        golden.append(Golden(observations, drawn, session(observations, drawn)))
+    for i in np.unique(np.linspace(0, len(each) - 1, GOLDEN).astype(int)):
+        observations, noise, _ = each[i]
+        given = session.predict(observations, noise)
+        golden.append(Golden(observations, noise, given.chunk, given.doubt, given.novelty))
     return tuple(golden)
 
 

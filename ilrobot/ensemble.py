@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -78,6 +79,19 @@ def disagreement_scale(
     return np.where(scale > 0.0, scale, 1.0)
 
 
+def opinion(chunk: NDArray[Any], members: NDArray[Any], spec: Spec, scale: ArrayLike) -> Prediction:
+    """A chunk with what its members' disagreement says of it.
+
+    Args:
+        chunk: To act by, shape (horizon, *action shape), physical units.
+        members: Each member's, with one axis more in front.
+        spec: The task's.
+        scale: What each element is measured by, in its units, `disagreement_scale`.
+    """
+    apart = spread(members, spec, scale)
+    return Prediction(chunk, doubt(apart), novelty(apart))
+
+
 class EnsemblePredictor(Protocol):
     """A policy of several members as the control loop sees it; see `ChunkPredictor`."""
 
@@ -86,8 +100,8 @@ class EnsemblePredictor(Protocol):
         history: Mapping[str, NDArray[Any]],
         noise: NDArray[np.float32] | None,
         guide: Guide | None = None,
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """The chunk to act by, (horizon, *action shape), and each member's, with one axis more."""
+    ) -> Prediction:
+        """The chunk to act by, and how far the members are apart about it, see `opinion`."""
 
 
 class EnsembleActor(ChunkActor):
@@ -102,10 +116,10 @@ class EnsembleActor(ChunkActor):
     Args:
         predict: The policy.
         spec: What it reads and gives.
-        scale: What an element's disagreement is measured by, `disagreement_scale`.
         history: How many observations it reads.
         execution: Which action of which chunk is executed.
         draw: How a chunk is drawn from the policy.
+        background: See `ChunkActor`.
     """
 
     def __init__(
@@ -113,21 +127,24 @@ class EnsembleActor(ChunkActor):
         predict: EnsemblePredictor,
         spec: Spec,
         *,
-        scale: ArrayLike,
         history: int,
         execution: Execution,
         draw: Draw,
+        background: bool = False,
     ) -> None:
         super().__init__(
-            lambda *asked: predict(*asked)[0],
+            lambda *asked: predict(*asked).chunk,
             spec,
             history=history,
             execution=execution,
             draw=draw,
+            background=background,
         )
-        self._opinions, self._spec, self._scale = predict, spec, scale
+        self._opinions = predict
         self._seen: Observation | None = None
-        self._chunk_spread = self._spread = np.zeros((0, 0))
+        self._chunk_doubt: NDArray[np.floating[Any]] = np.zeros(0)
+        self._chunk_novelty: NDArray[np.floating[Any]] = np.zeros(0)
+        self._doubt = self._novelty = math.inf
 
     def reset(self, seed: int | None = None) -> None:
         """Begin an episode."""
@@ -142,16 +159,19 @@ class EnsembleActor(ChunkActor):
     def act(self, observation: Observation, now: float) -> Decision:
         """The next action that the members decide on."""
         decision = super().act(observation, now)
-        self._seen, self._spread = observation, self._chunk_spread[self._execution.executed]
-        return decision
+        executed = self._execution.executed
+        self._doubt = float(self._chunk_doubt[executed])
+        self._novelty = float(self._chunk_novelty[executed])
+        self._seen = observation
+        return replace(decision, doubt=self._doubt if math.isfinite(self._doubt) else None)
 
     def doubt(self, observation: Observation) -> float:
         """‖diag(Cov)‖₂ of the members' actions; infinite where it is not known."""
-        return float(doubt(self._spread)) if observation is self._seen else math.inf
+        return self._doubt if observation is self._seen else math.inf
 
     def novelty(self, observation: Observation) -> float:
         """Mean of the variances of the action's elements; infinite where it is not known."""
-        return float(novelty(self._spread)) if observation is self._seen else math.inf
+        return self._novelty if observation is self._seen else math.inf
 
     def _ask(
         self,
@@ -160,10 +180,13 @@ class EnsembleActor(ChunkActor):
         guide: Guide | None,
     ) -> Prediction:
         if guide is None:
-            return Prediction(*self._opinions(history, noise))
-        return Prediction(*self._opinions(history, noise, guide))
+            return self._opinions(history, noise)
+        return self._opinions(history, noise, guide)
 
     def _take(self) -> None:
         super()._take()
-        if self._prediction is not None and self._prediction.members is not None:
-            self._chunk_spread = spread(self._prediction.members, self._spec, self._scale)
+        taken = self._prediction
+        if taken is not None:
+            unknown = np.full(len(taken.chunk), np.inf)
+            self._chunk_doubt = unknown if taken.doubt is None else taken.doubt
+            self._chunk_novelty = unknown if taken.novelty is None else taken.novelty

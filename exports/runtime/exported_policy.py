@@ -12,9 +12,14 @@ from numpy.typing import NDArray
 from ilrobot.control.chunking import Chunking, Predicts
 from ilrobot.control.chunks import ChunkActor
 from ilrobot.control.contract import Contract
-from ilrobot.control.drawing import Guide
+from ilrobot.control.contract_parts import Golden
+from ilrobot.control.drawing import Guide, Prediction
+from ilrobot.ensemble import EnsembleActor
 from ilrobot.errors import WorkFailed
 from ilrobot.spec import Spec
+
+#: Variances of actions, each measured by its range, differ by rounding alone by no more than this.
+DOUBT_ROUNDING = 1e-5
 
 
 class ExportedPolicy(ABC):
@@ -38,13 +43,22 @@ class ExportedPolicy(ABC):
     ) -> NDArray[Any]:
         """Predict a chunk; see `ilrobot.control.chunks.ChunkPredictor`."""
 
+    def predict(
+        self,
+        history: Mapping[str, NDArray[Any]],
+        noise: NDArray[np.float32] | None,
+        guide: Guide | None = None,
+    ) -> Prediction:
+        """The same with doubt and novelty, where they are known."""
+        return Prediction(self(history, noise, guide))
+
     @property
     def spec(self) -> Spec:
         """What it reads and gives."""
         return self.contract.spec
 
     def actor(self, chunking: Chunking | None = None, *, background: bool = False) -> ChunkActor:
-        """It as an actor.
+        """It as an actor; of an ensemble an `EnsembleActor`, which knows its doubt.
 
         Args:
             chunking: How its chunks are executed (None: as the contract says).
@@ -63,6 +77,15 @@ class ExportedPolicy(ABC):
             contract.sampler_steps,
         )
         execution, draw = (chunking or contract.chunking).make(predicts)
+        if contract.doubt is not None:
+            return EnsembleActor(
+                self.predict,
+                self.spec,
+                history=contract.n_obs,
+                execution=execution,
+                draw=draw,
+                background=background,
+            )
         return ChunkActor(
             self,
             self.spec,
@@ -76,13 +99,13 @@ class ExportedPolicy(ABC):
         """Replay the golden vectors on this machine.
 
         Returns:
-            The greatest error, as a fraction of each element's command range (see `chunk_error`).
+            The greatest error, see `golden_error`; NaN where an output is.
         """
-        worst = 0.0
-        for golden in self.contract.golden:
-            chunk = self(golden.observations, golden.noise)
-            worst = max(worst, chunk_error(self.contract, chunk, golden.action))
-        return worst
+        errors = [
+            golden_error(self.contract, golden, self.predict(golden.observations, golden.noise))
+            for golden in self.contract.golden
+        ]
+        return float(np.max(errors, initial=0.0))
 
     def verify(self) -> float:
         """Replay the golden vectors, and hold the result against the contract.
@@ -102,6 +125,21 @@ class ExportedPolicy(ABC):
                 "allowed); try another version of onnxruntime"
             )
         return worst
+
+
+def golden_error(contract: Contract, golden: Golden, given: Prediction) -> float:
+    """How far a prediction is from what a golden vector says.
+
+    Returns:
+        The greater of `chunk_error` and of the greatest error of doubt and novelty, of which
+        `DOUBT_ROUNDING` is none.
+    """
+    errors = [chunk_error(contract, given.chunk, golden.action)]
+    for mine, theirs in ((given.doubt, golden.doubt), (given.novelty, golden.novelty)):
+        if mine is not None and theirs is not None:
+            apart = float(np.max(np.abs(mine - theirs)))
+            errors.append(0.0 if apart <= DOUBT_ROUNDING else apart)
+    return float(np.max(errors))
 
 
 def chunk_error(contract: Contract, chunk: NDArray[Any], reference: NDArray[Any]) -> float:

@@ -11,15 +11,17 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from exports.runtime.exported_policy import ExportedPolicy
-from ilrobot.control.drawing import Guide
+from ilrobot.control.contract import Contract
+from ilrobot.control.drawing import Guide, Prediction
 from ilrobot.control.model_file import read_model_file
 from ilrobot.errors import UserError
-from ilrobot.spec import Spec
 
 NOISE = "noise"
 PREFIX = "prefix"
 PREFIX_WEIGHTS = "prefix_weights"
 OUTPUT = "action"
+DOUBT = "doubt"
+NOVELTY = "novelty"
 
 
 class BoundSession:
@@ -28,14 +30,11 @@ class BoundSession:
     One thread that does not spin: a pool would compete with the control loop for its core.
 
     Args:
-        model: A serialised ONNX model with an input for each observation, ``noise`` where
-            `noise_shape` is given, ``prefix`` and ``prefix_weights`` where `sampler_steps` are,
-            and the output ``action``; batch 1.
-        spec: The observations and the action.
-        n_obs: Ticks of history in each observation.
-        horizon: Actions in the chunk.
-        noise_shape: Shape of the noise without batch axis (None: there is none).
-        sampler_steps: Steps of its sampler that can be led (None: it cannot).
+        model: A serialised ONNX model of batch 1. Its inputs are each observation, ``noise`` where
+            the contract gives it a shape, ``prefix`` and ``prefix_weights`` where its sampler can
+            be led; its outputs ``action``, and of an ensemble ``doubt`` and ``novelty``.
+        contract: What the model promises; its golden vectors do not count here.
+        optimized: Whether ONNX Runtime may rewrite the graph before it runs.
 
     Raises:
         UserError: ONNX Runtime cannot load the model, or its inputs and output are others.
@@ -44,43 +43,50 @@ class BoundSession:
     def __init__(
         self,
         model: bytes,
-        spec: Spec,
+        contract: Contract,
         *,
-        n_obs: int,
-        horizon: int,
-        noise_shape: tuple[int, ...] | None,
-        sampler_steps: int | None = None,
+        optimized: bool = True,
     ) -> None:
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
+        if not optimized:
+            options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         try:
             self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's own exceptions share no narrower base
             raise UserError(f"ONNX Runtime cannot load the model: {_one_line(error)}") from error
-        inputs = {f.name: (n_obs, *f.shape) for f in spec.observations}
-        if noise_shape is not None:
-            inputs[NOISE] = noise_shape
-        if sampler_steps is not None:
+        spec, horizon = contract.spec, contract.horizon
+        inputs = {f.name: (contract.n_obs, *f.shape) for f in spec.observations}
+        if contract.noise_shape is not None:
+            inputs[NOISE] = contract.noise_shape
+        if contract.sampler_steps is not None:
             inputs[PREFIX] = (horizon, *spec.action.shape)
-            inputs[PREFIX_WEIGHTS] = (sampler_steps, horizon)
-        output = (1, horizon, *spec.action.shape)
-        self._check_shapes(inputs, output)
+            inputs[PREFIX_WEIGHTS] = (contract.sampler_steps, horizon)
+        outputs: dict[str, tuple[int, ...]] = {OUTPUT: (horizon, *spec.action.shape)}
+        if contract.doubt is not None:
+            outputs |= {DOUBT: (horizon,), NOVELTY: (horizon,)}
+        self._check_shapes(inputs, outputs)
 
         self._inputs = {name: np.zeros((1, *shape), np.float32) for name, shape in inputs.items()}
         action_type: Any = np.float32 if spec.choices is None else np.int64
-        self._output = np.zeros(output, action_type)
+        self._outputs = {
+            name: np.zeros((1, *shape), action_type if name == OUTPUT else np.float32)
+            for name, shape in outputs.items()
+        }
         self._binding = self._session.io_binding()
         for name, buffer in self._inputs.items():
             self._binding.bind_input(name, "cpu", 0, buffer.dtype, buffer.shape, buffer.ctypes.data)
-        self._binding.bind_output(
-            OUTPUT, "cpu", 0, action_type, self._output.shape, self._output.ctypes.data
-        )
+        for name, buffer in self._outputs.items():
+            self._binding.bind_output(
+                name, "cpu", 0, buffer.dtype, buffer.shape, buffer.ctypes.data
+            )
+        self._output = self._outputs[OUTPUT]
         self._observations = [(f.name, self._inputs[f.name][0]) for f in spec.observations]
-        self._noise = self._inputs[NOISE][0] if noise_shape is not None else None
-        self._led = sampler_steps is not None
+        self._noise = self._inputs[NOISE][0] if NOISE in inputs else None
+        self._led = PREFIX in inputs
 
     def __call__(
         self,
@@ -102,6 +108,18 @@ class BoundSession:
         # A copy, because a caller may keep a chunk beyond the next prediction.
         return self._output[0].copy()
 
+    def predict(
+        self,
+        history: Mapping[str, NDArray[Any]],
+        noise: NDArray[np.float32] | None,
+        guide: Guide | None = None,
+    ) -> Prediction:
+        """The same with doubt and novelty, where it has them."""
+        chunk = self(history, noise, guide)
+        if DOUBT not in self._outputs:
+            return Prediction(chunk)
+        return Prediction(chunk, *(self._outputs[name][0].copy() for name in (DOUBT, NOVELTY)))
+
     @property
     def signature(self) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
         """Names and shapes of the graph's inputs and outputs."""
@@ -110,8 +128,12 @@ class BoundSession:
             {item.name: list(item.shape) for item in self._session.get_outputs()},
         )
 
-    def _check_shapes(self, inputs: dict[str, tuple[int, ...]], output: tuple[int, ...]) -> None:
-        wanted = {name: [1, *shape] for name, shape in inputs.items()}, {OUTPUT: list(output)}
+    def _check_shapes(
+        self, inputs: dict[str, tuple[int, ...]], outputs: dict[str, tuple[int, ...]]
+    ) -> None:
+        wanted = tuple(
+            {name: [1, *shape] for name, shape in shapes.items()} for shapes in (inputs, outputs)
+        )
         if self.signature != wanted:
             raise UserError(
                 f"the graph takes and gives {self.signature}, but its contract says {wanted}; "
@@ -133,14 +155,7 @@ class OnnxPolicy(ExportedPolicy):
         contract, model = read_model_file(Path(path))
         super().__init__(str(path), contract)
         try:
-            self._session = BoundSession(
-                model,
-                self.contract.spec,
-                n_obs=self.contract.n_obs,
-                horizon=self.contract.horizon,
-                noise_shape=self.contract.noise_shape,
-                sampler_steps=self.contract.sampler_steps,
-            )
+            self._session = BoundSession(model, contract)
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
 
@@ -157,6 +172,15 @@ class OnnxPolicy(ExportedPolicy):
     ) -> NDArray[Any]:
         """Predict a chunk; see `ilrobot.control.chunks.ChunkPredictor`."""
         return self._session(history, noise, guide)
+
+    def predict(
+        self,
+        history: Mapping[str, NDArray[Any]],
+        noise: NDArray[np.float32] | None,
+        guide: Guide | None = None,
+    ) -> Prediction:
+        """See `ExportedPolicy`."""
+        return self._session.predict(history, noise, guide)
 
 
 def _one_line(error: Exception) -> str:

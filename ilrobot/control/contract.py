@@ -1,7 +1,8 @@
 """The contract: what an exported policy promises, and what whoever runs it must keep.
 
 It stands in the .onnx file as one ``metadata_props`` entry with the key ``ilrobot.contract``, as
-JSON (`ilrobot.control.model_file` says where, and how it is hashed). Schema 1.1:
+JSON (`ilrobot.control.model_file` says where, and how it is hashed). Schema 1.2; what it added to
+1.1 and 1.0 may be missing, and its default stands beside it:
 
 ``schema``
     ``"major.minor"``. A reader refuses another major version and ignores keys it does not know.
@@ -22,6 +23,13 @@ JSON (`ilrobot.control.model_file` says where, and how it is hashed). Schema 1.1
     Steps of the sampler that the inputs ``prefix`` (shape (horizon, *action shape), in physical
     units) and ``prefix_weights`` (shape (sampler_steps, horizon)) lead, see
     `ilrobot.control.drawing.Guide`; null: there are no such inputs, as in files of schema 1.0.
+``doubt``
+    Of an ensemble, what its outputs ``doubt`` and ``novelty``, shape (horizon,), are to be held
+    against; see `ilrobot.ensemble` for the two. ``scale``: what each element's disagreement was
+    measured by, in the action's units, null for choices; ``usual``: greatest doubt about the
+    present tick in 95 % of the real observations of the export; ``threshold``: the doubt from which
+    the gate of the policy's own DAgger run calls for help, or null. Null, or not there: no such
+    outputs.
 ``limits``
     Per action element, null for discrete actions. ``mode``: ``absolute`` (a target, held by
     repeating it) or ``delta`` (a displacement per tick, held by zero). ``low``, ``high``: least
@@ -38,14 +46,15 @@ JSON (`ilrobot.control.model_file` says where, and how it is hashed). Schema 1.1
     ``limits``: digest of the data that the limits come from, which older files do not state.
 ``golden``
     Inputs (``observations``: arrays of shape (n_obs, *feature shape); ``noise``) and the ``action``
-    chunk that they give, in physical units.
+    chunk that they give, in physical units; of an ensemble its ``doubt`` and ``novelty``, too.
 ``quantized``
     Of a file with weights of 8 bits, what it and the file of full precision did in closed loop:
     ``bits``, ``task``, ``episodes``, ``first_seed``, ``success``, ``full_success``. Null, or not
     there: full precision.
 ``tolerance``
     Greatest error of an element of a golden chunk, as a fraction of that element's command range
-    ``high - low``; 0 for discrete actions, which must be equal.
+    ``high - low``; 0 for discrete actions, which must be equal. Doubt and novelty, which are
+    measured by a range already, may differ by as much, and by 1e-5 at least.
 
 Numbers are written with the shortest decimal that reads back as the same double.
 """
@@ -59,11 +68,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from ilrobot.control.chunking import RECEDING, Chunking
-from ilrobot.control.contract_parts import Golden, Limits, Provenance, Quantized, Range
+from ilrobot.control.contract_parts import (
+    DoubtScale,
+    Golden,
+    Limits,
+    Provenance,
+    Quantized,
+    Range,
+)
 from ilrobot.errors import UserError
 from ilrobot.spec import Spec
 
-SCHEMA = "1.1"
+SCHEMA = "1.2"
 METADATA_KEY = "ilrobot.contract"
 
 MODES = ("absolute", "delta")
@@ -89,6 +105,7 @@ class Contract:
     chunking: Chunking = RECEDING
     sampler_steps: int | None = None
     quantized: Quantized | None = None
+    doubt: DoubtScale | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, without the digests."""
@@ -111,6 +128,7 @@ class Contract:
             "golden": [golden.to_json() for golden in self.golden],
             "tolerance": self.tolerance,
             "quantized": None if self.quantized is None else vars(self.quantized).copy(),
+            "doubt": None if self.doubt is None else self.doubt.to_json(),
         }
 
     @classmethod
@@ -147,6 +165,7 @@ class Contract:
                 quantized=None
                 if data.get("quantized") is None
                 else Quantized.from_json(data["quantized"]),
+                doubt=None if data.get("doubt") is None else DoubtScale.from_json(data["doubt"]),
             )
             golden = tuple(
                 Golden.from_json(
@@ -155,6 +174,7 @@ class Contract:
                     n_obs=contract.n_obs,
                     horizon=contract.horizon,
                     noise_shape=contract.noise_shape,
+                    doubts=contract.doubt is not None,
                 )
                 for item in data["golden"]
             )

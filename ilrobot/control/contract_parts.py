@@ -23,6 +23,7 @@ class Limits:
         high: Greatest command.
         velocity: Greatest speed of the commanded target in units/s (inf: not limited).
         acceleration: Greatest acceleration of it in units/s² (inf: not limited).
+        jerk: Greatest jerk of it in units/s³, positive (inf: not limited; empty: none is).
     """
 
     mode: tuple[str, ...]
@@ -30,6 +31,11 @@ class Limits:
     high: tuple[float, ...]
     velocity: tuple[float, ...]
     acceleration: tuple[float, ...]
+    jerk: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.jerk:
+            object.__setattr__(self, "jerk", (math.inf,) * len(self.mode))
 
     @property
     def scale(self) -> NDArray[np.float64]:
@@ -40,7 +46,7 @@ class Limits:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; what is not limited becomes null."""
         data: dict[str, Any] = {"mode": list(self.mode)}
-        for key in ("low", "high", "velocity", "acceleration"):
+        for key in ("low", "high", "velocity", "acceleration", "jerk"):
             data[key] = [x if math.isfinite(x) else None for x in getattr(self, key)]
         return data
 
@@ -59,7 +65,33 @@ class Limits:
             high=_floats(data["high"], math.inf),
             velocity=_floats(data["velocity"], math.inf),
             acceleration=_floats(data["acceleration"], math.inf),
+            jerk=_floats(data.get("jerk", ()), math.inf),
         )
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where the commanded target may be, per action element; of a delta, the sum of its commands.
+
+    Attributes:
+        low: Least position, in the action's units (-inf: not limited).
+        high: Greatest position (inf: not limited).
+    """
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON; what is not limited becomes null."""
+        return {
+            key: [x if math.isfinite(x) else None for x in values]
+            for key, values in vars(self).items()
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Workspace:
+        """Inverse of `to_json`; raises as `Limits.from_json` does."""
+        return cls(_floats(data["low"], -math.inf), _floats(data["high"], math.inf))
 
 
 @dataclass(frozen=True)
@@ -142,6 +174,41 @@ class Quantized:
 
 
 @dataclass(frozen=True)
+class DoubtScale:
+    """What an ensemble's doubt is to be held against, see `ilrobot.ensemble`.
+
+    Attributes:
+        scale: What each element's disagreement was measured by, in the action's units (None:
+            choices).
+        usual: Greatest doubt about the present tick in 95 % of the real observations of the export.
+        threshold: The doubt from which the gate of the policy's own DAgger run calls for help
+            (None: it has none).
+    """
+
+    scale: tuple[float, ...] | None
+    usual: float
+    threshold: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {
+            "scale": None if self.scale is None else list(self.scale),
+            "usual": self.usual,
+            "threshold": self.threshold,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> DoubtScale:
+        """Inverse of `to_json`; raises as `Limits.from_json` does."""
+        scale, threshold = data["scale"], data["threshold"]
+        return cls(
+            scale=None if scale is None else _floats(scale),
+            usual=_floats([data["usual"]])[0],
+            threshold=None if threshold is None else _floats([threshold])[0],
+        )
+
+
+@dataclass(frozen=True)
 class Golden:
     """One input and what it must give.
 
@@ -150,19 +217,26 @@ class Golden:
         noise: Array of the contract's noise shape (None: the policy takes none).
         action: The chunk, shape (horizon, *action shape), in physical units; float32, or int64
             choices.
+        doubt: Of an ensemble, shape (horizon,), see `ilrobot.ensemble` (None: it is none).
+        novelty: Likewise.
     """
 
     observations: Mapping[str, NDArray[Any]]
     noise: NDArray[np.float32] | None
     action: NDArray[Any]
+    doubt: NDArray[np.float32] | None = None
+    novelty: NDArray[np.float32] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
-        return {
+        data: dict[str, Any] = {
             "observations": {name: array.tolist() for name, array in self.observations.items()},
             "noise": None if self.noise is None else self.noise.tolist(),
             "action": self.action.tolist(),
         }
+        if self.doubt is not None and self.novelty is not None:
+            data |= {"doubt": self.doubt.tolist(), "novelty": self.novelty.tolist()}
+        return data
 
     @classmethod
     def from_json(
@@ -173,6 +247,7 @@ class Golden:
         n_obs: int,
         horizon: int,
         noise_shape: tuple[int, ...] | None,
+        doubts: bool = False,
     ) -> Golden:
         """Inverse of `to_json`, for the shapes that the contract states.
 
@@ -197,6 +272,8 @@ class Golden:
                 "float32" if spec.choices is None else "int64",
                 (horizon, *spec.action.shape),
             ),
+            doubt=_array(data["doubt"], "float32", (horizon,)) if doubts else None,
+            novelty=_array(data["novelty"], "float32", (horizon,)) if doubts else None,
         )
 
 

@@ -18,11 +18,14 @@ class Prediction:
 
     Attributes:
         chunk: Shape (horizon, *action shape), in physical units.
-        members: Each member's chunk, with one axis more (None: it is no ensemble).
+        doubt: Of an ensemble, about each action of the chunk, shape (horizon,), see
+            `ilrobot.ensemble` (None: it is none).
+        novelty: Likewise.
     """
 
     chunk: NDArray[Any]
-    members: NDArray[Any] | None = None
+    doubt: NDArray[np.floating[Any]] | None = None
+    novelty: NDArray[np.floating[Any]] | None = None
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ilrobot.control.chunking import Chunking, Predicts
 from ilrobot.control.chunks import ChunkActor
-from ilrobot.control.drawing import Guide
-from ilrobot.ensemble import EnsembleActor
+from ilrobot.control.drawing import Guide, Prediction
+from ilrobot.ensemble import EnsembleActor, opinion
 from ilrobot.errors import WorkFailed
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def make_actor(policy: Policy, chunking: Chunking) -> ChunkActor:
     predict = _Predictor(policy)
     if config.members == 1:
         return ChunkActor(
-            lambda history, noise, guide=None: predict(history, noise, guide)[0],
+            lambda history, noise, guide=None: predict(history, noise, guide).chunk,
             policy.spec,
             history=config.n_obs,
             execution=execution,
@@ -49,7 +49,6 @@ def make_actor(policy: Policy, chunking: Chunking) -> ChunkActor:
     return EnsembleActor(
         predict,
         policy.spec,
-        scale=scale,
         history=config.n_obs,
         execution=execution,
         draw=draw,
@@ -57,10 +56,11 @@ def make_actor(policy: Policy, chunking: Chunking) -> ChunkActor:
 
 
 class _Predictor:
-    """The policy's chunk, and each member's, on the device where its weights lie."""
+    """The policy's chunk, of an ensemble with its doubt, on the device where its weights lie."""
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
+        self._scale = policy.disagreement_scale
 
     @torch.inference_mode()
     def __call__(
@@ -68,7 +68,7 @@ class _Predictor:
         history: Mapping[str, NDArray[Any]],
         noise: NDArray[np.float32] | None,
         guide: Guide | None = None,
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
+    ) -> Prediction:
         """See `ilrobot.ensemble.EnsemblePredictor`.
 
         Raises:
@@ -90,4 +90,7 @@ class _Predictor:
             bad = [name for name, seen in history.items() if not np.isfinite(seen).all()]
             cause = f"it observed {', '.join(bad)} that is not" if bad else "its numbers overflow"
             raise WorkFailed(f"the policy's action is not finite, because {cause}")
-        return chunk, members[:, 0].cpu().numpy()
+        if len(members) == 1:
+            return Prediction(chunk)
+        each = members[:, 0].cpu().numpy()
+        return opinion(chunk, each, self._policy.spec, self._scale)

@@ -88,6 +88,19 @@ def test_golden_vectors_that_do_not_replay_are_told(exported, tmp_path):
         policy.verify()
 
 
+def test_golden_vectors_that_come_out_as_nan_are_told(exported, monkeypatch):
+    policy = OnnxPolicy(exported)
+    predict = OnnxPolicy.predict
+
+    def lost(self, *asked):
+        given = predict(self, *asked)
+        return replace(given, chunk=given.chunk * np.nan)
+
+    monkeypatch.setattr(OnnxPolicy, "predict", lost)
+    with pytest.raises(WorkFailed, match=r"golden inputs .*nan"):
+        policy.verify()
+
+
 def test_a_chunk_is_not_overwritten_by_the_next_prediction(exported):
     policy = OnnxPolicy(exported)
     golden = policy.contract.golden

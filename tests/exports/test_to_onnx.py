@@ -14,7 +14,10 @@ import torch
 from exports import parity as parity_module
 from exports.graph import OPSET, trace
 from exports.real_data import observation_windows
-from exports.runtime.session import OnnxPolicy
+from exports.runtime.session import BoundSession, OnnxPolicy
+from ilrobot.control.chunking import Chunking
+from ilrobot.control.contract import Contract
+from ilrobot.control.drawing import Prediction
 from ilrobot.errors import Terminated, UserError, WorkFailed
 from ilrobot.policies.config import HeadName, NetworkName
 from ilrobot.policies.heads.flow import FlowHead
@@ -91,8 +94,61 @@ def test_an_ensemble_acts_as_it_was_trained(head, tmp_path):
     trained.reset(3)
     exported.reset(3)
     for tick, frame in enumerate(frames(spec, 5)):
-        mine, theirs = exported.act(frame, tick).action, trained.act(frame, tick).action
-        np.testing.assert_allclose(mine, theirs, rtol=0, atol=2e-5)
+        mine, theirs = exported.act(frame, tick), trained.act(frame, tick)
+        np.testing.assert_allclose(mine.action, theirs.action, rtol=0, atol=2e-5)
+        assert mine.doubt == pytest.approx(theirs.doubt, abs=1e-5)
+        assert mine.doubt == exported.doubt(frame) > 0
+        assert exported.novelty(frame) == pytest.approx(trained.novelty(frame), abs=1e-5)
+    golden = loaded.contract.golden
+    assert all(g.doubt.shape == g.novelty.shape == (policy.config.horizon,) for g in golden)
+    assert loaded.contract.doubt.usual > 0
+    assert loaded.contract == Contract.from_json(loaded.contract.to_json(), "again")
+
+
+def test_an_ensemble_whose_doubt_differs_leaves_no_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(parity_module, "DOUBT_ROUNDING", -1.0)
+    with pytest.raises(WorkFailed, match="of its doubt; nothing was written"):
+        export(make_policy(replace(SMALL, members=2)), tmp_path / "policy.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("how", ["optimized", "plain"])
+def test_both_graphs_are_held_to_the_policy(how, tmp_path, monkeypatch):
+    """As ONNX Runtime rewrites it and as it is written, and free as well as led."""
+    honest = BoundSession.__init__
+    broken = how == "optimized"
+
+    def init(self, model, contract, *, optimized=True):
+        honest(self, model, contract, optimized=optimized)
+        self.broken = optimized is broken
+
+    def drifting(self, *asked):
+        given = predict(self, *asked)
+        return replace(given, chunk=given.chunk + np.float32(1e-2)) if self.broken else given
+
+    predict = BoundSession.predict
+    monkeypatch.setattr(BoundSession, "__init__", init)
+    monkeypatch.setattr(BoundSession, "predict", drifting)
+    words = "the exported graph differs" if broken else "graph as it is written differs"
+    with pytest.raises(WorkFailed, match=words):
+        export(make_policy(), tmp_path / "policy.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sampler_that_is_nan_only_where_it_is_led_leaves_no_file(tmp_path, monkeypatch):
+    predict = BoundSession.predict
+
+    def lost(self, history, noise, guide=None):
+        given = predict(self, history, noise, guide)
+        return given if guide is None else replace(given, chunk=given.chunk * np.nan)
+
+    monkeypatch.setattr(BoundSession, "predict", lost)
+    with pytest.raises(WorkFailed, match="nan of the command range"):
+        export(
+            make_policy(replace(SMALL, head="flow")),
+            tmp_path / "policy.onnx",
+            chunking=Chunking("realtime", 1.0),
+        )
 
 
 def test_the_graph_is_pinned_whole_and_says_nothing_of_this_machine(tmp_path):
@@ -107,6 +163,24 @@ def test_the_graph_is_pinned_whole_and_says_nothing_of_this_machine(tmp_path):
     content = (tmp_path / "policy.onnx").read_bytes()
     assert str(Path.cwd()).encode() not in content
     assert b"site-packages" not in content
+
+
+@pytest.mark.parametrize(
+    ("network", "members", "word"),
+    [("mlp", 1, "realtime"), ("unet", 1, "receding"), ("mlp", 2, "receding")],
+)
+def test_an_unrolled_sampler_has_no_loop_and_acts_alike(network, members, word, tmp_path):
+    policy = make_policy(replace(SMALL, head="flow", network=network, members=members))
+    chunking = Chunking.parse(word)
+    export(policy, tmp_path / "loop.onnx", chunking=chunking)
+    export(policy, tmp_path / "unrolled.onnx", chunking=chunking, unrolled=True)
+    graph = onnx.load(tmp_path / "unrolled.onnx").graph
+    assert not {"Scan", "Loop", "If"} & {node.op_type for node in graph.node}
+    loop, unrolled = OnnxPolicy(tmp_path / "loop.onnx"), OnnxPolicy(tmp_path / "unrolled.onnx")
+    for golden in loop.contract.golden:
+        np.testing.assert_allclose(
+            unrolled(golden.observations, golden.noise), golden.action, rtol=0, atol=1e-5
+        )
 
 
 @pytest.mark.parametrize("head", ["diffusion", "flow"])
@@ -140,7 +214,9 @@ def test_choices_that_differ_are_told_as_such():
     policy = make_policy(spec=DISCRETE, config=replace(SMALL, head="cross-entropy"))
     windows = observation_windows(recordings(DISCRETE), DISCRETE, policy.config.n_obs, 20)
     wrong = np.full(policy.config.horizon, -1)
-    found = parity_module.measure_parity(policy, lambda *_: wrong, windows, None, None)
+    found = parity_module.measure_parity(
+        policy, lambda *_: Prediction(wrong), parity_module.Samples(windows), None
+    )
     assert not found.holds
     assert str(found) == "1 of the choices on 20 real observations are others"
 

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from ilrobot.actors import Actor, Decision, Observation, Source
-from ilrobot.control.drawing import Single
+from ilrobot.control.drawing import Prediction, Single
 from ilrobot.control.execution import Receding
-from ilrobot.ensemble import EnsembleActor, disagreement_scale, doubt, novelty, spread
+from ilrobot.ensemble import EnsembleActor, disagreement_scale, doubt, novelty, opinion, spread
 from ilrobot.gates.discrepancy import Discrepancy
 from ilrobot.gates.ensemble import EnsembleGate
 from ilrobot.shared_control import SharedControl
@@ -30,15 +30,14 @@ def gains(*members: tuple[float, float], horizon: int = 1, execute: int = 1) -> 
 
     def predict(
         history: Mapping[str, NDArray[Any]], noise: NDArray[np.float32] | None
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
+    ) -> Prediction:
         ticks = 2.0 ** np.arange(horizon)
         wanted = np.einsum("me,h->mhe", np.array(members), ticks) * history["x"][-1]
-        return wanted.mean(axis=0).astype(np.float32), wanted
+        return opinion(wanted.mean(axis=0).astype(np.float32), wanted, SPEC, [2.0, 2.0])
 
     return EnsembleActor(
         predict,
         SPEC,
-        scale=[2.0, 2.0],
         history=1,
         execution=Receding(execute),
         draw=Single(None),
@@ -60,9 +59,11 @@ class Twice(Actor):
 def test_it_acts_with_the_mean_and_doubts_by_the_variance() -> None:
     ensemble = gains((1.0, 2.0), (3.0, 8.0))
     seen = at(0.5)
-    assert ensemble.act(seen, 0.0).action == pytest.approx([1.0, 2.5])
+    decision = ensemble.act(seen, 0.0)
+    assert decision.action == pytest.approx([1.0, 2.5])
     variances = [0.25 / 4, 2.25 / 4]  # 0.5 and 1.5 squared, by the range of 2 squared
     assert ensemble.doubt(seen) == pytest.approx(math.hypot(*variances))
+    assert decision.doubt == ensemble.doubt(seen)
     assert ensemble.novelty(seen) == pytest.approx(np.mean(variances))
 
 

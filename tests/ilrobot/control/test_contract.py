@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ilrobot.control.chunking import Chunking
-from ilrobot.control.contract import Contract
+from ilrobot.control.contract import SCHEMA, Contract
 from ilrobot.control.model_file import read_model_file, seal
 from ilrobot.errors import UserError
 from tests.ilrobot.control.contracts import ABSOLUTE_CONTRACT, DELTA_CONTRACT, DISCRETE_CONTRACT
@@ -38,7 +38,7 @@ def refused(data, words):
     assert "policy.onnx" in str(caught.value)
 
 
-LATER = {"chunking", "quantized", "sampler_steps"}
+LATER = {"chunking", "doubt", "quantized", "sampler_steps"}
 
 
 @pytest.mark.parametrize("key", sorted(ABSOLUTE_CONTRACT.to_json().keys() - LATER))
@@ -58,6 +58,7 @@ def test_an_older_file_that_does_not_say_how_to_execute_is_executed_as_then():
     older = Contract.from_json({**data, "schema": "1.0"}, "x")
     assert (older.chunking, older.sampler_steps) == (Chunking("receding"), None)
     assert older.quantized is None
+    assert older.doubt is None
 
 
 def test_an_older_file_that_names_no_source_of_its_limits_is_read():
@@ -180,6 +181,6 @@ def test_a_missing_file(tmp_path):
 def test_the_contract_is_readable_json_in_the_file():
     text = seal(MODEL, ABSOLUTE_CONTRACT).split(b"ilrobot.contract", 1)[1]
     data = json.loads(text[text.index(b"{") :])
-    assert data["schema"] == "1.1"
+    assert data["schema"] == SCHEMA == "1.2"
     assert data["limits"]["velocity"] == [5.0, 5.0]
     assert set(data["sha256"]) == {"model", "contract"}
