@@ -1,0 +1,138 @@
+"""What a robot executed, tick by tick: a file of JSON lines, whole up to the tick of a kill.
+
+One line begins an episode (``episode``, ``seed``, ``rate``, ``mode`` of each element of the
+command), one says each tick (``time``, ``state``, ``seq`` of the newest command, ``executed``). How
+fast, and how suddenly, the commanded target moved follows from that: see `Executed`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exports.robots.messages import State
+from ilrobot.atomic import make_folder
+from ilrobot.errors import explained
+
+
+class ExecutionLog:
+    """Writes the file; each line is handed to the system at once.
+
+    Args:
+        path: The file; one that is there is replaced (None: nothing is kept).
+
+    Raises:
+        UserError: It cannot be written.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path, self._file = path, None
+        if path is not None:
+            with self._explained():
+                make_folder(path.parent)
+                self._file = path.open("w", buffering=1)  # closed by `close`
+
+    def begin(self, episode: int, seed: int, rate: float, mode: Sequence[str]) -> None:
+        """An episode begins.
+
+        Args:
+            episode: Its number.
+            seed: Of its reset.
+            rate: Ticks per second.
+            mode: ``absolute`` or ``delta``, of each element of the command.
+        """
+        self._write({"episode": episode, "seed": seed, "rate": rate, "mode": list(mode)})
+
+    def tick(self, time: float, state: State, seq: int, executed: NDArray[Any]) -> None:
+        """A command was executed.
+
+        Args:
+            time: On the robot's clock, in seconds.
+            state: The robot's.
+            seq: Of the newest command of the controller.
+            executed: What was executed, which is another command where that is limited or missing.
+        """
+        values = executed.astype(np.float64).ravel().tolist()
+        self._write({"time": time, "state": state, "seq": seq, "executed": values})
+
+    def close(self) -> None:
+        """No more lines."""
+        if self._file is not None:
+            self._file.close()
+
+    def _write(self, line: dict[str, Any]) -> None:
+        if self._file is not None:
+            with self._explained():
+                self._file.write(json.dumps(line) + "\n")
+
+    def _explained(self) -> Any:
+        return explained(self._path or Path(), "the robot has stopped", "start it again")
+
+
+@dataclass(frozen=True)
+class Executed:
+    """The ticks of one episode.
+
+    Attributes:
+        episode: Its number.
+        rate: Ticks per second.
+        absolute: Which elements of the command are absolute targets, shape (elements,).
+        time: Of each tick on the robot's clock in seconds, shape (ticks,).
+        state: The robot's, at each tick.
+        seq: Of the newest command of the controller, shape (ticks,).
+        command: What was executed, shape (ticks, elements), in the action's units.
+    """
+
+    episode: int
+    rate: float
+    absolute: NDArray[np.bool_]
+    time: NDArray[np.float64]
+    state: tuple[State, ...]
+    seq: NDArray[np.int64]
+    command: NDArray[np.float64]
+
+    @property
+    def velocity(self) -> NDArray[np.float64]:
+        """Of the commanded target in units/s, shape (ticks - 1, elements), from the second tick."""
+        steps = np.where(self.absolute, np.diff(self.command, axis=0), self.command[1:])
+        return np.asarray(steps * self.rate)
+
+    @property
+    def acceleration(self) -> NDArray[np.float64]:
+        """In units/s², shape (ticks - 2, elements)."""
+        return np.asarray(np.diff(self.velocity, axis=0) * self.rate)
+
+    @property
+    def jerk(self) -> NDArray[np.float64]:
+        """In units/s³, shape (ticks - 3, elements)."""
+        return np.asarray(np.diff(self.acceleration, axis=0) * self.rate)
+
+
+def read_executed(path: Path) -> list[Executed]:
+    """The episodes of a log; a last line that a kill cut short is left out."""
+    text = path.read_text()
+    lines = [json.loads(line) for line in text.split("\n")[:-1]]
+    starts = [index for index, line in enumerate(lines) if "rate" in line]
+    return [
+        _episode(lines[start], lines[start + 1 : end])
+        for start, end in zip(starts, [*starts[1:], len(lines)], strict=True)
+    ]
+
+
+def _episode(head: dict[str, Any], ticks: list[dict[str, Any]]) -> Executed:
+    size = len(head["mode"])
+    return Executed(
+        episode=head["episode"],
+        rate=head["rate"],
+        absolute=np.array([mode == "absolute" for mode in head["mode"]]),
+        time=np.array([tick["time"] for tick in ticks], np.float64),
+        state=tuple(State(tick["state"]) for tick in ticks),
+        seq=np.array([tick["seq"] for tick in ticks], np.int64),
+        command=np.array([tick["executed"] for tick in ticks], np.float64).reshape(-1, size),
+    )

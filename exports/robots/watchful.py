@@ -1,0 +1,141 @@
+"""A robot that watches its commands: it holds by itself where none comes, within its limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exports.robots.base import Capabilities, Motion, Reading, Robot
+from exports.robots.execution_log import ExecutionLog
+from exports.robots.messages import State
+from ilrobot.control.contract_parts import Limits
+from ilrobot.control.limiter import CommandLimiter
+
+
+class WatchfulRobot:
+    """Executes the newest command once a tick, and notices that there is none.
+
+    With limits it executes nothing that exceeds them, whatever arrives or fails to: a tick without
+    a new command repeats absolute targets and moves no further by delta commands; after the timeout
+    it brakes and holds. Without limits it executes each command once and else stands still. The
+    time of an episode begins with its first command.
+
+    Args:
+        robot: Connected; it is stepped once a tick.
+        capabilities: What it said of itself.
+        timeout: Seconds without a command after which it holds.
+        log: Of what it executes.
+
+    Attributes:
+        state: What it does about its commands.
+        success: Whether the task counts as done now (None: nobody judges).
+        ticks: How many commands it has executed, its own among them.
+        held: How often it has held because no command came in time.
+    """
+
+    def __init__(
+        self, robot: Robot, capabilities: Capabilities, timeout: float, log: ExecutionLog
+    ) -> None:
+        self._robot, self._timeout, self._log = robot, timeout, log
+        self._spec = capabilities.spec
+        self._limiter: CommandLimiter | None = None
+        self._absolute: NDArray[Any] = np.zeros(self._spec.action.size, np.bool_)
+        self._wanted: NDArray[Any] = np.zeros(self._spec.action.size, self._spec.action.dtype)
+        self._fresh = self._started = False
+        self._commanded_at = 0.0
+        self._seq = 0
+        self.state = State.ENDED
+        self.success: bool | None = None
+        self.ticks = self.held = 0
+
+    def begin(self, episode: int, seed: int, limits: Limits | None) -> Motion | None:
+        """Begin an episode and hold until the first command.
+
+        Args:
+            episode: Its number, for the log.
+            seed: See `Robot.reset`.
+            limits: Those that it keeps by itself (None: the action is a choice, or not limited).
+
+        Raises:
+            ValueError: The limits are for another number of elements.
+        """
+        size = self._spec.action.size
+        if limits is not None and len(limits.mode) != size:
+            raise ValueError(f"limits for {len(limits.mode)} elements; the action has {size}")
+        limiter = None if limits is None else CommandLimiter(limits, self._spec.rate)
+        motion = self._robot.reset(seed)
+        if limiter is not None and motion is not None:
+            limiter.reset(motion.command, motion.velocity)
+        self._limiter = limiter
+        modes = ("absolute",) * size if limits is None else limits.mode
+        self._absolute = np.array([mode == "absolute" for mode in modes])
+        self._fresh = self._started = False
+        self._seq = 0
+        self.state, self.success = State.HOLDING, None
+        self._log.begin(episode, seed, self._spec.rate, modes)
+        return motion
+
+    def command(self, values: NDArray[Any], seq: int, now: float) -> None:
+        """The newest command; it is executed at the next tick.
+
+        Args:
+            values: Flattened, in the action's units, finite.
+            seq: For the log.
+            now: Seconds of the robot's clock.
+        """
+        if self.state is not State.ENDED:
+            self._wanted[:] = values
+            self._fresh = self._started = True
+            self._seq, self._commanded_at = seq, now
+            self.state = State.MOVING
+
+    def hold(self) -> None:
+        """Brake and stay until the next command."""
+        if self.state is State.MOVING:
+            self.state, self._fresh = State.HOLDING, False
+            self._robot.stop()
+
+    def tick(self, now: float) -> None:
+        """Execute for one period of the control rate.
+
+        Args:
+            now: Seconds of the robot's clock.
+        """
+        if self.state is State.ENDED or not self._started:
+            return
+        if self.state is State.MOVING and not now - self._commanded_at < self._timeout:
+            self.held += 1
+            self.hold()
+        command = self._next()
+        self._fresh = False
+        if command is None:
+            return
+        self.ticks += 1
+        self._log.tick(now, self.state, self._seq, command)
+        status = self._robot.write(command.reshape(self._spec.action.shape))
+        if status.success is not None:
+            self.success = status.success
+        if status.ended:
+            self.state = State.ENDED
+            self._robot.stop()
+
+    @property
+    def has_new_command(self) -> bool:
+        """Whether a command has come since the last tick."""
+        return self._fresh
+
+    def read(self, now: float) -> Reading:
+        """See `Robot.read`."""
+        return self._robot.read(now)
+
+    def _next(self) -> NDArray[Any] | None:
+        """What this tick executes (None: nothing)."""
+        if self._limiter is None:
+            return self._wanted if self._fresh else None
+        if self.state is State.HOLDING:
+            return self._limiter.hold()
+        wanted = self._wanted if self._fresh else np.where(self._absolute, self._wanted, 0.0)
+        command, _ = self._limiter.limit(wanted)
+        return command
