@@ -95,17 +95,16 @@ class ExportedPolicy(ABC):
             background=background,
         )
 
-    def golden_error(self) -> float:
-        """Replay the golden vectors on this machine.
-
-        Returns:
-            The greatest error, see `golden_error`; NaN where an output is.
-        """
-        errors = [
+    def golden_errors(self) -> list[float]:
+        """Replay the golden vectors on this machine: the error of each, see `golden_error`."""
+        return [
             golden_error(self.contract, golden, self.predict(golden.observations, golden.noise))
             for golden in self.contract.golden
         ]
-        return float(np.max(errors, initial=0.0))
+
+    def golden_error(self) -> float:
+        """The greatest of `golden_errors`; NaN where an output is."""
+        return float(np.max(self.golden_errors(), initial=0.0))
 
     def verify(self) -> float:
         """Replay the golden vectors, and hold the result against the contract.

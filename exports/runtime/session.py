@@ -11,6 +11,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from exports.runtime.exported_policy import ExportedPolicy
+from exports.signature import require_signature
 from ilrobot.control.contract import Contract
 from ilrobot.control.drawing import Guide, Prediction
 from ilrobot.control.model_file import read_model_file
@@ -146,13 +147,17 @@ class OnnxPolicy(ExportedPolicy):
 
     Args:
         path: The file.
+        trust: PEM file of the Ed25519 public key whose owner must have signed it (None: nobody).
 
     Raises:
-        UserError: The file is missing, truncated, altered, has no contract or one that is refused.
+        UserError: The file is missing, truncated, altered, not signed by whom it is to be, has no
+            contract or one that is refused.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, trust: Path | None = None) -> None:
         contract, model = read_model_file(Path(path))
+        if trust is not None:
+            require_signature(Path(path), model, trust)
         super().__init__(str(path), contract)
         try:
             self._session = BoundSession(model, contract)

@@ -29,6 +29,7 @@ VERBS = {
     "eval": ("Eval", "eval", "measure a policy's success with its confidence interval"),
     "compare": ("Compare", "compare", "runs side by side: success against the expert's labels"),
     "export": ("Export", "export", "write a trained policy as one .onnx file"),
+    "verify": ("Verify", "verify", "does an .onnx file keep its promises on this machine?"),
     "deploy": ("Deploy", "deploy", "run an .onnx file in a real-time control loop on a robot"),
     "serve": ("Serve", "serve", "compute a policy here for robots elsewhere"),
     "view": ("View", "view", "look at an episode or at the report of a run"),

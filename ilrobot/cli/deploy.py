@@ -38,6 +38,9 @@ class Deploy:
     policy: Annotated[str, tyro.conf.arg(metavar="FILE|ws://HOST:PORT")]
     """File that ilrobot export wrote, or address where ilrobot serve computes one."""
 
+    trust: Annotated[Path | None, optional("KEY", "a signature is not asked for")] = None
+    """PEM file of the Ed25519 public key whose owner must have signed the file."""
+
     robot: Annotated[
         Literal["mujoco", "pybullet"] | None,
         optional("mujoco|pybullet", "the one that the policy was trained on"),
@@ -75,7 +78,7 @@ class Deploy:
         from ilrobot.control.chunking import Chunking
 
         self._check()
-        policy = open_policy(self.policy)
+        policy = open_policy(self.policy, self.trust)
         chunking = Chunking.parse(self.chunks) if self.chunks else policy.contract.chunking
         actor = policy.actor(chunking, background=chunking.mode == "realtime")
         policy.verify()  # on this very machine; it also warms the caches for the first tick

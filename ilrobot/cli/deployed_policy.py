@@ -13,16 +13,22 @@ if TYPE_CHECKING:
 _SCHEMES = ("ws://", "wss://")
 
 
-def open_policy(where: str) -> ExportedPolicy:
+def open_policy(where: str, trust: Path | None = None) -> ExportedPolicy:
     """The policy in a file or on a server, without torch.
 
     Args:
         where: Path of an .onnx file, or ``ws://HOST:PORT``.
+        trust: PEM file of the public key whose owner must have signed the file (None: nobody).
 
     Raises:
         UserError: There is none, or it is refused.
     """
     if where.startswith(_SCHEMES):
+        if trust is not None:
+            raise UserError(
+                f"--trust is for a file, and {where} is a server, which may compute what it likes; "
+                "leave it out, or give the .onnx file"
+            )
         from ilrobot.cli.required import require
 
         require("a policy on a server", "msgpack", "websockets", extra="server")
@@ -39,4 +45,4 @@ def open_policy(where: str) -> ExportedPolicy:
             f"{path} is a folder; a robot runs the .onnx file that "
             f"`ilrobot export --policy {path} --output FILE.onnx` writes"
         )
-    return OnnxPolicy(path)
+    return OnnxPolicy(path, trust=trust)

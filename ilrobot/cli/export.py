@@ -45,6 +45,12 @@ class Export:
     episodes: Annotated[int | None, optional("N", "100")] = None
     """With --int8, in how many episodes each of the two is tried."""
 
+    unroll: bool = False
+    """Write the sampler's steps one after the other, for runtimes that compute a loop wrongly."""
+
+    sign: Annotated[Path | None, optional("KEY", "not signed")] = None
+    """PEM file of an Ed25519 private key; the signature goes beside the file, as FILE.onnx.sig."""
+
     json: bool = False
     """Print one JSON object as the last line."""
 
@@ -53,6 +59,7 @@ class Export:
         from exports.graph import OPSET
         from exports.real_data import observation_windows, taught_actions
         from exports.runtime.session import OnnxPolicy
+        from exports.signature import fingerprint, load_private_key, sign
         from exports.to_onnx import export_policy
         from ilrobot.cli.int8 import check_int8, ship_int8
         from ilrobot.cli.output import console, print_json
@@ -66,12 +73,18 @@ class Export:
         if self.policy.suffix == ".onnx":
             raise UserError(f"{self.policy} is exported already; give the folder of its run")
         chunking = Chunking.parse(self.chunks)
+        key = None if self.sign is None else load_private_key(self.sign)
         policy = load_policy(self.policy)
         policy.actor(chunking)  # whether it can be executed so
         if self.episodes is not None and not self.int8:
             raise UserError("--episodes is for --int8; leave it out")
         if self.int8:
             check_int8(self.policy, policy.spec, self._episodes)
+        if self.unroll and policy.sampler_steps is None:
+            raise UserError(
+                f"--unroll is for a sampler, and {self.policy} has none (its head is "
+                f"{policy.config.head}); leave it out"
+            )
         dataset, trained_on = self._open_dataset()
         actions = taught_actions(dataset)
         windows = observation_windows(dataset, policy.spec, policy.config.n_obs, WINDOWS)
@@ -88,9 +101,11 @@ class Export:
                     limits_hash=dataset.content_hash,
                     checkpoint_hash=policy_hash(self.policy),
                     chunking=chunking,
+                    unrolled=self.unroll,
                 )
             if self.int8:
                 quantized = ship_int8(written, self.output, self._episodes)
+        sign(self.output, key)
         parity, size = done.parity, self.output.stat().st_size
         inputs, outputs = OnnxPolicy(self.output).signature
         print(f"file     {self.output}  ({size / 1e6:.1f} MB, opset {OPSET})")
@@ -99,6 +114,7 @@ class Export:
         for name, shape in outputs.items():
             print(f"output   {name}  {shape}")
         print(f"parity   {parity}")
+        print(f"plain    {done.plain_parity}  (without ONNX Runtime's optimisation)")
         if done.contract.limits is not None:
             print(f"limits   of the {sum(map(len, actions)):,} ticks that teach in {dataset.path}")
         if self.int8:
@@ -106,6 +122,8 @@ class Export:
                 f"int8     success {quantized.success:.1%}, of full precision "
                 f"{quantized.full_success:.1%}, in {quantized.episodes} episodes each"
             )
+        if key is not None:
+            print(f"signed   by the key {fingerprint(key)}")
         if self.json:
             print_json(
                 {
@@ -115,6 +133,8 @@ class Export:
                     "inputs": inputs,
                     "outputs": outputs,
                     "parity": vars(parity),
+                    "plain_parity": vars(done.plain_parity),
+                    "signed_by": None if key is None else fingerprint(key),
                     "quantized": vars(quantized) if self.int8 else None,
                     "dataset": {"path": str(dataset.path), "content_hash": dataset.content_hash},
                 }

@@ -64,7 +64,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ilrobot.control.chunking import RECEDING, Chunking
@@ -106,6 +106,7 @@ class Contract:
     sampler_steps: int | None = None
     quantized: Quantized | None = None
     doubt: DoubtScale | None = None
+    schema: str = SCHEMA
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, without the digests."""
@@ -186,7 +187,7 @@ class Contract:
             raise UserError(
                 f"{where}: the contract is damaged ({error}); export the policy again"
             ) from error
-        contract = cls(**{**vars(contract), "golden": golden})
+        contract = replace(contract, golden=golden, schema=str(data["schema"]))
         problem = _inconsistency(contract)
         if problem:
             raise UserError(f"{where}: the contract {problem}; export the policy again")
