@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.actors import Observation
+from ilrobot.control.activation import NOTHING, Activation
 from ilrobot.control.contract import Contract
-from ilrobot.control.limiter import NOTHING, Activation, ChoiceLimiter, CommandLimiter
+from ilrobot.control.limiter import ChoiceLimiter, CommandLimiter
 
 
 class _RangeCheck:

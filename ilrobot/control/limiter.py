@@ -1,102 +1,86 @@
-"""Commands kept inside position, velocity and acceleration limits, tick by tick.
+"""Commands kept inside position, velocity, acceleration and jerk limits, tick by tick.
 
 The commanded target of element i moves by d_t per tick: d_t = a_t - a_{t-1} for an absolute
-command, d_t = a_t for a delta. With v = velocity·Δt and α = acceleration·Δt² the limits are
+command, d_t = a_t for a delta. With v = velocity·Δt, α = acceleration·Δt² and j = jerk·Δt³,
 
-    low ≤ a_t ≤ high,    |d_t| ≤ v,    |d_t - d_{t-1}| ≤ α.
+    low ≤ a_t ≤ high,    |d_t| ≤ v,    |c_t| ≤ α,    |c_t - c_{t-1}| ≤ j,    c_t = d_t - d_{t-1},
 
-An absolute target must also be able to stop before it reaches its position limit, else two limits
-would contradict each other there: the step towards a limit at distance D is at most
-`greatest_step` (D, α), from which braking by α per tick ends within D.
+and, where there is a workspace, its low ≤ p_t ≤ high for the target's position p_t: the command
+itself of an absolute element, the sum of the commands of a delta. Zero is always allowed of a
+delta, whatever its range. `ilrobot.control.element` says how one element keeps all of these at
+once, `ilrobot.control.braking` why it always can.
+
+Commands are doubles. As computed from those that left, they keep the limits up to the rounding of
+those subtractions: some units in the last place of p, whatever comes in. Position limits are kept
+exactly, and so that rounding a command to float32 does not pass them.
 """
 
 from __future__ import annotations
 
 import math
-from enum import IntFlag, auto
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ilrobot.control.contract_parts import Limits
+from ilrobot.control.activation import NOTHING, Activation
+from ilrobot.control.braking import brake_change
+from ilrobot.control.contract_parts import Limits, Workspace
+from ilrobot.control.element import Motion, approach, damp, follow
+from ilrobot.control.element_limits import Ease, ElementLimits, element_limits
 
-#: Fraction of a limit by which rounding may pass it without counting as a violation.
-ROUNDING = 1e-6
-
-
-class Activation(IntFlag):
-    """What a guard did or noticed at one tick; a bit each."""
-
-    OBSERVATION_NOT_FINITE = auto()
-    OBSERVATION_STALE = auto()
-    OBSERVATION_OUT_OF_RANGE = auto()
-    ACTION_NOT_FINITE = auto()
-    POSITION_LIMITED = auto()
-    VELOCITY_LIMITED = auto()
-    ACCELERATION_LIMITED = auto()
-    DEADLINE_MISSED = auto()
-    FALLBACK = auto()
-    PLAN_RUN_OUT = auto()
-
-
-def greatest_step(distance: float, braking: float) -> float:
-    """The greatest first step from which one can stop within a distance.
-
-    Steps d, d - α, d - 2α, … down to zero cover m·d - α·m(m-1)/2 with m = ⌈d/α⌉ steps. The answer
-    solves that for d, with the least m whose own greatest cover α·m(m+1)/2 reaches the distance.
-
-    Args:
-        distance: How far it may move altogether (may be inf); nothing if it is not positive.
-        braking: By how much a step may be shorter than the one before it, α (may be inf).
-    """
-    if distance <= 0 or braking <= 0:
-        return 0.0
-    if distance <= braking or math.isinf(distance):
-        return distance
-    steps = math.ceil((math.sqrt(1.0 + 8.0 * distance / braking) - 1.0) / 2.0)
-    return distance / steps + braking * (steps - 1) / 2.0
-
-
-#: Made once: making an IntFlag costs as much as a vector operation.
-NOTHING = Activation(0)
+#: Seconds in which damping takes a velocity to 1/e.
+DAMPING_TIME = 0.25
 
 
 class CommandLimiter:
     """Limits continuous commands; remembers what was commanded before.
 
-    A command within all limits costs a few vector operations; each element of one that is not is
-    clipped by itself.
+    A tick at which every element is at ease (see `Ease`) costs a few vector operations; each
+    element that is not is looked at by itself.
 
     Args:
         limits: Per element, from the contract.
         rate: Control rate in Hz that the loop really runs at.
+        workspace: Where the commanded target may be (None: anywhere).
     """
 
-    def __init__(self, limits: Limits, rate: float) -> None:
-        self._rate = rate
-        self._absolute = np.array([mode == "absolute" for mode in limits.mode])
-        self._absolute_mask = self._absolute.astype(np.float64)
-        self._low, self._high = _inward(limits.low, -1), _inward(limits.high, 1)
-        self._step = np.asarray(limits.velocity) / rate
-        self._step_change = np.asarray(limits.acceleration) / rate**2
+    def __init__(self, limits: Limits, rate: float, workspace: Workspace | None = None) -> None:
         size = len(limits.mode)
-        # An absolute step that braking can undo within one tick needs no look-ahead.
-        simple_step = np.where(
-            self._absolute, np.minimum(self._step, self._step_change), self._step
-        )
-        self._upper = np.stack([self._high.astype(np.float64), simple_step, self._step_change])
-        self._lower = np.stack([self._low.astype(np.float64), -simple_step, -self._step_change])
-        self._rows = np.zeros((3, size))
-        self._above = np.zeros((3, size), dtype=bool)
-        self._below = np.zeros((3, size), dtype=bool)
-        self._base = np.zeros(size)
-        self._last_step = np.zeros(size)
-        self._command = np.zeros(size, dtype=np.float32)
-        self._started = False
+        self._rate = rate
+        self._delta = np.array([mode == "delta" for mode in limits.mode])
+        self._any_delta = bool(self._delta.any())
+        self._keeps = np.where(self._delta, 0.0, 1.0)
+        self._anywhere = [element_limits(limits, i, rate, None) for i in range(size)]
+        self._bounded = [element_limits(limits, i, rate, workspace) for i in range(size)]
+        self._elements = self._bounded
+        self._motions = [Motion(0.0, 0.0, 0.0, 0.0, 0.0, False) for _ in range(size)]
+        self._kept_by_damping = math.exp(-1.0 / (rate * DAMPING_TIME))
+
+        # Rows: value, step, its change, the change's change; the state is that of the last tick.
+        self._rows = np.zeros((4, size))
+        self._state = np.zeros((3, size))
+        # Views are made once: making one costs half as much as what is done with it.
+        self._values, self._steps, self._changes, self._jerks = self._rows
+        self._base, self._last_step, self._last_change = self._state
+        self._new_state = self._rows[:3]
+        self._lower, self._upper = np.zeros((4, size)), np.zeros((4, size))
+        self._above = np.zeros((4, size), dtype=bool)
+        self._below = np.zeros((4, size), dtype=bool)
+        self._places = np.zeros(size)
+        self._ahead = np.zeros(size)
+        self._place_low, self._place_high = np.zeros(size), np.zeros(size)
+        self._command = np.zeros(size)
+        self._known = np.zeros(size, dtype=bool)
+        self._started = self._behind = self._located = False
+        self.reset()
 
     def reset(
-        self, present: NDArray[Any] | None = None, velocity: NDArray[Any] | None = None
+        self,
+        present: NDArray[Any] | None = None,
+        velocity: NDArray[Any] | None = None,
+        pose: NDArray[Any] | None = None,
     ) -> None:
         """Begin from what the robot does now, so that its first command neither jumps nor jerks.
 
@@ -105,14 +89,39 @@ class CommandLimiter:
                 first absolute command is limited in position alone, for want of a start.
             velocity: How fast that command moves now, in units/s; of a delta element its
                 displacement per second (None: at rest).
+            pose: Where the target of each delta element is, in the coordinates of the workspace;
+                NaN, or None for all: not known, and the workspace does not bound them.
         """
-        self._base[:] = 0.0
-        self._last_step[:] = 0.0 if velocity is None else np.asarray(velocity) / self._rate
-        self._started = present is not None or not self._absolute.any()
+        self._state[:] = 0.0
+        self._started = present is not None or bool(self._delta.all())
         if present is not None:
-            np.multiply(present, self._absolute, out=self._base)
+            self._base[:] = np.where(self._delta, 0.0, present)
+        if velocity is not None:
+            self._last_step[:] = np.asarray(velocity) / self._rate
+        where = np.full(len(self._delta), math.nan) if pose is None else np.asarray(pose)
+        self._known = np.isfinite(where) & self._delta
+        self._located = bool(self._known.any())
+        self._places[:] = np.where(self._known, where, 0.0)
+        self._elements = [
+            anywhere if bounded.delta and not known else bounded
+            for bounded, anywhere, known in zip(
+                self._bounded, self._anywhere, self._known, strict=True
+            )
+        ]
+        self._ease()
+        self._settle()
 
-    def limit(self, action: NDArray[Any]) -> tuple[NDArray[np.float32], Activation]:
+    @property
+    def workspace_unknown(self) -> bool:
+        """Whether a workspace cannot be kept, because nobody said where the target is."""
+        return any(
+            bounded.delta
+            and not known
+            and (math.isfinite(bounded.low) or math.isfinite(bounded.high))
+            for bounded, known in zip(self._bounded, self._known, strict=True)
+        )
+
+    def limit(self, action: NDArray[Any]) -> tuple[NDArray[np.float64], Activation]:
         """The nearest command that keeps the limits.
 
         Args:
@@ -122,81 +131,154 @@ class CommandLimiter:
             The command, a buffer that the next call overwrites, and what was limited. Where the
             action is not finite the command is meaningless and the state unchanged.
         """
-        values, steps, changes = self._rows
+        values = self._values
         values[:] = action
         if not self._started:
             return self._first(values)
-        np.subtract(values, self._base, out=steps)
-        np.subtract(steps, self._last_step, out=changes)
+        self._derive()
         np.less_equal(self._lower, self._rows, out=self._below)
         np.less_equal(self._rows, self._upper, out=self._above)
         np.logical_and(self._below, self._above, out=self._above)
-        if np.count_nonzero(self._above) == self._above.size:
-            self._command[:] = values
-            activation = NOTHING
-        elif not np.isfinite(values).all():
-            return self._command, Activation.ACTION_NOT_FINITE
-        else:
-            activation = NOTHING
-            for index in range(len(values)):
-                values[index], limited = self._limit_element(index, float(values[index]))
-                activation |= limited
-            self._command[:] = values
-            np.clip(self._command, self._low, self._high, out=self._command)
-            values[:] = self._command
-            np.subtract(values, self._base, out=steps)
-        self._last_step[:] = steps
-        np.multiply(values, self._absolute_mask, out=self._base)
-        return self._command, activation
+        if self._located:
+            self._check_places(values)
+        activation = NOTHING
+        if self._behind or np.count_nonzero(self._above) != self._above.size:
+            if not np.isfinite(values).all():
+                return self._command, Activation.ACTION_NOT_FINITE
+            activation = self._follow(values)
+            self._derive()
+        return self._send(values), activation
 
-    def hold(self) -> NDArray[np.float32] | None:
-        """Brake to a standstill within the limits and stay: zero deltas, the last absolute target.
+    def hold(self) -> NDArray[np.float64] | None:
+        """Come to rest as fast as the limits allow, and stay: zero deltas, the last target.
 
         Returns:
             The command for this tick; None where no absolute target was ever commanded.
         """
-        if not self._started:
-            return None
-        command, _ = self.limit(self._base)
-        return command
+        return self._move(_brake)
 
-    def _first(self, values: NDArray[np.float64]) -> tuple[NDArray[np.float32], Activation]:
+    def damp(self) -> NDArray[np.float64] | None:
+        """Let the velocity fall to 1/e in each `DAMPING_TIME`, faster where a limit wants it.
+
+        Returns:
+            As `hold` does.
+        """
+        kept = self._kept_by_damping
+        return self._move(lambda limits, now, _: damp(limits, now, kept))
+
+    def retreat(self, pose: NDArray[Any]) -> NDArray[np.float64] | None:
+        """Go to a pose within the limits, and come to rest there.
+
+        Args:
+            pose: Position of each element's target. An element where it is NaN holds, and so does a
+                delta element that nobody located.
+
+        Returns:
+            As `hold` does.
+        """
+
+        def towards(limits: ElementLimits, now: Motion, i: int) -> float:
+            if math.isnan(pose[i]) or (limits.delta and not self._known[i]):
+                return _brake(limits, now, i)
+            return approach(limits, now, float(pose[i]))
+
+        return self._move(towards)
+
+    def _first(self, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], Activation]:
+        """Begin at the first command, for want of another start."""
         if not np.isfinite(values).all():
             return self._command, Activation.ACTION_NOT_FINITE
-        np.multiply(np.clip(values, self._low, self._high), self._absolute, out=self._base)
-        self._started = True
-        outside = ((values < self._low) | (values > self._high)) & self._absolute
-        command, activation = self.limit(
-            np.where(self._absolute, np.clip(values, self._low, self._high), values)
-        )
-        return command, activation | (Activation.POSITION_LIMITED if outside.any() else NOTHING)
-
-    def _limit_element(self, i: int, wanted: float) -> tuple[float, Activation]:
         activation = NOTHING
-        low, high = float(self._low[i]), float(self._high[i])
-        base, last = float(self._base[i]), float(self._last_step[i])
-        value = min(max(wanted, low), high)
-        if value != wanted:
-            activation |= Activation.POSITION_LIMITED
+        wanted = values.copy()
+        for i, limits in enumerate(self._elements):
+            if not limits.delta:
+                wanted[i] = min(max(float(values[i]), limits.low), limits.high)
+                if wanted[i] != values[i]:
+                    activation |= limits.at_low if values[i] < limits.low else limits.at_high
+        np.multiply(wanted, self._keeps, out=self._base)
+        self._started = True
+        command, limited = self.limit(wanted)
+        return command, activation | limited
 
-        fastest = float(self._step[i])
-        step = min(max(value - base, -fastest), fastest)
-        if abs(value - base) > fastest * (1 + ROUNDING):
-            activation |= Activation.VELOCITY_LIMITED
+    def _derive(self) -> None:
+        """Steps, changes and their changes, from the values."""
+        np.subtract(self._values, self._base, out=self._steps)
+        np.subtract(self._steps, self._last_step, out=self._changes)
+        np.subtract(self._changes, self._last_change, out=self._jerks)
 
-        change = float(self._step_change[i])
-        wanted_step, step = step, min(max(step, last - change), last + change)
-        if abs(wanted_step - last) > change * (1 + ROUNDING):
-            activation |= Activation.ACCELERATION_LIMITED
+    def _check_places(self, values: NDArray[np.float64]) -> None:
+        """Whether the deltas leave their targets at ease in the workspace."""
+        np.add(self._places, values, out=self._ahead)
+        self._above[0] &= (self._place_low <= self._ahead) & (self._ahead <= self._place_high)
 
-        if self._absolute[i]:
-            up = greatest_step(high - base, change)
-            down = greatest_step(base - low, change)
-            stoppable = min(max(step, -down), up)
-            if abs(step - stoppable) > ROUNDING * (high - low):
-                activation |= Activation.POSITION_LIMITED
-            step = stoppable
-        return base + step, activation
+    def _send(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Make the values the command and the new state."""
+        self._command[:] = values
+        self._state[:] = self._new_state
+        if self._any_delta:
+            self._base *= self._keeps
+        if self._located:
+            self._places += values
+        return self._command
+
+    def _follow(self, values: NDArray[np.float64]) -> Activation:
+        """Put each element's command in the place of what it wants."""
+        activation = NOTHING
+        at_ease = np.logical_and.reduce(self._above, axis=0).tolist()
+        self._behind = False
+        for i, (limits, now) in enumerate(zip(self._elements, self._motions, strict=True)):
+            if at_ease[i] and not now.behind:
+                continue
+            self._look(i, now)
+            change, limited = follow(limits, now, float(values[i]))
+            values[i] = _command(limits, now, change) if now.behind else now.wanted
+            self._behind |= now.behind
+            activation |= limited
+        return activation
+
+    def _move(
+        self, choose: Callable[[ElementLimits, Motion, int], float]
+    ) -> NDArray[np.float64] | None:
+        """Command the change that is chosen for each element, whatever was wanted."""
+        if not self._started:
+            return None
+        values = self._values
+        for i, (limits, now) in enumerate(zip(self._elements, self._motions, strict=True)):
+            self._look(i, now)
+            values[i] = _command(limits, now, choose(limits, now, i))
+        self._derive()
+        self._settle()
+        return self._send(values)
+
+    def _look(self, i: int, now: Motion) -> None:
+        """Bring an element's motion up to date."""
+        base, step, change = self._state[:, i].tolist()
+        now.position = base if self._keeps[i] else float(self._places[i])
+        now.step, now.change = step, change
+        if not now.behind:
+            now.wanted, now.slope = (step, change) if self._delta[i] else (base, step)
+
+    def _settle(self) -> None:
+        """Let every element be on what is wanted."""
+        self._behind = False
+        for now in self._motions:
+            now.behind = False
+
+    def _ease(self) -> None:
+        """Bounds of a state that is safe without looking ahead."""
+        for i, limits in enumerate(self._elements):
+            ease = Ease.of(limits)
+            delta = limits.delta
+            self._place_low[i] = limits.low + ease.margin if delta else -math.inf
+            self._place_high[i] = limits.high - ease.margin if delta else math.inf
+            self._lower[:, i] = (
+                *(limits.least if delta else limits.low + ease.margin, ease.slowest),
+                *(-ease.change, -limits.jerk),
+            )
+            self._upper[:, i] = (
+                *(limits.greatest if delta else limits.high - ease.margin, ease.fastest),
+                *(ease.change, limits.jerk),
+            )
 
 
 class ChoiceLimiter:
@@ -207,7 +289,10 @@ class ChoiceLimiter:
         self._command = np.zeros((), dtype=np.int64)
 
     def reset(
-        self, present: NDArray[Any] | None = None, velocity: NDArray[Any] | None = None
+        self,
+        present: NDArray[Any] | None = None,
+        velocity: NDArray[Any] | None = None,
+        pose: NDArray[Any] | None = None,
     ) -> None:
         """Begin; before the first action, hold means `present`, or action 0."""
         self._command[()] = 0 if present is None else present
@@ -222,13 +307,20 @@ class ChoiceLimiter:
         return self._command, Activation.POSITION_LIMITED if allowed != value else NOTHING
 
     def hold(self) -> NDArray[np.int64]:
-        """The last action."""
+        """The last action again; whoever knows a better one for standing still commands it."""
         return self._command
 
 
-def _inward(limits: tuple[float, ...], side: int) -> NDArray[np.float32]:
-    """Limits as float32, rounded so that they lie within the true ones."""
-    exact = np.asarray(limits, dtype=np.float64)
-    rounded = exact.astype(np.float32)
-    outside = rounded.astype(np.float64) * side > exact * side
-    return np.where(outside, np.nextafter(rounded, np.float32(-side * np.inf)), rounded)
+def _brake(limits: ElementLimits, now: Motion, _: int) -> float:
+    return brake_change(now.step, now.change, limits.change, limits.jerk)
+
+
+def _command(limits: ElementLimits, now: Motion, change: float) -> float:
+    """The command of a change; rounding never takes it out of its range."""
+    step = now.step + change
+    if limits.delta:
+        return min(max(step, limits.least), limits.greatest)
+    position = now.position + step
+    if limits.low <= now.position <= limits.high:
+        return min(max(position, limits.low), limits.high)
+    return position

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
+from ilrobot.control.activation import Activation
 from ilrobot.control.guard import Guard
-from ilrobot.control.limiter import Activation
 from tests.ilrobot.control.contracts import ABSOLUTE_CONTRACT, DELTA_CONTRACT, DISCRETE_CONTRACT
 
 
@@ -27,7 +27,7 @@ def guard():
 
 def test_nothing_to_do(guard):
     assert guard.admit(seen(0, 0), 0.01)
-    np.testing.assert_array_equal(guard.limit(np.array([0.1, -0.1])), np.float32([0.1, -0.1]))
+    np.testing.assert_array_equal(guard.limit(np.array([0.1, -0.1])), [0.1, -0.1])
     assert counted(guard) == {}
 
 
