@@ -61,6 +61,10 @@ class Decision:
     doubt: float | None = None
 
 
+class LateAnswer(Exception):
+    """An actor has no action for this tick; somebody else must act."""
+
+
 class Actor(ABC):
     """Chooses one action per tick."""
 
@@ -69,6 +73,9 @@ class Actor(ABC):
 
     attends = False
     """Whether it is a person: seen at every tick, and helping only once they have taken hold."""
+
+    thinks_ahead = False
+    """Whether it is to `prepare` before an episode's clock starts."""
 
     def reset(self, seed: int | None = None) -> None:  # noqa: B027 (many actors keep no state)
         """Begin a new episode; `seed` fixes whatever the actor draws at random."""
@@ -80,11 +87,17 @@ class Actor(ABC):
         Args:
             observation: What was measured at this tick.
             now: The time of the loop's clock in seconds (simulated time in simulation).
+
+        Raises:
+            LateAnswer: It computes its actions meanwhile, and none is there yet.
         """
 
     def glance(self, observation: Observation, now: float) -> Decision:
         """`act` where the answer is only noted, so that nobody should wait for it."""
         return self.act(observation, now)
+
+    def prepare(self, observation: Observation) -> None:  # noqa: B027
+        """Think about an episode's first tick before its clock starts; that may take its time."""
 
     def observe(self, observation: Observation) -> None:  # noqa: B027
         """See a tick at which somebody else acts, so that a history has no gap."""

@@ -10,7 +10,7 @@ from concurrent.futures import Future, wait
 from queue import SimpleQueue
 from typing import Any
 
-from ilrobot.actors import Action, Actor, Decision, Observation
+from ilrobot.actors import Action, Actor, Decision, LateAnswer, Observation
 
 #: Longest that a loop waits for an answer, s; a person takes as long to notice.
 PATIENCE = 0.3
@@ -18,10 +18,6 @@ PATIENCE = 0.3
 GLANCE = 0.01
 
 _Job = tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]
-
-
-class LateAnswer(Exception):
-    """The actor has not answered in time."""
 
 
 class PunctualActor(Actor):

@@ -13,13 +13,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from ilrobot.actors import Action, Actor, Decision, Observation, Source
+from ilrobot.actors import Action, Actor, Decision, LateAnswer, Observation, Source
 from ilrobot.blend import Blend
 from ilrobot.errors import WorkFailed
 from ilrobot.gates.doubt import Doubt
 from ilrobot.gates.gate import Gate, GateContext
 from ilrobot.gates.log import GateLog, Tally
-from ilrobot.punctual import LateAnswer
 
 
 class SharedControl(Actor):
@@ -66,6 +65,7 @@ class SharedControl(Actor):
         self._called = False
         self._last: Action | None = None
         self.rewinds = expert.rewinds
+        self.thinks_ahead = novice.thinks_ahead
         self.expert_acting = False
         self._last_time: float | None = None
         self._period = 0.0
@@ -80,6 +80,10 @@ class SharedControl(Actor):
         self._called = False
         self._last_time, self._period = None, 0.0
         self._tally = Tally()
+
+    def prepare(self, observation: Observation) -> None:
+        """The novice acts first."""
+        self._novice.prepare(observation)
 
     def act(self, observation: Observation, now: float) -> Decision:
         """The action of whom the gate chooses."""

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from exports.robots.base import Robot
+from exports.runtime.statistics import TickStatistics
 from exports.runtime.tick_log import TickLog
-from ilrobot.actors import Actor, Observation
+from ilrobot.actors import Actor, Decision, LateAnswer, Observation
 from ilrobot.control.clock import Clock
 from ilrobot.control.guard import Guard
 from ilrobot.control.limiter import Activation
@@ -40,20 +41,19 @@ class LoopReport:
     Attributes:
         rate: Nominal control rate in Hz.
         episodes: One report each, in order.
-        log: The ticks and their statistics.
+        statistics: Times of its ticks.
         activations: How many ticks each kind of guard activation happened at.
     """
 
     rate: float
-    log: TickLog
+    statistics: TickStatistics
     activations: dict[str, int] = field(default_factory=dict)
     episodes: list[EpisodeReport] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Times in milliseconds, except `period`, which is the nominal one in seconds."""
-        log, finished = self.log, [episode for episode in self.episodes if episode.ended]
+        finished = [episode for episode in self.episodes if episode.ended]
         judged = [episode.success for episode in finished if episode.success is not None]
-        mean_period = log.periods.mean
         return {
             "rate": self.rate,
             "period": 1.0 / self.rate,
@@ -62,14 +62,7 @@ class LoopReport:
             "successes": sum(judged) if judged else None,
             "success_rate": sum(judged) / len(judged) if judged else None,
             "episode_results": [vars(episode).copy() for episode in self.episodes],
-            "ticks": len(log),
-            "measured_rate": 1.0 / mean_period if mean_period else None,
-            "period_error_ms": log.period_errors.to_json(),
-            "latency_ms": log.times["act_time"].to_json(),
-            "read_ms": log.times["read_time"].to_json(),
-            "write_ms": log.times["write_time"].to_json(),
-            "age_ms": log.times["age"].to_json(),
-            "missed_deadlines": log.late,
+            **self.statistics.to_json(),
             "guard": dict(self.activations),
         }
 
@@ -79,8 +72,9 @@ class ControlLoop:
 
     At every tick: read; the guard admits the observation or not; the actor acts; the guard limits
     the action; write. Where the guard says no, its fallback is written, and the actor sees the
-    newest finite observation all the same, so that its history has one per tick; where there is
-    nothing to fall back on, the robot is told to stop.
+    newest finite observation all the same, so that its history has one per tick; so it is where the
+    actor has no answer yet. Where there is nothing to fall back on, the robot is told to stop. An
+    actor that thinks ahead may do so from what is seen before the first tick.
 
     Args:
         robot: Connected.
@@ -107,7 +101,7 @@ class ControlLoop:
         seeds: Iterable[int],
         *,
         max_ticks: int,
-        log: TickLog,
+        log: TickLog | None = None,
         on_episode: Callable[[EpisodeReport], None] = lambda _: None,
     ) -> LoopReport:
         """Run an episode from each seed. However this ends, the robot is stopped.
@@ -115,24 +109,31 @@ class ControlLoop:
         Args:
             seeds: Of the episodes.
             max_ticks: Greatest length of an episode.
-            log: Where the ticks go.
+            log: Where the ticks go (None: nowhere).
             on_episode: Called after each episode.
         """
-        report = LoopReport(1.0 / self._clock.period, log)
+        statistics = TickStatistics(self._clock.period)
+        report = LoopReport(1.0 / self._clock.period, statistics)
         for number, seed in enumerate(seeds):
             if self._stopped():
                 break
             try:
-                episode = self._episode(number, seed, max_ticks, log)
+                episode = self._episode(number, seed, max_ticks, statistics, log)
             finally:
                 self._robot.stop()
-                log.end_episode(self._clock.period)
             report.episodes.append(episode)
             on_episode(episode)
         report.activations = self._guard.counts
         return report
 
-    def _episode(self, number: int, seed: int, max_ticks: int, log: TickLog) -> EpisodeReport:
+    def _episode(
+        self,
+        number: int,
+        seed: int,
+        max_ticks: int,
+        statistics: TickStatistics,
+        log: TickLog | None,
+    ) -> EpisodeReport:
         robot, actor, guard, clock = self._robot, self._actor, self._guard, self._clock
         start = robot.reset(seed)
         actor.reset(seed)
@@ -140,24 +141,35 @@ class ControlLoop:
             guard.reset()
         else:
             guard.reset(start.command, start.velocity)
+        if actor.thinks_ahead:
+            first = robot.read(clock.now()).observation
+            if all(np.isfinite(value).all() for value in first.values()):
+                actor.prepare(first)
         success: bool | None = None
         newest_finite: Observation | None = None
         ended = late = False
         ticks = 0
+        statistics.begin_episode()
         clock.start()
         while ticks < max_ticks and not ended and not self._stopped():
             started = clock.now()
             reading = robot.read(started)
             read = clock.now()
             age = read - reading.measured
-            admitted = guard.admit(reading.observation, age, late)
-            if Activation.OBSERVATION_NOT_FINITE not in guard.flags:
+            decision: Decision | None = None
+            if guard.admit(reading.observation, age, late):
                 newest_finite = reading.observation
-            if admitted:
-                command = guard.limit(actor.act(reading.observation, started).action)
+                try:
+                    decision = actor.act(reading.observation, started)
+                except LateAnswer:
+                    command = guard.hold(Activation.PLAN_RUN_OUT)
+                else:
+                    command = guard.limit(decision.action)
             else:
                 command = guard.hold()
                 actor.flush()
+                if Activation.OBSERVATION_NOT_FINITE not in guard.flags:
+                    newest_finite = reading.observation
                 if newest_finite is not None:
                     actor.observe(newest_finite)
             acted = clock.now()
@@ -168,10 +180,18 @@ class ControlLoop:
                 if status.success is not None:
                     success = bool(success or status.success)
                 ended = status.ended
-            log.append(
-                *(number, started, age, read - started, acted - read, clock.now() - acted),
-                *(late, int(guard.flags), np.nan if command is None else command),
-            )
+            written = clock.now()
+            times = (age, read - started, acted - read, written - acted)
+            statistics.add(started, *times, late)
+            if log is not None:
+                acting = decision is not None and Activation.FALLBACK not in guard.flags
+                log.append(
+                    reading.observation,
+                    command,
+                    None if decision is None else decision.policy_action,
+                    decision.source if decision is not None and acting else None,
+                    *(started, number, int(guard.flags), *times, late),
+                )
             ticks += 1
             if not ended:
                 late = clock.wait()

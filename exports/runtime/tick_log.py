@@ -1,110 +1,168 @@
-"""What happened at each tick of the control loop."""
+"""Every tick of the control loop, in a ring on the disk that outlives the process."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import errno
+import fcntl
+import mmap
+import os
+import struct
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from exports.runtime.histogram import TimeHistogram
+from exports.runtime.tick_layout import (
+    CLOSED_AT,
+    FALLBACK_SOURCE,
+    SCALAR_STRUCT,
+    SOURCES,
+    Layout,
+)
+from ilrobot.actors import Action, Observation, Source
+from ilrobot.atomic import make_folder, write_fully
+from ilrobot.errors import UserError, explained
 
-#: Ticks in a block of memory; an episode that is longer takes another.
-BLOCK = 4096
+#: A log takes no more than this on the disk; the oldest ticks make room.
+MOST_BYTES = 256 * 2**20
+_CODES = {source: code for code, source in enumerate(SOURCES)} | {None: FALLBACK_SOURCE}
 
 
-def row_type(command_shape: tuple[int, ...]) -> np.dtype[Any]:
-    """One tick: times in seconds, what the guard did, and the command.
-
-    ``episode``; ``start``, when the tick began, on the loop's clock; ``age`` of the observation;
-    ``read_time``, ``act_time`` (guards and policy, from observation to command) and
-    ``write_time``; ``late``, whether its deadline had passed; ``activations``, bits of
-    `ilrobot.control.limiter.Activation`; ``command``, what was sent (NaN: nothing was).
-    """
-    return np.dtype(
-        [
-            ("episode", np.int32),
-            ("start", np.float64),
-            ("age", np.float32),
-            ("read_time", np.float32),
-            ("act_time", np.float32),
-            ("write_time", np.float32),
-            ("late", np.bool_),
-            ("activations", np.int32),
-            ("command", np.float64, command_shape),
-        ]
-    )
+def room_for(ticks: int, row: np.dtype[Any]) -> int:
+    """How many rows to make room for, where there may be so many ticks."""
+    return max(1, min(ticks, MOST_BYTES // row.itemsize))
 
 
 class TickLog:
-    """Keeps the ticks of the episode that runs, and statistics of all that have ended.
+    """Writes rows into a file that is mapped into memory.
 
-    Its memory does not grow with the number of episodes: an episode's ticks are handed on when it
-    ends, while the robot stands still.
+    The kernel keeps what was written whatever becomes of the process, SIGKILL included; only a
+    machine that loses its power loses the last seconds. All its room is taken before the robot
+    moves: a tick neither allocates nor waits for the disk, and a disk that fills up later does no
+    harm. When the room is used up the oldest ticks are overwritten.
 
     Args:
-        command_shape: Shape of the action.
-        keep: Where the ticks of an episode go when it ends: an array of `row_type`, valid during
-            the call (None: nowhere).
+        path: The file; one that is there is replaced.
+        layout: What it holds.
+        capacity: Room in rows, see `room_for`.
+
+    Raises:
+        UserError: The place cannot be written to, or another process is writing there.
+        WorkFailed: The disk is full.
     """
 
-    def __init__(
-        self, command_shape: tuple[int, ...], keep: Callable[[NDArray[Any]], None] | None = None
+    def __init__(self, path: Path, layout: Layout, capacity: int) -> None:
+        self.path, self.layout = path, layout
+        header = layout.header(capacity)
+        size = len(header) + capacity * layout.row.itemsize
+        with explained(path, "nothing has moved", "deploy again"):
+            if path.is_dir():
+                raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+            make_folder(path.parent)
+            self._file = _claim(path)
+            try:
+                write_fully(self._file, header)
+                _take_room(self._file, len(header), size)
+                self._map = mmap.mmap(self._file, size)
+            except BaseException:
+                os.close(self._file)
+                raise
+        self._offset = len(header)
+        self.ticks = 0
+        """How many were appended."""
+        rows: NDArray[Any] = np.frombuffer(self._map, layout.row, capacity, len(header))
+        self._commands, self._wanted = rows["command"], rows["wanted"]
+        self._observed = [
+            (name, rows[name]) for name in layout.elements if name not in ("command", "wanted")
+        ]
+        # The numbers stand together behind the arrays.
+        self._scalars = len(header) + layout.row.itemsize - SCALAR_STRUCT.size
+        self._stride, self._capacity = layout.row.itemsize, capacity
+
+    def __enter__(self) -> TickLog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def append(
+        self,
+        observation: Observation,
+        command: Action | None,
+        wanted: Action | None,
+        source: Source | None,
+        *numbers: float,
     ) -> None:
-        self._type = row_type(command_shape)
-        self._keep = keep
-        self._blocks: list[NDArray[Any]] = []
-        self._begin_block()
-        self._ended_ticks = 0
-        self.late = 0
-        """Ticks that began after their deadline, in the episodes that have ended."""
-        self.times = {
-            name: TimeHistogram() for name in ("age", "read_time", "act_time", "write_time")
-        }
-        """Of each time in a row, over the episodes that have ended."""
-        self.periods = TimeHistogram()
-        """From each tick's start to the next one's, within episodes."""
-        self.period_errors = TimeHistogram()
-        """|period - nominal period|."""
-
-    def append(self, *values: Any) -> None:
-        """Keep a tick: values in the order of `row_type`, ``command`` last."""
-        if self._filled == BLOCK:
-            self._begin_block()
-        for column, value in zip(self._columns, values, strict=True):
-            column[self._filled] = value
-        self._filled += 1
-
-    def end_episode(self, period: float) -> None:
-        """Count the episode's ticks in the statistics and hand them on.
+        """Keep a tick.
 
         Args:
-            period: The nominal one, in seconds.
+            observation: What was read.
+            command: What was sent (None: nothing was).
+            wanted: What the policy wanted (None: it was not asked, or had no answer).
+            source: Who chose the command (None: the guard's fallback).
+            numbers: ``start``, ``episode``, ``activations``, ``age``, ``read_time``,
+                ``act_time``, ``write_time``, ``late``, see `exports.runtime.tick_layout`.
         """
-        rows = self._rows()
-        self._ended_ticks += len(rows)
-        self.late += int(rows["late"].sum())
-        for name, histogram in self.times.items():
-            histogram.add(rows[name])
-        periods = np.diff(rows["start"])
-        self.periods.add(periods)
-        self.period_errors.add(np.abs(periods - period))
-        if self._keep is not None:
-            self._keep(rows)
-        self._blocks.clear()
-        self._begin_block()
+        place = self.ticks % self._capacity
+        for name, column in self._observed:
+            column[place] = observation[name]
+        self._commands[place] = np.nan if command is None else command
+        self._wanted[place] = np.nan if wanted is None else wanted
+        self.ticks += 1
+        SCALAR_STRUCT.pack_into(
+            self._map,
+            self._scalars + place * self._stride,
+            *numbers[:-1],
+            _CODES[source],
+            numbers[-1],
+            self.ticks,
+        )
 
-    def __len__(self) -> int:
-        """Ticks of all episodes so far."""
-        return self._ended_ticks + self._filled + BLOCK * (len(self._blocks) - 1)
+    def close(self) -> None:
+        """Give back the room that was not needed, and put all on the disk."""
+        if self._map.closed:
+            return
+        del self._commands, self._wanted, self._observed
+        struct.pack_into("<I", self._map, CLOSED_AT, 1)
+        with explained(self.path, "the robot has stopped", "deploy again"):
+            try:
+                self._map.flush()
+                self._map.close()
+                os.ftruncate(
+                    self._file, self._offset + min(self.ticks, self._capacity) * self._stride
+                )
+                os.fsync(self._file)
+            finally:
+                os.close(self._file)
 
-    def _rows(self) -> NDArray[Any]:
-        last = self._blocks[-1][: self._filled]
-        return last if len(self._blocks) == 1 else np.concatenate([*self._blocks[:-1], last])
 
-    def _begin_block(self) -> None:
-        block = np.zeros(BLOCK, self._type)
-        self._blocks.append(block)
-        self._columns = [block[name] for name in self._type.names or ()]
-        self._filled = 0
+def _claim(path: Path) -> int:
+    """A new file under this name, in the place of one that nobody is writing."""
+    if path.exists():
+        old = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.flock(old, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(
+                f"{path}: another process is writing its log there; choose another --log"
+            ) from error
+        finally:
+            os.close(old)
+        path.unlink()
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return file
+
+
+def _take_room(file: int, begin: int, end: int) -> None:
+    """Take a file's room on the disk, all of it and now.
+
+    A page that cannot be found room for when it is written to ends the process.
+    """
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file, 0, end)
+        return
+    zeros = bytes(2**20)
+    for at in range(begin, end, len(zeros)):
+        write_fully(file, zeros[: end - at])

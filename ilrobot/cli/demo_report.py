@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from exports.runtime.tick_reading import read_ticks
 from ilrobot.cli.demo_plan import EVALUATION_SEED, SELECTION_SEED, TASK, Method, seed_range
 from ilrobot.cli.demo_stations import DemoPath, read
 from ilrobot.report import html, plots
@@ -166,8 +165,8 @@ def _learning(path: DemoPath) -> html.Section:
 
 
 def _deployment(path: DemoPath, deployment: dict[str, Any]) -> html.Section:
-    with np.load(path.tick_log) as log:
-        latency = plots.latency_histogram(log["act_time"], deployment["period"])
+    times = read_ticks(path.tick_log).rows["act_time"]
+    latency = plots.latency_histogram(times, deployment["period"])
     return html.Section(
         "In the control loop",
         [

@@ -48,7 +48,7 @@ class DemoPath:
         self.dagger = output / "dagger"
         self.exported = output / "policy.onnx"
         self.deployment = output / "deployment.json"
-        self.tick_log = output / "ticks.npz"
+        self.tick_log = output / "run.ticks"
         self.video = output / "video"
         self.methods = methods(output, scale.rounds)
         self.no_video = ""

@@ -6,7 +6,7 @@ import math
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -16,10 +16,11 @@ from ilrobot.errors import UserError
 if TYPE_CHECKING:
     from exports.robots.base import Capabilities, Robot
     from exports.runtime.exported_policy import ExportedPolicy
-    from exports.runtime.loop import EpisodeReport, LoopReport
+    from exports.runtime.loop import LoopReport
     from exports.runtime.process import StopSignals
-    from exports.runtime.tick_file import TickFile
-    from ilrobot.actors import Actor
+    from exports.runtime.realtime import Setting
+    from exports.runtime.tick_log import TickLog
+    from ilrobot.control.chunks import ChunkActor
 
 #: Length of an episode on a robot that has no time limit of its own.
 EPISODE_SECONDS = 60.0
@@ -42,10 +43,9 @@ class Deploy:
     """PEM file of the Ed25519 public key whose owner must have signed the file."""
 
     robot: Annotated[
-        Literal["mujoco", "pybullet"] | None,
-        optional("mujoco|pybullet", "the one that the policy was trained on"),
-    ] = None
-    """The physics engine that stands in for the robot, of a task that has a choice."""
+        str, optional("mujoco|pybullet|ADDRESS", "the engine that the policy was trained on")
+    ] = ""
+    """A simulated robot's physics engine, or where another one is: see docs/robots.md."""
 
     task: Annotated[str, optional("ID", "the task that the policy was trained on")] = ""
     """Gymnasium id."""
@@ -63,7 +63,10 @@ class Deploy:
     """Seed of the first episode; the next ones count up from it."""
 
     log: Annotated[Path | None, optional("PATH", "no log")] = None
-    """Write every tick to this .npz file."""
+    """Write every tick to this file, whose name ends in .ticks; ilrobot view shows it."""
+
+    realtime: bool = False
+    """Run before all ordinary processes (SCHED_FIFO), where the system allows it."""
 
     json: bool = False
     """Print one JSON object as the last line."""
@@ -71,8 +74,8 @@ class Deploy:
     def run(self) -> int:
         """Run the loop and print what it came to."""
         from exports.runtime.process import StopSignals, torch_imported
-        from exports.runtime.tick_file import TickFile
-        from exports.runtime.tick_log import row_type
+        from exports.runtime.realtime import real_time
+        from ilrobot.cli.deploy_report import print_settings, print_summary
         from ilrobot.cli.deployed_policy import open_policy
         from ilrobot.cli.output import print_json
         from ilrobot.control.chunking import Chunking
@@ -80,28 +83,37 @@ class Deploy:
         self._check()
         policy = open_policy(self.policy, self.trust)
         chunking = Chunking.parse(self.chunks) if self.chunks else policy.contract.chunking
-        actor = policy.actor(chunking, background=chunking.mode == "realtime")
+        # One action is one call of the network, which a tick can bear; a chunk is a sampler.
+        actor = policy.actor(chunking, background=policy.contract.horizon > 1)
         policy.verify()  # on this very machine; it also warms the caches for the first tick
         with ExitStack() as stack:
             robot = self._robot(policy)
             stack.callback(robot.close)
             capabilities = robot.connect()
             rate = self._rate(policy, capabilities)
-            file = None
-            if self.log is not None:
-                file = stack.enter_context(TickFile(self.log, row_type(policy.spec.action.shape)))
-                stack.callback(file.save, period=1.0 / rate)  # also where the robot breaks
+            ticks = capabilities.time_limit or math.ceil(EPISODE_SECONDS * rate)
+            log = self._log(policy, capabilities, rate, ticks)
+            if log is not None:
+                stack.enter_context(log)
             signals = stack.enter_context(StopSignals())
-            report = self._loop(policy, actor, robot, capabilities, rate, file, signals)
+            settings = stack.enter_context(
+                real_time(priority=self.realtime, inference=actor.inference.thread_id)
+            )
+            print_settings(settings)
+            report = self._loop(
+                policy, actor, robot, capabilities, rate, ticks, log, signals, settings
+            )
             summary = {
                 **report.to_json(),
+                "inference": actor.tally.to_json() if actor.thinks_ahead else None,
+                "settings": [setting.to_json() for setting in settings],
                 "policy": self.policy,
                 "robot": capabilities.name,
                 "task": capabilities.spec.task,
                 "stopped_by": signals.received.name if signals.received else None,
                 "torch_imported": torch_imported(),
             }
-            _print_summary(summary)
+            print_summary(summary)
             if self.json:
                 print_json(summary)
             return signals.exit_code
@@ -112,15 +124,18 @@ class Deploy:
         check_seeds(self.episodes, self.seed)
         if self.rate is not None and not (math.isfinite(self.rate) and self.rate > 0):
             raise UserError(f"--rate must be a positive number of Hz, not {self.rate}")
-        if self.log is not None and self.log.suffix != ".npz":
-            raise UserError(f"--log must end in .npz, not '{self.log.name}'")
+        if self.log is not None and self.log.suffix != ".ticks":
+            raise UserError(f"--log must end in .ticks, not '{self.log.name}'")
 
     def _robot(self, policy: ExportedPolicy) -> Robot:
-        from exports.robots.gymnasium_robot import simulated_robot
+        from exports.robots.registry import Simulated, make_robot
         from ilrobot.cli.actors import TaskForPolicy
 
-        chosen = TaskForPolicy.choose(policy.spec, self.policy, self.task, {})
-        return simulated_robot(chosen.task, chosen.options, engine=self.robot, rate=chosen.rate)
+        def simulated() -> Simulated:
+            chosen = TaskForPolicy.choose(policy.spec, self.policy, self.task, {})
+            return Simulated(chosen.task, chosen.options, chosen.rate)
+
+        return make_robot(self.robot, policy.spec, policy.contract.limits, simulated)
 
     def _rate(self, policy: ExportedPolicy, capabilities: Capabilities) -> float:
         """The rate of the loop, once it is sure that policy and robot fit.
@@ -142,71 +157,53 @@ class Deploy:
             )
         return spec.rate
 
+    def _log(
+        self, policy: ExportedPolicy, capabilities: Capabilities, rate: float, ticks: int
+    ) -> TickLog | None:
+        from exports.runtime.tick_layout import layout
+        from exports.runtime.tick_log import TickLog, room_for
+
+        if self.log is None:
+            return None
+        limits = policy.contract.limits
+        kept = layout(
+            policy.spec,
+            rate,
+            None if limits is None else limits.scale.tolist(),
+            {"policy": self.policy, "robot": capabilities.name, "task": policy.spec.task},
+        )
+        return TickLog(self.log, kept, room_for(self.episodes * ticks, kept.row))
+
     def _loop(
         self,
         policy: ExportedPolicy,
-        actor: Actor,
+        actor: ChunkActor,
         robot: Robot,
         capabilities: Capabilities,
         rate: float,
-        file: TickFile | None,
+        ticks: int,
+        log: TickLog | None,
         signals: StopSignals,
+        settings: list[Setting],
     ) -> LoopReport:
         from exports.runtime.loop import ControlLoop
-        from exports.runtime.process import quiet_collector
-        from exports.runtime.tick_log import TickLog
+        from ilrobot.cli.deploy_report import episode_line
         from ilrobot.cli.output import console
-        from ilrobot.control.clock import RealTimeClock
+        from ilrobot.control.clock import SPIN, RealTimeClock
         from ilrobot.control.guard import Guard
 
-        log = TickLog(policy.spec.action.shape, None if file is None else file.write)
+        fifo = any(setting.had and setting.name == "real-time priority" for setting in settings)
         loop = ControlLoop(
             robot,
             actor,
             Guard(policy.contract, rate),
-            RealTimeClock(rate),
+            RealTimeClock(rate, spin=0.0 if fifo else SPIN),
             stopped=lambda: bool(signals),
         )
-        with quiet_collector():
-            console.print(f"running {capabilities.name} at {rate:g} Hz; Ctrl-C stops it")
-            return loop.run(
-                range(self.seed, self.seed + self.episodes),
-                max_ticks=capabilities.time_limit or math.ceil(EPISODE_SECONDS * rate),
-                log=log,
-                on_episode=lambda episode: console.print(_words(episode)),
-            )
-
-
-def _words(episode: EpisodeReport) -> str:
-    ends = {True: "success", False: "no success", None: "over"}
-    end = ends[episode.success] if episode.ended else "stopped"
-    return f"episode {episode.seed}: {end} after {episode.ticks} ticks"
-
-
-def _print_summary(summary: dict[str, Any]) -> None:
-    if summary["stopped_by"]:
-        print(f"stopped by {summary['stopped_by']}")
-    if summary["judged"]:
-        print(f"success           {summary['successes']} of {summary['judged']} episodes")
-    elif summary["episodes"]:
-        print(f"episodes          {summary['episodes']} (nobody judges success)")
-    else:
-        print("episodes          none ended")
-    if summary["measured_rate"] is not None:
-        print(
-            f"rate              {summary['measured_rate']:.3f} Hz of {summary['rate']:g} Hz, "
-            f"{summary['missed_deadlines']} of {summary['ticks']} deadlines missed"
+        console.print(f"running {capabilities.name} at {rate:g} Hz; Ctrl-C stops it")
+        return loop.run(
+            range(self.seed, self.seed + self.episodes),
+            max_ticks=ticks,
+            log=log,
+            on_episode=lambda episode: console.print(episode_line(episode)),
         )
-    print("milliseconds             p50       p99     p99.9       max")
-    rows = {
-        "period error": "period_error_ms",
-        "read": "read_ms",
-        "guard and policy": "latency_ms",
-        "write": "write_ms",
-    }
-    for title, key in rows.items():
-        values = summary[key].values()
-        print(f"{title:18}" + "".join("      none" if v is None else f"{v:10.3f}" for v in values))
-    active = {kind: count for kind, count in summary["guard"].items() if count}
-    words = ", ".join(f"{kind.replace('_', ' ')} {count}" for kind, count in active.items())
-    print(f"guard             {words or 'nothing to do'}")

@@ -10,8 +10,9 @@
 ``warm[:STEPS]``
     As ``receding``, with the first steps of the sampler taken from the plan.
 ``realtime[:DELAY]``
-    As ``receding``, but a chunk is asked for as many ticks before it is needed, and its sampler is
-    led towards what will have been executed by then and what is planned after it.
+    As ``receding``, but a chunk is not needed before so many ticks have passed since it was asked
+    for, and its sampler is led towards what will have been executed by then and what is planned
+    after it. Where predictions take longer, it is led by as long as they took of late.
 
 See `ilrobot.control.execution` and `ilrobot.control.drawing` for the equations.
 """
@@ -164,15 +165,18 @@ class Chunking:
         if kept >= steps:
             self._refuse(f"this policy's sampler has {steps} steps, of which one must be free")
         weights = warm_weights(steps, policy.horizon, policy.execute, kept)
-        return Guided(weights, policy.noise_shape, policy.spec.action.shape)
+        return Guided([weights], policy.noise_shape, policy.spec.action.shape)
 
     def _realtime(self, policy: Predicts, delay: int) -> Guided:
         steps = self._steps(policy)
-        weights = realtime_weights(steps, policy.horizon, policy.execute, delay)
+        weights = [
+            realtime_weights(steps, policy.horizon, policy.execute, max(ticks, delay))
+            for ticks in range(_most_delay(policy) + 1)
+        ]
         return Guided(weights, policy.noise_shape, policy.spec.action.shape)
 
     def _delayed(self, policy: Predicts, delay: int) -> Receding:
-        most = min(policy.execute, policy.horizon - policy.execute)
+        most = _most_delay(policy)
         if delay > most:
             self._refuse(
                 f"the delay of this policy can be at most {most} ticks: no more than it executes "
@@ -198,6 +202,11 @@ class Chunking:
 
     def _refuse(self, why: str) -> NoReturn:
         raise UserError(f"--chunks {self}: {why}; take receding")
+
+
+def _most_delay(policy: Predicts) -> int:
+    """d ≤ s and s + d ≤ H."""
+    return min(policy.execute, policy.horizon - policy.execute)
 
 
 RECEDING = Chunking()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ilrobot.actors import Action, Actor, Decision, Observation, Source
+from ilrobot.actors import Action, Actor, Decision, LateAnswer, Observation, Source
+from ilrobot.control.delay import DelayEstimate, InferenceTally
 from ilrobot.control.drawing import Draw, Guide, Prediction
 from ilrobot.control.execution import Execution
+from ilrobot.control.inference import Inference, Inline, Threaded
 from ilrobot.spec import Spec
 
 
@@ -74,10 +76,20 @@ class ObservationHistory:
         return self._windows
 
 
+#: Longest that an episode's first tick is thought about before its clock starts, s.
+PREPARATION = 10.0
+
+
 class ChunkActor(Actor):
     """A policy that predicts chunks, of which it executes one action per tick.
 
     Chunk 1 with one executed step is an ordinary policy.
+
+    In the background it never waits for a prediction. The plan goes on meanwhile; where it runs
+    out there is no action until a chunk has come. Each chunk is asked for so early that the plan
+    lasts as long as predictions took of late, and of a chunk that comes as many actions are passed
+    over as others were executed since it was asked for. One that comes so late that all its ticks
+    have passed is dropped, and another asked for.
 
     Args:
         predict: The policy.
@@ -85,8 +97,7 @@ class ChunkActor(Actor):
         history: How many observations it reads.
         execution: Which action of which chunk is executed.
         draw: How a chunk is drawn from the policy.
-        background: Predict in a thread, and wait for it when the chunk is needed. It acts as it
-            would without; who acts in real time gains where the execution asks ahead.
+        background: Predict in a thread.
     """
 
     def __init__(
@@ -100,10 +111,16 @@ class ChunkActor(Actor):
         background: bool = False,
     ) -> None:
         self._predict = predict
+        self._rate = spec.rate
         self._history = ObservationHistory(spec, history)
         self._execution, self._draw = execution, draw
-        self._worker = ThreadPoolExecutor(1, "prediction") if background else None
-        self._asked_for: Future[Prediction] | None = None
+        self.thinks_ahead = background
+        self.inference: Inference = (
+            Threaded(self._drawn, self._history.windows) if background else Inline(self._drawn)
+        )
+        self._delays = DelayEstimate(execution.ahead)
+        self.tally = InferenceTally()
+        """How predictions in the background went since it was made."""
         self._prediction: Prediction | None = None
         self._generator = np.random.default_rng(0)
 
@@ -113,10 +130,17 @@ class ChunkActor(Actor):
         self._generator = np.random.default_rng(seed)
         self.flush()
 
+    def prepare(self, observation: Observation) -> None:
+        """Predict the first chunk in the background, and learn how long that takes."""
+        self._history.push(observation)
+        self._begin()
+        self.inference.wait(PREPARATION)
+
     def flush(self) -> None:
         """Forget the planned actions, so that the next tick predicts afresh."""
         self._execution.forget()
-        self._prediction = self._asked_for = None
+        self.inference.forget()
+        self._prediction = None
 
     def observe(self, observation: Observation) -> None:
         """Keep the history without a gap while somebody else acts."""
@@ -130,29 +154,39 @@ class ChunkActor(Actor):
         self.flush()
 
     def act(self, observation: Observation, now: float) -> Decision:
-        """The action of this tick, predicting a new chunk where one is due."""
+        """The action of this tick, asking for a new chunk where one is due.
+
+        Raises:
+            LateAnswer: The plan has run out, and the next chunk is not there yet.
+        """
         self._history.push(observation)
         execution = self._execution
         if execution.takes:
             self._take()
         if execution.asks:
             self._begin()
-            execution.asked()
             if execution.takes:
                 self._take()
         action = execution.next()
+        if action is None:
+            self.tally.run_out += 1
+            raise LateAnswer
         return Decision(action, Source.POLICY, policy_action=action)
 
     def _begin(self) -> None:
-        """Predict a chunk from what is seen now."""
-        windows, rest = self._history.windows, self._execution.rest
-        if self._worker is None:
-            self._prediction = self._draw(self._ask, windows, self._generator, rest)
-        else:
-            seen = {name: window.copy() for name, window in windows.items()}
-            self._asked_for = self._worker.submit(
-                self._draw, self._ask, seen, self._generator, rest
-            )
+        """Ask for a chunk from what is seen now."""
+        execution = self._execution
+        self.inference.ask(self._history.windows, self._generator, execution.rest, execution.ahead)
+        execution.asked()
+
+    def _drawn(
+        self,
+        history: Mapping[str, NDArray[Any]],
+        generator: np.random.Generator,
+        rest: NDArray[Any] | None,
+        delay: int,
+    ) -> Prediction:
+        return self._draw(self._ask, history, generator, rest, delay)
 
     def _ask(
         self,
@@ -165,8 +199,19 @@ class ChunkActor(Actor):
         return Prediction(self._predict(history, noise, guide))
 
     def _take(self) -> None:
-        """Execute from now on what was predicted last."""
-        if self._asked_for is not None:
-            self._prediction, self._asked_for = self._asked_for.result(), None
-        if self._prediction is not None:
-            self._execution.take(self._prediction.chunk)
+        """Execute from now on what was predicted last, if it is there."""
+        answer, execution = self.inference.answer(), self._execution
+        if answer is None:
+            return
+        prediction = answer.prediction
+        if prediction is not None and self.thinks_ahead:
+            # The first one of an episode came while the clock stood still.
+            waited = execution.waited or math.ceil(answer.seconds * self._rate)
+            self.tally.count(answer.seconds, execution.waited)
+            execution.ahead = self._delays.after(waited)
+        if prediction is None or execution.waited >= len(prediction.chunk):
+            self.tally.dropped += 1
+            execution.drop()
+            return
+        self._prediction = prediction
+        execution.take(prediction.chunk)

@@ -42,6 +42,10 @@ class SimulatedClock:
         return False
 
 
+#: The sleep of a general-purpose kernel overshoots by some 50 µs, of a busy one by more.
+SPIN = 0.0005
+
+
 class RealTimeClock:
     """Absolute deadlines, so that one late tick does not delay all that follow.
 
@@ -57,7 +61,7 @@ class RealTimeClock:
             real-time scheduler, where spinning can starve the kernel.
     """
 
-    def __init__(self, rate: float, spin: float = 0.0005) -> None:
+    def __init__(self, rate: float, spin: float = SPIN) -> None:
         self.period = 1.0 / rate
         self._spin = spin
         self._deadline = 0.0

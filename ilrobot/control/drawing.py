@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -60,6 +60,7 @@ class Draw(Protocol):
         history: History,
         generator: np.random.Generator,
         rest: NDArray[Any] | None,
+        delay: int = 0,
     ) -> Prediction:
         """Draw a chunk.
 
@@ -68,6 +69,7 @@ class Draw(Protocol):
             history: What it has seen, see `ilrobot.control.chunks.ChunkPredictor`.
             generator: What noise is drawn from.
             rest: What is planned from this tick on, (n, *action shape); None: nothing.
+            delay: How many of those are expected to be executed before the chunk is there.
         """
 
 
@@ -87,6 +89,7 @@ class Single:
         history: History,
         generator: np.random.Generator,
         rest: NDArray[Any] | None,
+        delay: int = 0,
     ) -> Prediction:
         """See `Draw`."""
         return ask(history, standard_normal(generator, self._noise_shape), None)
@@ -121,6 +124,7 @@ class Coherent:
         history: History,
         generator: np.random.Generator,
         rest: NDArray[Any] | None,
+        delay: int = 0,
     ) -> Prediction:
         """See `Draw`."""
         count = 1 if rest is None else self._samples
@@ -144,19 +148,21 @@ class Guided:
     """One sample, led towards what is planned; where nothing is, a free one.
 
     Args:
-        weights: How far, see `Guide`: `realtime_weights` or `warm_weights`.
+        weights: How far, see `Guide`, by the delay in ticks: `realtime_weights` or `warm_weights`.
+            A greater delay than there are takes the last ones.
         noise_shape: Shape of the noise that the policy takes (None: it takes none).
         shape: Of an action.
     """
 
     def __init__(
         self,
-        weights: NDArray[np.float32],
+        weights: Sequence[NDArray[np.float32]],
         noise_shape: tuple[int, ...] | None,
         shape: tuple[int, ...],
     ) -> None:
         self._noise_shape = noise_shape
-        self._guide = Guide(np.zeros((weights.shape[1], *shape), np.float32), weights)
+        self._prefix = np.zeros((weights[0].shape[1], *shape), np.float32)
+        self._weights = weights
 
     def __call__(
         self,
@@ -164,13 +170,18 @@ class Guided:
         history: History,
         generator: np.random.Generator,
         rest: NDArray[Any] | None,
+        delay: int = 0,
     ) -> Prediction:
         """See `Draw`."""
         noise = standard_normal(generator, self._noise_shape)
         if rest is None:
             return ask(history, noise, None)
-        self._guide.prefix[: len(rest)] = rest
-        return ask(history, noise, self._guide)
+        weights = self._weights[min(delay, len(self._weights) - 1)]
+        if weights[:, len(rest) :].any():  # a late prediction left less of the plan than usual
+            weights = weights.copy()
+            weights[:, len(rest) :] = 0.0
+        self._prefix[: len(rest)] = rest
+        return ask(history, noise, Guide(self._prefix, weights))
 
 
 def realtime_weights(steps: int, horizon: int, execute: int, delay: int) -> NDArray[np.float32]:

@@ -12,15 +12,24 @@ from numpy.typing import NDArray
 class Execution(ABC):
     """From chunks to one action per tick.
 
-    At each tick: `take` where `takes`; where `asks`, begin a prediction from the present
-    observation and say so by `asked`, then `take` where that is due at once; `next`. Its buffers
-    are made once: between predictions it allocates nothing.
+    At each tick: `take` where `takes` and the chunk is there; where `asks`, begin a prediction from
+    the present observation and say so by `asked`, then `take` likewise; `next`. Its buffers are
+    made once: between predictions it allocates nothing.
+
+    A chunk begins at the tick it was asked for. When it is taken, as many of its actions are passed
+    over as others were executed meanwhile: not the time that went by, for where the plan ran out
+    the robot has not moved on.
 
     Attributes:
         executed: Which action of the newest chunk taken `next` was about, counted from 0.
+        waited: Ticks since a chunk was last asked for.
+        ahead: Ticks that a prediction is expected to take; the next is asked for so early that the
+            plan lasts meanwhile.
     """
 
     executed = 0
+    waited = 0
+    ahead = 0
 
     @abstractmethod
     def forget(self) -> None:
@@ -38,15 +47,23 @@ class Execution(ABC):
     @property
     @abstractmethod
     def takes(self) -> bool:
-        """Whether the chunk asked for is needed at this tick."""
+        """Whether the chunk asked for is due at this tick."""
 
     @abstractmethod
     def take(self, chunk: NDArray[Any]) -> None:
         """Take in the chunk asked for, (horizon, *action shape); the caller leaves it alone."""
 
     @abstractmethod
-    def next(self) -> NDArray[Any]:
-        """The action of this tick, whose shape it has; after it the next tick is the present."""
+    def drop(self) -> None:
+        """The chunk asked for is not to be taken any more; another may be asked for."""
+
+    @abstractmethod
+    def next(self) -> NDArray[Any] | None:
+        """The action of this tick, whose shape it has; after it the next tick is the present.
+
+        Returns:
+            None where the plan has run out.
+        """
 
     @property
     def rest(self) -> NDArray[Any] | None:
@@ -57,21 +74,25 @@ class Execution(ABC):
 class Receding(Execution):
     """Execute the first actions of a chunk, then those of the next.
 
-    Chi et al. 2023, "Diffusion Policy", section IV-C. With a delay d the next chunk is asked for d
-    ticks before it is needed, as if it took as long to predict: meanwhile the actions of the last
+    Chi et al. 2023, "Diffusion Policy", section IV-C. With a delay d the next chunk is not taken
+    before d ticks have passed, as if it took as long to predict: meanwhile the actions of the last
     one go on, and of the new one the first d are never executed. Black et al. 2025, "Real-time
-    execution of action chunking flow policies". After `forget` there is nothing to go on
-    with: that chunk is needed at once.
+    execution of action chunking flow policies". Where there is nothing to go on with, a chunk
+    is taken at once.
+
+    A prediction that comes later than that is taken when it comes. It is asked for s ticks after
+    the last one, or as soon as the rest of the plan lasts no longer than it is expected to take.
 
     Args:
         execute: Ticks from one prediction to the next, s.
-        delay: Ticks from asking to having, d ≤ s; of a chunk s + d actions are used.
+        delay: Least ticks from asking to having, d ≤ s; of a chunk s + d actions are used.
     """
 
     def __init__(self, execute: int, delay: int = 0) -> None:
         if not 0 <= delay <= execute:
             raise ValueError(f"delay {delay} is not within 0 and execute {execute}")
         self._execute, self._delay = execute, delay
+        self.ahead = delay
         self.forget()
 
     def forget(self) -> None:
@@ -79,42 +100,55 @@ class Receding(Execution):
         self._chunk: NDArray[Any] | None = None
         self._awaited = False
         self._element = 0
-        self._since_asked = 0
+        self._executed_meanwhile = 0
+        self.waited = 0
 
     @property
     def asks(self) -> bool:
         """See `Execution`."""
-        return not self._awaited and (self._chunk is None or self._since_asked >= self._execute)
+        if self._awaited:
+            return False
+        left = 0 if self._chunk is None else len(self._chunk) - self._element
+        return self._executed_meanwhile >= self._execute or left <= self.ahead
 
     def asked(self) -> None:
         """See `Execution`."""
-        self._awaited, self._since_asked = True, 0
+        self._awaited, self._executed_meanwhile, self.waited = True, 0, 0
 
     @property
     def takes(self) -> bool:
         """See `Execution`."""
-        return self._awaited and (self._chunk is None or self._since_asked >= self._delay)
+        return self._awaited and (self.waited >= self._delay or self._has_run_out)
 
     def take(self, chunk: NDArray[Any]) -> None:
         """See `Execution`."""
-        self._chunk, self._element, self._awaited = chunk, self._since_asked, False
+        self._chunk, self._element, self._awaited = chunk, self._executed_meanwhile, False
 
-    def next(self) -> NDArray[Any]:
+    def drop(self) -> None:
         """See `Execution`."""
-        if self._chunk is None:
-            raise ValueError("no chunk was taken")
+        self._awaited, self._executed_meanwhile = False, self._execute
+
+    def next(self) -> NDArray[Any] | None:
+        """See `Execution`."""
+        self.waited += 1
+        if self._chunk is None or self._has_run_out:
+            return None
         self.executed = self._element
         self._element += 1
-        self._since_asked += 1
+        self._executed_meanwhile += 1
         action: NDArray[Any] = self._chunk[self.executed]
         return action
 
     @property
     def rest(self) -> NDArray[Any] | None:
         """See `Execution`."""
-        if self._chunk is None or self._element >= len(self._chunk):
+        if self._chunk is None or self._has_run_out:
             return None
         return self._chunk[self._element :]
+
+    @property
+    def _has_run_out(self) -> bool:
+        return self._chunk is None or self._element >= len(self._chunk)
 
 
 class TemporalEnsemble(Execution):
@@ -129,7 +163,7 @@ class TemporalEnsemble(Execution):
     wins. How many chunks reach a tick is counted, so that an action of zeros counts as any other.
     Elements are averaged each by itself, which an angle that wraps or a quaternion does not bear.
 
-    `executed` is always 0: the newest chunk begins at the present tick.
+    A prediction that takes longer than a tick is taken when it comes, and the next one asked for.
 
     Args:
         horizon: Actions in a chunk.
@@ -155,6 +189,7 @@ class TemporalEnsemble(Execution):
         self._mean = np.zeros(width)
         self._votes = np.zeros((horizon, width), np.bool_)
         self._awaited = False
+        self._element = self._executed_meanwhile = 0
         # One-dimensional, because numpy moves nothing else within itself without a copy.
         flat = self._sums.reshape(-1)
         self._moves = [
@@ -167,17 +202,19 @@ class TemporalEnsemble(Execution):
     def forget(self) -> None:
         """See `Execution`."""
         self._awaited = False
+        self.executed = self.waited = self._executed_meanwhile = 0
         for buffer in (self._counts, self._totals, self._sums):
             buffer.fill(0)
 
     @property
     def asks(self) -> bool:
-        """At every tick."""
+        """At every tick at which none is awaited."""
         return not self._awaited
 
     def asked(self) -> None:
         """See `Execution`."""
         self._awaited = True
+        self.waited = self._executed_meanwhile = 0
 
     @property
     def takes(self) -> bool:
@@ -186,24 +223,36 @@ class TemporalEnsemble(Execution):
 
     def take(self, chunk: NDArray[Any]) -> None:
         """See `Execution`."""
-        now = self._now[:, 0]
+        now, passed = self._now[:, 0], self._executed_meanwhile
+        reached = len(now) - passed
         np.take(self._weights, self._counts, out=now, mode="clip")
+        now[reached:] = 0.0
+        self._weighted[reached:] = 0.0
         if self._choices is None:
-            np.copyto(self._weighted, chunk.reshape(self._sums.shape))
+            np.copyto(self._weighted[:reached], chunk.reshape(self._sums.shape)[passed:])
         else:
-            np.equal(chunk[:, None], self._choices, out=self._votes)
-            np.copyto(self._weighted, self._votes)
+            np.equal(chunk[passed:, None], self._choices, out=self._votes[:reached])
+            np.copyto(self._weighted[:reached], self._votes[:reached])
         # Of one type and one shape: where it must convert or repeat, numpy allocates.
         np.copyto(self._repeated, self._now)
         self._weighted *= self._repeated
         self._sums += self._weighted
         self._totals += now
-        self._counts += 1
+        self._counts[:reached] += 1
+        self._element, self._awaited = passed, False
 
-    def next(self) -> NDArray[Any]:
+    def drop(self) -> None:
         """See `Execution`."""
+        self._awaited = False
+
+    def next(self) -> NDArray[Any] | None:
+        """See `Execution`."""
+        self.waited += 1
         if not self._counts[0]:
-            raise ValueError("no chunk was taken")
+            return None
+        self._executed_meanwhile += 1
+        self.executed = self._element
+        self._element += 1
         action: Any
         if self._choices is None:
             np.divide(self._sums[0], self._totals[0], out=self._mean)
@@ -214,6 +263,5 @@ class TemporalEnsemble(Execution):
             np.copyto(earlier, later)
         for last in self._last:
             last.fill(0)
-        self._awaited = False
         chosen: NDArray[Any] = action
         return chosen

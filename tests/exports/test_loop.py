@@ -7,8 +7,8 @@ import pytest
 
 from exports.robots.base import Capabilities, Motion, Reading, Status
 from exports.runtime.loop import ControlLoop
-from exports.runtime.tick_log import TickLog
-from ilrobot.actors import Actor, Decision, Source
+from exports.runtime.tick_layout import SCALARS
+from ilrobot.actors import Actor, Decision, LateAnswer, Source
 from ilrobot.control.clock import SimulatedClock
 from ilrobot.control.guard import Guard
 from ilrobot.control.limiter import Activation
@@ -74,12 +74,34 @@ class LateClock(SimulatedClock):
 
 def run(robot, actor, clock=None, seeds=(0,), stopped=lambda: False, max_ticks=100):
     guard = Guard(ABSOLUTE_CONTRACT)
-    kept = []
-    log = TickLog((2,), lambda rows: kept.append(rows.copy()))
     loop = ControlLoop(robot, actor, guard, clock or SimulatedClock(RATE), stopped=stopped)
+    log = Kept()
     report = loop.run(seeds, max_ticks=max_ticks, log=log)
-    report.rows = np.concatenate(kept)
+    report.rows = log.rows()
     return report
+
+
+class Kept:
+    """A log in memory."""
+
+    def __init__(self):
+        self._ticks = []
+
+    def append(self, observation, command, wanted, source, *numbers):
+        self._ticks.append(
+            {
+                "command": np.full(2, math.nan) if command is None else np.array(command),
+                "wanted": np.full(2, math.nan) if wanted is None else np.array(wanted),
+                "source": source,
+                **dict(zip(NUMBERS, numbers, strict=True)),
+            }
+        )
+
+    def rows(self):
+        return {key: np.array([tick[key] for tick in self._ticks]) for key in self._ticks[0]}
+
+
+NUMBERS = [name for name, _ in SCALARS if name not in ("source", "tick")]
 
 
 def at(ticks, **fault):
@@ -238,3 +260,54 @@ def test_where_nobody_judges_there_is_no_success_to_count():
     assert (result["episodes"], result["judged"], result["successes"]) == (1, 0, None)
     assert result["success_rate"] is None
     assert result["episode_results"][0]["success"] is None
+
+
+class Thinking(Constant):
+    """Has an answer at every third tick only, and one before the first if it is asked for."""
+
+    thinks_ahead = True
+
+    def __init__(self, *action):
+        super().__init__(*action)
+        self.prepared, self.ticks = [], 0
+
+    def prepare(self, observation):
+        self.prepared.append(observation)
+
+    def act(self, observation, now):
+        self.ticks += 1
+        if self.ticks % 3:
+            raise LateAnswer
+        return Decision(self.action, Source.POLICY, policy_action=self.action)
+
+
+def test_where_the_actor_has_no_answer_the_fallback_acts():
+    robot, actor = FakeRobot(), Thinking(0.1, 0.1)
+    report = run(robot, actor)
+    assert len(actor.prepared) == 1
+    without = np.array([Activation.PLAN_RUN_OUT in bits for bits in flags(report)])
+    assert without.tolist() == [tick % 3 != 2 for tick in range(9)]
+    assert report.activations["plan_run_out"] == report.activations["fallback"] == 6
+    assert actor.flushes == 0  # it is at work on the next one
+    np.testing.assert_array_equal(np.isnan(report.rows["wanted"]).all(axis=1), without)
+    np.testing.assert_array_equal(robot.written[:2], np.zeros((2, 2)))
+    np.testing.assert_allclose(robot.written[2:], 0.1)
+
+
+def test_nobody_thinks_ahead_about_what_is_not_finite():
+    actor = Thinking(0.1, 0.1)
+    run(FakeRobot(at({0}, state=[math.nan, 0])), actor)
+    assert actor.prepared == []
+
+
+def test_who_acted_is_logged():
+    class Hand(Constant):
+        def act(self, observation, now):
+            self.asked += 1
+            human = self.asked > 5
+            wanted = np.array([0.2, 0.0], np.float32)
+            return Decision(self.action, Source.HUMAN if human else Source.POLICY, wanted)
+
+    report = run(FakeRobot(at({8}, state=[math.nan, 0])), Hand(0.1, 0.0))
+    assert report.rows["source"].tolist() == ["policy"] * 5 + ["human"] * 3 + [None, "human"]
+    np.testing.assert_allclose(report.rows["wanted"][0], [0.2, 0.0])

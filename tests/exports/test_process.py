@@ -13,6 +13,7 @@ import pytest
 
 from exports.runtime.process import StopSignals, quiet_collector
 from exports.runtime.session import OnnxPolicy
+from exports.runtime.tick_reading import read_ticks
 from ilrobot.cli import main
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Episode, MemoryRecorder, Outcome
@@ -132,7 +133,7 @@ def test_an_export_that_cannot_begin(run_folder, tmp_path, capsys, arguments, wo
 
 
 def test_deploy_runs_in_real_time_without_torch(policy_file, tmp_path):
-    log = tmp_path / "ticks.npz"
+    log = tmp_path / "run.ticks"
     process = deploy("--policy", policy_file, "--rate", 10, "--episodes", 1, "--log", log)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
@@ -143,14 +144,21 @@ def test_deploy_runs_in_real_time_without_torch(policy_file, tmp_path):
     assert result["ticks"] == result["episode_results"][0]["ticks"] == 20  # as it was trained
     for key in ("period_error_ms", "latency_ms", "read_ms", "write_ms"):
         assert set(result[key]) == {"p50", "p99", "p99.9", "max"}
-    with np.load(log) as ticks:
-        assert len(ticks["act_time"]) == result["ticks"]
-        assert np.isfinite(ticks["command"]).all()
+    ticks = read_ticks(log)
+    assert ticks.closed
+    assert len(ticks.rows) == result["ticks"]
+    assert np.isfinite(ticks.rows["command"]).all()
+    np.testing.assert_allclose(ticks.rows["command"], ticks.rows["wanted"], atol=1e-6)
+    assert ticks.layout.about["task"] == TASK
+    names = [setting["name"] for setting in result["settings"]]
+    assert names == ["garbage collection off", "memory locked", "fine timers"]
+    assert all(f"{name:24}" in err for name in names)
+    assert result["inference"] is None
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_the_robot_and_the_summary_is_printed(policy_file, tmp_path, number):
-    log = tmp_path / "ticks.npz"
+    log = tmp_path / "run.ticks"
     process = deploy("--policy", policy_file, "--episodes", 1_000_000, "--log", log)
     assert any(
         line.startswith(f"running {TASK} at 10 Hz") for line in iter(process.stderr.readline, "")
@@ -162,8 +170,7 @@ def test_a_signal_stops_the_robot_and_the_summary_is_printed(policy_file, tmp_pa
     assert result["stopped_by"] == number.name
     assert ("episodes          none ended" in out) == (result["episodes"] == 0)
     assert ("nobody judges" in out) == (result["episodes"] > 0)
-    with np.load(log) as ticks:
-        assert len(ticks["start"]) == result["ticks"]
+    assert len(read_ticks(log).rows) == result["ticks"]
 
 
 @pytest.mark.parametrize(
@@ -179,8 +186,8 @@ def test_a_signal_stops_the_robot_and_the_summary_is_printed(policy_file, tmp_pa
         (("--policy", "{file}", "--episodes", "1000000000"), "--episodes"),
         (("--policy", "{file}", "--seed", "-1"), "--seed must be from 0"),
         (("--policy", "{file}", "--seed", "99999999999999999999"), "--seed"),
-        (("--policy", "{file}", "--log", "{file}/ticks.npz"), "nothing has moved"),
-        (("--policy", "{file}", "--log", "ticks.csv"), "must end in .npz"),
+        (("--policy", "{file}", "--log", "{file}/run.ticks"), "nothing has moved"),
+        (("--policy", "{file}", "--log", "ticks.npz"), "must end in .ticks"),
         (("--policy", "{file}", "--chunks", "coherent"), "does not sample"),
         (("--policy", "{folder}/run"), "ilrobot export"),
         (("--policy", "{folder}/none.onnx"), "no policy at"),

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from ilrobot.actors import Action, Actor, Decision, Observation, Source
+from ilrobot.actors import Action, Actor, Decision, LateAnswer, Observation, Source
 from ilrobot.blend import Blend
 from ilrobot.data.episode import MemoryRecorder, Outcome
 from ilrobot.env import make_env
 from ilrobot.errors import WorkFailed
 from ilrobot.gates.beta import BetaGate
 from ilrobot.gates.human import HumanGate
-from ilrobot.punctual import LateAnswer, PunctualActor
+from ilrobot.punctual import PunctualActor
 from ilrobot.rollout import rollout
 from ilrobot.shared_control import SharedControl
 from ilrobot.spec import Feature, Spec
@@ -371,8 +371,8 @@ def test_an_episode_begins_though_the_policy_hangs_and_the_person_is_told(hangs:
 def test_a_policy_that_hangs_for_ever_does_not_keep_the_process_alive() -> None:
     program = """
 import threading
-from ilrobot.actors import Actor
-from ilrobot.punctual import LateAnswer, PunctualActor
+from ilrobot.actors import Actor, LateAnswer
+from ilrobot.punctual import PunctualActor
 
 class Hung(Actor):
     def act(self, observation, now):

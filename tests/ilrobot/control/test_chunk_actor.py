@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ilrobot.control.chunks import ChunkActor, ObservationHistory
 from ilrobot.control.drawing import Coherent, Draw, Guide, Guided, Single, realtime_weights
 from ilrobot.control.execution import Execution, Receding, TemporalEnsemble
-from ilrobot.errors import WorkFailed
+from ilrobot.control.inference import Inference
 from ilrobot.spec import Feature, Spec
 
 SPEC = Spec((Feature("x", (3,), "float32"),), Feature("action", (1,)), rate=10.0)
@@ -52,18 +52,31 @@ def episode(robot: ChunkActor) -> list[Any]:
     return actions
 
 
+class Quick(Inference):
+    """Answers before the loop goes on."""
+
+    def __init__(self, inference: Inference) -> None:
+        self._inference = inference
+        self.answer, self.forget, self.wait = inference.answer, inference.forget, inference.wait
+
+    def ask(self, *question: Any) -> None:
+        self._inference.ask(*question)
+        self.wait(10.0)
+
+
 @pytest.mark.parametrize(
     "make",
     [
         lambda: (Receding(3), Single((6, 1))),
         lambda: (Receding(3, 2), Single((6, 1))),
-        lambda: (Receding(3, 2), Guided(realtime_weights(2, 6, 3, 2), (6, 1), (1,))),
+        lambda: (Receding(3, 2), Guided([realtime_weights(2, 6, 3, 2)], (6, 1), (1,))),
         lambda: (Receding(2), Coherent(3, (6, 1), np.ones(1))),
         lambda: (TemporalEnsemble(6, (1,), 0.1), Single((6, 1))),
     ],
 )
-def test_in_a_thread_it_acts_as_without_one(make: Any) -> None:
+def test_in_a_thread_that_is_quick_it_acts_as_without_one(make: Any) -> None:
     plain, threaded = actor(*make()), actor(*make(), background=True)
+    threaded.inference = Quick(threaded.inference)
     expected = episode(plain)
     np.testing.assert_array_equal(episode(threaded), expected)
     np.testing.assert_array_equal(episode(plain), expected)
@@ -79,18 +92,6 @@ def test_after_a_flush_nothing_that_was_planned_or_asked_for_is_executed() -> No
     expected = predict({"x": np.stack([at(4)["x"], at(5)["x"]])}, None)
     for tick in range(5, 8):
         np.testing.assert_array_equal(robot.act(at(tick), 0.0).action, expected[tick - 5])
-
-
-def test_what_a_prediction_in_a_thread_raises_is_raised_where_it_is_needed() -> None:
-    def fail(*_: Any) -> NDArray[Any]:
-        raise WorkFailed("no numbers")
-
-    robot = ChunkActor(
-        fail, SPEC, history=1, execution=Receding(2), draw=Single(None), background=True
-    )
-    robot.reset(0)
-    with pytest.raises(WorkFailed, match="no numbers"):
-        robot.act(at(0), 0.0)
 
 
 def test_a_history_keeps_the_newest_in_buffers_that_it_made_once() -> None:

@@ -97,7 +97,7 @@ def test_a_sampler_is_led_to_what_is_planned_from_now_on() -> None:
         guides.append(guide)
         return Prediction(chunk_of(noise))
 
-    draw = Guided(realtime_weights(2, 4, 2, 1), (4, 1), (1,))
+    draw = Guided([realtime_weights(2, 4, 2, 1)], (4, 1), (1,))
     free = draw(note, {}, np.random.default_rng(0), None)
     again = Single((4, 1))(note, {}, np.random.default_rng(0), None)
     np.testing.assert_array_equal(free.chunk, again.chunk)
@@ -106,3 +106,27 @@ def test_a_sampler_is_led_to_what_is_planned_from_now_on() -> None:
     assert guides[2] is not None
     np.testing.assert_array_equal(guides[2].prefix, [[5.0], [6.0], [0.0], [0.0]])
     np.testing.assert_array_equal(guides[2].weights[:, 2:], np.zeros((2, 2)))
+
+
+def test_a_sampler_is_led_by_the_delay_that_is_expected_and_no_farther_than_the_plan() -> None:
+    led: list[NDArray[np.float32]] = []
+
+    def note(
+        history: Mapping[str, NDArray[Any]],
+        noise: NDArray[np.float32] | None,
+        guide: Guide | None,
+    ) -> Prediction:
+        assert guide is not None
+        led.append(guide.weights)
+        return Prediction(chunk_of(noise))
+
+    weights = [realtime_weights(1, 8, 3, delay) for delay in range(4)]
+    draw = Guided(weights, (8, 1), (1,))
+    for delay in (0, 2, 9):
+        draw(note, {}, np.random.default_rng(0), np.ones((5, 1)), delay)
+    for seen, delay in zip(led, (0, 2, 3), strict=True):
+        np.testing.assert_array_equal(seen, weights[delay])
+    draw(note, {}, np.random.default_rng(0), np.ones((2, 1)), 2)
+    np.testing.assert_array_equal(led[-1][0, :2], weights[2][0, :2])
+    np.testing.assert_array_equal(led[-1][0, 2:], np.zeros(6))
+    assert weights[2][0, 2:].any()

@@ -1,17 +1,17 @@
-"""Percentiles of any number of times in constant memory."""
+"""Percentiles of any number of times in constant memory, one time after the other."""
 
 from __future__ import annotations
 
 import math
-
-import numpy as np
-from numpy.typing import NDArray
+from itertools import accumulate
 
 #: Times are told apart from here, in seconds; shorter ones count as one kind.
 SHORTEST = 1e-7
 _LONGEST = 1e4
 #: Each bin is this much wider than the one before it.
 GROWTH = 1.01
+_BINS = math.ceil(math.log(_LONGEST / SHORTEST) / math.log(GROWTH)) + 1
+_PER_BIN = 1.0 / math.log(GROWTH)
 _PERCENTILES = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
 
 
@@ -23,30 +23,27 @@ class TimeHistogram:
     """
 
     def __init__(self) -> None:
-        self._edges = SHORTEST * GROWTH ** np.arange(
-            math.ceil(math.log(_LONGEST / SHORTEST) / math.log(GROWTH)) + 1
-        )
-        self._counts = np.zeros(len(self._edges) + 1, dtype=np.int64)
-        self._least, self._greatest, self._sum = math.inf, -math.inf, 0.0
+        self._counts = [0] * (_BINS + 1)
+        self._least, self._greatest, self._sum = math.inf, 0.0, 0.0
+        self.count = 0
+        """How many times were added."""
 
-    def add(self, seconds: NDArray[np.floating]) -> None:
-        """Count some times.
+    def add(self, seconds: float) -> None:
+        """Count a time.
 
         Args:
-            seconds: Any shape, not negative.
+            seconds: Finite, not negative.
         """
-        if not seconds.size:
-            return
-        bins = np.searchsorted(self._edges, seconds.ravel(), side="right")
-        self._counts += np.bincount(bins, minlength=len(self._counts))
-        self._least = min(self._least, float(seconds.min()))
-        self._greatest = max(self._greatest, float(seconds.max()))
-        self._sum += float(seconds.sum(dtype=np.float64))
-
-    @property
-    def count(self) -> int:
-        """How many times were added."""
-        return int(self._counts.sum())
+        bin = 0
+        if seconds >= SHORTEST:
+            bin = min(1 + int(math.log(seconds / SHORTEST) * _PER_BIN), _BINS)
+        self._counts[bin] += 1
+        self.count += 1
+        self._sum += seconds
+        if seconds < self._least:
+            self._least = seconds
+        if seconds > self._greatest:
+            self._greatest = seconds
 
     @property
     def mean(self) -> float | None:
@@ -61,11 +58,11 @@ class TimeHistogram:
         """
         if not self.count:
             return None
-        bin = int(np.searchsorted(np.cumsum(self._counts), share * self.count))
-        low = self._edges[bin - 1] if bin > 0 else 0.0
-        high = self._edges[bin] if bin < len(self._edges) else self._greatest
-        middle = math.sqrt(low * high)
-        return min(max(middle, self._least), self._greatest)
+        sums = enumerate(accumulate(self._counts))
+        bin = next(index for index, sum in sums if sum >= share * self.count)
+        low = SHORTEST * GROWTH ** (bin - 1) if bin > 0 else 0.0
+        high = SHORTEST * GROWTH**bin if bin < _BINS else self._greatest
+        return min(max(math.sqrt(low * high), self._least), self._greatest)
 
     def to_json(self) -> dict[str, float | None]:
         """p50, p99, p99.9 and max in milliseconds (None: nothing was added)."""

@@ -1,0 +1,71 @@
+"""What ``ilrobot deploy`` prints when it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from exports.runtime.loop import EpisodeReport
+    from exports.runtime.realtime import Setting
+
+_TIMES = {
+    "period": "period_ms",
+    "period error": "period_error_ms",
+    "read": "read_ms",
+    "guard and policy": "latency_ms",
+    "write": "write_ms",
+}
+
+
+def print_settings(settings: Sequence[Setting]) -> None:
+    """What the operating system gave, a line each."""
+    from ilrobot.cli.output import console
+
+    for setting in settings:
+        had = "yes" if setting.had else "no "
+        console.print(f"{setting.name:24}{had}  {setting.note}", soft_wrap=True, highlight=False)
+
+
+def episode_line(episode: EpisodeReport) -> str:
+    """How one episode ended."""
+    ends = {True: "success", False: "no success", None: "over"}
+    end = ends[episode.success] if episode.ended else "stopped"
+    return f"episode {episode.seed}: {end} after {episode.ticks} ticks"
+
+
+def print_summary(summary: dict[str, Any]) -> None:
+    """The table at the end of a run."""
+    if summary["stopped_by"]:
+        print(f"stopped by {summary['stopped_by']}")
+    if summary["judged"]:
+        print(f"success           {summary['successes']} of {summary['judged']} episodes")
+    elif summary["episodes"]:
+        print(f"episodes          {summary['episodes']} (nobody judges success)")
+    else:
+        print("episodes          none ended")
+    if summary["measured_rate"] is not None:
+        print(
+            f"rate              {summary['measured_rate']:.3f} Hz of {summary['rate']:g} Hz, "
+            f"{summary['missed_deadlines']} of {summary['ticks']} deadlines missed"
+        )
+    print("milliseconds             p50       p99     p99.9       max")
+    for title, key in _TIMES.items():
+        _print_row(title, summary[key])
+    inference = summary["inference"]
+    if inference is not None:
+        _print_row("prediction", inference["inference_ms"])
+        delay = inference["delay_ticks"]
+        print(
+            f"chunks            {inference['chunks']}, after {delay['p50']} ticks (p50), "
+            f"{delay['p99']} (p99), {delay['max']} (max); {inference['dropped']} dropped, "
+            f"{inference['run_out']} ticks without a plan"
+        )
+    active = {kind: count for kind, count in summary["guard"].items() if count}
+    words = ", ".join(f"{kind.replace('_', ' ')} {count}" for kind, count in active.items())
+    print(f"guard             {words or 'nothing to do'}")
+
+
+def _print_row(title: str, values: dict[str, float | None]) -> None:
+    cells = ("      none" if value is None else f"{value:10.3f}" for value in values.values())
+    print(f"{title:18}" + "".join(cells))
