@@ -74,10 +74,9 @@ def follow(limits: ElementLimits, now: Motion, wanted: float) -> tuple[float, Ac
     """
     flags = NOTHING
     target = min(max(wanted, limits.least), limits.greatest)
-    if target > wanted:
-        flags |= Activation.POSITION_LIMITED if limits.delta else limits.at_low
-    elif target < wanted:
-        flags |= Activation.POSITION_LIMITED if limits.delta else limits.at_high
+    if abs(target - wanted) > ROUNDING * abs(target):
+        wall = limits.at_low if target > wanted else limits.at_high
+        flags |= Activation.POSITION_LIMITED if limits.delta else wall
     difference = target - now.wanted
     slope = _nearer_to_zero(difference, now.slope)
     now.wanted, now.slope = target, difference

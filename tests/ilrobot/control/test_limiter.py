@@ -181,3 +181,139 @@ def test_choices():
     assert (command, activation) == (2, Activation.POSITION_LIMITED)
     assert made.limit(np.array(-1))[0] == 0
     assert made.limit(np.array(math.nan))[1] == Activation.ACTION_NOT_FINITE
+
+
+def test_jerk_bounds_how_an_acceleration_begins():
+    # Per tick: changes of 0.2 at most, by 0.1 more each.
+    made = CommandLimiter(
+        Limits(("absolute",), (-10.0,), (10.0,), (100.0,), (20.0,), (100.0,)), RATE
+    )
+    made.reset(np.zeros(1))
+    np.testing.assert_allclose(drive(made, [9.0] * 4), [0.1, 0.4, 0.9, 1.6], atol=1e-12)
+
+
+@pytest.mark.parametrize("jerk", [math.inf, 100.0, 9.0])
+@pytest.mark.parametrize("mode", ["absolute", "delta"])
+def test_a_target_that_jumps_is_reached_without_passing_it(mode, jerk):
+    made = CommandLimiter(Limits((mode,), (-1.0,), (1.0,), (3.0,), (4.0,), (jerk,)), RATE)
+    made.reset(np.zeros(1))
+    commands = [float(made.limit(np.array([0.25]))[0][0]) for _ in range(60)]
+    assert max(commands) <= 0.25 + 1e-9
+    assert commands[-20:] == [0.25] * 20
+
+
+@pytest.mark.parametrize("jerk", [math.inf, 100.0])
+def test_a_moving_target_is_caught_up_with(jerk):
+    made = CommandLimiter(Limits(("absolute",), (-9.0,), (9.0,), (5.0,), (20.0,), (jerk,)), RATE)
+    made.reset(np.zeros(1))
+    wanted = [1.0 + 0.1 * tick for tick in range(40)]
+    met = [float(made.limit(np.array([w]))[0][0]) == w for w in wanted]
+    assert not met[0]
+    assert all(met[20:])
+
+
+def test_of_what_is_wanted_nothing_is_changed_that_jerk_allows():
+    made = CommandLimiter(Limits(("absolute",), (-1.0,), (1.0,), (5.0,), (20.0,), (300.0,)), RATE)
+    made.reset(np.zeros(1))
+    for tick in range(100):
+        wanted = 0.6 * math.sin(0.1 * tick) * min(1.0, tick / 20)
+        assert made.limit(np.array([wanted])) == (wanted, NOTHING)
+
+
+def test_what_is_slowed_down_without_a_limit_exceeded_is_told_too():
+    made = CommandLimiter(Limits(("absolute",), (-9.0,), (9.0,), (9.0,), (20.0,), (20.0,)), RATE)
+    made.reset(np.zeros(1))
+    for _ in range(40):
+        command, activation = made.limit(np.array([0.3]))
+        assert (command[0] == 0.3) == (activation is NOTHING)
+
+
+def delta_in_a_box(pose):
+    made = CommandLimiter(
+        Limits(("delta",), (-0.2,), (0.2,), (10.0,), (10.0,), (50.0,)),
+        RATE,
+        Workspace((-0.5,), (0.5,)),
+    )
+    made.reset(np.zeros(1), None, pose)
+    return made
+
+
+def test_deltas_add_up_to_the_edge_of_the_workspace():
+    made = delta_in_a_box(np.array([0.1]))
+    assert not made.workspace_unknown
+    sums, flags = 0.1, NOTHING
+    for _ in range(40):
+        command, activation = made.limit(np.array([0.2]))
+        sums, flags = sums + command[0], flags | activation
+        assert sums <= 0.5 + 1e-12
+    assert sums == pytest.approx(0.5, abs=1e-6)
+    assert Activation.WORKSPACE_LIMITED in flags
+    assert Activation.POSITION_LIMITED not in flags
+
+
+def test_a_delta_of_which_nobody_said_where_it_is_keeps_no_workspace():
+    made = delta_in_a_box(None)
+    assert made.workspace_unknown
+    for _ in range(20):
+        command, _ = made.limit(np.array([0.2]))
+    assert command[0] == pytest.approx(0.2)
+
+
+def test_the_workspace_of_an_absolute_target_is_where_it_may_be():
+    made = CommandLimiter(
+        Limits(("absolute",), (-1.0,), (1.0,), (50.0,), (500.0,)), RATE, Workspace((0.0,), (2.0,))
+    )
+    made.reset(np.zeros(1))
+    command, activation = made.limit(np.array([-0.5]))
+    assert (command[0], activation) == (0.0, Activation.WORKSPACE_LIMITED)
+    made.limit(np.array([1.0]))
+    command, activation = made.limit(np.array([1.5]))
+    assert (command[0], activation) == (1.0, Activation.POSITION_LIMITED)
+
+
+def test_a_target_that_begins_outside_comes_in_within_the_other_limits():
+    made = limiter()
+    made.reset(np.array([1.5]))
+    commands = [1.5, 1.5, *drive(made, [0.0] * 12)]
+    steps = np.diff(commands)
+    assert np.abs(steps).max() <= 0.5 + 1e-12
+    assert np.abs(np.diff(steps)).max() <= 0.2 + 1e-12
+    assert commands[-1] == 0.0
+    made.reset(np.array([1.5]))
+    assert max(drive(made, [9.0] * 5)) <= 1.5
+
+
+def test_damping_lets_the_velocity_decay():
+    made = CommandLimiter(
+        Limits(("absolute",), (-99.0,), (99.0,), (10.0,), (900.0,), (math.inf,)), 100.0
+    )
+    made.reset(np.zeros(1), np.array([8.0]))
+    commands = np.array([0.0, *(float(made.damp()[0]) for _ in range(400))])
+    velocity = np.diff(commands) * 100
+    assert velocity[24] == pytest.approx(8 / math.e, rel=1e-6)  # after 0.25 s
+    assert abs(velocity[-1]) < 1e-5
+    assert (np.diff(velocity) < 0).all()
+
+
+def test_retreat_comes_to_rest_at_the_pose_and_elements_without_one_hold():
+    limits = Limits(("absolute", "absolute", "delta"), *((x,) * 3 for x in (-2.0, 2.0, 5.0, 20.0)))
+    made = CommandLimiter(limits, RATE)
+    made.reset(np.array([1.0, 1.0, 0.0]), np.array([3.0, 0.0, 0.0]))
+    for _ in range(30):
+        command = made.retreat(np.array([-0.5, math.nan, 0.4]))
+    np.testing.assert_allclose(command, [-0.5, 1.0, 0.0], atol=1e-9)
+
+
+def test_a_delta_that_was_located_retreats_too():
+    made = delta_in_a_box(np.array([0.4]))
+    total = 0.4 + sum(float(made.retreat(np.array([-0.3]))[0]) for _ in range(40))
+    assert total == pytest.approx(-0.3, abs=1e-6)
+
+
+def test_after_a_fallback_the_policy_goes_on_from_where_it_ended():
+    made = limiter()
+    drive(made, [0.1, 0.2])
+    for _ in range(5):
+        made.hold()
+    start = float(made.hold()[0])
+    assert drive(made, [start + 0.1]) == pytest.approx([start + 0.1])
