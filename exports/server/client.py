@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from websockets.exceptions import ConnectionClosed, InvalidURI, WebSocketException
 from websockets.sync.client import ClientConnection, connect
+from websockets.uri import parse_uri
 
 from exports.runtime.exported_policy import ExportedPolicy
 from exports.server.codec import MalformedMessage
 from exports.server.messages import MOST_METADATA_BYTES, Messages, read_metadata
+from ilrobot.actors import LateAnswer
 from ilrobot.control.contract import Contract
 from ilrobot.control.drawing import Guide, Prediction
 from ilrobot.errors import UserError, WorkFailed
@@ -36,8 +38,8 @@ _logger.setLevel(logging.CRITICAL)  # whatever it would say is raised here, in o
 _Said = TypeVar("_Said")
 
 
-class PredictionFailed(WorkFailed):
-    """The server gave no chunk. The next prediction connects again."""
+class PredictionFailed(LateAnswer, WorkFailed):
+    """The server gave no chunk this time. The next prediction connects again."""
 
 
 class RemotePolicy(ExportedPolicy):
@@ -50,14 +52,19 @@ class RemotePolicy(ExportedPolicy):
 
     Args:
         address: ``ws://HOST:PORT``, or ``wss://…`` where a proxy before the server speaks TLS.
+        tell: Called with a line when predictions begin to fail, and when they come again.
 
     Raises:
         UserError: Nobody answers there, or no policy server of the same version, or its contract is
             refused.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, tell: Callable[[str], None] = lambda _: None) -> None:
         self._open: tuple[ExitStack, ClientConnection] | None = None
+        try:
+            parse_uri(address)
+        except (InvalidURI, ValueError) as error:
+            raise UserError(f"{address} is no address of a server; give ws://HOST:PORT") from error
         try:
             stack, connection, contract = _connect(address, CONNECT_TIMEOUT)
         except PredictionFailed as error:
@@ -70,6 +77,7 @@ class RemotePolicy(ExportedPolicy):
         self._timeout = max(LEAST_TIMEOUT, contract.horizon / contract.spec.rate)
         self._number = 0
         self._retry_at = 0.0
+        self._tell, self._failing = tell, False
         self._set_timeout(connection)
 
     def __call__(
@@ -82,6 +90,7 @@ class RemotePolicy(ExportedPolicy):
 
         Raises:
             PredictionFailed: The server is gone, too slow or talks nonsense.
+            WorkFailed: It came back with another policy.
         """
         return self.predict(history, noise, guide).chunk
 
@@ -92,25 +101,40 @@ class RemotePolicy(ExportedPolicy):
         guide: Guide | None = None,
     ) -> Prediction:
         """See `ExportedPolicy`; raises as `__call__` does."""
-        connection = self._connection()
-        self._number += 1
-        request = self._messages.request(history, noise, guide, self._number)
-
-        def ask() -> Prediction:
-            connection.send(request)
-            return self._messages.read_answer(connection.recv(self._timeout), self._number)
-
         try:
-            return _said(self.where, self._timeout, ask)
-        except PredictionFailed:
+            prediction = self._ask(history, noise, guide)
+        except PredictionFailed as error:
             self.close()
+            if not self._failing:
+                self._tell(f"no chunk: {error}")
+            self._failing = True
             raise
+        if self._failing:
+            self._tell(f"chunks again from {self.where}")
+        self._failing = False
+        return prediction
 
     def close(self) -> None:
         """Leave the server."""
         if self._open is not None:
             self._open[0].close()
             self._open = None
+
+    def _ask(
+        self,
+        history: Mapping[str, NDArray[Any]],
+        noise: NDArray[np.float32] | None,
+        guide: Guide | None,
+    ) -> Prediction:
+        connection = self._connection()
+        self._number += 1
+        request = self._messages.request(history, noise, guide, self._number)
+
+        def exchange() -> Prediction:
+            connection.send(request)
+            return self._messages.read_answer(connection.recv(self._timeout), self._number)
+
+        return _said(self.where, self._timeout, exchange)
 
     def _connection(self) -> ClientConnection:
         """The open connection, or a new one."""
@@ -120,13 +144,11 @@ class RemotePolicy(ExportedPolicy):
             self._retry_at = time.monotonic() + RECONNECT_AFTER
             try:
                 stack, connection, contract = _connect(self.where, self._timeout)
-            except UserError as error:  # it is not what it was
-                raise PredictionFailed(str(error)) from error
+            except UserError as error:
+                raise WorkFailed(f"the server is not what it was: {error}") from error
             if contract.to_json() != self.contract.to_json():
                 stack.close()
-                raise PredictionFailed(
-                    f"{self.where} serves another policy than at the start; deploy again"
-                )
+                raise WorkFailed(f"{self.where} serves another policy than before; deploy again")
             self._open = stack, connection
             self._set_timeout(connection)
         return self._open[1]
@@ -168,13 +190,10 @@ def _said(where: str, timeout: float, exchange: Callable[[], _Said]) -> _Said:
     """What an exchange with the server came to.
 
     Raises:
-        UserError: The address is none.
         PredictionFailed: The server is gone, too slow or talks nonsense.
     """
     try:
         return exchange()
-    except InvalidURI as error:
-        raise UserError(f"{where} is no address of a server; give ws://HOST:PORT") from error
     except TimeoutError as error:
         raise PredictionFailed(f"{where} did not answer within {timeout:.3g} s") from error
     except ConnectionClosed as error:

@@ -100,10 +100,12 @@ def _array(part: dict[Any, Any]) -> Any:
         number = part.get(b"data")
         if not isinstance(number, (bool, int, float)):
             raise MalformedMessage("a numpy scalar is no number")
+        dtype = _dtype(part)
         try:
-            return _dtype(part).type(number)
+            with np.errstate(over="ignore"):
+                return dtype.type(number)
         except (OverflowError, ValueError) as error:
-            raise MalformedMessage(f"{number} is no {part[b'dtype']}") from error
+            raise MalformedMessage(f"{number} is no {dtype}") from error
     return part
 
 
@@ -111,8 +113,8 @@ def _read_array(part: dict[Any, Any]) -> NDArray[Any]:
     dtype, data, shape = _dtype(part), part.get(b"data"), part.get(b"shape")
     if not isinstance(shape, list) or len(shape) > _MOST_AXES:
         raise MalformedMessage(f"the shape of an array is no list of at most {_MOST_AXES} numbers")
-    if not all(type(length) is int and length >= 0 for length in shape):
-        raise MalformedMessage("the shape of an array is not of whole numbers from 0")
+    if not all(type(length) is int and 0 <= length < 2**31 for length in shape):
+        raise MalformedMessage("the shape of an array is not of whole numbers from 0 to 2^31 - 1")
     wanted = math.prod(shape) * dtype.itemsize
     if not isinstance(data, bytes) or len(data) != wanted:
         raise MalformedMessage(f"an array of shape {shape} and type {dtype} has not {wanted} bytes")

@@ -15,12 +15,14 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from exports.runtime.exported_policy import ExportedPolicy
-from exports.runtime.histogram import TimeHistogram
 from exports.server.codec import MalformedMessage
 from exports.server.messages import Messages, check_actions, metadata
+from ilrobot.control.histogram import TimeHistogram
 
 #: More clients at once are refused.
 MOST_CLIENTS = 32
+#: Seconds in which a client may say goodbye.
+_CLOSE_TIMEOUT = 1.0
 
 _logger = logging.getLogger("ilrobot.server")
 # Whoever talks something else to the port is no error of ours, and may do so as often as he likes.
@@ -77,6 +79,7 @@ class PolicyServer:
             compression=None,
             max_size=self._messages.most_request_bytes,
             max_queue=1,
+            close_timeout=_CLOSE_TIMEOUT,
             origins=[None],
             process_request=self._before_handshake,
             logger=_logger,
@@ -129,7 +132,7 @@ class PolicyServer:
             _logger.error("the policy failed", exc_info=True)
             return f"the policy failed: {' '.join(str(error).split()):.300}"
         self.answered += 1
-        self.inference.add(np.array([ended - began]))
+        self.inference.add(ended - began)
         timing = {"infer_ms": 1e3 * (ended - began), "queue_ms": 1e3 * (began - received)}
         return self._messages.answer(prediction, request.number, timing)
 

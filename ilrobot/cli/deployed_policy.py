@@ -29,12 +29,22 @@ def open_policy(where: str, trust: Path | None = None) -> ExportedPolicy:
                 f"--trust is for a file, and {where} is a server, which may compute what it likes; "
                 "leave it out, or give the .onnx file"
             )
+        from ilrobot.cli.output import console
         from ilrobot.cli.required import require
 
         require("a policy on a server", "msgpack", "websockets", extra="server")
         from exports.server.client import RemotePolicy
 
-        return RemotePolicy(where)
+        def tell(line: str) -> None:
+            console.print(line, markup=False, soft_wrap=True)
+
+        policy = RemotePolicy(where, tell)
+        if policy.contract.horizon == 1:
+            raise UserError(
+                f"{where} serves a policy of one action at a time, so that every tick would wait "
+                "for the network; run its .onnx file here, or serve one that predicts chunks"
+            )
+        return policy
     from exports.runtime.session import OnnxPolicy
 
     path = Path(where)
