@@ -14,7 +14,7 @@ from exports.runtime.tick_log import TickLog
 from ilrobot.actors import Actor, Decision, LateAnswer, Observation
 from ilrobot.control.clock import Clock
 from ilrobot.control.guard import Guard
-from ilrobot.control.limiter import Activation
+from ilrobot.control.activation import Activation
 
 
 @dataclass(frozen=True)

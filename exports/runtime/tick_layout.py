@@ -36,7 +36,7 @@ from typing import Any
 import numpy as np
 
 from ilrobot.actors import Source
-from ilrobot.control.limiter import Activation
+from ilrobot.control.activation import Activation
 from ilrobot.spec import Feature, Spec
 
 MAGIC = b"ILTICKS1"

@@ -1,4 +1,4 @@
-"""An episode for the rerun viewer."""
+"""An episode, or a log of ticks, for the rerun viewer."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+from exports.runtime.tick_reading import Ticks
 from ilrobot.data.dataset import Dataset
 from ilrobot.errors import UserError
 
@@ -16,11 +17,7 @@ def write_recording(path: Path, dataset: Dataset, index: int) -> None:
     Raises:
         UserError: The package rerun-sdk is not installed.
     """
-    try:
-        rerun: Any = importlib.import_module("rerun")
-    except ModuleNotFoundError as error:
-        raise UserError("--rerun needs the rerun viewer: pip install rerun-sdk") from error
-
+    rerun = _rerun()
     episode, spec = dataset.episode(index), dataset.spec
     stream: Any = rerun.RecordingStream("ilrobot", recording_id=f"episode-{index}")
     stream.save(path)
@@ -42,3 +39,35 @@ def write_recording(path: Path, dataset: Dataset, index: int) -> None:
         stream.set_time("seconds", duration=tick / episode.info.rate)
         stream.log("control/source", rerun.TextLog(str(source)))
     stream.flush()
+
+
+def write_ticks(path: Path, ticks: Ticks) -> None:
+    """Write a log of a deployment: a time series per element, the times, and what the guards did.
+
+    Raises:
+        UserError: The package rerun-sdk is not installed.
+    """
+    rerun, rows, layout = _rerun(), ticks.rows, ticks.layout
+    stream: Any = rerun.RecordingStream("ilrobot", recording_id=path.stem)
+    stream.save(path)
+    seconds = rows["start"] - (rows["start"][0] if len(rows) else 0.0)
+    series = {field: tuple(names) for field, names in layout.elements.items()}
+    series |= {name: (name,) for name in ("act_time", "read_time", "write_time", "age")}
+    for field, names in series.items():
+        place = field.replace(".", "/")
+        stream.log(place, rerun.SeriesLines(names=list(names)), static=True)
+        for at, row in zip(seconds, rows[field].reshape(len(rows), -1), strict=True):
+            stream.set_time("seconds", duration=float(at))
+            stream.log(place, rerun.Scalars(row))
+    for name in layout.activations:
+        for at in seconds[ticks.had(name)]:
+            stream.set_time("seconds", duration=float(at))
+            stream.log("guard", rerun.TextLog(name.replace("_", " ")))
+    stream.flush()
+
+
+def _rerun() -> Any:
+    try:
+        return importlib.import_module("rerun")
+    except ModuleNotFoundError as error:
+        raise UserError("--rerun needs the rerun viewer: pip install rerun-sdk") from error

@@ -21,26 +21,27 @@ if TYPE_CHECKING:
 
 @dataclass
 class View:
-    """Look at a recording or at a run, as one HTML file with plots and film.
+    """Look at a recording, at a run or at a deployment, as one HTML file with plots and film.
 
     Prints the file's path, and opens it in a browser where there is a display.
 
-    Examples: ilrobot view data/lift --episode 3; ilrobot view runs/bc
+    Examples: ilrobot view data/lift --episode 3; ilrobot view runs/bc; ilrobot view run.ticks
     """
 
     path: Positional[Path]
-    """A dataset's folder, or a run's."""
+    """A dataset's folder, a run's, or a log that ilrobot deploy wrote."""
 
     episode: Annotated[int | None, optional("N", "the first")] = None
     """Which episode of a dataset, counted from 0."""
 
     output: Annotated[
-        Path | None, optional("PATH", "below runs/view for an episode, report.html in a run")
+        Path | None,
+        optional("PATH", "below runs/view for an episode or a log, report.html in a run"),
     ] = None
     """The file to write."""
 
     rerun: bool = False
-    """Write an episode as a .rrd file for the rerun viewer instead (needs rerun-sdk)."""
+    """Write an episode or a log as a .rrd file for the rerun viewer instead (needs rerun-sdk)."""
 
     def run(self) -> int:
         """Write the file, print its path, show it."""
@@ -56,11 +57,14 @@ class View:
         elif (self.path / "report.html").exists():
             self._refuse_options("holds a report that is written already", ("output",))
             file = self.path / "report.html"
+        elif self.path.suffix == ".ticks":
+            file = self._view_ticks()
         elif self.path.suffix == ".onnx":
             raise UserError(f"{self.path} is a policy; 'ilrobot info {self.path}' describes it")
         else:
             raise UserError(
-                f"{self.path} is neither a dataset (no meta/info.json) nor a run (no run.json)"
+                f"{self.path} is neither a dataset (no meta/info.json) nor a run (no run.json), "
+                "nor a log of ticks (.ticks)"
             )
         print(file)
         if file.suffix == ".html":
@@ -83,7 +87,6 @@ class View:
         return file
 
     def _view_episode(self) -> Path:
-        from ilrobot.cli.places import claim_file
         from ilrobot.data.dataset import Dataset
 
         dataset, index = Dataset.open(self.path), self.episode or 0
@@ -92,18 +95,43 @@ class View:
                 f"{self.path} has no episode {index}; --episode goes from 0 to "
                 f"{dataset.num_episodes - 1}"
             )
-        name = f"{self.path.resolve().name}-episode-{index}"
-        suffix = ".rrd" if self.rerun else ".html"
-        file = self.output or Path("runs") / "view" / f"{name}{suffix}"
-        if not self.rerun:
-            _require_plots()
-        claim_file(file)
+        file = self._claim(f"{self.path.resolve().name}-episode-{index}")
         if self.rerun:
             from ilrobot.cli.rerun import write_recording
 
             write_recording(file, dataset, index)
         else:
             _write_episode(file, dataset, index)
+        return file
+
+    def _view_ticks(self) -> Path:
+        from exports.runtime.tick_reading import read_ticks
+
+        if self.episode is not None:
+            raise UserError(f"{self.path} is a log; --episode is for datasets")
+        ticks = read_ticks(self.path)
+        if not len(ticks.rows):
+            raise UserError(f"{self.path} holds no tick; its run ended before the first")
+        file = self._claim(f"{self.path.stem}-ticks")
+        if self.rerun:
+            from ilrobot.cli.rerun import write_ticks
+
+            write_ticks(file, ticks)
+        else:
+            from exports.tick_page import tick_report
+
+            _write_page(file, tick_report(self.path, ticks))
+        return file
+
+    def _claim(self, name: str) -> Path:
+        """Where to write, once it is sure that it can be."""
+        from ilrobot.cli.places import claim_file
+
+        suffix = ".rrd" if self.rerun else ".html"
+        file = self.output or Path("runs") / "view" / f"{name}{suffix}"
+        if not self.rerun:
+            _require_plots()
+        claim_file(file)
         return file
 
 

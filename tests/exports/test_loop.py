@@ -11,7 +11,7 @@ from exports.runtime.tick_layout import SCALARS
 from ilrobot.actors import Actor, Decision, LateAnswer, Source
 from ilrobot.control.clock import SimulatedClock
 from ilrobot.control.guard import Guard
-from ilrobot.control.limiter import Activation
+from ilrobot.control.activation import Activation
 from tests.ilrobot.control.contracts import ABSOLUTE, ABSOLUTE_CONTRACT, RATE
 
 

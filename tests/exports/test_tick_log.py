@@ -18,7 +18,7 @@ from exports.runtime.tick_log import TickLog, room_for
 from exports.runtime.tick_reading import read_ticks
 from ilrobot.actors import Source
 from ilrobot.control.histogram import GROWTH, TimeHistogram
-from ilrobot.control.limiter import Activation
+from ilrobot.control.activation import Activation
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.spec import Feature, Spec
 
