@@ -32,6 +32,7 @@ VERBS = {
     "verify": ("Verify", "verify", "does an .onnx file keep its promises on this machine?"),
     "deploy": ("Deploy", "deploy", "run an .onnx file in a real-time control loop on a robot"),
     "serve": ("Serve", "serve", "compute a policy here for robots elsewhere"),
+    "robot": ("RobotVerb", "robot", "simulate a robot behind a socket, on a bad network if wished"),
     "view": ("View", "view", "look at an episode or at the report of a run"),
     "doctor": ("Doctor", "doctor", "what works on this machine, and what to install"),
     "bench": ("Bench", "bench", "measure speed against goals and against other libraries"),
