@@ -1,9 +1,10 @@
-"""Robots by the name that a person gives: ``mujoco``, ``udp://HOST:PORT``, ``lerobot:TYPE`` ..."""
+"""Robots by the name that a person gives: ``mujoco``, ``udp://HOST:PORT``, ``lerobot:FILE`` ..."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from exports.robots.base import Robot
@@ -12,7 +13,7 @@ from ilrobot.errors import UserError
 from ilrobot.spec import Spec
 
 #: What --help shows.
-NAMES = "mujoco|pybullet|udp://HOST:PORT|zmq+tcp://HOST:PORT"
+NAMES = "mujoco|pybullet|udp://HOST:PORT|zmq+tcp://HOST:PORT|lerobot:FILE.json"
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,10 @@ def make_robot(
         return simulated().robot(name or None)
     if name.startswith(("udp://", "zmq+tcp://")):
         return _socket_robot(name, limits)
+    if name.startswith("lerobot:"):
+        from exports.robots.lerobot_robot import LerobotRobot, load_device
+
+        return LerobotRobot(load_device(Path(name.removeprefix("lerobot:"))), spec)
     raise UserError(f"--robot '{name}' is none; robots are {NAMES.replace('|', ', ')}")
 
 
