@@ -16,6 +16,7 @@ from ilrobot.policies.config import (
     USED_BY_HEAD,
     USED_BY_NETWORK,
     Actions,
+    FlowPrediction,
     HeadName,
     Latent,
     NetworkName,
@@ -50,6 +51,8 @@ _POLICY = {"history": "n_obs"} | {
         "prediction",
         "solver",
         "sampler_steps",
+        "flow_prediction",
+        "noise_scale",
         "members",
         "normalize",
         "actions",
@@ -189,11 +192,19 @@ class Train:
     sampler_steps: Annotated[int | None, _preset("sampler_steps")] = None
     """Steps in which a diffusion or flow policy makes a chunk, a call of the network each."""
 
+    flow_prediction: Annotated[
+        FlowPrediction | None, _preset("flow_prediction", FlowPrediction)
+    ] = None
+    """What a flow's network predicts; preconditioned learns fastest and is the most precise."""
+
+    noise_scale: Annotated[float | None, _preset("noise_scale")] = None
+    """Of the noise that a flow draws a chunk from; less than 1 is more precise and less varied."""
+
     members: Annotated[int | None, _preset("members")] = None
     """Networks trained apart that act by their mean; where they differ, the policy is in doubt."""
 
     normalize: Annotated[Normalization | None, _preset("normalize", Normalization)] = None
-    """Of observations and actions; auto is limits for diffusion, flow and mip."""
+    """Of observations and actions; auto is limits for diffusion, and absolute flow and mip."""
 
     actions: Annotated[Actions | None, _preset("actions", Actions)] = None
     """What is predicted of targets that are observed too: them, or the way there from here."""

@@ -27,7 +27,7 @@ HeadName = Literal[
 ]
 NetworkName = Literal["mlp", "unet", "transformer", "rnn"]
 Prediction = Literal["epsilon", "sample", "velocity"]
-FlowPrediction = Literal["velocity", "sample"]
+FlowPrediction = Literal["velocity", "sample", "preconditioned"]
 Solver = Literal["ddim", "ddpm", "dpm"]
 Latent = Literal["zero", "drawn"]
 Mode = Literal["standardize", "limits", "quantile"]
@@ -45,11 +45,14 @@ USED_BY_NETWORK: dict[NetworkName, frozenset[str]] = {
 USED_BY_HEAD: dict[HeadName, frozenset[str]] = {
     "cvae": frozenset({"kl_weight", "latent"}),
     "diffusion": frozenset({"diffusion_steps", "sampler_steps", "prediction", "solver"}),
-    "flow": frozenset({"sampler_steps"}),
+    "flow": frozenset({"sampler_steps", "flow_prediction", "noise_scale"}),
 }
 
 #: Heads that refine a sample, whose labels shall be within [-1, 1], as large as its noise.
 _WITHIN_LIMITS: frozenset[HeadName] = frozenset({"diffusion", "flow", "mip"})
+#: Those of them that do not end at these limits. Most ways to go are far shorter than the longest,
+#: and would be lost in noise as large as that.
+_BEYOND_LIMITS: frozenset[HeadName] = frozenset({"flow", "mip"})
 
 #: Beyond these nothing was ever trained; what they are mistyped as would fill any memory.
 _MOST = {
@@ -76,6 +79,7 @@ _LATER = frozenset(
         "latent",
         "layers",
         "members",
+        "noise_scale",
         "normalize",
         "solver",
     }
@@ -115,11 +119,14 @@ class PolicyConfig:
         sampler_steps: Steps of the sampler.
         prediction: What the denoiser predicts: the noise (``epsilon``), the clean ``sample``, or
             the ``velocity`` √ᾱ ε - √(1-ᾱ) x₀.
-        flow_prediction: What the network of a flow predicts: the ``velocity``, or the clean
-            ``sample`` towards which that leads.
+        flow_prediction: What the network of a flow predicts: the ``velocity``, the clean
+            ``sample`` towards which that leads, or what is ``preconditioned`` to be of one size at
+            every time; see `ilrobot.policies.heads.flow`.
+        noise_scale: Of the noise that a flow draws a chunk from; with less than 1, which it is
+            trained with, chunks vary less and are nearer to the likely ones.
         normalize: Of observations and actions: ``standardize``, ``limits`` or ``quantile``, see
             `ilrobot.policies.normalize.Normalizer`; ``auto`` takes ``limits`` for heads that refine
-            a sample, ``standardize`` for the others.
+            a sample, ``standardize`` for the others, and for a flow or ``mip`` of ways to go.
         solver: How a diffusion policy samples, see `ilrobot.policies.heads.solvers`.
         actions: What the heads predict of an action that commands what is observed: the target
             itself (``absolute``), or the way there, see `ilrobot.policies.relative`.
@@ -145,6 +152,7 @@ class PolicyConfig:
     sampler_steps: int = 10
     prediction: Prediction = "epsilon"
     flow_prediction: FlowPrediction = "velocity"
+    noise_scale: float = 1.0
     solver: Solver = "ddim"
     members: int = 1
     normalize: Normalization = "auto"
@@ -155,7 +163,9 @@ class PolicyConfig:
         """How observations and actions are normalised."""
         if self.normalize != "auto":
             return self.normalize
-        return "limits" if self.head in _WITHIN_LIMITS else "standardize"
+        ways = self.actions != "absolute"
+        within = _WITHIN_LIMITS - _BEYOND_LIMITS if ways else _WITHIN_LIMITS
+        return "limits" if self.head in within else "standardize"
 
     def check(self, spec: Spec) -> None:
         """Refuse what is out of range or does not fit the actions.
@@ -183,6 +193,8 @@ class PolicyConfig:
             raise UserError(f"--dropout must be at least 0 and less than 1, not {self.dropout}")
         if not 0 <= self.observation_noise < float("inf"):
             raise UserError(f"--observation-noise must be at least 0, not {self.observation_noise}")
+        if not 0 <= self.noise_scale < float("inf"):
+            raise UserError(f"--noise-scale must be at least 0, not {self.noise_scale}")
         if not 0 <= self.kl_weight < float("inf"):
             raise UserError(f"--kl-weight must be at least 0, not {self.kl_weight}")
         if spec.choices is None and self.head == "cross-entropy":

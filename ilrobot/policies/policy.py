@@ -58,10 +58,11 @@ class Policy(nn.Module):
         self.spec, self.config = vector_spec(spec), config
         mode = config.normalization
         self.encoder = ObservationEncoder(self.spec.observations, config.n_obs, mode)
-        self.action_normalizer = Normalizer(kinds((spec.action,)), mode)
         self.relative: RelativeActions | None = None
         if config.actions != "absolute":
             self.relative = RelativeActions(self.spec, stepwise=config.actions == "delta")
+        ticks = 1 if self.relative is None else config.horizon
+        self.action_normalizer = Normalizer(kinds((spec.action,)) * ticks, mode)
         size = spec.choices or spec.action.size
         heads = [make_head(config, self.encoder.size, size) for _ in range(config.members)]
         self.head = heads[0] if config.members == 1 else make_ensemble(heads, spec.choices)
@@ -156,16 +157,19 @@ class Policy(nn.Module):
         """What the head gives, (..., B, H, A) or of choices (..., B, H), as `forward` does."""
         if self.spec.choices is not None:
             return chunk
-        actions: Tensor = self.action_normalizer.inverse(chunk)
-        if self.relative is not None:
-            actions = self.relative.decode(actions, self.encoder.newest(observations))
+        if self.relative is None:
+            actions: Tensor = self.action_normalizer.inverse(chunk)
+        else:
+            ways = self.action_normalizer.inverse(chunk.flatten(-2)).unflatten(-1, chunk.shape[-2:])
+            actions = self.relative.decode(ways, self.encoder.newest(observations))
         return actions.reshape(*actions.shape[:-1], *self.spec.action.shape)
 
     def represent(self, actions: Tensor, observations: Mapping[str, Tensor]) -> Tensor:
         """Inverse of `decode` for continuous actions: (B, H, *action shape) to (B, H, A)."""
         chunk = actions.reshape(*actions.shape[:2], -1)
         if self.relative is not None:
-            chunk = self.relative.encode(chunk, self.encoder.newest(observations))
+            ways = self.relative.encode(chunk, self.encoder.newest(observations))
+            return self.action_normalizer(ways.flatten(1)).unflatten(1, ways.shape[1:])
         normalized: Tensor = self.action_normalizer(chunk)
         return normalized
 
@@ -214,7 +218,10 @@ class Policy(nn.Module):
             still_actions = self.action_normalizer.constant
             if self.relative is not None:  # what moves along with what it commands does move
                 moved = self.relative.moved.tolist()
-                still_actions = [c and not m for c, m in zip(still_actions, moved, strict=True)]
+                size = len(moved)  # what does not move does so at every tick of the chunk
+                still_actions = [
+                    c and not m for c, m in zip(still_actions[:size], moved, strict=True)
+                ]
             constant = itertools.chain(constant, still_actions)
         still = {f.name: [n for n in f.element_names if next(constant)] for f in features}
         return {name: elements for name, elements in still.items() if elements}

@@ -7,7 +7,8 @@ With a_k the action at tick k of a chunk and s what is observed now of the quant
 
 so that what was learnt at one place is done at another. ``relative`` is the relative trajectory of
 Chi et al. 2024, "Universal Manipulation Interface", for positions; a delta is smaller, but the
-errors add up over the chunk.
+errors add up over the chunk. Ways grow along a chunk, so each tick of it has a normalisation of its
+own: with one for all, the first ticks, which are executed, are lost in what the last ones span.
 """
 
 from __future__ import annotations
@@ -64,15 +65,17 @@ class RelativeActions(nn.Module):
         """Keep the range of the actions.
 
         Returns:
-            The ways of all chunks, or of many evenly spread, to normalise by: shape (N, A).
+            The ways of all chunks, or of many evenly spread, to normalise by: shape (N, H * A).
+            Chunks beyond the end of their episode are left out where there are others.
         """
         actions, size = windows.actions.reshape(len(windows.actions), -1), len(self.moved)
         self.low.copy_(torch.from_numpy(actions.min(axis=0)))
         self.high.copy_(torch.from_numpy(actions.max(axis=0)))
         batch = windows.drawn(windows.spread(_MOST_VALUES // (size * windows.horizon) + 1))
         chunks = batch.actions.reshape(*batch.mask.shape, size)
-        ways = self.encode(chunks, encoder.newest(batch.observations))[batch.mask]
-        return ways.numpy().astype(np.float32)
+        ways = self.encode(chunks, encoder.newest(batch.observations))
+        whole = batch.mask.all(dim=1)
+        return ways[whole if whole.any() else slice(None)].flatten(1).numpy().astype(np.float32)
 
     def encode(self, actions: Tensor, observed: Tensor) -> Tensor:
         """Ways to go.

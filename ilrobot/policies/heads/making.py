@@ -53,7 +53,8 @@ def make_head(config: PolicyConfig, condition: int, size: int) -> Head:
             condition=condition,
             shape=shape,
             sample_steps=config.sampler_steps,
-            clean=config.flow_prediction == "sample",
+            prediction=config.flow_prediction,
+            noise_scale=config.noise_scale,
         )
     if config.head == "mip":
         return MipHead(refining, condition=condition, shape=shape)

@@ -310,7 +310,36 @@ def test_the_loss_of_the_exact_velocity_is_what_cannot_be_known():
     assert loss.mean().item() == pytest.approx(least, rel=0.03)
 
 
-def test_a_flow_that_is_trained_learns_a_known_transport():
+@pytest.mark.parametrize("prediction", ["velocity", "sample", "preconditioned"])
+def test_whatever_a_flow_predicts_its_best_prediction_means_the_same_chunk(prediction):
+    """What the loss asks for, told by the network, gives back the very chunk at every step."""
+    torch.manual_seed(0)
+    actions, noise = torch.randn(1, 4, 2), torch.randn(1, 4, 2)
+    head = FlowHead(
+        lambda size: ResidualMLP(Sizes(size, 4, 2, 2), width=8, blocks=1, dropout=0.0),
+        condition=0,
+        shape=(4, 2),
+        sample_steps=7,
+        prediction=prediction,
+    )
+    for step, t in enumerate(head.times / TIME_STEPS):
+        _, tables = head.begin(torch.zeros(1, 0), noise)
+        head.predict = lambda *_, t=t: head._wanted(actions, noise, t)
+        sample = torch.lerp(noise, actions, t)
+        clean = head.clean((sample,), tuple(table[step] for table in tables), torch.zeros(1, 0))
+        torch.testing.assert_close(clean, actions)
+
+
+def test_the_scale_of_the_noise_is_that_of_what_a_flow_begins_with():
+    head = _known(FlowHead, _velocity(0.4, 0.3), shape=(2, 2), sample_steps=5)
+    scaled = _known(FlowHead, _velocity(0.4, 0.3), shape=(2, 2), sample_steps=5, noise_scale=0.5)
+    noise = _noise(head, 10)
+    condition = torch.zeros(10, 0)
+    torch.testing.assert_close(scaled(condition, noise), head(condition, 0.5 * noise))
+
+
+@pytest.mark.parametrize("prediction", ["velocity", "preconditioned"])
+def test_a_flow_that_is_trained_learns_a_known_transport(prediction):
     torch.manual_seed(0)
     mean, std = 0.3, 0.25
     head = FlowHead(
@@ -318,18 +347,19 @@ def test_a_flow_that_is_trained_learns_a_known_transport():
         condition=0,
         shape=(1, 1),
         sample_steps=50,
+        prediction=prediction,
     )
     optimizer = torch.optim.Adam(head.parameters(), 3e-3)
     nothing, mask = torch.zeros(256, 0), torch.ones(256, 1, dtype=torch.bool)
-    for step in range(250):
-        optimizer.param_groups[0]["lr"] = 3e-3 * (1 - step / 250)
+    for step in range(500):
+        optimizer.param_groups[0]["lr"] = 3e-3 * (1 - step / 500)
         optimizer.zero_grad()
         head.loss(nothing, mean + std * torch.randn(256, 1, 1), mask).mean().backward()
         optimizer.step()
     noise = torch.linspace(-2, 2, 41)[:, None, None]
     with torch.no_grad():
         chunk = head(torch.zeros(41, 0), noise)
-    torch.testing.assert_close(chunk, mean + std * noise, rtol=0, atol=0.06)
+    torch.testing.assert_close(chunk, mean + std * noise, rtol=0, atol=0.08)
 
 
 def test_the_minimal_policy_mends_what_it_first_gave():

@@ -44,8 +44,10 @@ def test_other_solvers_of_the_denoiser(solver, tmp_path):
     check_policy(replace(SMALL, head="diffusion", solver=solver), CONTINUOUS, tmp_path)
 
 
-def test_a_flow_that_predicts_the_clean_chunk(tmp_path):
-    check_policy(replace(SMALL, head="flow", flow_prediction="sample"), CONTINUOUS, tmp_path)
+@pytest.mark.parametrize("prediction", ["sample", "preconditioned"])
+def test_other_predictions_of_a_flow(prediction, tmp_path):
+    config = replace(SMALL, head="flow", flow_prediction=prediction, noise_scale=0.5)
+    check_policy(config, CONTINUOUS, tmp_path)
 
 
 @pytest.mark.parametrize("members", [1, 3])
