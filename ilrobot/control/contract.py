@@ -33,14 +33,26 @@ JSON (`ilrobot.control.model_file` says where, and how it is hashed). Schema 1.2
 ``limits``
     Per action element, null for discrete actions. ``mode``: ``absolute`` (a target, held by
     repeating it) or ``delta`` (a displacement per tick, held by zero). ``low``, ``high``: least
-    and greatest command, in the action's units. ``velocity``, ``acceleration``: greatest speed
-    (units/s) and acceleration (units/s²) of the commanded target; null: not limited.
+    and greatest command, in the action's units. ``velocity``, ``acceleration``, ``jerk``: greatest
+    speed (units/s), acceleration (units/s²) and jerk (units/s³) of the commanded target; null: not
+    limited, as jerk is not where an older file lacks it.
+``workspace``
+    ``low``, ``high``: where the commanded target may be, per action element, in the action's units
+    (null: anywhere); of a delta, the sum of its commands from where the robot says it begins. Null,
+    or not there: anywhere.
 ``training_range``
     For each observation, ``low`` and ``high`` per element over the training data, in its units.
 ``stale_after``
     Age in seconds from which an observation is too old to act on.
 ``fallback``
-    What to do then: ``hold``, the only one that schema 1 knows.
+    What to do then: ``hold``, ``damp`` or ``retreat``, see `ilrobot.control.limiter`; choices are
+    held.
+``fallback_after``
+    When else, see `ilrobot.control.contract_guards.FallbackAfter`: ``out_of_range`` and ``frozen``
+    in seconds, ``late`` in ticks. Null, or not there: never.
+``retreat``
+    Where ``retreat`` goes: a position for each action element, null: that one holds. Null, or not
+    there: nowhere.
 ``provenance``
     ``data``, ``checkpoint``, ``code``: digests of what it was made from; ``version`` of ilrobot;
     ``limits``: digest of the data that the limits come from, which older files do not state.
@@ -68,6 +80,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ilrobot.control.chunking import RECEDING, Chunking
+from ilrobot.control.contract_guards import (
+    NEVER,
+    FallbackAfter,
+    Workspace,
+    pose_from_json,
+    pose_to_json,
+    problem_of_guards,
+)
 from ilrobot.control.contract_parts import (
     DoubtScale,
     Golden,
@@ -75,6 +95,9 @@ from ilrobot.control.contract_parts import (
     Provenance,
     Quantized,
     Range,
+    count,
+    count_or_none,
+    shape_or_none,
 )
 from ilrobot.errors import UserError
 from ilrobot.spec import Spec
@@ -83,7 +106,6 @@ SCHEMA = "1.2"
 METADATA_KEY = "ilrobot.contract"
 
 MODES = ("absolute", "delta")
-FALLBACKS = ("hold",)
 
 
 @dataclass(frozen=True)
@@ -106,6 +128,9 @@ class Contract:
     sampler_steps: int | None = None
     quantized: Quantized | None = None
     doubt: DoubtScale | None = None
+    workspace: Workspace | None = None
+    fallback_after: FallbackAfter = NEVER
+    retreat: tuple[float, ...] | None = None
     schema: str = SCHEMA
 
     def to_json(self) -> dict[str, Any]:
@@ -125,6 +150,9 @@ class Contract:
             },
             "stale_after": self.stale_after,
             "fallback": self.fallback,
+            "fallback_after": vars(self.fallback_after).copy(),
+            "retreat": pose_to_json(self.retreat),
+            "workspace": None if self.workspace is None else self.workspace.to_json(),
             "provenance": vars(self.provenance).copy(),
             "golden": [golden.to_json() for golden in self.golden],
             "tolerance": self.tolerance,
@@ -147,10 +175,10 @@ class Contract:
         try:
             contract = cls(
                 spec=Spec.from_json(data["task"]),
-                n_obs=_count(data["n_obs"]),
-                horizon=_count(data["horizon"]),
-                execute=_count(data["execute"]),
-                noise_shape=_shape_or_none(data["noise_shape"]),
+                n_obs=count(data["n_obs"]),
+                horizon=count(data["horizon"]),
+                execute=count(data["execute"]),
+                noise_shape=shape_or_none(data["noise_shape"]),
                 limits=None if data["limits"] is None else Limits.from_json(data["limits"]),
                 training_range={
                     str(name): Range.from_json(bounds)
@@ -162,11 +190,16 @@ class Contract:
                 golden=(),
                 tolerance=float(data["tolerance"]),
                 chunking=Chunking.parse(str(data.get("chunking", RECEDING))),
-                sampler_steps=_count_or_none(data.get("sampler_steps")),
+                sampler_steps=count_or_none(data.get("sampler_steps")),
                 quantized=None
                 if data.get("quantized") is None
                 else Quantized.from_json(data["quantized"]),
                 doubt=None if data.get("doubt") is None else DoubtScale.from_json(data["doubt"]),
+                workspace=None
+                if data.get("workspace") is None
+                else Workspace.from_json(data["workspace"]),
+                fallback_after=FallbackAfter.from_json(data.get("fallback_after") or {}),
+                retreat=pose_from_json(data.get("retreat")),
             )
             golden = tuple(
                 Golden.from_json(
@@ -239,8 +272,6 @@ def _inconsistency(contract: Contract) -> str | None:
         return f"has a stale-input timeout of {contract.stale_after} s, which is not positive"
     if not (math.isfinite(contract.tolerance) and contract.tolerance >= 0):
         return f"has the tolerance {contract.tolerance}"
-    if contract.fallback not in FALLBACKS:
-        return f"has the unknown fallback '{contract.fallback}'"
     if (limits is None) != (spec.choices is not None):
         return "must have limits for continuous actions, and only for those"
     if limits is not None:
@@ -253,6 +284,10 @@ def _inconsistency(contract: Contract) -> str | None:
             return "has a lower limit above its upper limit"
         if not all(value >= 0 for value in (*limits.velocity, *limits.acceleration)):
             return "has a limit of velocity or acceleration that is not a positive number"
+    if problem := problem_of_guards(
+        limits, contract.workspace, contract.fallback, contract.retreat
+    ):
+        return problem
     for feature in spec.observations:
         bounds = contract.training_range.get(feature.name)
         if bounds is None:
@@ -260,17 +295,3 @@ def _inconsistency(contract: Contract) -> str | None:
         if not len(bounds.low) == len(bounds.high) == feature.size:
             return f"has a training range of '{feature.name}' of the wrong length"
     return None
-
-
-def _count(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{value!r} is not a positive whole number")
-    return value
-
-
-def _count_or_none(value: Any) -> int | None:
-    return None if value is None else _count(value)
-
-
-def _shape_or_none(value: Any) -> tuple[int, ...] | None:
-    return None if value is None else tuple(_count(n) for n in value)

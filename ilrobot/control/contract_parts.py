@@ -61,37 +61,12 @@ class Limits:
         """
         return cls(
             mode=tuple(str(mode) for mode in data["mode"]),
-            low=_floats(data["low"], -math.inf),
-            high=_floats(data["high"], math.inf),
-            velocity=_floats(data["velocity"], math.inf),
-            acceleration=_floats(data["acceleration"], math.inf),
-            jerk=_floats(data.get("jerk", ()), math.inf),
+            low=floats(data["low"], -math.inf),
+            high=floats(data["high"], math.inf),
+            velocity=floats(data["velocity"], math.inf),
+            acceleration=floats(data["acceleration"], math.inf),
+            jerk=floats(data.get("jerk", ()), math.inf),
         )
-
-
-@dataclass(frozen=True)
-class Workspace:
-    """Where the commanded target may be, per action element; of a delta, the sum of its commands.
-
-    Attributes:
-        low: Least position, in the action's units (-inf: not limited).
-        high: Greatest position (inf: not limited).
-    """
-
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON; what is not limited becomes null."""
-        return {
-            key: [x if math.isfinite(x) else None for x in values]
-            for key, values in vars(self).items()
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Workspace:
-        """Inverse of `to_json`; raises as `Limits.from_json` does."""
-        return cls(_floats(data["low"], -math.inf), _floats(data["high"], math.inf))
 
 
 @dataclass(frozen=True)
@@ -108,7 +83,7 @@ class Range:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Range:
         """Inverse of `to_json`; raises as `Limits.from_json` does."""
-        return cls(_floats(data["low"]), _floats(data["high"]))
+        return cls(floats(data["low"]), floats(data["high"]))
 
 
 @dataclass(frozen=True)
@@ -202,9 +177,9 @@ class DoubtScale:
         """Inverse of `to_json`; raises as `Limits.from_json` does."""
         scale, threshold = data["scale"], data["threshold"]
         return cls(
-            scale=None if scale is None else _floats(scale),
-            usual=_floats([data["usual"]])[0],
-            threshold=None if threshold is None else _floats([threshold])[0],
+            scale=None if scale is None else floats(scale),
+            usual=floats([data["usual"]])[0],
+            threshold=None if threshold is None else floats([threshold])[0],
         )
 
 
@@ -284,9 +259,31 @@ def _array(values: Any, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
     return array
 
 
-def _floats(values: Any, missing: float | None = None) -> tuple[float, ...]:
-    """Numbers as floats; null becomes `missing` where that is given."""
+def floats(values: Any, missing: float | None = None) -> tuple[float, ...]:
+    """Numbers as floats; null becomes `missing` where that is given.
+
+    Raises:
+        TypeError: There is null, and nothing to put there; or it is no list.
+        ValueError: One is NaN, or no number.
+    """
     numbers = tuple(missing if x is None and missing is not None else float(x) for x in values)
     if any(math.isnan(x) for x in numbers):
         raise ValueError("a limit or range is NaN")
     return numbers
+
+
+def count(value: Any) -> int:
+    """A positive whole number; raises ValueError for anything else."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{value!r} is not a positive whole number")
+    return value
+
+
+def count_or_none(value: Any) -> int | None:
+    """Likewise, or null."""
+    return None if value is None else count(value)
+
+
+def shape_or_none(value: Any) -> tuple[int, ...] | None:
+    """A shape, or null."""
+    return None if value is None else tuple(count(n) for n in value)

@@ -9,7 +9,8 @@ import numpy as np
 
 from ilrobot.control.activation import Activation
 from ilrobot.control.braking import greatest_displacement, greatest_step
-from ilrobot.control.contract_parts import Limits, Workspace
+from ilrobot.control.contract_guards import Workspace
+from ilrobot.control.contract_parts import Limits
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 from ilrobot.control.activation import NOTHING, Activation
 from ilrobot.control.braking import brake_change
-from ilrobot.control.contract_parts import Limits, Workspace
+from ilrobot.control.contract_guards import Workspace
+from ilrobot.control.contract_parts import Limits
 from ilrobot.control.element import Motion, approach, damp, follow
 from ilrobot.control.element_limits import Ease, ElementLimits, element_limits
 

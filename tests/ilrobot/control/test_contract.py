@@ -2,6 +2,8 @@
 
 import copy
 import json
+import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,9 +12,15 @@ from hypothesis import strategies as st
 
 from ilrobot.control.chunking import Chunking
 from ilrobot.control.contract import SCHEMA, Contract
+from ilrobot.control.contract_guards import FallbackAfter, Workspace
 from ilrobot.control.model_file import read_model_file, seal
 from ilrobot.errors import UserError
-from tests.ilrobot.control.contracts import ABSOLUTE_CONTRACT, DELTA_CONTRACT, DISCRETE_CONTRACT
+from tests.ilrobot.control.contracts import (
+    ABSOLUTE_CONTRACT,
+    DELTA_CONTRACT,
+    DISCRETE_CONTRACT,
+    absolute_limits,
+)
 
 #: A ModelProto with ir_version 8 and a graph (field 7) of four bytes.
 MODEL = b"\x08\x08" + b"\x3a\x04abcd"
@@ -38,7 +46,10 @@ def refused(data, words):
     assert "policy.onnx" in str(caught.value)
 
 
-LATER = {"chunking", "doubt", "quantized", "sampler_steps"}
+LATER = {
+    *("chunking", "doubt", "quantized", "sampler_steps"),
+    *("workspace", "fallback_after", "retreat"),
+}
 
 
 @pytest.mark.parametrize("key", sorted(ABSOLUTE_CONTRACT.to_json().keys() - LATER))
@@ -59,6 +70,29 @@ def test_an_older_file_that_does_not_say_how_to_execute_is_executed_as_then():
     assert (older.chunking, older.sampler_steps) == (Chunking("receding"), None)
     assert older.quantized is None
     assert older.doubt is None
+    assert (older.workspace, older.retreat, older.fallback_after) == (None, None, FallbackAfter())
+
+
+def test_what_the_guards_are_told_is_read_as_it_was_written():
+    told = replace(
+        ABSOLUTE_CONTRACT,
+        limits=replace(absolute_limits(), jerk=(3.0, math.inf)),
+        workspace=Workspace((-0.5, -math.inf), (0.5, 0.25)),
+        fallback="retreat",
+        fallback_after=FallbackAfter(out_of_range=0.5, frozen=0.2, late=3),
+        retreat=(0.1, math.nan),
+    )
+    read = Contract.from_json(json.loads(json.dumps(told.to_json())), "x")
+    assert read.limits == told.limits
+    assert read.workspace == told.workspace
+    assert (read.fallback, read.fallback_after) == ("retreat", told.fallback_after)
+    np.testing.assert_array_equal(read.retreat, told.retreat)
+
+
+def test_an_older_file_without_jerk_does_not_limit_it():
+    data = ABSOLUTE_CONTRACT.to_json()
+    del data["limits"]["jerk"]
+    assert Contract.from_json(data, "x").limits.jerk == (math.inf, math.inf)
 
 
 def test_an_older_file_that_names_no_source_of_its_limits_is_read():
@@ -81,7 +115,13 @@ def test_an_older_file_that_names_no_source_of_its_limits_is_read():
         (("tolerance",), float("nan"), "tolerance"),
         (("sampler_steps",), 0, "not a positive whole number"),
         (("chunking",), "backwards", "none of receding, ensemble"),
-        (("fallback",), "retreat", "unknown fallback 'retreat'"),
+        (("fallback",), "faint", "unknown fallback 'faint'"),
+        (("fallback",), "retreat", "states no pose"),
+        (("retreat",), [0.0], "1 values of 'retreat' for 2"),
+        (("workspace",), {"low": [0.0], "high": [1.0, 1.0]}, "1 values of 'workspace.low'"),
+        (("workspace",), {"low": [2.0, 0.0], "high": [3.0, 1.0]}, "without room for action ele"),
+        (("fallback_after",), {"frozen": -1.0}, "fallback_after.frozen is -1"),
+        (("limits", "jerk"), [0.0, 1.0], "limit of jerk that is not a positive"),
         (("limits",), None, "limits for continuous"),
         (("limits", "low"), [0.0], "1 values of 'low' for 2"),
         (("limits", "low"), [5.0, 0.0], "lower limit above"),

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from ilrobot.control.activation import NOTHING, Activation
 from ilrobot.control.braking import greatest_step
-from ilrobot.control.contract_parts import Limits, Workspace
+from ilrobot.control.contract_guards import Workspace
+from ilrobot.control.contract_parts import Limits
 from ilrobot.control.limiter import ChoiceLimiter, CommandLimiter
 
 RATE = 10.0

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ilrobot.control.activation import NOTHING, Activation
-from ilrobot.control.contract_parts import Limits, Workspace
+from ilrobot.control.contract_guards import Workspace
+from ilrobot.control.contract_parts import Limits
 from ilrobot.control.limiter import CommandLimiter
 
 #: A subtraction of commands is right to some units in the last place.
