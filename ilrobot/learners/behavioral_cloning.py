@@ -99,11 +99,13 @@ def train(
 
     with numerics(device, policy_config.network):
         torch.manual_seed(train_config.seed)
+        began = time.perf_counter()
         policy = Policy(dataset.spec, policy_config)
         if initial is None:
             policy.fit_normalizers(windows)
         else:
             _begin_with(policy, initial)
+        spent = time.perf_counter() - began
         described = _describe(dataset, policy, train_config, frame_weights, initial)
         if teacher is not None:
             described = replace(described, teacher=_policy_hash(teacher))
@@ -120,7 +122,9 @@ def train(
         if teaching is not None:
             teaching.policy.to(device)
         if there is None and train_config.time_budget is not None:
-            train_config = within_budget(policy, windows, validation, train_config, teaching)
+            train_config = within_budget(
+                policy, windows, validation, train_config, teaching, spent=spent
+            )
             described = replace(described, config=Config(policy_config, train_config))
         with Run.claim(output, described, resume=resume) as run:
             if _has_policy(run):  # another process had the lock meanwhile

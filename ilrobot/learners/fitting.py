@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -50,14 +51,16 @@ def fit_policy(
     windows, validation = split_windows(recordings, policy_config, train_config, frame_weights)
     with numerics(device, policy_config.network):
         torch.manual_seed(train_config.seed)
+        began = time.perf_counter()
         policy = Policy(recordings.spec, policy_config)
         policy.fit_normalizers(windows)
+        spent = time.perf_counter() - began
         policy.to(device)
         windows.to(device)
         if validation is not None:
             validation.to(device)
         if train_config.time_budget is not None:
-            train_config = within_budget(policy, windows, validation, train_config)
+            train_config = within_budget(policy, windows, validation, train_config, spent=spent)
         training = Training(policy, windows, validation, train_config)
         training.run(_unheard)
         training.finish()

@@ -27,6 +27,8 @@ def within_budget(
     held_out: Windows | None,
     config: TrainConfig,
     teacher: Teacher | None = None,
+    *,
+    spent: float = 0.0,
 ) -> TrainConfig:
     """The same with as many steps as its time budget has room for.
 
@@ -39,6 +41,7 @@ def within_budget(
         held_out: To validate on (None: there is no validation).
         config: With a time budget.
         teacher: See `Training`.
+        spent: Seconds of the time that are gone already.
 
     Raises:
         UserError: The time is too short for any training.
@@ -52,7 +55,7 @@ def within_budget(
         trial.measure_step(share)
         trial.measure_validation()  # what comes first is slower
         step, validation = trial.measure_step(share), trial.measure_validation()
-    left = budget - (time.perf_counter() - began)
+    left = budget - spent - (time.perf_counter() - began)
     steps = fitting_steps(left, step, validation, config.validate_every)
     if steps < LEAST_STEPS:
         raise UserError(

@@ -1,17 +1,19 @@
 """Training for a time: the steps that fit are chosen once, and are the run's from then on."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ilrobot.errors import UserError
-from ilrobot.learners import behavioral_cloning
+from ilrobot.learners import behavioral_cloning, time_budget
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.fitting import fit_policy
 from ilrobot.learners.time_budget import fitting_steps
 from ilrobot.policies.config import PolicyConfig
+from ilrobot.policies.policy import Policy
 from ilrobot.run import Run
 from tests.ilrobot.policy_tester import CONTINUOUS, assert_same_weights, recordings
 
@@ -55,7 +57,7 @@ def test_a_run_that_goes_on_keeps_the_steps_that_it_chose(tmp_path, monkeypatch)
     monkeypatch.setattr(
         behavioral_cloning,
         "within_budget",
-        lambda policy, windows, held_out, config, teacher: config.with_steps(next(chosen)),
+        lambda policy, windows, held_out, config, teacher, spent: config.with_steps(next(chosen)),
     )
     often = replace(TRAIN, checkpoint_seconds=1e-9)
 
@@ -70,6 +72,27 @@ def test_a_run_that_goes_on_keeps_the_steps_that_it_chose(tmp_path, monkeypatch)
     assert_same_weights(cut, train(data, POLICY, counted, tmp_path / "counted"))
     with pytest.raises(UserError, match=r"begun with time budget 2\.0, not 7"):
         train(data, POLICY, replace(TRAIN, time_budget=7.0), tmp_path / "cut", resume=True)
+
+
+def test_what_a_head_is_fitted_to_before_the_first_step_is_part_of_the_time(tmp_path, monkeypatch):
+    slow, left = 0.25, []
+
+    def fit(policy, windows, began=Policy.fit_normalizers):
+        time.sleep(slow)
+        began(policy, windows)
+
+    def steps_within(seconds, *rest):
+        left.append(seconds)
+        return 10
+
+    monkeypatch.setattr(Policy, "fit_normalizers", fit)
+    monkeypatch.setattr(time_budget, "fitting_steps", steps_within)
+    train(recordings(CONTINUOUS), POLICY, TRAIN, tmp_path / "run")
+    fit_policy(recordings(CONTINUOUS), POLICY, TRAIN)
+    assert len(left) == 2
+    # Measuring itself takes as long again as it is told to, twice.
+    most = TRAIN.time_budget - slow - 2 * time_budget._SHARE * TRAIN.time_budget
+    assert max(left) <= most
 
 
 def test_a_time_too_short_for_any_training_is_told_and_writes_nothing(tmp_path):
