@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from ilrobot.actors import Actor
 from ilrobot.control.chunking import RECEDING, Chunking
+from ilrobot.control.model_file import read_model_file
 from ilrobot.env import RenderMode, TaskEnv, make_env
 from ilrobot.errors import UserError
+from ilrobot.run import policy_hash
 from ilrobot.spec import Spec, check_policy_fits
 
 if TYPE_CHECKING:
@@ -38,6 +40,17 @@ def load_actor(path: Path, chunks: str = "") -> tuple[Actor, Spec]:
         return exported.actor(chosen), exported.spec
     policy = load_run(path)
     return policy.actor(chosen or RECEDING), policy.spec
+
+
+def trained_hash(path: Path) -> str:
+    """SHA-256 of the trained policy in a run's folder or file, or that an .onnx file was made of.
+
+    Raises:
+        UserError: There is none, or the .onnx file is damaged.
+    """
+    if path.suffix != ".onnx":
+        return policy_hash(path)
+    return read_model_file(path)[0].provenance.checkpoint
 
 
 def load_run(path: Path) -> Policy:

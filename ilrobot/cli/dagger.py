@@ -161,7 +161,7 @@ class Dagger:
                     take_hand(env.spec, device, self.page, self.engage, self.bindings)
                 )
                 cast = seated = HandCast(env, hand, self.gates, display)
-                info = hand_info(env, hand, simulated=False)
+                info = hand_info(env.spec, hand, simulated=False)
                 run_episode = seated.run_episode(self.rounds * self.episodes)
             bars = stack.enter_context(progress_bar())
             trying = bars.add_task("trying", total=self.rounds * self.episodes, note="")
@@ -223,6 +223,7 @@ class Dagger:
         return GatePlan(self.gate, self.output, self.seed, self.rounds, budget, beta)
 
     def _setting(self, spec: Spec) -> dict[str, Any]:
+        from ilrobot.cli.actors import trained_hash
         from ilrobot.cli.options import parse_options
         from ilrobot.run import policy_hash
         from teleop.hands import bound_mapping
@@ -235,7 +236,7 @@ class Dagger:
         }
         if self.expert is not None:
             setting["an expert of hash"] = policy_hash(self.expert)
-            if setting["an expert of hash"] == policy_hash(self.policy):
+            if trained_hash(self.expert) == policy_hash(self.policy):
                 raise UserError(
                     f"--expert {self.expert} is the policy that is to learn, which it can teach "
                     "nothing; give a stronger one, or leave it out for the task's script"

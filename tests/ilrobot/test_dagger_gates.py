@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from ilrobot.cli.dagger_table import print_rounds
+from ilrobot.cli.export import Export
 from ilrobot.cli.info import Info
 from ilrobot.comparison import Contender
 from ilrobot.data.dataset import Dataset
@@ -229,6 +230,15 @@ def test_a_policy_does_not_teach_itself(novice, tmp_path):
     with pytest.raises(UserError, match="is the policy that is to learn") as caught:
         run_gate("beta", *novice, tmp_path / "run", expert=novice[1])
     assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_policy_is_not_taught_by_what_was_exported_of_it(novice, tmp_path):
+    data, policy = novice
+    exported = tmp_path / "policy.onnx"
+    assert Export(policy=policy, output=exported).run() == 0
+    with pytest.raises(UserError, match="is the policy that is to learn"):
+        run_gate("beta", data, policy, tmp_path / "run", expert=exported)
     assert not (tmp_path / "run").exists()
 
 
