@@ -51,8 +51,11 @@ def solver_tables(
     Args:
         alpha_bar: The schedule, float64 of shape (T,).
         steps: Steps of the solver, at most T. Its timesteps are i T / steps rounded down, i
-            descending, so that it begins within one step of pure noise; those of ``dpm`` lie
-            evenly in λ.
+            descending, so that it begins within one step of pure noise and ends with the least
+            noised; those of ``dpm`` lie evenly in λ. To begin with pure noise instead, and end one
+            step before (Lin et al. 2024, "Common diffusion noise schedules and sample steps are
+            flawed", table 2), was worse: with exact denoisers of mixtures in 2 to 20 steps, and at
+            the Junction in 1 to 10 (14 of 40 crashes, not 11, with 10; 29, not 23, with 2).
         solver: Which.
         prediction: What p is.
 
