@@ -1,0 +1,99 @@
+"""deploy, its policy on a server that is killed and started again while the robot moves."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from exports.runtime.tick_reading import read_ticks
+from ilrobot.env import make_env
+from tests.exports.handmade import write_policy
+from tests.exports.serving import Process, serving
+
+TASK = "ilrobot/PointPath-v0"
+TICKS = 20
+
+
+@pytest.fixture(scope="module")
+def policy_file(tmp_path_factory):
+    env = make_env(TASK, {"max_episode_steps": TICKS})
+    spec = env.spec
+    env.close()
+    return write_policy(tmp_path_factory.mktemp("remote") / "policy.onnx", spec=spec)
+
+
+def deploy(*arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "ilrobot", "deploy", *map(str, arguments), "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def line_with(words, process):
+    """The first line of its errors that holds these words."""
+    return next((line for line in process.stderr if words in line), "")
+
+
+@pytest.mark.parametrize("chunks", ["receding", "realtime:2"])
+def test_deploy_runs_a_policy_on_a_server(policy_file, chunks):
+    with serving(policy_file) as server:
+        process = deploy("--policy", server.address, "--chunks", chunks)
+        output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    result = json.loads(output.splitlines()[-1])
+    assert result["policy"] == server.address
+    assert result["ticks"] == TICKS
+    assert result["inference"]["chunks"] > 0
+    assert result["torch_imported"] is False
+
+
+def test_the_robot_holds_while_the_server_is_gone(policy_file, tmp_path):
+    log = tmp_path / "run.ticks"
+    server = Process(policy_file)
+    arguments = ("--chunks", "receding", "--log", log, "--episodes", 100)
+    process = deploy("--policy", server.address, *arguments)
+    assert line_with("episode", process)
+    server.kill()
+    assert server.address in line_with("no chunk", process)
+    with serving(policy_file, server.port):
+        assert server.address in line_with("chunks again", process)
+        assert line_with("episode", process)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=120)
+    assert process.returncode == 130
+    result = json.loads(output.splitlines()[-1])
+    assert result["guard"]["plan_run_out"] > 0
+    assert result["guard"]["fallback"] >= result["guard"]["plan_run_out"]
+    commands = read_ticks(log).rows["command"]
+    assert len(commands) == result["ticks"]
+    assert np.isfinite(commands[:TICKS]).all()
+    assert np.isfinite(commands[-1]).all()
+    assert np.nanmax(np.abs(commands)) <= 9
+
+
+def test_a_server_that_comes_back_with_another_policy_ends_the_run(policy_file, tmp_path):
+    env = make_env(TASK, {"max_episode_steps": TICKS})
+    other = write_policy(tmp_path / "other.onnx", gain=0.5, spec=env.spec)
+    env.close()
+    server = Process(policy_file)
+    process = deploy("--policy", server.address, "--episodes", 100)
+    assert line_with("running", process)
+    server.kill()
+    with serving(other, server.port):
+        _, errors = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert f"{server.address} serves another policy than before; deploy again" in errors
+    assert "Traceback" not in errors
+
+
+def test_what_a_server_cannot_be_asked_for(tmp_path, policy_file):
+    process = deploy("--policy", "ws://127.0.0.1:1")
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert len(errors.strip().splitlines()) == 1
+    assert "no policy server at ws://127.0.0.1:1" in errors
