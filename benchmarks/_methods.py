@@ -1,4 +1,4 @@
-"""The kinds of policies that the quality benchmarks compare, at one scale."""
+"""How the quality benchmarks say which policy they mean: a preset with changes."""
 
 from __future__ import annotations
 
@@ -34,26 +34,3 @@ class Method:
         policy = replace(policy, **{k: v for k, v in changes.items() if k in names})
         training = replace(training, **{k: v for k, v in changes.items() if k not in names})
         return policy, training.with_steps(steps)
-
-
-_CHUNK = {"n_obs": 2, "horizon": 16, "execute": 8, "observation_noise": 0.005}
-_REGRESSION = {**_CHUNK, "blocks": 4, "dropout": 0.1, "learning_rate": 5e-4, "ema": 0.999}
-
-#: About a minute of training each on one core.
-METHODS: Mapping[str, Method] = {
-    "bc": Method("bc", {**_REGRESSION, "steps": 3_000, "patience": 0}),
-    "bc-rnn": Method("bc-rnn", {"steps": 1_000, "ema": 0.99}),
-    "vq": Method("bc", {**_REGRESSION, "head": "vq", "steps": 3_000, "patience": 0}),
-    "act": Method("act", {"width": 128, "layers": 2, "steps": 3_000, "learning_rate": 3e-4}),
-    "diffusion": Method("diffusion", {"steps": 3_000, "ema": 0.999}),
-    "diffusion-unet": Method(
-        "diffusion", {"network": "unet", "channels": (32, 64), "steps": 1_000, "ema": 0.995}
-    ),
-    "diffusion-transformer": Method(
-        "diffusion",
-        {"network": "transformer", "width": 128, "layers": 2, "steps": 1_000, "ema": 0.995},
-    ),
-    "flow": Method("flow", {"steps": 3_000, "ema": 0.999}),
-    "mip": Method("mip", {"steps": 3_000, "ema": 0.995}),
-    "distilled": Method("flow", {"sampler_steps": 2, "steps": 2_000, "ema": 0.999}, teacher="flow"),
-}

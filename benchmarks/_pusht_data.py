@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks._pusht_geometry import described, with_geometry
 from benchmarks._shared_data import find
 from ilrobot.data.convert import open_source
 from ilrobot.data.episode import Episode
@@ -19,12 +20,15 @@ NAME = "pusht_human/pusht_cchi_v7_replay.zarr"
 _WIDTH = 512.0
 
 
-def load(path: Path | None = None, *, mirrored: bool = False) -> MemoryRecordings:
+def load(
+    path: Path | None = None, *, mirrored: bool = False, geometry: bool = False
+) -> MemoryRecordings:
     """All demonstrations, in any format that can be imported.
 
     Args:
         path: Where they are (None: see `benchmarks._shared_data.find`).
         mirrored: Add each demonstration's mirror image, see `mirror`.
+        geometry: Tell what follows of the state, see `benchmarks._pusht_geometry`.
     """
     source = open_source(path or find(NAME), rate=10.0)
     state, action = source.spec.observations[0], source.spec.action
@@ -36,6 +40,11 @@ def load(path: Path | None = None, *, mirrored: bool = False) -> MemoryRecording
     episodes = list(source.episodes)
     if mirrored:
         episodes += [mirror(episode) for episode in episodes]
+    if geometry:
+        spec = replace(spec, observations=(described(spec.observations[0]),))
+        for episode in episodes:
+            told = with_geometry(episode.columns["observation.state"])
+            episode.columns["observation.state"] = told
     return MemoryRecordings(spec, episodes, "Push-T demonstrations")
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,16 +22,16 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._methods import METHODS, Method
+from benchmarks._methods import Method
 from ilrobot.atomic import write_text
 from ilrobot.cli.cores import cores
 from ilrobot.cli.people import scripted_expert
-from ilrobot.intervals import t_interval
 from ilrobot.data.episode import MemoryRecorder
 from ilrobot.data.memory import MemoryRecordings
 from ilrobot.env import make_env
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.evaluate import wilson_interval
+from ilrobot.intervals import t_interval
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.policies.policy import Policy
 from ilrobot.rollout import rollout
@@ -39,6 +39,28 @@ from ilrobot.workers import Workers, no_setup
 
 TASKS = ("PandaLift", "PandaPush", "PandaStack", "PandaDrawer", "PandaPegInsert")
 DEMONSTRATIONS = 50
+
+_CHUNK = {"n_obs": 2, "horizon": 16, "execute": 8, "observation_noise": 0.005}
+_REGRESSION = {**_CHUNK, "blocks": 4, "dropout": 0.1, "learning_rate": 5e-4, "patience": 0}
+
+#: About a minute of training each on one core.
+METHODS: Mapping[str, Method] = {
+    "bc": Method("bc", {**_REGRESSION, "steps": 3_000}),
+    "bc-rnn": Method("bc-rnn", {"steps": 1_000, "ema": 0.99}),
+    "vq": Method("bc", {**_REGRESSION, "head": "vq", "steps": 3_000}),
+    "act": Method("act", {"width": 128, "layers": 2, "steps": 3_000, "learning_rate": 3e-4}),
+    "diffusion": Method("diffusion", {"steps": 3_000, "ema": 0.999}),
+    "diffusion-unet": Method(
+        "diffusion", {"network": "unet", "channels": (32, 64), "steps": 1_000, "ema": 0.995}
+    ),
+    "diffusion-transformer": Method(
+        "diffusion",
+        {"network": "transformer", "width": 128, "layers": 2, "steps": 1_000, "ema": 0.995},
+    ),
+    "flow": Method("flow", {"steps": 3_000, "ema": 0.999}),
+    "mip": Method("mip", {"steps": 3_000, "ema": 0.995}),
+    "distilled": Method("flow", {"sampler_steps": 2, "steps": 2_000, "ema": 0.999}, teacher="flow"),
+}
 
 _SEEDS_APART = 10_000
 #: Of the first attempt, beyond all demonstrations.
