@@ -13,7 +13,7 @@ from ilrobot.errors import UserError
 from ilrobot.spec import Spec
 
 #: What --help shows.
-NAMES = "mujoco|pybullet|udp://HOST:PORT|zmq+tcp://HOST:PORT|lerobot:FILE.json"
+NAMES = "mujoco|pybullet|udp://HOST:PORT|zmq+tcp://HOST:PORT|lerobot:FILE.json|ros2:TOPIC"
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,10 @@ def make_robot(
         from exports.robots.lerobot_robot import LerobotRobot, load_device
 
         return LerobotRobot(load_device(Path(name.removeprefix("lerobot:"))), spec)
+    if name.startswith("ros2:"):
+        from exports.robots.ros2_robot import Ros2Robot
+
+        return Ros2Robot(spec, name.removeprefix("ros2:"))
     raise UserError(f"--robot '{name}' is none; robots are {NAMES.replace('|', ', ')}")
 
 
