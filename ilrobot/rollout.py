@@ -11,14 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
-
-import numpy as np
 
 from ilrobot.actors import Actor, Decision, Event, Source
 from ilrobot.control.clock import Clock, SimulatedClock
-from ilrobot.data.episode import EpisodeInfo, Judge, Outcome, Recorder
+from ilrobot.data.episode import EpisodeInfo, Outcome, Recorder
 from ilrobot.env import Step, TaskEnv
+from ilrobot.frames import frame, judged
 from ilrobot.gates.log import GateLog
 from ilrobot.timeline import Tick, Timeline
 
@@ -84,7 +82,6 @@ def rollout(
     if recorder is not None:
         info = info or EpisodeInfo(task=env.spec.task, rate=env.spec.rate, seed=seed)
         recorder.begin(replace(info, real_time=not isinstance(clock, SimulatedClock)))
-    no_action = np.full(env.spec.action.shape, np.nan)
     state_recorded = recorder is not None and env.can_restore
     way_back = actor.rewinds and env.can_restore
 
@@ -138,27 +135,22 @@ def rollout(
         done = done or (max_steps is not None and len(timeline.ticks) >= max_steps)
 
         if recorder is not None:
-            frame: dict[str, Any] = {
-                **observation,
-                "action": decision.action,
-                "next.reward": step.reward,
-                "next.done": done,
-                "next.success": step.success,
-                "intervention": human_now,
-                "control.source": decision.source.value,
-                "control.policy_action": _or(decision.policy_action, no_action),
-                "control.human_action": _or(decision.human_action, no_action),
-                "control.intervention_id": takeover,
-                "control.branch": timeline.branch,
-                "control.discarded": False,
-                "time.observed": observed,
-                "time.input": observed if decision.input_time is None else decision.input_time,
-                "time.applied": applied,
-                "time.missed_deadline": missed,
-            }
+            kept = frame(
+                observation,
+                decision.action,
+                decision,
+                reward=step.reward,
+                done=done,
+                success=step.success,
+                takeover=takeover,
+                branch=timeline.branch,
+                observed=observed,
+                applied=applied,
+                missed=missed,
+            )
             if state is not None:
-                frame["sim.state"] = state
-            recorder.append(frame)
+                kept["sim.state"] = state
+            recorder.append(kept)
         if on_tick is not None:
             on_tick(decision, step)
         observation = step.observation
@@ -167,7 +159,9 @@ def rollout(
         missed = clock.wait()
         missed_deadlines += missed
 
-    outcome, judge = _judge(env, declared, timeline.success, step)
+    # What a simulator calls success at some step counts also where it does not judge in general.
+    success = timeline.success if env.judges_success or timeline.success else None
+    outcome, judge = judged(declared, success, terminated=step.terminated)
     control = actor.control_log()
     if recorder is not None:
         recorder.end(outcome, judge, control)
@@ -186,24 +180,3 @@ def rollout(
         missed_deadlines=missed_deadlines,
         control=control,
     )
-
-
-def _or(action: Any, missing: Any) -> Any:
-    return missing if action is None else action
-
-
-def _judge(
-    env: TaskEnv, declared: Event | None, success: bool, last: Step
-) -> tuple[Outcome, Judge]:
-    """A person's word counts before the environment's."""
-    if declared is Event.DISCARD:
-        return Outcome.DISCARDED, Judge.PERSON
-    if declared is Event.SUCCESS:
-        return Outcome.SUCCESS, Judge.PERSON
-    if declared is Event.FAILURE:
-        return Outcome.FAILURE, Judge.PERSON
-    if success:
-        return Outcome.SUCCESS, Judge.ENVIRONMENT
-    if not env.judges_success:
-        return Outcome.UNKNOWN, Judge.NOBODY
-    return (Outcome.FAILURE if last.terminated else Outcome.TIMEOUT), Judge.ENVIRONMENT

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from exports.robots.base import Robot
+from exports.runtime.shadow import Disagreement
 from exports.runtime.statistics import TickStatistics
 from exports.runtime.tick_log import TickLog
-from ilrobot.actors import Actor, Decision, LateAnswer, Observation
+from ilrobot.actors import Action, Actor, Decision, Event, LateAnswer, Observation
+from ilrobot.control.activation import Activation
 from ilrobot.control.clock import Clock
 from ilrobot.control.guard import Guard
-from ilrobot.control.activation import Activation
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class EpisodeReport:
 
     Attributes:
         seed: Seed of its reset.
-        success: Whether the task counted as done at any tick (None: nobody judged).
+        success: Whether the task counted as done at any tick, or as a person declared (None: nobody
+            judged).
         ticks: Its length.
         ended: Whether it ended by itself, and not because the loop was stopped.
     """
@@ -32,6 +34,46 @@ class EpisodeReport:
     success: bool | None
     ticks: int
     ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TickRecord:
+    """One tick, for whoever watches the loop.
+
+    Attributes:
+        observation: What was read.
+        decision: The actor's (None: it was not asked, or had no answer).
+        command: What was sent (None: nothing was); overwritten by the next tick.
+        fallback: Whether the guard acted in the actor's place.
+        ended: Whether the episode is over with it.
+        success: Whether the task counted as done at it (None: nobody judges).
+        observed: When it began, in seconds of the loop's clock.
+        applied: When the command was sent.
+        late: Whether it began after its deadline.
+    """
+
+    observation: Observation
+    decision: Decision | None
+    command: Action | None
+    fallback: bool
+    ended: bool
+    success: bool | None
+    observed: float
+    applied: float
+    late: bool
+
+
+class Watcher(Protocol):
+    """Sees what the loop does; it is called in the loop's own time."""
+
+    def begin(self, seed: int) -> None:
+        """An episode is about to begin; the robot stands still."""
+
+    def tick(self, record: TickRecord) -> None:
+        """A tick is done."""
+
+    def end(self, report: EpisodeReport) -> None:
+        """The episode is over, and the robot has been stopped."""
 
 
 @dataclass
@@ -82,6 +124,8 @@ class ControlLoop:
         guard: With the limits of the policy.
         clock: What paces it.
         stopped: Asked before each tick; True ends the run.
+        watchers: See each tick when it is done.
+        disagreement: Counts how far what the policy wanted is from what is done (None: it acts).
     """
 
     def __init__(
@@ -92,9 +136,11 @@ class ControlLoop:
         clock: Clock,
         *,
         stopped: Callable[[], bool] = lambda: False,
+        watchers: Sequence[Watcher] = (),
+        disagreement: Disagreement | None = None,
     ) -> None:
         self._robot, self._actor, self._guard, self._clock = robot, actor, guard, clock
-        self._stopped = stopped
+        self._stopped, self._watchers, self._disagreement = stopped, watchers, disagreement
 
     def run(
         self,
@@ -121,6 +167,8 @@ class ControlLoop:
                 episode = self._episode(number, seed, max_ticks, statistics, log)
             finally:
                 self._robot.stop()
+            for watcher in self._watchers:
+                watcher.end(episode)
             report.episodes.append(episode)
             on_episode(episode)
         report.activations = self._guard.counts
@@ -136,6 +184,8 @@ class ControlLoop:
     ) -> EpisodeReport:
         robot, actor, guard, clock = self._robot, self._actor, self._guard, self._clock
         start = robot.reset(seed)
+        for watcher in self._watchers:
+            watcher.begin(seed)
         actor.reset(seed)
         if start is None:
             guard.reset()
@@ -173,26 +223,44 @@ class ControlLoop:
                 if newest_finite is not None:
                     actor.observe(newest_finite)
             acted = clock.now()
+            done: bool | None = None
             if command is None:
                 robot.stop()
             else:
                 status = robot.write(command)
-                if status.success is not None:
-                    success = bool(success or status.success)
-                ended = status.ended
+                done, ended = status.success, status.ended
+                if done is not None:
+                    success = bool(success or done)
+            if decision is not None:
+                if decision.event is not None:
+                    ended, success = True, decision.event is Event.SUCCESS
+                elif decision.rewind:
+                    actor.cannot_rewind()
             written = clock.now()
             times = (age, read - started, acted - read, written - acted)
             statistics.add(started, *times, late)
+            wanted = None if decision is None else decision.policy_action
+            if self._disagreement is not None and wanted is not None and command is not None:
+                self._disagreement.add(wanted, command)
             if log is not None:
                 acting = decision is not None and Activation.FALLBACK not in guard.flags
                 log.append(
                     reading.observation,
                     command,
-                    None if decision is None else decision.policy_action,
+                    wanted,
                     decision.source if decision is not None and acting else None,
                     *(started, number, int(guard.flags), *times, late),
                 )
             ticks += 1
+            if self._watchers:
+                over = ended or ticks >= max_ticks
+                fallback = Activation.FALLBACK in guard.flags
+                record = TickRecord(
+                    *(reading.observation, decision, command, fallback, over, done),
+                    *(started, acted, late),
+                )
+                for watcher in self._watchers:
+                    watcher.tick(record)
             if not ended:
                 late = clock.wait()
         return EpisodeReport(seed, success, ticks, ended=ended or ticks >= max_ticks)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
     from ilrobot.data.episode import EpisodeInfo
     from ilrobot.env import ScriptedActor, TaskEnv
+    from ilrobot.spec import Spec
     from teleop.actor import TeleopActor
 
 
@@ -27,14 +28,24 @@ def scripted_expert(env: TaskEnv) -> ScriptedActor:
         raise UserError(f"{error}; do it by hand: --device gamepad") from error
 
 
-def hand_info(env: TaskEnv, hand: TeleopActor, *, simulated: bool, person: str = "") -> EpisodeInfo:
+class HasSpec(Protocol):
+    """A world or a robot."""
+
+    @property
+    def spec(self) -> Spec:
+        """What it measures and takes."""
+
+
+def hand_info(
+    world: HasSpec, hand: TeleopActor, *, simulated: bool, person: str = ""
+) -> EpisodeInfo:
     """What each episode by this hand shall know about itself."""
     from ilrobot.data.episode import EpisodeInfo
     from teleop.devices import virtual_gamepad
 
     return EpisodeInfo(
-        task=env.spec.task,
-        rate=env.spec.rate,
+        task=world.spec.task,
+        rate=world.spec.rate,
         operator=person or ("simulated" if simulated else "person"),
         # A pad of software is numbered as it happens to be made; the same run shall say the same.
         device=virtual_gamepad.NAME if simulated else hand.device.name,

@@ -1,0 +1,154 @@
+"""Shadow mode: the policy thinks, somebody else drives, and their disagreement is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ilrobot.actors import Action, Actor, Decision, LateAnswer, Observation
+from ilrobot.control.contract import Contract
+from ilrobot.control.histogram import TimeHistogram
+from ilrobot.errors import UserError
+
+
+class ShadowActor(Actor):
+    """Does what the driver wants, and notes what the policy wanted at each tick.
+
+    A policy that is late, or whose answer is not finite, keeps nobody from driving.
+
+    Args:
+        policy: Only thinks.
+        driver: Drives.
+    """
+
+    def __init__(self, policy: Actor, driver: Actor) -> None:
+        self._policy, self._driver = policy, driver
+        self.thinks_ahead = policy.thinks_ahead
+
+    def reset(self, seed: int | None = None) -> None:
+        """Both begin."""
+        self._policy.reset(seed)
+        self._driver.reset(seed)
+
+    def prepare(self, observation: Observation) -> None:
+        """The policy thinks ahead."""
+        self._policy.prepare(observation)
+
+    def act(self, observation: Observation, now: float) -> Decision:
+        """The driver's action, beside it the policy's."""
+        driven = self._driver.act(observation, now)
+        return replace(driven, policy_action=thought(self._policy, observation, now))
+
+    def observe(self, observation: Observation) -> None:
+        """Both see it."""
+        self._policy.observe(observation)
+        self._driver.observe(observation)
+
+    def flush(self) -> None:
+        """Both forget what they planned."""
+        self._policy.flush()
+        self._driver.flush()
+
+    def cannot_rewind(self) -> None:
+        """The driver wished for it."""
+        self._driver.cannot_rewind()
+
+    def saved(self) -> None:
+        """The driver may be a person."""
+        self._driver.saved()
+
+    def tell(self, message: str) -> None:
+        """The driver may be a person."""
+        self._driver.tell(message)
+
+
+def thought(policy: Actor, observation: Observation, now: float) -> Action | None:
+    """What the policy wants (None: it has no answer, or none that is finite)."""
+    try:
+        wanted = policy.act(observation, now).action
+    except LateAnswer:
+        return None
+    return wanted if np.isfinite(wanted).all() else None
+
+
+class MeasuredCommand:
+    """What drives a robot whose commands somebody else sends, as it is measured.
+
+    An absolute target is measured as the position that the robot has reached a tick later: the
+    element of the observations that has the same name.
+
+    Args:
+        contract: Of the policy.
+
+    Raises:
+        UserError: An element of the action is no absolute target, or is measured nowhere.
+    """
+
+    def __init__(self, contract: Contract) -> None:
+        spec = contract.spec
+        modes: Sequence[str] = () if contract.limits is None else contract.limits.mode
+        places = {
+            name: (feature.name, index)
+            for feature in spec.observations
+            if feature.dtype != "uint8"
+            for index, name in enumerate(feature.element_names)
+        }
+        self._shape = spec.action.shape
+        self._places: list[tuple[str, int]] = []
+        for index, name in enumerate(spec.action.element_names):
+            if modes[index : index + 1] != ("absolute",) or name not in places:
+                raise UserError(
+                    f"--shadow: what drives '{name}' cannot be told from the observations, which "
+                    "takes an absolute target and an observation of the same name; let a person "
+                    "drive: --device"
+                )
+            self._places.append(places[name])
+
+    def __call__(self, observation: Observation) -> NDArray[np.float64]:
+        """The command that led here."""
+        values = [observation[name].reshape(-1)[index] for name, index in self._places]
+        return np.array(values, np.float64).reshape(self._shape)
+
+
+class Disagreement:
+    """How far what the policy wanted was from what was done, as a share of the command range.
+
+    Args:
+        contract: Of the policy. Of choices each that differs counts 1.
+    """
+
+    def __init__(self, contract: Contract) -> None:
+        spec = contract.spec
+        self._scale = None if contract.limits is None else contract.limits.scale
+        self._names = spec.action.element_names if self._scale is not None else ("choice",)
+        self._sums = np.zeros(len(self._names))
+        self._greatest = TimeHistogram()
+
+    def add(self, wanted: Action, done: Action) -> None:
+        """Count a tick at which both are known."""
+        if self._scale is None:
+            apart = np.array([float(np.any(wanted != done))])
+        else:
+            difference = np.subtract(wanted, done, dtype=np.float64).reshape(-1)
+            apart = np.abs(difference) / self._scale
+        self._sums += apart
+        self._greatest.add(float(apart.max()))
+
+    def to_json(self) -> dict[str, Any]:
+        """Ticks; percentiles of the greatest over the elements; the mean of each element."""
+        greatest, count = self._greatest, self._greatest.count
+        return {
+            "ticks": count,
+            **{
+                name: greatest.percentile(share)
+                for name, share in (("p50", 0.5), ("p99", 0.99), ("max", 1.0))
+            },
+            "mean": {
+                name: float(total) / count if count else None
+                for name, total in zip(self._names, self._sums, strict=True)
+            },
+        }
