@@ -95,9 +95,9 @@ def element_limits(
     """
     low, high = _inward(limits.low[i], -1), _inward(limits.high[i], 1)
     velocity = limits.velocity[i] / rate
-    change = limits.acceleration[i] / rate**2
+    change = limits.acceleration[i] / (rate * rate)
     # Where no change is allowed at all, there is none to be limited.
-    jerk = limits.jerk[i] / rate**3 if change > 0.0 else math.inf
+    jerk = limits.jerk[i] / (rate * rate * rate) if change > 0.0 else math.inf
     box_low = -math.inf if workspace is None else _inward(workspace.low[i], -1)
     box_high = math.inf if workspace is None else _inward(workspace.high[i], 1)
     position, box = Activation.POSITION_LIMITED, Activation.WORKSPACE_LIMITED

@@ -1,8 +1,13 @@
 """Between robot and policy: what is checked at every tick, in a fixed order.
 
-1. Is the observation finite?  2. Is it fresh?  3. Does it lie in the training range (a warning)?
-4. Is the action finite?  5. Does it keep position, velocity and acceleration limits (clipped)?
-6. Was the deadline kept (counted)?  Where 1, 2 or 4 fails, the fallback acts in the policy's place.
+1. Is the emergency stop pressed?  2. Is the observation finite?  3. Is it fresh?  4. Is it in the
+training range (a warning, until it has lasted)?  5. Were deadlines kept (counted, until too many in
+a row were not)?  6. Is the action finite?  7. Does it keep the position, workspace, velocity,
+acceleration and jerk limits (clipped, see `ilrobot.control.limiter`)?
+
+Where one of 1 to 6 says no, the fallback of the contract acts in the policy's place, within the
+limits of 7: hold (brake as fast as they allow, and stay), damp (let the velocity decay) or retreat
+(go to the stated pose). After an emergency stop it is always hold.
 """
 
 from __future__ import annotations
@@ -14,26 +19,12 @@ from numpy.typing import NDArray
 
 from ilrobot.actors import Observation
 from ilrobot.control.activation import NOTHING, Activation
+from ilrobot.control.choice_limiter import ChoiceLimiter
 from ilrobot.control.contract import Contract
-from ilrobot.control.limiter import ChoiceLimiter, CommandLimiter
-
-
-class _RangeCheck:
-    """Compares one feature with its training range without allocating."""
-
-    def __init__(self, name: str, shape: tuple[int, ...], low: Any, high: Any) -> None:
-        self.name = name
-        self._low = np.asarray(low, dtype=np.float32).reshape(shape)
-        self._high = np.asarray(high, dtype=np.float32).reshape(shape)
-        self._above = np.zeros(shape, dtype=bool)
-        self._below = np.zeros(shape, dtype=bool)
-
-    def inside(self, value: NDArray[Any]) -> bool:
-        """Whether every element lies in its range (never, where one is NaN)."""
-        np.less_equal(self._low, value, out=self._below)
-        np.less_equal(value, self._high, out=self._above)
-        np.logical_and(self._below, self._above, out=self._above)
-        return bool(np.count_nonzero(self._above) == self._above.size)
+from ilrobot.control.contract_guards import DAMP, RETREAT
+from ilrobot.control.emergency import EmergencyStop
+from ilrobot.control.limiter import CommandLimiter
+from ilrobot.control.observation_watch import LateWatch, ObservationWatch
 
 
 class Guard:
@@ -45,69 +36,88 @@ class Guard:
     Args:
         contract: Limits, ranges, timeout and fallback of the policy.
         rate: Control rate in Hz of the loop (None: the contract's).
+        emergency: Asked at every tick (None: there is none).
     """
 
-    def __init__(self, contract: Contract, rate: float | None = None) -> None:
+    def __init__(
+        self,
+        contract: Contract,
+        rate: float | None = None,
+        emergency: EmergencyStop | None = None,
+    ) -> None:
         spec = contract.spec
-        self._stale_after = contract.stale_after
-        # A picture of uint8 is finite and in range by its type.
-        self._checks = [
-            _RangeCheck(feature.name, feature.shape, bounds.low, bounds.high)
-            for feature in spec.observations
-            if feature.dtype != "uint8"
-            for bounds in (contract.training_range[feature.name],)
-        ]
+        rate = rate or spec.rate
+        self._watch = ObservationWatch(contract, rate)
+        self._late_watch = LateWatch(contract.fallback_after)
+        self._emergency = emergency
         self._limiter: CommandLimiter | ChoiceLimiter
         if contract.limits is None:
             self._limiter = ChoiceLimiter(spec.choices or 1)
         else:
-            self._limiter = CommandLimiter(contract.limits, rate or spec.rate)
+            self._limiter = CommandLimiter(contract.limits, rate, contract.workspace)
+        self._fallback = contract.fallback
+        self._retreat = None if contract.retreat is None else np.array(contract.retreat)
         self._counts = dict.fromkeys(Activation, 0)
         self.flags = NOTHING
 
     def reset(
-        self, present: NDArray[Any] | None = None, velocity: NDArray[Any] | None = None
+        self,
+        present: NDArray[Any] | None = None,
+        velocity: NDArray[Any] | None = None,
+        pose: NDArray[Any] | None = None,
     ) -> None:
-        """Begin an episode; the counts go on.
+        """Begin an episode; the counts go on, and so does an emergency stop.
 
         Args:
             present: The command that the robot holds now (None: not known).
             velocity: How fast that command moves, in the action's units per second (None: it is at
                 rest).
+            pose: Where the target of each delta element is, see `CommandLimiter.reset`.
         """
-        self._limiter.reset(present, velocity)
+        self._watch.reset()
+        self._late_watch.reset()
+        self._limiter.reset(present, velocity, pose)
 
     @property
     def counts(self) -> dict[str, int]:
         """How many ticks each kind of activation happened at, by its name in lower case."""
         return {kind.name.lower(): n for kind, n in self._counts.items() if kind.name is not None}
 
-    def admit(self, observation: Observation, age: float, late: bool = False) -> bool:
+    @property
+    def workspace_unknown(self) -> bool:
+        """Whether the contract's workspace cannot be kept: nobody said where the target is."""
+        return isinstance(self._limiter, CommandLimiter) and self._limiter.workspace_unknown
+
+    def admit(
+        self,
+        observation: Observation,
+        age: float,
+        late: bool = False,
+        measured: float | None = None,
+    ) -> bool:
         """Begin a tick: whether the policy may act on this observation.
 
         Args:
             observation: Column name to array of its feature's shape.
             age: Seconds since it was measured.
             late: Whether this tick began after its deadline.
+            measured: When it was measured, on a clock that does not go back (None: not known; then
+                an order that is not kept goes unnoticed).
         """
         self.flags = NOTHING
+        moved = self._watch.watches_bits and self._limiter.moving
+        found, admitted = self._watch.look(observation, age, measured, moved)
+        if found:
+            self._raise(found)
+        if self._emergency is not None and self._emergency.pressed:
+            self._raise(Activation.EMERGENCY_STOP)
+            admitted = False
         if late:
             self._raise(Activation.DEADLINE_MISSED)
-        in_range = True
-        for check in self._checks:
-            value = observation[check.name]
-            if not check.inside(value):
-                if not np.isfinite(value).all():
-                    self._raise(Activation.OBSERVATION_NOT_FINITE)
-                    return False
-                in_range = False
-        # Written so that an age of NaN counts as stale.
-        if not age < self._stale_after:
-            self._raise(Activation.OBSERVATION_STALE)
-            return False
-        if not in_range:
-            self._raise(Activation.OBSERVATION_OUT_OF_RANGE)
-        return True
+        if self._late_watch.look(late):
+            self._raise(Activation.OVERRUN)
+            admitted = False
+        return admitted
 
     def limit(self, action: NDArray[Any]) -> NDArray[Any] | None:
         """The command for the policy's action: clipped to the limits, or the fallback.
@@ -118,14 +128,12 @@ class Guard:
         command, activation = self._limiter.limit(action)
         if activation:
             if Activation.ACTION_NOT_FINITE in activation:
-                self._raise(Activation.ACTION_NOT_FINITE)
-                return self.hold()
-            for kind in activation:
-                self._raise(kind)
+                return self.hold(Activation.ACTION_NOT_FINITE)
+            self._raise(activation)
         return command
 
     def hold(self, cause: Activation = NOTHING) -> NDArray[Any] | None:
-        """The fallback: brake within the limits and stay.
+        """The command of the fallback for this tick.
 
         Args:
             cause: Why, where that is not among the flags yet.
@@ -134,11 +142,16 @@ class Guard:
             A buffer that the next call overwrites; None where nothing was commanded yet, so that
             only the robot itself can know what it holds.
         """
-        for kind in cause | Activation.FALLBACK:
-            self._raise(kind)
-        return self._limiter.hold()
+        self._raise(cause | Activation.FALLBACK)
+        limiter = self._limiter
+        if isinstance(limiter, CommandLimiter) and Activation.EMERGENCY_STOP not in self.flags:
+            if self._fallback == DAMP:
+                return limiter.damp()
+            if self._fallback == RETREAT and self._retreat is not None:
+                return limiter.retreat(self._retreat)
+        return limiter.hold()
 
-    def _raise(self, kind: Activation) -> None:
-        if kind not in self.flags:
-            self.flags |= kind
+    def _raise(self, kinds: Activation) -> None:
+        for kind in kinds & ~self.flags:
             self._counts[kind] += 1
+        self.flags |= kinds

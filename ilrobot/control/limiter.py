@@ -70,7 +70,6 @@ class CommandLimiter:
         self._above = np.zeros((4, size), dtype=bool)
         self._below = np.zeros((4, size), dtype=bool)
         self._places = np.zeros(size)
-        self._ahead = np.zeros(size)
         self._place_low, self._place_high = np.zeros(size), np.zeros(size)
         self._command = np.zeros(size)
         self._known = np.zeros(size, dtype=bool)
@@ -113,6 +112,11 @@ class CommandLimiter:
         self._settle()
 
     @property
+    def moving(self) -> bool:
+        """Whether the commanded target moved at the last tick."""
+        return bool(np.count_nonzero(self._last_step))
+
+    @property
     def workspace_unknown(self) -> bool:
         """Whether a workspace cannot be kept, because nobody said where the target is."""
         return any(
@@ -141,7 +145,8 @@ class CommandLimiter:
         np.less_equal(self._rows, self._upper, out=self._above)
         np.logical_and(self._below, self._above, out=self._above)
         if self._located:
-            self._check_places(values)
+            ahead = self._places + values
+            self._above[0] &= (self._place_low <= ahead) & (ahead <= self._place_high)
         activation = NOTHING
         if self._behind or np.count_nonzero(self._above) != self._above.size:
             if not np.isfinite(values).all():
@@ -189,8 +194,7 @@ class CommandLimiter:
         """Begin at the first command, for want of another start."""
         if not np.isfinite(values).all():
             return self._command, Activation.ACTION_NOT_FINITE
-        activation = NOTHING
-        wanted = values.copy()
+        activation, wanted = NOTHING, values.copy()
         for i, limits in enumerate(self._elements):
             if not limits.delta:
                 wanted[i] = min(max(float(values[i]), limits.low), limits.high)
@@ -206,11 +210,6 @@ class CommandLimiter:
         np.subtract(self._values, self._base, out=self._steps)
         np.subtract(self._steps, self._last_step, out=self._changes)
         np.subtract(self._changes, self._last_change, out=self._jerks)
-
-    def _check_places(self, values: NDArray[np.float64]) -> None:
-        """Whether the deltas leave their targets at ease in the workspace."""
-        np.add(self._places, values, out=self._ahead)
-        self._above[0] &= (self._place_low <= self._ahead) & (self._ahead <= self._place_high)
 
     def _send(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Make the values the command and the new state."""
@@ -280,36 +279,6 @@ class CommandLimiter:
                 *(limits.greatest if delta else limits.high - ease.margin, ease.fastest),
                 *(ease.change, limits.jerk),
             )
-
-
-class ChoiceLimiter:
-    """The same for one of `choices` discrete actions: there is nothing but the range."""
-
-    def __init__(self, choices: int) -> None:
-        self._choices = choices
-        self._command = np.zeros((), dtype=np.int64)
-
-    def reset(
-        self,
-        present: NDArray[Any] | None = None,
-        velocity: NDArray[Any] | None = None,
-        pose: NDArray[Any] | None = None,
-    ) -> None:
-        """Begin; before the first action, hold means `present`, or action 0."""
-        self._command[()] = 0 if present is None else present
-
-    def limit(self, action: NDArray[Any]) -> tuple[NDArray[np.int64], Activation]:
-        """The action, or the nearest that exists."""
-        value = action.item()
-        if not math.isfinite(value):
-            return self._command, Activation.ACTION_NOT_FINITE
-        allowed = min(max(int(value), 0), self._choices - 1)
-        self._command[()] = allowed
-        return self._command, Activation.POSITION_LIMITED if allowed != value else NOTHING
-
-    def hold(self) -> NDArray[np.int64]:
-        """The last action again; whoever knows a better one for standing still commands it."""
-        return self._command
 
 
 def _brake(limits: ElementLimits, now: Motion, _: int) -> float:

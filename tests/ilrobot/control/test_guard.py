@@ -1,11 +1,14 @@
 """The guard's order, its counts and its fallback."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ilrobot.control.activation import Activation
+from ilrobot.control.contract_guards import FallbackAfter, Workspace
+from ilrobot.control.emergency import EmergencyStop
 from ilrobot.control.guard import Guard
 from tests.ilrobot.control.contracts import ABSOLUTE_CONTRACT, DELTA_CONTRACT, DISCRETE_CONTRACT
 
@@ -107,3 +110,115 @@ def test_discrete_actions():
     guard.admit(seen(0, 0), 0.01)
     assert guard.limit(np.array(5)) == 2
     assert guard.hold() == 2
+
+
+def guard_that(**changes):
+    """Of the absolute contract, at 10 Hz and moving, with some things stated otherwise."""
+    made = Guard(replace(ABSOLUTE_CONTRACT, **changes))
+    made.reset(np.zeros(2))
+    return made
+
+
+def test_a_measurement_older_than_the_newest_is_refused_and_a_repeated_one_is_not(guard):
+    assert guard.admit(seen(0, 0), 0.01, measured=5.0)
+    assert guard.admit(seen(0, 0), 0.11, measured=5.0)
+    assert not guard.admit(seen(0, 0), 0.2, measured=4.9)
+    assert guard.flags == Activation.OBSERVATION_REORDERED
+    assert not guard.admit(seen(0, 0), 0.2, measured=math.nan)
+    assert guard.admit(seen(0, 0), 0.01, measured=5.1)
+    guard.reset(np.zeros(2))
+    assert guard.admit(seen(0, 0), 0.01, measured=0.0)
+
+
+def test_a_measurement_of_the_future_is_of_another_clock(guard):
+    assert guard.admit(seen(0, 0), -0.01)
+    assert not guard.admit(seen(0, 0), -0.4)
+    assert guard.flags == Activation.OBSERVATION_STALE
+
+
+def test_out_of_range_falls_back_once_it_has_lasted():
+    guard = guard_that(fallback_after=FallbackAfter(out_of_range=0.3))
+    assert [guard.admit(seen(3, 0), 0.01) for _ in range(4)] == [True, True, False, False]
+    assert guard.admit(seen(1, 0), 0.01)
+    assert guard.admit(seen(3, 0), 0.01)
+    assert counted(guard) == {"observation_out_of_range": 5}
+
+
+def test_frozen_is_what_does_not_change_while_the_target_moves():
+    guard = guard_that(fallback_after=FallbackAfter(frozen=0.3))
+    moving = iter(np.arange(1, 100) * 0.05)
+
+    def admitted(state, action=None):
+        said = guard.admit(seen(*state), 0.01)
+        if said:
+            guard.limit(np.full(2, next(moving) if action is None else action))
+        else:
+            guard.hold()
+        return said
+
+    # The first is new, and then it must have been seen at three ticks after a motion.
+    assert [admitted((1, 1)) for _ in range(5)] == [True, True, True, False, False]
+    assert Activation.OBSERVATION_FROZEN in guard.flags
+    # It is held now, and stays frozen until a bit changes.
+    assert not any(admitted((1, 1)) for _ in range(20))
+    assert admitted((1, 1.0000001))
+    still = guard_that(fallback_after=FallbackAfter(frozen=0.3))
+    for _ in range(20):
+        assert still.admit(seen(1, 1), 0.01)
+        still.limit(np.zeros(2))
+
+
+def test_too_many_late_ticks_are_an_overrun_until_as_many_were_in_time():
+    guard = guard_that(fallback_after=FallbackAfter(late=2))
+    late = [True, True, True, False, True, False, False, True, False]
+    admitted = [guard.admit(seen(0, 0), 0.01, tick) for tick in late]
+    assert admitted == [True, False, False, False, False, False, True, True, True]
+    assert counted(guard) == {"deadline_missed": 5, "overrun": 5}
+
+
+def test_an_emergency_stop_brakes_as_hard_as_it_may_whatever_the_fallback():
+    stop = EmergencyStop()
+    limits = replace(ABSOLUTE_CONTRACT.limits, jerk=(900.0, 900.0))
+    contract = replace(ABSOLUTE_CONTRACT, fallback="damp", limits=limits)
+    guard = Guard(contract, emergency=stop)
+    guard.reset(np.full(2, -0.5), np.full(2, 4.0))
+    assert guard.admit(seen(0, 0), 0.01)
+    stop.press("a test")
+    assert not guard.admit(seen(0, 0), 0.01)
+    np.testing.assert_allclose(guard.hold(), -0.5 + 0.2, atol=1e-12)
+    assert guard.flags == Activation.EMERGENCY_STOP | Activation.FALLBACK
+    guard.reset(np.zeros(2))
+    assert not guard.admit(seen(0, 0), 0.01)
+    stop.release()
+    assert guard.admit(seen(0, 0), 0.01)
+
+
+def test_what_is_not_finite_is_told_beside_an_emergency_stop():
+    stop = EmergencyStop()
+    stop.press("a test")
+    guard = Guard(ABSOLUTE_CONTRACT, emergency=stop)
+    guard.reset(np.zeros(2))
+    assert not guard.admit(seen(0, math.nan), 0.01)
+    assert guard.flags == Activation.EMERGENCY_STOP | Activation.OBSERVATION_NOT_FINITE
+
+
+def test_damp_decays_and_retreat_goes_to_its_pose():
+    damping = guard_that(fallback="damp")
+    damping.reset(np.full(2, -0.5), np.full(2, 1.0))
+    step = damping.hold() + 0.5
+    np.testing.assert_allclose(step, 0.1 * math.exp(-0.1 / 0.25), rtol=1e-6)
+    retreating = guard_that(fallback="retreat", retreat=(0.5, math.nan))
+    for _ in range(20):
+        retreating.admit(seen(0, math.nan), 0.01)
+        command = retreating.hold()
+    np.testing.assert_allclose(command, [0.5, 0.0], atol=1e-9)
+
+
+def test_a_workspace_that_cannot_be_kept_is_known():
+    guard = Guard(replace(DELTA_CONTRACT, workspace=Workspace((-1.0, 0.0), (1.0, 1.0))))
+    guard.reset(np.zeros(2))
+    assert guard.workspace_unknown
+    guard.reset(np.zeros(2), None, np.zeros(2))
+    assert not guard.workspace_unknown
+    assert not Guard(DELTA_CONTRACT).workspace_unknown
+    assert not Guard(DISCRETE_CONTRACT).workspace_unknown

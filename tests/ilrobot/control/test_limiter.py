@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from ilrobot.control.activation import NOTHING, Activation
 from ilrobot.control.braking import greatest_step
+from ilrobot.control.choice_limiter import ChoiceLimiter
 from ilrobot.control.contract_guards import Workspace
 from ilrobot.control.contract_parts import Limits
-from ilrobot.control.limiter import ChoiceLimiter, CommandLimiter
+from ilrobot.control.limiter import CommandLimiter
 
 RATE = 10.0
 

@@ -1,0 +1,53 @@
+"""The emergency stop: pressed from anywhere, latched until somebody releases it."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+
+class EmergencyStop:
+    """A latch that the guard asks at every tick.
+
+    It can be pressed by a signal, by a file that appears, and by whoever calls `press`: a button of
+    the pad, the robot's own. It stays pressed, through the ends of episodes, too, until `release`.
+    It commands nothing by itself and cuts no power: it stands for no hardware stop.
+
+    Args:
+        file: Its appearing presses it; it is looked for every `EVERY` calls of `pressed` (None:
+            there is none).
+
+    Attributes:
+        reason: Who or what pressed it first (None: nobody).
+    """
+
+    #: Asking the file system costs more than all other guards together.
+    EVERY = 10
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._file = file
+        self._calls = 0
+        self.reason: str | None = None
+
+    def press(self, reason: str) -> None:
+        """Press it; a later press changes nothing."""
+        if self.reason is None:
+            self.reason = reason
+
+    def listen(self, number: signal.Signals = signal.SIGUSR1) -> None:
+        """Let a signal to this process press it. Call it from the main thread."""
+        signal.signal(number, lambda *_: self.press(f"signal {number.name}"))
+
+    @property
+    def pressed(self) -> bool:
+        """Whether it is, or just was, pressed."""
+        if self._file is not None and self.reason is None:
+            if self._calls % self.EVERY == 0 and self._file.exists():
+                self.press(f"file {self._file}")
+            self._calls += 1
+        return self.reason is not None
+
+    def release(self) -> None:
+        """Let it go; while the file is there it will be pressed again."""
+        self.reason = None
+        self._calls = 0

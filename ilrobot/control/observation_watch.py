@@ -1,0 +1,158 @@
+"""Whether an observation can be acted on: finite, fresh, and of the kind that was trained on."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ilrobot.actors import Observation
+from ilrobot.control.activation import NOTHING, Activation
+from ilrobot.control.contract import Contract
+from ilrobot.control.contract_guards import FallbackAfter
+
+
+class ObservationWatch:
+    """Looks at every observation of a run, in this order; what it finds adds up.
+
+    1. Is every element finite? If not, nothing else is looked at.
+    2. Is it fresh? It is `OBSERVATION_REORDERED` if it was measured before the newest one so far,
+       `OBSERVATION_STALE` unless -stale_after < age < stale_after (a measurement of the future is
+       of another clock), and `OBSERVATION_FROZEN` once no bit of it has changed in so many ticks at
+       which the commanded target moved. Repeating a measurement with its own time is no fault: a
+       sensor may be slower than the loop; its age tells.
+    3. Is it in the training range, element by element? `OBSERVATION_OUT_OF_RANGE` is a warning
+       until it has lasted.
+
+    Pictures are looked at for their age alone: every byte is finite and in range by its type.
+
+    Args:
+        contract: Ranges, timeout, and how long warnings are borne.
+        rate: Ticks per second.
+
+    Attributes:
+        watches_bits: Whether frozen measurements are looked for.
+    """
+
+    def __init__(self, contract: Contract, rate: float) -> None:
+        self._stale_after = contract.stale_after
+        self._most_frozen = ticks(contract.fallback_after.frozen, rate)
+        self._most_outside = ticks(contract.fallback_after.out_of_range, rate)
+        self._checks = [
+            _RangeCheck(feature.name, feature.shape, bounds.low, bounds.high)
+            for feature in contract.spec.observations
+            if feature.dtype != "uint8"
+            for bounds in (contract.training_range[feature.name],)
+        ]
+        self.watches_bits = math.isfinite(self._most_frozen) and bool(self._checks)
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin an episode: nothing was measured yet."""
+        self._newest = -math.inf
+        self._bits: tuple[bytes, ...] = ()
+        self._frozen = self._outside = 0
+
+    def look(
+        self, observation: Observation, age: float, measured: float | None, moved: bool
+    ) -> tuple[Activation, bool]:
+        """Look at the observation of a tick.
+
+        Args:
+            observation: Column name to array of its feature's shape.
+            age: Seconds since it was measured.
+            measured: When that was, on a clock that does not go back (None: not known).
+            moved: Whether the commanded target moved at the tick before.
+
+        Returns:
+            What was found, and whether the policy may act on it.
+        """
+        in_range = True
+        for check in self._checks:
+            value = observation[check.name]
+            if not check.inside(value):
+                if not np.isfinite(value).all():
+                    return Activation.OBSERVATION_NOT_FINITE, False
+                in_range = False
+        found, admitted = NOTHING, True
+        if measured is not None:
+            # Written so that a time of NaN counts as reordered.
+            if not measured >= self._newest:
+                found |= Activation.OBSERVATION_REORDERED
+                admitted = False
+            else:
+                self._newest = measured
+        if not -self._stale_after < age < self._stale_after:
+            found |= Activation.OBSERVATION_STALE
+            admitted = False
+        if self.watches_bits and self._is_frozen(observation, moved):
+            found |= Activation.OBSERVATION_FROZEN
+            admitted = False
+        if in_range:
+            self._outside = 0
+        else:
+            found |= Activation.OBSERVATION_OUT_OF_RANGE
+            self._outside += 1
+            admitted &= self._outside < self._most_outside
+        return found, admitted
+
+    def _is_frozen(self, observation: Observation, moved: bool) -> bool:
+        bits = tuple([observation[check.name].tobytes() for check in self._checks])
+        if bits != self._bits:
+            self._bits, self._frozen = bits, 0
+        elif moved:
+            self._frozen += 1
+        return self._frozen >= self._most_frozen
+
+
+class LateWatch:
+    """Counts missed deadlines in a row.
+
+    Too many are an overrun, until as many deadlines in a row were kept.
+
+    Args:
+        after: How many are too many.
+    """
+
+    def __init__(self, after: FallbackAfter) -> None:
+        self._most = math.inf if after.late is None else after.late
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin an episode."""
+        self._overrun, self._run = False, 0
+
+    def look(self, late: bool) -> bool:
+        """Whether there is an overrun, after a tick that was late or not."""
+        if late == self._overrun:
+            self._run = 0
+        else:
+            self._run += 1
+            if self._run >= self._most:
+                self._overrun, self._run = late, 0
+        return self._overrun
+
+
+class _RangeCheck:
+    """Compares one feature with its training range without allocating."""
+
+    def __init__(self, name: str, shape: tuple[int, ...], low: Any, high: Any) -> None:
+        self.name = name
+        self._low = np.asarray(low, dtype=np.float32).reshape(shape)
+        self._high = np.asarray(high, dtype=np.float32).reshape(shape)
+        self._above = np.zeros(shape, dtype=bool)
+        self._below = np.zeros(shape, dtype=bool)
+
+    def inside(self, value: NDArray[Any]) -> bool:
+        """Whether every element lies in its range (never, where one is NaN)."""
+        np.less_equal(self._low, value, out=self._below)
+        np.less_equal(value, self._high, out=self._above)
+        np.logical_and(self._below, self._above, out=self._above)
+        return bool(np.count_nonzero(self._above) == self._above.size)
+
+
+def ticks(seconds: float | None, rate: float) -> float:
+    """How many ticks of a rate these seconds are, rounded up; at least one, inf for None."""
+    return math.inf if seconds is None else max(1.0, math.ceil(seconds * rate - 1e-9))

@@ -1,0 +1,246 @@
+"""What the guard must do, tick by tick: inputs for it and for its twins in other languages.
+
+`scenarios()` makes the inputs, always the same; `replay` gives what `ilrobot.control.guard` does
+with them. A twin must give the same bits, command and flags, at every tick.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ilrobot.control.contract import Contract
+from ilrobot.control.contract_guards import FallbackAfter, Workspace
+from ilrobot.control.contract_parts import Limits, Provenance, Range
+from ilrobot.control.emergency import EmergencyStop
+from ilrobot.control.guard import Guard
+from ilrobot.spec import Feature, Spec
+
+SIZE, STATE = 4, 3
+
+
+@dataclass(frozen=True)
+class Tick:
+    """What the guard is given at one tick: `admit`, and then `limit` or, if refused, `hold`.
+
+    Attributes:
+        observation: Of `observation.state`.
+        age: Seconds.
+        late: Whether the tick began late.
+        measured: Seconds (None: not known).
+        action: What the policy wants (None: its plan has run out, so `hold` is asked for).
+        press: Whether the emergency stop is pressed before it.
+    """
+
+    observation: NDArray[np.float32]
+    age: float
+    late: bool
+    measured: float | None
+    action: NDArray[Any] | None
+    press: bool = False
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A run of the guard.
+
+    Attributes:
+        name: What it is about.
+        contract: Of the policy.
+        rate: Of the loop, in Hz.
+        present: See `Guard.reset`.
+        velocity: Likewise.
+        pose: Likewise.
+        ticks: In order.
+    """
+
+    name: str
+    contract: Contract
+    rate: float
+    present: NDArray[np.float64] | None
+    velocity: NDArray[np.float64] | None
+    pose: NDArray[np.float64] | None
+    ticks: tuple[Tick, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the guard does at a tick: a command (None: nothing to send) and bits of `Activation`."""
+
+    command: NDArray[Any] | None
+    flags: int
+
+
+def replay(scenario: Scenario) -> list[Outcome]:
+    """What the guard of this package does."""
+    emergency = EmergencyStop()
+    guard = Guard(scenario.contract, scenario.rate, emergency)
+    guard.reset(scenario.present, scenario.velocity, scenario.pose)
+    outcomes = []
+    for tick in scenario.ticks:
+        if tick.press:
+            emergency.press("the scenario")
+        observation = {"observation.state": tick.observation}
+        if guard.admit(observation, tick.age, tick.late, tick.measured) and tick.action is not None:
+            command = guard.limit(tick.action)
+        else:
+            command = guard.hold()
+        outcomes.append(Outcome(None if command is None else command.copy(), int(guard.flags)))
+    return outcomes
+
+
+def scenarios() -> list[Scenario]:
+    """All of them."""
+    return [*_wild(), *_fallbacks(), *_discrete()]
+
+
+def _contract(limits: Limits | None, rate: float) -> Contract:
+    shape: tuple[int, ...] = () if limits is None else (SIZE,)
+    modes = () if limits is None else limits.mode
+    spec = Spec(
+        observations=(Feature("observation.state", (STATE,)),),
+        action=Feature("action", shape, "int64" if limits is None else "float32"),
+        rate=rate,
+        semantics="discrete" if limits is None else ("delta" if "delta" in modes else "absolute"),
+        choices=3 if limits is None else None,
+    )
+    return Contract(
+        spec=spec,
+        n_obs=1,
+        horizon=1,
+        execute=1,
+        noise_shape=None,
+        limits=limits,
+        training_range={"observation.state": Range((-1.0,) * STATE, (1.0,) * STATE)},
+        stale_after=3.0 / rate,
+        fallback="hold",
+        provenance=Provenance("", "", "", ""),
+        golden=(),
+        tolerance=0.0,
+    )
+
+
+def _limits(rng: np.random.Generator, rate: float, modes: tuple[str, ...]) -> Limits:
+    span = 10 ** rng.uniform(-1.5, 0.5, SIZE)
+    velocity = span * rate * 10 ** rng.uniform(-2.5, 0.3, SIZE)
+    acceleration = velocity * rate * 10 ** rng.uniform(-1.7, 0.3, SIZE)
+    jerk = acceleration * rate * 10 ** rng.uniform(-1.5, 0.5, SIZE)
+    jerk[rng.random(SIZE) < 0.25] = math.inf
+    return Limits(modes, *(tuple(x.tolist()) for x in (-span, span, velocity, acceleration, jerk)))
+
+
+def _want(rng: np.random.Generator, kind: int, tick: int, span: NDArray[Any]) -> NDArray[Any]:
+    wanted = (
+        lambda: rng.choice([-1e9, 1e9], SIZE),
+        lambda: np.where(tick % 2, 1.0, -1.0) * span * rng.uniform(0, 1, SIZE),
+        lambda: span * rng.uniform(-1.5, 1.5, SIZE),
+        lambda: 0.9 * span * np.sin(0.05 * tick + np.arange(SIZE)),
+        lambda: np.full(SIZE, (math.nan, math.inf, -math.inf)[tick % 3]),
+        lambda: np.full(SIZE, 0.7 if tick // 37 % 2 else -0.7) * span,
+    )[kind]()
+    return np.asarray(wanted, np.float32)
+
+
+def _steady(rng: np.random.Generator, tick: int, rate: float, action: Any) -> Tick:
+    state = rng.uniform(-1, 1, STATE).astype(np.float32)
+    return Tick(state, 0.5 / rate, False, tick / rate, action)
+
+
+def _wild() -> list[Scenario]:
+    """Anything is wanted, under limits of all proportions."""
+    made = []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        rate = float(rng.choice([10.0, 50.0, 500.0]))
+        modes = (
+            ("absolute",) * SIZE,
+            ("delta", "delta", "delta", "absolute"),
+            ("delta",) * SIZE,
+        )[seed % 3]
+        limits = _limits(rng, rate, modes)
+        span = np.array(limits.high)
+        wide = np.where(np.array(modes) == "delta", 8.0, 0.8) * span
+        box = Workspace(tuple((-wide).tolist()), (math.inf, *wide[1:].tolist()))
+        contract = replace(
+            _contract(limits, rate), workspace=box if seed % 2 else None, fallback="hold"
+        )
+        moving = 0.1 * np.array(limits.velocity) * rng.uniform(-1, 1, SIZE)
+        start = (np.zeros(SIZE), moving, np.zeros(SIZE)) if seed % 4 else (None, None, None)
+        ticks = []
+        for tick in range(300):
+            if tick % 43 == 0:
+                kind = int(rng.integers(6))
+            ticks.append(_steady(rng, tick, rate, _want(rng, kind, tick, span)))
+        made.append(Scenario(f"wild {seed}", contract, rate, *start, tuple(ticks)))
+    return made
+
+
+def _fallbacks() -> list[Scenario]:
+    """Every reason to fall back, under each fallback."""
+    made = []
+    for seed, fallback in enumerate(("hold", "damp", "retreat")):
+        rng = np.random.default_rng(100 + seed)
+        rate = 50.0
+        limits = _limits(rng, rate, ("absolute", "absolute", "delta", "delta"))
+        span = np.array(limits.high)
+        contract = replace(
+            _contract(limits, rate),
+            fallback=fallback,
+            fallback_after=FallbackAfter(out_of_range=0.1, frozen=0.2, late=3),
+            retreat=(*(0.2 * span[:3]).tolist(), math.nan),
+            workspace=Workspace(tuple((-5 * span).tolist()), tuple((5 * span).tolist())),
+        )
+        ticks: list[Tick] = []
+        for tick in range(600):
+            steady = _steady(rng, tick, rate, _want(rng, 3, tick, span))
+            ticks.append(_faulty(ticks, steady, tick))
+        start = np.zeros(SIZE)
+        made.append(
+            Scenario(f"fall back to {fallback}", contract, rate, start, None, start, tuple(ticks))
+        )
+    return made
+
+
+def _faulty(before: list[Tick], steady: Tick, tick: int) -> Tick:
+    """A fault of another kind every 30 ticks, for some ticks."""
+    kind, since = divmod(tick, 30)
+    bad = steady.observation.copy()
+    if since < 10 or (kind == 6 and since < 25):
+        match kind:
+            case 1:
+                bad[1] = (math.nan, math.inf, -math.inf)[since % 3]
+                return replace(steady, observation=bad)
+            case 2:
+                return replace(steady, age=(0.06, 1.0, math.inf, math.nan, -1.0)[since % 5])
+            case 3:
+                return replace(steady, measured=(tick - 20) / 50.0)
+            case 4:
+                bad[0] = 1.5
+                return replace(steady, observation=bad)
+            case 5:
+                return replace(steady, late=True)
+            case 6:
+                return replace(steady, observation=before[-1].observation)
+            case 7:
+                return replace(steady, action=np.full(SIZE, math.nan, np.float32))
+            case 8:
+                return replace(steady, action=None)
+            case 9:
+                return replace(steady, late=since % 2 == 0, measured=None)
+            case 15:
+                return replace(steady, press=since == 5)
+            case _:
+                pass
+    return steady
+
+
+def _discrete() -> list[Scenario]:
+    rng = np.random.default_rng(0)
+    wanted = [0.0, 1.0, 2.0, 7.0, -3.0, 1.0]
+    ticks = [_steady(rng, tick, 10.0, np.int64(action)) for tick, action in enumerate(wanted)]
+    ticks[3] = replace(ticks[3], age=9.0)
+    return [Scenario("choices", _contract(None, 10.0), 10.0, None, None, None, tuple(ticks))]
