@@ -20,12 +20,14 @@ class Capabilities:
         spec: What it measures and what it takes.
         any_rate: Whether it takes commands at any rate; else at `spec.rate` only.
         time_limit: Ticks after which an episode ends (None: none of its own).
+        led: Whether it can be read while somebody else leads it, without `reset`.
     """
 
     name: str
     spec: Spec
     any_rate: bool
     time_limit: int | None
+    led: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,10 +38,13 @@ class Motion:
         command: The command that it holds, shape of the action, in its units.
         velocity: How fast the commanded target moves, in those units per second; for a delta
             command its displacement per second (None: at rest).
+        pose: Where the target of each delta element is, in the coordinates of the contract's
+            workspace, which cannot be kept otherwise (NaN, or None for all: not known).
     """
 
     command: NDArray[Any]
     velocity: NDArray[Any] | None = None
+    pose: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)

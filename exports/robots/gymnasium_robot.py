@@ -59,7 +59,7 @@ class GymnasiumRobot:
         """Simulate one control period under this command."""
         env = self._connected
         # The guard reuses its buffer, while an environment may keep what it is given.
-        step = env.step(np.array(command))
+        step = env.step(np.array(command, env.spec.action.dtype))
         self._observation = step.observation
         return Status(
             ended=step.terminated or step.truncated,
@@ -74,6 +74,11 @@ class GymnasiumRobot:
         if self._env is not None:
             self._env.close()
             self._env = None
+
+    @property
+    def env(self) -> TaskEnv:
+        """The environment behind it, for a simulated person who looks into it."""
+        return self._connected
 
     @property
     def _connected(self) -> TaskEnv:

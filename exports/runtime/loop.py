@@ -190,7 +190,7 @@ class ControlLoop:
         if start is None:
             guard.reset()
         else:
-            guard.reset(start.command, start.velocity)
+            guard.reset(start.command, start.velocity, start.pose)
         if actor.thinks_ahead:
             first = robot.read(clock.now()).observation
             if all(np.isfinite(value).all() for value in first.values()):
@@ -207,7 +207,7 @@ class ControlLoop:
             read = clock.now()
             age = read - reading.measured
             decision: Decision | None = None
-            if guard.admit(reading.observation, age, late):
+            if guard.admit(reading.observation, age, late, reading.measured):
                 newest_finite = reading.observation
                 try:
                     decision = actor.act(reading.observation, started)

@@ -63,7 +63,7 @@ def watch(
         if before is not None and np.isfinite(command).all():
             disagreement.add(before, command)
         before = None
-        if guard.admit(reading.observation, age, late):
+        if guard.admit(reading.observation, age, late, reading.measured):
             before = thought(policy, reading.observation, started)
         else:
             policy.flush()

@@ -18,8 +18,8 @@ class ObservationWatch:
     """Looks at every observation of a run, in this order; what it finds adds up.
 
     1. Is every element finite? If not, nothing else is looked at.
-    2. Is it fresh? It is `OBSERVATION_REORDERED` if it was measured before the newest one so far,
-       `OBSERVATION_STALE` unless -stale_after < age < stale_after (a measurement of the future is
+    2. Is it fresh? It is `OBSERVATION_REORDERED` if it was measured more than a period before the
+       newest one so far (less may be two clocks that are compared anew), `OBSERVATION_STALE` unless -stale_after < age < stale_after (a measurement of the future is
        of another clock), and `OBSERVATION_FROZEN` once no bit of it has changed in so many ticks at
        which the commanded target moved. Repeating a measurement with its own time is no fault: a
        sensor may be slower than the loop; its age tells.
@@ -38,6 +38,7 @@ class ObservationWatch:
 
     def __init__(self, contract: Contract, rate: float) -> None:
         self._stale_after = contract.stale_after
+        self._period = 1.0 / rate
         self._most_frozen = ticks(contract.fallback_after.frozen, rate)
         self._most_outside = ticks(contract.fallback_after.out_of_range, rate)
         self._checks = [
@@ -79,10 +80,10 @@ class ObservationWatch:
         found, admitted = NOTHING, True
         if measured is not None:
             # Written so that a time of NaN counts as reordered.
-            if not measured >= self._newest:
+            if not measured >= self._newest - self._period:
                 found |= Activation.OBSERVATION_REORDERED
                 admitted = False
-            else:
+            elif measured > self._newest:
                 self._newest = measured
         if not -self._stale_after < age < self._stale_after:
             found |= Activation.OBSERVATION_STALE
