@@ -1,0 +1,184 @@
+// Drives a robot over UDP (docs/robots.md) by an exported policy, at absolute deadlines.
+//
+//     udp_controller policy.onnx 127.0.0.1:5555 [--ticks N] [--seed N] [--chunks WORD] [--realtime]
+//
+// Ends with one line of JSON. Exit code 0; 1: the robot failed us; 2: it was asked wrongly;
+// 128 + signal.
+#include <sched.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+
+#include "robot_link.hpp"
+
+namespace {
+
+volatile std::sig_atomic_t received = 0;
+
+struct Arguments {
+  const char *policy = nullptr, *address = nullptr, *chunks = nullptr;
+  std::uint64_t ticks = 0, seed = 0;  // 0 ticks: until the episode ends
+  bool realtime = false;
+};
+
+int refuse(const std::string& why) {
+  std::fprintf(stderr, "udp_controller: %s\n", why.c_str());
+  return 2;
+}
+
+bool parse(int count, char** words, Arguments& arguments) {
+  for (int i = 1; i < count; ++i) {
+    const std::string word = words[i];
+    const char* next = i + 1 < count ? words[i + 1] : nullptr;
+    if (word == "--realtime") {
+      arguments.realtime = true;
+    } else if (word == "--chunks" && next) {
+      arguments.chunks = next, ++i;
+    } else if ((word == "--ticks" || word == "--seed") && next) {
+      char* end = nullptr;
+      (word == "--ticks" ? arguments.ticks : arguments.seed) = std::strtoull(next, &end, 10);
+      if (*end != '\0') return false;
+      ++i;
+    } else if (!arguments.policy) {
+      arguments.policy = words[i];
+    } else if (!arguments.address) {
+      arguments.address = words[i];
+    } else {
+      return false;
+    }
+  }
+  return arguments.address != nullptr;
+}
+
+// Sends until it is answered; false: it was not, in time.
+bool ask(RobotLink& robot, const std::function<void()>& send, const std::function<bool()>& answered,
+         double within) {
+  const double until = now() + within;
+  while (!received && now() < until) {
+    send();
+    for (int i = 0; i < 50; ++i) {
+      robot.hear();
+      if (answered()) return true;
+      usleep(1000);
+    }
+  }
+  return false;
+}
+
+void sleep_until(double time) {
+  timespec deadline{};
+  deadline.tv_sec = static_cast<time_t>(time);
+  deadline.tv_nsec = static_cast<long>(1e9 * (time - static_cast<double>(deadline.tv_sec)));
+  clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &deadline, nullptr);
+}
+
+double percentile(std::vector<double>& sorted, double share) {
+  if (sorted.empty()) return 0;
+  return sorted[std::min(sorted.size() - 1, static_cast<std::size_t>(
+                                                share * static_cast<double>(sorted.size())))];
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  Arguments arguments;
+  if (!parse(count, words, arguments)) {
+    return refuse("POLICY HOST:PORT [--ticks N] [--seed N] [--chunks WORD] [--realtime]");
+  }
+  const std::string address = arguments.address;
+  const std::size_t colon = address.rfind(':');
+  if (colon == std::string::npos) return refuse("'" + address + "' is no HOST:PORT");
+
+  char error[1000];
+  ilr_options options = ILR_DEFAULT_OPTIONS;
+  options.chunking = arguments.chunks;
+  ilr_controller* policy = ilr_load(arguments.policy, &options, error, sizeof error);
+  if (!policy) return refuse(error);
+  RobotLink robot(policy);
+  if (const std::string why = robot.open(address.substr(0, colon), address.substr(colon + 1));
+      !why.empty()) {
+    return refuse(why);
+  }
+  for (const int number : {SIGINT, SIGTERM}) std::signal(number, [](int given) { received = given; });
+  const bool locked = mlockall(MCL_CURRENT | MCL_FUTURE) == 0;
+  sched_param priority{};
+  priority.sched_priority = 50;
+  const bool fifo = arguments.realtime && sched_setscheduler(0, SCHED_FIFO, &priority) == 0;
+
+  if (!ask(robot, [&] { robot.send_hello(); }, [&] { return robot.described(); }, 3)) {
+    return refuse("no robot answers at " + address);
+  }
+  const double rate = ilr_rate(policy);
+  if (!robot.any_rate && std::abs(robot.rate / rate - 1) > 1e-3) robot.misfit = "it has another rate";
+  if (!robot.misfit.empty()) return refuse("the robot does not fit the policy: " + robot.misfit);
+  robot.begin_episode();
+  if (!ask(robot, [&] { robot.send_reset(arguments.seed); }, [&] { return robot.begun(); }, 30)) {
+    std::fprintf(stderr, "udp_controller: the robot begins no episode: %s\n", robot.refusal.c_str());
+    return 1;
+  }
+  robot.refusal.clear();
+  ilr_reset(policy, arguments.seed, robot.held.empty() ? nullptr : robot.held.data(),
+            robot.velocity.empty() ? nullptr : robot.velocity.data());
+  ilr_observe(policy, robot.values(), robot.measured());
+  ilr_prepare(policy, 10);
+
+  std::vector<double> command(ilr_action_size(policy)), errors;
+  errors.reserve(1 << 20);
+  std::uint64_t ticks = 0, missed = 0;
+  const char* problem = nullptr;
+  bool late = false;
+  double deadline = now(), last = 0;
+  for (; !received && (arguments.ticks == 0 || ticks < arguments.ticks); ++ticks) {
+    const double start = now();
+    if (ticks > 0 && errors.size() < errors.capacity()) {
+      errors.push_back(std::abs(start - last - 1 / rate));
+    }
+    last = start;
+    robot.hear();
+    if (robot.restarted) problem = "was restarted in the middle of an episode";
+    if (start - robot.heard_at > 2) problem = "has been silent for 2 s";
+    if (!robot.refusal.empty()) problem = robot.refusal.c_str();
+    if (problem || robot.state == RobotLink::State::kEnded) break;
+    ilr_observe(policy, robot.values(), robot.measured());
+    if (ilr_tick(policy, now(), late, command.data())) {
+      robot.send_command(command.data());
+    } else {
+      robot.send_stop();
+    }
+    deadline += 1 / rate;
+    late = now() > deadline;
+    missed += late;
+    if (late && now() - deadline > 1 / rate) deadline = now();
+    sleep_until(deadline);
+  }
+  const bool ended = robot.state == RobotLink::State::kEnded;
+  robot.expect_status();
+  const int signal = received;
+  received = 0;
+  if (!ended) ask(robot, [&] { robot.send_stop(); }, [&] { return robot.stopped(); }, 0.1);
+
+  std::sort(errors.begin(), errors.end());
+  std::printf("{\"ticks\": %llu, \"ended\": %s, \"success\": %s, \"missed_deadlines\": %llu, "
+              "\"period_error_ms\": {\"p50\": %.6f, \"p99\": %.6f, \"max\": %.6f}, "
+              "\"memory_locked\": %s, \"sched_fifo\": %s, \"dropped_messages\": %llu, \"guard\": {",
+              static_cast<unsigned long long>(ticks), ended ? "true" : "false",
+              robot.success ? "true" : "false", static_cast<unsigned long long>(missed),
+              1e3 * percentile(errors, 0.5), 1e3 * percentile(errors, 0.99),
+              1e3 * percentile(errors, 1), locked ? "true" : "false", fifo ? "true" : "false",
+              static_cast<unsigned long long>(robot.dropped));
+  for (std::size_t i = 0; i < ilr_activation_count(); ++i) {
+    std::printf("%s\"%s\": %llu", i ? ", " : "", ilr_activation_name(i),
+                static_cast<unsigned long long>(ilr_activation_ticks(policy, i)));
+  }
+  std::printf("}}\n");
+  ilr_free(policy);
+  if (problem) std::fprintf(stderr, "udp_controller: the robot %s; it holds by itself\n", problem);
+  return problem ? 1 : signal ? 128 + signal : 0;
+}

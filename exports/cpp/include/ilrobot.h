@@ -1,0 +1,127 @@
+/* An exported policy in a control loop, as a C ABI.
+ *
+ *     ilr_controller *c = ilr_load("policy.onnx", NULL, error, sizeof error);
+ *     ilr_reset(c, seed, present, NULL);
+ *     each period:  ilr_observe(c, observations, measured);
+ *                   if (ilr_tick(c, now, late, command)) send(command); else stop_the_robot();
+ *     ilr_free(c);
+ *
+ * The control thread calls `observe` and `tick`; neither allocates, locks or waits, except that a
+ * policy which predicts one action at a time (horizon 1) computes it within the tick. Chunks are
+ * predicted by a thread of the library's own. Units, names and order of all numbers are those of
+ * the file's contract. One controller is used by one thread at a time; `ilr_stop` by any. */
+#ifndef ILROBOT_H
+#define ILROBOT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define ILR_API __attribute__((visibility("default")))
+#else
+#define ILR_API
+#endif
+
+typedef struct ilr_controller ilr_controller;
+
+/* Standard normal noise for a policy that samples. Called by the thread that predicts. */
+typedef void (*ilr_noise)(void *user, float *into, size_t count);
+
+typedef struct ilr_options {
+  double rate;          /* Hz at which ilr_tick is called; 0: the contract's */
+  const char *chunking; /* `receding`, `ensemble:0.01`, ...; null: as the contract says */
+  int wait;             /* 1: predict chunks within the tick, for simulated time */
+  int inference_core;   /* of the thread that predicts; -1: any */
+  ilr_noise noise;      /* null: a generator that ilr_reset seeds */
+  void *noise_user;     /* handed to `noise` */
+} ilr_options;
+
+/* What stands for "as the contract says". */
+#define ILR_DEFAULT_OPTIONS {0.0, NULL, 0, -1, NULL, NULL}
+
+/* Opens a file that `ilrobot export` wrote: checks its digests and contract, and replays its
+ * golden vectors on this machine. Null where it is refused; `error` then says why in one line. */
+ILR_API ilr_controller *ilr_load(const char *path, const ilr_options *options, char *error,
+                                 size_t error_size);
+ILR_API void ilr_free(ilr_controller *controller);
+
+/* Begins an episode. Waits for nothing, but is not meant for the control loop.
+ *
+ * present:  the command that the robot holds now, one number per action element; null: not known,
+ *           and the first absolute command is limited in position alone.
+ * velocity: how fast that moves, units/s; null: at rest. */
+ILR_API void ilr_reset(ilr_controller *controller, uint64_t seed, const double *present,
+                       const double *velocity);
+
+/* The newest measurement: for each observation of the contract, in its order, an array of its
+ * elements; and when it was measured, in seconds of the clock that `now` of ilr_tick is of. */
+ILR_API void ilr_observe(ilr_controller *controller, const float *const *observations,
+                         double measured);
+
+/* After the first ilr_observe, before the clock starts: predicts the first chunk. 1; or 0 where it
+ * is not there after so many seconds. Without this an episode's first ticks hold. */
+ILR_API int ilr_prepare(ilr_controller *controller, double seconds);
+
+/* One control period. Writes the command, one number per action element (a choice as a whole
+ * number). Returns 1; or 0 where there is nothing to send, not even to hold: stop the robot.
+ *
+ * late: whether this tick began after its deadline. */
+ILR_API int ilr_tick(ilr_controller *controller, double now, int late, double *command);
+
+/* From any thread or signal handler: from the next tick on brake and hold, until ilr_reset. */
+ILR_API void ilr_stop(ilr_controller *controller);
+
+/* What the guards did at the last tick, a bit each, and at how many ticks they did it. */
+ILR_API uint32_t ilr_flags(const ilr_controller *controller);
+ILR_API size_t ilr_activation_count(void);
+ILR_API const char *ilr_activation_name(size_t activation); /* null: there is none */
+ILR_API uint64_t ilr_activation_ticks(const ilr_controller *controller, size_t activation);
+
+/* Of an ensemble: how much its members disagree on the action of the last tick, and how far that
+ * observation is from what it was taught. NaN where it is none, or did not act. */
+ILR_API double ilr_doubt(const ilr_controller *controller);
+ILR_API double ilr_novelty(const ilr_controller *controller);
+
+/* The contract. Names of observations and elements are null where there is none. */
+ILR_API double ilr_rate(const ilr_controller *controller); /* Hz */
+ILR_API size_t ilr_history(const ilr_controller *controller);
+ILR_API size_t ilr_horizon(const ilr_controller *controller);
+ILR_API size_t ilr_choices(const ilr_controller *controller); /* 0: continuous actions */
+ILR_API size_t ilr_observation_count(const ilr_controller *controller);
+ILR_API const char *ilr_observation_name(const ilr_controller *controller, size_t observation);
+ILR_API size_t ilr_observation_size(const ilr_controller *controller, size_t observation);
+ILR_API size_t ilr_action_size(const ilr_controller *controller);
+
+/* What a command keeps, in the action's units; infinite: not limited. 0: actions are choices. */
+typedef struct ilr_limits {
+  int absolute; /* a target, held by repeating it; else a displacement per tick, held by zero */
+  double low, high, velocity, acceleration, jerk;
+} ilr_limits;
+ILR_API int ilr_action_limits(const ilr_controller *controller, size_t element,
+                              ilr_limits *limits);
+
+/* Holds a robot's element names against the contract's, in order. 1: they agree, or the contract
+ * states none; else 0, and `error` says what differs. `feature` is an observation or `action`. */
+ILR_API int ilr_check_names(const ilr_controller *controller, const char *feature,
+                            const char *const *names, size_t count, char *error,
+                            size_t error_size);
+
+/* Greatest error of the golden vectors on this machine, as a share of the command range. */
+ILR_API double ilr_golden_error(const ilr_controller *controller);
+
+/* The graph alone: for each observation its history (ilr_history ticks, oldest first), the noise,
+ * and where the sampler is led (null: no noise, not led). Writes ilr_horizon actions. 1, or 0
+ * where ONNX Runtime fails. Not between two ticks of an episode. */
+ILR_API int ilr_predict(ilr_controller *controller, const float *const *history,
+                        const float *noise, const float *prefix, const float *prefix_weights,
+                        float *chunk);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

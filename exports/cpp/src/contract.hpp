@@ -1,0 +1,86 @@
+// The contract: what an exported policy promises, and what whoever runs it must keep. The twin of
+// ilrobot/control/contract.py, whose docstring explains each field.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "chunking.hpp"
+
+namespace ilrobot {
+
+using Shape = std::vector<std::size_t>;
+
+// How many numbers an array of this shape holds.
+std::size_t size_of(const Shape& shape);
+
+struct Feature {
+  std::string name, dtype, frame;
+  Shape shape;
+  std::vector<std::string> names, units;  // one per element, or none
+  std::size_t size = 0;
+};
+
+struct Limits {
+  std::vector<bool> absolute;  // else a delta
+  std::vector<double> low, high, velocity, acceleration, jerk;  // infinite: not limited
+};
+
+struct Range {
+  std::vector<double> low, high;
+};
+
+struct Golden {
+  std::vector<std::vector<float>> observations;  // each n_obs * its feature's size
+  std::vector<float> noise;                      // empty: it takes none
+  std::vector<float> action;                     // horizon * action size
+  std::vector<float> doubt, novelty;             // each horizon; empty: no ensemble
+};
+
+struct Contract {
+  std::vector<Feature> observations;
+  Feature action;
+  double rate = 0;         // Hz
+  std::size_t choices = 0;  // 0: the action is continuous
+  std::size_t n_obs = 0, horizon = 0, execute = 0;
+  std::optional<Shape> noise_shape;
+  std::optional<std::size_t> sampler_steps;
+  bool doubts = false;  // it is an ensemble, whose graph gives `doubt` and `novelty`
+  std::optional<double> doubt_threshold;  // from which the gate of its own training called for help
+  std::optional<Limits> limits;  // none for choices
+  std::vector<Range> training_range;  // in the order of the observations
+  double stale_after = 0;  // s
+  std::string fallback;    // hold, damp or retreat
+  std::vector<double> retreat;  // where to, per action element; NaN: that one holds; may be empty
+  // What goes on for as long makes the fallback act: s, s, ticks in a row (none: for ever).
+  std::optional<double> fallback_out_of_range, fallback_frozen, fallback_late;
+  std::optional<Range> workspace;  // of the commanded target, per action element; may be infinite
+  Chunking chunking;
+  std::vector<Golden> golden;
+  double tolerance = 0;
+
+  // The command range of each element, by which errors are divided (1 where it is 0).
+  std::vector<double> scale() const;
+
+  // What differs between a robot's names of a feature's elements and ours, in order (empty:
+  // nothing, or we state none).
+  std::string differing(const std::string& feature, const char* const* names,
+                        std::size_t count) const;
+};
+
+struct Digests {
+  std::string model, contract;  // 64 hexadecimal digits each
+};
+
+// What a contract says of its file; throws Refused where its schema is another, too.
+Digests stated_digests(const std::string& text, const std::string& where);
+
+// Throws Refused: a key is missing or damaged, the schema's major version is another, or the
+// contract contradicts itself.
+Contract parse_contract(const std::string& text, const std::string& where);
+
+}  // namespace ilrobot

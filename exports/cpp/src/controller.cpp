@@ -1,0 +1,268 @@
+#include "controller.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <iterator>
+#include <limits>
+#include <sched.h>
+#include <thread>
+
+#include "model_file.hpp"
+#include "refused.hpp"
+
+namespace ilrobot {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Doubt and novelty that differ by less do so by rounding.
+constexpr double kDoubtRounding = 1e-5;
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+std::vector<std::vector<float>> buffers(const Contract& contract, std::size_t ticks, float value) {
+  std::vector<std::vector<float>> result;
+  for (const Feature& feature : contract.observations) {
+    result.emplace_back(ticks * feature.size, value);
+  }
+  return result;
+}
+
+Session opened(const std::string& path, Contract& contract) {
+  const ModelFile file = read_model_file(path);
+  contract = parse_contract(file.contract, path);
+  try {
+    return Session(file.bytes, contract);
+  } catch (const Refused& error) {
+    throw Refused(path + ": " + error.what());
+  }
+}
+
+}  // namespace
+
+Controller::Controller(const std::string& path, Options options)
+    : session_(opened(path, contract_)),
+      draw_(contract_, options.chunking.value_or(contract_.chunking)),
+      execution_(draw_.execution(contract_)),
+      guard_(contract_, options.rate > 0 ? options.rate : contract_.rate),
+      rate_(options.rate > 0 ? options.rate : contract_.rate),
+      noise_(std::move(options.noise)),
+      wait_(options.wait || contract_.horizon == 1),
+      newest_(buffers(contract_, 1, kNan)),
+      finite_(buffers(contract_, 1, 0.0f)),
+      history_(buffers(contract_, contract_.n_obs, 0.0f)),
+      action_(contract_.action.size),
+      taken_doubt_(session_.doubt()),
+      taken_novelty_(session_.novelty()),
+      plan_(contract_.horizon * contract_.action.size),
+      chunk_(plan_.size()),
+      chunk_doubt_(session_.doubt()),
+      chunk_novelty_(session_.novelty()),
+      least_ahead_(execution_->ahead) {
+  if (!noise_) {
+    noise_ = [this](float* into, std::size_t count) { generator_.fill(into, count); };
+  }
+  golden_error_ = replay();
+  if (!(golden_error_ <= contract_.tolerance)) {
+    throw Refused(path +
+                  ": on this machine the golden inputs give other actions than at the export (" +
+                  std::to_string(golden_error_) + ", at most " +
+                  std::to_string(contract_.tolerance) +
+                  " is allowed); try another version of onnxruntime");
+  }
+  if (!wait_) worker_ = std::make_unique<Worker>([this] { draw(); }, options.core);
+  reset(0, nullptr, nullptr);
+}
+
+const std::vector<float>& Controller::predict(const float* const* history, const float* noise,
+                                              const float* prefix, const float* weights) {
+  while (worker_ && worker_->state() == Worker::State::kAsked) sched_yield();
+  const auto fill = [](std::vector<float>& into, const float* from) {
+    if (from != nullptr) {
+      std::copy(from, from + into.size(), into.begin());
+    } else {
+      std::fill(into.begin(), into.end(), 0.0f);
+    }
+  };
+  for (std::size_t i = 0; i < contract_.observations.size(); ++i) {
+    fill(session_.observation(i), history[i]);
+  }
+  fill(session_.noise(), noise);
+  fill(session_.prefix(), prefix);
+  fill(session_.prefix_weights(), weights);
+  return session_.run();
+}
+
+void Controller::reset(std::uint64_t seed, const double* present, const double* velocity) {
+  seed_ = seed;
+  history_empty_ = true;
+  seen_finite_ = false;
+  for (std::vector<float>& values : newest_) std::fill(values.begin(), values.end(), kNan);
+  measured_ = -std::numeric_limits<double>::infinity();
+  flush();
+  guard_.reset(present, velocity);
+  stopped_.store(false, std::memory_order_relaxed);
+}
+
+void Controller::observe(const float* const* observation, double measured) {
+  for (std::size_t i = 0; i < newest_.size(); ++i) {
+    std::copy(observation[i], observation[i] + newest_[i].size(), newest_[i].begin());
+  }
+  measured_ = measured;
+}
+
+bool Controller::prepare(double seconds) {
+  if (!worker_) return true;
+  push(newest_);
+  begin();
+  const auto until = Clock::now() + std::chrono::duration<double>(seconds);
+  while (worker_->state() != Worker::State::kDone) {
+    if (Clock::now() >= until) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
+}
+
+bool Controller::tick(double now, bool late, double* command) {
+  doubt_ = novelty_ = kNan;
+  const bool admitted = guard_.admit(newest_, now - measured_, late) &&
+                        !stopped_.load(std::memory_order_relaxed);
+  if (!(guard_.flags() & kObservationNotFinite)) {
+    finite_ = newest_;
+    seen_finite_ = true;
+  }
+  if (admitted) {
+    return act() ? guard_.limit(action_.data(), command) : guard_.hold(kPlanRunOut, command);
+  }
+  flush();
+  if (seen_finite_) push(finite_);
+  return guard_.hold(0, command);
+}
+
+bool Controller::act() {
+  push(newest_);
+  if (execution_->takes() || obsolete_) take();
+  const bool idle = !worker_ || worker_->state() == Worker::State::kIdle;
+  if (execution_->asks() && idle) {
+    begin();
+    if (execution_->takes()) take();
+  }
+  if (!execution_->next(action_.data())) return false;
+  if (contract_.doubts) {
+    doubt_ = taken_doubt_[execution_->executed];
+    novelty_ = taken_novelty_[execution_->executed];
+  }
+  return true;
+}
+
+void Controller::push(const std::vector<std::vector<float>>& observation) {
+  for (std::size_t i = 0; i < observation.size(); ++i) {
+    const std::vector<float>& value = observation[i];
+    std::vector<float>& window = history_[i];
+    if (history_empty_) {
+      for (std::size_t at = 0; at < window.size(); at += value.size()) {
+        std::copy(value.begin(), value.end(), window.begin() + static_cast<std::ptrdiff_t>(at));
+      }
+    } else {
+      const auto length = static_cast<std::ptrdiff_t>(value.size());
+      std::copy(window.begin() + length, window.end(), window.begin());
+      std::copy(value.begin(), value.end(), window.end() - length);
+    }
+  }
+  history_empty_ = false;
+}
+
+void Controller::begin() {
+  for (std::size_t i = 0; i < history_.size(); ++i) session_.observation(i) = history_[i];
+  const Plan rest = execution_->rest();
+  std::copy(rest.actions, rest.actions + rest.count * action_.size(), plan_.begin());
+  planned_ = rest.count;
+  delay_ = execution_->ahead;
+  if (seed_) generator_.seed(*seed_);
+  seed_.reset();
+  if (worker_) {
+    worker_->ask();
+  } else {
+    draw();
+    predicted_ = true;
+  }
+  execution_->asked();
+}
+
+void Controller::draw() {
+  const auto begun = Clock::now();
+  try {
+    draw_(session_, noise_, {plan_.data(), planned_}, delay_, chunk_.data());
+  } catch (const std::exception&) {
+    // The guard replaces what is not finite by the fallback, and counts it.
+    std::fill(chunk_.begin(), chunk_.end(), kNan);
+  }
+  chunk_doubt_ = session_.doubt();
+  chunk_novelty_ = session_.novelty();
+  predicting_ = std::chrono::duration<double>(Clock::now() - begun).count();
+}
+
+void Controller::take() {
+  const bool done = worker_ ? worker_->state() == Worker::State::kDone : predicted_;
+  if (!done) return;
+  if (worker_ && !obsolete_) {
+    // The first one of an episode came while the clock stood still.
+    const std::size_t waited = execution_->waited > 0
+                                   ? execution_->waited
+                                   : static_cast<std::size_t>(std::ceil(predicting_ * rate_));
+    delays_[predictions_++ % std::size(delays_)] = waited;
+    execution_->ahead = std::max(least_ahead_, *std::max_element(std::begin(delays_),
+                                                                 std::end(delays_)));
+  }
+  if (!obsolete_) {
+    if (execution_->waited >= contract_.horizon) {
+      execution_->drop();
+    } else {
+      execution_->take(chunk_.data());
+      taken_doubt_ = chunk_doubt_;
+      taken_novelty_ = chunk_novelty_;
+    }
+  }
+  obsolete_ = predicted_ = false;
+  if (worker_) worker_->release();
+}
+
+void Controller::flush() {
+  execution_->forget();
+  predicted_ = false;
+  obsolete_ = worker_ && worker_->state() != Worker::State::kIdle;
+}
+
+double Controller::replay() {
+  const std::vector<double> scale = contract_.scale();
+  double worst = 0.0;
+  for (const Golden& golden : contract_.golden) {
+    std::vector<const float*> history;
+    for (const std::vector<float>& values : golden.observations) history.push_back(values.data());
+    const std::vector<float>& chunk =
+        predict(history.data(), golden.noise.data(), nullptr, nullptr);
+    double differing = 0.0;
+    for (std::size_t i = 0; i < chunk.size(); ++i) {
+      const double difference =
+          std::abs(static_cast<double>(chunk[i]) - static_cast<double>(golden.action[i]));
+      if (contract_.choices > 0) {
+        differing += difference != 0.0;
+      } else if (const double error = difference / scale[i % scale.size()]; !(error <= worst)) {
+        worst = error;
+      }
+    }
+    worst = std::max(worst, differing / static_cast<double>(chunk.size()));
+    for (const auto& [ours, theirs] : {std::pair{&session_.doubt(), &golden.doubt},
+                                       std::pair{&session_.novelty(), &golden.novelty}}) {
+      double apart = 0.0;
+      for (std::size_t i = 0; i < ours->size(); ++i) {
+        const double difference = std::abs((*ours)[i] - (*theirs)[i]);
+        if (!(difference <= apart)) apart = difference;
+      }
+      if (!(apart <= kDoubtRounding) && !(apart <= worst)) worst = apart;
+    }
+  }
+  return worst;
+}
+
+}  // namespace ilrobot

@@ -1,0 +1,104 @@
+// One exported policy in a control loop: history, chunks, inference, guards. The twin of
+// exports.runtime.loop.ControlLoop and ilrobot.control.chunks.ChunkActor.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "contract.hpp"
+#include "drawing.hpp"
+#include "execution.hpp"
+#include "guard.hpp"
+#include "session.hpp"
+#include "worker.hpp"
+
+namespace ilrobot {
+
+struct Options {
+  double rate = 0;                   // Hz at which `tick` is called (0: the contract's)
+  std::optional<Chunking> chunking;  // none: as the contract says
+  bool wait = false;                 // predict within the tick, whatever it takes
+  int core = -1;                     // of the inference thread (-1: anywhere)
+  Noise noise;                       // empty: a generator seeded by `reset`
+};
+
+class Controller {
+ public:
+  // Throws Refused: the file is, or the options do not fit it, or its golden vectors give
+  // something else on this machine.
+  Controller(const std::string& path, Options options);
+
+  const Contract& contract() const { return contract_; }
+
+  // Greatest error of the golden vectors on this machine, as a fraction of the command range.
+  double golden_error() const { return golden_error_; }
+
+  // The graph alone, for comparisons: history, noise, prefix and weights as the graph takes them
+  // (null: none, zeros). Not while an episode runs.
+  const std::vector<float>& predict(const float* const* history, const float* noise,
+                                    const float* prefix, const float* weights);
+
+  void reset(std::uint64_t seed, const double* present, const double* velocity);
+
+  // Takes in the newest measurement, one array per feature.
+  void observe(const float* const* observation, double measured);
+
+  // Predicts the first chunk from what was observed, before the clock starts, and learns how long
+  // that takes; false: it was not there after so many seconds.
+  bool prepare(double seconds);
+
+  // Writes the command of this tick; false: there is nothing to send, tell the robot to stop.
+  bool tick(double now, bool late, double* command);
+
+  // From any thread or signal handler: brake and hold at every tick until the next reset.
+  void stop() noexcept { stopped_.store(true, std::memory_order_relaxed); }
+
+  const Guard& guard() const { return guard_; }
+
+  // Of an ensemble about the action of the last tick; NaN: it is none, or did not act.
+  double doubt() const { return doubt_; }
+  double novelty() const { return novelty_; }
+
+ private:
+  bool act();  // fills `action_`; false: no plan reaches this tick
+  void push(const std::vector<std::vector<float>>& observation);
+  void begin();
+  void draw();
+  void flush();
+  void take();
+  double replay();
+
+  Contract contract_;
+  Session session_;
+  Draw draw_;
+  std::unique_ptr<Execution> execution_;
+  Guard guard_;
+  double rate_;  // Hz
+  Noise noise_;
+  NormalNoise generator_;
+  std::optional<std::uint64_t> seed_;  // of the generator, where the next prediction begins with it
+  bool wait_;
+
+  std::vector<std::vector<float>> newest_, finite_, history_;
+  bool seen_finite_ = false, history_empty_ = true;
+  double measured_ = 0;
+  std::vector<float> action_, taken_doubt_, taken_novelty_;
+  double doubt_, novelty_;
+  std::size_t delays_[10] = {}, predictions_ = 0;  // of the last few, in ticks
+
+  // The slot: the plan that a prediction is to keep to, and the chunk that it gave.
+  std::vector<float> plan_, chunk_, chunk_doubt_, chunk_novelty_;
+  std::size_t planned_ = 0, delay_ = 0;
+  double predicting_ = 0;  // s that the last prediction took
+  std::size_t least_ahead_;
+  bool obsolete_ = false;  // the chunk that is being predicted is not wanted any more
+  bool predicted_ = false;  // where we wait: the chunk is there
+  std::atomic<bool> stopped_{false};
+  double golden_error_ = 0;
+  std::unique_ptr<Worker> worker_;  // last, so that it ends first
+};
+
+}  // namespace ilrobot

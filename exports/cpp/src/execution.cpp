@@ -1,0 +1,130 @@
+#include "execution.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace ilrobot {
+
+Receding::Receding(std::size_t horizon, std::size_t size, std::size_t execute, std::size_t delay)
+    : horizon_(horizon),
+      size_(size),
+      execute_(execute),
+      delay_(delay),
+      chunk_(horizon * size),
+      element_(horizon) {
+  ahead = delay;
+}
+
+void Receding::forget() {
+  awaited_ = false;
+  element_ = horizon_;
+  executed_meanwhile_ = waited = 0;
+}
+
+bool Receding::asks() const {
+  return !awaited_ && (executed_meanwhile_ >= execute_ || horizon_ - element_ <= ahead);
+}
+
+void Receding::asked() {
+  awaited_ = true;
+  executed_meanwhile_ = waited = 0;
+}
+
+void Receding::take(const float* chunk) {
+  std::copy(chunk, chunk + chunk_.size(), chunk_.begin());
+  awaited_ = false;
+  element_ = executed_meanwhile_;
+}
+
+void Receding::drop() {
+  awaited_ = false;
+  executed_meanwhile_ = execute_;
+}
+
+bool Receding::next(float* action) {
+  ++waited;
+  if (has_run_out()) return false;
+  executed = element_++;
+  ++executed_meanwhile_;
+  const float* from = chunk_.data() + executed * size_;
+  std::copy(from, from + size_, action);
+  return true;
+}
+
+Plan Receding::rest() const {
+  if (has_run_out()) return {};
+  return {chunk_.data() + element_ * size_, horizon_ - element_};
+}
+
+TemporalEnsemble::TemporalEnsemble(std::size_t horizon, std::size_t size, double decay,
+                                   std::size_t choices)
+    : horizon_(horizon),
+      width_(choices > 0 ? choices : size),
+      choices_(choices),
+      weights_(horizon),
+      totals_(horizon),
+      sums_(horizon * width_),
+      counts_(horizon) {
+  for (std::size_t i = 0; i < horizon; ++i) {
+    weights_[i] = std::exp(-decay * static_cast<double>(i));
+  }
+}
+
+void TemporalEnsemble::forget() {
+  awaited_ = false;
+  executed = waited = executed_meanwhile_ = 0;
+  std::fill(counts_.begin(), counts_.end(), 0);
+  std::fill(totals_.begin(), totals_.end(), 0.0);
+  std::fill(sums_.begin(), sums_.end(), 0.0);
+}
+
+void TemporalEnsemble::asked() {
+  awaited_ = true;
+  waited = executed_meanwhile_ = 0;
+}
+
+void TemporalEnsemble::take(const float* chunk) {
+  const std::size_t passed = executed_meanwhile_;
+  for (std::size_t tick = 0; tick + passed < horizon_; ++tick) {
+    const double weight = weights_[std::min(counts_[tick], horizon_ - 1)];
+    double* sums = sums_.data() + tick * width_;
+    if (choices_ > 0) {
+      const float choice = chunk[tick + passed];
+      if (choice >= 0 && choice < static_cast<float>(choices_)) {
+        sums[static_cast<std::size_t>(choice)] += weight;
+      }
+    } else {
+      const float* action = chunk + (tick + passed) * width_;
+      for (std::size_t i = 0; i < width_; ++i) sums[i] += static_cast<double>(action[i]) * weight;
+    }
+    totals_[tick] += weight;
+    ++counts_[tick];
+  }
+  element_ = passed;
+  awaited_ = false;
+}
+
+bool TemporalEnsemble::next(float* action) {
+  ++waited;
+  if (counts_[0] == 0) return false;
+  ++executed_meanwhile_;
+  executed = element_++;
+  const auto width = static_cast<std::ptrdiff_t>(width_);
+  if (choices_ > 0) {
+    const auto best = std::max_element(sums_.begin(), sums_.begin() + width);
+    *action = static_cast<float>(best - sums_.begin());
+  } else {
+    for (std::size_t i = 0; i < width_; ++i) {
+      action[i] = static_cast<float>(sums_[i] / totals_[0]);
+    }
+  }
+  std::copy(counts_.begin() + 1, counts_.end(), counts_.begin());
+  std::copy(totals_.begin() + 1, totals_.end(), totals_.begin());
+  std::copy(sums_.begin() + width, sums_.end(), sums_.begin());
+  counts_.back() = 0;
+  totals_.back() = 0.0;
+  std::fill(sums_.end() - width, sums_.end(), 0.0);
+  return true;
+}
+
+}  // namespace ilrobot

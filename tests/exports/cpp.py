@@ -1,0 +1,225 @@
+"""The C++ library, built once into exports/cpp/build, and its C ABI by ctypes."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import functools
+import importlib.util
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+SOURCE = Path(__file__).parents[2] / "exports" / "cpp"
+BUILD = SOURCE / "build"
+
+_FLOATS = ctypes.POINTER(ctypes.c_float)
+_NOISE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, _FLOATS, ctypes.c_size_t)
+
+
+class Refused(Exception):
+    """The library's own line about a file that it does not load."""
+
+
+def built(target: str = "libilrobot.so") -> Path:
+    """A file of the build, which is made or brought up to date first; skips where it cannot be."""
+    if why := _without():
+        pytest.skip(why)
+    return BUILD / target
+
+
+@functools.cache
+def _without() -> str:
+    """Build, once a process: why there is none (empty: there is)."""
+    for tool in ("cmake", "g++"):
+        if shutil.which(tool) is None:
+            return f"there is no {tool} here"
+    BUILD.mkdir(exist_ok=True)
+    with (BUILD / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        headers = _run([str(SOURCE / "fetch_headers.sh")])
+        if headers.returncode:
+            return f"ONNX Runtime's headers cannot be had: {headers.stderr.strip()[-200:]}"
+        runtime = importlib.util.find_spec("onnxruntime")
+        assert runtime is not None
+        assert runtime.origin is not None
+        configured = _run(
+            [
+                *("cmake", "-S", str(SOURCE), "-B", str(BUILD)),
+                "-DILROBOT_ONNXRUNTIME=wheel",
+                f"-DILROBOT_ONNXRUNTIME_ROOT={Path(runtime.origin).parent / 'capi'}",
+                f"-DILROBOT_ONNXRUNTIME_HEADERS={BUILD / 'headers'}",
+            ]
+        )
+        if "nlohmann_json" in configured.stderr:
+            return "nlohmann-json3-dev is not installed"
+        assert configured.returncode == 0, configured.stderr
+        compiled = _run(["cmake", "--build", str(BUILD)])
+        assert compiled.returncode == 0, compiled.stdout + compiled.stderr
+    return ""
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+class _Options(ctypes.Structure):
+    _fields_ = (
+        ("rate", ctypes.c_double),
+        ("chunking", ctypes.c_char_p),
+        ("wait", ctypes.c_int),
+        ("inference_core", ctypes.c_int),
+        ("noise", _NOISE),
+        ("noise_user", ctypes.c_void_p),
+    )
+
+
+@functools.cache
+def _library() -> ctypes.CDLL:
+    library = ctypes.CDLL(str(built()))
+    pointer, size = ctypes.c_void_p, ctypes.c_size_t
+    for name, result, *arguments in (
+        ("load", pointer, ctypes.c_char_p, ctypes.POINTER(_Options), ctypes.c_char_p, size),
+        ("free", None, pointer),
+        ("reset", None, pointer, ctypes.c_uint64, pointer, pointer),
+        ("observe", None, pointer, ctypes.POINTER(_FLOATS), ctypes.c_double),
+        ("prepare", ctypes.c_int, pointer, ctypes.c_double),
+        ("tick", ctypes.c_int, pointer, ctypes.c_double, ctypes.c_int, pointer),
+        ("stop", None, pointer),
+        ("flags", ctypes.c_uint32, pointer),
+        ("activation_count", size),
+        ("activation_name", ctypes.c_char_p, size),
+        ("activation_ticks", ctypes.c_uint64, pointer, size),
+        ("rate", ctypes.c_double, pointer),
+        *((name, size, pointer) for name in ("history", "horizon", "choices", "action_size")),
+        ("observation_count", size, pointer),
+        ("observation_name", ctypes.c_char_p, pointer, size),
+        ("observation_size", size, pointer, size),
+        ("check_names", ctypes.c_int, pointer, ctypes.c_char_p, pointer, size, pointer, size),
+        ("golden_error", ctypes.c_double, pointer),
+        *(("predict", ctypes.c_int, pointer, ctypes.POINTER(_FLOATS), *[pointer] * 4),),
+    ):
+        function = getattr(library, f"ilr_{name}")
+        function.restype, function.argtypes = result, arguments
+    return library
+
+
+class CppController:
+    """An exported policy in the C++ controller.
+
+    Args:
+        path: The file.
+        chunking: How its chunks are executed (None: as the contract says).
+        wait: Whether chunks are predicted within the tick.
+        rate: Hz (0: the contract's).
+        noise: Fills an array with noise (None: the library's own).
+
+    Raises:
+        Refused: The library refuses the file, or the options for it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        chunking: str | None = None,
+        wait: bool = True,
+        rate: float = 0.0,
+        noise: Callable[[np.ndarray], None] | None = None,
+    ) -> None:
+        self._library = _library()
+        self._noise = _NOISE(0)
+        if noise is not None:
+            self._noise = _NOISE(
+                lambda _, into, count: noise(np.ctypeslib.as_array(into, (count,)))
+            )
+        word = None if chunking is None else chunking.encode()
+        options = _Options(rate, word, wait, -1, self._noise, None)
+        error = ctypes.create_string_buffer(1000)
+        self._handle: Any = self._library.ilr_load(
+            str(path).encode(), ctypes.byref(options), error, len(error)
+        )
+        if not self._handle:
+            raise Refused(error.value.decode(errors="replace"))
+        count = self._library.ilr_observation_count(self._handle)
+        self.names = [
+            self._library.ilr_observation_name(self._handle, i).decode() for i in range(count)
+        ]
+        self.action_size = self._library.ilr_action_size(self._handle)
+        self.horizon = self._library.ilr_horizon(self._handle)
+        self.golden_error = self._library.ilr_golden_error(self._handle)
+        self._command = np.zeros(self.action_size)
+
+    def __enter__(self) -> CppController:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._library.ilr_free(self._handle)
+
+    def reset(self, seed: int = 0, present: Any = None, velocity: Any = None) -> None:
+        arrays = [None if x is None else np.array(x, np.float64) for x in (present, velocity)]
+        pointers = [None if x is None else x.ctypes.data for x in arrays]
+        self._library.ilr_reset(self._handle, seed, *pointers)
+
+    def observe(self, observation: Mapping[str, Any], measured: float) -> None:
+        arrays = [np.ascontiguousarray(observation[name], np.float32) for name in self.names]
+        self._library.ilr_observe(self._handle, _pointers(arrays), measured)
+
+    def tick(self, now: float, late: bool = False) -> np.ndarray | None:
+        """The command (None: there is nothing to send)."""
+        into = self._command.ctypes.data
+        if not self._library.ilr_tick(self._handle, now, late, into):
+            return None
+        return self._command.copy()
+
+    def stop(self) -> None:
+        self._library.ilr_stop(self._handle)
+
+    @property
+    def flags(self) -> int:
+        return int(self._library.ilr_flags(self._handle))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {
+            self._library.ilr_activation_name(i).decode(): self._library.ilr_activation_ticks(
+                self._handle, i
+            )
+            for i in range(self._library.ilr_activation_count())
+        }
+
+    def predict(
+        self, history: Mapping[str, Any], noise: Any = None, prefix: Any = None, weights: Any = None
+    ) -> np.ndarray:
+        arrays = [np.ascontiguousarray(history[name], np.float32) for name in self.names]
+        given = [
+            None if x is None else np.ascontiguousarray(x, np.float32)
+            for x in (noise, prefix, weights)
+        ]
+        chunk = np.zeros((self.horizon, self.action_size), np.float32)
+        assert self._library.ilr_predict(
+            self._handle,
+            _pointers(arrays),
+            *(None if x is None else x.ctypes.data for x in given),
+            chunk.ctypes.data,
+        )
+        return chunk
+
+    def differing(self, feature: str, names: list[str]) -> str:
+        """What differs between these element names and the contract's (empty: nothing)."""
+        array = (ctypes.c_char_p * len(names))(*(name.encode() for name in names))
+        error = ctypes.create_string_buffer(1000)
+        same = self._library.ilr_check_names(
+            self._handle, feature.encode(), array, len(names), error, len(error)
+        )
+        assert bool(same) == (not error.value)
+        return error.value.decode()
+
+
+def _pointers(arrays: list[np.ndarray]) -> Any:
+    return (_FLOATS * len(arrays))(*(array.ctypes.data_as(_FLOATS) for array in arrays))

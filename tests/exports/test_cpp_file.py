@@ -1,0 +1,256 @@
+"""The C++ library opens what Python opens, gives the same numbers, and refuses the same files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exports.runtime.session import OnnxPolicy
+from ilrobot.control.chunking import Chunking
+from ilrobot.control.drawing import Guide
+from ilrobot.control.model_file import read_model_file
+from ilrobot.errors import UserError
+from tests.exports.cpp import CppController, Refused
+from tests.exports.exported import SMALL, export, make_policy
+from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE
+
+POLICIES = {
+    "mse": (replace(SMALL, head="mse"), CONTINUOUS),
+    "flow": (replace(SMALL, head="flow"), CONTINUOUS),
+    "diffusion": (replace(SMALL, head="diffusion"), CONTINUOUS),
+    "cross-entropy": (replace(SMALL, head="cross-entropy"), DISCRETE),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("cpp")
+
+
+@pytest.fixture(scope="module")
+def exported(folder):
+    path = folder / "mse.onnx"
+    export(make_policy(*POLICIES["mse"]), path)
+    return path
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_the_output_is_that_of_python_to_the_last_bit(name, folder):
+    path = folder / f"{name}.onnx"
+    export(make_policy(*POLICIES[name]), path)
+    policy = OnnxPolicy(path)
+    with CppController(path) as cpp:
+        assert cpp.golden_error == 0
+        assert cpp.names == list(policy.spec.observation_names)
+        rng = np.random.default_rng(1)
+        for _ in range(10):
+            history = {
+                f.name: rng.uniform(-2, 2, (policy.contract.n_obs, *f.shape)).astype(np.float32)
+                for f in policy.spec.observations
+            }
+            shape = policy.contract.noise_shape
+            noise = None if shape is None else rng.standard_normal(shape, np.float32)
+            expected = policy(history, noise)
+            ours = cpp.predict(history, noise).reshape(expected.shape)
+            np.testing.assert_array_equal(ours, expected)
+
+
+def test_a_led_sampler_is_that_of_python_to_the_last_bit(folder):
+    path = folder / "led.onnx"
+    chunking = Chunking.parse("realtime:1")
+    export(make_policy(replace(SMALL, head="flow")), path, chunking=chunking)
+    policy = OnnxPolicy(path)
+    rng = np.random.default_rng(0)
+    golden, steps = policy.contract.golden[0], policy.contract.sampler_steps
+    prefix = rng.uniform(-1, 1, golden.action.shape).astype(np.float32)
+    weights = rng.random((steps, policy.contract.horizon), np.float32)
+    expected = policy(golden.observations, golden.noise, Guide(prefix, weights))
+    with CppController(path) as cpp:
+        ours = cpp.predict(golden.observations, golden.noise, prefix, weights)
+        np.testing.assert_array_equal(ours, expected)
+        assert not np.array_equal(cpp.predict(golden.observations, golden.noise), expected)
+
+
+def test_what_cannot_be_read_is_refused_in_one_line(exported, tmp_path):
+    with pytest.raises(Refused, match="cannot be read: No such file"):
+        CppController(tmp_path / "none.onnx")
+    with pytest.raises(Refused, match="cannot be read: Is a directory"):
+        CppController(tmp_path)
+    for chunking in ("recede", "realtime:1", "coherent", "ensemble:x"):
+        with pytest.raises(Refused, match="chunks"):
+            CppController(exported, chunking=chunking)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.3, 0.9, 0.999])
+def test_a_truncated_file_is_refused(exported, tmp_path, share):
+    content = exported.read_bytes()
+    path = tmp_path / "policy.onnx"
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(Refused, match=r"ONNX model|truncated"):
+        CppController(path)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_one_altered_byte_is_refused_wherever_it_lies(exported, data):
+    content = bytearray(exported.read_bytes())
+    place = data.draw(st.integers(0, len(content) - 1))
+    content[place] ^= data.draw(st.integers(1, 255))
+    path = exported.with_name("altered.onnx")
+    path.write_bytes(content)
+    with pytest.raises(Refused):
+        CppController(path)
+    with pytest.raises(UserError):
+        OnnxPolicy(path)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=200))
+def test_garbage_is_refused(folder, garbage):
+    path = folder / "garbage.onnx"
+    path.write_bytes(garbage)
+    with pytest.raises(Refused):
+        CppController(path)
+
+
+def _varint(value):
+    encoded = bytearray()
+    while value >= 0x80:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*encoded, value])
+
+
+def _record(field, content):
+    return _varint(field << 3 | 2) + _varint(len(content)) + content
+
+
+def sealed(exported, path, change):
+    """The same graph under a contract that was changed as JSON, its digests right."""
+    content = exported.read_bytes()
+    start = content.rindex(b"\x72", 0, content.rindex(b"\n\x10ilrobot.contract"))
+    _, end = content[start:], len(content)
+    record = content[start:end]
+    text = record[record.index(b"{") : record.rindex(b"}") + 1].decode()
+    data = json.loads(text)
+    change(data)
+    zeros = "0" * 64
+    if isinstance(data.get("sha256"), dict) and "contract" in data["sha256"]:
+        data["sha256"]["contract"] = zeros
+    text = json.dumps(data)
+    text = text.replace(zeros, hashlib.sha256(text.encode()).hexdigest(), 1)
+    entry = _record(1, b"ilrobot.contract") + _record(2, text.encode())
+    path.write_bytes(content[:start] + _record(14, entry))
+    return path
+
+
+def contract_json(exported):
+    content = exported.read_bytes()
+    text = content[content.rindex(b'{"schema"') : content.rindex(b"}") + 1]
+    return json.loads(text)
+
+
+def places(data, at=()):
+    """Every place in the JSON but those within golden arrays, which are many and alike."""
+    if isinstance(data, dict):
+        items = list(data.items())
+    else:
+        items = list(enumerate(data[:1])) if isinstance(data, list) else []
+    for key, value in items:
+        yield (*at, key)
+        if at[:1] != ("golden",) or len(at) < 3:
+            yield from places(value, (*at, key))
+
+
+def python_reads(path):
+    try:
+        read_model_file(path)
+    except UserError:
+        return False
+    return True
+
+
+def cpp_reads(path):
+    try:
+        with CppController(path):
+            return True
+    except Refused:
+        return False
+
+
+def test_a_contract_that_python_refuses_is_refused(exported, tmp_path):
+    """Every key left out, and every value replaced by others: never is C++ the laxer of the two."""
+    path = tmp_path / "policy.onnx"
+    laxer, stricter, refused = [], [], 0
+    for place in places(contract_json(exported)):
+        for value in (None, "nonsense", "left out"):
+
+            def change(data, place=place, value=value):
+                for key in place[:-1]:
+                    data = data[key]
+                if value == "left out":
+                    del data[place[-1]]
+                else:
+                    data[place[-1]] = value
+
+            sealed(exported, path, change)
+            ours, python = cpp_reads(path), python_reads(path)
+            if ours and not python:
+                laxer.append((place, value))
+            if value == "left out" and isinstance(place[-1], str) and python and not ours:
+                stricter.append(place)
+            refused += not ours
+    assert (laxer, stricter) == ([], [])
+    assert refused > 100
+
+
+def test_an_unchanged_contract_is_accepted(exported, tmp_path):
+    assert cpp_reads(sealed(exported, tmp_path / "policy.onnx", lambda data: None))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda c: c.update(schema="2.0"), "has schema 2.0, but this library reads 1.x"),
+        (lambda c: c.pop("n_obs"), "lacks the key 'n_obs'"),
+        (lambda c: c.update(horizon=5, golden=[]), "its contract says"),
+        (lambda c: c["golden"][0]["action"][0].__setitem__(0, 9.0), "golden inputs give other"),
+        (lambda c: c["limits"].update(mode=["absolute"]), "another number of action elements"),
+        (lambda c: c["task"]["observations"].reverse(), None),  # found by name, so all the same
+    ],
+)
+def test_the_line_says_what_is_wrong(exported, tmp_path, change, said):
+    path = sealed(exported, tmp_path / "policy.onnx", change)
+    if said is None:
+        assert cpp_reads(path)
+        return
+    with pytest.raises(Refused, match=said) as refused:
+        CppController(path)
+    assert "\n" not in str(refused.value)
+
+
+def test_permuted_and_missing_joints_are_told(exported, tmp_path):
+    def named(data):
+        data["task"]["observations"][0]["names"] = ["x", "y", "angle"]
+
+    with CppController(sealed(exported, tmp_path / "policy.onnx", named)) as cpp:
+        assert cpp.differing("observation.state", ["x", "y", "angle"]) == ""
+        assert "element 0" in cpp.differing("observation.state", ["y", "x", "angle"])
+        assert "element 1 of 'observation.state' is 'y' in the policy but 'z'" in cpp.differing(
+            "observation.state", ["x", "z", "angle"]
+        )
+        assert "3 elements" in cpp.differing("observation.state", ["x", "y"])
+        assert "no 'observation.force'" in cpp.differing("observation.force", ["x"])
+        assert cpp.differing("action", ["whatever", "names"]) == ""
+
+
+def test_the_contract_read_is_that_of_python(exported):
+    contract, _ = read_model_file(exported)
+    with CppController(exported) as cpp:
+        assert (cpp.horizon, cpp.action_size) == (contract.horizon, contract.spec.action.size)
