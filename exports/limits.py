@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from ilrobot.control.contract_parts import Limits
 from ilrobot.spec import Spec
 
-#: Velocity and acceleration may be this many times the greatest ones demonstrated: tight enough
-#: for a fault to be caught, wide enough for a policy that corrects itself.
+#: Velocity, acceleration and jerk may be this many times the greatest ones demonstrated: tight
+#: enough for a fault to be caught, wide enough for a policy that corrects itself.
 DYNAMIC_MARGIN = 2.0
 #: Where a task states no range, commands may leave the demonstrated one by this share of it.
 RANGE_MARGIN = 0.1
@@ -33,7 +33,9 @@ def derive_limits(spec: Spec, runs: Sequence[NDArray[Any]]) -> Limits | None:
     - an absolute target keeps |Δa| ≤ m·max|Δa| and |Δ²a| ≤ m·max(max|Δ²a|, max|Δa|): the second
       term lets it go from rest to its greatest velocity within one tick;
     - a delta is itself the change of the target, so its velocity is bounded by its range, and its
-      acceleration by m·max|Δa|.
+      acceleration by m·max|Δa|;
+    - the change of that acceleration is bounded by m times the greatest one demonstrated, but not
+      below the bound of the acceleration itself, which may so be reached within one tick.
 
     Commands are bounded by the task's action range, and by the demonstrated one, widened by
     `RANGE_MARGIN`, where the task states none. No bound is below `LEAST_STEP` of that range.
@@ -61,12 +63,15 @@ def derive_limits(spec: Spec, runs: Sequence[NDArray[Any]]) -> Limits | None:
     range_step = np.maximum(np.abs(low), np.abs(high))
     step = np.where(absolute, DYNAMIC_MARGIN * change, range_step)
     step_change = DYNAMIC_MARGIN * np.where(absolute, np.maximum(second, change), change)
+    third = np.where(absolute, _greatest_difference(arrays, 3), _greatest_difference(arrays, 2))
+    jerk = np.maximum(DYNAMIC_MARGIN * third, step_change)
     return Limits(
         mode=mode,
         low=tuple(low.tolist()),
         high=tuple(high.tolist()),
         velocity=tuple((step * spec.rate).tolist()),
         acceleration=tuple((step_change * spec.rate**2).tolist()),
+        jerk=tuple((jerk * spec.rate**3).tolist()),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,7 @@ def export_policy(
     checkpoint_hash: str = "",
     chunking: Chunking = RECEDING,
     unrolled: bool = False,
+    guards: Callable[[Contract], Contract] = lambda contract: contract,
 ) -> Export:
     """Write a policy as one .onnx file with its contract.
 
@@ -85,17 +86,15 @@ def export_policy(
         checkpoint_hash: SHA-256 of the checkpoint's file.
         chunking: How whoever runs the file shall execute its chunks.
         unrolled: Write the sampler's steps one after the other instead of as a loop.
+        guards: Exchanges what the data say of the guards, see `exports.stated_guards`.
 
     Raises:
-        UserError: The place cannot be written to.
+        UserError: The place cannot be written to, or the guards do not fit.
         WorkFailed: The graph cannot be made or differs from the module; no file is left.
     """
     if path.suffix != ".onnx":
         raise UserError(f"--output must end in .onnx, not '{path.name}'")
     policy.eval()
-    with stop_signals() as stop:
-        model = trace(policy, led=chunking.leads, unrolled=unrolled)
-    stop.check()
     contract = _promise(
         policy,
         derive_limits(policy.spec, actions),
@@ -108,6 +107,10 @@ def export_policy(
             limits="" if policy.spec.choices is not None else limits_hash or data_hash,
         ),
     )
+    contract = guards(contract)
+    with stop_signals() as stop:
+        model = trace(policy, led=chunking.leads, unrolled=unrolled)
+    stop.check()
     try:
         session = BoundSession(model, contract)
         plain = BoundSession(model, contract, optimized=False)

@@ -45,6 +45,9 @@ class Export:
     episodes: Annotated[int | None, optional("N", "100")] = None
     """With --int8, in how many episodes each of the two is tried."""
 
+    guards: Annotated[Path | None, optional("FILE", "limits by the data, fallback hold")] = None
+    """JSON file of limits, workspace, fallback and timeouts to hold instead of the data's."""
+
     unroll: bool = False
     """Write the sampler's steps one after the other, for runtimes that compute a loop wrongly."""
 
@@ -60,6 +63,7 @@ class Export:
         from exports.real_data import observation_windows, taught_actions
         from exports.runtime.session import OnnxPolicy
         from exports.signature import fingerprint, load_private_key, sign
+        from exports.stated_guards import read_guards, with_guards
         from exports.to_onnx import export_policy
         from ilrobot.cli.int8 import check_int8, ship_int8
         from ilrobot.cli.output import console, print_json
@@ -73,6 +77,7 @@ class Export:
         if self.policy.suffix == ".onnx":
             raise UserError(f"{self.policy} is exported already; give the folder of its run")
         chunking = Chunking.parse(self.chunks)
+        stated = {} if self.guards is None else read_guards(self.guards)
         key = None if self.sign is None else load_private_key(self.sign)
         policy = load_policy(self.policy)
         policy.actor(chunking)  # whether it can be executed so
@@ -102,6 +107,7 @@ class Export:
                     checkpoint_hash=policy_hash(self.policy),
                     chunking=chunking,
                     unrolled=self.unroll,
+                    guards=lambda contract: with_guards(contract, stated, str(self.guards)),
                 )
             if self.int8:
                 quantized = ship_int8(written, self.output, self._episodes)

@@ -35,6 +35,10 @@ class Info:
         found = self._look()
         if self.json:
             print_json(found)
+        elif found["kind"] == "policy":
+            from ilrobot.cli.info_policy import print_file
+
+            print_file(self.path)
         else:
             _print_table(found)
         return 0
@@ -51,7 +55,9 @@ class Info:
                     f"{self.path}: is neither an .onnx file nor a folder; `ilrobot import` reads "
                     "demonstrations of other formats"
                 )
-            return _policy_file(self.path)
+            from ilrobot.cli.info_policy import describe_file
+
+            return describe_file(self.path)
         if (self.path / RUN_FILE).exists():
             return _run(self.path)
         from ilrobot.data.dataset import Dataset
@@ -74,32 +80,6 @@ def _run(path: Path) -> dict[str, Any]:
         logs = [row.log for row in description.rounds if row.log is not None]
         found["control"] = total(logs).to_json() if logs else {}
     return {"kind": kind, "path": str(path), "task": spec["task"], "rate": spec["rate"], **found}
-
-
-def _policy_file(path: Path) -> dict[str, Any]:
-    from ilrobot.control.model_file import read_model_file
-
-    contract, _ = read_model_file(path)
-    spec = contract.spec
-    return {
-        "kind": "policy",
-        "path": str(path),
-        "task": spec.task,
-        "rate": spec.rate,
-        "observations": {f.name: list(f.element_names) for f in spec.observations},
-        "action": list(spec.action.element_names),
-        "semantics": spec.semantics,
-        "controller": spec.controller,
-        "n_obs": contract.n_obs,
-        "horizon": contract.horizon,
-        "execute": contract.execute,
-        "chunking": str(contract.chunking),
-        "stale_after": contract.stale_after,
-        "fallback": contract.fallback,
-        "data": contract.provenance.data,
-        "checkpoint": contract.provenance.checkpoint,
-        "version": contract.provenance.version,
-    }
 
 
 def _print_table(found: dict[str, Any]) -> None:

@@ -18,6 +18,18 @@ def test_absolute_targets_are_limited_by_what_was_demonstrated():
     assert limits.velocity[1] > 0  # what never moved may still be rounded
 
 
+def test_jerk_is_limited_by_what_was_demonstrated_and_reaches_the_acceleration_in_one_tick():
+    smooth = np.cumsum([0.0, 0.01, 0.03, 0.06, 0.09, 0.11, 0.12])  # Δ²a by 0.01 a tick at most
+    bang = np.cumsum([0.0, 0.1, -0.1, 0.1, -0.1, 0.1, -0.1])  # Δa 0.1, Δ²a 0.2, Δ³a 0.4
+    limits = derive_limits(ABSOLUTE, [np.stack([smooth, bang], axis=1)])
+    np.testing.assert_allclose(limits.jerk[0] / RATE, limits.acceleration[0])
+    np.testing.assert_allclose(limits.jerk[1], DYNAMIC_MARGIN * 0.4 * RATE**3)
+    steps = np.stack([bang, np.zeros(7)], axis=1)  # of a delta they are velocities
+    jerk = derive_limits(DELTA, [steps]).jerk
+    np.testing.assert_allclose(jerk[0], DYNAMIC_MARGIN * 0.2 * RATE**3)
+    assert np.isinf(derive_limits(ABSOLUTE, [np.zeros((3, 2))]).jerk).all()
+
+
 def test_an_absolute_target_may_reach_its_greatest_velocity_in_one_tick():
     ramp = np.array([[0.0, 0.0], [0.1, 0.0], [0.2, 0.0], [0.3, 0.0]])
     limits = derive_limits(ABSOLUTE, [ramp])

@@ -1,0 +1,204 @@
+"""What an exported policy promises, for a person and for a program."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ilrobot.control.contract import Contract
+    from ilrobot.spec import Feature
+
+
+def describe_file(path: Path) -> dict[str, Any]:
+    """The contract of an exported policy as plain JSON; of its golden vectors the number.
+
+    Raises:
+        UserError: The file is damaged, or its contract is refused.
+    """
+    contract, content, signed = _read(path)
+    spec, stated = contract.spec, contract.to_json()
+    return {
+        "kind": "policy",
+        "path": str(path),
+        "size": len(content),
+        "signed": signed,
+        "task": spec.task,
+        "rate": spec.rate,
+        "observations": {f.name: list(f.element_names) for f in spec.observations},
+        "action": list(spec.action.element_names),
+        "semantics": spec.semantics,
+        "controller": spec.controller,
+        **{key: value for key, value in stated.items() if key not in ("task", "golden", "schema")},
+        "schema": contract.schema,
+        "golden": len(contract.golden),
+        "spec": stated["task"],
+    }
+
+
+def print_file(path: Path) -> None:
+    """Print the contract of an exported policy for a person.
+
+    Raises:
+        UserError: As of `describe_file`.
+    """
+    from rich.console import Console
+    from rich.padding import Padding
+
+    contract, content, signed = _read(path)
+    out = Console(highlight=False)
+
+    def say(what: str, words: str) -> None:
+        out.print(f"[bold]{what:13}[/bold]", end="")
+        out.print(words, markup=False, soft_wrap=True)
+
+    by = contract.provenance.version
+    say("policy", f"{path}  ({len(content) / 1e6:.1f} MB, schema {contract.schema}, ilrobot {by})")
+    say("signature", _signature(path, signed))
+    for what, words in _task(contract):
+        say(what, words)
+    for feature in contract.spec.observations:
+        ticks = f"{contract.n_obs} ticks, oldest first" if contract.n_obs > 1 else "its newest"
+        say("reads", f"{feature.name}: {ticks}{_frame(feature)}")
+        out.print(Padding(_ranges(contract, feature), (0, 0, 0, 13)))
+    say("gives", _given(contract))
+    if contract.limits is not None:
+        out.print(Padding(_limits(contract), (0, 0, 0, 13)))
+    for what, words in _rest(contract):
+        say(what, words)
+
+
+def _read(path: Path) -> tuple[Contract, bytes, bool]:
+    from exports.signature import signature_file
+    from ilrobot.control.model_file import read_model_file
+
+    return *read_model_file(path), signature_file(path).exists()
+
+
+def _signature(path: Path, signed: bool) -> str:
+    if not signed:
+        return "none"
+    return f"there is one; whose, tells: ilrobot verify {path} --trust KEY"
+
+
+def _task(contract: Contract) -> Iterator[tuple[str, str]]:
+    spec = contract.spec
+    options = ", ".join(f"{key}={value}" for key, value in spec.task_options.items())
+    yield "task", f"{spec.task or 'not known'}{f' ({options})' if options else ''}"
+    yield "rate", f"{spec.rate:g} Hz"
+
+
+def _frame(feature: Feature) -> str:
+    return f", in the frame {feature.frame}" if feature.frame else ""
+
+
+def _given(contract: Contract) -> str:
+    spec = contract.spec
+    chunk = "1 action" if contract.horizon == 1 else f"{contract.horizon} actions"
+    kind = f"one of {spec.choices} choices" if spec.choices else spec.semantics
+    controller = f", for the controller {spec.controller}" if spec.controller else ""
+    return f"{chunk}, {kind}{controller}{_frame(spec.action)}"
+
+
+def _ranges(contract: Contract, feature: Feature) -> Table:
+    bounds = contract.training_range[feature.name]
+    columns = {"trained from": bounds.low, "to": bounds.high}
+    if feature.low is not None and feature.high is not None:
+        columns |= {"the task's least": feature.low, "greatest": feature.high}
+    return _table(feature, columns)
+
+
+def _limits(contract: Contract) -> Table:
+    limits = contract.limits
+    assert limits is not None
+    columns = {
+        "least": limits.low,
+        "greatest": limits.high,
+        "per s": limits.velocity,
+        "per s²": limits.acceleration,
+        "per s³": limits.jerk,
+    }
+    if contract.workspace is not None:
+        columns |= {"workspace from": contract.workspace.low, "to": contract.workspace.high}
+    kinds = {"absolute": "a target", "delta": "a step per tick"}
+    return _table(contract.spec.action, columns, [kinds[mode] for mode in limits.mode])
+
+
+def _table(
+    feature: Feature, columns: Mapping[str, Sequence[float]], words: Sequence[str] = ()
+) -> Table:
+    """One row for each element; what no row has a number for is left out."""
+    from rich.table import Table
+
+    known = {title: c for title, c in columns.items() if any(map(math.isfinite, c))}
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for title in ("", "", *known):
+        table.add_column(title, style="cyan" if title else "", justify="right" if title else "left")
+    units = feature.units or ("",) * feature.size
+    for i, name in enumerate(feature.element_names):
+        numbers = (f"{c[i]:.4g}" if math.isfinite(c[i]) else "any" for c in known.values())
+        table.add_row(name, units[i], *numbers, *words[i : i + 1])
+    return table
+
+
+def _fallback(contract: Contract) -> str:
+    after, where = contract.fallback_after, contract.retreat
+    times = {
+        "out of range": after.out_of_range and f"{after.out_of_range:g} s",
+        "frozen": after.frozen and f"{after.frozen:g} s",
+        "late": after.late and f"{after.late} ticks in a row",
+    }
+    causes = "".join(f", after {time} {what}" for what, time in times.items() if time)
+    names = contract.spec.action.element_names
+    places = zip(names, where or (), strict=False)
+    pose = ", ".join(f"{name} {value:.4g}" for name, value in places if not math.isnan(value))
+    return f"{contract.fallback}{f' to {pose}' if pose else ''}: when not finite or stale{causes}"
+
+
+def _rest(contract: Contract) -> Iterator[tuple[str, str]]:
+    if contract.horizon > 1:
+        yield (
+            "executes",
+            f"{contract.execute} of them before the next prediction, {contract.chunking}",
+        )
+    if contract.noise_shape is not None:
+        yield (
+            "noise",
+            f"standard normal, shape {list(contract.noise_shape)}, drawn by who runs it",
+        )
+    if contract.sampler_steps is not None:
+        yield (
+            "led",
+            f"its sampler's {contract.sampler_steps} steps can be led (prefix, prefix_weights)",
+        )
+    if contract.doubt is not None:
+        doubt = contract.doubt
+        above = "" if doubt.threshold is None else f"; a call for help above {doubt.threshold:.3g}"
+        yield "doubt", f"is told; {doubt.usual:.3g} at most in 95 % of the training data{above}"
+    yield "stale after", f"{contract.stale_after * 1e3:.4g} ms"
+    yield "fallback", _fallback(contract)
+    if contract.quantized is not None:
+        q = contract.quantized
+        yield (
+            "weights",
+            f"of {q.bits} bits: success {q.success:.1%} where full precision had "
+            f"{q.full_success:.1%}, in {q.episodes} episodes of {q.task}",
+        )
+    else:
+        yield "weights", "of full precision"
+    of = "of the choices" if contract.limits is None else "of the command range"
+    yield (
+        "promise",
+        f"{len(contract.golden)} golden vectors, kept within {contract.tolerance:.2g} {of} "
+        "(ilrobot verify replays them here)",
+    )
+    known = {
+        key: value[:16]
+        for key, value in vars(contract.provenance).items()
+        if value and key != "version"
+    }
+    yield "made from", ", ".join(f"{key} {digest}" for key, digest in known.items())

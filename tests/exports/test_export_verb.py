@@ -1,0 +1,81 @@
+"""`ilrobot export` on the command line: signed, guarded, unrolled."""
+
+import json
+from itertools import pairwise
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from exports.runtime.session import OnnxPolicy
+from exports.signature import signature_file
+from ilrobot.cli import main
+from ilrobot.data.episode import Episode
+from ilrobot.data.writing import write_episodes
+from ilrobot.learners.behavioral_cloning import train
+from ilrobot.learners.config import TrainConfig
+from ilrobot.policies.config import PolicyConfig
+from tests.ilrobot.policy_tester import CONTINUOUS, recordings
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    """A run of two steps, and its dataset beside it."""
+    folder = tmp_path_factory.mktemp("export")
+    data, names = recordings(CONTINUOUS), (*CONTINUOUS.observation_names, "action")
+    episodes = [
+        Episode(info, {name: data.column(name)[begin:end] for name in names})
+        for info, (begin, end) in zip(data.infos, pairwise(data.starts), strict=True)
+    ]
+    dataset = write_episodes(folder / "data", CONTINUOUS, episodes)
+    training = TrainConfig(steps=2, batch_size=8, device="cpu", held_out=0.0)
+    train(dataset, PolicyConfig(width=16, blocks=1), training, folder / "run")
+    return folder
+
+
+def export(folder, output, *more):
+    with pytest.raises(SystemExit) as stop:
+        main(["export", "--policy", str(folder / "run"), "--output", str(output), *map(str, more)])
+    return stop.value.code
+
+
+def test_it_is_signed_and_guarded_as_was_asked_and_then_no_more(run_folder, tmp_path, capsys):
+    key, public = tmp_path / "key.pem", tmp_path / "key.pub"
+    private = Ed25519PrivateKey.generate()
+    pem = serialization.Encoding.PEM
+    pkcs8 = serialization.PrivateFormat.PKCS8
+    key.write_bytes(private.private_bytes(pem, pkcs8, serialization.NoEncryption()))
+    subject = serialization.PublicFormat.SubjectPublicKeyInfo
+    public.write_bytes(private.public_key().public_bytes(pem, subject))
+    guards = tmp_path / "guards.json"
+    guards.write_text(json.dumps({"fallback": "damp", "stale_after": 0.25}))
+
+    output = tmp_path / "policy.onnx"
+    assert export(run_folder, output, "--sign", key, "--guards", guards, "--json") == 0
+    said = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert len(said["signed_by"]) == 16
+    assert said["plain_parity"]["relative"] <= 1e-5
+    policy = OnnxPolicy(output, trust=public)
+    assert (policy.contract.fallback, policy.contract.stale_after) == ("damp", 0.25)
+
+    before = output.read_bytes()
+    guards.write_text(json.dumps({"fallback": "jump"}))
+    assert export(run_folder, output, "--guards", guards) == 2
+    assert "unknown fallback 'jump'" in capsys.readouterr().err
+    assert output.read_bytes() == before
+    assert OnnxPolicy(output, trust=public)  # what was there is there, and signed
+
+    assert export(run_folder, output) == 0
+    assert not signature_file(output).exists()
+
+
+def test_what_cannot_be_is_refused_before_anything_is_written(run_folder, tmp_path, capsys):
+    output = tmp_path / "policy.onnx"
+    for option, value, words in (
+        ("--unroll", (), "--unroll is for a sampler"),
+        ("--sign", (tmp_path / "none.pem",), "cannot be read"),
+        ("--guards", (tmp_path / "none.json",), "cannot be read"),
+    ):
+        assert export(run_folder, output, option, *value) == 2
+        assert words in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
