@@ -20,12 +20,15 @@ class Head(nn.Module, ABC):
 
     Attributes:
         noise_shape: Shape of the standard normal noise that `forward` takes (None: it takes none).
-        apart: Whether each layer with weights is given the samples of the batch and nothing else,
-            and treats them apart, so that several heads can be one (`StackedEnsemble`).
+        apart: Whether each layer with weights treats the samples of a batch apart, so that several
+            heads can be one, see `StackedEnsemble`.
+        parts: How many it is at once, each for its own part of the batch, one after the other; so
+            must be whatever else a layer with weights is given.
     """
 
     noise_shape: tuple[int, ...] | None = None
     apart: bool = True
+    parts: int = 1
 
     def fit(self, actions: Tensor, mask: Tensor) -> None:
         """Take what it must know of the actions before it is trained; most heads need nothing.

@@ -39,9 +39,6 @@ class IteratedHead(Head):
         times: When each step calls the network, counted in steps of training, shape (steps,).
     """
 
-    #: The embedding of the time is that of all samples.
-    apart = False
-
     times: Tensor
     embedded: Tensor | None
 
@@ -113,8 +110,11 @@ class IteratedHead(Head):
         self.embedded = self.embed_times().detach()
 
     def embed_times(self) -> Tensor:
-        """Embedding of the times of the steps, shape (steps, TIME_EMBEDDING)."""
-        return self.embed_time(self.times) if self.embedded is None else self.embedded
+        """Embedding of the times of the steps, each part's own: shape (steps, parts · E)."""
+        if self.embedded is not None:
+            return self.embedded
+        by_part = self.embed_time(self.times.repeat(self.parts)).unflatten(0, (self.parts, -1))
+        return by_part.transpose(0, 1).flatten(1)
 
     def embed_time(self, time: Tensor) -> Tensor:
         """Embedding of times that are counted in steps: shape (N,) to (N, TIME_EMBEDDING)."""
@@ -126,13 +126,15 @@ class IteratedHead(Head):
 
         Args:
             sample: Shape (B, H, A).
-            time: Embedded, shape (B, TIME_EMBEDDING), or (TIME_EMBEDDING,) for all alike.
+            time: Embedded, shape (B, TIME_EMBEDDING), or a row of `embed_times` for all alike.
             condition: Encoded observations, shape (B, C).
 
         Returns:
             Shape (B, H, A).
         """
-        time = time.expand(sample.shape[0], -1)
+        if time.dim() == 1:
+            by_part = time.reshape(self.parts, 1, -1)
+            time = by_part.expand(-1, sample.shape[0] // self.parts, -1).flatten(0, 1)
         prediction: Tensor = self.network(torch.cat([condition, time], dim=1), sample)
         return prediction
 

@@ -39,13 +39,17 @@ class StackedEnsemble(EnsembleHead):
         self._choices = choices
         self._count = len(members)
         self.together = stack(members)
+        self.together.parts = self._count
         self.register_state_dict_post_hook(_name_by_member)
         self.register_load_state_dict_pre_hook(_stack_members)
 
     @property
     def members(self) -> Sequence[Head]:  # type: ignore[override]
         """Its heads, each a copy."""
-        return [unstack(self.together, index) for index in range(self._count)]
+        alone = [unstack(self.together, index) for index in range(self._count)]
+        for head in alone:
+            head.parts = 1
+        return alone
 
     def one_by_one(self) -> EnsembleHead:
         """The same of heads that are asked one after the other, copies of these."""
@@ -68,10 +72,14 @@ class StackedEnsemble(EnsembleHead):
     def chunks(
         self, condition: Tensor, noise: Tensor | None = None, guidance: Guidance | None = None
     ) -> Tensor:
-        """See `EnsembleHead`; there is no guidance, for no head that can be led is among these."""
-        drawn = None if noise is None else noise.repeat(self._count, *(1 for _ in noise.shape[1:]))
-        chunks: Tensor = self.together(condition.repeat(self._count, 1), drawn)
+        """See `EnsembleHead`."""
+        drawn = None if noise is None else self._for_each(noise)
+        led = () if guidance is None else (Guidance(*map(self._for_each, guidance)),)
+        chunks: Tensor = self.together(self._for_each(condition), drawn, *led)
         return chunks.unflatten(0, (self._count, -1))
+
+    def _for_each(self, given: Tensor) -> Tensor:
+        return given.repeat(self._count, *(1 for _ in given.shape[1:]))
 
     def clip_gradients(self, greatest: float) -> None:
         """See `EnsembleHead`."""

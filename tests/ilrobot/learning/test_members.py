@@ -181,7 +181,8 @@ def test_members_that_sample_keep_two_right_answers_apart(head, tmp_path):
     assert 0.2 < np.mean(chunks > 0) < 0.8
 
 
-IN_ONE_HEAD = ["mse", "l1", "gaussian", "mixture", "bins", "cvae", "cross-entropy"]
+SAMPLERS = ["diffusion", "flow", "mip"]
+IN_ONE_HEAD = ["mse", "l1", "gaussian", "mixture", "bins", "cvae", "cross-entropy", *SAMPLERS]
 
 
 def both_ways(head: str) -> tuple[Policy, Policy]:
@@ -209,11 +210,30 @@ def test_members_in_one_head_answer_as_each_does_alone(head):
     assert (each[0] != each[1]).any()
 
 
-@pytest.mark.parametrize("head", ["mse", "gaussian", "mixture", "bins", "cross-entropy"])
-def test_members_in_one_head_learn_by_the_loss_of_each(head):
-    """Of heads whose loss draws nothing."""
+@pytest.mark.parametrize("head", SAMPLERS)
+@torch.no_grad()
+def test_members_in_one_head_are_led_as_each_is_alone(head):
     torch.manual_seed(0)
     apart, stacked = both_ways(head)
+    observations, noise = example(apart, batch=7)
+    plan = torch.rand(7, 4, 2)
+    weights = torch.rand(7, apart.sampler_steps, 4)
+    (one, each), (other, together) = (
+        p.opinions(observations, noise, plan, weights) for p in (apart, stacked)
+    )
+    torch.testing.assert_close(together, each)
+    torch.testing.assert_close(other, one)
+    assert (each != apart.opinions(observations, noise)[1]).any()
+
+
+@pytest.mark.parametrize("head", ["mse", "gaussian", "mixture", "bins", "cross-entropy", *SAMPLERS])
+def test_members_in_one_head_learn_by_the_loss_of_each(head, monkeypatch):
+    """Where what a loss draws is the same for all."""
+    torch.manual_seed(0)
+    apart, stacked = both_ways(head)
+    monkeypatch.setattr(torch, "randn_like", lambda like: torch.full_like(like, 0.7))
+    monkeypatch.setattr(torch, "rand", lambda *shape, device: torch.full(shape, 0.4))
+    monkeypatch.setattr(torch, "randint", lambda _, shape, device: torch.ones(shape).long())
     windows = Windows(recordings(apart.spec), n_obs=2, horizon=4)
     batch = windows.take(torch.arange(15))
     losses = [policy.loss(batch) for policy in (apart, stacked)]
