@@ -60,15 +60,16 @@ class CommandLimiter:
         self._kept_by_damping = math.exp(-1.0 / (rate * DAMPING_TIME))
 
         # Rows: value, step, its change, the change's change; the state is that of the last tick.
-        self._rows = np.zeros((4, size))
+        # The same again with its sign changed, so that one comparison has both sides.
+        self._both = np.zeros((8, size))
+        self._rows, self._negated = self._both[:4], self._both[4:]
         self._state = np.zeros((3, size))
         # Views are made once: making one costs half as much as what is done with it.
         self._values, self._steps, self._changes, self._jerks = self._rows
         self._base, self._last_step, self._last_change = self._state
         self._new_state = self._rows[:3]
-        self._lower, self._upper = np.zeros((4, size)), np.zeros((4, size))
-        self._above = np.zeros((4, size), dtype=bool)
-        self._below = np.zeros((4, size), dtype=bool)
+        self._bounds = np.zeros((8, size))
+        self._kept = np.zeros((8, size), dtype=bool)
         self._places = np.zeros(size)
         self._place_low, self._place_high = np.zeros(size), np.zeros(size)
         self._command = np.zeros(size)
@@ -141,14 +142,13 @@ class CommandLimiter:
         if not self._started:
             return self._first(values)
         self._derive()
-        np.less_equal(self._lower, self._rows, out=self._below)
-        np.less_equal(self._rows, self._upper, out=self._above)
-        np.logical_and(self._below, self._above, out=self._above)
+        np.negative(self._rows, out=self._negated)
+        np.less_equal(self._both, self._bounds, out=self._kept)
         if self._located:
             ahead = self._places + values
-            self._above[0] &= (self._place_low <= ahead) & (ahead <= self._place_high)
+            self._kept[0] &= (self._place_low <= ahead) & (ahead <= self._place_high)
         activation = NOTHING
-        if self._behind or np.count_nonzero(self._above) != self._above.size:
+        if self._behind or np.count_nonzero(self._kept) != self._kept.size:
             if not np.isfinite(values).all():
                 return self._command, Activation.ACTION_NOT_FINITE
             activation = self._follow(values)
@@ -224,7 +224,7 @@ class CommandLimiter:
     def _follow(self, values: NDArray[np.float64]) -> Activation:
         """Put each element's command in the place of what it wants."""
         activation = NOTHING
-        at_ease = np.logical_and.reduce(self._above, axis=0).tolist()
+        at_ease = np.logical_and.reduce(self._kept, axis=0).tolist()
         self._behind = False
         for i, (limits, now) in enumerate(zip(self._elements, self._motions, strict=True)):
             if at_ease[i] and not now.behind:
@@ -271,14 +271,10 @@ class CommandLimiter:
             delta = limits.delta
             self._place_low[i] = limits.low + ease.margin if delta else -math.inf
             self._place_high[i] = limits.high - ease.margin if delta else math.inf
-            self._lower[:, i] = (
-                *(limits.least if delta else limits.low + ease.margin, ease.slowest),
-                *(-ease.change, -limits.jerk),
-            )
-            self._upper[:, i] = (
-                *(limits.greatest if delta else limits.high - ease.margin, ease.fastest),
-                *(ease.change, limits.jerk),
-            )
+            low = limits.least if delta else limits.low + ease.margin
+            high = limits.greatest if delta else limits.high - ease.margin
+            self._bounds[:4, i] = high, ease.fastest, ease.change, limits.jerk
+            self._bounds[4:, i] = -low, -ease.slowest, ease.change, limits.jerk
 
 
 def _brake(limits: ElementLimits, now: Motion, _: int) -> float:

@@ -19,10 +19,11 @@ class ObservationWatch:
 
     1. Is every element finite? If not, nothing else is looked at.
     2. Is it fresh? It is `OBSERVATION_REORDERED` if it was measured more than a period before the
-       newest one so far (less may be two clocks that are compared anew), `OBSERVATION_STALE` unless -stale_after < age < stale_after (a measurement of the future is
-       of another clock), and `OBSERVATION_FROZEN` once no bit of it has changed in so many ticks at
-       which the commanded target moved. Repeating a measurement with its own time is no fault: a
-       sensor may be slower than the loop; its age tells.
+       newest one so far (less may be two clocks that are compared anew). It is `OBSERVATION_STALE`
+       unless -stale_after < age < stale_after: a measurement of the future is of another clock. It
+       is `OBSERVATION_FROZEN` once no bit of it has changed in so many ticks at which the commanded
+       target moved. Repeating a measurement with its own time is no fault: a sensor may be slower
+       than the loop; its age tells.
     3. Is it in the training range, element by element? `OBSERVATION_OUT_OF_RANGE` is a warning
        until it has lasted.
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from ilrobot.control.activation import NOTHING, Activation
 from ilrobot.control.contract_guards import Workspace
 from ilrobot.control.contract_parts import Limits
+from ilrobot.control.element_limits import Ease
 from ilrobot.control.limiter import CommandLimiter
 
 #: A subtraction of commands is right to some units in the last place.
@@ -187,3 +188,20 @@ def test_limits_of_any_size_give_finite_commands(mode, span, velocity, accelerat
         assert abs(command[0]) <= span
         for fallback in (made.hold(), made.damp(), made.retreat(np.array([0.2]))):
             assert math.isfinite(fallback[0])
+
+
+def test_looking_ahead_at_every_tick_gives_the_same_bits(monkeypatch):
+    def commands(limits, box, span, rate):
+        made = CommandLimiter(limits, rate, box)
+        made.reset(np.zeros(7), None, np.zeros(7))
+        rng = np.random.default_rng(1)
+        for tick in range(300):
+            command, flags = made.limit(wild(rng, (3, 2, 5)[tick // 100], tick, 0.6 * span))
+            yield command.tolist(), flags
+
+    for seed in range(4):
+        setting = seven_limits(np.random.default_rng(seed), 50.0)
+        quick = list(commands(*setting, 50.0))
+        with monkeypatch.context() as nothing_is_easy:
+            nothing_is_easy.setattr(Ease, "of", lambda _: Ease(0.0, 1.0, -1.0, -1.0))
+            assert list(commands(*setting, 50.0)) == quick
