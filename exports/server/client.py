@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-import socket
-import struct
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from websockets.exceptions import ConnectionClosed, InvalidURI, WebSocketException
-from websockets.sync.client import ClientConnection, connect
+from websockets.exceptions import InvalidURI, WebSocketException
 from websockets.uri import parse_uri
 
 from exports.runtime.exported_policy import ExportedPolicy
 from exports.server.codec import MalformedMessage
+from exports.server.connection import Connection, ConnectionLost
 from exports.server.messages import MOST_METADATA_BYTES, Messages, read_metadata
 from ilrobot.actors import LateAnswer
 from ilrobot.control.contract import Contract
@@ -30,12 +27,6 @@ CONNECT_TIMEOUT = 5.0
 LEAST_TIMEOUT = 1.0
 #: Seconds between two attempts to connect again.
 RECONNECT_AFTER = 0.2
-_CLOSE_TIMEOUT = 0.2
-
-_logger = logging.getLogger("ilrobot.server.client")
-_logger.setLevel(logging.CRITICAL)  # whatever it would say is raised here, in one line
-
-_Said = TypeVar("_Said")
 
 
 class PredictionFailed(LateAnswer, WorkFailed):
@@ -60,25 +51,23 @@ class RemotePolicy(ExportedPolicy):
     """
 
     def __init__(self, address: str, tell: Callable[[str], None] = lambda _: None) -> None:
-        self._open: tuple[ExitStack, ClientConnection] | None = None
         try:
             parse_uri(address)
         except (InvalidURI, ValueError) as error:
             raise UserError(f"{address} is no address of a server; give ws://HOST:PORT") from error
         try:
-            stack, connection, contract = _connect(address, CONNECT_TIMEOUT)
+            connection, contract = _connect(address, CONNECT_TIMEOUT)
         except PredictionFailed as error:
             raise UserError(
                 f"{error}; start it with: ilrobot serve --policy FILE.onnx --port PORT"
             ) from error
         super().__init__(address, contract)
-        self._open = stack, connection
+        self._connection: Connection | None = connection
         self._messages = Messages(contract)
         self._timeout = max(LEAST_TIMEOUT, contract.horizon / contract.spec.rate)
         self._number = 0
         self._retry_at = 0.0
         self._tell, self._failing = tell, False
-        self._set_timeout(connection)
 
     def __call__(
         self,
@@ -116,9 +105,9 @@ class RemotePolicy(ExportedPolicy):
 
     def close(self) -> None:
         """Leave the server."""
-        if self._open is not None:
-            self._open[0].close()
-            self._open = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def _ask(
         self,
@@ -126,83 +115,63 @@ class RemotePolicy(ExportedPolicy):
         noise: NDArray[np.float32] | None,
         guide: Guide | None,
     ) -> Prediction:
-        connection = self._connection()
+        connection = self._reconnected()
         self._number += 1
         request = self._messages.request(history, noise, guide, self._number)
+        deadline = time.monotonic() + self._timeout
+        with _explained(self.where, self._timeout):
+            connection.send(request, deadline)
+            return self._messages.read_answer(connection.receive(deadline), self._number)
 
-        def exchange() -> Prediction:
-            connection.send(request)
-            return self._messages.read_answer(connection.recv(self._timeout), self._number)
+    def _reconnected(self) -> Connection:
+        """The open connection, or a new one.
 
-        return _said(self.where, self._timeout, exchange)
-
-    def _connection(self) -> ClientConnection:
-        """The open connection, or a new one."""
-        if self._open is None:
+        Raises:
+            PredictionFailed: It cannot be had now.
+            WorkFailed: The server is another one.
+        """
+        if self._connection is None:
             if (wait := self._retry_at - time.monotonic()) > 0:
                 time.sleep(wait)
             self._retry_at = time.monotonic() + RECONNECT_AFTER
             try:
-                stack, connection, contract = _connect(self.where, self._timeout)
+                connection, contract = _connect(self.where, self._timeout)
             except UserError as error:
                 raise WorkFailed(f"the server is not what it was: {error}") from error
             if contract.to_json() != self.contract.to_json():
-                stack.close()
+                connection.close()
                 raise WorkFailed(f"{self.where} serves another policy than before; deploy again")
-            self._open = stack, connection
-            self._set_timeout(connection)
-        return self._open[1]
-
-    def _set_timeout(self, connection: ClientConnection) -> None:
-        """So that a server that reads nothing cannot hold a request for ever."""
-        seconds = int(self._timeout)
-        fraction = int(1e6 * (self._timeout - seconds))
-        connection.socket.setsockopt(
-            socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", seconds, fraction)
-        )
+            self._connection = connection
+        return self._connection
 
 
-def _connect(address: str, timeout: float) -> tuple[ExitStack, ClientConnection, Contract]:
-    """A connection, what closes it, and the contract that came over it."""
-
-    def hear() -> tuple[ExitStack, ClientConnection, Contract]:
-        with ExitStack() as stack:
-            connection = stack.enter_context(
-                connect(
-                    address,
-                    compression=None,
-                    proxy=None,
-                    open_timeout=timeout,
-                    close_timeout=_CLOSE_TIMEOUT,
-                    ping_interval=None,  # a request has its time limit
-                    max_size=MOST_METADATA_BYTES,
-                    max_queue=1,
-                    logger=_logger,
-                )
-            )
-            contract = read_metadata(connection.recv(timeout), address)
-            return stack.pop_all(), connection, contract
-
-    return _said(address, timeout, hear)
+def _connect(address: str, timeout: float) -> tuple[Connection, Contract]:
+    """A connection, and the contract that came over it."""
+    deadline = time.monotonic() + timeout
+    with _explained(address, timeout), ExitStack() as stack:
+        connection = Connection(address, deadline=deadline, most_bytes=MOST_METADATA_BYTES)
+        stack.callback(connection.close)
+        contract = read_metadata(connection.receive(deadline), address)
+        stack.pop_all()
+    return connection, contract
 
 
-def _said(where: str, timeout: float, exchange: Callable[[], _Said]) -> _Said:
-    """What an exchange with the server came to.
+@contextmanager
+def _explained(where: str, timeout: float) -> Iterator[None]:
+    """Turn what goes wrong between us and a server into one line.
 
     Raises:
         PredictionFailed: The server is gone, too slow or talks nonsense.
     """
     try:
-        return exchange()
+        yield
     except TimeoutError as error:
         raise PredictionFailed(f"{where} did not answer within {timeout:.3g} s") from error
-    except ConnectionClosed as error:
-        reason = error.rcvd.reason if error.rcvd is not None else ""
-        raise PredictionFailed(
-            f"{where} ended the connection{f' ({reason})' if reason else ''}"
-        ) from error
+    except ConnectionLost as error:
+        why = f" ({error})" if str(error) else ""
+        raise PredictionFailed(f"{where} ended the connection{why}") from error
     except MalformedMessage as error:
         raise PredictionFailed(f"{where}: {error}") from error
-    except (OSError, WebSocketException, UnicodeDecodeError) as error:
+    except (OSError, WebSocketException) as error:
         words = " ".join(str(error).split()) or type(error).__name__
         raise PredictionFailed(f"no policy server at {where} ({words:.200})") from error

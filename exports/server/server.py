@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import http
 import logging
+import socket
+import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -32,7 +33,7 @@ _logger.addFilter(lambda record: record.msg != "opening handshake failed")
 class PolicyServer:
     """Answers the requests of several clients, one at a time, in the order in which they came.
 
-    Each client waits for its answer before its next request is read, so that of n clients each gets
+    Of a client one request is answered, then it is the others' turn, so that of n clients each gets
     every n-th chunk, whatever the others send. A request is no longer than the policy's inputs are;
     a longer one ends its connection. What cannot be read is answered by a line of text. Connections
     of pages in a browser, which state an origin, are refused: any page that somebody opens could
@@ -55,8 +56,6 @@ class PolicyServer:
         self._metadata = metadata(policy.contract)
         self._generator = np.random.default_rng()
         self._clients = 0
-        # So that others may connect while it computes; it queues first in, first out.
-        self._worker = ThreadPoolExecutor(1, "policy")
 
     async def run(
         self, host: str, port: int, stop: asyncio.Event, ready: Callable[[str, int], None]
@@ -80,13 +79,13 @@ class PolicyServer:
             max_size=self._messages.most_request_bytes,
             max_queue=1,
             close_timeout=_CLOSE_TIMEOUT,
+            ping_interval=None,  # a client reads nothing but answers; see `_notice_the_dead`
             origins=[None],
             process_request=self._before_handshake,
             logger=_logger,
         ) as server:
             ready(*_bound(server))
             await stop.wait()
-        self._worker.shutdown()
 
     def _before_handshake(self, connection: ServerConnection, request: Request) -> Response | None:
         if request.path == "/healthz":  # as openpi's server does
@@ -98,22 +97,19 @@ class PolicyServer:
         return None
 
     async def _serve_client(self, connection: ServerConnection) -> None:
-        loop = asyncio.get_running_loop()
         self._clients += 1
         try:
+            _notice_the_dead(connection)
             await connection.send(self._metadata)
             while True:
-                data = await connection.recv()
-                received = time.perf_counter()
-                await connection.send(
-                    await loop.run_in_executor(self._worker, self._answer, data, received)
-                )
+                await connection.send(self._answer(await connection.recv()))
+                await asyncio.sleep(0)  # the others' turn, even where more has come already
         except ConnectionClosed:
             pass  # the client's affair
         finally:
             self._clients -= 1
 
-    def _answer(self, data: bytes | str, received: float) -> bytes | str:
+    def _answer(self, data: bytes | str) -> bytes | str:
         try:
             request = self._messages.read_request(data)
             noise = request.noise
@@ -133,10 +129,20 @@ class PolicyServer:
             return f"the policy failed: {' '.join(str(error).split()):.300}"
         self.answered += 1
         self.inference.add(ended - began)
-        timing = {"infer_ms": 1e3 * (ended - began), "queue_ms": 1e3 * (began - received)}
+        timing = {"infer_ms": 1e3 * (ended - began)}
         return self._messages.answer(prediction, request.number, timing)
 
 
 def _bound(server: Server) -> tuple[str, int]:
     address = next(iter(server.sockets)).getsockname()
     return str(address[0]), int(address[1])
+
+
+def _notice_the_dead(connection: ServerConnection) -> None:
+    """Let TCP ask whether the client is still there, within a minute."""
+    client: socket.socket = connection.transport.get_extra_info("socket")
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if sys.platform == "linux":
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 20)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)

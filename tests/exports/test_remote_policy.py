@@ -56,6 +56,20 @@ def chunk_for(request):
     return pack({"actions": np.zeros((4, 2), np.float32), "id": unpack(request)["id"]})
 
 
+def dribble(connection, _):
+    """A frame of 250 bytes, of which each comes before anybody has lost patience."""
+    connection.socket.sendall(b"\x82\x7e\x00\xfa")
+    for _ in range(250):
+        connection.socket.sendall(b"\0")
+        time.sleep(0.05)
+
+
+def in_pieces(connection, request):
+    connection.ping("still there?")
+    answer = chunk_for(request)
+    connection.send([answer[:10], answer[10:20], answer[20:]])
+
+
 def test_killed_and_started_again(policy_file, local):
     history, noise = question(local.contract)
     said = []
@@ -130,6 +144,7 @@ def test_slow_servers_answer_is_worth_nothing(local):
         (lambda c, r: c.socket.shutdown(socket.SHUT_RDWR), "ended the connection"),
         (lambda c, r: [c.send(b"") for _ in range(10_000)], "not a map|msgpack"),
         (lambda c, r: None, "did not answer"),
+        (dribble, "did not answer"),
     ],
 )
 def test_a_server_out_of_its_mind(local, answer, why, monkeypatch):
@@ -138,6 +153,14 @@ def test_a_server_out_of_its_mind(local, answer, why, monkeypatch):
         remote = RemotePolicy(address)
         with pytest.raises(PredictionFailed, match=why):
             remote(*question(local.contract))
+        remote.close()
+
+
+def test_an_answer_in_pieces_and_a_ping_between(local):
+    with answering(local.contract, in_pieces) as address:
+        remote = RemotePolicy(address)
+        for _ in range(2):
+            assert remote(*question(local.contract)).shape == (4, 2)
         remote.close()
 
 
