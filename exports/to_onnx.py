@@ -65,6 +65,7 @@ def export_policy(
     checkpoint_hash: str = "",
     chunking: Chunking = RECEDING,
     unrolled: bool = False,
+    calling_doubt: float | None = None,
     guards: Callable[[Contract], Contract] = lambda contract: contract,
 ) -> Export:
     """Write a policy as one .onnx file with its contract.
@@ -86,6 +87,7 @@ def export_policy(
         checkpoint_hash: SHA-256 of the checkpoint's file.
         chunking: How whoever runs the file shall execute its chunks.
         unrolled: Write the sampler's steps one after the other instead of as a loop.
+        calling_doubt: From which doubt on an ensemble calls for help (None: not known).
         guards: Exchanges what the data say of the guards, see `exports.stated_guards`.
 
     Raises:
@@ -122,7 +124,8 @@ def export_policy(
     if contract.doubt is not None:
         doubts = [session.predict(*asked).doubt for asked in samples.free().each()]
         usual = float(np.quantile(np.array(doubts, np.float64)[:, 0], USUAL))
-        contract = replace(contract, doubt=replace(contract.doubt, usual=usual))
+        doubt = replace(contract.doubt, usual=usual, threshold=calling_doubt)
+        contract = replace(contract, doubt=doubt)
     contract = replace(contract, golden=_golden(session, samples))
     content = seal(model, contract)
     _write_verified(path, content)

@@ -107,6 +107,7 @@ class Export:
                     checkpoint_hash=policy_hash(self.policy),
                     chunking=chunking,
                     unrolled=self.unroll,
+                    calling_doubt=self._calling_doubt(dataset),
                     guards=lambda contract: with_guards(contract, stated, str(self.guards)),
                 )
             if self.int8:
@@ -150,6 +151,18 @@ class Export:
     @property
     def _episodes(self) -> int:
         return 100 if self.episodes is None else self.episodes
+
+    def _calling_doubt(self, dataset: Dataset) -> float | None:
+        from ilrobot.cli.output import console
+        from ilrobot.learners.interactive.calling import calling_doubt
+
+        if self.dataset is not None:  # what it was trained on may be another
+            return None
+        try:
+            return calling_doubt(self.policy, dataset)
+        except UserError as error:
+            console.print(f"note: no doubt is known from which it calls for help: {error}")
+            return None
 
     def _open_dataset(self) -> tuple[Dataset, str]:
         """Where real observations come from, and the content hash of the training data."""

@@ -14,9 +14,12 @@ from ilrobot.cli.dagger_table import print_rounds
 from ilrobot.cli.export import Export
 from ilrobot.cli.info import Info
 from ilrobot.comparison import Contender
+from ilrobot.control.model_file import read_model_file
 from ilrobot.data.dataset import Dataset
 from ilrobot.errors import UserError
+from ilrobot.gates.human import risk_threshold
 from ilrobot.gates.log import GateLog
+from ilrobot.learners.interactive.calling import calling_doubt
 from ilrobot.report.rounds import round_strips
 from ilrobot.run import Run
 from ilrobot.run_description import DaggerDescription, RoundSummary
@@ -240,6 +243,21 @@ def test_a_policy_is_not_taught_by_what_was_exported_of_it(novice, tmp_path):
     with pytest.raises(UserError, match="is the policy that is to learn"):
         run_gate("beta", data, policy, tmp_path / "run", expert=exported)
     assert not (tmp_path / "run").exists()
+
+
+def test_the_file_of_an_ensemble_says_from_which_doubt_on_it_calls(done, novice, tmp_path):
+    output = tmp_path / "policy.onnx"
+    run = done("ensemble")
+    assert Export(policy=run, output=output).run() == 0
+    doubt = read_model_file(output)[0].doubt
+    assert doubt is not None
+    assert doubt.threshold == calling_doubt(run, Dataset.open(run / "dataset"))
+    assert doubt.threshold > 0
+    run = done("human")
+    data = Dataset.open(run / "dataset")
+    doubts = [doubt for info in data.infos if info.control for doubt in info.control.doubts]
+    assert calling_doubt(run, data) == pytest.approx(risk_threshold(doubts))
+    assert calling_doubt(novice[1], Dataset.open(novice[0])) is None  # nobody gated it
 
 
 def test_a_classifier_needs_episodes_that_the_policy_was_not_taught(novice, tmp_path, monkeypatch):
