@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from typing import Any
 
 from ilrobot.actors import Actor, Decision, Observation
 from ilrobot.control.clock import RealTimeClock
@@ -111,29 +112,37 @@ class LiveStage:
         self, decision: Decision | None, connected: bool, *, recording: bool = False
     ) -> HudState:
         span = self._ticks[-1] - self._ticks[0] if len(self._ticks) > 1 else 0.0
-        hand = self._hand
-        return HudState(
+        return state_of(
+            self._hand,
+            decision,
             task=self._env.spec.task,
             episode=self._episode,
             episodes=self._wanted,
-            source=None if decision is None else decision.source,
             recording=recording,
-            engaged=hand.engaged,
-            paused=hand.paused,
-            rewinding=hand.rewinding,
-            frame=hand.frame,
-            speed=hand.speed,
-            leash=hand.leash,
             rate=(len(self._ticks) - 1) / span if span > 0 else 0.0,
             missed=self._clock.missed,
             cameras=self._env.camera_names,
             camera=self._cameras.large,
             connected=connected,
-            device=hand.device.name,
-            message=hand.message,
-            doubt=None if decision is None else decision.doubt,
             help=self._help,
         )
+
+
+def state_of(hand: TeleopActor, decision: Decision | None, **rest: Any) -> HudState:
+    """What there is to tell of a hand and of the last decision; `rest` are fields of `HudState`."""
+    return HudState(
+        source=None if decision is None else decision.source,
+        doubt=None if decision is None else decision.doubt,
+        engaged=hand.engaged,
+        paused=hand.paused,
+        rewinding=hand.rewinding,
+        frame=hand.frame,
+        speed=hand.speed,
+        leash=hand.leash,
+        device=hand.device.name,
+        message=hand.message,
+        **rest,
+    )
 
 
 class _Cameras:

@@ -14,6 +14,7 @@ from exports.runtime.process import quiet_collector
 
 #: Of SCHED_FIFO's 1 to 99: above all ordinary processes, below the kernel's own threads.
 PRIORITY = 40
+PRIORITY_SETTING = "real-time priority"
 #: How long one thread may keep the interpreter from another that waits for it, s.
 _SWITCH_INTERVAL = 1e-4
 
@@ -120,7 +121,7 @@ def _part_cores(inference: int, undo: contextlib.ExitStack) -> Setting:
 
 
 def _take_priority(undo: contextlib.ExitStack) -> Setting:
-    name = "real-time priority"
+    name = PRIORITY_SETTING
     if not hasattr(os, "sched_setscheduler"):
         return Setting(name, False, "this system has no SCHED_FIFO")
     policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)

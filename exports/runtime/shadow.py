@@ -143,10 +143,9 @@ class Disagreement:
         greatest, count = self._greatest, self._greatest.count
         return {
             "ticks": count,
-            **{
-                name: greatest.percentile(share)
-                for name, share in (("p50", 0.5), ("p99", 0.99), ("max", 1.0))
-            },
+            "p50": greatest.percentile(0.5),
+            "p99": greatest.percentile(0.99),
+            "max": greatest.greatest,
             "mean": {
                 name: float(total) / count if count else None
                 for name, total in zip(self._names, self._sums, strict=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from ilrobot.cli.page import Page, PageAddress
 from ilrobot.cli.usage import Chunks, optional
 from ilrobot.errors import UserError
 
@@ -18,9 +20,11 @@ if TYPE_CHECKING:
     from exports.runtime.exported_policy import ExportedPolicy
     from exports.runtime.loop import LoopReport
     from exports.runtime.process import StopSignals
-    from exports.runtime.realtime import Setting
     from exports.runtime.tick_log import TickLog
-    from ilrobot.control.chunks import ChunkActor
+    from ilrobot.cli.deploy_cast import Cast, CastPlan
+    from ilrobot.control.clock import Clock
+    from ilrobot.control.emergency import EmergencyStop
+    from ilrobot.control.guard import Guard
 
 #: Length of an episode on a robot that has no time limit of its own.
 EPISODE_SECONDS = 60.0
@@ -65,6 +69,23 @@ class Deploy:
     log: Annotated[Path | None, optional("PATH", "no log")] = None
     """Write every tick to this file, whose name ends in .ticks; ilrobot view shows it."""
 
+    device: Annotated[
+        Literal["gamepad", "keyboard", "spacemouse", "browser", "operator"] | None,
+        optional("DEVICE", "nobody shares control"),
+    ] = None
+    """Take over by hand: hold the shoulder button, as in ilrobot dagger."""
+
+    page: Page = PageAddress()  # noqa: RUF009 (it is frozen)
+
+    record: Annotated[Path | None, optional("DIR", "nothing is recorded")] = None
+    """Record what happens as a dataset, or add it to one."""
+
+    shadow: bool = False
+    """The policy only thinks; the person drives, or whoever leads the robot."""
+
+    stop_file: Annotated[Path | None, optional("PATH", "SIGUSR1 alone is one")] = None
+    """Emergency stop: as soon as this file exists, brake, hold and end."""
+
     realtime: bool = False
     """Run before all ordinary processes (SCHED_FIFO), where the system allows it."""
 
@@ -74,13 +95,16 @@ class Deploy:
     def run(self) -> int:
         """Run the loop and print what it came to."""
         from exports.runtime.process import StopSignals, torch_imported
-        from exports.runtime.realtime import real_time
+        from exports.runtime.realtime import PRIORITY_SETTING, real_time
         from ilrobot.cli.deploy_report import print_settings, print_summary
         from ilrobot.cli.deployed_policy import open_policy
         from ilrobot.cli.output import print_json
         from ilrobot.control.chunking import Chunking
+        from ilrobot.control.clock import SPIN, RealTimeClock
+        from ilrobot.control.emergency import EmergencyStop
+        from ilrobot.control.guard import Guard
 
-        self._check()
+        plan = self._check()
         policy = open_policy(self.policy, self.trust)
         chunking = Chunking.parse(self.chunks) if self.chunks else policy.contract.chunking
         # One action is one call of the network, which a tick can bear; a chunk is a sampler.
@@ -91,41 +115,68 @@ class Deploy:
             stack.callback(robot.close)
             capabilities = robot.connect()
             rate = self._rate(policy, capabilities)
+            if self._watches and not capabilities.led:
+                raise UserError(
+                    f"--shadow: nobody else leads {capabilities.name}; let a person drive: --device"
+                )
+            cast = plan.make(policy, actor, robot, capabilities.spec.with_rate(rate), stack)
             ticks = capabilities.time_limit or math.ceil(EPISODE_SECONDS * rate)
             log = self._log(policy, capabilities, rate, ticks)
             if log is not None:
                 stack.enter_context(log)
             signals = stack.enter_context(StopSignals())
+            emergency = EmergencyStop(self.stop_file, lambda: cast.stops)
+            stack.enter_context(emergency.listening())
+            guard = Guard(policy.contract, rate, emergency)
             settings = stack.enter_context(
                 real_time(priority=self.realtime, inference=actor.inference.thread_id)
             )
             print_settings(settings)
-            report = self._loop(
-                policy, actor, robot, capabilities, rate, ticks, log, signals, settings
+            has_priority = any(s.had and s.name == PRIORITY_SETTING for s in settings)
+            loop = _Loop(
+                robot,
+                capabilities,
+                guard,
+                RealTimeClock(rate, spin=0.0 if has_priority else SPIN),
+                stopped=lambda: bool(signals) or cast.left or guard.has_stopped,
             )
+            report = self._run(loop, policy, cast, ticks, log)
             summary = {
                 **report.to_json(),
                 "inference": actor.tally.to_json() if actor.thinks_ahead else None,
+                "disagreement": cast.disagreement and cast.disagreement.to_json(),
+                "recorded": cast.recording and [str(end) for end in cast.recording.outcomes],
                 "settings": [setting.to_json() for setting in settings],
                 "policy": self.policy,
                 "robot": capabilities.name,
                 "task": capabilities.spec.task,
-                "stopped_by": signals.received.name if signals.received else None,
+                "stopped_by": _stopped_by(signals, cast, emergency),
                 "torch_imported": torch_imported(),
             }
             print_summary(summary)
             if self.json:
                 print_json(summary)
-            return signals.exit_code
+            return signals.exit_code or int(emergency.pressed)
 
-    def _check(self) -> None:
+    @property
+    def _watches(self) -> bool:
+        """Whether nothing is to be sent to the robot, which somebody else leads."""
+        return self.shadow and self.device is None
+
+    def _check(self) -> CastPlan:
+        from ilrobot.cli.deploy_cast import CastPlan
         from ilrobot.cli.seeds import check_seeds
 
         check_seeds(self.episodes, self.seed)
         if self.rate is not None and not (math.isfinite(self.rate) and self.rate > 0):
             raise UserError(f"--rate must be a positive number of Hz, not {self.rate}")
+        if self.stop_file is not None and self.stop_file.exists():
+            raise UserError(f"--stop-file {self.stop_file} exists; remove it before you start")
         if self.log is not None and self.log.suffix != ".ticks":
             raise UserError(f"--log must end in .ticks, not '{self.log.name}'")
+        plan = CastPlan(self.device, self.shadow, self.record, self.page, self.episodes, self.seed)
+        plan.check()
+        return plan
 
     def _robot(self, policy: ExportedPolicy) -> Robot:
         from exports.robots.registry import Simulated, make_robot
@@ -174,36 +225,62 @@ class Deploy:
         )
         return TickLog(self.log, kept, room_for(self.episodes * ticks, kept.row))
 
-    def _loop(
+    def _run(
         self,
+        loop: _Loop,
         policy: ExportedPolicy,
-        actor: ChunkActor,
-        robot: Robot,
-        capabilities: Capabilities,
-        rate: float,
+        cast: Cast,
         ticks: int,
         log: TickLog | None,
-        signals: StopSignals,
-        settings: list[Setting],
     ) -> LoopReport:
         from exports.runtime.loop import ControlLoop
+        from exports.runtime.shadow import MeasuredCommand
+        from exports.runtime.watching import watch
         from ilrobot.cli.deploy_report import episode_line
         from ilrobot.cli.output import console
-        from ilrobot.control.clock import SPIN, RealTimeClock
-        from ilrobot.control.guard import Guard
 
-        fifo = any(setting.had and setting.name == "real-time priority" for setting in settings)
-        loop = ControlLoop(
-            robot,
-            actor,
-            Guard(policy.contract, rate),
-            RealTimeClock(rate, spin=0.0 if fifo else SPIN),
-            stopped=lambda: bool(signals),
+        name = loop.capabilities.name
+        at = f"at {1 / loop.clock.period:g} Hz; Ctrl-C stops it"
+        if cast.disagreement is not None and self._watches:
+            measured = MeasuredCommand(policy.contract)
+            console.print(f"watching {name} {at}")
+            return watch(
+                *(loop.robot, cast.actor, loop.guard, loop.clock),
+                measured,
+                cast.disagreement,
+                max_ticks=ticks,
+                log=log,
+                stopped=loop.stopped,
+            )
+        console.print(f"running {name} {at}")
+        control = ControlLoop(
+            *(loop.robot, cast.actor, loop.guard, loop.clock),
+            stopped=loop.stopped,
+            watchers=cast.watchers,
+            disagreement=cast.disagreement,
         )
-        console.print(f"running {capabilities.name} at {rate:g} Hz; Ctrl-C stops it")
-        return loop.run(
+        return control.run(
             range(self.seed, self.seed + self.episodes),
             max_ticks=ticks,
             log=log,
             on_episode=lambda episode: console.print(episode_line(episode)),
         )
+
+
+@dataclass(frozen=True)
+class _Loop:
+    """What a loop runs with, whoever acts."""
+
+    robot: Robot
+    capabilities: Capabilities
+    guard: Guard
+    clock: Clock
+    stopped: Callable[[], bool]
+
+
+def _stopped_by(signals: StopSignals, cast: Cast, emergency: EmergencyStop) -> str | None:
+    if emergency.reason:
+        return f"emergency stop ({emergency.reason})"
+    if signals.received:
+        return signals.received.name
+    return "the person" if cast.left else None

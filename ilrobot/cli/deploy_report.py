@@ -61,6 +61,18 @@ def print_summary(summary: dict[str, Any]) -> None:
             f"{delay['p99']} (p99), {delay['max']} (max); {inference['dropped']} dropped, "
             f"{inference['run_out']} ticks without a plan"
         )
+    apart = summary["disagreement"]
+    if apart is not None and apart["ticks"]:
+        print(
+            f"disagreement      {apart['p50']:.1%} of the range (p50), {apart['p99']:.1%} (p99), "
+            f"{apart['max']:.1%} (max) over {apart['ticks']} ticks"
+        )
+        means = ", ".join(f"{name} {mean:.1%}" for name, mean in apart["mean"].items())
+        print(f"  mean            {means}")
+    elif apart is not None:
+        print("disagreement      the policy had no answer at any tick")
+    if summary["recorded"] is not None:
+        print(f"recorded          {len(summary['recorded'])} episodes")
     active = {kind: count for kind, count in summary["guard"].items() if count}
     words = ", ".join(f"{kind.replace('_', ' ')} {count}" for kind, count in active.items())
     print(f"guard             {words or 'nothing to do'}")

@@ -50,6 +50,11 @@ class TimeHistogram:
         """Mean in seconds (None: nothing was added)."""
         return self._sum / self.count if self.count else None
 
+    @property
+    def greatest(self) -> float | None:
+        """The longest in seconds (None: nothing was added)."""
+        return self._greatest if self.count else None
+
     def percentile(self, share: float) -> float | None:
         """The time that this share of all times does not exceed, in seconds.
 
@@ -67,5 +72,5 @@ class TimeHistogram:
     def to_json(self) -> dict[str, float | None]:
         """p50, p99, p99.9 and max in milliseconds (None: nothing was added)."""
         values = {name: self.percentile(share) for name, share in _PERCENTILES.items()}
-        values["max"] = self._greatest if self.count else None
+        values["max"] = self.greatest
         return {name: None if value is None else 1e3 * value for name, value in values.items()}

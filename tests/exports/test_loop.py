@@ -9,9 +9,9 @@ from exports.robots.base import Capabilities, Motion, Reading, Status
 from exports.runtime.loop import ControlLoop
 from exports.runtime.tick_layout import SCALARS
 from ilrobot.actors import Actor, Decision, LateAnswer, Source
+from ilrobot.control.activation import Activation
 from ilrobot.control.clock import SimulatedClock
 from ilrobot.control.guard import Guard
-from ilrobot.control.activation import Activation
 from tests.ilrobot.control.contracts import ABSOLUTE, ABSOLUTE_CONTRACT, RATE
 
 

@@ -173,9 +173,26 @@ def test_a_signal_stops_the_robot_and_the_summary_is_printed(policy_file, tmp_pa
     assert len(read_ticks(log).rows) == result["ticks"]
 
 
+@pytest.mark.parametrize("how", ["signal SIGUSR1", "file"])
+def test_an_emergency_stop_ends_the_run(policy_file, tmp_path, how):
+    file = tmp_path / "stop"
+    process = deploy("--policy", policy_file, "--episodes", 1_000_000, "--stop-file", file)
+    assert any(line.startswith(f"running {TASK}") for line in iter(process.stderr.readline, ""))
+    if how == "file":
+        file.touch()
+    else:
+        process.send_signal(signal.SIGUSR1)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 1, err
+    result = json.loads(out.splitlines()[-1])
+    assert result["stopped_by"].startswith(f"emergency stop ({how}")
+    assert f"stopped by emergency stop ({how}" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (("--policy", "{file}", "--stop-file", "{file}"), "exists; remove it before you start"),
         (("--policy", "{file}", "--task", "ilrobot/Junction-v0"), "in the policy but"),
         (("--policy", "{file}", "--robot", "pybullet"), "no option 'engine'"),
         (("--policy", "{file}", "--robot", "mujoco"), "no option 'engine'"),
@@ -187,6 +204,10 @@ def test_a_signal_stops_the_robot_and_the_summary_is_printed(policy_file, tmp_pa
         (("--policy", "{file}", "--seed", "-1"), "--seed must be from 0"),
         (("--policy", "{file}", "--seed", "99999999999999999999"), "--seed"),
         (("--policy", "{file}", "--log", "{file}/run.ticks"), "nothing has moved"),
+        (("--policy", "{file}", "--shadow"), "nobody else leads"),
+        (("--policy", "{file}", "--shadow", "--record", "{tmp}/data"), "needs the person"),
+        (("--policy", "{file}", "--port", "1"), "for --device browser"),
+        (("--policy", "{file}", "--record", "{file}/data"), "cannot be written"),
         (("--policy", "{file}", "--log", "ticks.npz"), "must end in .ticks"),
         (("--policy", "{file}", "--chunks", "coherent"), "does not sample"),
         (("--policy", "{folder}/run"), "ilrobot export"),
@@ -194,12 +215,63 @@ def test_a_signal_stops_the_robot_and_the_summary_is_printed(policy_file, tmp_pa
         (("--policy", "{folder}/run/policy.pt"), "no ONNX model"),
     ],
 )
-def test_a_deployment_that_cannot_begin(policy_file, run_folder, capsys, arguments, words):
-    places = {"file": policy_file, "folder": run_folder}
+def test_a_deployment_that_cannot_begin(
+    policy_file, run_folder, tmp_path, capsys, arguments, words
+):
+    places = {"file": policy_file, "folder": run_folder, "tmp": tmp_path}
     assert call("deploy", *(a.format(**places) for a in arguments)) == 2
     error = capsys.readouterr().err
     assert words in error
     assert len(error.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_person_takes_over_on_the_robot_and_that_is_recorded(policy_file, tmp_path):
+    """A policy that learnt nothing is corrected; the next deployment adds to the same dataset."""
+    data, log = tmp_path / "data", tmp_path / "run.ticks"
+    for times in (1, 2):
+        process = deploy(
+            *("--policy", policy_file, "--device", "operator", "--seed", times),
+            *("--record", data, "--log", log),
+        )
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        result = json.loads(out.splitlines()[-1])
+        assert len(result["recorded"]) == 1
+        dataset = Dataset.open(data)
+        assert dataset.num_episodes == times
+    episode = dataset.episode(1)
+    sources = [str(source) for source in episode.columns["control.source"]]
+    assert "human" in sources
+    assert episode.info.seed == 2
+    assert episode.info.operator == "simulated"
+    assert episode.info.policy_hash == OnnxPolicy(policy_file).contract.provenance.checkpoint
+    human = np.array([source == "human" for source in sources])
+    np.testing.assert_array_equal(episode.columns["intervention"], human)
+    assert np.isfinite(episode.columns["control.human_action"][human]).all()
+    ticks = read_ticks(log)
+    logged = [ticks.layout.sources[code] for code in ticks.rows["source"]]
+    assert logged == sources
+    np.testing.assert_allclose(episode.columns["action"], ticks.rows["command"], atol=1e-6)
+    assert result["disagreement"] is None
+
+
+def test_in_shadow_the_person_drives_and_the_disagreement_is_told(policy_file, tmp_path):
+    log = tmp_path / "run.ticks"
+    process = deploy("--policy", policy_file, "--device", "operator", "--shadow", "--log", log)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    result = json.loads(out.splitlines()[-1])
+    ticks = read_ticks(log)
+    rows = ticks.rows
+    assert {ticks.layout.sources[code] for code in rows["source"]} == {"demo"}
+    apart = result["disagreement"]
+    assert apart["ticks"] == result["ticks"] == len(rows)
+    shares = np.abs(rows["wanted"] - rows["command"]) / ticks.layout.scale
+    assert apart["max"] == pytest.approx(shares.max(), rel=1e-5)
+    assert list(apart["mean"].values()) == pytest.approx(shares.mean(axis=0), rel=1e-5)
+    assert "disagreement" in out
+    assert result["recorded"] is None
 
 
 def test_signals_are_remembered_once_and_handlers_come_back():

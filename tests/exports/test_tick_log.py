@@ -17,8 +17,8 @@ from exports.runtime.tick_layout import CLOSED_AT, SCALARS, SOURCES, layout
 from exports.runtime.tick_log import TickLog, room_for
 from exports.runtime.tick_reading import read_ticks
 from ilrobot.actors import Source
-from ilrobot.control.histogram import GROWTH, TimeHistogram
 from ilrobot.control.activation import Activation
+from ilrobot.control.histogram import GROWTH, TimeHistogram
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.spec import Feature, Spec
 

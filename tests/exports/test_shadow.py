@@ -1,0 +1,138 @@
+"""Shadow mode: what the policy only thinks is compared with what somebody else does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from exports.robots.base import Capabilities, Reading
+from exports.runtime.shadow import Disagreement, MeasuredCommand, ShadowActor
+from exports.runtime.watching import watch
+from ilrobot.actors import Actor, Decision, LateAnswer, Source
+from ilrobot.control.clock import SimulatedClock
+from ilrobot.control.guard import Guard
+from ilrobot.errors import UserError
+from tests.ilrobot.control.contracts import ABSOLUTE, ABSOLUTE_CONTRACT, RATE
+
+MEASURES_ITSELF = replace(
+    ABSOLUTE,
+    observations=(replace(ABSOLUTE.observations[0], names=("b", "a")),),
+    action=replace(ABSOLUTE.action, names=("a", "b")),
+)
+CONTRACT = replace(ABSOLUTE_CONTRACT, spec=MEASURES_ITSELF)
+
+
+class Led:
+    """An arm that somebody else moves by 0.01 a tick; touching it fails the test."""
+
+    def __init__(self, bad=()):
+        self._tick, self._bad = 0, bad
+
+    def connect(self):
+        return Capabilities("led", MEASURES_ITSELF, any_rate=True, time_limit=None, led=True)
+
+    def read(self, now):
+        self._tick += 1
+        state = np.array([-0.01, 0.01], np.float32) * self._tick
+        if self._tick in self._bad:
+            state[0] = np.nan
+        return Reading({"observation.state": state}, now)
+
+    def reset(self, seed):
+        raise AssertionError("it was reset")
+
+    def write(self, command):
+        raise AssertionError("it was commanded")
+
+    def stop(self):
+        raise AssertionError("it was stopped")
+
+    def close(self):
+        pass
+
+
+class Wants(Actor):
+    """What the arm does next, and half the range more of the second element."""
+
+    def __init__(self, error=None):
+        self.error, self.ticks = error, 0
+
+    def act(self, observation, now):
+        self.ticks += 1
+        if self.error is not None:
+            raise self.error
+        b, a = observation["observation.state"]
+        return Decision(np.array([a + 0.01, b - 0.01 + 1.0], np.float32), Source.POLICY)
+
+
+def shadow(robot, policy, ticks=20):
+    disagreement = Disagreement(CONTRACT)
+    report = watch(
+        *(robot, policy, Guard(CONTRACT), SimulatedClock(RATE)),
+        *(MeasuredCommand(CONTRACT), disagreement),
+        max_ticks=ticks,
+    )
+    return report.to_json(), disagreement.to_json()
+
+
+def test_nothing_is_sent_and_what_was_wanted_is_compared_with_what_came():
+    report, apart = shadow(Led(), Wants())
+    assert (report["ticks"], apart["ticks"]) == (20, 19)
+    assert apart["mean"] == {"a": pytest.approx(0.0, abs=1e-6), "b": pytest.approx(0.5, rel=1e-6)}
+    assert apart["max"] == pytest.approx(0.5, rel=1e-6)
+
+
+def test_a_measurement_that_is_not_finite_is_compared_with_nothing():
+    policy = Wants()
+    report, apart = shadow(Led(bad={5}), policy)
+    assert report["guard"]["observation_not_finite"] == 1
+    assert apart["ticks"] == 17  # neither what led there nor what was not thought there
+    assert policy.ticks == 19
+
+
+def test_a_policy_without_an_answer_disagrees_with_nobody():
+    _, apart = shadow(Led(), Wants(LateAnswer()))
+    assert apart["ticks"] == 0
+    assert apart["p50"] is None
+    assert apart["mean"] == {"a": None, "b": None}
+
+
+@pytest.mark.parametrize(
+    "contract",
+    [
+        replace(
+            CONTRACT, spec=replace(ABSOLUTE, action=replace(ABSOLUTE.action, names=("x", "u")))
+        ),
+        replace(CONTRACT, limits=replace(CONTRACT.limits, mode=("absolute", "delta"))),
+        replace(CONTRACT, limits=None),
+    ],
+)
+def test_what_is_measured_nowhere_is_refused(contract):
+    with pytest.raises(UserError, match="--device"):
+        MeasuredCommand(contract)
+
+
+def test_a_late_or_mad_policy_keeps_nobody_from_driving():
+    class Driver(Actor):
+        def act(self, observation, now):
+            return Decision(np.array([0.25], np.float32), Source.DEMO)
+
+    class Mad(Actor):
+        def act(self, observation, now):
+            return Decision(np.array([np.nan], np.float32), Source.POLICY)
+
+    for policy in (Wants(LateAnswer()), Mad()):
+        decision = ShadowActor(policy, Driver()).act({}, 0.0)
+        assert decision.action == 0.25
+        assert decision.source is Source.DEMO
+        assert decision.policy_action is None
+
+
+def test_choices_agree_or_not():
+    disagreement = Disagreement(replace(CONTRACT, limits=None))
+    for wanted, done in ((1, 1), (2, 0), (3, 3), (0, 1)):
+        disagreement.add(np.array(wanted), np.array(done))
+    assert disagreement.to_json()["mean"] == {"choice": 0.5}
+    assert disagreement.to_json()["max"] == 1.0
