@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
 class EmergencyStop:
     """A latch that the guard asks at every tick.
 
-    It can be pressed by a signal, by a file that appears, and by whoever calls `press`: a button of
-    the pad, the robot's own. It stays pressed, through the ends of episodes, too, until `release`.
-    It commands nothing by itself and cuts no power: it stands for no hardware stop.
+    It can be pressed by a signal, by a file that appears, by a button, and by whoever calls
+    `press`. It stays pressed, through the ends of episodes, too, until `release`. It commands
+    nothing by itself and cuts no power: it stands for no hardware stop.
 
     Args:
         file: Its appearing presses it; it is looked for every `EVERY` calls of `pressed` (None:
             there is none).
+        button: Asked at every call of `pressed` whether a person holds it down (None: there is
+            none).
 
     Attributes:
         reason: Who or what pressed it first (None: nobody).
@@ -24,8 +28,8 @@ class EmergencyStop:
     #: Asking the file system costs more than all other guards together.
     EVERY = 10
 
-    def __init__(self, file: Path | None = None) -> None:
-        self._file = file
+    def __init__(self, file: Path | None = None, button: Callable[[], bool] | None = None) -> None:
+        self._file, self._button = file, button
         self._calls = 0
         self.reason: str | None = None
 
@@ -34,9 +38,14 @@ class EmergencyStop:
         if self.reason is None:
             self.reason = reason
 
-    def listen(self, number: signal.Signals = signal.SIGUSR1) -> None:
-        """Let a signal to this process press it. Call it from the main thread."""
-        signal.signal(number, lambda *_: self.press(f"signal {number.name}"))
+    @contextmanager
+    def listening(self, number: signal.Signals = signal.SIGUSR1) -> Iterator[None]:
+        """While entered, a signal to this process presses it. Enter it in the main thread."""
+        before = signal.signal(number, lambda *_: self.press(f"signal {number.name}"))
+        try:
+            yield
+        finally:
+            signal.signal(number, before)
 
     @property
     def pressed(self) -> bool:
@@ -45,6 +54,8 @@ class EmergencyStop:
             if self._calls % self.EVERY == 0 and self._file.exists():
                 self.press(f"file {self._file}")
             self._calls += 1
+        if self._button is not None and self._button():
+            self.press("button")
         return self.reason is not None
 
     def release(self) -> None:

@@ -88,6 +88,12 @@ class Guard:
         """Whether the contract's workspace cannot be kept: nobody said where the target is."""
         return isinstance(self._limiter, CommandLimiter) and self._limiter.workspace_unknown
 
+    @property
+    def has_stopped(self) -> bool:
+        """Whether the emergency stop is pressed and the commanded target has come to rest."""
+        pressed = self._emergency is not None and self._emergency.pressed
+        return pressed and not self._limiter.moving
+
     def admit(
         self,
         observation: Observation,

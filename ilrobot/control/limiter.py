@@ -67,7 +67,7 @@ class CommandLimiter:
         # Views are made once: making one costs half as much as what is done with it.
         self._values, self._steps, self._changes, self._jerks = self._rows
         self._base, self._last_step, self._last_change = self._state
-        self._new_state = self._rows[:3]
+        self._motion, self._new_state = self._state[1:], self._rows[:3]
         self._bounds = np.zeros((8, size))
         self._kept = np.zeros((8, size), dtype=bool)
         self._places = np.zeros(size)
@@ -114,8 +114,8 @@ class CommandLimiter:
 
     @property
     def moving(self) -> bool:
-        """Whether the commanded target moved at the last tick."""
-        return bool(np.count_nonzero(self._last_step))
+        """Whether the commanded target moved at the last tick, or began or ceased to."""
+        return bool(np.count_nonzero(self._motion))
 
     @property
     def workspace_unknown(self) -> bool:

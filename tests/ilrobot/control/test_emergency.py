@@ -3,8 +3,6 @@
 import os
 import signal
 
-import pytest
-
 from ilrobot.control.emergency import EmergencyStop
 
 
@@ -33,17 +31,22 @@ def test_a_file_that_appears_presses_it_and_keeps_it_pressed(tmp_path):
     assert not stop.pressed
 
 
-@pytest.fixture
-def own_handler():
+def test_a_signal_presses_it_while_it_listens():
     before = signal.getsignal(signal.SIGUSR1)
-    yield
-    signal.signal(signal.SIGUSR1, before)
-
-
-@pytest.mark.usefixtures("own_handler")
-def test_a_signal_presses_it():
     stop = EmergencyStop()
-    stop.listen()
-    os.kill(os.getpid(), signal.SIGUSR1)
-    assert stop.pressed
+    with stop.listening():
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert stop.pressed
     assert stop.reason == "signal SIGUSR1"
+    assert signal.getsignal(signal.SIGUSR1) == before
+
+
+def test_a_button_presses_it_and_letting_go_changes_nothing():
+    down = False
+    stop = EmergencyStop(button=lambda: down)
+    assert not stop.pressed
+    down = True
+    assert stop.pressed
+    down = False
+    assert stop.pressed
+    assert stop.reason == "button"

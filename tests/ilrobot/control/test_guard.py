@@ -188,6 +188,10 @@ def test_an_emergency_stop_brakes_as_hard_as_it_may_whatever_the_fallback():
     assert not guard.admit(seen(0, 0), 0.01)
     np.testing.assert_allclose(guard.hold(), -0.5 + 0.2, atol=1e-12)
     assert guard.flags == Activation.EMERGENCY_STOP | Activation.FALLBACK
+    assert not guard.has_stopped
+    for _ in range(5):
+        guard.hold()
+    assert guard.has_stopped
     guard.reset(np.zeros(2))
     assert not guard.admit(seen(0, 0), 0.01)
     stop.release()
