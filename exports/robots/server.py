@@ -77,6 +77,8 @@ class RobotServer:
         self._offset = ClockOffset()
         self._episode = 0
         self._motion: Motion | None = None
+        self._deadline: float | None = None
+        self._moved = False  # in this period
         self.dropped: Counter[str] = Counter()
         self.late = 0
         self.episodes = 0
@@ -97,29 +99,38 @@ class RobotServer:
         Args:
             stopped: Asked at least ten times a second.
         """
-        period = 1.0 / self._spec.rate
-        deadline = self._clock() + period
-        moved = False
         try:
             while not stopped():
-                self._read_messages()
-                now = self._clock()
-                if now >= deadline:
-                    if not moved:
-                        self._robot.tick(now)
-                    moved = False
-                    self._send_observation(now)
-                    deadline += period
-                    if self._clock() - deadline > period:
-                        self.late += 1
-                        deadline = self._clock()
-                elif self._robot.has_new_command and not moved:
-                    self._robot.tick(now)
-                    moved = True
-                else:
-                    self._link.wait(min(deadline - now, 0.1))
+                self._link.wait(min(self.step(), 0.1))
         finally:
             self._robot.hold()
+
+    def step(self) -> float:
+        """Read what has come and do what is due.
+
+        Returns:
+            Seconds until something is due again, be it zero.
+        """
+        self._read_messages()
+        now = self._clock()
+        period = 1.0 / self._spec.rate
+        if self._deadline is None:
+            self._deadline = now + period
+        if now >= self._deadline:
+            if not self._moved:
+                self._robot.tick(now)
+            self._moved = False
+            self._send_observation(now)
+            self._deadline += period
+            if self._clock() - self._deadline > period:
+                self.late += 1
+                self._deadline = self._clock()
+            return 0.0
+        if self._robot.has_new_command and not self._moved:
+            self._robot.tick(now)
+            self._moved = True
+            return 0.0
+        return self._deadline - now
 
     def _send_observation(self, now: float) -> None:
         if self._driver is None or now - self._heard.received > DRIVES_FOR:

@@ -42,7 +42,7 @@ class WatchfulRobot:
         self._spec = capabilities.spec
         self._limiter: CommandLimiter | None = None
         self._absolute: NDArray[Any] = np.zeros(self._spec.action.size, np.bool_)
-        self._wanted: NDArray[Any] = np.zeros(self._spec.action.size, self._spec.action.dtype)
+        self._wanted = np.zeros(self._spec.action.size)
         self._fresh = self._started = False
         self._commanded_at = 0.0
         self._seq = 0
@@ -59,11 +59,11 @@ class WatchfulRobot:
             limits: Those that it keeps by itself (None: the action is a choice, or not limited).
 
         Raises:
-            ValueError: The limits are for another number of elements.
+            ValueError: The limits are for another number of elements, or contradict themselves.
         """
         size = self._spec.action.size
-        if limits is not None and len(limits.mode) != size:
-            raise ValueError(f"limits for {len(limits.mode)} elements; the action has {size}")
+        if limits is not None:
+            _check(limits, size)
         limiter = None if limits is None else CommandLimiter(limits, self._spec.rate)
         motion = self._robot.reset(seed)
         if limiter is not None and motion is not None:
@@ -139,3 +139,15 @@ class WatchfulRobot:
         wanted = self._wanted if self._fresh else np.where(self._absolute, self._wanted, 0.0)
         command, _ = self._limiter.limit(wanted)
         return command
+
+
+def _check(limits: Limits, size: int) -> None:
+    for name, values in vars(limits).items():
+        if len(values) != size:
+            raise ValueError(f"{name} for {len(values)} elements; the action has {size}")
+    if not set(limits.mode) <= {"absolute", "delta"}:
+        raise ValueError("a mode is neither absolute nor delta")
+    if any(low > high for low, high in zip(limits.low, limits.high, strict=True)):
+        raise ValueError("a lower limit is above the upper one")
+    if any(value < 0 for value in (*limits.velocity, *limits.acceleration, *limits.jerk)):
+        raise ValueError("a limit of motion is negative")

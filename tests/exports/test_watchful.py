@@ -1,5 +1,7 @@
 """A robot that holds by itself, within its limits, whatever its commands do."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -120,11 +122,30 @@ def test_an_episode_that_is_over_takes_no_more_commands():
     assert bench.robot.success is None
 
 
-def test_limits_for_another_arm_are_refused_before_it_is_reset():
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"mode": ("delta",)}, "mode for 1 elements; the action has 3"),
+        ({"low": (0.0,) * 2}, "low for 2 elements"),
+        ({"acceleration": ()}, "acceleration for 0 elements"),
+        ({"mode": ("torque",) * 3}, "neither absolute nor delta"),
+        ({"low": (2.0,) * 3}, "above the upper one"),
+        ({"velocity": (-1.0,) * 3}, "negative"),
+    ],
+)
+def test_limits_that_do_not_fit_are_refused_before_it_is_reset(change, line):
     bench = Bench()
-    with pytest.raises(ValueError, match="limits for 1 elements; the action has 3"):
-        bench.robot.begin(2, 8, Limits(("delta",), (0.0,), (1.0,), (1.0,), (1.0,)))
+    with pytest.raises(ValueError, match=line):
+        bench.robot.begin(2, 8, replace(LIMITS, **change))
     assert bench.plant.seeds == [7]
+
+
+def test_a_command_that_no_float32_holds_is_limited_as_any_other():
+    bench = Bench()
+    bench.command(1e300, -1e300, 0.0)
+    bench.tick(5)
+    assert bench.plant.written[-1][0] > 0.01
+    assert bench.plant.written[-1][1] < -0.01
 
 
 @settings(max_examples=50, deadline=None)
