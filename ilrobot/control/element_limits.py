@@ -96,8 +96,9 @@ def element_limits(
     low, high = _inward(limits.low[i], -1), _inward(limits.high[i], 1)
     velocity = limits.velocity[i] / rate
     change = limits.acceleration[i] / (rate * rate)
-    # Where no change is allowed at all, there is none to be limited.
-    jerk = limits.jerk[i] / (rate * rate * rate) if change > 0.0 else math.inf
+    jerk = limits.jerk[i] / (rate * rate * rate)
+    if min(change, jerk) <= 0.0:  # nothing may change, so there is no change to be limited
+        change, jerk = 0.0, math.inf
     box_low = -math.inf if workspace is None else _inward(workspace.low[i], -1)
     box_high = math.inf if workspace is None else _inward(workspace.high[i], 1)
     position, box = Activation.POSITION_LIMITED, Activation.WORKSPACE_LIMITED
