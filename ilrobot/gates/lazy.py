@@ -7,7 +7,9 @@ Hoque, Balakrishna, Putterman, Luo, Brown, Seita, Thananjeyan, Novoseller and Go
 "LazyDAgger: Reducing context switching in interactive imitation learning", arXiv:2104.00053. The
 paper also disturbs what the supervisor executes, by N(0, σ² I), so that recovery is seen: give
 `SharedControl` a `ilrobot.noisy_expert.NoisyExpert`, whose labels stay undisturbed. The takeover
-is foretold as in `safe`; while the expert acts, and is asked anyway, ε is measured. The defaults of
+is foretold as in `safe`; while the expert acts, and is asked anyway, ε is measured. Where straying
+is still foretold nothing is handed back all the same, since the next tick would take it back: a
+step that is easy in itself may lie in the midst of what goes wrong. The defaults of
 both thresholds are those of the authors' program; that of its noise is zero, so that σ is ours.
 """
 
@@ -60,11 +62,11 @@ class LazyGate(Gate):
         Raises:
             UserError: The expert gave no action.
         """
-        if context.expert_acting:
-            return self._discrepancy(context) > self._handback
+        if context.expert_acting and self._discrepancy(context) > self._handback:
+            return True
         if self._foresight is not None:
             return self._foresight(context) > UNSAFE
-        return self._discrepancy(context) > self._takeover
+        return not context.expert_acting and self._discrepancy(context) > self._takeover
 
     def thresholds(self) -> Mapping[str, float]:
         """Those of ε, and that of the foresight, if there is one."""
