@@ -187,7 +187,7 @@ def test_lazy_dagger_hands_nothing_back_where_it_would_take_over_at_once() -> No
     foreseen = [0.9, 0.9, 0.9, 0.1, 0.1, 0.1]
     acted, log = share(LazyGate(PLAIN, 1.0, foresight=foretold(foreseen)), [0.1] * 6)
     assert acted == [0, 1, 2]
-    assert log.switches == 1
+    assert log.takeovers == 1
 
 
 def test_hg_dagger_notes_the_doubt_at_each_takeover_and_gates_by_the_person_alone() -> None:
