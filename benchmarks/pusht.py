@@ -1,6 +1,6 @@
 """Push-T from human demonstrations: train by our learner, evaluate in gym-pusht.
 
-    python -m benchmarks.pusht --method flow --seed 0 --workers 2
+    python -m benchmarks.pusht --method flow --symmetry --seed 0 --workers 2
     python -m benchmarks.pusht --method diffusion --device cuda --workers 16 \\
         --hyper width=512 steps=60000 --symmetry --eval-seeds 50000:50050
 
@@ -57,7 +57,9 @@ METHODS: dict[str, Method] = {
             "actions": "relative",
             "flow_prediction": "preconditioned",
             "noise_scale": 0.5,
+            "dropout": 0.1,
             "execute": 6,
+            "steps": 25_000,
         },
     ),
     "act": Method("act"),
