@@ -86,11 +86,13 @@ def _library() -> ctypes.CDLL:
     for name, result, *arguments in (
         ("load", pointer, ctypes.c_char_p, ctypes.POINTER(_Options), ctypes.c_char_p, size),
         ("free", None, pointer),
-        ("reset", None, pointer, ctypes.c_uint64, pointer, pointer),
+        ("reset", None, pointer, ctypes.c_uint64, pointer, pointer, pointer),
         ("observe", None, pointer, ctypes.POINTER(_FLOATS), ctypes.c_double),
         ("prepare", ctypes.c_int, pointer, ctypes.c_double),
         ("tick", ctypes.c_int, pointer, ctypes.c_double, ctypes.c_int, pointer),
+        ("override", ctypes.c_int, pointer, ctypes.c_double, ctypes.c_int, pointer, pointer),
         ("stop", None, pointer),
+        ("release", None, pointer),
         ("flags", ctypes.c_uint32, pointer),
         ("activation_count", size),
         ("activation_name", ctypes.c_char_p, size),
@@ -161,8 +163,10 @@ class CppController:
     def __exit__(self, *_: object) -> None:
         self._library.ilr_free(self._handle)
 
-    def reset(self, seed: int = 0, present: Any = None, velocity: Any = None) -> None:
-        arrays = [None if x is None else np.array(x, np.float64) for x in (present, velocity)]
+    def reset(
+        self, seed: int = 0, present: Any = None, velocity: Any = None, pose: Any = None
+    ) -> None:
+        arrays = [None if x is None else np.array(x, np.float64) for x in (present, velocity, pose)]
         pointers = [None if x is None else x.ctypes.data for x in arrays]
         self._library.ilr_reset(self._handle, seed, *pointers)
 
@@ -176,6 +180,22 @@ class CppController:
         if not self._library.ilr_tick(self._handle, now, late, into):
             return None
         return self._command.copy()
+
+    def override(self, now: float, late: bool, action: Any) -> np.ndarray | None:
+        """The command for an action that somebody else chose (None: nobody has one)."""
+        given = None if action is None else np.array(action, np.float64)
+        pointer = None if given is None else given.ctypes.data
+        into = self._command.ctypes.data
+        if not self._library.ilr_override(self._handle, now, late, pointer, into):
+            return None
+        return self._command.copy()
+
+    def prepare(self, seconds: float = 10.0) -> bool:
+        """Predict the first chunk."""
+        return bool(self._library.ilr_prepare(self._handle, seconds))
+
+    def release(self) -> None:
+        self._library.ilr_release(self._handle)
 
     def stop(self) -> None:
         self._library.ilr_stop(self._handle)

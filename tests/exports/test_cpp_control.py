@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import math
+import threading
+import time
 
 import numpy as np
 import pytest
 
+from exports.runtime.session import OnnxPolicy
+from ilrobot.control.activation import Activation
+from ilrobot.control.chunking import Chunking
 from ilrobot.control.contract_parts import Limits
 from ilrobot.control.guard import Guard
 from tests.exports.cpp import CppController
-from tests.exports.identity import OBSERVATION, identity_policy
+from tests.exports.exported import frames
+from tests.exports.guard_scenarios import replay, scenarios
+from tests.exports.handmade import HORIZON, SPEC, write_policy
+from tests.exports.identity import OBSERVATION, constant_policy, identity_policy
 
 INF = math.inf
 MIXED = Limits(
@@ -68,3 +76,150 @@ def test_the_commands_are_those_of_python_to_the_last_bit(tmp_path, limits, kind
         assert_alike(Guard(contract), cpp, actions, reset=at_rest)
         moving = (np.array([0.5, -2.0, 0.0, 0.0]), np.array([1.0, -0.5, 0.0, 2.0]))
         assert_alike(Guard(contract), cpp, actions, reset=moving)
+
+
+def clock_times(tick, newest):
+    """When it was measured and what time it is, so that its age is that of the tick."""
+    measured = newest if tick.measured is None else tick.measured
+    now = measured + tick.age
+    while now - measured < tick.age:  # rounding must not make it younger than it is
+        now = math.nextafter(now, math.inf)
+    return measured, now
+
+
+@pytest.mark.parametrize("scenario", scenarios(), ids=lambda scenario: scenario.name)
+def test_the_guards_do_what_python_does_tick_by_tick(tmp_path, scenario):
+    constant_policy(tmp_path / "policy.onnx", scenario.contract)
+    newest = 0.0
+    with CppController(tmp_path / "policy.onnx", rate=scenario.rate) as cpp:
+        cpp.reset(0, scenario.present, scenario.velocity, scenario.pose)
+        for number, (tick, outcome) in enumerate(
+            zip(scenario.ticks, replay(scenario), strict=True)
+        ):
+            if tick.press:
+                cpp.stop()
+            measured, now = clock_times(tick, newest)
+            newest = max(newest, measured)
+            cpp.observe({OBSERVATION: tick.observation}, measured)
+            command = cpp.override(now, tick.late, tick.action)
+            at = f"tick {number}"
+            assert Activation(cpp.flags) == Activation(outcome.flags), at
+            if outcome.command is None:
+                assert command is None, at
+            else:
+                np.testing.assert_array_equal(command, np.ravel(outcome.command), err_msg=at)
+
+
+@pytest.mark.parametrize(
+    "word", ["receding", "ensemble:0.1", "coherent:3", "warm:1", "realtime:1", "realtime:2"]
+)
+def test_chunks_are_executed_as_in_python(tmp_path, word):
+    """The same noise and observations give the same commands to the last bit."""
+    path = write_policy(tmp_path / "policy.onnx")
+    policy = OnnxPolicy(path)
+    actor, guard = policy.actor(Chunking.parse(word)), Guard(policy.contract)
+    drawn = np.random.default_rng(5)
+
+    def noise(into):
+        drawn.standard_normal(dtype=np.float32, out=into)
+
+    with CppController(path, chunking=word, noise=noise) as cpp:
+        actor.reset(5)
+        guard.reset()
+        cpp.reset(5)
+        for tick, frame in enumerate(frames(policy.spec, 40)):
+            now = tick / policy.spec.rate
+            if 20 <= tick < 22:  # a sensor fails for two ticks
+                frame["observation.state"][0] = math.nan
+            if guard.admit(frame, 0.0, False, now):
+                expected = guard.limit(actor.act(frame, now).action)
+                seen = frame
+            else:
+                expected = guard.hold()
+                actor.flush()
+                actor.observe(seen)
+            cpp.observe(frame, now)
+            np.testing.assert_array_equal(cpp.tick(now), expected, err_msg=f"{tick}")
+            assert cpp.flags == int(guard.flags)
+        assert cpp.counts == guard.counts
+
+
+@pytest.mark.parametrize("operator", ["Sqrt", "Exp"])
+def test_an_action_that_is_not_finite_never_leaves(tmp_path, operator):
+    """The square root of -1 is NaN, and exp(1000) is infinite."""
+    limits = Limits(("absolute",) * 2, (-5.0,) * 2, (5.0,) * 2, (10.0,) * 2, (1e3,) * 2)
+    path = tmp_path / "policy.onnx"
+    identity_policy(path, limits, operator=operator)
+    good, bad = np.float32([0.25, 0.25]), np.float32([0.25, -1.0 if operator == "Sqrt" else 1e3])
+    with CppController(path) as cpp:
+        cpp.reset(0, [0.5, 0.5])
+        for tick in range(60):
+            cpp.observe({OBSERVATION: bad if tick % 3 else good}, tick / 100)
+            command = cpp.tick(tick / 100)
+            assert np.isfinite(command).all()
+            failed = bool(cpp.flags & Activation.ACTION_NOT_FINITE)
+            assert failed == bool(tick % 3)
+            assert failed == bool(cpp.flags & Activation.FALLBACK)
+
+
+def test_without_an_observation_there_is_nothing_to_send(tmp_path):
+    limits = Limits(("absolute",), (-1.0,), (1.0,), (1.0,), (10.0,))
+    identity_policy(tmp_path / "policy.onnx", limits)
+    with CppController(tmp_path / "policy.onnx") as cpp:
+        cpp.reset()
+        assert cpp.tick(0.0) is None
+        assert cpp.flags == Activation.OBSERVATION_NOT_FINITE | Activation.FALLBACK
+
+
+def test_an_emergency_stop_lasts_over_episodes_until_it_is_released(tmp_path):
+    limits = Limits(("absolute",), (-1.0,), (1.0,), (1.0,), (10.0,))
+    identity_policy(tmp_path / "policy.onnx", limits)
+    with CppController(tmp_path / "policy.onnx") as cpp:
+        cpp.stop()
+        for _ in range(2):
+            cpp.reset(0, [0.25])
+            cpp.observe({OBSERVATION: np.float32([0.5])}, 0.0)
+            assert cpp.tick(0.0) == 0.25
+            assert cpp.flags & Activation.EMERGENCY_STOP
+        cpp.release()
+        assert cpp.tick(0.0) > 0.25
+        assert cpp.flags == Activation.VELOCITY_LIMITED | Activation.ACCELERATION_LIMITED
+
+
+def run(cpp, ticks, frame, first=0, pause=0.0):
+    """Commands and flags of some ticks of 100 ms, of which no time passes in earnest."""
+    outcomes = []
+    for tick in range(first, first + ticks):
+        cpp.observe(frame, 0.1 * tick)
+        command = cpp.tick(0.1 * tick)
+        outcomes.append((command, cpp.flags))
+        time.sleep(pause)
+    return outcomes
+
+
+def test_a_slow_inference_never_stops_the_loop_and_is_recovered_from(tmp_path):
+    """While a prediction hangs, the plan is executed to its end, and then the fallback acts."""
+    gate = threading.Event()
+    gate.set()
+
+    def noise(into):
+        gate.wait(60)
+        into[:] = 0.1
+
+    path = write_policy(tmp_path / "policy.onnx")
+    with CppController(path, chunking="receding", wait=False, noise=noise) as cpp:
+        cpp.reset(1, [0.0, 0.0])
+        frame = frames(SPEC, 1)[0]
+        cpp.observe(frame, 0.0)
+        assert cpp.prepare()
+        gate.clear()
+        began = time.monotonic()
+        outcomes = run(cpp, 30, frame)
+        assert time.monotonic() - began < 30  # the gate alone would take 60 s
+        ran_out = [bool(flags & Activation.PLAN_RUN_OUT) for _, flags in outcomes]
+        assert ran_out == [False] * HORIZON + [True] * (30 - HORIZON)
+        held = [command for command, _ in outcomes[12:]]
+        np.testing.assert_allclose(held, [held[0]] * len(held), atol=1e-6)
+        gate.set()
+        later = run(cpp, 40, frame, first=30, pause=0.02)
+        assert not later[-1][1] & Activation.PLAN_RUN_OUT

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exports.runtime.session import OnnxPolicy
-from ilrobot.control.chunking import Chunking
 from ilrobot.control.drawing import Guide
 from ilrobot.control.model_file import read_model_file
 from ilrobot.errors import UserError
 from tests.exports.cpp import CppController, Refused
 from tests.exports.exported import SMALL, export, make_policy
+from tests.exports.handmade import write_policy
 from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE
 
 POLICIES = {
@@ -35,9 +35,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def exported(folder):
-    path = folder / "mse.onnx"
-    export(make_policy(*POLICIES["mse"]), path)
-    return path
+    return write_policy(folder / "handmade.onnx")
 
 
 @pytest.mark.parametrize("name", POLICIES)
@@ -61,17 +59,14 @@ def test_the_output_is_that_of_python_to_the_last_bit(name, folder):
             np.testing.assert_array_equal(ours, expected)
 
 
-def test_a_led_sampler_is_that_of_python_to_the_last_bit(folder):
-    path = folder / "led.onnx"
-    chunking = Chunking.parse("realtime:1")
-    export(make_policy(replace(SMALL, head="flow")), path, chunking=chunking)
-    policy = OnnxPolicy(path)
+def test_a_led_sampler_is_that_of_python_to_the_last_bit(exported):
+    policy = OnnxPolicy(exported)
     rng = np.random.default_rng(0)
     golden, steps = policy.contract.golden[0], policy.contract.sampler_steps
     prefix = rng.uniform(-1, 1, golden.action.shape).astype(np.float32)
     weights = rng.random((steps, policy.contract.horizon), np.float32)
     expected = policy(golden.observations, golden.noise, Guide(prefix, weights))
-    with CppController(path) as cpp:
+    with CppController(exported) as cpp:
         ours = cpp.predict(golden.observations, golden.noise, prefix, weights)
         np.testing.assert_array_equal(ours, expected)
         assert not np.array_equal(cpp.predict(golden.observations, golden.noise), expected)
@@ -82,7 +77,7 @@ def test_what_cannot_be_read_is_refused_in_one_line(exported, tmp_path):
         CppController(tmp_path / "none.onnx")
     with pytest.raises(Refused, match="cannot be read: Is a directory"):
         CppController(tmp_path)
-    for chunking in ("recede", "realtime:1", "coherent", "ensemble:x"):
+    for chunking in ("recede", "realtime:3", "coherent:0.5", "ensemble:x"):
         with pytest.raises(Refused, match="chunks"):
             CppController(exported, chunking=chunking)
 

@@ -125,7 +125,7 @@ int main(int count, char** words) {
   }
   robot.refusal.clear();
   ilr_reset(policy, arguments.seed, robot.held.empty() ? nullptr : robot.held.data(),
-            robot.velocity.empty() ? nullptr : robot.velocity.data());
+            robot.velocity.empty() ? nullptr : robot.velocity.data(), nullptr);
   ilr_observe(policy, robot.values(), robot.measured());
   ilr_prepare(policy, 10);
 

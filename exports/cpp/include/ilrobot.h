@@ -1,7 +1,7 @@
 /* An exported policy in a control loop, as a C ABI.
  *
  *     ilr_controller *c = ilr_load("policy.onnx", NULL, error, sizeof error);
- *     ilr_reset(c, seed, present, NULL);
+ *     ilr_reset(c, seed, present, NULL, NULL);
  *     each period:  ilr_observe(c, observations, measured);
  *                   if (ilr_tick(c, now, late, command)) send(command); else stop_the_robot();
  *     ilr_free(c);
@@ -49,13 +49,15 @@ ILR_API ilr_controller *ilr_load(const char *path, const ilr_options *options, c
                                  size_t error_size);
 ILR_API void ilr_free(ilr_controller *controller);
 
-/* Begins an episode. Waits for nothing, but is not meant for the control loop.
+/* Begins an episode. An emergency stop goes on.
  *
  * present:  the command that the robot holds now, one number per action element; null: not known,
  *           and the first absolute command is limited in position alone.
- * velocity: how fast that moves, units/s; null: at rest. */
+ * velocity: how fast that moves, units/s; null: at rest.
+ * pose:     where the target of each delta element is, in the coordinates of the contract's
+ *           workspace; null, or NaN: not known, and the workspace does not bound it. */
 ILR_API void ilr_reset(ilr_controller *controller, uint64_t seed, const double *present,
-                       const double *velocity);
+                       const double *velocity, const double *pose);
 
 /* The newest measurement: for each observation of the contract, in its order, an array of its
  * elements; and when it was measured, in seconds of the clock that `now` of ilr_tick is of. */
@@ -72,8 +74,15 @@ ILR_API int ilr_prepare(ilr_controller *controller, double seconds);
  * late: whether this tick began after its deadline. */
 ILR_API int ilr_tick(ilr_controller *controller, double now, int late, double *command);
 
-/* From any thread or signal handler: from the next tick on brake and hold, until ilr_reset. */
+/* The same, while somebody else acts, such as a person: `action` passes the guards (null: nobody
+ * has one, and the fallback acts). The policy sees the observation, and plans afresh later. */
+ILR_API int ilr_override(ilr_controller *controller, double now, int late, const double *action,
+                         double *command);
+
+/* The emergency stop, from any thread or signal handler: from the next tick on brake and hold, in
+ * later episodes, too, until it is released. It cuts no power: it stands for no hardware stop. */
 ILR_API void ilr_stop(ilr_controller *controller);
+ILR_API void ilr_release(ilr_controller *controller);
 
 /* What the guards did at the last tick, a bit each, and at how many ticks they did it. */
 ILR_API uint32_t ilr_flags(const ilr_controller *controller);

@@ -54,8 +54,8 @@ ilr_controller* ilr_load(const char* path, const ilr_options* options, char* err
 void ilr_free(ilr_controller* controller) { delete controller; }
 
 void ilr_reset(ilr_controller* controller, uint64_t seed, const double* present,
-               const double* velocity) {
-  controller->controller.reset(seed, present, velocity);
+               const double* velocity, const double* pose) {
+  controller->controller.reset(seed, present, velocity, pose);
 }
 
 void ilr_observe(ilr_controller* controller, const float* const* observations, double measured) {
@@ -70,7 +70,14 @@ int ilr_prepare(ilr_controller* controller, double seconds) {
   return controller->controller.prepare(seconds) ? 1 : 0;
 }
 
-void ilr_stop(ilr_controller* controller) { controller->controller.stop(); }
+int ilr_override(ilr_controller* controller, double now, int late, const double* action,
+                 double* command) {
+  return controller->controller.override(now, late != 0, action, command) ? 1 : 0;
+}
+
+void ilr_stop(ilr_controller* controller) { controller->controller.guard().press(); }
+
+void ilr_release(ilr_controller* controller) { controller->controller.guard().release(); }
 
 uint32_t ilr_flags(const ilr_controller* controller) {
   return controller->controller.guard().flags();

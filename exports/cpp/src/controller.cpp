@@ -20,8 +20,8 @@ using Clock = std::chrono::steady_clock;
 constexpr double kDoubtRounding = 1e-5;
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
-std::vector<std::vector<float>> buffers(const Contract& contract, std::size_t ticks, float value) {
-  std::vector<std::vector<float>> result;
+Observation buffers(const Contract& contract, std::size_t ticks, float value) {
+  Observation result;
   for (const Feature& feature : contract.observations) {
     result.emplace_back(ticks * feature.size, value);
   }
@@ -51,9 +51,10 @@ Controller::Controller(const std::string& path, Options options)
       newest_(buffers(contract_, 1, kNan)),
       finite_(buffers(contract_, 1, 0.0f)),
       history_(buffers(contract_, contract_.n_obs, 0.0f)),
-      action_(contract_.action.size),
+      predicted_action_(contract_.action.size),
       taken_doubt_(session_.doubt()),
       taken_novelty_(session_.novelty()),
+      action_(contract_.action.size),
       plan_(contract_.horizon * contract_.action.size),
       chunk_(plan_.size()),
       chunk_doubt_(session_.doubt()),
@@ -71,7 +72,7 @@ Controller::Controller(const std::string& path, Options options)
                   " is allowed); try another version of onnxruntime");
   }
   if (!wait_) worker_ = std::make_unique<Worker>([this] { draw(); }, options.core);
-  reset(0, nullptr, nullptr);
+  reset(0, nullptr, nullptr, nullptr);
 }
 
 const std::vector<float>& Controller::predict(const float* const* history, const float* noise,
@@ -93,15 +94,15 @@ const std::vector<float>& Controller::predict(const float* const* history, const
   return session_.run();
 }
 
-void Controller::reset(std::uint64_t seed, const double* present, const double* velocity) {
+void Controller::reset(std::uint64_t seed, const double* present, const double* velocity,
+                       const double* pose) {
   seed_ = seed;
   history_empty_ = true;
   seen_finite_ = false;
   for (std::vector<float>& values : newest_) std::fill(values.begin(), values.end(), kNan);
   measured_ = -std::numeric_limits<double>::infinity();
   flush();
-  guard_.reset(present, velocity);
-  stopped_.store(false, std::memory_order_relaxed);
+  guard_.reset(present, velocity, pose);
 }
 
 void Controller::observe(const float* const* observation, double measured) {
@@ -124,19 +125,32 @@ bool Controller::prepare(double seconds) {
 }
 
 bool Controller::tick(double now, bool late, double* command) {
+  if (admit(now, late)) {
+    return act() ? guard_.limit(action_.data(), command) : guard_.hold(kPlanRunOut, command);
+  }
+  look();
+  return guard_.hold(0, command);
+}
+
+bool Controller::override(double now, bool late, const double* action, double* command) {
+  const bool admitted = admit(now, late);
+  look();
+  return admitted && action ? guard_.limit(action, command) : guard_.hold(0, command);
+}
+
+bool Controller::admit(double now, bool late) {
   doubt_ = novelty_ = kNan;
-  const bool admitted = guard_.admit(newest_, now - measured_, late) &&
-                        !stopped_.load(std::memory_order_relaxed);
+  const bool admitted = guard_.admit(newest_, now - measured_, measured_, late);
   if (!(guard_.flags() & kObservationNotFinite)) {
     finite_ = newest_;
     seen_finite_ = true;
   }
-  if (admitted) {
-    return act() ? guard_.limit(action_.data(), command) : guard_.hold(kPlanRunOut, command);
-  }
+  return admitted;
+}
+
+void Controller::look() {
   flush();
   if (seen_finite_) push(finite_);
-  return guard_.hold(0, command);
 }
 
 bool Controller::act() {
@@ -147,7 +161,8 @@ bool Controller::act() {
     begin();
     if (execution_->takes()) take();
   }
-  if (!execution_->next(action_.data())) return false;
+  if (!execution_->next(predicted_action_.data())) return false;
+  std::copy(predicted_action_.begin(), predicted_action_.end(), action_.begin());
   if (contract_.doubts) {
     doubt_ = taken_doubt_[execution_->executed];
     novelty_ = taken_novelty_[execution_->executed];
@@ -155,7 +170,7 @@ bool Controller::act() {
   return true;
 }
 
-void Controller::push(const std::vector<std::vector<float>>& observation) {
+void Controller::push(const Observation& observation) {
   for (std::size_t i = 0; i < observation.size(); ++i) {
     const std::vector<float>& value = observation[i];
     std::vector<float>& window = history_[i];

@@ -2,7 +2,6 @@
 // exports.runtime.loop.ControlLoop and ilrobot.control.chunks.ChunkActor.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -41,7 +40,8 @@ class Controller {
   const std::vector<float>& predict(const float* const* history, const float* noise,
                                     const float* prefix, const float* weights);
 
-  void reset(std::uint64_t seed, const double* present, const double* velocity);
+  void reset(std::uint64_t seed, const double* present, const double* velocity,
+             const double* pose);
 
   // Takes in the newest measurement, one array per feature.
   void observe(const float* const* observation, double measured);
@@ -53,9 +53,10 @@ class Controller {
   // Writes the command of this tick; false: there is nothing to send, tell the robot to stop.
   bool tick(double now, bool late, double* command);
 
-  // From any thread or signal handler: brake and hold at every tick until the next reset.
-  void stop() noexcept { stopped_.store(true, std::memory_order_relaxed); }
+  // The same, while somebody else chooses the action (null: nobody has one).
+  bool override(double now, bool late, const double* action, double* command);
 
+  Guard& guard() { return guard_; }
   const Guard& guard() const { return guard_; }
 
   // Of an ensemble about the action of the last tick; NaN: it is none, or did not act.
@@ -63,8 +64,10 @@ class Controller {
   double novelty() const { return novelty_; }
 
  private:
-  bool act();  // fills `action_`; false: no plan reaches this tick
-  void push(const std::vector<std::vector<float>>& observation);
+  bool admit(double now, bool late);
+  void look();  // see this tick, at which the policy does not act
+  bool act();   // fills `action_`; false: no plan reaches this tick
+  void push(const Observation& observation);
   void begin();
   void draw();
   void flush();
@@ -82,10 +85,11 @@ class Controller {
   std::optional<std::uint64_t> seed_;  // of the generator, where the next prediction begins with it
   bool wait_;
 
-  std::vector<std::vector<float>> newest_, finite_, history_;
+  Observation newest_, finite_, history_;
   bool seen_finite_ = false, history_empty_ = true;
   double measured_ = 0;
-  std::vector<float> action_, taken_doubt_, taken_novelty_;
+  std::vector<float> predicted_action_, taken_doubt_, taken_novelty_;
+  std::vector<double> action_;
   double doubt_, novelty_;
   std::size_t delays_[10] = {}, predictions_ = 0;  // of the last few, in ticks
 
@@ -96,7 +100,6 @@ class Controller {
   std::size_t least_ahead_;
   bool obsolete_ = false;  // the chunk that is being predicted is not wanted any more
   bool predicted_ = false;  // where we wait: the chunk is there
-  std::atomic<bool> stopped_{false};
   double golden_error_ = 0;
   std::unique_ptr<Worker> worker_;  // last, so that it ends first
 };

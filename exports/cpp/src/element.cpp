@@ -133,10 +133,9 @@ Activations exceeded(const ElementLimits& limits, const Motion& now, double step
 double follow(const ElementLimits& limits, Motion& now, double wanted, Activations& all) {
   Activations flags = 0, ahead = 0;
   const double target = clipped(wanted, limits.least, limits.greatest);
-  if (target > wanted) {
-    flags |= limits.delta ? Activations{kPositionLimited} : limits.at_low;
-  } else if (target < wanted) {
-    flags |= limits.delta ? Activations{kPositionLimited} : limits.at_high;
+  if (std::abs(target - wanted) > kRounding * std::abs(target)) {
+    const Activations wall = target > wanted ? limits.at_low : limits.at_high;
+    flags |= limits.delta ? Activations{kPositionLimited} : wall;
   }
   const double difference = target - now.wanted;
   const double slope = nearer_to_zero(difference, now.slope);

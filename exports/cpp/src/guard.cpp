@@ -1,21 +1,10 @@
 #include "guard.hpp"
 
-#include <algorithm>
-#include <cmath>
-#include <limits>
-
 namespace ilrobot {
 
-Guard::Guard(const Contract& contract, double rate) : stale_after_(contract.stale_after) {
-  for (std::size_t i = 0; i < contract.observations.size(); ++i) {
-    const Range& range = contract.training_range[i];
-    RangeCheck check{i, {range.low.begin(), range.low.end()}, {range.high.begin(), range.high.end()}};
-    if (contract.observations[i].dtype == "uint8") {  // a picture is in range by its type
-      std::fill(check.low.begin(), check.low.end(), -std::numeric_limits<float>::infinity());
-      std::fill(check.high.begin(), check.high.end(), std::numeric_limits<float>::infinity());
-    }
-    checks_.push_back(std::move(check));
-  }
+Guard::Guard(const Contract& contract, double rate)
+    : watch_(contract, rate), late_watch_(contract), damps_(contract.fallback == "damp") {
+  if (contract.fallback == "retreat") retreat_ = contract.retreat;
   if (contract.limits) {
     limiter_ = std::make_unique<CommandLimiter>(*contract.limits, rate, contract.workspace);
   } else {
@@ -23,44 +12,43 @@ Guard::Guard(const Contract& contract, double rate) : stale_after_(contract.stal
   }
 }
 
-void Guard::reset(const double* present, const double* velocity) {
-  limiter_->reset(present, velocity, nullptr);
+void Guard::reset(const double* present, const double* velocity, const double* pose) {
+  watch_.reset();
+  late_watch_.reset();
+  limiter_->reset(present, velocity, pose);
 }
 
-bool Guard::admit(const std::vector<std::vector<float>>& observation, double age, bool late) {
+bool Guard::admit(const Observation& observation, double age, double measured, bool late) {
   flags_ = 0;
-  if (late) raise(kDeadlineMissed);
-  bool in_range = true;
-  for (const RangeCheck& check : checks_) {
-    const std::vector<float>& values = observation[check.feature];
-    bool inside = true, finite = true;
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      inside = inside && check.low[i] <= values[i] && values[i] <= check.high[i];
-      finite = finite && std::isfinite(values[i]);
-    }
-    if (!finite) {
-      raise(kObservationNotFinite);
-      return false;
-    }
-    in_range = in_range && inside;
+  const bool moved = watch_.watches_bits() && limiter_->moving();
+  Activations found = 0;
+  bool admitted = watch_.look(observation, age, measured, moved, found);
+  if (pressed_.load(std::memory_order_relaxed)) {
+    found |= kEmergencyStop;
+    admitted = false;
   }
-  // Written so that an age of NaN counts as stale.
-  if (!(age < stale_after_)) {
-    raise(kObservationStale);
-    return false;
+  if (late) found |= kDeadlineMissed;
+  if (late_watch_.look(late)) {
+    found |= kOverrun;
+    admitted = false;
   }
-  if (!in_range) raise(kObservationOutOfRange);
-  return true;
+  raise(found);
+  return admitted;
 }
 
-bool Guard::limit(const float* action, double* command) {
+bool Guard::limit(const double* action, double* command) {
   const Activations activation = limiter_->limit(action, command);
+  if (activation & kActionNotFinite) return hold(kActionNotFinite, command);
   raise(activation);
-  return activation & kActionNotFinite ? hold(0, command) : true;
+  return true;
 }
 
 bool Guard::hold(Activations cause, double* command) {
   raise(cause | kFallback);
+  if (!(flags_ & kEmergencyStop)) {
+    if (damps_) return limiter_->damp(command);
+    if (!retreat_.empty()) return limiter_->retreat(retreat_.data(), command);
+  }
   return limiter_->hold(command);
 }
 

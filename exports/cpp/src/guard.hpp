@@ -2,12 +2,13 @@
 // ilrobot/control/guard.py.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "contract.hpp"
 #include "limiter.hpp"
+#include "observation_watch.hpp"
 
 namespace ilrobot {
 
@@ -15,35 +16,36 @@ class Guard {
  public:
   Guard(const Contract& contract, double rate);
 
-  // Begins an episode; the counts go on.
-  void reset(const double* present, const double* velocity);
+  // Begins an episode; the counts go on, and so does an emergency stop.
+  void reset(const double* present, const double* velocity, const double* pose);
 
-  // Begins a tick: whether the policy may act on this observation, one array per feature.
-  bool admit(const std::vector<std::vector<float>>& observation, double age, bool late);
+  // Begins a tick: whether the policy may act on this observation.
+  bool admit(const Observation& observation, double age, double measured, bool late);
 
-  // The command for the policy's action, or the fallback; false: there is nothing to send.
-  bool limit(const float* action, double* command);
+  // The command for an action, or the fallback; false: there is nothing to send.
+  bool limit(const double* action, double* command);
 
-  // The fallback, and why, where that is not among the flags yet; false: there is nothing to send.
+  // The command of the fallback, and why, where that is not among the flags yet; false: there is
+  // nothing to send.
   bool hold(Activations cause, double* command);
 
-  // What happened since the last `admit`.
-  Activations flags() const { return flags_; }
+  // The emergency stop: latched from any thread or signal handler, until it is released.
+  void press() noexcept { pressed_.store(true, std::memory_order_relaxed); }
+  void release() noexcept { pressed_.store(false, std::memory_order_relaxed); }
 
-  // How many ticks each kind of activation happened at.
+  // What happened since the last `admit`, and at how many ticks each kind of it did.
+  Activations flags() const { return flags_; }
   const std::uint64_t* counts() const { return counts_; }
 
  private:
   void raise(Activations kinds);
 
-  struct RangeCheck {
-    std::size_t feature;
-    std::vector<float> low, high;
-  };
-
-  double stale_after_;
-  std::vector<RangeCheck> checks_;
+  ObservationWatch watch_;
+  LateWatch late_watch_;
   std::unique_ptr<Limiter> limiter_;
+  bool damps_;
+  std::vector<double> retreat_;  // empty: it does not
+  std::atomic<bool> pressed_{false};
   Activations flags_ = 0;
   std::uint64_t counts_[kActivations] = {};
 };

@@ -28,8 +28,8 @@ ElementLimits per_tick(const Limits& limits, std::size_t i, double rate,
                        const std::optional<Range>& workspace) {
   double low = inward(limits.low[i], -1), high = inward(limits.high[i], 1);
   const double velocity = limits.velocity[i] / rate;
-  const double change = limits.acceleration[i] / std::pow(rate, 2.0);
-  const double jerk = change > 0.0 ? limits.jerk[i] / std::pow(rate, 3.0) : kInfinity;
+  const double change = limits.acceleration[i] / (rate * rate);
+  const double jerk = change > 0.0 ? limits.jerk[i] / (rate * rate * rate) : kInfinity;
   const double box_low = workspace ? inward(workspace->low[i], -1) : -kInfinity;
   const double box_high = workspace ? inward(workspace->high[i], 1) : kInfinity;
   if (!limits.absolute[i]) {
@@ -153,9 +153,16 @@ void CommandLimiter::reset(const double* present, const double* velocity, const 
   started_ = started_ || all_delta;
 }
 
-Activations CommandLimiter::limit(const float* action, double* command) {
+Activations CommandLimiter::limit(const double* action, double* command) {
   for (std::size_t i = 0; i < elements_.size(); ++i) elements_[i].value = action[i];
   return started_ ? limit_values(command) : first(command);
+}
+
+bool CommandLimiter::moving() const {
+  for (const Element& element : elements_) {
+    if (element.last_step != 0.0) return true;
+  }
+  return false;
 }
 
 Activations CommandLimiter::first(double* command) {
@@ -252,10 +259,10 @@ void ChoiceLimiter::reset(const double* present, const double*, const double*) {
   command_ = present == nullptr ? 0.0 : present[0];
 }
 
-Activations ChoiceLimiter::limit(const float* action, double* command) {
+Activations ChoiceLimiter::limit(const double* action, double* command) {
   if (!std::isfinite(*action)) return kActionNotFinite;
   const double most = static_cast<double>(choices_ - 1);
-  *command = command_ = std::min(std::max(std::trunc(double{*action}), 0.0), most);
+  *command = command_ = std::min(std::max(std::trunc(*action), 0.0), most);
   return command_ != *action ? kPositionLimited : 0u;
 }
 

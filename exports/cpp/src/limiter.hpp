@@ -22,7 +22,10 @@ class Limiter {
 
   // Writes the nearest command that keeps the limits, and says what was limited. Where the action
   // is not finite nothing is written and the state is unchanged.
-  virtual Activations limit(const float* action, double* command) = 0;
+  virtual Activations limit(const double* action, double* command) = 0;
+
+  // Whether the commanded target moved at the last tick (of a choice that is not known).
+  virtual bool moving() const { return false; }
 
   // Each writes a command; false: nothing was commanded yet. Hold: come to rest as fast as the
   // limits allow; damp: let the velocity fall; retreat: go to a pose (NaN: that element holds).
@@ -36,7 +39,8 @@ class CommandLimiter : public Limiter {
   CommandLimiter(const Limits& limits, double rate, const std::optional<Range>& workspace);
 
   void reset(const double* present, const double* velocity, const double* pose) override;
-  Activations limit(const float* action, double* command) override;
+  Activations limit(const double* action, double* command) override;
+  bool moving() const override;
   bool hold(double* command) override;
   bool damp(double* command) override;
   bool retreat(const double* pose, double* command) override;
@@ -79,7 +83,7 @@ class ChoiceLimiter : public Limiter {
   explicit ChoiceLimiter(std::size_t choices) : choices_(choices) {}
 
   void reset(const double* present, const double* velocity, const double* pose) override;
-  Activations limit(const float* action, double* command) override;
+  Activations limit(const double* action, double* command) override;
   bool hold(double* command) override;
 
  private:
