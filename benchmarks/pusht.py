@@ -62,6 +62,16 @@ METHODS: dict[str, Method] = {
             "steps": 25_000,
         },
     ),
+    "distilled": Method(
+        "flow",
+        {
+            "actions": "relative",
+            "flow_prediction": "sample",
+            "sampler_steps": 2,
+            "execute": 6,
+            "steps": 15_000,
+        },
+    ),
     "act": Method("act"),
     "bc-rnn": Method("bc-rnn"),
     "mip": Method("mip"),
@@ -93,6 +103,7 @@ def measure(
     seeds: range = REPORTING,
     workers: int = 1,
     acting: dict[str, Any] | None = None,
+    teacher: Path | None = None,
 ) -> dict[str, Any]:
     """Train into `output` (or take what is there) and evaluate.
 
@@ -104,9 +115,16 @@ def measure(
         seeds: Seeds of the episodes.
         workers: Processes of the evaluation.
         acting: Settings changed after training, e.g. ``sampler_steps`` or ``execute``.
+        teacher: Run whose chunks it learns (None: it learns what was demonstrated).
     """
     policy = train(
-        data, policy_config, train_config, output, resume=True, on_progress=_show_progress
+        data,
+        policy_config,
+        train_config,
+        output,
+        resume=True,
+        teacher=None if teacher is None else Policy.load(teacher / "policy.pt"),
+        on_progress=_show_progress,
     )
     acting_config = replace(policy.config, **(acting or {}))
     acting_policy = Policy(policy.spec, acting_config)
@@ -164,6 +182,7 @@ def main() -> None:
     parser.add_argument("--act", nargs="*", default=[], metavar="KEY=VALUE", help="after training")
     parser.add_argument("--symmetry", action="store_true", help="add mirrored demonstrations")
     parser.add_argument("--plain", action="store_true", help="the five numbers of the state alone")
+    parser.add_argument("--teacher", type=Path, help="run that is distilled, of method flow")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--workers", type=int, default=1, help="processes of the evaluation")
     parser.add_argument("--threads", type=int, default=1, help="torch's threads while training")
@@ -186,6 +205,7 @@ def main() -> None:
                 seeds=range(first, end),
                 workers=arguments.workers,
                 acting=_settings(arguments.act),
+                teacher=arguments.teacher,
             )
     except (UserError, WorkFailed) as error:
         sys.exit(f"pusht: {error}")
