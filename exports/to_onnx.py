@@ -20,6 +20,7 @@ from exports.runtime.session import BoundSession, OnnxPolicy
 from ilrobot.atomic import replacing
 from ilrobot.control.chunking import RECEDING, Chunking
 from ilrobot.control.contract import Contract
+from ilrobot.control.contract_joints import Joints
 from ilrobot.control.contract_parts import DoubtScale, Golden, Limits, Provenance, Range
 from ilrobot.control.drawing import Guide
 from ilrobot.control.model_file import seal
@@ -66,6 +67,7 @@ def export_policy(
     chunking: Chunking = RECEDING,
     unrolled: bool = False,
     calling_doubt: float | None = None,
+    joints: Joints | None = None,
     guards: Callable[[Contract], Contract] = lambda contract: contract,
 ) -> Export:
     """Write a policy as one .onnx file with its contract.
@@ -88,6 +90,7 @@ def export_policy(
         chunking: How whoever runs the file shall execute its chunks.
         unrolled: Write the sampler's steps one after the other instead of as a loop.
         calling_doubt: From which doubt on an ensemble calls for help (None: not known).
+        joints: Of the arm behind the task's controller (None: not stated).
         guards: Exchanges what the data say of the guards, see `exports.stated_guards`.
 
     Raises:
@@ -109,7 +112,7 @@ def export_policy(
             limits="" if policy.spec.choices is not None else limits_hash or data_hash,
         ),
     )
-    contract = guards(contract)
+    contract = guards(replace(contract, joints=joints))
     with stop_signals() as stop:
         model = trace(policy, led=chunking.leads, unrolled=unrolled)
     stop.check()

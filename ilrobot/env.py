@@ -73,7 +73,8 @@ class TaskEnv:
 
     An environment may describe itself by a plain attribute ``feature_metadata``: for each
     observation key (``state`` for a Box) and for ``action`` a dict with ``names``, ``units``,
-    ``frame``, and for the action ``semantics`` and ``controller``. It may offer ``get_state()``
+    ``frame``, and for the action ``semantics`` and ``controller``; and the arm behind its action by
+    ``joint_metadata`` (`ilrobot.env_spec.stated_joints`). It may offer ``get_state()``
     and ``set_state(vector)``, which makes it possible to replay and to rewind; its
     observations must then be new arrays at each step. It may have ``camera_names`` and
     ``render_camera(name)``, and ``camera_heading(name)`` so that a person can steer as they see;

@@ -113,6 +113,17 @@ def _feature(name: str, space: spaces.Box, described: dict[str, Any], dtype: str
     )
 
 
+def stated_joints(env: gym.Env[Any, Any]) -> Mapping[str, Any] | None:
+    """What an environment says of the arm behind its action in ``joint_metadata``.
+
+    Returns:
+        ``names``, ``units``, ``pose``, ``stiffness`` and ``damping``, see
+        `ilrobot.control.contract_joints.Joints`; None where it says nothing.
+    """
+    stated: Mapping[str, Any] | None = getattr(env.unwrapped, "joint_metadata", None)
+    return stated
+
+
 def stated_rate(env: gym.Env[Any, Any]) -> float | None:
     """The control rate in Hz that an environment states (None: it states none)."""
     for source in (env.unwrapped.metadata or {}, env.metadata or {}):

@@ -11,7 +11,9 @@ from ilrobot.cli.usage import optional
 from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
+    from ilrobot.control.contract_joints import Joints
     from ilrobot.data.dataset import Dataset
+    from ilrobot.spec import Spec
 
 #: Real observations on which torch and ONNX Runtime are compared.
 WINDOWS = 100
@@ -108,6 +110,7 @@ class Export:
                     chunking=chunking,
                     unrolled=self.unroll,
                     calling_doubt=self._calling_doubt(dataset),
+                    joints=_joints(policy.spec),
                     guards=lambda contract: with_guards(contract, stated, str(self.guards)),
                 )
             if self.int8:
@@ -190,3 +193,22 @@ class Export:
                 "come from what it teaches now"
             )
         return dataset, trained_on
+
+
+def _joints(spec: Spec) -> Joints | None:
+    """What the task says of its arm (None: nothing, or it cannot be made on this machine)."""
+    from ilrobot.control.contract_joints import Joints
+    from ilrobot.env import make_env
+    from ilrobot.env_spec import stated_joints
+
+    if not spec.task:
+        return None
+    try:
+        env = make_env(spec.task, spec.task_options)
+    except UserError:  # the data came from another machine; they say nothing of joints
+        return None
+    try:
+        stated = stated_joints(env.env)
+    finally:
+        env.close()
+    return None if stated is None else Joints.from_json(stated)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ilrobot.control.contract import Contract
+    from ilrobot.control.contract_joints import Joints
     from ilrobot.spec import Feature
 
 
@@ -68,6 +69,9 @@ def print_file(path: Path) -> None:
     say("gives", _given(contract))
     if contract.limits is not None:
         out.print(Padding(_limits(contract), (0, 0, 0, 13)))
+    if contract.joints is not None:
+        say("joints", "of the arm behind that controller")
+        out.print(Padding(_joints(contract.joints), (0, 0, 0, 13)))
     for what, words in _rest(contract):
         say(what, words)
 
@@ -109,7 +113,7 @@ def _ranges(contract: Contract, feature: Feature) -> Table:
     columns = {"trained from": bounds.low, "to": bounds.high}
     if feature.low is not None and feature.high is not None:
         columns |= {"the task's least": feature.low, "greatest": feature.high}
-    return _table(feature, columns)
+    return _table(feature.element_names, feature.units, columns)
 
 
 def _limits(contract: Contract) -> Table:
@@ -125,11 +129,22 @@ def _limits(contract: Contract) -> Table:
     if contract.workspace is not None:
         columns |= {"workspace from": contract.workspace.low, "to": contract.workspace.high}
     kinds = {"absolute": "a target", "delta": "a step per tick"}
-    return _table(contract.spec.action, columns, [kinds[mode] for mode in limits.mode])
+    action, words = contract.spec.action, [kinds[mode] for mode in limits.mode]
+    return _table(action.element_names, action.units, columns, words)
+
+
+def _joints(joints: Joints) -> Table:
+    columns = {"begins at": joints.pose}
+    if joints.stiffness is not None and joints.damping is not None:
+        columns |= {"kp": joints.stiffness, "kd": joints.damping}
+    return _table(joints.names, joints.units, columns)
 
 
 def _table(
-    feature: Feature, columns: Mapping[str, Sequence[float]], words: Sequence[str] = ()
+    names: Sequence[str],
+    units: Sequence[str],
+    columns: Mapping[str, Sequence[float]],
+    words: Sequence[str] = (),
 ) -> Table:
     """One row for each element; what no row has a number for is left out."""
     from rich.table import Table
@@ -138,10 +153,9 @@ def _table(
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for title in ("", "", *known):
         table.add_column(title, style="cyan" if title else "", justify="right" if title else "left")
-    units = feature.units or ("",) * feature.size
-    for i, name in enumerate(feature.element_names):
+    for i, name in enumerate(names):
         numbers = (f"{c[i]:.4g}" if math.isfinite(c[i]) else "any" for c in known.values())
-        table.add_row(name, units[i], *numbers, *words[i : i + 1])
+        table.add_row(name, units[i] if units else "", *numbers, *words[i : i + 1])
     return table
 
 

@@ -30,6 +30,10 @@ JSON (`ilrobot.control.model_file` says where, and how it is hashed). Schema 1.2
     present tick in 95 % of the real observations of the export; ``threshold``: the doubt from which
     the gate of the policy's own DAgger run calls for help, or null. Null, or not there: no such
     outputs.
+``joints``
+    Of the arm that the task states behind its controller, one value each: ``names``; ``units`` of
+    position; ``stiffness`` and ``damping`` (kp and kd, in N m or N per unit, and per unit/s) of its
+    servos, null where they have none; ``pose``: where it begins. Null, or not there: not stated.
 ``limits``
     Per action element, null for discrete actions. ``mode``: ``absolute`` (a target, held by
     repeating it) or ``delta`` (a displacement per tick, held by zero). ``low``, ``high``: least
@@ -74,20 +78,20 @@ Numbers are written with the shortest decimal that reads back as the same double
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ilrobot.control.chunking import RECEDING, Chunking
+from ilrobot.control.contract_check import inconsistency
 from ilrobot.control.contract_guards import (
     NEVER,
     FallbackAfter,
     Workspace,
     pose_from_json,
     pose_to_json,
-    problem_of_guards,
 )
+from ilrobot.control.contract_joints import Joints
 from ilrobot.control.contract_parts import (
     DoubtScale,
     Golden,
@@ -104,8 +108,6 @@ from ilrobot.spec import Spec
 
 SCHEMA = "1.2"
 METADATA_KEY = "ilrobot.contract"
-
-MODES = ("absolute", "delta")
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,7 @@ class Contract:
     workspace: Workspace | None = None
     fallback_after: FallbackAfter = NEVER
     retreat: tuple[float, ...] | None = None
+    joints: Joints | None = None
     schema: str = SCHEMA
 
     def to_json(self) -> dict[str, Any]:
@@ -158,6 +161,7 @@ class Contract:
             "tolerance": self.tolerance,
             "quantized": None if self.quantized is None else vars(self.quantized).copy(),
             "doubt": None if self.doubt is None else self.doubt.to_json(),
+            "joints": None if self.joints is None else self.joints.to_json(),
         }
 
     @classmethod
@@ -195,6 +199,7 @@ class Contract:
                 if data.get("quantized") is None
                 else Quantized.from_json(data["quantized"]),
                 doubt=None if data.get("doubt") is None else DoubtScale.from_json(data["doubt"]),
+                joints=None if data.get("joints") is None else Joints.from_json(data["joints"]),
                 workspace=None
                 if data.get("workspace") is None
                 else Workspace.from_json(data["workspace"]),
@@ -221,7 +226,7 @@ class Contract:
                 f"{where}: the contract is damaged ({error}); export the policy again"
             ) from error
         contract = replace(contract, golden=golden, schema=str(data["schema"]))
-        problem = _inconsistency(contract)
+        problem = inconsistency(contract)
         if problem:
             raise UserError(f"{where}: the contract {problem}; export the policy again")
         return contract
@@ -257,41 +262,3 @@ def check_schema(data: Any, where: str) -> None:
             f"{where}: the contract has schema {schema}, but this version of ilrobot reads "
             f"{SCHEMA}; export the policy again, or install the ilrobot that wrote it"
         )
-
-
-def _inconsistency(contract: Contract) -> str | None:
-    """What contradicts itself in a contract whose fields are each well formed."""
-    spec = contract.spec
-    size = spec.action.size
-    limits = contract.limits
-    if not (math.isfinite(spec.rate) and spec.rate > 0):
-        return f"has the rate {spec.rate} Hz, which is not positive"
-    if contract.execute > contract.horizon:
-        return f"executes {contract.execute} of {contract.horizon} predicted actions"
-    if not (math.isfinite(contract.stale_after) and contract.stale_after > 0):
-        return f"has a stale-input timeout of {contract.stale_after} s, which is not positive"
-    if not (math.isfinite(contract.tolerance) and contract.tolerance >= 0):
-        return f"has the tolerance {contract.tolerance}"
-    if (limits is None) != (spec.choices is not None):
-        return "must have limits for continuous actions, and only for those"
-    if limits is not None:
-        for key, values in vars(limits).items():
-            if len(values) != size:
-                return f"has {len(values)} values of '{key}' for {size} action elements"
-        if unknown := sorted(set(limits.mode) - set(MODES)):
-            return f"has the unknown mode '{unknown[0]}' of an action element"
-        if not all(low <= high for low, high in zip(limits.low, limits.high, strict=True)):
-            return "has a lower limit above its upper limit"
-        if not all(value >= 0 for value in (*limits.velocity, *limits.acceleration)):
-            return "has a limit of velocity or acceleration that is not a positive number"
-    if problem := problem_of_guards(
-        limits, contract.workspace, contract.fallback, contract.retreat
-    ):
-        return problem
-    for feature in spec.observations:
-        bounds = contract.training_range.get(feature.name)
-        if bounds is None:
-            return f"lacks the training range of '{feature.name}'"
-        if not len(bounds.low) == len(bounds.high) == feature.size:
-            return f"has a training range of '{feature.name}' of the wrong length"
-    return None

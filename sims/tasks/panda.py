@@ -15,6 +15,7 @@ from sims.cameras import chosen_cameras
 from sims.panda import model as panda
 from sims.panda.engine import make_engine
 from sims.panda.ik import ArmKinematics
+from sims.panda.joints import joint_metadata
 from sims.panda.model import Array, Scene
 
 Observation = dict[str, NDArray[Any]]
@@ -113,6 +114,7 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
         self.render_mode = render_mode
         self._observed_cameras = chosen_cameras(cameras, self.camera_names)
         self._pictures: dict[str, NDArray[np.uint8]] = {}
+        self.joint_metadata = joint_metadata(engine)
         self.engine = make_engine(engine, self.scene, window=render_mode == "human")
         self._kinematics = ArmKinematics()
         self.action_space = spaces.Box(_ACTION_LOW, _ACTION_HIGH, dtype=np.float32)

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from ilrobot.control.chunking import Chunking
 from ilrobot.control.contract import SCHEMA, Contract
 from ilrobot.control.contract_guards import FallbackAfter, Workspace
+from ilrobot.control.contract_joints import Joints
+from ilrobot.control.contract_parts import DoubtScale
 from ilrobot.control.model_file import read_model_file, seal
 from ilrobot.errors import UserError
 from tests.ilrobot.control.contracts import (
@@ -47,7 +49,7 @@ def refused(data, words):
 
 
 LATER = {
-    *("chunking", "doubt", "quantized", "sampler_steps"),
+    *("chunking", "doubt", "joints", "quantized", "sampler_steps"),
     *("workspace", "fallback_after", "retreat"),
 }
 
@@ -224,3 +226,19 @@ def test_the_contract_is_readable_json_in_the_file():
     assert data["schema"] == SCHEMA == "1.2"
     assert data["limits"]["velocity"] == [5.0, 5.0]
     assert set(data["sha256"]) == {"model", "contract"}
+
+
+def test_joints_and_doubt_are_read_as_they_were_written():
+    joints = Joints(("a", "b"), ("rad", "m"), (0.1, 1 / 3), (6000.0, 2000.0), (180.0, 60.0))
+    written = replace(
+        ABSOLUTE_CONTRACT, joints=joints, doubt=DoubtScale((2.0, 1 / 3), 0.1, 0.2), golden=()
+    )
+    read = Contract.from_text(json.dumps(written.to_json()), "x")
+    assert (read.joints, read.doubt) == (joints, written.doubt)
+    data = written.to_json()
+    refused(
+        {**data, "joints": {**data["joints"], "pose": [0.0]}}, "1 values of 'joints.pose' for 2"
+    )
+    refused({**data, "joints": {**data["joints"], "damping": [None, 1.0]}}, "damaged")
+    refused({**data, "doubt": {**data["doubt"], "scale": [1.0]}}, "scale of doubt for each of 2")
+    refused({**data, "doubt": {**data["doubt"], "scale": None}}, "scale of doubt for each of 2")
