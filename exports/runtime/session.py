@@ -36,6 +36,7 @@ class BoundSession:
             be led; its outputs ``action``, and of an ensemble ``doubt`` and ``novelty``.
         contract: What the model promises; its golden vectors do not count here.
         optimized: Whether ONNX Runtime may rewrite the graph before it runs.
+        threads: That compute it.
 
     Raises:
         UserError: ONNX Runtime cannot load the model, or its inputs and output are others.
@@ -47,9 +48,10 @@ class BoundSession:
         contract: Contract,
         *,
         optimized: bool = True,
+        threads: int = 1,
     ) -> None:
         options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
+        options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
@@ -148,19 +150,20 @@ class OnnxPolicy(ExportedPolicy):
     Args:
         path: The file.
         trust: PEM file of the Ed25519 public key whose owner must have signed it (None: nobody).
+        threads: That compute it; beside a control loop one.
 
     Raises:
         UserError: The file is missing, truncated, altered, not signed by whom it is to be, has no
             contract or one that is refused.
     """
 
-    def __init__(self, path: Path | str, trust: Path | None = None) -> None:
+    def __init__(self, path: Path | str, trust: Path | None = None, threads: int = 1) -> None:
         contract, model = read_model_file(Path(path))
         if trust is not None:
             require_signature(Path(path), model, trust)
         super().__init__(str(path), contract)
         try:
-            self._session = BoundSession(model, contract)
+            self._session = BoundSession(model, contract, threads=threads)
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
 

@@ -17,6 +17,7 @@ from ilrobot.errors import UserError, WorkFailed
 if TYPE_CHECKING:
     from exports.server.server import PolicyServer
 
+_MOST_THREADS = 256
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -39,6 +40,9 @@ class Serve:
     port: Annotated[int, optional("PORT", "8000")] = 8000
     """Port, 0 for any that is free."""
 
+    threads: Annotated[int, optional("N", "1")] = 1
+    """Threads that compute a chunk; more pay for networks of many millions of parameters."""
+
     json: bool = False
     """Print one JSON object as the last line."""
 
@@ -53,8 +57,10 @@ class Serve:
 
         if not 0 <= self.port < 2**16:
             raise UserError(f"--port must be 0 … 65535, not {self.port}")
+        if not 1 <= self.threads <= _MOST_THREADS:
+            raise UserError(f"--threads must be 1 … {_MOST_THREADS}, not {self.threads}")
         with self._file() as file:
-            policy = OnnxPolicy(file)
+            policy = OnnxPolicy(file, threads=self.threads)
         policy.verify()
         server = PolicyServer(policy)
         received = asyncio.run(self._serve(server))

@@ -21,21 +21,21 @@ class Process:
         port: Of it.
     """
 
-    def __init__(self, policy, port=0):
+    def __init__(self, policy, port=0, *options):
         self.process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "ilrobot", "serve", "--json"),
-                *("--policy", str(policy), "--port", str(port)),
-            ],
+            [*_command(policy), "--port", str(port), "--json", *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        line = self.process.stderr.readline()
-        found = re.search(r"ws://127\.0\.0\.1:(\d+)", line)
+        said, found = "", None
+        for line in self.process.stderr:
+            said += line
+            if found := re.search(r"ws://127\.0\.0\.1:(\d+)", line):
+                break
         if found is None:
             self.kill()
-            raise AssertionError(line)
+            raise AssertionError(said)
         self.address, self.port = found[0], int(found[1])
 
     def kill(self):
@@ -50,12 +50,23 @@ class Process:
 
 
 @contextlib.contextmanager
-def serving(policy, port=0):
-    process = Process(policy, port)
+def serving(policy, port=0, *options):
+    process = Process(policy, port, *options)
     try:
         yield process
     finally:
         process.kill()
+
+
+def refused_to_serve(policy, *options):
+    """Exit code and errors of a server that does not come to serve."""
+    command = [*_command(policy), *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    return done.returncode, done.stderr
+
+
+def _command(policy):
+    return [sys.executable, "-m", "ilrobot", "serve", "--policy", str(policy)]
 
 
 class MadeUp(ExportedPolicy):
