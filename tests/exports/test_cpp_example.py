@@ -1,0 +1,207 @@
+"""The example controller drives a robot over UDP; and what a tick costs in memory."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import threading
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.exports.cpp import built
+from tests.exports.handmade import write_policy
+from tests.exports.identity import identity_policy
+from tests.exports.plant import JOINTS, LIMITS, TIMEOUT, Plant, Served
+
+GUARD = Plant().spec.rate
+
+
+@pytest.fixture
+def policy(tmp_path):
+    """Each joint is sent to the cosine of where it is: to 0.739 in the end."""
+    path = tmp_path / "policy.onnx"
+    identity_policy(path, LIMITS, rate=GUARD, operator="Cos", stale_after=2.0)
+    return path
+
+
+def controller(policy, address, *options):
+    """The example, running."""
+    place = address.removeprefix("udp://")
+    return subprocess.Popen(
+        [built("udp_controller"), policy, place, *map(str, options)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ended(process, seconds=60):
+    out, err = process.communicate(timeout=seconds)
+    return process.returncode, json.loads(out) if out else None, err
+
+
+def moving(served):
+    """Wait until the arm has left its place."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until and served.plant.joints[0] < 0.05:
+        time.sleep(0.01)
+    assert served.plant.joints[0] >= 0.05
+
+
+def test_it_drives_a_robot_to_the_end_of_its_episode(policy):
+    with Served(plant=Plant(time_limit=300)) as served:
+        code, report, err = ended(controller(policy, served.address))
+    assert (code, err) == (0, "")
+    assert report["ended"]
+    assert report["success"]
+    assert report["ticks"] >= 250
+    assert report["guard"]["observation_not_finite"] == 0
+    assert isinstance(report["memory_locked"], bool)
+    assert report["sched_fifo"] is False
+    written = np.array(served.plant.written)
+    assert written[-1] == pytest.approx(0.739, abs=0.05)
+    assert (np.abs(written) <= 1).all()
+
+
+def test_a_robot_with_permuted_joints_is_refused(tmp_path):
+    path = tmp_path / "policy.onnx"
+    contract = identity_policy(path, LIMITS, rate=GUARD)
+    state = replace(contract.spec.observations[0], names=JOINTS[::-1])
+    identity_policy(path, LIMITS, spec=replace(contract.spec, observations=(state,)))
+    with Served() as served:
+        code, report, err = ended(controller(path, served.address))
+    assert (code, report) == (2, None)
+    assert "element 0 of 'observation.state' is 'wrist' in the policy but 'shoulder'" in err
+    assert served.plant.written == []
+
+
+def test_nobody_there_and_wrong_words_end_in_one_line(policy):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        code, _, err = ended(controller(policy, f"127.0.0.1:{silent.getsockname()[1]}"))
+    assert code == 2
+    assert err.startswith("udp_controller: no robot answers at 127.0.0.1:")
+    for words in ([policy, "nowhere"], [policy], [policy, "127.0.0.1:1", "--ticks", "many"]):
+        done = subprocess.run([built("udp_controller"), *words], capture_output=True, text=True)
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1
+
+
+def test_sigterm_stops_the_robot(policy):
+    with Served() as served:
+        process = controller(policy, served.address)
+        moving(served)
+        process.send_signal(signal.SIGTERM)
+        code, report, _ = ended(process)
+    assert code == 143
+    assert report["ticks"] > 0
+    assert served.plant.stops > 0
+
+
+def test_a_killed_controller_lets_the_robot_hold_by_itself(policy):
+    with Served() as served:
+        process = controller(policy, served.address)
+        moving(served)
+        process.kill()
+        process.communicate()
+        time.sleep(5 * TIMEOUT)
+        assert served.server.held > 0
+        still = served.plant.joints.copy()
+        time.sleep(TIMEOUT)
+        np.testing.assert_allclose(served.plant.joints, still, atol=1e-3)
+
+
+def test_a_robot_that_falls_silent_ends_the_run(policy):
+    with Served() as served:
+        process = controller(policy, served.address)
+        moving(served)
+        served.fall_silent()
+        code, _, err = ended(process)
+    assert code == 1
+    assert "has been silent" in err
+
+
+def garble(data, rng):
+    """A datagram that was damaged on its way."""
+    kind, data = int(rng.integers(4)), bytearray(data)
+    if kind == 0:
+        return bytes(rng.integers(0, 256, int(rng.integers(0, 2000)), np.uint8))
+    if kind == 1:
+        return bytes(data[: int(rng.integers(len(data)))])
+    if kind == 2:
+        return bytes(data) + b"\0" * 60_000
+    for place in rng.integers(0, len(data), int(rng.integers(1, 9))):
+        data[place] = int(rng.integers(256))
+    return bytes(data)
+
+
+def test_garbage_and_a_flood_from_the_robots_address_neither_stop_nor_fool_it(policy):
+    """A proxy passes on what both say, and thousands of damaged datagrams with it."""
+    rng, over = np.random.default_rng(0), threading.Event()
+    sent = 0
+
+    def relay(proxy, robot):
+        nonlocal sent
+        peer = None
+        while not over.is_set():
+            try:
+                data, sender = proxy.recvfrom(65_536)
+            except TimeoutError:
+                continue
+            if sender != robot:
+                peer = sender
+                proxy.sendto(data, robot)
+            elif peer is not None:
+                # What is damaged in its session or number alone would be another robot's message.
+                for _ in range(30):
+                    proxy.sendto(garble(data, rng)[:60_000].replace(b"session", b"sessiom"), peer)
+                    sent += 1
+                proxy.sendto(data, peer)
+
+    with Served(plant=Plant(time_limit=300)) as served:
+        robot = ("127.0.0.1", int(served.address.rsplit(":", 1)[1]))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as proxy:
+            proxy.bind(("127.0.0.1", 0))
+            proxy.settimeout(0.1)
+            thread = threading.Thread(target=relay, args=(proxy, robot))
+            thread.start()
+            process = controller(policy, f"127.0.0.1:{proxy.getsockname()[1]}")
+            code, report, err = ended(process)
+            over.set()
+            thread.join()
+    assert (code, err) == (0, "")
+    assert report["ended"]
+    assert sent > 5000
+    assert report["dropped_messages"] > 1000
+    assert np.isfinite(served.plant.written).all()
+    assert (np.abs(served.plant.written) <= 1).all()
+
+
+def measured(*words):
+    done = subprocess.run(
+        [built("measure"), *map(str, words)], capture_output=True, text=True, timeout=170
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_control_thread_allocates_nothing_over_a_million_ticks(tmp_path):
+    """Every malloc of that thread is counted, the C++ library's and ONNX Runtime's, too."""
+    path = write_policy(tmp_path / "policy.onnx")
+    for chunks in ("receding", "ensemble:0.01", "realtime:1"):
+        ticks = 1_000_000 if chunks == "receding" else 100_000
+        result = measured(path, ticks, chunks)
+        assert result["ticks"] == ticks - ticks // 10
+        assert result["allocations"] == 0
+        assert abs(result["heap_grown"]) < 100_000
+
+
+def test_memory_is_flat_where_the_policy_is_computed_within_the_tick(policy):
+    """The library allocates nothing there either; ONNX Runtime does, and gives it back."""
+    result = measured(policy, 50_000)
+    assert abs(result["heap_grown"]) < 10_000
