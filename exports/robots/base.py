@@ -55,10 +55,13 @@ class Reading:
         observation: Column name to array of its feature's shape; not written to afterwards, since
             a history may keep it.
         measured: When it was measured, in seconds of the loop's clock.
+        pose: Where the target of each delta element is now, as in `Motion` (None: not known, and
+            summed up from there).
     """
 
     observation: Observation
     measured: float
+    pose: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -33,11 +33,13 @@ class GymnasiumRobot:
     ) -> None:
         self._task, self._options, self._rate = task, dict(options or {}), rate
         self._env: TaskEnv | None = None
+        self._inner: Any = None
         self._observation: Observation = {}
 
     def connect(self) -> Capabilities:
         """Make the environment; see `make_env` for what it raises."""
         env = self._env = make_env(self._task, self._options, rate=self._rate)
+        self._inner = env.env.unwrapped
         engine = self._options.get("engine")
         return Capabilities(
             name=self._task if engine is None else f"{self._task} on {engine}",
@@ -53,7 +55,8 @@ class GymnasiumRobot:
 
     def read(self, now: float) -> Reading:
         """The state that the simulation has reached, which stands still between steps."""
-        return Reading(self._observation, now)
+        # A task whose commands are steps may say where they have led to.
+        return Reading(self._observation, now, getattr(self._inner, "commanded_target", None))
 
     def write(self, command: NDArray[Any]) -> Status:
         """Simulate one control period under this command."""

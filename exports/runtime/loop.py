@@ -206,6 +206,8 @@ class ControlLoop:
             reading = robot.read(started)
             read = clock.now()
             age = read - reading.measured
+            if reading.pose is not None:
+                guard.locate(reading.pose)
             decision: Decision | None = None
             if guard.admit(reading.observation, age, late, reading.measured):
                 newest_finite = reading.observation

@@ -27,6 +27,9 @@ class ChoiceLimiter:
         """Begin; before the first action, hold means `present`, or action 0."""
         self._command[()] = 0 if present is None else present
 
+    def locate(self, pose: NDArray[Any]) -> None:
+        """A choice has no place."""
+
     @property
     def moving(self) -> bool:
         """Never: what a choice moves is not known."""

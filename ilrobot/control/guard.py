@@ -78,6 +78,10 @@ class Guard:
         self._late_watch.reset()
         self._limiter.reset(present, velocity, pose)
 
+    def locate(self, pose: NDArray[Any]) -> None:
+        """Say where the target of each delta element is now, see `CommandLimiter.locate`."""
+        self._limiter.locate(pose)
+
     @property
     def counts(self) -> dict[str, int]:
         """How many ticks each kind of activation happened at, by its name in lower case."""

@@ -55,7 +55,7 @@ class CommandLimiter:
         self._keeps = np.where(self._delta, 0.0, 1.0)
         self._anywhere = [element_limits(limits, i, rate, None) for i in range(size)]
         self._bounded = [element_limits(limits, i, rate, workspace) for i in range(size)]
-        self._elements = self._bounded
+        self._elements: list[ElementLimits] = []
         self._motions = [Motion(0.0, 0.0, 0.0, 0.0, 0.0, False) for _ in range(size)]
         self._kept_by_damping = math.exp(-1.0 / (rate * DAMPING_TIME))
 
@@ -99,18 +99,24 @@ class CommandLimiter:
             self._base[:] = np.where(self._delta, 0.0, present)
         if velocity is not None:
             self._last_step[:] = np.asarray(velocity) / self._rate
-        where = np.full(len(self._delta), math.nan) if pose is None else np.asarray(pose)
-        self._known = np.isfinite(where) & self._delta
-        self._located = bool(self._known.any())
-        self._places[:] = np.where(self._known, where, 0.0)
-        self._elements = [
-            anywhere if bounded.delta and not known else bounded
-            for bounded, anywhere, known in zip(
-                self._bounded, self._anywhere, self._known, strict=True
-            )
-        ]
-        self._ease()
+        self.locate(np.full(len(self._delta), math.nan) if pose is None else pose)
         self._settle()
+
+    def locate(self, pose: NDArray[Any]) -> None:
+        """Correct where the target of each delta element is, which else is summed up; see `reset`.
+
+        Their velocities go on as they were commanded.
+        """
+        known = np.isfinite(pose) & self._delta
+        if (known != self._known).any() or not self._elements:
+            self._known, self._located = known, bool(known.any())
+            each = zip(self._bounded, self._anywhere, known, strict=True)
+            self._elements = [
+                anywhere if bounded.delta and not place else bounded
+                for bounded, anywhere, place in each
+            ]
+            self._ease()
+        self._places[:] = np.where(known, pose, 0.0)
 
     @property
     def moving(self) -> bool:
@@ -121,9 +127,7 @@ class CommandLimiter:
     def workspace_unknown(self) -> bool:
         """Whether a workspace cannot be kept, because nobody said where the target is."""
         return any(
-            bounded.delta
-            and not known
-            and (math.isfinite(bounded.low) or math.isfinite(bounded.high))
+            bounded.delta and not known and math.isfinite(min(-bounded.low, bounded.high))
             for bounded, known in zip(self._bounded, self._known, strict=True)
         )
 

@@ -274,6 +274,11 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
         if self.scene.goal:
             self.engine.set_goal(self._goal)
 
+    @property
+    def commanded_target(self) -> Array:
+        """Where the commanded position is, m, by element of the action; NaN for the others (7,)."""
+        return np.array([*self._position, *(math.nan,) * 4])
+
     # Inside -------------------------------------------------------------------------------
 
     def _move_target(self, command: Array) -> None:

@@ -1,6 +1,7 @@
 """The control loop on a robot that misbehaves, in simulated time."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ from exports.runtime.tick_layout import SCALARS
 from ilrobot.actors import Actor, Decision, LateAnswer, Source
 from ilrobot.control.activation import Activation
 from ilrobot.control.clock import SimulatedClock
+from ilrobot.control.contract_guards import Workspace
 from ilrobot.control.guard import Guard
-from tests.ilrobot.control.contracts import ABSOLUTE, ABSOLUTE_CONTRACT, RATE
+from tests.ilrobot.control.contracts import ABSOLUTE, ABSOLUTE_CONTRACT, DELTA_CONTRACT, RATE
 
 
 class FakeRobot:
@@ -311,3 +313,21 @@ def test_who_acted_is_logged():
     report = run(FakeRobot(at({8}, state=[math.nan, 0])), Hand(0.1, 0.0))
     assert report.rows["source"].tolist() == ["policy"] * 5 + ["human"] * 3 + [None, "human"]
     np.testing.assert_allclose(report.rows["wanted"][0], [0.2, 0.0])
+
+
+class Leashed(FakeRobot):
+    """Says at every tick that its target has not moved."""
+
+    def read(self, now):
+        reading = super().read(now)
+        return replace(reading, pose=np.array([0.95, math.nan]))
+
+
+def test_where_a_robot_says_that_its_target_is_the_workspace_holds():
+    contract = replace(DELTA_CONTRACT, workspace=Workspace((-1.0, 0.0), (1.0, 1.0)))
+    robot = Leashed()
+    loop = ControlLoop(robot, Constant(0.1, 0.5), Guard(contract), SimulatedClock(RATE))
+    report = loop.run((0,), max_ticks=10)
+    assert max(command[0] for command in robot.written) <= 0.05 + 1e-9
+    # At the first tick the acceleration limit is the narrower one.
+    assert report.activations["workspace_limited"] == 9

@@ -95,3 +95,20 @@ def test_an_unknown_task_is_told():
 def test_a_robot_that_was_not_connected():
     with pytest.raises(RuntimeError, match="connect"):
         GymnasiumRobot("ilrobot/PointPath-v0").reset(0)
+
+
+def test_a_panda_says_where_its_steps_have_led_to():
+    robot = GymnasiumRobot("ilrobot/PandaReach-v0")
+    robot.connect()
+    robot.reset(0)
+    before = robot.read(0.0).pose
+    robot.write(np.array([0.01, 0.0, -0.01, 0.0, 0.0, 0.0, 1.0]))
+    moved = robot.read(0.0).pose - before
+    np.testing.assert_allclose(moved[:3], [0.01, 0.0, -0.01], atol=1e-7)
+    assert np.isnan(moved[3:]).all()
+    robot.close()
+    other = GymnasiumRobot("ilrobot/PointPath-v0")
+    other.connect()
+    other.reset(0)
+    assert other.read(0.0).pose is None
+    other.close()

@@ -319,3 +319,20 @@ def test_after_a_fallback_the_policy_goes_on_from_where_it_ended():
         made.hold()
     start = float(made.hold()[0])
     assert drive(made, [start + 0.1]) == pytest.approx([start + 0.1])
+
+
+def test_a_robot_may_say_at_any_tick_where_its_target_is():
+    made = delta_in_a_box(None)
+    made.limit(np.array([0.1]))
+    made.locate(np.array([0.45]))
+    assert not made.workspace_unknown
+    command, activation = made.limit(np.array([0.2]))
+    assert command[0] < 0.2
+    assert Activation.WORKSPACE_LIMITED in activation
+    # It was leashed, and is far from the edge again.
+    made.locate(np.array([-0.4]))
+    for _ in range(4):
+        command, _ = made.limit(np.array([0.19]))
+    assert command[0] == 0.19
+    made.locate(np.array([math.nan]))
+    assert made.workspace_unknown
