@@ -143,6 +143,7 @@ def _iterate(
     """`IteratedHead.forward` with its steps as an ONNX `Scan` over the rows of their tables."""
     from torch._higher_order_ops.scan import scan
 
+    condition, guidance = head.prefix.given(condition, guidance)
     begun, tables = head.begin(condition, noise)
     condition = prepare(head, condition)
     if guidance is not None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from tyro.conf import arg
-
+from ilrobot.cli.preset_option import preset_option
 from ilrobot.cli.usage import optional
 from ilrobot.data.lessons import Weighting
 from ilrobot.errors import UserError
-from ilrobot.learners.config import PRESETS, Preset
+from ilrobot.learners.config import Preset
 from ilrobot.policies.config import (
     USED_BY_HEAD,
     USED_BY_NETWORK,
@@ -53,6 +52,7 @@ _POLICY = {"history": "n_obs"} | {
         "sampler_steps",
         "flow_prediction",
         "noise_scale",
+        "prefix_delay",
         "members",
         "normalize",
         "actions",
@@ -70,38 +70,6 @@ _TRAIN = (
 )
 #: Sampler steps of a flow that a teacher is distilled into.
 _DISTILLED_STEPS = 2
-
-_METAVARS = {int: "INT", float: "FLOAT", tuple: "INT [INT ...]"}
-
-
-def _preset(name: str, choices: Any = None) -> Any:
-    """Says in the help what each preset has where the option is not given."""
-    by_value: dict[str, list[str]] = {}
-    value: Any = getattr(PolicyConfig, name, None)
-    for policy, (policy_config, train_config) in PRESETS.items():
-        if _users(name) and not _users(name) & {policy_config.head, policy_config.network}:
-            continue
-        value = getattr(policy_config if hasattr(policy_config, name) else train_config, name)
-        by_value.setdefault(_words(value), []).append(policy)
-    hint = ", ".join(f"{'/'.join(having)} {text}" for text, having in by_value.items())
-    if not by_value or by_value == {_words(value): list(PRESETS)}:
-        hint = _words(value)
-    metavar = f"{{{','.join(get_args(choices))}}}" if choices else _METAVARS[type(value)]
-    return arg(help_behavior_hint=f"(default: {hint})", metavar=metavar)
-
-
-def _words(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _users(name: str) -> set[str]:
-    """The heads or networks that alone use a setting of the policy; none if all do."""
-    return {
-        user
-        for users in (USED_BY_HEAD, USED_BY_NETWORK)
-        for user, used in users.items()
-        if name in used
-    }
 
 
 @dataclass
@@ -126,7 +94,7 @@ class Train:
     output: Path
     """Folder of the run; it must not exist yet, except with --resume."""
 
-    steps: Annotated[int | None, _preset("steps")] = None
+    steps: Annotated[int | None, preset_option("steps")] = None
     """Optimiser steps."""
 
     time_budget: Annotated[str | None, optional("TIME", "--steps says how long")] = None
@@ -141,90 +109,93 @@ class Train:
     distill: Annotated[Path | None, optional("RUN", "what was demonstrated is learnt")] = None
     """Run of a diffusion or flow policy whose chunks a flow of 2 --sampler-steps, or 1, learns."""
 
-    head: Annotated[HeadName | None, _preset("head", HeadName)] = None
+    head: Annotated[HeadName | None, preset_option("head", HeadName)] = None
     """How actions are predicted; cross-entropy is for discrete actions and their default."""
 
-    network: Annotated[NetworkName | None, _preset("network", NetworkName)] = None
+    network: Annotated[NetworkName | None, preset_option("network", NetworkName)] = None
     """An MLP is fastest; a U-Net runs along the chunk, an RNN the history, a transformer both."""
 
-    history: Annotated[int | None, _preset("n_obs")] = None
+    history: Annotated[int | None, preset_option("n_obs")] = None
     """Observations that the policy sees: this one and the ones before it."""
 
-    horizon: Annotated[int | None, _preset("horizon")] = None
+    horizon: Annotated[int | None, preset_option("horizon")] = None
     """Actions predicted at once."""
 
-    execute: Annotated[int | None, _preset("execute")] = None
+    execute: Annotated[int | None, preset_option("execute")] = None
     """Actions of each prediction that are executed before the next one."""
 
-    width: Annotated[int | None, _preset("width")] = None
+    width: Annotated[int | None, preset_option("width")] = None
     """Features of the MLP's layers, the transformer's tokens or the RNN's state."""
 
-    blocks: Annotated[int | None, _preset("blocks")] = None
+    blocks: Annotated[int | None, preset_option("blocks")] = None
     """Residual blocks of the MLP, alone or after the RNN."""
 
-    layers: Annotated[int | None, _preset("layers")] = None
+    layers: Annotated[int | None, preset_option("layers")] = None
     """Layers of the RNN, or of the transformer's encoder and of its decoder."""
 
-    attention_heads: Annotated[int | None, _preset("attention_heads")] = None
+    attention_heads: Annotated[int | None, preset_option("attention_heads")] = None
     """Heads of each attention of the transformer."""
 
-    channels: Annotated[tuple[int, ...] | None, _preset("channels")] = None
+    channels: Annotated[tuple[int, ...] | None, preset_option("channels")] = None
     """Channels at each level of the U-Net."""
 
-    dropout: Annotated[float | None, _preset("dropout")] = None
+    dropout: Annotated[float | None, preset_option("dropout")] = None
     """Dropout in the MLP and in the transformer."""
 
-    observation_noise: Annotated[float | None, _preset("observation_noise")] = None
+    observation_noise: Annotated[float | None, preset_option("observation_noise")] = None
     """Noise on the observations while training, as a share of their spread."""
 
-    kl_weight: Annotated[float | None, _preset("kl_weight")] = None
+    kl_weight: Annotated[float | None, preset_option("kl_weight")] = None
     """How much the divergence of a CVAE's latent from its prior counts beside the L1 error."""
 
-    latent: Annotated[Latent | None, _preset("latent", Latent)] = None
+    latent: Annotated[Latent | None, preset_option("latent", Latent)] = None
     """What a CVAE acts by: the middle of its latent space, or a latent drawn for each chunk."""
 
-    prediction: Annotated[Prediction | None, _preset("prediction", Prediction)] = None
+    prediction: Annotated[Prediction | None, preset_option("prediction", Prediction)] = None
     """What a diffusion policy's network predicts: the noise, the clean chunk, or a mix of both."""
 
-    solver: Annotated[Solver | None, _preset("solver", Solver)] = None
+    solver: Annotated[Solver | None, preset_option("solver", Solver)] = None
     """How a diffusion policy samples; dpm comes closest in few steps, ddpm wants many."""
 
-    sampler_steps: Annotated[int | None, _preset("sampler_steps")] = None
+    sampler_steps: Annotated[int | None, preset_option("sampler_steps")] = None
     """Steps in which a diffusion or flow policy makes a chunk, a call of the network each."""
 
     flow_prediction: Annotated[
-        FlowPrediction | None, _preset("flow_prediction", FlowPrediction)
+        FlowPrediction | None, preset_option("flow_prediction", FlowPrediction)
     ] = None
     """What a flow's network predicts; preconditioned learns fastest and is the most precise."""
 
-    noise_scale: Annotated[float | None, _preset("noise_scale")] = None
+    noise_scale: Annotated[float | None, preset_option("noise_scale")] = None
     """Of the noise that a flow draws a chunk from; less than 1 is more precise and less varied."""
 
-    members: Annotated[int | None, _preset("members")] = None
+    prefix_delay: Annotated[int | None, preset_option("prefix_delay")] = None
+    """Actions of the plan that a chunk is trained to go on from, for --chunks realtime:N."""
+
+    members: Annotated[int | None, preset_option("members")] = None
     """Networks trained apart that act by their mean; where they differ, the policy is in doubt."""
 
-    normalize: Annotated[Normalization | None, _preset("normalize", Normalization)] = None
+    normalize: Annotated[Normalization | None, preset_option("normalize", Normalization)] = None
     """Of observations and actions; auto is limits for diffusion, and absolute flow and mip."""
 
-    actions: Annotated[Actions | None, _preset("actions", Actions)] = None
+    actions: Annotated[Actions | None, preset_option("actions", Actions)] = None
     """What is predicted of targets that are observed too: them, or the way there from here."""
 
-    batch_size: Annotated[int | None, _preset("batch_size")] = None
+    batch_size: Annotated[int | None, preset_option("batch_size")] = None
     """Windows in a batch."""
 
-    learning_rate: Annotated[float | None, _preset("learning_rate")] = None
+    learning_rate: Annotated[float | None, preset_option("learning_rate")] = None
     """Greatest learning rate."""
 
-    weight_decay: Annotated[float | None, _preset("weight_decay")] = None
+    weight_decay: Annotated[float | None, preset_option("weight_decay")] = None
     """Weight decay."""
 
-    held_out: Annotated[float | None, _preset("held_out")] = None
+    held_out: Annotated[float | None, preset_option("held_out")] = None
     """Share of the episodes kept for validation."""
 
-    weighting: Annotated[Weighting | None, _preset("weighting", Weighting)] = None
+    weighting: Annotated[Weighting | None, preset_option("weighting", Weighting)] = None
     """How corrections count beside demonstrations: alike (plain), or half of all (iwr, sirius)."""
 
-    keep_checkpoints: Annotated[int | None, _preset("keep_checkpoints")] = None
+    keep_checkpoints: Annotated[int | None, preset_option("keep_checkpoints")] = None
     """Keep the policy as it is at so many evenly spaced steps, for eval and compare."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -272,7 +243,8 @@ class Train:
         policy_config = replace(policy_config, **changes)
         self._refuse_unused(given, policy_config)
         if self.distill is not None:
-            policy_config = replace(policy_config, flow_prediction="sample")
+            if self.flow_prediction is None:
+                policy_config = replace(policy_config, flow_prediction="sample")
             if self.sampler_steps is None:
                 policy_config = replace(policy_config, sampler_steps=_DISTILLED_STEPS)
         if self.steps is not None:

@@ -60,7 +60,8 @@ class Teacher:
         """Refuse a student that cannot be taught.
 
         Raises:
-            UserError: It is no single flow, or of another task, history or chunk.
+            UserError: It is no single flow, is told how a chunk begins, or is of another task,
+                history or chunk.
         """
         if student.head != "flow":
             raise UserError(
@@ -69,6 +70,10 @@ class Teacher:
             )
         if student.members > 1:
             raise UserError("a teacher is distilled into one network; leave --members out")
+        if student.prefix_delay:
+            raise UserError(
+                "a teacher's chunks begin with what it says itself; leave --prefix-delay out"
+            )
         check_policy_fits(self.policy.spec, spec, "the teacher")
         for name, option in (("n_obs", "--history"), ("horizon", "--horizon")):
             wanted, given = getattr(self.policy.config, name), getattr(student, name)

@@ -44,8 +44,11 @@ USED_BY_NETWORK: dict[NetworkName, frozenset[str]] = {
 }
 USED_BY_HEAD: dict[HeadName, frozenset[str]] = {
     "cvae": frozenset({"kl_weight", "latent"}),
-    "diffusion": frozenset({"diffusion_steps", "sampler_steps", "prediction", "solver"}),
-    "flow": frozenset({"sampler_steps", "flow_prediction", "noise_scale"}),
+    "diffusion": frozenset(
+        {"diffusion_steps", "sampler_steps", "prediction", "solver", "prefix_delay"}
+    ),
+    "flow": frozenset({"sampler_steps", "flow_prediction", "noise_scale", "prefix_delay"}),
+    "mip": frozenset({"prefix_delay"}),
 }
 
 #: Heads that refine a sample, whose labels shall be within [-1, 1], as large as its noise.
@@ -81,6 +84,7 @@ _LATER = frozenset(
         "members",
         "noise_scale",
         "normalize",
+        "prefix_delay",
         "solver",
     }
 )
@@ -124,6 +128,8 @@ class PolicyConfig:
             every time; see `ilrobot.policies.heads.flow`.
         noise_scale: Of the noise that a flow draws a chunk from; with less than 1, which it is
             trained with, chunks vary less and are nearer to the likely ones.
+        prefix_delay: So many actions at most, which will be executed before a chunk is there,
+            can be told to a head that refines a sample; see `ilrobot.policies.heads.prefix`.
         normalize: Of observations and actions: ``standardize``, ``limits`` or ``quantile``, see
             `ilrobot.policies.normalize.Normalizer`; ``auto`` takes ``limits`` for heads that refine
             a sample, ``standardize`` for the others, and for a flow or ``mip`` of ways to go.
@@ -153,6 +159,7 @@ class PolicyConfig:
     prediction: Prediction = "epsilon"
     flow_prediction: FlowPrediction = "velocity"
     noise_scale: float = 1.0
+    prefix_delay: int = 0
     solver: Solver = "ddim"
     members: int = 1
     normalize: Normalization = "auto"
@@ -183,6 +190,13 @@ class PolicyConfig:
             raise UserError(
                 f"--execute {self.execute} is more than the chunk has (--horizon {self.horizon}); "
                 "execute at most the whole chunk"
+            )
+        delay = min(self.execute, self.horizon - self.execute)
+        if not 0 <= self.prefix_delay <= delay:
+            raise UserError(
+                f"--prefix-delay must be within 0 and {delay}, not {self.prefix_delay}: no more "
+                f"than is executed of a chunk (--execute {self.execute}), and than is predicted "
+                f"beyond that (--horizon {self.horizon})"
             )
         if self.head == "diffusion" and self.sampler_steps > self.diffusion_steps:
             raise UserError(

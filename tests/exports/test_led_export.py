@@ -26,6 +26,7 @@ def act(actor, spec, count=9):
         (replace(CONFIG, head="diffusion", solver="ddpm"), "realtime"),
         (replace(CONFIG, head="mip", network="unet", horizon=6), "warm"),
         (replace(CONFIG, head="flow", members=2), "realtime:2"),
+        (replace(CONFIG, head="flow", network="unet", horizon=6, prefix_delay=2), "realtime:2"),
     ],
 )
 def test_a_led_policy_acts_as_it_was_trained(config, word, tmp_path):

@@ -34,6 +34,7 @@ class DiffusionHead(IteratedHead):
         sample_steps: Steps of the sampler, at most T.
         prediction: What the network predicts.
         solver: How it samples.
+        prefix: See `IteratedHead`.
     """
 
     alpha_bar: Tensor
@@ -49,10 +50,11 @@ class DiffusionHead(IteratedHead):
         sample_steps: int,
         prediction: Prediction,
         solver: Solver = "ddim",
+        prefix: int = 0,
     ) -> None:
         alpha_bar = cosine_alpha_bar(train_steps)
         times, coefficients = solver_tables(alpha_bar, sample_steps, solver, prediction)
-        super().__init__(make_network, condition=condition, shape=shape, times=times)
+        super().__init__(make_network, condition=condition, shape=shape, times=times, prefix=prefix)
         self.noise_shape = (sample_steps, *shape) if solver == "ddpm" else shape
         self._train_steps = train_steps
         self._prediction, self._solver = prediction, solver
@@ -61,6 +63,7 @@ class DiffusionHead(IteratedHead):
 
     def loss(self, condition: Tensor, actions: Tensor, mask: Tensor) -> Tensor:
         """Mean squared error of the prediction at one random step per sample."""
+        condition, mask = self.prefix.drawn(condition, actions, mask)
         t = torch.randint(self._train_steps, (len(actions),), device=actions.device)
         noise = torch.randn_like(actions)
         kept = self.alpha_bar[t][:, None, None]

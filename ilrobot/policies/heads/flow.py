@@ -43,6 +43,7 @@ class FlowHead(IteratedHead):
         sample_steps: Steps of the sampler.
         prediction: What the network predicts.
         noise_scale: Of the noise that a chunk is drawn from; training has 1.
+        prefix: See `IteratedHead`.
     """
 
     def __init__(
@@ -54,9 +55,10 @@ class FlowHead(IteratedHead):
         sample_steps: int,
         prediction: FlowPrediction = "velocity",
         noise_scale: float = 1.0,
+        prefix: int = 0,
     ) -> None:
         times = torch.arange(sample_steps) * (TIME_STEPS / sample_steps)
-        super().__init__(make_network, condition=condition, shape=shape, times=times)
+        super().__init__(make_network, condition=condition, shape=shape, times=times, prefix=prefix)
         self.noise_shape = shape
         self._prediction, self._noise_scale = prediction, noise_scale
 
@@ -68,6 +70,7 @@ class FlowHead(IteratedHead):
         Where the noise is given that a teacher made the actions of, it is one of the sampler's
         times: see `ilrobot.learners.distillation`.
         """
+        condition, mask = self.prefix.drawn(condition, actions, mask)
         if noise is None:
             noise = torch.randn_like(actions)
             t = torch.rand(len(actions), device=actions.device)

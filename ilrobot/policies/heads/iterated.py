@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ilrobot.policies.heads.guidance import Guidance, Lead, free, towards
 from ilrobot.policies.heads.head import Head
+from ilrobot.policies.heads.prefix import Prefix
 from ilrobot.policies.networks.network import Network
 
 #: Size of the embedding of the time.
@@ -37,6 +38,7 @@ class IteratedHead(Head):
         condition: Size of the encoded observations.
         shape: Horizon and action size of the chunk.
         times: When each step calls the network, counted in steps of training, shape (steps,).
+        prefix: At most so many actions can be told of a chunk, see `Prefix`.
     """
 
     times: Tensor
@@ -49,9 +51,11 @@ class IteratedHead(Head):
         condition: int,
         shape: tuple[int, int],
         times: Tensor,
+        prefix: int = 0,
     ) -> None:
         super().__init__()
         self.shape = shape
+        self.prefix = Prefix(prefix, shape[1])
         self.register_buffer("times", times.float(), persistent=False)
         self.register_buffer("embedded", None, persistent=False)
         self.embed = nn.Sequential(
@@ -59,14 +63,14 @@ class IteratedHead(Head):
             nn.Mish(),
             nn.Linear(2 * TIME_EMBEDDING, TIME_EMBEDDING),
         )
-        self.network = make_network(condition + TIME_EMBEDDING)
+        self.network = make_network(condition + self.prefix.features + TIME_EMBEDDING)
 
     @abstractmethod
     def begin(self, condition: Tensor, noise: Tensor | None) -> tuple[State, tuple[Tensor, ...]]:
         """The first step's state, and the tables whose rows the steps are given.
 
         Args:
-            condition: Encoded observations, shape (B, C).
+            condition: Of which the samples are counted, shape (B, C).
             noise: Standard normal of shape (B, *noise_shape) for heads that sample, else None.
 
         Returns:
@@ -97,6 +101,7 @@ class IteratedHead(Head):
         self, condition: Tensor, noise: Tensor | None = None, guidance: Guidance | None = None
     ) -> Tensor:
         """All steps, unrolled: deterministic given `noise` and where it is led."""
+        condition, guidance = self.prefix.given(condition, guidance)
         state, tables = self.begin(condition, noise)
         for index, row in enumerate(zip(*(table.unbind(0) for table in tables), strict=True)):
             lead: Lead = free
@@ -127,7 +132,7 @@ class IteratedHead(Head):
         Args:
             sample: Shape (B, H, A).
             time: Embedded, shape (B, TIME_EMBEDDING), or a row of `embed_times` for all alike.
-            condition: Encoded observations, shape (B, C).
+            condition: Encoded observations and what `Prefix` appends, shape (B, C).
 
         Returns:
             Shape (B, H, A).

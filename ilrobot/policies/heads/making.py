@@ -46,6 +46,7 @@ def make_head(config: PolicyConfig, condition: int, size: int) -> Head:
             sample_steps=config.sampler_steps,
             prediction=config.prediction,
             solver=config.solver,
+            prefix=config.prefix_delay,
         )
     if config.head == "flow":
         return FlowHead(
@@ -55,9 +56,10 @@ def make_head(config: PolicyConfig, condition: int, size: int) -> Head:
             sample_steps=config.sampler_steps,
             prediction=config.flow_prediction,
             noise_scale=config.noise_scale,
+            prefix=config.prefix_delay,
         )
     if config.head == "mip":
-        return MipHead(refining, condition=condition, shape=shape)
+        return MipHead(refining, condition=condition, shape=shape, prefix=config.prefix_delay)
     if config.head == "cvae":
         return CvaeHead(
             network(condition, sample=size, output=2 * LATENT),

@@ -32,16 +32,23 @@ class MipHead(IteratedHead):
         make_network: Makes the network for a condition of a given size.
         condition: Size of the encoded observations.
         shape: Horizon and action size of the chunk.
+        prefix: See `IteratedHead`.
     """
 
     def __init__(
-        self, make_network: Callable[[int], Network], *, condition: int, shape: tuple[int, int]
+        self,
+        make_network: Callable[[int], Network],
+        *,
+        condition: int,
+        shape: tuple[int, int],
+        prefix: int = 0,
     ) -> None:
         times = torch.tensor([0.0, TIME_STEPS * SECOND_TIME])
-        super().__init__(make_network, condition=condition, shape=shape, times=times)
+        super().__init__(make_network, condition=condition, shape=shape, times=times, prefix=prefix)
 
     def loss(self, condition: Tensor, actions: Tensor, mask: Tensor) -> Tensor:
         """See `Head`."""
+        condition, mask = self.prefix.drawn(condition, actions, mask)
         noised = actions + (1 - SECOND_TIME) * torch.randn_like(actions)
         first, second = self.embed_times()
         guess = self.predict(torch.zeros_like(actions), first, condition)

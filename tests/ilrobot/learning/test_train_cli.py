@@ -146,6 +146,11 @@ def test_discrete_actions_are_classified_by_default(tmp_path):
         (["--policy", "bc", "--latent", "drawn"], "--latent is for --head cvae, and this is mse"),
         (["--policy", "bc", "--channels", "8"], "--channels is for --network unet"),
         (
+            ["--policy", "bc", "--prefix-delay", "1"],
+            "--prefix-delay is for --head diffusion or flow",
+        ),
+        (["--policy", "flow", "--prefix-delay", "9"], "--prefix-delay must be within 0 and 8"),
+        (
             ["--policy", "diffusion", "--network", "unet", "--width", "8"],
             "--width is for --network mlp or transformer or rnn, and this is unet",
         ),
