@@ -84,7 +84,8 @@ class ObservationWatch:
             if not measured >= self._newest - self._period:
                 found |= Activation.OBSERVATION_REORDERED
                 admitted = False
-            elif measured > self._newest:
+            elif measured > self._newest and age > -self._stale_after:
+                # A measurement of the future would make all true ones after it look reordered.
                 self._newest = measured
         if not -self._stale_after < age < self._stale_after:
             found |= Activation.OBSERVATION_STALE

@@ -60,7 +60,8 @@ bool ObservationWatch::look(const Observation& observation, double age, double m
   if (!(measured >= newest_ - period_)) {
     found |= kObservationReordered;
     admitted = false;
-  } else if (measured > newest_) {
+  } else if (measured > newest_ && age > -stale_after_) {
+    // A measurement of the future would make all true ones after it look reordered.
     newest_ = measured;
   }
   if (!(-stale_after_ < age && age < stale_after_)) {

@@ -137,6 +137,12 @@ def test_a_measurement_of_the_future_is_of_another_clock(guard):
     assert guard.flags == Activation.OBSERVATION_STALE
 
 
+def test_one_measurement_of_the_future_does_not_make_the_next_ones_reordered(guard):
+    assert guard.admit(seen(0, 0), 0.01, measured=1.0)
+    assert not guard.admit(seen(0, 0), -99.0, measured=100.0)
+    assert guard.admit(seen(0, 0), 0.01, measured=1.2)
+
+
 def test_out_of_range_falls_back_once_it_has_lasted():
     guard = guard_that(fallback_after=FallbackAfter(out_of_range=0.3))
     assert [guard.admit(seen(3, 0), 0.01) for _ in range(4)] == [True, True, False, False]
