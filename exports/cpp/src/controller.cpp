@@ -114,14 +114,23 @@ void Controller::observe(const float* const* observation, double measured) {
 
 bool Controller::prepare(double seconds) {
   if (!worker_) return true;
+  const auto until = Clock::now() + std::chrono::duration<double>(seconds);
+  const auto comes = [&] {
+    while (worker_->state() != Worker::State::kDone) {
+      if (Clock::now() >= until) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return true;
+  };
+  if (obsolete_) {
+    // What the last episode asked for may be under way, and reads what `begin` writes.
+    if (!comes()) return false;
+    worker_->release();
+    obsolete_ = false;
+  }
   push(newest_);
   begin();
-  const auto until = Clock::now() + std::chrono::duration<double>(seconds);
-  while (worker_->state() != Worker::State::kDone) {
-    if (Clock::now() >= until) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return true;
+  return comes();
 }
 
 bool Controller::tick(double now, bool late, double* command) {

@@ -160,7 +160,7 @@ Activations CommandLimiter::limit(const double* action, double* command) {
 
 bool CommandLimiter::moving() const {
   for (const Element& element : elements_) {
-    if (element.last_step != 0.0) return true;
+    if (element.last_step != 0.0 || element.last_change != 0.0) return true;
   }
   return false;
 }
