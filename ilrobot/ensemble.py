@@ -184,9 +184,10 @@ class EnsembleActor(ChunkActor):
         return self._opinions(history, noise, guide)
 
     def _take(self) -> None:
+        before = self._prediction
         super()._take()
         taken = self._prediction
-        if taken is not None:
+        if taken is not None and taken is not before:
             unknown = np.full(len(taken.chunk), np.inf)
             self._chunk_doubt = unknown if taken.doubt is None else taken.doubt
             self._chunk_novelty = unknown if taken.novelty is None else taken.novelty
