@@ -8,6 +8,7 @@ import pytest
 
 from exports.server.codec import MalformedMessage, pack, unpack
 from exports.server.messages import MOST_METADATA_BYTES, Messages, metadata, read_metadata
+from ilrobot.control.contract_parts import DoubtScale
 from ilrobot.control.drawing import Guide, Prediction
 from ilrobot.control.model_file import read_model_file
 from ilrobot.errors import UserError
@@ -101,6 +102,17 @@ def test_an_answer_comes_back_whole(messages):
     data = messages.answer(Prediction(chunk), 3, {"infer_ms": 1.5})
     assert unpack(data)["server_timing"] == {"infer_ms": 1.5}
     np.testing.assert_array_equal(messages.read_answer(data, 3).chunk, chunk)
+
+
+def test_the_doubt_of_an_ensemble_comes_with_its_answer(contract):
+    messages = Messages(replace(contract, doubt=DoubtScale((1.0, 1.0), usual=0.1)))
+    doubt, novelty = np.float32([0.1, 0.2, 0.3, 0.4]), np.zeros(4, np.float32)
+    chunk = np.zeros((4, 2), np.float32)
+    read = messages.read_answer(messages.answer(Prediction(chunk, doubt, novelty), 1, {}), 1)
+    np.testing.assert_array_equal(read.doubt, doubt)
+    np.testing.assert_array_equal(read.novelty, novelty)
+    with pytest.raises(MalformedMessage, match="'doubt' is missing"):
+        messages.read_answer(messages.answer(Prediction(chunk), 1, {}), 1)
 
 
 def test_who_does_not_count_is_not_counted_for(messages):
