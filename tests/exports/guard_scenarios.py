@@ -231,6 +231,8 @@ def _faulty(before: list[Tick], steady: Tick, tick: int) -> Tick:
                 return replace(steady, action=None)
             case 9:
                 return replace(steady, late=since % 2 == 0, measured=None)
+            case 10:
+                return replace(steady, age=-99.0, measured=tick / 50.0 + 99.0)
             case 15:
                 return replace(steady, press=since == 5)
             case _:
