@@ -75,10 +75,12 @@ class RobotRecording:
 
     def end(self, report: EpisodeReport) -> None:
         """Seal the episode; one that was stopped is left open, and so becomes unfinished."""
-        if not report.ended or not self._frames:
+        if not report.ended:
             return
         outcome, judge = judged(self._declared, report.success, terminated=False)
         self._recorder.end(outcome, judge, self._actor.control_log())
+        if not self._frames:  # the recorder has dropped it
+            return
         self.outcomes.append(outcome)
         if outcome is not Outcome.DISCARDED:
             self._actor.saved()

@@ -127,6 +127,8 @@ class Deploy:
             signals = stack.enter_context(StopSignals())
             emergency = EmergencyStop(self.stop_file, lambda: cast.stops)
             stack.enter_context(emergency.listening())
+            if cast.stage is not None:
+                cast.stage.stopped = lambda: bool(signals)
             guard = Guard(policy.contract, rate, emergency)
             settings = stack.enter_context(
                 real_time(priority=self.realtime, inference=actor.inference.thread_id)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from teleop.bindings import Control
 from teleop.help import help_line
 from teleop.live import READY, state_of
 
@@ -38,10 +40,14 @@ class RobotStage:
     ) -> None:
         self._display, self._hand, self._spec = display, hand, spec
         self._wanted, self._recording = wanted, recording
-        self._help = help_line(hand.mapping.bindings, keyboard=hand.device.name == "keyboard")
+        bindings = hand.mapping.bindings
+        self._help = help_line(bindings, keyboard=hand.device.name == "keyboard")
+        self._ready = READY.union(bindings.buttons(Control.SUCCESS))
         self._episode, self._missed, self._shown = 0, 0, 0.0
         self.closed = False
         """Whether the person has closed the display, which ends the run."""
+        self.stopped: Callable[[], bool] = lambda: False
+        """Asked while it waits; True ends the waiting."""
 
     @property
     def stops(self) -> bool:
@@ -54,10 +60,10 @@ class RobotStage:
         device = self._hand.device
         # What was pressed while nobody asked does not begin an episode.
         device.poll(time.perf_counter())
-        while not self.closed:
+        while not (self.closed or self.stopped()):
             state = device.poll(time.perf_counter())
             self._show(None, {}, state.connected)
-            if READY & set(state.pressed):
+            if self._ready & set(state.pressed):
                 return
             time.sleep(0.02)
 
