@@ -17,8 +17,8 @@ from ilrobot.errors import UserError, WorkFailed
 
 #: A UDP datagram over IPv4 holds no more.
 MOST_DATAGRAM_BYTES = 65_507
-#: What the kernel is asked to keep of arriving datagrams: some bursts, and no long past.
-_RECEIVE_BUFFER = 1 << 20
+#: What the kernel is asked to keep of arriving datagrams: a burst, and no long past.
+_RECEIVE_BUFFER = 1 << 17
 #: ZeroMQ drops what exceeds this number of messages, rather than keep an old queue.
 _QUEUE = 32
 

@@ -45,6 +45,7 @@ class RobotServer:
 
     Attributes:
         dropped: How many messages were dropped, by the reason.
+        periods: How many there were of its control rate.
         late: Periods that ended more than another one late.
         episodes: How many were begun.
     """
@@ -80,7 +81,7 @@ class RobotServer:
         self._deadline: float | None = None
         self._moved = False  # in this period
         self.dropped: Counter[str] = Counter()
-        self.late = 0
+        self.periods = self.late = 0
         self.episodes = 0
 
     @property
@@ -120,6 +121,7 @@ class RobotServer:
             if not self._moved:
                 self._robot.tick(now)
             self._moved = False
+            self.periods += 1
             self._send_observation(now)
             self._deadline += period
             if self._clock() - self._deadline > period:

@@ -24,6 +24,7 @@ _EXTRAS = {
     "train": "training and export",
     "sims": "simulators",
     "teleop": "gamepad and keyboard",
+    "robot": "robots behind a socket",
     "pusht": "gym-pusht",
 }
 _OLDEST_PYTHON = (3, 11)
