@@ -88,13 +88,14 @@ def quantize(model: bytes) -> bytes:
 
 
 def _own_weights(graph: Any) -> None:
-    """Give a loop's body the weights that it alone uses, for they are looked for there.
+    """Give loops' bodies the weights that only such use, for they are looked for there.
 
     Stated shapes go, which are wrong after quantisation, and so do empty lists of attributes, whose
     kind the quantiser cannot tell.
     """
     del graph.value_info[:]
     used_here = {name for node in graph.node for name in node.input}
+    taken: set[str] = set()
     for node in graph.node:
         kept = [a for a in node.attribute if a.type != onnx.AttributeProto.INTS or a.ints]
         del node.attribute[:]
@@ -104,12 +105,13 @@ def _own_weights(graph: Any) -> None:
                 continue
             body = attribute.g
             used = {name for inner in body.node for name in inner.input} - used_here
-            moved = [weight for weight in graph.initializer if weight.name in used]
-            body.initializer.extend(moved)
-            stay = [weight for weight in graph.initializer if weight.name not in used]
-            del graph.initializer[:]
-            graph.initializer.extend(stay)
+            # Several bodies may use the same one, such as members of an ensemble a constant.
+            body.initializer.extend(weight for weight in graph.initializer if weight.name in used)
+            taken |= used
             _own_weights(body)
+    stay = [weight for weight in graph.initializer if weight.name not in taken]
+    del graph.initializer[:]
+    graph.initializer.extend(stay)
 
 
 @contextmanager

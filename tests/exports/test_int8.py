@@ -26,10 +26,19 @@ TASK = "ilrobot/PandaReach-v0"
 
 
 @pytest.mark.parametrize(
-    ("head", "network"), [("mse", "mlp"), ("flow", "mlp"), ("flow", "unet"), ("mse", "transformer")]
+    ("head", "network", "members"),
+    [
+        ("mse", "mlp", 1),
+        ("flow", "mlp", 1),
+        ("flow", "mlp", 2),
+        ("flow", "unet", 1),
+        ("mse", "transformer", 1),
+    ],
 )
-def test_matrices_shrink_and_the_file_keeps_its_promises(head, network, tmp_path):
-    config = replace(SMALL, head=head, network=network, width=64, channels=(32, 64))
+def test_matrices_shrink_and_the_file_keeps_its_promises(head, network, members, tmp_path):
+    config = replace(
+        SMALL, head=head, network=network, members=members, width=64, channels=(32, 64)
+    )
     full, small = tmp_path / "full.onnx", tmp_path / "int8.onnx"
     export(make_policy(config), full)
     contract = write_int8(full, small, Quantized(8, TASK, 10, 300_000, 0.9, 0.8))
