@@ -116,7 +116,8 @@ class Ros2Robot:
             rate=self._wanted.rate,
             semantics="absolute",
         )
-        return Capabilities(f"ROS 2 at {commands}", spec, any_rate=True, time_limit=None)
+        name = f"ROS 2 at {commands}"
+        return Capabilities(name, spec, any_rate=True, time_limit=None, led=True)
 
     def reset(self, seed: int) -> Motion | None:
         """Begin where it is; ROS has no start pose of its own."""

@@ -165,6 +165,15 @@ def test_positions_as_an_array_in_the_order_of_the_action(ros):
     assert len(ros.published) == 2
 
 
+def test_it_can_be_read_while_somebody_else_leads_it_and_then_publishes_nothing(ros):
+    robot, capabilities = connected(ros, "/arm/commands")
+    assert capabilities.led
+    for _ in range(3):
+        robot.read(50.0)
+    robot.close()
+    assert ros.published == []
+
+
 def test_positions_as_a_trajectory_of_one_point(ros):
     robot, _ = connected(ros, "/arm_controller/joint_trajectory")
     robot.write(np.array([0.5, 0.25, 0.125]))
