@@ -17,6 +17,9 @@ from ilrobot.control.activation import Activation
 from ilrobot.control.clock import Clock
 from ilrobot.control.guard import Guard
 
+#: As a plain number: asking an IntFlag costs as much as a vector operation.
+_FALLBACK = int(Activation.FALLBACK)
+
 
 @dataclass(frozen=True)
 class EpisodeReport:
@@ -244,19 +247,19 @@ class ControlLoop:
             wanted = None if decision is None else decision.policy_action
             if self._disagreement is not None and wanted is not None and command is not None:
                 self._disagreement.add(wanted, command)
+            flags = int(guard.flags)
+            fallback = flags & _FALLBACK != 0
             if log is not None:
-                acting = decision is not None and Activation.FALLBACK not in guard.flags
                 log.append(
                     reading.observation,
                     command,
                     wanted,
-                    decision.source if decision is not None and acting else None,
-                    *(started, number, int(guard.flags), *times, late),
+                    None if decision is None or fallback else decision.source,
+                    *(started, number, flags, *times, late),
                 )
             ticks += 1
             if self._watchers:
                 over = ended or ticks >= max_ticks
-                fallback = Activation.FALLBACK in guard.flags
                 record = TickRecord(
                     *(reading.observation, decision, command, fallback, over, done),
                     *(started, acted, late),
