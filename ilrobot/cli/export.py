@@ -211,4 +211,11 @@ def _joints(spec: Spec) -> Joints | None:
         stated = stated_joints(env.env)
     finally:
         env.close()
-    return None if stated is None else Joints.from_json(stated)
+    if stated is None:
+        return None
+    try:
+        return Joints.from_json(stated)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"task '{spec.task}' states a wrong joint_metadata ({error!r}); mend the task"
+        ) from error
