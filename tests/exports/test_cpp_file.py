@@ -91,7 +91,7 @@ def test_a_truncated_file_is_refused(exported, tmp_path, share):
         CppController(path)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_one_altered_byte_is_refused_wherever_it_lies(exported, data):
     content = bytearray(exported.read_bytes())
@@ -105,7 +105,7 @@ def test_one_altered_byte_is_refused_wherever_it_lies(exported, data):
         OnnxPolicy(path)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.binary(max_size=200))
 def test_garbage_is_refused(folder, garbage):
     path = folder / "garbage.onnx"

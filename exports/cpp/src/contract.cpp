@@ -136,6 +136,18 @@ Range range_of(const Json& data) {
   return {numbers(at(data, "low"), "low"), numbers(at(data, "high"), "high")};
 }
 
+// The arm that a task states; nothing here acts on it.
+void check_joints(const Json& data) {
+  const std::size_t size = texts(at(data, "names"), "names").size();
+  bool alike = texts(at(data, "units"), "units").size() == size &&
+               numbers(at(data, "pose"), "pose").size() == size;
+  for (const char* key : {"stiffness", "damping"}) {
+    const Json& gains = maybe(data, key);
+    alike = alike && (gains.is_null() || numbers(gains, key).size() == size);
+  }
+  if (!alike) throw Damaged("more of one joint value than of another");
+}
+
 // Appends the numbers of nested lists of exactly this shape.
 void flatten(const Json& data, const Shape& shape, std::size_t axis, bool whole,
              std::vector<float>& into) {
@@ -329,12 +341,17 @@ Contract contract_of(const Json& data) {
   }
   if (const Json& doubt = maybe(data, "doubt"); !doubt.is_null()) {
     result.doubts = true;
-    if (const Json& scale = at(doubt, "scale"); !scale.is_null()) numbers(scale, "scale");
+    const Json& scale = at(doubt, "scale");
+    const std::size_t scales = scale.is_null() ? 0 : numbers(scale, "scale").size();
+    if (scales != (result.choices > 0 ? 0 : result.action.size)) {
+      throw Refused("must have a scale of doubt for each action element, of choices none");
+    }
     number(at(doubt, "usual"), "usual");
     if (const Json& threshold = at(doubt, "threshold"); !threshold.is_null()) {
       result.doubt_threshold = number(threshold, "threshold");
     }
   }
+  if (const Json& joints = maybe(data, "joints"); !joints.is_null()) check_joints(joints);
   result.tolerance = number(at(data, "tolerance"), "tolerance");
   const Json& examples = at(data, "golden");
   check(result);

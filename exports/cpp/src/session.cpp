@@ -61,39 +61,40 @@ Session::Session(const std::string& model, const Contract& contract)
 
   // Only now, when the graph has agreed to these sizes.
   const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
+  binding_ = Ort::IoBinding(session_);
   inputs_.resize(none + 1);
   for (std::size_t i = 0; i < none; ++i) {
     std::size_t size = 1;
     for (const std::int64_t length : shapes_[i]) size *= static_cast<std::size_t>(length);
     inputs_[i].assign(size, 0.0f);
-    values_.push_back(Ort::Value::CreateTensor<float>(memory, inputs_[i].data(), size,
-                                                      shapes_[i].data(), shapes_[i].size()));
-    name_pointers_.push_back(names_[i].c_str());
+    binding_.BindInput(names_[i].c_str(),
+                       Ort::Value::CreateTensor<float>(memory, inputs_[i].data(), size,
+                                                       shapes_[i].data(), shapes_[i].size()));
   }
   const auto out = batched(joined(contract.horizon, contract.action.shape));
   chunk_.assign(contract.horizon * contract.action.size, 0.0f);
   if (contract.choices > 0) {
     choices_.assign(chunk_.size(), 0);
-    output_.push_back(Ort::Value::CreateTensor<std::int64_t>(
-        memory, choices_.data(), choices_.size(), out.data(), out.size()));
+    binding_.BindOutput(kOutput, Ort::Value::CreateTensor<std::int64_t>(
+                                     memory, choices_.data(), choices_.size(), out.data(),
+                                     out.size()));
   } else {
-    output_.push_back(Ort::Value::CreateTensor<float>(memory, chunk_.data(), chunk_.size(),
-                                                      out.data(), out.size()));
+    binding_.BindOutput(kOutput, Ort::Value::CreateTensor<float>(memory, chunk_.data(),
+                                                                 chunk_.size(), out.data(),
+                                                                 out.size()));
   }
-  output_names_.push_back(kOutput);
   if (!contract.doubts) return;
   const auto row = batched({contract.horizon});
   for (auto [name, buffer] : {std::pair{"doubt", &doubt_}, std::pair{"novelty", &novelty_}}) {
     buffer->assign(contract.horizon, 0.0f);
-    output_names_.push_back(name);
-    output_.push_back(Ort::Value::CreateTensor<float>(memory, buffer->data(), buffer->size(),
-                                                      row.data(), row.size()));
+    binding_.BindOutput(name, Ort::Value::CreateTensor<float>(memory, buffer->data(),
+                                                              buffer->size(), row.data(),
+                                                              row.size()));
   }
 }
 
 const std::vector<float>& Session::run() {
-  session_.Run(run_options_, name_pointers_.data(), values_.data(), values_.size(),
-               output_names_.data(), output_.data(), output_.size());
+  session_.Run(run_options_, binding_);
   std::copy(choices_.begin(), choices_.end(), chunk_.begin());
   return chunk_;
 }

@@ -43,13 +43,10 @@ class Session {
   std::vector<std::string> names_;
   std::vector<std::vector<std::int64_t>> shapes_;
   std::vector<std::vector<float>> inputs_;
-  std::vector<const char*> name_pointers_;
-  std::vector<Ort::Value> values_;
   std::size_t noise_ = 0, prefix_ = 0, prefix_weights_ = 0;
   std::vector<float> chunk_, doubt_, novelty_;
-  std::vector<const char*> output_names_;
   std::vector<std::int64_t> choices_;  // as the graph gives them; empty: actions are continuous
-  std::vector<Ort::Value> output_;
+  Ort::IoBinding binding_{nullptr};
 };
 
 }  // namespace ilrobot
