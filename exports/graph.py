@@ -54,9 +54,7 @@ def trace(policy: Policy, *, led: bool = False, unrolled: bool = False) -> bytes
     if isinstance(frozen.head, StackedEnsemble):
         frozen.head = frozen.head.one_by_one()
     for head in frozen.members:
-        if isinstance(head, IteratedHead):
-            head.freeze()
-            lower(head)
+        lower(head)
     with _quiet():
         try:
             program = torch.onnx.export(

@@ -1,4 +1,4 @@
-"""A U-Net as its sampler's loop runs it fastest on one core: the same function in other operators.
+"""A U-Net as ONNX Runtime runs it fastest on one core: the same function in other operators.
 
 Each rewriting was measured to pay in ONNX Runtime at batch 1, and int8 needs the first:
 
@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ilrobot.policies.heads.iterated import IteratedHead, given
+from ilrobot.policies.heads.head import Head
+from ilrobot.policies.heads.iterated import IteratedHead
 from ilrobot.policies.networks.network import Network
 from ilrobot.policies.networks.unet1d import ConvBlock, FilmBlock, Level, NormMish, UNet1d
 
@@ -27,11 +28,17 @@ from ilrobot.policies.networks.unet1d import ConvBlock, FilmBlock, Level, NormMi
 _GREATEST_EXPONENT = 20.0
 
 
-def lower(head: IteratedHead) -> None:
-    """Exchange the U-Net of a head whose times are embedded (`IteratedHead.freeze`)."""
-    if isinstance(head.network, UNet1d) and head.embedded is not None:
-        lowered = LoweredUNet(head.network, head.shape[0], head.embedded.shape[1])
-        head.network, head.embedded = lowered, lowered.film_of_times(head.embedded)
+def lower(head: Head) -> None:
+    """Exchange the U-Net of a head; the times of a sampler are embedded from then on."""
+    if isinstance(head, IteratedHead):
+        head.freeze()
+        if isinstance(head.network, UNet1d) and head.embedded is not None:
+            lowered = LoweredUNet(head.network, head.shape[0], head.embedded.shape[1])
+            head.network, head.embedded = lowered, lowered.film_of_times(head.embedded)
+        return
+    for name, network in list(head.named_children()):
+        if isinstance(network, UNet1d) and network.queries is not None:
+            setattr(head, name, LoweredUNet(network, network.queries.shape[2]))
 
 
 def prepare(head: IteratedHead, condition: Tensor) -> Tensor:
@@ -41,15 +48,15 @@ def prepare(head: IteratedHead, condition: Tensor) -> Tensor:
 
 
 class LoweredUNet(Network):
-    """A `UNet1d` whose condition is FiLM: of the observations, then of the time.
+    """A `UNet1d` whose condition, where it refines a sample, is FiLM: of observations and of time.
 
     Args:
-        unet: Which, with a sample to refine.
-        horizon: Ticks of the sample.
+        unet: Which.
+        horizon: Ticks of the chunk.
         embedding: Size of the time's embedding, the last part of its condition.
     """
 
-    def __init__(self, unet: UNet1d, horizon: int, embedding: int) -> None:
+    def __init__(self, unet: UNet1d, horizon: int, embedding: int = 0) -> None:
         super().__init__()
         shortest = horizon >> (len(unet.down) - 1)
         down = [level for level in unet.down if isinstance(level, Level)]
@@ -75,6 +82,8 @@ class LoweredUNet(Network):
         self.of_observations = nn.Buffer(weight[:, :split].T.contiguous())
         self.of_times = nn.Buffer(weight[:, split:].T.contiguous())
         self.bias = nn.Buffer(torch.cat([film.bias for film in films])[order])
+        queries = unet.queries
+        self.queries = nn.Buffer(torch.empty(0) if queries is None else queries[0].T.contiguous())
 
     def film_of(self, condition: Tensor) -> Tensor:
         """Of the encoded observations, shape (1, C) to (1, F)."""
@@ -85,11 +94,19 @@ class LoweredUNet(Network):
         return torch.addmm(self.bias, _mish(embedded), self.of_times)
 
     def forward(self, condition: Tensor, sample: Tensor | None = None) -> Tensor:
-        """Shapes (1, 2 F), what `film_of` and `film_of_times` gave, and (1, H, A) to (1, H, A)."""
-        of_observations, of_time = condition.chunk(2, dim=1)
-        film = (of_observations + of_time).reshape(self._groups, 1, -1)
-        films = list(film.split(self._sizes, dim=2))
-        x, skips = given(sample)[0], []
+        """See `Network`, in batches of one.
+
+        With a sample the condition is what `film_of` and `film_of_times` gave, shape (1, 2 F).
+        """
+        if sample is None:
+            film = self.film_of(condition) + self.bias
+            x: Tensor = self.queries
+        else:
+            of_observations, of_time = condition.chunk(2, dim=1)
+            film = of_observations + of_time
+            x = sample[0]
+        films = list(film.reshape(self._groups, 1, -1).split(self._sizes, dim=2))
+        skips = []
         for level in self.down:
             x, skip = level(x, films)
             skips.append(skip)

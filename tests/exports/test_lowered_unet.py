@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from exports.graph import trace
-from exports.lowered_unet import lower, prepare
+from exports.lowered_unet import LoweredUNet, lower, prepare
+from ilrobot.policies.heads.cvae import LATENT, CvaeHead
 from ilrobot.policies.heads.flow import FlowHead
+from ilrobot.policies.heads.mixture import MixtureHead
 from ilrobot.policies.networks.network import Sizes
 from ilrobot.policies.networks.unet1d import UNet1d
 from tests.exports.exported import SMALL, make_policy
@@ -36,11 +38,34 @@ def test_it_gives_the_same_chunks(channels, horizon, scale):
     head = unet_head(channels, horizon, scale)
     condition, noise = torch.randn(1, 7), torch.randn(1, horizon, 3)
     expected = head(condition, noise)
-    head.freeze()
     lower(head)
     lowered = head(prepare(head, condition), noise)
     error = (lowered - expected).abs().max() / expected.abs().max()
     assert error < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("channels", "horizon"), [((8,), 5), ((16, 16), 2), ((8, 24), 6), ((8, 16, 32), 16)]
+)
+@torch.no_grad()
+def test_a_head_that_calls_it_once_gives_the_same_chunks(channels, horizon):
+    torch.manual_seed(0)
+    sizes = Sizes(7, horizon, 0, MixtureHead.outputs(3))
+    for head in (
+        MixtureHead(UNet1d(sizes, channels=channels), 3),
+        CvaeHead(
+            UNet1d(Sizes(7, horizon, 3, 2 * LATENT), channels=channels),
+            UNet1d(Sizes(7 + LATENT, horizon, 0, 3), channels=channels),
+            kl_weight=1.0,
+            drawn=True,
+        ),
+    ):
+        condition, noise = torch.randn(1, 7), torch.randn(1, *head.eval().noise_shape)
+        expected = head(condition, noise)
+        lower(head)
+        assert any(isinstance(module, LoweredUNet) for module in head.modules())
+        error = (head(condition, noise) - expected).abs().max() / expected.abs().max()
+        assert error < 1e-5
 
 
 def test_mish_overflows_to_its_argument_and_underflows_to_zero():

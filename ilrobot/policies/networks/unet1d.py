@@ -117,6 +117,7 @@ class UNet1d(Network):
                 f" not {sizes.horizon}; change it or take --network mlp"
             )
         inputs, condition = sizes.sample, sizes.condition
+        self.queries: nn.Parameter | None = None
         if not sizes.sample:
             # Without a sample to refine, the convolutions start from a learned sequence.
             inputs = channels[0]
@@ -138,9 +139,10 @@ class UNet1d(Network):
 
     def forward(self, condition: Tensor, sample: Tensor | None = None) -> Tensor:
         """See `Network`."""
-        if sample is None:
+        if self.queries is not None:
             x = self.queries.expand(condition.shape[0], -1, -1)
         else:
+            assert sample is not None
             x = sample.transpose(1, 2)
         # Each block's FiLM begins with the same Mish of the condition.
         condition = functional.mish(condition)
