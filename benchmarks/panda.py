@@ -58,6 +58,16 @@ METHODS: Mapping[str, Method] = {
         {"network": "transformer", "width": 128, "layers": 2, "steps": 1_000, "ema": 0.995},
     ),
     "flow": Method("flow", {"steps": 3_000, "ema": 0.999}),
+    "flow-preconditioned": Method(
+        "flow",
+        {
+            "flow_prediction": "preconditioned",
+            "noise_scale": 0.5,
+            "dropout": 0.1,
+            "steps": 3_000,
+            "ema": 0.999,
+        },
+    ),
     "mip": Method("mip", {"steps": 3_000, "ema": 0.995}),
     "distilled": Method("flow", {"sampler_steps": 2, "steps": 2_000, "ema": 0.999}, teacher="flow"),
 }
