@@ -107,6 +107,33 @@ def test_a_robot_that_dies_under_deploy(policy, tmp_path, capsys):
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGSTOP])
+def test_a_deploy_that_dies_leaves_a_robot_that_holds(policy, tmp_path, number):
+    log = tmp_path / "log.jsonl"
+    with robot(log, steps=1000) as (_, address):
+        command = [sys.executable, "-m", "ilrobot", "deploy", "--policy", policy]
+        ended = subprocess.Popen(
+            [*command, "--robot", address], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        end = time.monotonic() + 60
+        while log.read_text().count("executed") < 20 and time.monotonic() < end:
+            time.sleep(0.02)
+        ended.send_signal(number)
+        while '"holding"' not in log.read_text() and time.monotonic() < end:
+            time.sleep(0.02)
+        if number == signal.SIGSTOP:
+            ended.kill()
+        assert ended.wait(timeout=60) == {signal.SIGTERM: 143}.get(number, -signal.SIGKILL)
+        time.sleep(0.5)  # it would move on in this time, if it did
+    (executed,) = read_executed(log)
+    assert State.MOVING in executed.state
+    assert executed.state[-1] is State.HOLDING
+    assert (executed.velocity[-1] == 0.0).all()
+    newest = executed.seq == executed.seq[-1]
+    moved_on = sum(s is State.MOVING for s, new in zip(executed.state, newest, strict=True) if new)
+    assert moved_on <= 0.3 * executed.rate + 2  # the robot's --timeout
+
+
 @pytest.mark.parametrize(
     ("name", "line"),
     [
