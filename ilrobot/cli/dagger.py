@@ -161,7 +161,7 @@ class Dagger:
                     take_hand(env.spec, device, self.page, self.engage, self.bindings)
                 )
                 cast = seated = HandCast(env, hand, self.gates, display)
-                info = hand_info(env.spec, hand, simulated=False)
+                info = hand_info(env, hand, simulated=False)
                 run_episode = seated.run_episode(self.rounds * self.episodes)
             bars = stack.enter_context(progress_bar())
             trying = bars.add_task("trying", total=self.rounds * self.episodes, note="")
