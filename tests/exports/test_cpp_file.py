@@ -165,7 +165,7 @@ def places(data, at=()):
 
 def python_reads(path):
     try:
-        read_model_file(path)
+        OnnxPolicy(path)
     except UserError:
         return False
     return True

@@ -97,12 +97,14 @@ def test_an_ensemble_acts_as_it_was_trained(head, tmp_path):
         mine, theirs = exported.act(frame, tick), trained.act(frame, tick)
         np.testing.assert_allclose(mine.action, theirs.action, rtol=0, atol=2e-5)
         assert mine.doubt == pytest.approx(theirs.doubt, abs=1e-5)
-        assert mine.doubt == exported.doubt(frame) > 0
+        assert mine.doubt == exported.doubt(frame)
+        assert mine.doubt > 0 or head == "cross-entropy"  # members may agree in a choice
         assert exported.novelty(frame) == pytest.approx(trained.novelty(frame), abs=1e-5)
     golden = loaded.contract.golden
     assert all(g.doubt.shape == g.novelty.shape == (policy.config.horizon,) for g in golden)
     assert loaded.contract.doubt.usual > 0
-    assert loaded.contract == Contract.from_json(loaded.contract.to_json(), "again")
+    told = loaded.contract.to_json()
+    assert Contract.from_json(told, "again").to_json() == told
 
 
 def test_an_ensemble_whose_doubt_differs_leaves_no_file(tmp_path, monkeypatch):

@@ -35,10 +35,11 @@ def test_a_mistake_is_one_line(arguments: list[str], said: str, capsys):
 
 
 def test_choices_are_named(capsys):
-    assert _main(["deploy", "--policy", "x", "--robot", "real"]) == 2
+    asked = ["train", "--dataset", "x", "--policy", "bc", "--output", "y", "--network", "real"]
+    assert _main(asked) == 2
     error = capsys.readouterr().err
-    assert "--robot cannot be 'real', but one of " in error
-    assert "mujoco" in error
+    assert "--network cannot be 'real', but one of " in error
+    assert "unet" in error
     assert "None" not in error
 
 

@@ -87,12 +87,14 @@ class Straight(nn.Module):
         return self.answer
 
 
-@pytest.mark.parametrize("clean", [True, False])
-def test_the_loss_is_that_of_the_straight_line_at_the_times_of_the_sampler(clean):
+@pytest.mark.parametrize("prediction", ["sample", "velocity"])
+def test_the_loss_is_that_of_the_straight_line_at_the_times_of_the_sampler(prediction):
     noise, chunk = torch.randn(400, 2, 1), torch.randn(400, 2, 1)
-    network = Straight(chunk if clean else chunk - noise)
+    network = Straight(chunk if prediction == "sample" else chunk - noise)
     mask = torch.ones(400, 2, dtype=torch.bool)
-    head = FlowHead(lambda _: network, condition=0, shape=(2, 1), sample_steps=2, clean=clean)
+    head = FlowHead(
+        lambda _: network, condition=0, shape=(2, 1), sample_steps=2, prediction=prediction
+    )
     condition = torch.zeros(400, 0)
     torch.testing.assert_close(head.loss(condition, chunk, mask, noise), torch.zeros(400))
     (sample,) = network.samples

@@ -336,7 +336,7 @@ def test_a_full_disk_is_one_line_and_work_that_failed(limit, dataset, tmp_path):
 def test_a_time_budget_chooses_the_steps(dataset, tmp_path, capsys, monkeypatch):
     chosen = iter([7])
     monkeypatch.setattr(
-        behavioral_cloning, "within_budget", lambda *given: given[3].with_steps(next(chosen))
+        behavioral_cloning, "within_budget", lambda *given, **_: given[3].with_steps(next(chosen))
     )
     command = ("--dataset", dataset, "--policy", "bc", "--output", tmp_path / "run")
     small = ("--width", "16", "--time-budget", "1.5m", "--json")
