@@ -24,7 +24,7 @@ def print_settings(settings: Sequence[Setting]) -> None:
 
     for setting in settings:
         had = "yes" if setting.had else "no "
-        console.print(f"{setting.name:24}{had}  {setting.note}", soft_wrap=True, highlight=False)
+        console.print(f"{setting.name:27}{had}  {setting.note}", soft_wrap=True, highlight=False)
 
 
 def episode_line(episode: EpisodeReport) -> str:
@@ -56,9 +56,13 @@ def print_summary(summary: dict[str, Any]) -> None:
     if inference is not None:
         _print_row("prediction", inference["inference_ms"])
         delay = inference["delay_ticks"]
+        after = ""
+        if inference["chunks"]:
+            after = (
+                f", after {delay['p50']} ticks (p50), {delay['p99']} (p99), {delay['max']} (max)"
+            )
         print(
-            f"chunks            {inference['chunks']}, after {delay['p50']} ticks (p50), "
-            f"{delay['p99']} (p99), {delay['max']} (max); {inference['dropped']} dropped, "
+            f"chunks            {inference['chunks']}{after}; {inference['dropped']} dropped, "
             f"{inference['run_out']} ticks without a plan"
         )
     apart = summary["disagreement"]

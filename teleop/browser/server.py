@@ -115,11 +115,14 @@ class Server:
 
     async def _listen(self, port: int) -> int:
         await self._runner.setup()
-        await web.TCPSite(self._runner, self._access.host, port).start()
+        self._site = web.TCPSite(self._runner, self._access.host, port)
+        await self._site.start()
         address: tuple[Any, ...] = self._runner.addresses[0]
         return int(address[1])
 
     async def _end(self) -> None:
+        # First, or a page that was told would connect again before all others were.
+        await self._site.stop()
         ends = (page.close(WSCloseCode.GOING_AWAY, "the session has ended") for page in self._pages)
         await asyncio.gather(*ends, return_exceptions=True)
         await self._runner.cleanup()

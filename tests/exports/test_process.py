@@ -152,7 +152,7 @@ def test_deploy_runs_in_real_time_without_torch(policy_file, tmp_path):
     assert ticks.layout.about["task"] == TASK
     names = [setting["name"] for setting in result["settings"]]
     assert names == ["garbage collection off", "memory locked", "fine timers"]
-    assert all(f"{name:24}" in err for name in names)
+    assert all(f"{name:27}" in err for name in names)
     assert result["inference"] is None
 
 

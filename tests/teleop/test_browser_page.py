@@ -97,7 +97,7 @@ def test_a_person_lifts_the_cube_and_the_episode_is_saved(
     page.wait_for_selector("[data-state=you]")
     expert = make_expert(recording.env.env)
     demonstrate(fingers, recording.env, expert.act, recording.ended, patience=45)
-    page.wait_for_selector("text=the session has ended")
+    page.wait_for_selector("text=the session has ended", timeout=90_000)
     page.context.close()
 
     assert recording.code == 0
@@ -131,7 +131,7 @@ def test_a_process_records_what_the_page_declares(browser: Any, tmp_path: Path) 
             page.wait_for_selector("[data-state=you]")
             page.wait_for_selector("#recording:visible")
             page.keyboard.press(key)
-        page.wait_for_selector("text=the session has ended")
+        page.wait_for_selector("text=the session has ended", timeout=90_000)
         page.close()
         stdout, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, stderr

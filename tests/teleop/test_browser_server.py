@@ -278,7 +278,7 @@ def test_of_two_controllers_one_steers_and_the_other_watches(robot: Robot) -> No
             await robot.until(robot.moves)
             async with person(robot) as bob:
                 robot.page.show({}, HudState())
-                await robot.until(lambda: bool(bob.packets))
+                await robot.until(lambda: bool(bob.packets and anne.packets))
                 assert (bob.packets[-1]["mine"], bob.packets[-1]["seat"]) == (False, "taken")
                 assert anne.packets[-1]["mine"]
                 anne.freeze()
