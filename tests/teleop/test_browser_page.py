@@ -111,6 +111,16 @@ def test_a_person_lifts_the_cube_and_the_episode_is_saved(
     assert sources.count("demo") > len(sources) / 2
 
 
+def press_until_it_counts(page: Any, key: str) -> None:
+    """As a person does on a machine that is too busy to hear the first time."""
+    for tenth in range(300):
+        if page.query_selector("[data-state=you]") is None:
+            return
+        if tenth % 50 == 0:
+            page.keyboard.press(key)
+        page.wait_for_timeout(100)
+
+
 def test_a_process_records_what_the_page_declares(browser: Any, tmp_path: Path) -> None:
     output = tmp_path / "junction"
     command = [sys.executable, "-c", "from ilrobot.cli import main; main()", "record", "--json"]
@@ -130,7 +140,7 @@ def test_a_process_records_what_the_page_declares(browser: Any, tmp_path: Path) 
             page.click("[data-control=success]")
             page.wait_for_selector("[data-state=you]")
             page.wait_for_selector("#recording:visible")
-            page.keyboard.press(key)
+            press_until_it_counts(page, key)
         page.wait_for_selector("text=the session has ended", timeout=90_000)
         page.close()
         stdout, stderr = process.communicate(timeout=PATIENCE)
