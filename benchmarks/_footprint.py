@@ -26,9 +26,9 @@ _IMPORTS = 10
 
 def measure_in_cpp(policy: Path, ticks: int) -> dict[str, Any] | None:
     """What exports/cpp/examples/measure.cpp says (None: it cannot be built here)."""
-    from tests.exports.cpp import BUILD, _without
+    from tests.exports.cpp import BUILD, what_is_missing
 
-    if _without():
+    if what_is_missing():
         return None
     command = [str(BUILD / "measure"), str(policy), str(ticks)]
     ran = subprocess.run(command, capture_output=True, text=True, check=True)

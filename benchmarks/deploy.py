@@ -48,7 +48,7 @@ DIFFUSION = PolicyConfig(
 RATE = 500.0
 LOOP_SECONDS = 4.0
 ROUNDS, TICKS, CHUNKS = 20, 500, 20
-#: Of which policy the goal in µs speaks: one whose torch eager takes about 22 µs.
+#: Of which policy the goal in µs is taken to speak, which names none.
 LEAST = "tiny BC"
 
 

@@ -154,7 +154,7 @@ def run() -> list[dict[str, Any]]:
     """Two rows for each method: its reward over the reporting seeds, and its training."""
     rows = []
     for method in ("bc-chunk", "flow"):
-        data = load(geometry=True)
+        data = load(mirrored=True, geometry=True)
         with tempfile.TemporaryDirectory() as folder:
             result = measure(
                 data, *METHODS[method].configure(data.spec), Path(folder) / "run", workers=2

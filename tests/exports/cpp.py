@@ -28,13 +28,13 @@ class Refused(Exception):
 
 def built(target: str = "libilrobot.so") -> Path:
     """A file of the build, which is made or brought up to date first; skips where it cannot be."""
-    if why := _without():
+    if why := what_is_missing():
         pytest.skip(why)
     return BUILD / target
 
 
 @functools.cache
-def _without() -> str:
+def what_is_missing() -> str:
     """Build, once a process: why there is none (empty: there is)."""
     for tool in ("cmake", "g++"):
         if shutil.which(tool) is None:

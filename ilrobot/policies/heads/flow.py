@@ -29,7 +29,7 @@ from ilrobot.policies.heads.head import masked_mean
 from ilrobot.policies.heads.iterated import TIME_STEPS, IteratedHead, Row, State, given
 from ilrobot.policies.networks.network import Network
 
-#: How far chunks spread where the observation is known, in shares of half their range: s above.
+#: How far chunks are taken to spread where the observation is known, normalised: s above.
 CHUNK_SPREAD = 0.3
 
 
