@@ -44,7 +44,7 @@ def _episode(rng: np.random.Generator, length: int) -> Episode:
     return Episode(EpisodeInfo("", 10.0, outcome=Outcome(outcome)), columns)
 
 
-def what_is_missing(episode: Episode) -> Episode:
+def _without(episode: Episode) -> Episode:
     """The slow way: the undone ticks taken out one by one."""
     kept = [t for t in range(len(episode)) if not episode.columns[DISCARDED][t]]
     return Episode(episode.info, {name: v[kept] for name, v in episode.columns.items()})
@@ -55,7 +55,7 @@ def test_windows_are_those_of_a_recording_without_what_was_undone(seed: int) -> 
     rng = np.random.default_rng(seed)
     episodes = [_episode(rng, int(rng.integers(10, 50))) for _ in range(6)]
     data = MemoryRecordings(SPEC, episodes)
-    slow = MemoryRecordings(SPEC, [what_is_missing(episode) for episode in episodes])
+    slow = MemoryRecordings(SPEC, [_without(episode) for episode in episodes])
     weights = rng.random(data.num_frames)
     kept = ~data.column(DISCARDED)
     chosen = [0, 2, 3, 5]
