@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import row
+from exports.cpp.building import BUILD, what_is_missing
 from exports.runtime.session import OnnxPolicy
 from ilrobot.control.guard import Guard
 
@@ -26,8 +27,6 @@ _IMPORTS = 10
 
 def measure_in_cpp(policy: Path, ticks: int) -> dict[str, Any] | None:
     """What exports/cpp/examples/measure.cpp says (None: it cannot be built here)."""
-    from tests.exports.cpp import BUILD, what_is_missing
-
     if what_is_missing():
         return None
     command = [str(BUILD / "measure"), str(policy), str(ticks)]

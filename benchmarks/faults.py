@@ -30,10 +30,10 @@ from benchmarks.fault_campaign.kinds import KINDS, NO_FAULT, Kind
 from benchmarks.fault_campaign.loading import DAMAGED, MISFITS, SIGNED, Files
 from benchmarks.fault_campaign.policies import HORIZON, draw_contract, write_policy
 from benchmarks.fault_campaign.verdict import Verdict, judge
+from exports.cpp.binding import CppController
 from exports.runtime.process import quiet_collector
 from ilrobot.control.chunking import Chunking
 from ilrobot.control.contract import Contract
-from tests.exports.cpp import CppController
 
 FAULTS = 10_000
 PYTHON, CPP = "python", "c++"

@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.fault_campaign.arm import Arm, FaultyClock, Record
 from benchmarks.fault_campaign.kinds import Fault
 from benchmarks.fault_campaign.verdict import TAIL
-from tests.exports.cpp import CppController
+from exports.cpp.binding import CppController
 
 
 class Noise:

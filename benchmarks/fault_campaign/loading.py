@@ -11,13 +11,13 @@ import numpy as np
 
 from benchmarks.fault_campaign.policies import HORIZON, draw_contract, graph, write_policy
 from benchmarks.fault_campaign.verdict import Verdict
+from exports.cpp.binding import CppController, Refused
 from exports.runtime.session import OnnxPolicy
 from exports.signature import sign, signature_file
 from ilrobot.control.contract import Contract
 from ilrobot.control.model_file import seal
 from ilrobot.errors import UserError
 from ilrobot.spec import Feature, Spec, check_policy_fits
-from tests.exports.cpp import CppController, Refused
 
 #: Loads a file; both languages refuse by raising.
 Load = Callable[[Path], None]

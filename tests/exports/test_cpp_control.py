@@ -9,16 +9,18 @@ import time
 import numpy as np
 import pytest
 
+from exports.cpp.binding import CppController
 from exports.runtime.session import OnnxPolicy
 from ilrobot.control.activation import Activation
 from ilrobot.control.chunking import Chunking
 from ilrobot.control.contract_parts import Limits
 from ilrobot.control.guard import Guard
-from tests.exports.cpp import CppController
 from tests.exports.exported import frames
 from tests.exports.guard_scenarios import replay, scenarios
 from tests.exports.handmade import HORIZON, SPEC, write_policy
 from tests.exports.identity import OBSERVATION, constant_policy, identity_policy
+
+pytestmark = pytest.mark.usefixtures("cpp_library")
 
 INF = math.inf
 MIXED = Limits(

@@ -13,10 +13,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.exports.cpp import built
+from exports.cpp.building import built
 from tests.exports.handmade import write_policy
 from tests.exports.identity import identity_policy
 from tests.exports.plant import JOINTS, LIMITS, TIMEOUT, Plant, Served
+
+pytestmark = pytest.mark.usefixtures("cpp_library")
 
 GUARD = Plant().spec.rate
 

@@ -11,14 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exports.cpp.binding import CppController, Refused
 from exports.runtime.session import OnnxPolicy
 from ilrobot.control.drawing import Guide
 from ilrobot.control.model_file import read_model_file
 from ilrobot.errors import UserError
-from tests.exports.cpp import CppController, Refused
 from tests.exports.exported import SMALL, export, make_policy
 from tests.exports.handmade import write_policy
 from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE
+
+pytestmark = pytest.mark.usefixtures("cpp_library")
 
 POLICIES = {
     "mse": (replace(SMALL, head="mse"), CONTINUOUS),

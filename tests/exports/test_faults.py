@@ -1,6 +1,7 @@
 """A seeded campaign of faults between robot and policy; the whole of it is a benchmark."""
 
 import numpy as np
+import pytest
 
 from benchmarks.fault_campaign import in_cpp
 from benchmarks.fault_campaign.kinds import KINDS, NO_FAULT
@@ -8,9 +9,9 @@ from benchmarks.fault_campaign.loading import DAMAGED, MISFITS, SIGNED
 from benchmarks.fault_campaign.policies import HORIZON, draw_contract, write_policy
 from benchmarks.fault_campaign.verdict import judge
 from benchmarks.faults import campaign, campaign_in_cpp, table
+from exports.cpp.binding import CppController
 from ilrobot.control.activation import NOTHING
 from ilrobot.control.guard import Guard
-from tests.exports import cpp as library
 
 
 def assert_all_caught(verdicts):
@@ -54,17 +55,17 @@ def test_a_guard_that_lets_everything_pass_is_found_out():
     assert all(v.exceeded for v in beyond)
 
 
+@pytest.mark.usefixtures("cpp_library")
 def test_every_fault_is_caught_in_cpp_too_with_the_commands_of_python():
-    library.built()
     assert_all_caught(list(campaign_in_cpp(300, seed=2)))
 
 
+@pytest.mark.usefixtures("cpp_library")
 def test_in_cpp_a_prediction_that_hung_does_not_cost_the_next_episode_its_first_chunk(tmp_path):
-    library.built()
     rng, noise = np.random.default_rng(0), in_cpp.Noise()
     (hangs,) = (kind for kind in KINDS if kind.name == "inference hangs for ever")
     contract = write_policy(tmp_path / "policy.onnx", draw_contract(rng, HORIZON))
-    with library.CppController(tmp_path / "policy.onnx", wait=False, noise=noise) as controller:
+    with CppController(tmp_path / "policy.onnx", wait=False, noise=noise) as controller:
         for seed in range(3):
             fault = hangs.draw(contract, rng)
             assert judge(fault, in_cpp.run(fault, seed, controller, noise)).problem == ""

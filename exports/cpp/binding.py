@@ -1,22 +1,16 @@
-"""The C++ library, built once into exports/cpp/build, and its C ABI by ctypes."""
+"""The C ABI of the C++ library by ctypes: how Python holds the two languages side by side."""
 
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import functools
-import importlib.util
-import shutil
-import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
-SOURCE = Path(__file__).parents[2] / "exports" / "cpp"
-BUILD = SOURCE / "build"
+from exports.cpp.building import built
 
 _FLOATS = ctypes.POINTER(ctypes.c_float)
 _NOISE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, _FLOATS, ctypes.c_size_t)
@@ -24,48 +18,6 @@ _NOISE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, _FLOATS, ctypes.c_size_t)
 
 class Refused(Exception):
     """The library's own line about a file that it does not load."""
-
-
-def built(target: str = "libilrobot.so") -> Path:
-    """A file of the build, which is made or brought up to date first; skips where it cannot be."""
-    if why := what_is_missing():
-        pytest.skip(why)
-    return BUILD / target
-
-
-@functools.cache
-def what_is_missing() -> str:
-    """Build, once a process: why there is none (empty: there is)."""
-    for tool in ("cmake", "g++"):
-        if shutil.which(tool) is None:
-            return f"there is no {tool} here"
-    BUILD.mkdir(exist_ok=True)
-    with (BUILD / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        headers = _run([str(SOURCE / "fetch_headers.sh")])
-        if headers.returncode:
-            return f"ONNX Runtime's headers cannot be had: {headers.stderr.strip()[-200:]}"
-        runtime = importlib.util.find_spec("onnxruntime")
-        assert runtime is not None
-        assert runtime.origin is not None
-        configured = _run(
-            [
-                *("cmake", "-S", str(SOURCE), "-B", str(BUILD)),
-                "-DILROBOT_ONNXRUNTIME=wheel",
-                f"-DILROBOT_ONNXRUNTIME_ROOT={Path(runtime.origin).parent / 'capi'}",
-                f"-DILROBOT_ONNXRUNTIME_HEADERS={BUILD / 'headers'}",
-            ]
-        )
-        if "nlohmann_json" in configured.stderr:
-            return "nlohmann-json3-dev is not installed"
-        assert configured.returncode == 0, configured.stderr
-        compiled = _run(["cmake", "--build", str(BUILD)])
-        assert compiled.returncode == 0, compiled.stdout + compiled.stderr
-    return ""
-
-
-def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True)
 
 
 class _Options(ctypes.Structure):
@@ -166,11 +118,13 @@ class CppController:
     def reset(
         self, seed: int = 0, present: Any = None, velocity: Any = None, pose: Any = None
     ) -> None:
+        """An episode begins from this command, velocity and pose (None: not known)."""
         arrays = [None if x is None else np.array(x, np.float64) for x in (present, velocity, pose)]
         pointers = [None if x is None else x.ctypes.data for x in arrays]
         self._library.ilr_reset(self._handle, seed, *pointers)
 
     def observe(self, observation: Mapping[str, Any], measured: float) -> None:
+        """Give it what was measured then, in seconds of the clock of `tick`."""
         arrays = [np.ascontiguousarray(observation[name], np.float32) for name in self.names]
         self._library.ilr_observe(self._handle, _pointers(arrays), measured)
 
@@ -195,17 +149,21 @@ class CppController:
         return bool(self._library.ilr_prepare(self._handle, seconds))
 
     def release(self) -> None:
+        """Take the emergency stop back."""
         self._library.ilr_release(self._handle)
 
     def stop(self) -> None:
+        """The emergency stop."""
         self._library.ilr_stop(self._handle)
 
     @property
     def flags(self) -> int:
+        """What the guards did in the last tick: bits of `Activation`."""
         return int(self._library.ilr_flags(self._handle))
 
     @property
     def counts(self) -> dict[str, int]:
+        """In how many ticks of the episode each guard acted, by its name."""
         return {
             self._library.ilr_activation_name(i).decode(): self._library.ilr_activation_ticks(
                 self._handle, i
@@ -216,6 +174,7 @@ class CppController:
     def predict(
         self, history: Mapping[str, Any], noise: Any = None, prefix: Any = None, weights: Any = None
     ) -> np.ndarray:
+        """A chunk (H, A), float32, of these observations, without guards."""
         arrays = [np.ascontiguousarray(history[name], np.float32) for name in self.names]
         given = [
             None if x is None else np.ascontiguousarray(x, np.float32)
