@@ -14,6 +14,7 @@ import sys
 from typing import NoReturn, Protocol
 
 from ilrobot import __version__
+from ilrobot.cli.learners import CLONING, LEARNERS, split_learner
 from ilrobot.errors import FULL, Terminated, UserError, WorkFailed
 
 #: verb: (class in the module ``ilrobot.cli.<module>``, module, one line of help)
@@ -101,6 +102,11 @@ def _parse(name: str, arguments: list[str]) -> Verb:
     from ilrobot.cli.usage import parse
 
     class_name, module, _ = VERBS[name]
+    if name == "train":
+        learner, arguments = split_learner(arguments)
+        if learner != CLONING:
+            class_name, module, _ = LEARNERS[learner]
+            name, module = f"train --learner {learner}", f"learners.{module}"
     verb: type[Verb] = getattr(importlib.import_module(f"ilrobot.cli.{module}"), class_name)
     return parse(verb, name, arguments)
 

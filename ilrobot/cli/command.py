@@ -7,15 +7,23 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
+from ilrobot.cli.learners import LEARNERS
+
 
 def command(verb: Any) -> str:
     """The command line of a verb that takes options only, those of default value left out."""
-    return shlex.join(["ilrobot", type(verb).__name__.lower(), *_arguments(verb)])
+    return shlex.join(["ilrobot", *_name(verb), *_arguments(verb)])
 
 
 def resuming(verb: Any) -> str:
     """The same with ``--resume``: how to go on after a stop."""
     return command(replace(verb, resume=True))
+
+
+def _name(verb: Any) -> list[str]:
+    name = type(verb).__name__
+    learner = next((key for key, (known, _, _) in LEARNERS.items() if known == name), None)
+    return [name.lower()] if learner is None else ["train", "--learner", learner]
 
 
 def _arguments(verb: Any) -> Iterator[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from ilrobot.cli.learners import overview
 from ilrobot.cli.preset_option import preset_option
 from ilrobot.cli.usage import optional
 from ilrobot.data.lessons import Weighting
@@ -277,3 +278,12 @@ class Train:
         if not (self.output / "checkpoint.pt").exists():
             return "Stopped before the first checkpoint; nothing is lost."
         return f"Stopped; {self.output} keeps a checkpoint. Go on with: {resuming(self)}"
+
+
+Train.__doc__ = f"""{(Train.__doc__ or "").rstrip()}
+
+    --learner NAME takes another learner than cloning, with options of its own, which
+    ilrobot train --learner NAME --help explains.
+
+    {overview()}
+"""

@@ -19,7 +19,7 @@ Parsed = TypeVar("Parsed")
 _HELP_AGAIN = ("For full helptext", "Argument helptext")
 #: What tyro and Python say, and what a person does.
 _PLAINLY = (
-    (r"^Missing from ilrobot [\w ]+:", "missing:"),
+    (r"^Missing from ilrobot [\w -]+:", "missing:"),
     (r"Unrecognized options:", "unknown:"),
     (r"Perhaps you meant:", "did you mean"),
     (r"Missing value for argument '(.*)'\. Expected 1 values", r"\1 needs a value"),

@@ -1,0 +1,52 @@
+"""``ilrobot train --learner NAME``: each learner is a verb of its own, with its own options.
+
+A learner's module is loaded only when it is called, and loads the heavy parts only in ``run``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from ilrobot.errors import UserError
+
+#: The learner of `ilrobot.cli.train`, which is meant where none is named.
+CLONING = "bc"
+
+#: name: (class in the module ``ilrobot.cli.learners.<module>``, module, one line of help)
+LEARNERS: dict[str, tuple[str, str, str]] = {}
+
+_OPTION = "--learner"
+
+
+def split_learner(arguments: Sequence[str]) -> tuple[str, list[str]]:
+    """The learner that the arguments of ``train`` name, and the others.
+
+    Raises:
+        UserError: There is none of that name, or two are named.
+    """
+    named: list[str] = []
+    others: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        if argument == _OPTION:
+            named.append(next(rest, ""))
+        elif argument.startswith(f"{_OPTION}="):
+            named.append(argument.partition("=")[2])
+        else:
+            others.append(argument)
+    if len(named) > 1:
+        raise UserError(f"{_OPTION} is given {len(named)} times; a run has one learner")
+    name = named[0] if named else CLONING
+    known = (CLONING, *LEARNERS)
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"choose one of {', '.join(known)}"
+        found = f"no learner '{name}'" if name else f"{_OPTION} needs a name"
+        raise UserError(f"{found}; {hint}")
+    return name, others
+
+
+def overview() -> str:
+    """One paragraph for each learner beside cloning, for ``ilrobot train --help``."""
+    return "\n\n".join(f"{_OPTION} {name}: {line}." for name, (_, _, line) in LEARNERS.items())
