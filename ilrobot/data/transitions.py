@@ -1,0 +1,239 @@
+"""Recordings as transitions (o, a, r, o', ended): what a value or a reward is learnt from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ilrobot.actors import Source
+from ilrobot.data.branches import lives
+from ilrobot.data.episode import EpisodeInfo, Judge, Outcome
+from ilrobot.data.labels import vector_spec
+from ilrobot.data.memory import Recordings
+from ilrobot.errors import UserError
+
+#: Whether the task itself ended the episode at this tick, and not its time limit or a person.
+TERMINATED = "next.terminated"
+
+_JUDGED = frozenset({Outcome.SUCCESS, Outcome.FAILURE})
+
+
+@dataclass(frozen=True)
+class Transitions:
+    """Steps in the order in which they were made, episode by episode, in physical units.
+
+    Attributes:
+        observations: The vectors of the spec in its order, side by side, (N, O) float32.
+        actions: What was executed, (N, A) float32; of a choice its number, (N, 1).
+        rewards: What each step brought, (N,) float32 (None: not asked for).
+        next_observations: What was observed after it, (N, O) float32; where nothing was, because
+            the episode ended by itself, its own observation.
+        terminal: Whether the episode ended by itself with this step, so that nothing is worth
+            anything after it, (N,).
+        timeout: Whether this is the last step of an episode that was cut off, so that what would
+            have followed has a value, (N,).
+        episode: Number of the episode of each step, ascending, (N,) int64.
+    """
+
+    observations: NDArray[np.float32]
+    actions: NDArray[np.float32]
+    rewards: NDArray[np.float32] | None
+    next_observations: NDArray[np.float32]
+    terminal: NDArray[np.bool_]
+    timeout: NDArray[np.bool_]
+    episode: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, recordings: Recordings, *, rewards: bool, success: bool = False) -> Transitions:
+        """Those of all episodes that were not discarded, whoever acted in them.
+
+        What a rewind undid and where the robot was held is left out. What was observed after the
+        last step of an episode is not recorded: where it ended by itself nobody needs it, else
+        that step is left out. A recording that does not say whether the task ended an episode or
+        its time limit is taken to have been cut off where no episode is longer.
+
+        Args:
+            recordings: A dataset, or episodes in memory.
+            rewards: Whether the rewards are needed.
+            success: Reward 1 for the step at which the task is done, 0 for all others, in place of
+                the recorded rewards; the episode ends there.
+
+        Raises:
+            UserError: There is no vector observation, no reward or no success was recorded,
+                something is not a finite number, or there is no transition at all.
+        """
+        spec = vector_spec(recordings.spec)
+        columns = [_flat(recordings, feature.name) for feature in spec.observations]
+        observations, actions = np.concatenate(columns, axis=1), _flat(recordings, "action")
+        brought = None
+        if success:
+            brought = _successes(recordings)
+        elif rewards:
+            brought = _rewards(recordings)
+        _check_finite(recordings, observations, actions, brought)
+
+        frames, following, terminal, timeout, episode = [], [], [], [], []
+        for number, ticks, by_itself in _episodes(recordings):
+            if success and brought is not None and brought[ticks].any():
+                ticks, by_itself = ticks[: int(brought[ticks].argmax()) + 1], True
+            after = np.append(ticks[1:], ticks[-1:])
+            if not by_itself:
+                ticks, after = ticks[:-1], after[:-1]
+            if len(ticks):
+                last = np.arange(len(ticks)) == len(ticks) - 1
+                frames.append(ticks)
+                following.append(after)
+                terminal.append(last & by_itself)
+                timeout.append(last & (not by_itself))
+                episode.append(np.full(len(ticks), number, dtype=np.int64))
+        if not frames:
+            raise UserError(
+                f"{recordings.path}: holds no step of which it is known what followed; record "
+                "episodes of at least two steps that are not discarded"
+            )
+        here = np.concatenate(frames)
+        return cls(
+            observations=observations[here],
+            actions=actions[here],
+            rewards=None if brought is None else brought[here],
+            next_observations=observations[np.concatenate(following)],
+            terminal=np.concatenate(terminal),
+            timeout=np.concatenate(timeout),
+            episode=np.concatenate(episode),
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Transitions]) -> Transitions:
+        """One after the other; episodes keep the numbers that they have in their part.
+
+        Raises:
+            ValueError: There is none, or only some of them know their rewards.
+        """
+        known = {part.rewards is not None for part in parts}
+        if len(known) != 1:
+            raise ValueError("join at least one part, and all with rewards or all without")
+        columns: dict[str, Any] = {
+            field.name: None
+            if getattr(parts[0], field.name) is None
+            else np.concatenate([getattr(part, field.name) for part in parts])
+            for field in fields(cls)
+        }
+        return cls(**columns)
+
+    def __len__(self) -> int:
+        return len(self.episode)
+
+    def where(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Transitions:
+        """Those of a mask of shape (N,), or of indexes in any order."""
+        columns: dict[str, Any] = {}
+        for field in fields(self):
+            values = getattr(self, field.name)
+            columns[field.name] = None if values is None else values[chosen]
+        return Transitions(**columns)
+
+    def returns(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Number and undiscounted return of each episode, both (E,), in ascending order.
+
+        Raises:
+            ValueError: The rewards are not known.
+        """
+        if self.rewards is None:
+            raise ValueError("transitions without rewards have no return")
+        numbers, place = np.unique(self.episode, return_inverse=True)
+        sums = np.zeros(len(numbers))
+        np.add.at(sums, place, self.rewards.astype(np.float64))
+        return numbers, sums
+
+
+def _episodes(recordings: Recordings) -> Iterator[tuple[int, NDArray[np.int64], bool]]:
+    """Number, ticks that count and whether it ended by itself, of each episode that counts."""
+    useful = lives(recordings)
+    if recordings.has_column("control.source"):
+        useful &= recordings.column("control.source") != Source.PAUSED.value
+    longest = int(recordings.lengths.max(initial=0))
+    for number, info in enumerate(recordings.infos):
+        start, end = int(recordings.starts[number]), int(recordings.starts[number + 1])
+        ticks = start + np.flatnonzero(useful[start:end])
+        if info.outcome is Outcome.DISCARDED or not len(ticks):
+            continue
+        yield number, ticks, _by_itself(recordings, info, end - 1, end - start < longest)
+
+
+def _by_itself(recordings: Recordings, info: EpisodeInfo, last: int, shorter: bool) -> bool:
+    """Whether nothing could have followed the last tick of an episode.
+
+    Args:
+        recordings: Where it is.
+        info: What it knows about itself.
+        last: Its last tick.
+        shorter: Whether there is a longer one.
+    """
+    if info.judge is Judge.PERSON and info.outcome in _JUDGED:
+        return True
+    if recordings.has_column(TERMINATED):
+        return bool(recordings.column(TERMINATED)[last])
+    if info.outcome is not Outcome.UNKNOWN:
+        return info.outcome in _JUDGED
+    done = recordings.has_column("next.done") and bool(recordings.column("next.done")[last])
+    return done and shorter
+
+
+def _flat(recordings: Recordings, name: str) -> NDArray[np.float32]:
+    values = recordings.column(name)
+    return values.reshape(len(values), -1).astype(np.float32)
+
+
+def _rewards(recordings: Recordings) -> NDArray[np.float32]:
+    """The recorded rewards, (num_frames,).
+
+    Raises:
+        UserError: There are none; the line says what else the recordings know.
+    """
+    instead = "record with a task that gives rewards, or import them"
+    if recordings.has_column("next.success") and recordings.column("next.success").any():
+        instead = "take --reward success, which is recorded"
+    if not recordings.has_column("next.reward"):
+        raise UserError(f"{recordings.path}: has no rewards (a column next.reward); {instead}")
+    values = _flat(recordings, "next.reward")[:, 0]
+    if not np.nan_to_num(values).any():
+        raise UserError(f"{recordings.path}: its rewards (next.reward) are all 0; {instead}")
+    return values
+
+
+def _successes(recordings: Recordings) -> NDArray[np.float32]:
+    """1 where the task counts as done, (num_frames,); at the end of what a person called so.
+
+    Raises:
+        UserError: No episode succeeded as far as is known.
+    """
+    done = np.zeros(recordings.num_frames, dtype=bool)
+    if recordings.has_column("next.success"):
+        done |= recordings.column("next.success").astype(bool).reshape(-1)
+    for number, info in enumerate(recordings.infos):
+        start, end = int(recordings.starts[number]), int(recordings.starts[number + 1])
+        if info.outcome is Outcome.SUCCESS and not done[start:end].any():
+            done[end - 1] = True
+    if not done.any():
+        raise UserError(
+            f"{recordings.path}: no episode succeeded as far as is known, so that success is no "
+            "reward; judge episodes with `ilrobot edit`, or take the recorded rewards"
+        )
+    return done.astype(np.float32)
+
+
+def _check_finite(recordings: Recordings, *arrays: NDArray[Any] | None) -> None:
+    for name, values in zip(("an observation", "an action", "a reward"), arrays, strict=True):
+        if values is None:
+            continue
+        finite = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+        if not finite.all():
+            frame = int(np.argmin(finite))
+            episode = int(np.searchsorted(recordings.starts, frame, side="right")) - 1
+            raise UserError(
+                f"{recordings.path}: {name} is not a finite number in episode {episode}, frame "
+                f"{frame - int(recordings.starts[episode])}; mend or delete that episode"
+            )
