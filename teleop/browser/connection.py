@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 from teleop.browser.frames import Frame, pack
 from teleop.browser.messages import BadMessage, Drawn, Input, LetGo, Take, parse
 from teleop.browser.seat import Seat
+from teleop.web.allowance import Allowance
 
 #: A page sends some 150 messages a second; one that sends more than `MAX_RATE` for longer than
 #: `MAX_BURST` allows is broken or hostile.
@@ -29,37 +29,42 @@ class Connection:
     Args:
         socket: Prepared.
         seat: Where its inputs go while it has control.
+        hello: What the page is told first.
         newest: The newest frame (None: there is none yet).
         changed: To be called when the seat has changed hands, so that every page is told.
+        gone: To be called when the page has gone.
     """
 
     def __init__(
         self,
         socket: web.WebSocketResponse,
         seat: Seat,
+        hello: Mapping[str, Any],
         newest: Callable[[], Frame | None],
         changed: Callable[[], None],
+        gone: Callable[[Connection], None],
     ) -> None:
-        self._socket, self._seat, self._newest, self._changed = socket, seat, newest, changed
+        self._socket, self._seat, self._hello = socket, seat, hello
+        self._newest, self._changed, self._gone = newest, changed, gone
         self._wakeup = asyncio.Event()
         self._sent: Frame | None = None
         self._told: dict[str, Any] = {}
         self._drawing = False
-        self._allowance = MAX_BURST
-        self._spent = time.monotonic()
+        self._allowance = Allowance(MAX_RATE, MAX_BURST)
 
     def wake(self) -> None:
         """There may be something new to show."""
         self._wakeup.set()
 
-    async def serve(self, hello: Mapping[str, Any]) -> None:
+    async def serve(self) -> None:
         """Talk with the page until it goes or has to go."""
         why = "the page was closed"
-        sender = asyncio.ensure_future(self._send(hello))
+        sender = asyncio.ensure_future(self._send())
         try:
             why = await self._listen() or why
         finally:
             self._seat.leave(self, why)
+            self._gone(self)
             sender.cancel()
             with contextlib.suppress(asyncio.CancelledError, ConnectionError):
                 await sender
@@ -84,7 +89,7 @@ class Connection:
         """Take one message; what is wrong with it, or nothing."""
         if message.type is not WSMsgType.TEXT:
             return "it sent something that is no text"
-        if not self._may_speak():
+        if not self._allowance.spend():
             return "it sends too many messages"
         try:
             said = parse(message.data)
@@ -105,15 +110,8 @@ class Connection:
             self._changed()
         return ""
 
-    def _may_speak(self) -> bool:
-        """A bucket that fills at `MAX_RATE` and holds `MAX_BURST`."""
-        now = time.monotonic()
-        self._allowance = min(MAX_BURST, self._allowance + MAX_RATE * (now - self._spent)) - 1.0
-        self._spent = now
-        return self._allowance >= 0.0
-
-    async def _send(self, hello: Mapping[str, Any]) -> None:
-        await self._socket.send_json(hello)
+    async def _send(self) -> None:
+        await self._socket.send_json(self._hello)
         self.wake()
         while True:
             await self._wakeup.wait()

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from teleop.bindings import Bindings, Control
-from teleop.browser.access import LOOPBACK, Access
 from teleop.browser.seat import SILENCE, Seat
 from teleop.browser.server import Server
 from teleop.devices import keys
 from teleop.display import Display, Pictures
 from teleop.hud import HudState
+from teleop.web.access import LOOPBACK, Access
 
 DEFAULT_PORT = 8765
 

@@ -24,15 +24,15 @@ from ilrobot.gates.human import HumanGate
 from ilrobot.shared_control import SharedControl
 from teleop.actor import TeleopActor
 from teleop.bindings import END_EFFECTOR
-from teleop.browser.access import Access
 from teleop.browser.device import BrowserDevice
 from teleop.browser.page import Page, hello
 from teleop.browser.seat import Seat
-from teleop.browser.server import MAX_PAGES
 from teleop.devices.base import Feedback
 from teleop.engagement import make_engagement
 from teleop.hud import HudState
 from teleop.mapping import make_mapping
+from teleop.web.access import Access
+from teleop.web.server import MAX_PAGES
 
 PATIENCE = 20.0
 
