@@ -55,23 +55,54 @@ def trace(policy: Policy, *, led: bool = False, unrolled: bool = False) -> bytes
         frozen.head = frozen.head.one_by_one()
     for head in frozen.members:
         lower(head)
+    return serialize(
+        _Graph(frozen, unrolled=unrolled),
+        inputs,
+        [OUTPUT, DOUBT, NOVELTY] if policy.config.members > 1 else [OUTPUT],
+        "the policy",
+    )
+
+
+def serialize(
+    module: nn.Module,
+    inputs: dict[str, Tensor],
+    outputs: list[str],
+    what: str,
+    *,
+    any_batch: bool = False,
+) -> bytes:
+    """A module as a serialised ONNX model, weights inside, no trace of this machine.
+
+    Args:
+        module: Takes the inputs by position.
+        inputs: An example of each, by its name in the graph.
+        outputs: Names of what it gives.
+        what: It is called this in the message.
+        any_batch: Whether the first axis of the inputs, two rows at least in the examples, may be
+            of any length; else it is as long as in the examples.
+
+    Raises:
+        WorkFailed: Some operation has no ONNX form.
+    """
+    rows = torch.export.Dim("batch")
     with _quiet():
         try:
             program = torch.onnx.export(
-                _Graph(frozen, unrolled=unrolled),
+                module,
                 tuple(inputs.values()),
                 input_names=list(inputs),
-                output_names=[OUTPUT, DOUBT, NOVELTY] if policy.config.members > 1 else [OUTPUT],
+                output_names=outputs,
                 opset_version=OPSET,
                 dynamo=True,
+                dynamic_shapes=(tuple({0: rows} for _ in inputs),) if any_batch else None,
                 external_data=False,
                 verbose=False,
             )
         except torch.onnx.errors.OnnxExporterError as error:
             reason = " ".join(str(error.__cause__ or error).split())[:300]
-            raise WorkFailed(f"the policy cannot be exported: {reason}") from error
+            raise WorkFailed(f"{what} cannot be exported: {reason}") from error
     if program is None:
-        raise WorkFailed("the policy cannot be exported: torch gave no program")
+        raise WorkFailed(f"{what} cannot be exported: torch gave no program")
     proto: Any = program.model_proto
     _strip(proto)
     serialized: bytes = proto.SerializeToString(deterministic=True)

@@ -1,0 +1,209 @@
+"""A reward as a network: what adversarial and inverse learning and preferences leave."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ilrobot.data.labels import vector_spec
+from ilrobot.errors import UserError, WorkFailed
+from ilrobot.policies.tensor_file import load_tensors, save_tensors
+from ilrobot.rewards.config import RewardConfig, TerminationBias
+from ilrobot.rewards.running_norm import RunningNorm
+from ilrobot.spec import Spec
+
+if TYPE_CHECKING:
+    from ilrobot.data.transitions import Transitions
+
+#: Its file in a run's folder.
+REWARD_FILE = "reward.pt"
+
+_FORMAT = 1
+_KEYS = frozenset({"format", "spec", "config", "weights"})
+_ROWS = 65_536
+
+
+class RewardModel(nn.Module):
+    """r(s), r(s, a) or r(s, a, s') of flat vectors in physical units; its normalisation is inside.
+
+    Angles are seen as sine and cosine, discrete actions as one-hot vectors.
+
+    Attributes:
+        spec: Whose observations and action it reads; vector observations only.
+        config: What it is made of.
+        state_size: Size of `state`, the last element of which says that the episode is over where
+            the configuration has absorbing states.
+
+    Args:
+        spec: The task's or dataset's; images are left out.
+        config: What it shall be made of.
+    """
+
+    def __init__(self, spec: Spec, config: RewardConfig) -> None:
+        super().__init__()
+        self.spec, self.config = vector_spec(spec), config
+        angles, size = [], 0
+        for feature in self.spec.observations:
+            angles += [size + index for index in feature.angles]
+            size += feature.size
+        self._observation_size = size
+        self._angles = angles
+        self._plain = [index for index in range(size) if index not in set(angles)]
+        encoded = len(self._plain) + 2 * len(angles)
+        self.observation_norm = RunningNorm(encoded)
+        self.state_size = encoded + config.absorbing
+        self._action_size = self.spec.choices or self.spec.action.size
+        self.action_norm = RunningNorm(self._action_size)
+        sizes = self.state_size * (1 + config.reads_next) + self._action_size * config.reads_action
+        self.network = perceptron(sizes, config.width, config.layers)
+
+    def fit_normalizers(self, observations: Tensor, actions: Tensor) -> None:
+        """Take rows into the running normalisation.
+
+        Args:
+            observations: Shape (N, O), physical units.
+            actions: Shape (N, A), physical units; (N,) or (N, 1) of choices, which are left as
+                they are.
+        """
+        self.observation_norm.update(self._encode(observations))
+        if self.spec.choices is None:
+            self.action_norm.update(actions)
+
+    def state(self, observations: Tensor, absorbing: Tensor | None = None) -> Tensor:
+        """Observations as the network reads them, shape (N, state_size).
+
+        Args:
+            observations: Shape (N, O), physical units.
+            absorbing: Shape (N,), 1 where the episode is over and no observation counts.
+        """
+        encoded: Tensor = self.observation_norm(self._encode(observations))
+        if not self.config.absorbing:
+            return encoded
+        over = torch.zeros_like(encoded[:, 0]) if absorbing is None else absorbing.to(encoded.dtype)
+        return torch.cat([encoded * (1 - over)[:, None], over[:, None]], dim=1)
+
+    def inputs(
+        self,
+        observations: Tensor,
+        actions: Tensor,
+        next_observations: Tensor,
+        absorbing: Tensor | None = None,
+        next_absorbing: Tensor | None = None,
+    ) -> Tensor:
+        """Everything that the network reads, in one row each, shape (N, its input size)."""
+        parts = [self.state(observations, absorbing)]
+        if self.config.reads_action:
+            if self.spec.choices is not None:
+                chosen = actions.flatten().long()
+                action = functional.one_hot(chosen, self._action_size).to(parts[0].dtype)
+            else:
+                action = self.action_norm(actions)
+            if absorbing is not None:
+                action = action * (1 - absorbing.to(action.dtype))[:, None]
+            parts.append(action)
+        if self.config.reads_next:
+            parts.append(self.state(next_observations, next_absorbing))
+        return torch.cat(parts, dim=1)
+
+    def score(self, inputs: Tensor) -> Tensor:
+        """What the network says of `inputs`, shape (N,)."""
+        score: Tensor = self.network(inputs)
+        return score[:, 0]
+
+    def forward(
+        self,
+        observations: Tensor,
+        actions: Tensor,
+        next_observations: Tensor,
+        absorbing: Tensor | None = None,
+        next_absorbing: Tensor | None = None,
+    ) -> Tensor:
+        """The reward of each transition, shape (N,); see `inputs`."""
+        inputs = self.inputs(observations, actions, next_observations, absorbing, next_absorbing)
+        return biased(self.score(inputs), self.config.termination_bias)
+
+    def of(self, transitions: Transitions) -> NDArray[np.float32]:
+        """The reward of each recorded transition, shape (N,)."""
+        found = []
+        with torch.inference_mode():
+            for start in range(0, len(transitions.observations), _ROWS):
+                part = slice(start, start + _ROWS)
+                rows = (
+                    transitions.observations[part],
+                    transitions.actions[part],
+                    transitions.next_observations[part],
+                )
+                found.append(self(*(self.tensor(row) for row in rows)).cpu().numpy())
+        return np.concatenate(found) if found else np.zeros(0, np.float32)
+
+    def tensor(self, rows: NDArray[np.generic]) -> Tensor:
+        """An array as float32 where the weights are."""
+        return torch.as_tensor(rows, dtype=torch.float32, device=self.observation_norm.mean.device)
+
+    def save(self, path: Path) -> None:
+        """Write weights, configuration and spec to one file, atomically."""
+        content = {
+            "format": _FORMAT,
+            "spec": self.spec.to_json(),
+            "config": self.config.to_json(),
+            "weights": self.state_dict(),
+        }
+        save_tensors(path, content)
+
+    @classmethod
+    def load(cls, path: Path) -> RewardModel:
+        """Inverse of `save`; the model is on the CPU and in evaluation mode.
+
+        Raises:
+            UserError: The file is missing, damaged or of another format.
+            WorkFailed: The weights are not finite.
+        """
+        content = load_tensors(path)
+        if content.keys() != _KEYS or str(content["format"]) != str(_FORMAT):
+            raise UserError(f"{path} is no reward of this version of ilrobot; train it again")
+        try:
+            # A file of tensors can hold one anywhere; JSON cannot.
+            spec, config = json.loads(json.dumps([content["spec"], content["config"]]))
+            model = cls(Spec.from_json(spec), RewardConfig.from_json(config))
+        except (UserError, TypeError, ValueError) as error:
+            raise UserError(f"{path} is damaged: {error}; train the reward again") from error
+        try:
+            model.load_state_dict(content["weights"])
+        except (AttributeError, KeyError, RuntimeError, TypeError) as error:
+            raise UserError(f"{path}: the weights do not fit the configuration") from error
+        if not all(bool(value.isfinite().all()) for value in model.state_dict().values()):
+            raise WorkFailed(f"the weights in {path} are not finite; train the reward again")
+        return model.eval()
+
+    def _encode(self, observations: Tensor) -> Tensor:
+        if not self._angles:
+            return observations
+        radians = observations[:, self._angles]
+        return torch.cat([observations[:, self._plain], radians.sin(), radians.cos()], dim=1)
+
+
+def perceptron(inputs: int, width: int, layers: int) -> nn.Sequential:
+    """Hidden layers of tanh and one output, as GAIL's discriminator (Ho and Ermon 2016)."""
+    parts: list[nn.Module] = []
+    for size in [inputs, *[width] * (layers - 1)]:
+        parts += [nn.Linear(size, width), nn.Tanh()]
+    return nn.Sequential(*parts, nn.Linear(width, 1))
+
+
+def biased(score: Tensor, bias: TerminationBias) -> Tensor:
+    """A score as a reward; see `RewardConfig`.
+
+    Of a discriminator's logit z = log D - log(1 - D): -log(1 - D), log D, or z.
+    """
+    if bias == "survive":
+        return functional.softplus(score)
+    if bias == "finish":
+        return -functional.softplus(-score)
+    return score

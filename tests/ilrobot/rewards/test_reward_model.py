@@ -1,0 +1,147 @@
+"""A learnt reward: its normalisation, what it reads, and that it is kept whole."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from reward_worlds import CONTINUOUS, DISCRETE, transitions
+
+from exports.reward_to_onnx import export_reward
+from ilrobot.errors import UserError, WorkFailed
+from ilrobot.rewards.config import Inputs, RewardConfig
+from ilrobot.rewards.model import RewardModel, biased
+from ilrobot.rewards.running_norm import CLIP, RunningNorm
+
+ALL_INPUTS: tuple[Inputs, ...] = ("state", "state-action", "state-action-next")
+
+
+def make(spec, config, seed=0):
+    torch.manual_seed(seed)
+    model = RewardModel(spec, config)
+    known = transitions(spec)
+    model.fit_normalizers(model.tensor(known.observations), model.tensor(known.actions))
+    return model, known
+
+
+def test_batches_are_merged_into_the_mean_and_variance_of_all_rows():
+    rows = torch.randn(1000, 3, dtype=torch.float64) * torch.tensor([1e-3, 1.0, 1e4]) + 1e4
+    norm = RunningNorm(3)
+    for part in (rows[:1], rows[1:700], rows[700:]):
+        norm.update(part)
+    torch.testing.assert_close(norm.mean, rows.mean(0))
+    torch.testing.assert_close(norm.variance, rows.var(0, unbiased=False))
+    seen = norm(rows)
+    assert seen.mean(0).abs().max() < 1e-6
+    assert (seen.std(0, unbiased=False) - 1).abs().max() < 1e-3
+
+
+def test_what_never_moved_stays_zero_and_outliers_are_clipped():
+    norm = RunningNorm(2)
+    norm.update(torch.tensor([[5.0, 0.0], [5.0, 1.0]]))
+    assert norm(torch.tensor([[5.0, 1e9]])).tolist() == [[0.0, CLIP]]
+
+
+@pytest.mark.parametrize("spec", [CONTINUOUS, DISCRETE], ids=["continuous", "discrete"])
+@pytest.mark.parametrize("inputs", ALL_INPUTS)
+def test_reads_what_it_says_and_nothing_else(spec, inputs):
+    model, known = make(spec, RewardConfig(inputs))
+    other = transitions(spec, seed=1)
+    rows = [known.observations, known.actions, known.next_observations]
+    others = [other.observations, other.actions, other.next_observations]
+    reads = [True, model.config.reads_action, model.config.reads_next]
+    before = model(*map(model.tensor, rows))
+    for place, read in enumerate(reads):
+        changed = [*rows[:place], others[place], *rows[place + 1 :]]
+        after = model(*map(model.tensor, changed))
+        assert torch.equal(before, after) != read
+
+
+def test_an_angle_means_the_same_after_a_whole_turn():
+    model, known = make(CONTINUOUS, RewardConfig("state"))
+    turned = known.observations.copy()
+    turned[:, 1] += 2 * np.pi
+    rest = model.tensor(known.actions), model.tensor(known.next_observations)
+    torch.testing.assert_close(
+        model(model.tensor(known.observations), *rest),
+        model(model.tensor(turned), *rest),
+        atol=1e-4,
+        rtol=1e-4,
+    )
+
+
+def test_in_an_absorbing_state_neither_observation_nor_action_counts():
+    model, known = make(CONTINUOUS, RewardConfig("state-action-next", absorbing=True))
+    rows = [model.tensor(r) for r in (known.observations, known.actions, known.next_observations)]
+    over = torch.ones(len(known))
+    rewards = model(*rows, absorbing=over, next_absorbing=over)
+    torch.testing.assert_close(rewards, rewards[:1].expand(len(known)))
+    assert not torch.equal(model(*rows), rewards)
+
+
+def test_each_termination_bias_has_the_sign_that_it_declares():
+    scores = torch.linspace(-8, 8, 101)
+    likely = torch.sigmoid(scores)
+    torch.testing.assert_close(biased(scores, "survive"), -torch.log(1 - likely), rtol=1e-3, atol=0)
+    torch.testing.assert_close(biased(scores, "finish"), torch.log(likely), rtol=1e-3, atol=1e-6)
+    assert (biased(scores, "survive") > 0).all()
+    assert (biased(scores, "finish") < 0).all()
+    assert torch.equal(biased(scores, "none"), scores)
+
+
+@pytest.mark.parametrize("spec", [CONTINUOUS, DISCRETE], ids=["continuous", "discrete"])
+def test_is_the_same_after_saving_and_loading(tmp_path: Path, spec):
+    model, known = make(spec, RewardConfig(width=7, layers=3, termination_bias="survive"))
+    model.save(tmp_path / "reward.pt")
+    again = RewardModel.load(tmp_path / "reward.pt")
+    assert again.config == model.config
+    assert again.spec == model.spec
+    np.testing.assert_array_equal(again.of(known), model.of(known))
+
+
+def test_a_damaged_file_is_one_line(tmp_path: Path):
+    model, _ = make(CONTINUOUS, RewardConfig())
+    file = tmp_path / "reward.pt"
+    with pytest.raises(UserError, match="there is no file"):
+        RewardModel.load(file)
+    model.save(file)
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(UserError, match="copy it again"):
+        RewardModel.load(file)
+    with torch.no_grad():
+        next(model.parameters()).fill_(np.nan)
+    model.save(file)
+    with pytest.raises(WorkFailed, match="not finite"):
+        RewardModel.load(file)
+
+
+@pytest.mark.parametrize("spec", [CONTINUOUS, DISCRETE], ids=["continuous", "discrete"])
+def test_exported_gives_the_same_rewards_for_any_number_of_transitions(tmp_path: Path, spec):
+    inputs: Inputs = "state-action-next" if spec.choices is None else "state-action"
+    model, known = make(spec, RewardConfig(inputs, absorbing=spec.choices is None))
+    file = tmp_path / "reward.onnx"
+    parity = export_reward(model, file, known)
+    assert parity.holds
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    assert "ilrobot.reward" in session.get_modelmeta().custom_metadata_map
+    state = model.spec.observations[0].size
+    given = {"action": known.actions}
+    if spec.choices is not None:
+        given["action"] = known.actions[:, 0].astype(np.int64)
+    for prefix, rows in (("", known.observations), ("next.", known.next_observations)):
+        given[f"{prefix}observation.state"] = rows[:, :state]
+        given[f"{prefix}observation.gripper"] = rows[:, state:]
+    given = {entry.name: given[entry.name] for entry in session.get_inputs()}
+    assert len(given) == (2 if spec.choices is not None else 5)
+    found = session.run(["reward"], given)[0]
+    np.testing.assert_allclose(found, model.of(known), atol=1e-5)
+
+
+def test_a_model_that_gives_nan_is_not_exported(tmp_path: Path):
+    model, known = make(CONTINUOUS, RewardConfig("state"))
+    with torch.no_grad():
+        next(model.parameters()).fill_(np.nan)
+    with pytest.raises(WorkFailed, match="differs from the trained reward"):
+        export_reward(model, tmp_path / "reward.onnx", known)
+    assert not list(tmp_path.iterdir())
