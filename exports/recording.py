@@ -65,6 +65,7 @@ class RobotRecording:
                 reward=0.0,
                 done=record.ended,
                 success=bool(record.success),
+                terminated=False,
                 takeover=self._takeovers - 1 if human else -1,
                 branch=0,
                 observed=record.observed,

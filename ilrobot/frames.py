@@ -18,6 +18,7 @@ def frame(
     reward: float,
     done: bool,
     success: bool,
+    terminated: bool,
     takeover: int,
     branch: int,
     observed: float,
@@ -33,6 +34,7 @@ def frame(
         reward: What it brought.
         done: Whether the episode ended with it.
         success: Whether the task counted as done at it.
+        terminated: Whether the task itself ended with it, and not its time or a person's patience.
         takeover: Number of the takeover that it belongs to (-1: none).
         branch: How often the world went back before it.
         observed: When it was observed, in seconds of the loop's clock.
@@ -50,6 +52,7 @@ def frame(
         "next.reward": reward,
         "next.done": done,
         "next.success": success,
+        "next.terminated": terminated,
         "intervention": source is Source.HUMAN,
         "control.source": source.value,
         "control.policy_action": missing if wanted is None else wanted,

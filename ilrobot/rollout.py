@@ -142,6 +142,7 @@ def rollout(
                 reward=step.reward,
                 done=done,
                 success=step.success,
+                terminated=step.terminated,
                 takeover=takeover,
                 branch=timeline.branch,
                 observed=observed,

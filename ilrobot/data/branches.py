@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 BRANCH = "control.branch"
 DISCARDED = "control.discarded"
 
-#: Columns that recordings made before there were rewinds do not have.
-LATER = (BRANCH, DISCARDED)
+#: Columns that recordings made before there were rewinds do not have, nor some later ones.
+LATER = (BRANCH, DISCARDED, "next.terminated")
 
 
 def discarded(length: int, rewinds: Iterable[tuple[int, int]]) -> NDArray[np.bool_]:

@@ -153,6 +153,7 @@ def frame_columns(spec: Spec, state_size: int = 0) -> tuple[Column, ...]:
         Column("next.reward", "float32"),
         Column("next.done", "bool"),
         Column("next.success", "bool"),
+        Column("next.terminated", "bool"),
         Column("intervention", "bool"),
         Column("control.source", "string"),
         Column("control.policy_action", action_copy, action.shape),

@@ -19,7 +19,7 @@ def complete(
     """All columns of a recording for an episode that may hold only observations and actions.
 
     Missing rewards, actions of the policy or a person, and times are NaN; the episode is done at
-    its last tick; all of it counts as demonstrated by whoever recorded it.
+    its last tick, whatever ended it; all of it counts as demonstrated by whoever recorded it.
 
     Args:
         index: Number of the episode, for messages.
@@ -34,6 +34,7 @@ def complete(
     known: dict[str, Any] = {
         "next.done": np.arange(length) == length - 1,
         "next.success": False,
+        "next.terminated": False,
         "intervention": False,
         "control.source": Source.DEMO.value,
         "control.intervention_id": -1,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ilrobot.actors import Source
 from ilrobot.data.branches import lives
-from ilrobot.data.episode import EpisodeInfo, Judge, Outcome
+from ilrobot.data.episode import Judge, Outcome
 from ilrobot.data.labels import vector_spec
 from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
@@ -152,6 +152,7 @@ class Transitions:
 def _episodes(recordings: Recordings) -> Iterator[tuple[int, NDArray[np.int64], bool]]:
     """Number, ticks that count and whether it ended by itself, of each episode that counts."""
     useful = lives(recordings)
+    ends = _terminated(recordings)
     if recordings.has_column("control.source"):
         useful &= recordings.column("control.source") != Source.PAUSED.value
     longest = int(recordings.lengths.max(initial=0))
@@ -160,26 +161,27 @@ def _episodes(recordings: Recordings) -> Iterator[tuple[int, NDArray[np.int64], 
         ticks = start + np.flatnonzero(useful[start:end])
         if info.outcome is Outcome.DISCARDED or not len(ticks):
             continue
-        yield number, ticks, _by_itself(recordings, info, end - 1, end - start < longest)
+        if info.judge is Judge.PERSON and info.outcome in _JUDGED:
+            by_itself = True
+        elif ends is not None:
+            by_itself = bool(ends[end - 1])
+        elif info.outcome is not Outcome.UNKNOWN:
+            by_itself = info.outcome in _JUDGED
+        else:
+            done = recordings.has_column("next.done") and recordings.column("next.done")[end - 1]
+            by_itself = bool(done) and end - start < longest
+        yield number, ticks, by_itself
 
 
-def _by_itself(recordings: Recordings, info: EpisodeInfo, last: int, shorter: bool) -> bool:
-    """Whether nothing could have followed the last tick of an episode.
+def _terminated(recordings: Recordings) -> NDArray[np.bool_] | None:
+    """Where the task itself ended, (num_frames,); None where the recordings do not know.
 
-    Args:
-        recordings: Where it is.
-        info: What it knows about itself.
-        last: Its last tick.
-        shorter: Whether there is a longer one.
+    What was imported from a source that does not know it says so of no tick.
     """
-    if info.judge is Judge.PERSON and info.outcome in _JUDGED:
-        return True
-    if recordings.has_column(TERMINATED):
-        return bool(recordings.column(TERMINATED)[last])
-    if info.outcome is not Outcome.UNKNOWN:
-        return info.outcome in _JUDGED
-    done = recordings.has_column("next.done") and bool(recordings.column("next.done")[last])
-    return done and shorter
+    if not recordings.has_column(TERMINATED):
+        return None
+    ends = recordings.column(TERMINATED).astype(bool).reshape(-1)
+    return ends if ends.any() else None
 
 
 def _flat(recordings: Recordings, name: str) -> NDArray[np.float32]:

@@ -60,6 +60,14 @@ def test_a_persons_word_ends_the_episode_and_counts(event, outcome):
     assert episode.columns["next.done"].tolist() == [False, False, True]
 
 
+def test_it_is_known_whether_the_task_ended_an_episode_or_something_else():
+    fallen, episode = _record((Source.POLICY, None))  # alternating forces, until the pole falls
+    assert episode.columns["next.terminated"].tolist() == [False] * (fallen.length - 1) + [True]
+    _, cut = _record((Source.POLICY, None), max_steps=5)
+    assert cut.columns["next.done"][-1]
+    assert not cut.columns["next.terminated"].any()
+
+
 def test_an_episode_that_nobody_judges_has_an_unknown_outcome():
     result, episode = _record((Source.POLICY, None), max_steps=5)
     assert (result.outcome, episode.info.judge) == (Outcome.UNKNOWN, Judge.NOBODY)

@@ -19,7 +19,7 @@ from ilrobot.errors import UserError
 from ilrobot.spec import Spec
 
 _OLD = "v2.1"
-_KEPT = ("next.reward", "next.done", "next.success")
+_KEPT = ("next.reward", "next.done", "next.success", "next.terminated")
 _EPISODES = "meta/episodes.jsonl"
 
 

@@ -190,6 +190,7 @@ class _Trial:
                 "next.reward": step.reward,
                 "next.done": step.terminated or step.truncated,
                 "next.success": step.success,
+                "next.terminated": step.terminated,
                 "intervention": taught,
                 "control.source": (Source.HUMAN if taught else Source.POLICY).value,
                 "control.policy_action": nothing,
