@@ -99,7 +99,7 @@ class Receding(Execution):
         """See `Execution`."""
         self._chunk: NDArray[Any] | None = None
         self._awaited = False
-        self._element = 0
+        self._element = self._left = 0
         self._executed_meanwhile = 0
         self.waited = 0
 
@@ -108,8 +108,7 @@ class Receding(Execution):
         """See `Execution`."""
         if self._awaited:
             return False
-        left = 0 if self._chunk is None else len(self._chunk) - self._element
-        return self._executed_meanwhile >= self._execute or left <= self.ahead
+        return self._executed_meanwhile >= self._execute or self._left <= self.ahead
 
     def asked(self) -> None:
         """See `Execution`."""
@@ -118,11 +117,12 @@ class Receding(Execution):
     @property
     def takes(self) -> bool:
         """See `Execution`."""
-        return self._awaited and (self.waited >= self._delay or self._has_run_out)
+        return self._awaited and (self.waited >= self._delay or self._left <= 0)
 
     def take(self, chunk: NDArray[Any]) -> None:
         """See `Execution`."""
         self._chunk, self._element, self._awaited = chunk, self._executed_meanwhile, False
+        self._left = len(chunk) - self._element
 
     def drop(self) -> None:
         """See `Execution`."""
@@ -131,10 +131,11 @@ class Receding(Execution):
     def next(self) -> NDArray[Any] | None:
         """See `Execution`."""
         self.waited += 1
-        if self._chunk is None or self._has_run_out:
+        if self._chunk is None or self._left <= 0:
             return None
         self.executed = self._element
         self._element += 1
+        self._left -= 1
         self._executed_meanwhile += 1
         action: NDArray[Any] = self._chunk[self.executed]
         return action
@@ -142,13 +143,9 @@ class Receding(Execution):
     @property
     def rest(self) -> NDArray[Any] | None:
         """See `Execution`."""
-        if self._chunk is None or self._has_run_out:
+        if self._chunk is None or self._left <= 0:
             return None
         return self._chunk[self._element :]
-
-    @property
-    def _has_run_out(self) -> bool:
-        return self._chunk is None or self._element >= len(self._chunk)
 
 
 class TemporalEnsemble(Execution):

@@ -117,7 +117,7 @@ class Guard:
         self.flags = NOTHING
         moved = self._watch.watches_bits and self._limiter.moving
         found, admitted = self._watch.look(observation, age, measured, moved)
-        if found:
+        if found is not NOTHING:
             self._raise(found)
         if self._emergency is not None and self._emergency.pressed:
             self._raise(Activation.EMERGENCY_STOP)
@@ -136,7 +136,7 @@ class Guard:
             A buffer that the next call overwrites; None where there is nothing to hold either.
         """
         command, activation = self._limiter.limit(action)
-        if activation:
+        if activation is not NOTHING:
             if Activation.ACTION_NOT_FINITE in activation:
                 return self.hold(Activation.ACTION_NOT_FINITE)
             self._raise(activation)

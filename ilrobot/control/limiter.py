@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from ilrobot.control.activation import NOTHING, Activation
 from ilrobot.control.braking import brake_change
+from ilrobot.control.checks import Checks
 from ilrobot.control.contract_guards import Workspace
 from ilrobot.control.contract_parts import Limits
 from ilrobot.control.element import Motion, approach, damp, follow
@@ -60,19 +61,16 @@ class CommandLimiter:
         self._kept_by_damping = math.exp(-1.0 / (rate * DAMPING_TIME))
 
         # Rows: value, step, its change, the change's change; the state is that of the last tick.
-        # The same again with its sign changed, so that one comparison has both sides.
-        self._both = np.zeros((8, size))
-        self._rows, self._negated = self._both[:4], self._both[4:]
-        self._state = np.zeros((3, size))
         # Views are made once: making one costs half as much as what is done with it.
+        self._rows, self._state = np.zeros((4, size)), np.zeros((3, size))
         self._values, self._steps, self._changes, self._jerks = self._rows
         self._base, self._last_step, self._last_change = self._state
         self._motion, self._new_state = self._state[1:], self._rows[:3]
-        self._bounds = np.zeros((8, size))
-        self._kept = np.zeros((8, size), dtype=bool)
+        self._lower, self._upper = np.zeros((4, size)), np.zeros((4, size))
+        self._kept = Checks((2, 4, size))
+        self._above, self._below = self._kept.array
         self._places = np.zeros(size)
         self._place_low, self._place_high = np.zeros(size), np.zeros(size)
-        self._command = np.zeros(size)
         self._known = np.zeros(size, dtype=bool)
         self._started = self._behind = self._located = False
         self.reset()
@@ -146,15 +144,15 @@ class CommandLimiter:
         if not self._started:
             return self._first(values)
         self._derive()
-        np.negative(self._rows, out=self._negated)
-        np.less_equal(self._both, self._bounds, out=self._kept)
+        np.less_equal(self._lower, self._rows, self._above)
+        np.less_equal(self._rows, self._upper, self._below)
         if self._located:
             ahead = self._places + values
-            self._kept[0] &= (self._place_low <= ahead) & (ahead <= self._place_high)
+            self._above[0] &= (self._place_low <= ahead) & (ahead <= self._place_high)
         activation = NOTHING
-        if self._behind or np.count_nonzero(self._kept) != self._kept.size:
+        if self._behind or self._kept.any_fails:
             if not np.isfinite(values).all():
-                return self._command, Activation.ACTION_NOT_FINITE
+                return values, Activation.ACTION_NOT_FINITE
             activation = self._follow(values)
             self._derive()
         return self._send(values), activation
@@ -197,7 +195,7 @@ class CommandLimiter:
     def _first(self, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], Activation]:
         """Begin at the first command, for want of another start."""
         if not np.isfinite(values).all():
-            return self._command, Activation.ACTION_NOT_FINITE
+            return values, Activation.ACTION_NOT_FINITE
         activation, wanted = NOTHING, values.copy()
         for i, limits in enumerate(self._elements):
             if not limits.delta:
@@ -211,24 +209,23 @@ class CommandLimiter:
 
     def _derive(self) -> None:
         """Steps, changes and their changes, from the values."""
-        np.subtract(self._values, self._base, out=self._steps)
-        np.subtract(self._steps, self._last_step, out=self._changes)
-        np.subtract(self._changes, self._last_change, out=self._jerks)
+        np.subtract(self._values, self._base, self._steps)
+        np.subtract(self._steps, self._last_step, self._changes)
+        np.subtract(self._changes, self._last_change, self._jerks)
 
     def _send(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Make the values the command and the new state."""
-        self._command[:] = values
         self._state[:] = self._new_state
         if self._any_delta:
             self._base *= self._keeps
         if self._located:
             self._places += values
-        return self._command
+        return values
 
     def _follow(self, values: NDArray[np.float64]) -> Activation:
         """Put each element's command in the place of what it wants."""
         activation = NOTHING
-        at_ease = np.logical_and.reduce(self._kept, axis=0).tolist()
+        at_ease = np.logical_and(self._above, self._below).all(axis=0).tolist()
         self._behind = False
         for i, (limits, now) in enumerate(zip(self._elements, self._motions, strict=True)):
             if at_ease[i] and not now.behind:
@@ -277,8 +274,8 @@ class CommandLimiter:
             self._place_high[i] = limits.high - ease.margin if delta else math.inf
             low = limits.least if delta else limits.low + ease.margin
             high = limits.greatest if delta else limits.high - ease.margin
-            self._bounds[:4, i] = high, ease.fastest, ease.change, limits.jerk
-            self._bounds[4:, i] = -low, -ease.slowest, ease.change, limits.jerk
+            self._lower[:, i] = low, ease.slowest, -ease.change, -limits.jerk
+            self._upper[:, i] = high, ease.fastest, ease.change, limits.jerk
 
 
 def _brake(limits: ElementLimits, now: Motion, _: int) -> float:

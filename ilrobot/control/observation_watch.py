@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ilrobot.actors import Observation
 from ilrobot.control.activation import NOTHING, Activation
+from ilrobot.control.checks import Checks
 from ilrobot.control.contract import Contract
 from ilrobot.control.contract_guards import FallbackAfter
 
@@ -145,15 +146,14 @@ class _RangeCheck:
         self.name = name
         self._low = np.asarray(low, dtype=np.float32).reshape(shape)
         self._high = np.asarray(high, dtype=np.float32).reshape(shape)
-        self._above = np.zeros(shape, dtype=bool)
-        self._below = np.zeros(shape, dtype=bool)
+        self._kept = Checks((2, *shape))
+        self._above, self._below = self._kept.array[0, ...], self._kept.array[1, ...]
 
     def inside(self, value: NDArray[Any]) -> bool:
         """Whether every element lies in its range (never, where one is NaN)."""
-        np.less_equal(self._low, value, out=self._below)
-        np.less_equal(value, self._high, out=self._above)
-        np.logical_and(self._below, self._above, out=self._above)
-        return bool(np.count_nonzero(self._above) == self._above.size)
+        np.less_equal(self._low, value, self._above)
+        np.less_equal(value, self._high, self._below)
+        return not self._kept.any_fails
 
 
 def ticks(seconds: float | None, rate: float) -> float:
