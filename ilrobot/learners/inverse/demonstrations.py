@@ -59,7 +59,7 @@ def demonstrated(world: World, demonstrations: Sequence[NDArray[np.int64]]) -> A
     """
     if not len(demonstrations):
         raise ValueError("no demonstrations")
-    visits = np.zeros((world.horizon, world.states))
+    paths = np.empty((len(demonstrations), world.horizon), dtype=np.int64)
     for index, given in enumerate(demonstrations):
         path = np.asarray(given, dtype=np.int64)
         if not 0 < len(path) <= world.horizon:
@@ -68,13 +68,18 @@ def demonstrated(world: World, demonstrations: Sequence[NDArray[np.int64]]) -> A
             )
         if path.min() < 0 or path.max() >= world.states:
             raise ValueError(f"demonstration {index} has a state outside 0 to {world.states - 1}")
-        path = np.pad(path, (0, world.horizon - len(path)), mode="edge")
-        possible = world.can_follow(path[:-1], path[1:])
-        if not possible.all():
-            step = int(possible.argmin())
-            raise ValueError(
-                f"demonstration {index}: no action leads from state {path[step]} at step {step} "
-                f"to state {path[step + 1]}"
-            )
-        visits[np.arange(world.horizon), path] += 1
-    return visits / len(demonstrations)
+        paths[index, : len(path)] = path
+        paths[index, len(path) :] = path[-1]
+    steps, which = np.unique(
+        np.stack([paths[:, :-1].ravel(), paths[:, 1:].ravel()]), axis=1, return_inverse=True
+    )
+    possible = world.can_follow(*steps)[which]
+    if not possible.all():
+        index, step = divmod(int(possible.argmin()), world.horizon - 1)
+        raise ValueError(
+            f"demonstration {index}: no action leads from state {paths[index, step]} at step "
+            f"{step} to state {paths[index, step + 1]}"
+        )
+    visits = np.zeros((world.horizon, world.states))
+    np.add.at(visits, (np.arange(world.horizon), paths), 1 / len(paths))
+    return visits
