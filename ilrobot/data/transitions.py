@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ilrobot.actors import Source
 from ilrobot.data.branches import lives
 from ilrobot.data.episode import Judge, Outcome
-from ilrobot.data.labels import vector_spec
+from ilrobot.data.labels import labels, vector_spec
 from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
 
@@ -48,7 +48,14 @@ class Transitions:
     episode: NDArray[np.int64]
 
     @classmethod
-    def of(cls, recordings: Recordings, *, rewards: bool, success: bool = False) -> Transitions:
+    def of(
+        cls,
+        recordings: Recordings,
+        *,
+        rewards: bool,
+        success: bool = False,
+        taught: bool = False,
+    ) -> Transitions:
         """Those of all episodes that were not discarded, whoever acted in them.
 
         What a rewind undid and where the robot was held is left out. What was observed after the
@@ -61,6 +68,8 @@ class Transitions:
             rewards: Whether the rewards are needed.
             success: Reward 1 for the step at which the task is done, 0 for all others, in place of
                 the recorded rewards; the episode ends there.
+            taught: Leave out what teaches nothing, such as a policy's own steps and what a person
+                called a failure, see `ilrobot.data.labels.labels`.
 
         Raises:
             UserError: There is no vector observation, no reward or no success was recorded,
@@ -96,7 +105,7 @@ class Transitions:
                 "episodes of at least two steps that are not discarded"
             )
         here = np.concatenate(frames)
-        return cls(
+        found = cls(
             observations=observations[here],
             actions=actions[here],
             rewards=None if brought is None else brought[here],
@@ -105,6 +114,7 @@ class Transitions:
             timeout=np.concatenate(timeout),
             episode=np.concatenate(episode),
         )
+        return found.where(labels(recordings)[0][here]) if taught else found
 
     @classmethod
     def joined(cls, parts: Sequence[Transitions]) -> Transitions:
