@@ -1,0 +1,162 @@
+"""Round by round: the policy tries to pass for the expert, the discriminator learns to tell."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from ilrobot.data.transitions import Transitions
+from ilrobot.errors import WorkFailed
+from ilrobot.learners.adversarial.discriminator import (
+    Discriminator,
+    DiscriminatorConfig,
+    Judgement,
+)
+from ilrobot.learners.adversarial.rows import Rows
+from ilrobot.learners.reinforcement.reinforcer import Reinforcer
+from ilrobot.learners.reinforcement.rollouts import Rollouts
+from ilrobot.policies.density import PolicyDensity
+from ilrobot.rewards.model import biased
+
+
+class Contest:
+    """A discriminator and a policy that is trained on what it says.
+
+    Args:
+        discriminator: Untrained, where the policy lies.
+        reinforcer: Improves the policy.
+        expert: Demonstrated transitions.
+        config: How the discriminator is trained.
+        seed: Of what is drawn for it.
+        memory: Rounds whose transitions it is trained on, the newest included.
+        discount: γ, by which an absorbing state's reward counts for all that would follow.
+    """
+
+    def __init__(
+        self,
+        discriminator: Discriminator,
+        reinforcer: Reinforcer,
+        expert: Transitions,
+        config: DiscriminatorConfig,
+        *,
+        seed: int,
+        memory: int,
+        discount: float,
+    ) -> None:
+        self.discriminator, self.reinforcer = discriminator, reinforcer
+        self._config, self._discount = config, discount
+        self._reward = discriminator.reward
+        self._absorbing = self._reward.config.absorbing
+        self._expert = self._rows(expert)
+        self._memory: deque[Rows] = deque(maxlen=memory)
+        self._generator = torch.Generator().manual_seed(seed)
+        self._optimizer = torch.optim.Adam(discriminator.parameters(), lr=config.learning_rate)
+        self._reward.fit_normalizers(self._expert.observations, self._expert.actions)
+
+    def round(self, steps: int) -> tuple[Rollouts, Judgement]:
+        """Try for at least so many environment steps, improve the policy, then the discriminator.
+
+        Raises:
+            WorkFailed: One of them diverged.
+        """
+        made = self.reinforcer.learn(steps, self.rewards)
+        rows = self._rows(made.transitions)
+        self._memory.append(rows)
+        self._reward.fit_normalizers(rows.observations, rows.actions)
+        repeated = self._expert.draw(len(rows), self._generator)
+        self._reward.fit_normalizers(repeated.observations, repeated.actions)
+        return made, self._teach()
+
+    def rewards(self, made: Transitions) -> NDArray[np.float32]:
+        """What the policy learns from, (N,): a form of D, its entropy or what follows an end.
+
+        An end without absorbing states is worth what its last step is. With them it is followed by
+        γ / (1 - γ) times the reward of the absorbing state, which is what staying there for ever
+        comes to.
+        """
+        density = PolicyDensity(self.reinforcer.policy)
+        with torch.no_grad():
+            rows = self._rows(made)
+            rewards = biased(
+                self.discriminator.logits(rows, density), self._reward.config.termination_bias
+            )
+            found = rewards[: len(made)].cpu().numpy()
+        if self._absorbing and made.terminal.any():
+            over = rewards[len(made) :].cpu().numpy()  # all alike
+            found[made.terminal] += over[0] * self._discount / (1 - self._discount)
+        return found
+
+    def state(self) -> dict[str, Any]:
+        """Everything that is needed to go on, as tensors and plain values."""
+        return {
+            "discriminator": self.discriminator.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "memory": [rows.state() for rows in self._memory],
+            "generator": self._generator.get_state(),
+            "reinforcer": self.reinforcer.state(),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Inverse of `state`."""
+        self.reinforcer.load_state(state["reinforcer"])
+        self.discriminator.load_state_dict(state["discriminator"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._generator.set_state(state["generator"])
+        self._memory.clear()
+        for rows in state["memory"]:
+            here = {name: self._reward.tensor(values.numpy()) for name, values in rows.items()}
+            self._memory.append(Rows(**here))
+
+    def _rows(self, transitions: Transitions) -> Rows:
+        return Rows.of(transitions, self._reward.tensor, absorbing=self._absorbing)
+
+    def _teach(self) -> Judgement:
+        """A round of the discriminator."""
+        density = PolicyDensity(self.reinforcer.policy)
+        config, seen = self._config, []
+        known = Rows.joined(list(self._memory))
+        for _ in range(config.updates):
+            expert = self._expert.draw(config.batch_size, self._generator)
+            policy = known.draw(config.batch_size, self._generator)
+            loss, logits = self.discriminator.loss(expert, policy, density)
+            total = loss
+            if config.regularizer == "gradient-penalty":
+                share = torch.rand(config.batch_size, 1, generator=self._generator)
+                between = self.discriminator.gradient_penalty(expert, policy, share.to(loss.device))
+                total = loss + config.penalty * between
+            self._optimizer.zero_grad()
+            total.backward()
+            self._optimizer.step()
+            half = config.batch_size
+            right = (logits[:half] > 0).float().mean(), (logits[half:] < 0).float().mean()
+            seen.append(torch.stack([loss.detach(), *right]))
+        judged = torch.stack(seen).mean(dim=0).tolist()
+        if not np.isfinite(judged).all() or not _finite(self.discriminator):
+            raise WorkFailed(
+                f"the discriminator diverged after {self.reinforcer.steps} environment steps; the "
+                "last checkpoint is kept; train into another --output with a lower "
+                "--discriminator-learning-rate or --regularizer gradient-penalty"
+            )
+        return Judgement(*judged)
+
+
+def _finite(module: nn.Module) -> bool:
+    return all(bool(value.isfinite().all()) for value in module.state_dict().values())
+
+
+def metrics(made: Rollouts, judged: Judgement) -> dict[str, float | int | None]:
+    """A round as numbers: the true return of what was tried beside what the discriminator said."""
+    done = len(made.ended)
+    return {
+        **asdict(judged),
+        "episodes": done,
+        "return": float(np.mean(made.returns)) if done else None,
+        "length": float(np.mean(made.lengths)) if done else None,
+        "success": made.success_rate,
+    }
