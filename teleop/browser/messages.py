@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Never
+from typing import Any
 
 from teleop.devices.base import BUTTONS, STICK_AXES, TOUCH, TRIGGER_AXES
+from teleop.web.message import BadMessage, count, json_object
 
 #: Longest message that is read, in bytes; a page's own stay below a quarter of it.
 MAX_MESSAGE = 4096
@@ -17,10 +17,6 @@ _MAX_EDGES = 32
 
 _RANGES = dict.fromkeys(STICK_AXES, (-1.0, 1.0)) | dict.fromkeys(TRIGGER_AXES, (0.0, 1.0))
 _NAMES = frozenset((*BUTTONS, *TRIGGER_AXES, TOUCH))
-
-
-class BadMessage(ValueError):
-    """It is none of those below; the words say why."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +66,7 @@ def parse(text: str) -> Message:
     Raises:
         BadMessage: Anything about it is not as it should be.
     """
-    try:
-        fields = json.loads(text, parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
-        raise BadMessage("it is not JSON") from error
-    if not isinstance(fields, dict):
-        raise BadMessage("it is no JSON object")
+    fields = json_object(text)
     kind = fields.pop("type", None)
     if kind == "input":
         return _input(fields)
@@ -84,7 +75,7 @@ def parse(text: str) -> Message:
     if kind == "let_go" and not fields:
         return LetGo()
     if kind == "drawn" and fields.keys() == {"frame"}:
-        return Drawn(_count(fields["frame"], "frame"))
+        return Drawn(count(fields["frame"], "frame"))
     raise BadMessage("its type is unknown")
 
 
@@ -98,7 +89,7 @@ def _input(fields: dict[str, Any]) -> Input:
     if not isinstance(axes, dict) or axes.keys() - _RANGES.keys():
         raise BadMessage("axes are no object of known names")
     return Input(
-        sequence=_count(fields["sequence"], "sequence"),
+        sequence=count(fields["sequence"], "sequence"),
         time=_number(fields["time"], "time", 0.0, 1e9),
         axes={name: _number(value, name, *_RANGES[name]) for name, value in axes.items()},
         held=frozenset(_names(fields["held"], "held")),
@@ -115,12 +106,6 @@ def _number(value: Any, what: str, low: float, high: float) -> float:
     return float(value)
 
 
-def _count(value: Any, what: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**53:
-        raise BadMessage(f"{what} is no count")
-    return value
-
-
 def _names(value: Any, what: str) -> tuple[str, ...]:
     if not isinstance(value, list) or len(value) > _MAX_EDGES:
         raise BadMessage(f"{what} is no list of at most {_MAX_EDGES} buttons")
@@ -128,10 +113,6 @@ def _names(value: Any, what: str) -> tuple[str, ...]:
         if not isinstance(name, str) or name not in _NAMES:
             raise BadMessage(f"{what} names no button of a pad")
     return tuple(value)
-
-
-def _no_number(text: str) -> Never:
-    raise ValueError(f"{text} is no number")
 
 
 class Freshness:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.resources
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +14,7 @@ from teleop.browser.seat import Seat
 from teleop.display import Pictures
 from teleop.hud import HudState
 from teleop.web.access import Access
-from teleop.web.server import WebServer
+from teleop.web.server import WebServer, static_files
 
 
 class Server:
@@ -36,11 +35,7 @@ class Server:
         self._connections: set[Connection] = set()
         self._frame: Frame | None = None
         self._waking = False
-        files = {
-            f"/{'' if file.name == 'index.html' else file.name}": file
-            for file in (importlib.resources.files("teleop.browser") / "static").iterdir()
-        }
-        self._web = WebServer(access, port, files, self._open, MAX_MESSAGE)
+        self._web = WebServer(access, port, static_files("teleop.browser"), self._open, MAX_MESSAGE)
 
     @property
     def url(self) -> str:

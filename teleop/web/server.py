@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.resources
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from importlib.resources.abc import Traversable
@@ -32,6 +33,23 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "connect-src 'self' ws://{host}; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
+
+
+def static_files(package: str, index: str = "index.html") -> dict[str, Traversable]:
+    """The files of a package's folder `static`, and the icon that all pages have, by path.
+
+    Args:
+        package: Whose.
+        index: Which of its pages is ``/``; the others are left out.
+    """
+    folder = importlib.resources.files(package) / "static"
+    files = {f"/{file.name}": file for file in folder.iterdir() if not _is_page(file)}
+    icon = importlib.resources.files("teleop.web") / "static" / "icon.svg"
+    return {**files, "/icon.svg": icon, "/": folder / index}
+
+
+def _is_page(file: Traversable) -> bool:
+    return file.name.endswith(".html")
 
 
 class OpenPage(Protocol):
