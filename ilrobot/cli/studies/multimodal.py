@@ -41,7 +41,8 @@ _MSE = PolicyConfig(width=64, horizon=HORIZON, execute=HORIZON, prediction="samp
 _CVAE = replace(_MSE, head="cvae")
 
 #: The CVAE is there twice: set as in ACT, and with a divergence that weighs so little that the
-#: latent is used, and is drawn.
+#: latent is used, and is drawn. So is the flow: its network predicts the chunk, as the diffusion's
+#: does, and the velocity.
 HEADS: dict[str, PolicyConfig] = {
     "mse": _MSE,
     "gaussian": replace(_MSE, head="gaussian"),
@@ -51,7 +52,8 @@ HEADS: dict[str, PolicyConfig] = {
     "cvae": _CVAE,
     "cvae-drawn": replace(_CVAE, kl_weight=0.01, latent="drawn"),
     "diffusion": replace(_MSE, head="diffusion"),
-    "flow": replace(_MSE, head="flow"),
+    "flow": replace(_MSE, head="flow", flow_prediction="sample"),
+    "flow-velocity": replace(_MSE, head="flow"),
     "mip": replace(_MSE, head="mip"),
 }
 
