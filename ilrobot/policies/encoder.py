@@ -50,8 +50,11 @@ class ObservationEncoder(nn.Module):
 
     def forward(self, observations: Mapping[str, Tensor]) -> Tensor:
         """Histories of shape (B, n_obs, *shape) each to one vector of shape (B, size)."""
-        joined = self._joined(observations)
-        encoded = self.normalizer(joined)
+        return self.encode(self._joined(observations))
+
+    def encode(self, joined: Tensor) -> Tensor:
+        """The same of histories whose features lie side by side, (B, n_obs, O) to (B, size)."""
+        encoded: Tensor = self.normalizer(joined)
         if len(self.angles):
             radians = joined.index_select(2, self.angles)
             encoded = encoded.index_select(2, self.plain)

@@ -85,10 +85,20 @@ class Normalizer(nn.Module):
         elif self.mode == "quantile":
             first, last = np.quantile(values, QUANTILES, axis=0)
             offset = (first + last) / 2
-            scale = np.maximum((last - first) / 2, LEAST_STD * (high - low))
+            scale = (last - first) / 2
         else:
-            offset = values.mean(axis=0)
-            scale = np.maximum(values.std(axis=0), LEAST_STD * (high - low))
+            offset, scale = values.mean(axis=0), values.std(axis=0)
+        self.adopt(offset, scale, low, high)
+
+    def adopt(
+        self,
+        offset: NDArray[np.float64],
+        scale: NDArray[np.float64],
+        low: NDArray[np.float64],
+        high: NDArray[np.float64],
+    ) -> None:
+        """Take offset and scale of data that lie within `low` and `high`, each of shape (size,)."""
+        scale = np.maximum(scale, LEAST_STD * (high - low))
         span, size = self._spans(high - low), np.maximum(np.abs(low), np.abs(high))
         constant = high - low <= np.maximum(CONSTANT_SHARE * span, _ROUNDING * size)
         offset = np.where(constant, (low + high) / 2, offset)

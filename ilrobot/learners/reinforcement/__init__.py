@@ -1,0 +1,1 @@
+"""Reinforcement learning: stable-baselines3 behind a narrow protocol, on our policies."""

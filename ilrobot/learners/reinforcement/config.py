@@ -1,0 +1,86 @@
+"""Settings of the algorithms, as plain numbers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ilrobot.errors import UserError
+from ilrobot.policies.config import PolicyConfig
+
+#: A new policy's logarithm of the standard deviation, in shares of half the range of an action.
+INITIAL_LOG_STD = -0.5
+#: A regressing clone's, in standard deviations of what was demonstrated.
+CLONE_LOG_STD = -1.5
+#: What a new policy is made of: small, as the tuned ones of Raffin 2020, "RL Baselines3 Zoo".
+SCRATCH = PolicyConfig(head="gaussian", width=64, blocks=1)
+
+
+@dataclass(frozen=True)
+class PpoConfig:
+    """Proximal policy optimisation, Schulman et al. 2017, with stable-baselines3's own defaults.
+
+    Attributes:
+        rollout: Environment steps between two updates, of all copies together.
+        batch_size: Steps in a minibatch.
+        epochs: Passes over a rollout.
+        learning_rate: Adam's.
+        discount: γ.
+        trace: λ of the generalised advantage (Schulman et al. 2016).
+        clip: How far from 1 the ratio of probabilities counts, ε of eq. 7.
+        entropy: Weight of the entropy bonus.
+        value: Weight of the value's loss.
+        gradient: Greatest norm of the gradient.
+        target_kl: Divergence from the policy of the rollout at which an update ends early (None:
+            never).
+        critic_width: Features of the value network's two layers.
+        critic_rollouts: Rollouts in which the value alone learns, so that a policy which can
+            already do something is not led astray by a value that knows nothing yet.
+        scale_rewards: Whether rewards are divided by the deviation of their return.
+    """
+
+    rollout: int = 2_048
+    batch_size: int = 64
+    epochs: int = 10
+    learning_rate: float = 3e-4
+    discount: float = 0.99
+    trace: float = 0.95
+    clip: float = 0.2
+    entropy: float = 0.0
+    value: float = 0.5
+    gradient: float = 0.5
+    target_kl: float | None = None
+    critic_width: int = 64
+    critic_rollouts: int = 0
+    scale_rewards: bool = True
+
+    def check(self, copies: int) -> None:
+        """Refuse what is out of range.
+
+        Args:
+            copies: Environments that are stepped together.
+
+        Raises:
+            UserError: The first thing found.
+        """
+        for name in ("rollout", "batch_size", "epochs", "critic_width"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{_words(name)} must be at least 1, not {getattr(self, name)}")
+        if self.rollout % copies or self.rollout < 2 * copies:
+            raise UserError(
+                f"a rollout of {self.rollout} steps cannot be shared by {copies} copies of the "
+                "task; take a multiple of them, at least twice as many"
+            )
+        for name in ("learning_rate", "clip", "gradient"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise UserError(f"{_words(name)} must be positive, not {getattr(self, name)}")
+        for name in ("discount", "trace"):
+            if not 0 < getattr(self, name) <= 1:
+                raise UserError(f"{_words(name)} must be within 0 and 1, not {getattr(self, name)}")
+        for name in ("entropy", "value"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UserError(f"{_words(name)} must be at least 0, not {getattr(self, name)}")
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

@@ -1,0 +1,235 @@
+"""How likely a policy's actions are: what reinforcement and adversarial learning need of it.
+
+A policy of one observation, one action and a Gaussian head has a density, of which everything here
+speaks in one vector per observation: the features of the spec side by side, physical units.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ilrobot.errors import UserError
+from ilrobot.policies.config import PolicyConfig
+from ilrobot.policies.heads.gaussian import LOG_STD_BOUNDS, GaussianHead, gaussian_nll
+from ilrobot.policies.policy import Policy
+from ilrobot.spec import Spec
+
+#: Heads whose prediction can stand for the mean of a Gaussian.
+_REGRESSING = frozenset({"mse", "l1", "huber", "log-cosh"})
+#: A new policy's means are so much smaller than a layer's usual output, so that it begins by
+#: exploring about the middle of its actions (Andrychowicz et al. 2021, "What matters in on-policy
+#: reinforcement learning?", section 3.2).
+_SMALL = 0.01
+
+
+class PolicyDensity:
+    """π(a | o) of a policy with a Gaussian head: in its normalised actions, and in physical units.
+
+    Args:
+        policy: Whose; it is read, never changed.
+
+    Raises:
+        UserError: It has none: another head, a history, chunks or several members.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        check_density(policy.config, "the policy")
+        self.policy = policy
+        spread = policy.action_normalizer.spread
+        self._moves = spread > 0  # the others have one value, of which no density speaks
+        self._log_scale = float(spread[self._moves].log().sum())
+
+    def distribution(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log standard deviation of the normalised action, (B, O) to (B, A) each."""
+        condition = self.policy.encoder.encode(observations[:, None])
+        head = self.policy.head
+        assert isinstance(head, GaussianHead)
+        mean, log_std = head.distribution(condition)
+        return mean[:, 0], log_std[:, 0]
+
+    def log_normalized(self, actions: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
+        """Logarithm of the density of normalised actions, each (B, A), to (B,)."""
+        return -gaussian_nll(actions, mean, log_std)[:, self._moves].sum(dim=1)
+
+    def entropy(self, log_std: Tensor) -> Tensor:
+        """Of the normalised action, (B, A) to (B,)."""
+        return (log_std + (1 + math.log(2 * math.pi)) / 2)[:, self._moves].sum(dim=1)
+
+    def log_density(self, observations: Tensor, actions: Tensor) -> Tensor:
+        """Logarithm of the density of physical actions, (B, O) and (B, A) to (B,)."""
+        mean, log_std = self.distribution(observations)
+        log_normalized = self.log_normalized(self.normalize(actions, observations), mean, log_std)
+        return log_normalized - self._log_scale
+
+    def normalize(self, actions: Tensor, observations: Tensor) -> Tensor:
+        """Physical actions as the head speaks of them, (B, A) and (B, O) to (B, A)."""
+        named = self._named(observations)
+        return self.policy.represent(actions[:, None], named)[:, 0]
+
+    def physical(self, normalized: Tensor, observations: Tensor) -> Tensor:
+        """Inverse of `normalize`."""
+        decoded = self.policy.decode(normalized[:, None], self._named(observations))
+        return decoded[:, 0].flatten(1)
+
+    def divergence(
+        self, reference: PolicyDensity, observations: Tensor, mean: Tensor, log_std: Tensor
+    ) -> Tensor:
+        """KL(π ‖ reference) of each observation, (B,), given π's own mean and log deviation.
+
+        Both must normalise actions alike, as a policy does and the one that it began as.
+        """
+        with torch.no_grad():
+            other_mean, other_log_std = reference.distribution(observations)
+        each = gaussian_divergence(mean, log_std, other_mean, other_log_std)
+        return each[:, self._moves].sum(dim=1)
+
+    def _named(self, observations: Tensor) -> dict[str, Tensor]:
+        features = self.policy.spec.observations
+        parts = observations.split([f.size for f in features], dim=1)
+        return {f.name: p.reshape(-1, 1, *f.shape) for f, p in zip(features, parts, strict=True)}
+
+
+def log_density(policy: Policy, observations: Tensor, actions: Tensor) -> Tensor:
+    """log π(a | o) of executed actions.
+
+    Where a limit cut the action off, it is the density at the limit, as is the field's custom, and
+    not the probability of all that lies beyond.
+
+    Args:
+        policy: With a Gaussian head, one observation and one action.
+        observations: The features of its spec side by side, (B, O), physical units.
+        actions: Shape (B, A), physical units.
+
+    Returns:
+        Shape (B,), differentiable in the policy's weights; in units of the action to the power -A.
+
+    Raises:
+        UserError: The policy has no density.
+    """
+    return PolicyDensity(policy).log_density(observations, actions)
+
+
+def gaussian_divergence(
+    mean: Tensor, log_std: Tensor, other_mean: Tensor, other_log_std: Tensor
+) -> Tensor:
+    """KL(N(mean, std²) ‖ N(other_mean, other_std²)), element by element."""
+    variance, way = (2 * log_std).exp(), (mean - other_mean).square()
+    return other_log_std - log_std + (variance + way) / (2 * (2 * other_log_std).exp()) - 0.5
+
+
+def check_density(config: PolicyConfig, what: str) -> None:
+    """Refuse what has no density.
+
+    Raises:
+        UserError: It has another head, a history, chunks or several members.
+    """
+    _check_single(config, what)
+    if config.head != "gaussian":
+        raise UserError(f"{what} has the head {config.head}, and this needs gaussian")
+
+
+def new_policy(spec: Spec, config: PolicyConfig, log_std: float) -> Policy:
+    """A policy that has seen nothing: it explores about the middle of its actions.
+
+    Actions are normalised by their limits, or not at all where they have none; observations not
+    yet.
+
+    Args:
+        spec: The task's.
+        config: With a Gaussian head.
+        log_std: Of its normalised actions at the beginning.
+
+    Raises:
+        UserError: They do not fit each other, or the policy would have no density.
+    """
+    check_density(config, "the policy")
+    policy = Policy(spec, config)
+    size = policy.spec.action.size
+    low = np.array(policy.spec.action.low or (-math.inf,) * size)
+    high = np.array(policy.spec.action.high or (math.inf,) * size)
+    bounded = np.isfinite(low) & np.isfinite(high)
+    low, high = np.where(bounded, low, -1.0), np.where(bounded, high, 1.0)
+    policy.action_normalizer.adopt((low + high) / 2, (high - low) / 2, low, high)
+    layer = _last_layer(policy)
+    with torch.no_grad():
+        layer.weight.mul_(_SMALL)
+        layer.bias.zero_()
+    spread_evenly(policy, log_std)
+    return policy
+
+
+def as_gaussian(policy: Policy, log_std: float) -> Policy:
+    """A copy with a Gaussian head: what a regression predicts becomes the mean.
+
+    A Gaussian policy keeps its spread. The copy drops nothing out, so that its density is one.
+
+    Args:
+        policy: Of one observation and one action.
+        log_std: Of the normalised actions, where the policy itself knows none.
+
+    Raises:
+        UserError: It predicts something else than one action, or has no such head.
+    """
+    config = replace(policy.config, dropout=0.0, observation_noise=0.0)
+    _check_single(config, "the policy to begin with")
+    if config.head == "gaussian":
+        made = Policy(policy.spec, config)
+        made.load_state_dict(policy.state_dict())
+        return made.eval()
+    if config.head not in _REGRESSING:
+        raise UserError(
+            f"the policy to begin with has the head {config.head}, of which there is no density; "
+            "begin with a clone by --policy bc, or improve this one by --learner raft"
+        )
+    made = Policy(policy.spec, replace(config, head="gaussian"))
+    weights = copy.deepcopy(policy.state_dict())
+    here = _last_layer(policy)
+    for name, layer in policy.named_modules():
+        if layer is here:
+            rest = torch.zeros_like(here.weight)
+            weights[f"{name}.weight"] = torch.cat([here.weight.detach(), rest])
+            weights[f"{name}.bias"] = torch.cat([here.bias.detach(), rest[:, 0]])
+    made.load_state_dict(weights)
+    spread_evenly(made, log_std)
+    return made.eval()
+
+
+def spread_evenly(policy: Policy, log_std: float) -> None:
+    """Give a Gaussian policy this log standard deviation everywhere, in normalised units."""
+    low, high = LOG_STD_BOUNDS
+    share = (log_std - low) / (high - low) * 2 - 1
+    if not -1 < share < 1:
+        raise ValueError(f"a logarithm within {low} and {high}, not {log_std}")
+    layer = _last_layer(policy)
+    size = layer.out_features // 2
+    with torch.no_grad():
+        layer.weight[size:] = 0
+        layer.bias[size:] = math.atanh(share)
+
+
+def _check_single(config: PolicyConfig, what: str) -> None:
+    if config.network != "mlp":
+        raise UserError(f"{what} has the network {config.network}, and this needs mlp")
+    for name, value in (
+        ("a history", config.n_obs),
+        ("chunks", config.horizon),
+        ("members", config.members),
+    ):
+        if value > 1:
+            raise UserError(
+                f"{what} has {name} of {value}, and reinforcement learning improves one action for "
+                "one observation; begin with a clone by --policy bc, or improve this one by "
+                "--learner raft"
+            )
+
+
+def _last_layer(policy: Policy) -> nn.Linear:
+    """Which gives the means and what bounds to the spreads, element by element."""
+    layers = [layer for layer in policy.head.modules() if isinstance(layer, nn.Linear)]
+    return layers[-1]
