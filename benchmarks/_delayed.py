@@ -54,7 +54,8 @@ class DelayedInference:
         """See `Inference`."""
         self._inner.forget()
 
-    def wait(self, seconds: float) -> None:
+    def wait(self, seconds: float) -> bool:
         """See `Inference`."""
         if math.isfinite(self._took):
             self._due = min(self._due, self._now())
+        return math.isfinite(self._took)

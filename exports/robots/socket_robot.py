@@ -106,14 +106,17 @@ class SocketRobot:
         just before. A robot that was restarted since the last episode is met anew.
 
         Raises:
-            UserError: Nobody answers any more, or another robot does.
-            WorkFailed: It refuses, or does not begin in time.
+            WorkFailed: Nobody answers any more, or another robot does; it refuses, or does not
+                begin in time.
         """
         before = self._spec
-        self.connect()
+        try:
+            self.connect()
+        except UserError as error:
+            raise WorkFailed(str(error)) from error
         assert self._spec is not None
         if self._spec != before:
-            raise UserError(f"another robot has taken the place of {self._address}; deploy again")
+            raise WorkFailed(f"another robot has taken the place of {self._address}; deploy again")
         talk = self._connected
         self._episode += 1
         self._status = self._reading = None

@@ -16,6 +16,8 @@ from ilrobot.actors import Action, Actor, Decision, Event, LateAnswer, Observati
 from ilrobot.control.activation import Activation
 from ilrobot.control.clock import Clock
 from ilrobot.control.guard import Guard
+from ilrobot.control.observation_watch import Outside
+from ilrobot.errors import WorkFailed
 
 #: As a plain number: asking an IntFlag costs as much as a vector operation.
 _FALLBACK = int(Activation.FALLBACK)
@@ -30,13 +32,15 @@ class EpisodeReport:
         success: Whether the task counted as done at any tick, or as a person declared (None: nobody
             judged).
         ticks: Its length.
-        ended: Whether it ended by itself, and not because the loop was stopped.
+        ended: Whether it ended by itself, and not because the loop was stopped or something failed.
+        failure: What failed (None: nothing did).
     """
 
     seed: int
     success: bool | None
     ticks: int
     ended: bool
+    failure: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +92,19 @@ class LoopReport:
         episodes: One report each, in order.
         statistics: Times of its ticks.
         activations: How many ticks each kind of guard activation happened at.
+        outside: Which elements of observations were outside their training range.
     """
 
     rate: float
     statistics: TickStatistics
     activations: dict[str, int] = field(default_factory=dict)
     episodes: list[EpisodeReport] = field(default_factory=list)
+    outside: list[Outside] = field(default_factory=list)
+
+    @property
+    def failure(self) -> str | None:
+        """What failed, and so ended the run (None: nothing did)."""
+        return self.episodes[-1].failure if self.episodes else None
 
     def to_json(self) -> dict[str, Any]:
         """Times in milliseconds, except `period`, which is the nominal one in seconds."""
@@ -109,6 +120,8 @@ class LoopReport:
             "episode_results": [vars(episode).copy() for episode in self.episodes],
             **self.statistics.to_json(),
             "guard": dict(self.activations),
+            "out_of_range": [vars(outside).copy() for outside in self.outside],
+            "failure": self.failure,
         }
 
 
@@ -155,6 +168,8 @@ class ControlLoop:
     ) -> LoopReport:
         """Run an episode from each seed. However this ends, the robot is stopped.
 
+        Where robot or policy fails (`WorkFailed`) the run ends, and the report says so.
+
         Args:
             seeds: Of the episodes.
             max_ticks: Greatest length of an episode.
@@ -166,15 +181,22 @@ class ControlLoop:
         for number, seed in enumerate(seeds):
             if self._stopped():
                 break
+            before = statistics.ticks
             try:
-                episode = self._episode(number, seed, max_ticks, statistics, log)
-            finally:
-                self._robot.stop()
+                try:
+                    episode = self._episode(number, seed, max_ticks, statistics, log)
+                finally:
+                    self._robot.stop()
+            except WorkFailed as error:
+                ticks = statistics.ticks - before
+                episode = EpisodeReport(seed, None, ticks, ended=False, failure=str(error))
             for watcher in self._watchers:
                 watcher.end(episode)
             report.episodes.append(episode)
             on_episode(episode)
-        report.activations = self._guard.counts
+            if episode.failure is not None:
+                break
+        report.activations, report.outside = self._guard.counts, self._guard.outside
         return report
 
     def _episode(

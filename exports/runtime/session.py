@@ -14,7 +14,7 @@ from exports.runtime.exported_policy import ExportedPolicy
 from exports.signature import require_signature
 from ilrobot.control.contract import Contract
 from ilrobot.control.drawing import Guide, Prediction
-from ilrobot.control.model_file import read_model_file
+from ilrobot.control.model_file import contract_of, read_bytes
 from ilrobot.errors import UserError
 
 NOISE = "noise"
@@ -158,9 +158,10 @@ class OnnxPolicy(ExportedPolicy):
     """
 
     def __init__(self, path: Path | str, trust: Path | None = None, threads: int = 1) -> None:
-        contract, model = read_model_file(Path(path))
-        if trust is not None:
+        model = read_bytes(Path(path))
+        if trust is not None:  # before a byte of it is believed
             require_signature(Path(path), model, trust)
+        contract = contract_of(model, Path(path))
         super().__init__(str(path), contract)
         try:
             self._session = BoundSession(model, contract, threads=threads)

@@ -14,6 +14,7 @@ from exports.runtime.tick_log import TickLog
 from ilrobot.actors import Action, Actor, Source
 from ilrobot.control.clock import Clock
 from ilrobot.control.guard import Guard
+from ilrobot.errors import WorkFailed
 
 
 def watch(
@@ -31,7 +32,7 @@ def watch(
     """Read a robot and think; nothing is ever sent to it.
 
     What the policy wanted is compared with where the robot was led by the next tick. The guard
-    looks at observations only.
+    looks at observations only. Where robot or policy fails (`WorkFailed`) the report says so.
 
     Args:
         robot: Connected; it is neither reset nor stopped.
@@ -45,6 +46,36 @@ def watch(
         stopped: Asked before each tick; True ends it.
     """
     statistics = TickStatistics(clock.period)
+    failure: str | None = None
+    try:
+        _watch(
+            *(robot, policy, guard, clock, measured, disagreement, statistics),
+            max_ticks=max_ticks,
+            log=log,
+            stopped=stopped,
+        )
+    except WorkFailed as error:
+        failure = str(error)
+    ended = failure is None and not stopped()
+    episode = EpisodeReport(0, None, statistics.ticks, ended=ended, failure=failure)
+    return LoopReport(
+        1.0 / clock.period, statistics, guard.counts, [episode], outside=guard.outside
+    )
+
+
+def _watch(
+    robot: Robot,
+    policy: Actor,
+    guard: Guard,
+    clock: Clock,
+    measured: MeasuredCommand,
+    disagreement: Disagreement,
+    statistics: TickStatistics,
+    *,
+    max_ticks: int,
+    log: TickLog | None,
+    stopped: Callable[[], bool],
+) -> None:
     policy.reset(0)
     guard.reset()
     if policy.thinks_ahead:
@@ -74,6 +105,3 @@ def watch(
             numbers = (started, 0, int(guard.flags), *times, late)
             log.append(reading.observation, command, before, Source.HUMAN, *numbers)
         late = clock.wait()
-    report = LoopReport(1.0 / clock.period, statistics, guard.counts)
-    report.episodes.append(EpisodeReport(0, None, statistics.ticks, ended=not stopped()))
-    return report

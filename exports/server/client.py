@@ -27,6 +27,8 @@ CONNECT_TIMEOUT = 5.0
 LEAST_TIMEOUT = 1.0
 #: Seconds between two attempts to connect again.
 RECONNECT_AFTER = 0.2
+#: Seconds without a chunk after which nobody hopes for another.
+PATIENCE = 20.0
 
 
 class PredictionFailed(LateAnswer, WorkFailed):
@@ -39,7 +41,8 @@ class RemotePolicy(ExportedPolicy):
     The contract comes from the server when it connects; whoever runs the policy keeps its limits at
     the robot's end, as with a file. A prediction that fails says so at once or when its time is up
     and never hands on what it doubts: an answer of another shape, to another request, not finite.
-    After that it connects again, to the same policy only.
+    After that it connects again, to the same policy only. Once no prediction has come for
+    `PATIENCE` it gives up.
 
     Args:
         address: ``ws://HOST:PORT``, or ``wss://…`` where a proxy before the server speaks TLS.
@@ -67,7 +70,8 @@ class RemotePolicy(ExportedPolicy):
         self._timeout = max(LEAST_TIMEOUT, contract.horizon / contract.spec.rate)
         self._number = 0
         self._retry_at = 0.0
-        self._tell, self._failing = tell, False
+        self._tell = tell
+        self._failing_since: float | None = None
 
     def __call__(
         self,
@@ -79,7 +83,7 @@ class RemotePolicy(ExportedPolicy):
 
         Raises:
             PredictionFailed: The server is gone, too slow or talks nonsense.
-            WorkFailed: It came back with another policy.
+            WorkFailed: It has been so for too long, or came back with another policy.
         """
         return self.predict(history, noise, guide).chunk
 
@@ -94,13 +98,18 @@ class RemotePolicy(ExportedPolicy):
             prediction = self._ask(history, noise, guide)
         except PredictionFailed as error:
             self.close()
-            if not self._failing:
-                self._tell(f"no chunk: {error}")
-            self._failing = True
+            now = time.monotonic()
+            if self._failing_since is None:
+                self._tell(f"no chunk: {error}; asking again for {PATIENCE:g} s")
+                self._failing_since = now
+            if now - self._failing_since >= PATIENCE:
+                raise WorkFailed(
+                    f"no chunk for {PATIENCE:g} s: {error}; look at the server and deploy again"
+                ) from error
             raise
-        if self._failing:
+        if self._failing_since is not None:
             self._tell(f"chunks again from {self.where}")
-        self._failing = False
+        self._failing_since = None
         return prediction
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ import tyro
 
 from ilrobot.cli.page import Page, PageAddress
 from ilrobot.cli.usage import Chunks, optional
-from ilrobot.errors import UserError
+from ilrobot.errors import UserError, WorkFailed
 
 if TYPE_CHECKING:
     from exports.robots.base import Capabilities, Robot
@@ -158,6 +158,8 @@ class Deploy:
             print_summary(summary)
             if self.json:
                 print_json(summary)
+            if report.failure is not None:
+                raise WorkFailed(report.failure)
             return signals.exit_code or int(emergency.pressed)
 
     @property

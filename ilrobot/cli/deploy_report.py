@@ -18,6 +18,10 @@ _TIMES = {
 }
 
 
+#: Elements outside their training range that a person is told of, those of most ticks.
+_MOST_OUTSIDE = 5
+
+
 def print_settings(settings: Sequence[Setting]) -> None:
     """What the operating system gave, a line each."""
     from ilrobot.cli.output import console
@@ -30,7 +34,7 @@ def print_settings(settings: Sequence[Setting]) -> None:
 def episode_line(episode: EpisodeReport) -> str:
     """How one episode ended."""
     ends = {True: "success", False: "no success", None: "over"}
-    end = ends[episode.success] if episode.ended else "stopped"
+    end = ends[episode.success] if episode.ended else "failed" if episode.failure else "stopped"
     return f"episode {episode.seed}: {end} after {episode.ticks} ticks"
 
 
@@ -80,6 +84,18 @@ def print_summary(summary: dict[str, Any]) -> None:
     active = {kind: count for kind, count in summary["guard"].items() if count}
     words = ", ".join(f"{kind.replace('_', ' ')} {count}" for kind, count in active.items())
     print(f"guard             {words or 'nothing to do'}")
+    _print_outside(summary["out_of_range"])
+
+
+def _print_outside(elements: Sequence[dict[str, Any]]) -> None:
+    for element in elements[:_MOST_OUTSIDE]:
+        print(
+            f"  out of range    {element['element']} at {element['ticks']} ticks: "
+            f"{element['least']:.4g} to {element['greatest']:.4g}, trained on "
+            f"{element['low']:.4g} to {element['high']:.4g}"
+        )
+    if len(elements) > _MOST_OUTSIDE:
+        print(f"  out of range    {len(elements) - _MOST_OUTSIDE} more elements; --json names them")
 
 
 def _print_row(title: str, values: dict[str, float | None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -14,6 +15,7 @@ from ilrobot.control.delay import DelayEstimate, InferenceTally
 from ilrobot.control.drawing import Draw, Guide, Prediction
 from ilrobot.control.execution import Execution
 from ilrobot.control.inference import Inference, Inline, Threaded
+from ilrobot.errors import WorkFailed
 from ilrobot.spec import Spec
 
 
@@ -52,6 +54,7 @@ class ObservationHistory:
             for window in self._windows.values()
             if length > 1
         ]
+        self._newest = [(name, window[-1:]) for name, window in self._windows.items()]
         self._empty = True
 
     def reset(self) -> None:
@@ -60,15 +63,15 @@ class ObservationHistory:
 
     def push(self, observation: Observation) -> None:
         """Take in the newest observation."""
-        if not self._empty:
-            for older, newer in self._moves:
-                np.copyto(older, newer)
-        for name, window in self._windows.items():
-            if self._empty:
-                window[:] = observation[name]
-            else:
-                window[-1] = observation[name]
-        self._empty = False
+        if self._empty:
+            for name, window in self._windows.items():
+                window[...] = observation[name]
+            self._empty = False
+            return
+        for older, newer in self._moves:
+            np.copyto(older, newer)
+        for name, newest in self._newest:
+            newest[...] = observation[name]
 
     @property
     def windows(self) -> dict[str, NDArray[Any]]:
@@ -77,7 +80,7 @@ class ObservationHistory:
 
 
 #: Longest that an episode's first tick is thought about before its clock starts, s.
-PREPARATION = 10.0
+PREPARATION = 30.0
 
 
 class ChunkActor(Actor):
@@ -131,10 +134,23 @@ class ChunkActor(Actor):
         self.flush()
 
     def prepare(self, observation: Observation) -> None:
-        """Predict the first chunk in the background, and learn how long that takes."""
+        """Predict the first chunk in the background, and learn how long that takes.
+
+        Where none comes it is asked for again.
+
+        Raises:
+            WorkFailed: None has come within `PREPARATION`.
+        """
         self._history.push(observation)
+        until = time.perf_counter() + PREPARATION
         self._begin()
-        self.inference.wait(PREPARATION)
+        while not self.inference.wait(until - time.perf_counter()):
+            if time.perf_counter() >= until:
+                raise WorkFailed(
+                    f"the policy has predicted nothing within {PREPARATION:g} s, so no episode "
+                    "begins; try it with ilrobot verify"
+                )
+            self._begin()
 
     def flush(self) -> None:
         """Forget the planned actions, so that the next tick predicts afresh."""

@@ -24,7 +24,7 @@ from ilrobot.control.contract import Contract
 from ilrobot.control.contract_guards import DAMP, RETREAT
 from ilrobot.control.emergency import EmergencyStop
 from ilrobot.control.limiter import CommandLimiter
-from ilrobot.control.observation_watch import LateWatch, ObservationWatch
+from ilrobot.control.observation_watch import LateWatch, ObservationWatch, Outside
 
 
 class Guard:
@@ -86,6 +86,11 @@ class Guard:
     def counts(self) -> dict[str, int]:
         """How many ticks each kind of activation happened at, by its name in lower case."""
         return {kind.name.lower(): n for kind, n in self._counts.items() if kind.name is not None}
+
+    @property
+    def outside(self) -> list[Outside]:
+        """The elements of observations that were outside their training range."""
+        return self._watch.outside
 
     @property
     def workspace_unknown(self) -> bool:

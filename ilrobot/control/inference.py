@@ -73,8 +73,8 @@ class Inference(Protocol):
     def forget(self) -> None:
         """Nobody wants the answer any more."""
 
-    def wait(self, seconds: float) -> None:
-        """Return when the answer is there, or after so long."""
+    def wait(self, seconds: float) -> bool:
+        """Return when the answer is there, or after so long: whether it brings what was asked."""
 
 
 class Inline:
@@ -109,8 +109,9 @@ class Inline:
         """See `Inference`."""
         self._answer = None
 
-    def wait(self, seconds: float) -> None:
+    def wait(self, seconds: float) -> bool:
         """The answer is there as soon as it was asked for."""
+        return True
 
 
 class Threaded:
@@ -171,13 +172,15 @@ class Threaded:
         """See `Inference`."""
         self._number += 1
 
-    def wait(self, seconds: float) -> None:
-        """See `Inference`."""
+    def wait(self, seconds: float) -> bool:
+        """See `Inference`; an error is brought, too."""
         until = time.perf_counter() + seconds
+        answers = self._slot.answers
         while time.perf_counter() < until:
-            if self._slot.answers and self._slot.answers[0].number == self._number:
-                return
+            if answers and answers[0].number == self._number:
+                return answers[0].prediction is not None or answers[0].error is not None
             time.sleep(_POLL)
+        return False
 
 
 #: How often `Threaded.wait` looks, s. Nothing moves meanwhile.

@@ -51,10 +51,32 @@ def read_model_file(path: Path) -> tuple[Contract, bytes]:
         UserError: The file cannot be read, is no ONNX model, has no contract, is truncated or
             altered, or its contract is refused.
     """
+    data = read_bytes(path)
+    return contract_of(data, path), data
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file of which nothing is known yet.
+
+    Raises:
+        UserError: It cannot be read.
+    """
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def contract_of(data: bytes, path: Path) -> Contract:
+    """The contract in the bytes of an exported policy, once they are seen to belong together.
+
+    Args:
+        data: The whole file.
+        path: It is called this in messages.
+
+    Raises:
+        UserError: As `read_model_file`.
+    """
     text, start, end = _find_contract(data, path)
     try:
         parsed = json.loads(text)
@@ -77,7 +99,7 @@ def read_model_file(path: Path) -> tuple[Contract, bytes]:
             f"{path}: graph or weights were altered after the export (their sha256 differs); "
             "export the policy again"
         )
-    return Contract.from_text(text, str(path)), data
+    return Contract.from_text(text, str(path))
 
 
 def _digest_of_text(text: str, digest: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from ilrobot.control.activation import NOTHING, Activation
 from ilrobot.control.checks import Checks
 from ilrobot.control.contract import Contract
 from ilrobot.control.contract_guards import FallbackAfter
+from ilrobot.spec import Feature
 
 
 class ObservationWatch:
@@ -36,6 +38,7 @@ class ObservationWatch:
 
     Attributes:
         watches_bits: Whether frozen measurements are looked for.
+        outside: How often each element was outside its training range, for the whole run.
     """
 
     def __init__(self, contract: Contract, rate: float) -> None:
@@ -44,7 +47,7 @@ class ObservationWatch:
         self._most_frozen = ticks(contract.fallback_after.frozen, rate)
         self._most_outside = ticks(contract.fallback_after.out_of_range, rate)
         self._checks = [
-            _RangeCheck(feature.name, feature.shape, bounds.low, bounds.high)
+            _RangeCheck(feature, bounds.low, bounds.high)
             for feature in contract.spec.observations
             if feature.dtype != "uint8"
             for bounds in (contract.training_range[feature.name],)
@@ -78,6 +81,7 @@ class ObservationWatch:
             if not check.inside(value):
                 if not np.isfinite(value).all():
                     return Activation.OBSERVATION_NOT_FINITE, False
+                check.count(value)
                 in_range = False
         found, admitted = NOTHING, True
         if measured is not None:
@@ -109,6 +113,33 @@ class ObservationWatch:
         elif moved:
             self._frozen += 1
         return self._frozen >= self._most_frozen
+
+    @property
+    def outside(self) -> list[Outside]:
+        """Every element that was outside at a tick of the run, that of most ticks first."""
+        found = [outside for check in self._checks for outside in check.outside()]
+        return sorted(found, key=lambda outside: -outside.ticks)
+
+
+@dataclass(frozen=True)
+class Outside:
+    """An element of an observation that was outside its training range.
+
+    Attributes:
+        element: ``FEATURE 'NAME'``, or ``FEATURE[INDEX]`` where it has no name.
+        ticks: At how many ticks.
+        least: Least value then.
+        greatest: Greatest value then.
+        low: Of the training range.
+        high: Likewise.
+    """
+
+    element: str
+    ticks: int
+    least: float
+    greatest: float
+    low: float
+    high: float
 
 
 class LateWatch:
@@ -142,8 +173,14 @@ class LateWatch:
 class _RangeCheck:
     """Compares one feature with its training range without allocating."""
 
-    def __init__(self, name: str, shape: tuple[int, ...], low: Any, high: Any) -> None:
-        self.name = name
+    def __init__(self, feature: Feature, low: Any, high: Any) -> None:
+        self.name, shape = feature.name, feature.shape
+        self._elements = [
+            f"{feature.name} '{feature.names[i]}'" if feature.names else f"{feature.name}[{i}]"
+            for i in range(feature.size)
+        ]
+        self._ticks = np.zeros(shape, np.int64)
+        self._least, self._greatest = np.full(shape, np.inf), np.full(shape, -np.inf)
         self._low = np.asarray(low, dtype=np.float32).reshape(shape)
         self._high = np.asarray(high, dtype=np.float32).reshape(shape)
         self._kept = Checks((2, *shape))
@@ -154,6 +191,19 @@ class _RangeCheck:
         np.less_equal(self._low, value, self._above)
         np.less_equal(value, self._high, self._below)
         return not self._kept.any_fails
+
+    def count(self, value: NDArray[Any]) -> None:
+        """Note which elements were not, right after `inside`."""
+        outside = ~(self._above & self._below)
+        self._ticks += outside
+        np.minimum(self._least, value, out=self._least, where=outside)
+        np.maximum(self._greatest, value, out=self._greatest, where=outside)
+
+    def outside(self) -> list[Outside]:
+        """The elements that were noted."""
+        arrays = (self._ticks, self._least, self._greatest, self._low, self._high)
+        each = zip(self._elements, *(array.reshape(-1).tolist() for array in arrays), strict=True)
+        return [Outside(*element) for element in each if element[1]]
 
 
 def ticks(seconds: float | None, rate: float) -> float:

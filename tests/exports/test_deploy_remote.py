@@ -4,17 +4,20 @@ import json
 import signal
 import subprocess
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
 
 from exports.runtime.tick_reading import read_ticks
+from ilrobot.cli import main
 from ilrobot.env import make_env
 from tests.exports.handmade import write_policy
 from tests.exports.serving import Process, serving
 
 TASK = "ilrobot/PointPath-v0"
-TICKS = 20
+TICKS = 40
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +61,7 @@ def test_the_robot_holds_while_the_server_is_gone(policy_file, tmp_path):
     arguments = ("--chunks", "receding", "--log", log, "--episodes", 100)
     process = deploy("--policy", server.address, *arguments)
     assert line_with("episode", process)
+    time.sleep(0.3)  # the second one has begun
     server.kill()
     assert server.address in line_with("no chunk", process)
     with serving(policy_file, server.port):
@@ -74,6 +78,37 @@ def test_the_robot_holds_while_the_server_is_gone(policy_file, tmp_path):
     assert np.isfinite(commands[:TICKS]).all()
     assert np.isfinite(commands[-1]).all()
     assert np.nanmax(np.abs(commands)) <= 9
+
+
+def test_a_server_that_stays_away_ends_the_run_with_its_report(
+    policy_file, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("exports.server.client.PATIENCE", 1.0)
+    log = tmp_path / "run.ticks"
+    server = Process(policy_file)
+
+    def kill_server():
+        while not log.exists():
+            time.sleep(0.01)
+        time.sleep(0.3)
+        server.kill()
+
+    killer = threading.Thread(target=kill_server)
+    killer.start()
+    words = ["--policy", server.address, "--log", str(log), "--episodes", "100", "--json"]
+    with pytest.raises(SystemExit) as ended:
+        main(["deploy", *words])
+    killer.join()
+    output, errors = capsys.readouterr()
+    assert ended.value.code == 1
+    assert "no chunk for 1 s: no policy server at" in errors.splitlines()[-1]
+    assert errors.count("asking again for 1 s") == 1
+    result = json.loads(output.splitlines()[-1])
+    assert "no policy server" in result["failure"]
+    *begun, failed = result["episode_results"]
+    assert len(begun) < 4  # none begins without a chunk
+    assert failed["failure"] == result["failure"]
+    assert not failed["ended"]
 
 
 def test_a_server_that_comes_back_with_another_policy_ends_the_run(policy_file, tmp_path):

@@ -101,10 +101,12 @@ def test_a_robot_that_dies_under_deploy(policy, tmp_path, capsys):
         while "executed" not in log.read_text() and time.monotonic() < end:
             time.sleep(0.02)
         os.kill(process.pid, signal.SIGKILL)
-        _, said = ended.communicate(timeout=60)
+        report, said = ended.communicate(timeout=60)
     assert ended.returncode == 1
     assert "has been silent for 2 s" in said
+    assert "episode 200000: failed after" in said
     assert "Traceback" not in said
+    assert "deadlines missed" in report
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGSTOP])

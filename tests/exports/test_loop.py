@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from exports.robots.base import Capabilities, Motion, Reading, Status
-from exports.runtime.loop import ControlLoop
+from exports.runtime.loop import ControlLoop, EpisodeReport
 from exports.runtime.tick_layout import SCALARS
 from ilrobot.actors import Actor, Decision, LateAnswer, Source
 from ilrobot.control.activation import Activation
 from ilrobot.control.clock import SimulatedClock
 from ilrobot.control.contract_guards import Workspace
 from ilrobot.control.guard import Guard
+from ilrobot.errors import WorkFailed
 from tests.ilrobot.control.contracts import ABSOLUTE, ABSOLUTE_CONTRACT, DELTA_CONTRACT, RATE
 
 
@@ -262,6 +263,59 @@ def test_where_nobody_judges_there_is_no_success_to_count():
     assert (result["episodes"], result["judged"], result["successes"]) == (1, 0, None)
     assert result["success_rate"] is None
     assert result["episode_results"][0]["success"] is None
+
+
+class Failing(FakeRobot):
+    """Fails at a tick of the second episode, or as it is to begin."""
+
+    def __init__(self, at_tick):
+        super().__init__()
+        self._at_tick = at_tick
+
+    def reset(self, seed):
+        if self.resets and self._at_tick is None:
+            raise WorkFailed("it has gone")
+        return super().reset(seed)
+
+    def read(self, now):
+        if len(self.resets) == 2 and self._tick == self._at_tick:
+            raise WorkFailed("it has gone")
+        return super().read(now)
+
+
+class Watching:
+    """Keeps the reports."""
+
+    def __init__(self):
+        self.reports = []
+
+    def begin(self, seed):
+        pass
+
+    def tick(self, record):
+        pass
+
+    def end(self, report):
+        self.reports.append(report)
+
+
+@pytest.mark.parametrize(("at_tick", "ticks"), [(None, 0), (4, 4)])
+def test_where_the_robot_fails_the_run_ends_with_its_report(at_tick, ticks):
+    robot, watcher = Failing(at_tick), Watching()
+    loop = ControlLoop(
+        *(robot, Constant(0.1, -0.1), Guard(ABSOLUTE_CONTRACT), SimulatedClock(RATE)),
+        watchers=(watcher,),
+    )
+    told = []
+    report = loop.run((5, 6, 7), max_ticks=100, on_episode=told.append)
+    first, second = report.episodes
+    assert (first.success, first.ended, first.failure) == (True, True, None)
+    assert second == EpisodeReport(6, None, ticks, ended=False, failure="it has gone")
+    assert told == watcher.reports == report.episodes
+    assert robot.stops == 2
+    said = report.to_json()
+    assert (said["failure"], said["episodes"], said["judged"]) == ("it has gone", 1, 1)
+    assert said["ticks"] == 10 + ticks
 
 
 class Thinking(Constant):

@@ -85,6 +85,18 @@ def test_a_resealed_file_with_right_digests_is_not_trusted(signed, capsys):
     assert "do not run it" in capsys.readouterr().err
 
 
+def test_the_signature_is_told_of_before_anything_that_the_file_says_of_itself(signed):
+    path, public = signed
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="altered after it was signed"):
+        OnnxPolicy(path, trust=public)
+    path.write_bytes(b"garbage")
+    with pytest.raises(UserError, match="altered after it was signed"):
+        OnnxPolicy(path, trust=public)
+
+
 def test_another_key_an_empty_signature_or_none_is_not_trusted(signed, tmp_path):
     path, public = signed
     _, other = write_keys(tmp_path, "other")

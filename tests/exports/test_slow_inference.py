@@ -53,8 +53,8 @@ class Noting:
         self._inference.ask(*question)
 
     def wait(self, seconds):
-        self._inference.wait(seconds)
         self.awaited = False
+        return self._inference.wait(seconds)
 
 
 class Arm(FakeRobot):

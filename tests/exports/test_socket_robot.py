@@ -359,6 +359,19 @@ def test_nobody_there(monkeypatch):
     robot.close()
 
 
+def test_a_robot_that_is_gone_before_an_episode_has_failed_and_was_not_asked_for_wrongly(
+    monkeypatch,
+):
+    monkeypatch.setattr("exports.robots.socket_robot._ANSWERS_WITHIN", 0.2)
+    with Served() as served:
+        robot = SocketRobot(served.address, LIMITS)
+        robot.connect()
+        robot.reset(1)
+    with pytest.raises(WorkFailed, match="no robot answers"):
+        robot.reset(2)
+    robot.close()
+
+
 @pytest.mark.parametrize(
     "address",
     ["udp://", "udp://host", "udp://:5", "udp://host:port", "udp://host:70000", "zmq+tcp://h:-1"],

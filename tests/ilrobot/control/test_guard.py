@@ -10,6 +10,7 @@ from ilrobot.control.activation import Activation
 from ilrobot.control.contract_guards import FallbackAfter, Workspace
 from ilrobot.control.emergency import EmergencyStop
 from ilrobot.control.guard import Guard
+from ilrobot.control.observation_watch import Outside
 from tests.ilrobot.control.contracts import ABSOLUTE_CONTRACT, DELTA_CONTRACT, DISCRETE_CONTRACT
 
 
@@ -141,6 +142,16 @@ def test_one_measurement_of_the_future_does_not_make_the_next_ones_reordered(gua
     assert guard.admit(seen(0, 0), 0.01, measured=1.0)
     assert not guard.admit(seen(0, 0), -99.0, measured=100.0)
     assert guard.admit(seen(0, 0), 0.01, measured=1.2)
+
+
+def test_it_knows_which_elements_were_out_of_range_and_how_far(guard):
+    for x, y in ((0, 3), (1, 4), (-2.5, 3.5), (0, 0), (math.nan, 9)):
+        guard.admit(seen(x, y), 0.01)
+    of_y, of_x = guard.outside
+    assert of_y == Outside("observation.state 'y'", 3, 3.0, 4.0, -2.0, 2.0)
+    assert of_x == Outside("observation.state 'x'", 1, -2.5, -2.5, -2.0, 2.0)
+    guard.reset()
+    assert len(guard.outside) == 2  # of the whole run
 
 
 def test_out_of_range_falls_back_once_it_has_lasted():

@@ -34,6 +34,7 @@ class Slow:
         self._allowed = threading.Semaphore(0)
         self.begun = threading.Semaphore(0)
         self.error: BaseException | None = None
+        self.errors: list[BaseException] = []
 
     def __call__(
         self,
@@ -44,6 +45,8 @@ class Slow:
         x = float(history["x"][-1, 0])
         self.begun.release()
         assert self._allowed.acquire(timeout=30)
+        if self.errors:
+            raise self.errors.pop()
         if self.error is not None:
             raise self.error
         return 100 * x + np.arange(float(self._horizon))[:, None]
@@ -156,6 +159,22 @@ def test_before_an_episode_the_first_chunk_is_waited_for() -> None:
     bench.actor.prepare(see(0))
     assert bench.act() == 0
     assert bench.actor.tally.run_out == 0
+
+
+def test_before_an_episode_a_chunk_that_does_not_come_is_asked_for_again() -> None:
+    bench = Bench(Receding(4), horizon=8)
+    bench.policy.errors = [LateAnswer(), LateAnswer()]
+    for _ in range(3):
+        bench.policy.allow()
+    bench.actor.prepare(see(0))
+    assert bench.act() == 0
+
+
+def test_without_a_first_chunk_no_episode_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ilrobot.control.chunks.PREPARATION", 0.05)
+    bench = Bench(Receding(4), horizon=8)
+    with pytest.raises(WorkFailed, match=r"predicted nothing within 0\.05 s"):
+        bench.actor.prepare(see(0))
 
 
 def test_what_was_asked_before_a_flush_is_never_executed() -> None:
