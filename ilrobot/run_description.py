@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -105,8 +105,12 @@ class TrainDescription(Description):
         initial: 16 hex digits over the weights that it began with (None: from scratch).
         perturbation: What changed the batches, as its `repr` (None: nothing).
         teacher: 16 hex digits over the policy that was distilled and its weights (None: none).
+        learner: What it was learnt by; ``bc`` is cloning.
+        settings: Of that learner, beside those of `config`.
     """
 
+    learner: str = "bc"
+    settings: dict[str, Any] = field(default_factory=dict)
     result: Result | None = None
     initial: str | None = None
     perturbation: str | None = None
@@ -121,6 +125,8 @@ class TrainDescription(Description):
             "perturbation": self.perturbation,
             "initial weights of hash": self.initial,
             "a teacher of hash": self.teacher,
+            "--learner": self.learner,
+            **{_words(name): value for name, value in self.settings.items()},
         }
 
 

@@ -41,6 +41,7 @@ def _note(progress: Progress) -> str:
         words.append(f"held out {progress.validation_loss:.4f}")
     if progress.sampling_error is not None:
         words.append(f"sampling error {progress.sampling_error:.4f}")
+    words += [f"{name.replace('_', ' ')} {value:.4g}" for name, value in progress.details.items()]
     words.append(f"{progress.rate:.0f} steps/s")
     if progress.step < progress.steps:
         words.append(f"ends by {_end(progress.eta)}")

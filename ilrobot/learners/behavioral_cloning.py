@@ -12,7 +12,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +21,18 @@ import torch
 from numpy.typing import NDArray
 
 from ilrobot import __version__
-from ilrobot.atomic import make_folder
 from ilrobot.data.memory import Recordings
 from ilrobot.data.stray import Perturbation
 from ilrobot.errors import UserError
+from ilrobot.learners.checkpointed import go_back, run_checkpointed
 from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.distillation import Teacher
 from ilrobot.learners.machine import find_device, numerics, require_memory, within_memory
 from ilrobot.learners.split import split_windows
-from ilrobot.learners.stop import stop_signals
 from ilrobot.learners.time_budget import within_budget
 from ilrobot.learners.training import Progress, Training
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.policy import Policy
-from ilrobot.policies.tensor_file import load_tensors, save_tensors
 from ilrobot.run import RUN_FILE, Run
 from ilrobot.run_description import Config, DataUsed, Result, TrainDescription
 from ilrobot.spec import check_policy_fits
@@ -130,8 +128,8 @@ def train(
             if _has_policy(run):  # another process had the lock meanwhile
                 return _finished(run)
             training = Training(policy, windows, validation, train_config, teaching)
-            _resume(run, training)
-            _run(run, training, train_config, on_progress)
+            go_back(run, training)
+            run_checkpointed(run, training, train_config, on_progress)
             policy.cpu().check_finite("the weights after training")
             with run.writing():
                 policy.save(run.policy_file)
@@ -228,62 +226,3 @@ def data_used(dataset: Recordings, frame_weights: str | None = None) -> DataUsed
         frames=dataset.num_frames,
         frame_weights=frame_weights,
     )
-
-
-def _resume(run: Run[TrainDescription], training: Training) -> None:
-    """Go back to the last checkpoint, and drop what was reported after it."""
-    if not run.checkpoint_file.exists():
-        if run.done:
-            raise UserError(
-                f"{run.path} is done but holds neither {run.policy_file.name} nor "
-                f"{run.checkpoint_file.name}; train again into another --output"
-            )
-        run.drop_metrics_after(0)
-        return
-    try:
-        training.load_state(load_tensors(run.checkpoint_file)["training"])
-    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise UserError(
-            f"the checkpoint in {run.path} does not fit its run; begin again in another --output"
-        ) from error
-    run.drop_metrics_after(training.step)
-
-
-def _run(
-    run: Run[TrainDescription],
-    training: Training,
-    config: TrainConfig,
-    on_progress: Callable[[Progress], None] | None,
-) -> None:
-    saved = time.monotonic()
-    kept_steps = config.kept_steps
-
-    def save() -> None:
-        nonlocal saved
-        with run.writing():
-            save_tensors(run.checkpoint_file, {"training": training.state()})
-        saved = time.monotonic()
-
-    def keep() -> None:
-        file = run.kept_policy(training.step)
-        with training.averaged(), run.writing():
-            make_folder(file.parent)
-            training.policy.save(file)
-
-    def on_step(progress: Progress | None) -> None:
-        if progress is not None:
-            row = asdict(progress)
-            del row["steps"], row["eta"]
-            run.append_metrics(row)
-            if on_progress is not None:
-                on_progress(progress)
-        if training.step in kept_steps:
-            keep()
-        if stopped.is_set() or time.monotonic() - saved >= config.checkpoint_seconds:
-            save()
-        stopped.check()
-
-    with stop_signals() as stopped:
-        training.run(on_step)
-        save()
-    training.finish()

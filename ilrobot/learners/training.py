@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -42,6 +42,7 @@ class Progress:
         seconds: Time spent so far, all sessions of the run together.
         rate: Steps per second in this session.
         eta: Seconds left at that rate.
+        details: What else a learner knows of itself since the last report, name to number.
     """
 
     step: int
@@ -53,6 +54,7 @@ class Progress:
     seconds: float
     rate: float
     eta: float
+    details: dict[str, float] = field(default_factory=dict)
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:

@@ -7,10 +7,10 @@ it errs, and the lesser of two does so far less.
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from ilrobot.policies.networks.twins import TwinPerceptrons
 
 #: Small, because both are asked at every tick, and fitted on a CPU before each round.
 _WIDTH = 128
@@ -18,29 +18,17 @@ _WIDTH = 128
 _FIRST_LOGIT = -4.0
 
 
-class Twins(nn.Module):
-    """Two perceptrons of two hidden layers, side by side in each product.
+class Twins(TwinPerceptrons):
+    """Two perceptrons of two hidden layers, whose numbers are logits.
 
     Args:
         size: Numbers in.
     """
 
     def __init__(self, size: int) -> None:
-        super().__init__()
-        self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
-        for inner, outer in pairwise((size, _WIDTH, _WIDTH, 1)):
-            bound = inner**-0.5
-            self.weights.append(torch.empty(2, inner, outer).uniform_(-bound, bound))
-            self.biases.append(torch.empty(2, 1, outer).uniform_(-bound, bound))
+        super().__init__(size, (_WIDTH, _WIDTH))
         with torch.no_grad():
             self.biases[-1].fill_(_FIRST_LOGIT)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, size) to the logits of both, (2, N)."""
-        x = x.expand(2, *x.shape)
-        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            x = torch.baddbmm(bias, x if layer == 0 else x.relu(), weight)
-        return x[..., 0]
 
     def lesser(self, x: Tensor) -> Tensor:
         """(N, size) to the lesser of the two probabilities, (N,)."""
