@@ -57,39 +57,36 @@ class Contest:
         self._memory: deque[Rows] = deque(maxlen=memory)
         self._generator = torch.Generator().manual_seed(seed)
         self._optimizer = torch.optim.Adam(discriminator.parameters(), lr=config.learning_rate)
-        self._reward.fit_normalizers(self._expert.observations, self._expert.actions)
+        self._judgement: Judgement | None = None
 
     def round(self, steps: int) -> tuple[Rollouts, Judgement]:
-        """Try for at least so many environment steps, improve the policy, then the discriminator.
+        """Try for at least so many environment steps, and improve both.
+
+        As in algorithm 1 of Ho and Ermon 2016 the discriminator learns from a rollout before the
+        policy does, so that no policy is led by one that knows nothing.
 
         Raises:
             WorkFailed: One of them diverged.
         """
-        made = self.reinforcer.learn(steps, self.rewards)
-        rows = self._rows(made.transitions)
-        self._memory.append(rows)
-        self._reward.fit_normalizers(rows.observations, rows.actions)
-        repeated = self._expert.draw(len(rows), self._generator)
-        self._reward.fit_normalizers(repeated.observations, repeated.actions)
-        return made, self._teach()
+        made = self.reinforcer.learn(steps, self._judge)
+        assert self._judgement is not None, "a rollout is judged before it is learnt from"
+        return made, self._judgement
 
     def rewards(self, made: Transitions) -> NDArray[np.float32]:
-        """What the policy learns from, (N,): a form of D, its entropy or what follows an end.
+        """What the policy learns from, (N,): a form of D, see `RewardConfig.termination_bias`.
 
         An end without absorbing states is worth what its last step is. With them it is followed by
         γ / (1 - γ) times the reward of the absorbing state, which is what staying there for ever
         comes to.
         """
-        density = PolicyDensity(self.reinforcer.policy)
+        rows = self._rows(made)
         with torch.no_grad():
-            rows = self._rows(made)
-            rewards = biased(
-                self.discriminator.logits(rows, density), self._reward.config.termination_bias
-            )
-            found = rewards[: len(made)].cpu().numpy()
-        if self._absorbing and made.terminal.any():
-            over = rewards[len(made) :].cpu().numpy()  # all alike
-            found[made.terminal] += over[0] * self._discount / (1 - self._discount)
+            logits = self.discriminator.logits(rows, PolicyDensity(self.reinforcer.policy))
+            rewards = biased(logits, self._reward.config.termination_bias).cpu().numpy()
+        found: NDArray[np.float32] = rewards[: len(made)].copy()
+        if len(rewards) > len(made):
+            over = rewards[len(made)]  # all of these are alike
+            found[made.terminal] += over * self._discount / (1 - self._discount)
         return found
 
     def state(self) -> dict[str, Any]:
@@ -115,6 +112,16 @@ class Contest:
 
     def _rows(self, transitions: Transitions) -> Rows:
         return Rows.of(transitions, self._reward.tensor, absorbing=self._absorbing)
+
+    def _judge(self, made: Transitions) -> NDArray[np.float32]:
+        """Let the discriminator learn from a new rollout, then say what it is worth."""
+        rows = self._rows(made)
+        self._memory.append(rows)
+        expert = self._expert.draw(len(rows), self._generator)
+        for part in (expert, rows):
+            self._reward.fit_normalizers(part.observations, part.actions)
+        self._judgement = self._teach()
+        return self.rewards(made)
 
     def _teach(self) -> Judgement:
         """A round of the discriminator."""
