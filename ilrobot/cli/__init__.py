@@ -23,6 +23,7 @@ VERBS = {
     "teleop": ("Teleop", "teleop", "steer a task from a page, with a pad or keys; record nothing"),
     "import": ("Import", "import_", "turn PushT zarr, robomimic, LeRobot or npz into a dataset"),
     "info": ("Info", "info", "what a dataset, a run or an .onnx file holds"),
+    "advise": ("Advise", "advise", "which method suits a dataset, and the numbers that say so"),
     "edit": ("Edit", "edit", "delete, cut, rename and judge episodes; merge datasets"),
     "replay": ("ReplayVerb", "replay", "play an episode again in the simulator: does it stray?"),
     "train": ("Train", "train", "learn a policy from a dataset"),
@@ -38,6 +39,7 @@ VERBS = {
     "doctor": ("Doctor", "doctor", "what works on this machine, and what to install"),
     "bench": ("Bench", "bench", "measure speed against goals and against other libraries"),
     "study": ("Study", "study", "run a claim of the theory as an experiment"),
+    "explore": ("Explore", "explore", "try inverse RL, or DAgger, on a page in the browser"),
     "demo": ("Demo", "demo", "the whole path once, from recording to a robot"),
 }
 
