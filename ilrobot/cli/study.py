@@ -15,7 +15,7 @@ from ilrobot.cli.usage import optional
 from ilrobot.errors import UserError
 
 #: Each is a module of `ilrobot.cli.studies`.
-STUDIES = ("compounding", "multimodal", "shift", "chunks", "interventions")
+STUDIES = ("compounding", "multimodal", "shift", "chunks", "interventions", "identifiability")
 
 
 @dataclass
@@ -31,6 +31,8 @@ class Study:
     chunks: how many actions a cloned policy should execute before it looks again.
 
     interventions: every gate of dagger, and cloning, with the same simulated person.
+
+    identifiability: which rewards inverse reinforcement learning can tell from behaviour.
 
     Example: ilrobot study compounding
     """
