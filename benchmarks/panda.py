@@ -58,18 +58,29 @@ METHODS: Mapping[str, Method] = {
         {"network": "transformer", "width": 128, "layers": 2, "steps": 1_000, "ema": 0.995},
     ),
     "flow": Method("flow", {"steps": 3_000, "ema": 0.999}),
-    "flow-preconditioned": Method(
+    "fast": Method("fast", {"steps": 3_000, "ema": 0.999}),
+    "flow-velocity": Method(
         "flow",
         {
-            "flow_prediction": "preconditioned",
-            "noise_scale": 0.5,
-            "dropout": 0.1,
+            "flow_prediction": "velocity",
+            "noise_scale": 1.0,
+            "dropout": 0.0,
             "steps": 3_000,
             "ema": 0.999,
         },
     ),
     "mip": Method("mip", {"steps": 3_000, "ema": 0.995}),
-    "distilled": Method("flow", {"sampler_steps": 2, "steps": 2_000, "ema": 0.999}, teacher="flow"),
+    "distilled": Method(
+        "flow",
+        {
+            "flow_prediction": "sample",
+            "noise_scale": 1.0,
+            "sampler_steps": 2,
+            "steps": 2_000,
+            "ema": 0.999,
+        },
+        teacher="flow",
+    ),
 }
 
 _SEEDS_APART = 10_000

@@ -80,8 +80,8 @@ class Train:
     Options that are not given take the value of the preset that --policy names: bc maps one
     observation to one action and stops when held-out episodes no longer improve; bc-rnn maps ten
     observations to a mixture over one action; act makes chunks of 40 actions with a transformer;
-    diffusion, flow and mip make chunks of 16 actions from two observations, with ten, ten and two
-    calls of the network.
+    diffusion, flow, fast and mip make chunks of 16 actions from two observations, with ten, ten,
+    two and two calls of the network.
 
     Example: ilrobot train --dataset data/lift --policy bc --output runs/bc
     """
@@ -246,6 +246,8 @@ class Train:
         if self.distill is not None:
             if self.flow_prediction is None:
                 policy_config = replace(policy_config, flow_prediction="sample")
+            if self.noise_scale is None:  # the teacher's chunks are those of its own noise
+                policy_config = replace(policy_config, noise_scale=1.0)
             if self.sampler_steps is None:
                 policy_config = replace(policy_config, sampler_steps=_DISTILLED_STEPS)
         if self.steps is not None:

@@ -11,7 +11,7 @@ from ilrobot.errors import UserError
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.spec import Spec
 
-Preset = Literal["bc", "bc-rnn", "act", "diffusion", "flow", "mip"]
+Preset = Literal["bc", "bc-rnn", "act", "diffusion", "flow", "fast", "mip"]
 
 #: Greatest seed: what every file format and generator that it reaches can hold.
 GREATEST_SEED = 2**63 - 1
@@ -143,14 +143,20 @@ _LONG = TrainConfig(
     patience=0,
 )
 
+_FLOW = replace(
+    _CHUNKS, head="flow", flow_prediction="preconditioned", noise_scale=0.5, dropout=0.1
+)
+
 #: What suits most tasks. ``bc`` predicts one action from one observation by a small network and
 #: stops early; ``diffusion`` denoises chunks of 16 actions from two observations with an MLP, which
 #: needs a tenth of a U-Net's time on a CPU, and keeps averaged weights. It predicts the clean
 #: chunk: an MLP learns that in far fewer steps than the noise, which it must first learn to pass
-#: through. ``flow`` and ``mip`` are the same with another head; the average of ``mip`` is as short
-#: as its authors'. ``bc-rnn`` and ``act`` have their authors' sizes as far as a CPU trains them in
-#: an hour (docs/training.md says where not). Their result is the last averaged weights: robomimic
-#: found that the lowest validation loss is no sign of the best policy.
+#: through. ``flow`` and ``mip`` are the same with another head, and ``flow`` with what did best on
+#: Push-T and the Panda tasks (BENCHMARKS.md); ``fast`` is ``flow`` in two calls of its network. The
+#: average of ``mip`` is as short as its authors'. ``bc-rnn`` and ``act`` have their authors' sizes
+#: as far as a CPU trains them in an hour (docs/training.md says where not). Their result is the
+#: last averaged weights: robomimic found that the lowest validation loss is no sign of the best
+#: policy.
 PRESETS: dict[Preset, tuple[PolicyConfig, TrainConfig]] = {
     "bc": (PolicyConfig(dropout=0.1, observation_noise=0.05), TrainConfig(ema=0.999)),
     "bc-rnn": (
@@ -171,7 +177,8 @@ PRESETS: dict[Preset, tuple[PolicyConfig, TrainConfig]] = {
         TrainConfig(batch_size=8, learning_rate=1e-4, ema=0.999, validate_every=1_000, patience=0),
     ),
     "diffusion": (replace(_CHUNKS, head="diffusion", prediction="sample"), _LONG),
-    "flow": (replace(_CHUNKS, head="flow"), _LONG),
+    "flow": (_FLOW, _LONG),
+    "fast": (replace(_FLOW, sampler_steps=2), _LONG),
     "mip": (replace(_CHUNKS, head="mip"), replace(_LONG, ema=0.995)),
 }
 

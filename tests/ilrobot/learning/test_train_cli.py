@@ -216,7 +216,7 @@ def test_help_shows_what_each_preset_has(capsys):
     words = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert "None" not in words
     bc, diffusion = PRESETS["bc"], PRESETS["diffusion"]
-    others = "diffusion/flow/mip"
+    others = "diffusion/flow/fast/mip"
     assert f"(default: bc/bc-rnn/act {bc[1].steps}, {others} {diffusion[1].steps})" in words
     assert f"(default: bc/act {bc[0].n_obs}, bc-rnn 10, {others} {diffusion[0].n_obs})" in words
     assert f"(default: bc/{others} {bc[1].batch_size}, bc-rnn 100, act 8)" in words
