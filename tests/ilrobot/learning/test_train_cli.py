@@ -222,12 +222,10 @@ def test_help_shows_what_each_preset_has(capsys):
     assert f"(default: bc/{others} {bc[1].batch_size}, bc-rnn 100, act 8)" in words
     assert "(default: act 8)" in words
     assert "(default: bc-rnn 2, act 4)" in words
-    assert f"(default: diffusion/flow {diffusion[0].sampler_steps})" in words
+    assert f"(default: diffusion/flow {diffusion[0].sampler_steps}, fast 2)" in words
     assert "(default: diffusion ddim)" in words
-    assert (
-        "(default: bc mse, bc-rnn mixture, act cvae, diffusion diffusion, flow flow, mip mip)"
-        in words
-    )
+    heads = "bc mse, bc-rnn mixture, act cvae, diffusion diffusion, flow/fast flow, mip mip"
+    assert f"(default: {heads})" in words
     assert "(default: 64 128 256)" in words
 
 
