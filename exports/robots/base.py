@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from ilrobot.actors import Observation
+from ilrobot.control.contract_joints import Joints
 from ilrobot.spec import Spec
 
 
@@ -21,6 +22,7 @@ class Capabilities:
         any_rate: Whether it takes commands at any rate; else at `spec.rate` only.
         time_limit: Ticks after which an episode ends (None: none of its own).
         led: Whether it can be read while somebody else leads it, without `reset`.
+        joints: Of the arm behind its commands (None: it states nothing of them).
     """
 
     name: str
@@ -28,6 +30,7 @@ class Capabilities:
     any_rate: bool
     time_limit: int | None
     led: bool = False
+    joints: Joints | None = None
 
 
 @dataclass(frozen=True)

@@ -46,11 +46,12 @@ class Conversation:
         self._their_session, self._their_seq = None, 0
         self.restarted = False
 
-    def send(self, body: Body) -> None:
-        """Say something; it may be lost."""
+    def send(self, body: Body) -> int:
+        """Say something, which may be lost; its number."""
         self._seq += 1
         self.sent_at = self._clock()
         self._link.send(None, encode(Header(self._session, self._seq, self.sent_at), body))
+        return self._seq
 
     def hear(self, take: Callable[[Body], None]) -> None:
         """Hand on what has arrived and is newer than what was handed on before."""

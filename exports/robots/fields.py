@@ -103,12 +103,16 @@ def optional(reader: Reader[_Value]) -> Reader[_Value | None]:
 
 
 def record(cls: type[_Value], readers: dict[str, Reader[Any]]) -> Reader[_Value]:
-    """A map with these keys, as an object; keys that it has beside them are ignored."""
+    """A map with these keys, as an object; keys that it has beside them are ignored.
+
+    A key may be missing where the class has a value for it.
+    """
 
     def read(value: Any) -> _Value:
         if not isinstance(value, dict):
             raise MessageError("is no map")
-        return cls(**{key: field(value, key, reader) for key, reader in readers.items()})
+        keys = [key for key in readers if key in value or not hasattr(cls, key)]
+        return cls(**{key: field(value, key, readers[key]) for key in keys})
 
     return read
 

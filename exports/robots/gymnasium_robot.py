@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from exports.robots.base import Capabilities, Motion, Reading, Status
 from ilrobot.actors import Observation
+from ilrobot.control.contract_joints import Joints
 from ilrobot.env import TaskEnv, make_env
+from ilrobot.env_spec import stated_joints
 from ilrobot.errors import UserError
 
 
@@ -40,12 +42,13 @@ class GymnasiumRobot:
         """Make the environment; see `make_env` for what it raises."""
         env = self._env = make_env(self._task, self._options, rate=self._rate)
         self._inner = env.env.unwrapped
-        engine = self._options.get("engine")
+        engine, joints = self._options.get("engine"), stated_joints(env.env)
         return Capabilities(
             name=self._task if engine is None else f"{self._task} on {engine}",
             spec=env.spec,
             any_rate=env.stated_rate is None,
             time_limit=env.time_limit,
+            joints=None if joints is None else Joints.from_json(joints),
         )
 
     def reset(self, seed: int) -> Motion | None:

@@ -87,6 +87,7 @@ class Capabilities:
         any_rate: Whether it takes commands at any rate.
         time_limit: Ticks after which an episode ends (None: none of its own).
         timeout: Seconds without a command after which it holds by itself.
+        joints: `ilrobot.control.contract_joints.Joints` as JSON (None: it states nothing of them).
     """
 
     name: str
@@ -94,6 +95,7 @@ class Capabilities:
     any_rate: bool
     time_limit: int | None
     timeout: float
+    joints: dict[str, Any] | None = None
     TYPE: ClassVar[str] = "capabilities"
     READERS: ClassVar[_Readers] = {
         "name": text,
@@ -101,6 +103,7 @@ class Capabilities:
         "any_rate": flag,
         "time_limit": optional(integer),
         "timeout": positive,
+        "joints": optional(json_map),
     }
 
 
@@ -113,16 +116,19 @@ class Reset:
         seed: Of what a simulated robot draws at random.
         limits: `ilrobot.control.contract_parts.Limits` as JSON, which the robot keeps by itself
             too, where it has to brake without a command (None: its own).
+        workspace: `ilrobot.control.contract_guards.Workspace` as JSON, likewise (None: anywhere).
     """
 
     episode: int
     seed: int
     limits: dict[str, Any] | None
+    workspace: dict[str, Any] | None = None
     TYPE: ClassVar[str] = "reset"
     READERS: ClassVar[_Readers] = {
         "episode": integer,
         "seed": integer,
         "limits": optional(json_map),
+        "workspace": optional(json_map),
     }
 
 
@@ -189,6 +195,9 @@ class Observation:
         state: See `State`.
         success: Whether the task counts as done now (None: nobody judges).
         values: Of each feature by its name; may hold NaN and infinity, which the guard looks for.
+        pose: Where the target of each delta element is once every command up to `heard` is
+            executed, in the coordinates of the contract's workspace (NaN, or None for all: not
+            known).
     """
 
     episode: int
@@ -197,6 +206,7 @@ class Observation:
     state: State
     success: bool | None
     values: Mapping[str, Values]
+    pose: tuple[float, ...] | None = None
     TYPE: ClassVar[str] = "observation"
     READERS: ClassVar[_Readers] = {
         "episode": integer,
@@ -205,6 +215,7 @@ class Observation:
         "state": one_of(State),
         "success": optional(flag),
         "values": features,
+        "pose": optional(numbers),
     }
 
 

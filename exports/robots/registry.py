@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from exports.robots.base import Robot
-from ilrobot.control.contract_parts import Limits
+from ilrobot.control.contract import Contract
 from ilrobot.errors import UserError
-from ilrobot.spec import Spec
 
 #: What --help shows.
 NAMES = "mujoco|pybullet|udp://HOST:PORT|zmq+tcp://HOST:PORT|lerobot:FILE.json|ros2:TOPIC"
@@ -37,15 +36,12 @@ class Simulated:
         return simulated_robot(self.task, self.options, engine=engine, rate=self.rate)
 
 
-def make_robot(
-    name: str, spec: Spec, limits: Limits | None, simulated: Callable[[], Simulated]
-) -> Robot:
+def make_robot(name: str, contract: Contract, simulated: Callable[[], Simulated]) -> Robot:
     """The robot of a name, not yet connected.
 
     Args:
         name: See `NAMES`; empty for a simulated one on the engine of the training.
-        spec: What the policy was trained on.
-        limits: Of the policy's contract, which a robot that brakes by itself keeps.
+        contract: The policy's; a robot that brakes by itself keeps its limits.
         simulated: Asked only where the robot is a simulated one.
 
     Raises:
@@ -54,25 +50,25 @@ def make_robot(
     if name in ("", "mujoco", "pybullet"):
         return simulated().robot(name or None)
     if name.startswith(("udp://", "zmq+tcp://")):
-        return _socket_robot(name, limits)
+        return _socket_robot(name, contract)
     if name.startswith("lerobot:"):
         from exports.robots.lerobot_robot import LerobotRobot, load_device
 
-        return LerobotRobot(load_device(Path(name.removeprefix("lerobot:"))), spec)
+        return LerobotRobot(load_device(Path(name.removeprefix("lerobot:"))), contract.spec)
     if name.startswith("ros2:"):
         from exports.robots.ros2_robot import Ros2Robot
 
-        return Ros2Robot(spec, name.removeprefix("ros2:"))
+        return Ros2Robot(contract.spec, name.removeprefix("ros2:"))
     raise UserError(f"--robot '{name}' is none; robots are {NAMES.replace('|', ', ')}")
 
 
-def _socket_robot(address: str, limits: Limits | None) -> Robot:
+def _socket_robot(address: str, contract: Contract) -> Robot:
     require_messages(address)
     from exports.robots.links import host_and_port
     from exports.robots.socket_robot import SocketRobot
 
     host_and_port(address)
-    return SocketRobot(address, limits)
+    return SocketRobot(address, contract.limits, contract.workspace)
 
 
 def require_messages(address: str) -> None:

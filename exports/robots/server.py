@@ -19,6 +19,7 @@ from exports.robots.messages import Command, Header, Heard, Hello, Reset, Stop
 from exports.robots.peer_clock import ClockOffset
 from exports.robots.sensor_noise import SensorNoise
 from exports.robots.watchful import WatchfulRobot
+from ilrobot.control.contract_guards import Workspace
 from ilrobot.control.contract_parts import Limits
 
 #: Seconds of silence after which another controller may drive.
@@ -64,12 +65,14 @@ class RobotServer:
         self.capabilities = robot.connect()
         self._spec = self.capabilities.spec
         self._robot = WatchfulRobot(robot, self.capabilities, timeout, log)
+        joints = self.capabilities.joints
         self._described = messages.Capabilities(
             name=self.capabilities.name,
             spec=self._spec.to_json(),
             any_rate=self.capabilities.any_rate,
             time_limit=self.capabilities.time_limit,
             timeout=timeout,
+            joints=None if joints is None else joints.to_json(),
         )
         self._session, self._seq = 1 + secrets.randbelow(MOST_INTEGER), 0
         self._peer: Any = None
@@ -151,6 +154,7 @@ class RobotServer:
                 state=self._robot.state,
                 success=self._robot.success,
                 values=values,
+                pose=None if reading.pose is None else _flat(self._robot.ahead(reading.pose)),
             ),
         )
 
@@ -228,7 +232,8 @@ class RobotServer:
         """Whether the episode could be begun; the controller is told where it could not."""
         try:
             limits = None if body.limits is None else Limits.from_json(body.limits)
-            self._motion = self._robot.begin(body.episode, body.seed, limits)
+            box = None if body.workspace is None else Workspace.from_json(body.workspace)
+            self._motion = self._robot.begin(body.episode, body.seed, limits, box)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             self._send(self._peer, messages.Refusal(f"the limits are damaged: {error}"[:200]))
             return False

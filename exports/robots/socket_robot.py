@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from exports.robots.fields import Values
 from exports.robots.links import open_link
 from exports.robots.messages import Body, Command, Heartbeat, Hello, Refusal, Reset, State, Stop
 from exports.robots.peer_clock import ClockOffset
+from ilrobot.control.contract_guards import Workspace
+from ilrobot.control.contract_joints import Joints
 from ilrobot.control.contract_parts import Limits
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.spec import Feature, Spec
@@ -31,6 +34,8 @@ _REFUSES_FOR = 3.0
 _STOPS_WITHIN = 0.1
 #: Seconds without a message after which it counts as gone.
 _LOST_AFTER = 2.0
+#: Commands on their way to it at most, of which is known where they lead.
+_MOST_SENT = 1000
 #: Seconds without a message of ours after which it is told that we are there.
 _HEARTBEAT_AFTER = 0.05
 
@@ -46,6 +51,7 @@ class SocketRobot:
         address: ``udp://HOST:PORT`` or ``zmq+tcp://HOST:PORT``.
         limits: What the robot keeps by itself, where it has to brake without a command (None: the
             action is a choice).
+        workspace: Likewise, where the commanded target may be (None: anywhere).
         clock: That of the loop, in seconds.
     """
 
@@ -53,10 +59,12 @@ class SocketRobot:
         self,
         address: str,
         limits: Limits | None = None,
+        workspace: Workspace | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._address, self._clock = address, clock
         self._limits = None if limits is None else limits.to_json()
+        self._workspace = None if workspace is None else workspace.to_json()
         self._talk: Conversation | None = None
         self._offset = ClockOffset()
         self._described: messages.Capabilities | None = None
@@ -66,6 +74,7 @@ class SocketRobot:
         self._state = State.ENDED
         self._success: bool | None = None
         self._reading: Reading | None = None
+        self._sent: deque[tuple[int, NDArray[np.float64]]] = deque(maxlen=_MOST_SENT)
         self._refused = ""
 
     @property
@@ -92,11 +101,18 @@ class SocketRobot:
             self._spec = Spec.from_json(described.spec)
         except UserError as error:
             raise UserError(f"the robot at {self._address}: {error}") from error
+        try:
+            joints = None if described.joints is None else Joints.from_json(described.joints)
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                f"the robot at {self._address} states joints that are none ({error})"
+            ) from error
         return Capabilities(
             name=f"{described.name} at {self._address}",
             spec=self._spec,
             any_rate=described.any_rate,
             time_limit=described.time_limit,
+            joints=joints,
         )
 
     def reset(self, seed: int) -> Motion | None:
@@ -121,8 +137,9 @@ class SocketRobot:
         self._episode += 1
         self._status = self._reading = None
         self._success = None
+        self._sent.clear()
         self._refused, began = "", self._clock()
-        reset = Reset(self._episode, seed, self._limits)
+        reset = Reset(self._episode, seed, self._limits, self._workspace)
 
         def begun() -> bool:
             refused = bool(self._refused) and self._clock() - began > _REFUSES_FOR
@@ -157,13 +174,15 @@ class SocketRobot:
         if now - talk.sent_at > _HEARTBEAT_AFTER:
             talk.send(Heartbeat())
         assert self._reading is not None, "reset() was not called"
-        return self._reading
+        if self._reading.pose is None:
+            return self._reading
+        return replace(self._reading, pose=self._ahead(self._reading.pose))
 
     def write(self, command: NDArray[Any]) -> Status:
         """Send the command; the status is that of the newest observation."""
-        self._connected.send(
-            Command(self._episode, tuple(np.asarray(command, np.float64).ravel().tolist()))
-        )
+        values = np.array(command, np.float64).ravel()
+        seq = self._connected.send(Command(self._episode, tuple(values.tolist())))
+        self._sent.append((seq, values))
         return Status(ended=self._state is State.ENDED, success=self._success)
 
     def stop(self) -> None:
@@ -218,8 +237,17 @@ class SocketRobot:
             self._offset.forget()
             self._offset.add(body.heard.time, body.heard.received)
         measured = min(body.measured + self._offset.least, now)
-        self._reading = Reading(observation, measured)
+        while self._sent and self._sent[0][0] <= body.heard.seq:
+            self._sent.popleft()
+        pose = body.pose
+        if pose is not None and len(pose) != self._spec.action.size:
+            pose = None
+        self._reading = Reading(observation, measured, None if pose is None else np.array(pose))
         self._state, self._success = body.state, body.success
+
+    def _ahead(self, pose: NDArray[Any]) -> NDArray[Any]:
+        """Where the targets of delta elements will be once all that was sent is executed."""
+        return sum((values for _, values in self._sent), pose)
 
     def _action(self, values: tuple[float, ...]) -> NDArray[Any]:
         assert self._spec is not None

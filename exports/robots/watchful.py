@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from exports.robots.base import Capabilities, Motion, Reading, Robot
 from exports.robots.execution_log import ExecutionLog
 from exports.robots.messages import State
+from ilrobot.control.contract_guards import Workspace
 from ilrobot.control.contract_parts import Limits
 from ilrobot.control.limiter import CommandLimiter
 
@@ -41,6 +42,7 @@ class WatchfulRobot:
         self._robot, self._timeout, self._log = robot, timeout, log
         self._spec = capabilities.spec
         self._limiter: CommandLimiter | None = None
+        self._is_bounded = False
         self._absolute: NDArray[Any] = np.zeros(self._spec.action.size, np.bool_)
         self._wanted = np.zeros(self._spec.action.size)
         self._fresh = self._started = False
@@ -50,25 +52,36 @@ class WatchfulRobot:
         self.success: bool | None = None
         self.ticks = self.held = 0
 
-    def begin(self, episode: int, seed: int, limits: Limits | None) -> Motion | None:
+    def begin(
+        self,
+        episode: int,
+        seed: int,
+        limits: Limits | None,
+        workspace: Workspace | None = None,
+    ) -> Motion | None:
         """Begin an episode and hold until the first command.
 
         Args:
             episode: Its number, for the log.
             seed: See `Robot.reset`.
             limits: Those that it keeps by itself (None: the action is a choice, or not limited).
+            workspace: With them, where the target may be (None: anywhere); where the target of a
+                delta element is, the robot must say.
 
         Raises:
-            ValueError: The limits are for another number of elements, or contradict themselves.
+            ValueError: Limits or workspace are for another number of elements, or contradict
+                themselves.
         """
         size = self._spec.action.size
         if limits is not None:
             _check(limits, size)
-        limiter = None if limits is None else CommandLimiter(limits, self._spec.rate)
+        if workspace is not None and {len(workspace.low), len(workspace.high)} != {size}:
+            raise ValueError(f"a workspace for {len(workspace.low)} elements of {size}")
+        limiter = None if limits is None else CommandLimiter(limits, self._spec.rate, workspace)
         motion = self._robot.reset(seed)
         if limiter is not None and motion is not None:
-            limiter.reset(motion.command, motion.velocity)
-        self._limiter = limiter
+            limiter.reset(motion.command, motion.velocity, motion.pose)
+        self._limiter, self._is_bounded = limiter, workspace is not None
         modes = ("absolute",) * size if limits is None else limits.mode
         self._absolute = np.array([mode == "absolute" for mode in modes])
         self._fresh = self._started = False
@@ -108,7 +121,7 @@ class WatchfulRobot:
         if self.state is State.MOVING and not now - self._commanded_at < self._timeout:
             self.held += 1
             self.hold()
-        command = self._next()
+        command = self._next(now)
         self._fresh = False
         if command is None:
             return
@@ -126,14 +139,26 @@ class WatchfulRobot:
         """Whether a command has come since the last tick."""
         return self._fresh
 
+    def ahead(self, pose: NDArray[Any]) -> NDArray[Any]:
+        """Where the targets of delta elements will be once the newest command is executed.
+
+        Args:
+            pose: Where they are, see `Reading`.
+        """
+        if not self._fresh:
+            return pose
+        return pose + np.where(self._absolute, 0.0, self._wanted).reshape(pose.shape)
+
     def read(self, now: float) -> Reading:
         """See `Robot.read`."""
         return self._robot.read(now)
 
-    def _next(self) -> NDArray[Any] | None:
+    def _next(self, now: float) -> NDArray[Any] | None:
         """What this tick executes (None: nothing)."""
         if self._limiter is None:
             return self._wanted if self._fresh else None
+        if self._is_bounded and (pose := self._robot.read(now).pose) is not None:
+            self._limiter.locate(pose)
         if self.state is State.HOLDING:
             return self._limiter.hold()
         wanted = self._wanted if self._fresh else np.where(self._absolute, self._wanted, 0.0)

@@ -93,6 +93,8 @@ class LoopReport:
         statistics: Times of its ticks.
         activations: How many ticks each kind of guard activation happened at.
         outside: Which elements of observations were outside their training range.
+        workspace_unknown: Whether the contract's workspace could not be kept, because the robot
+            does not say where its target is.
     """
 
     rate: float
@@ -100,6 +102,7 @@ class LoopReport:
     activations: dict[str, int] = field(default_factory=dict)
     episodes: list[EpisodeReport] = field(default_factory=list)
     outside: list[Outside] = field(default_factory=list)
+    workspace_unknown: bool = False
 
     @property
     def failure(self) -> str | None:
@@ -121,6 +124,7 @@ class LoopReport:
             **self.statistics.to_json(),
             "guard": dict(self.activations),
             "out_of_range": [vars(outside).copy() for outside in self.outside],
+            "workspace_unknown": self.workspace_unknown,
             "failure": self.failure,
         }
 
@@ -197,6 +201,7 @@ class ControlLoop:
             if episode.failure is not None:
                 break
         report.activations, report.outside = self._guard.counts, self._guard.outside
+        report.workspace_unknown = self._guard.workspace_unknown
         return report
 
     def _episode(

@@ -96,6 +96,7 @@ class Deploy:
         """Run the loop and print what it came to."""
         from exports.runtime.process import StopSignals, torch_imported
         from exports.runtime.realtime import PRIORITY_SETTING, real_time
+        from ilrobot.cli.deploy_fit import fitting_rate
         from ilrobot.cli.deploy_report import print_settings, print_summary
         from ilrobot.cli.deployed_policy import open_policy
         from ilrobot.cli.output import print_json
@@ -114,7 +115,7 @@ class Deploy:
             robot = self._robot(policy)
             stack.callback(robot.close)
             capabilities = robot.connect()
-            rate = self._rate(policy, capabilities)
+            rate = fitting_rate(policy.contract, capabilities, self.policy, self.rate)
             if self._watches and not capabilities.led:
                 raise UserError(
                     f"--shadow: nobody else leads {capabilities.name}; let a person drive: --device"
@@ -190,27 +191,7 @@ class Deploy:
             chosen = TaskForPolicy.choose(policy.spec, self.policy, self.task, {})
             return Simulated(chosen.task, chosen.options, chosen.rate)
 
-        return make_robot(self.robot, policy.spec, policy.contract.limits, simulated)
-
-    def _rate(self, policy: ExportedPolicy, capabilities: Capabilities) -> float:
-        """The rate of the loop, once it is sure that policy and robot fit.
-
-        Raises:
-            UserError: They do not, or the robot does not run at the rate that was asked for.
-        """
-        from ilrobot.spec import RATE_TOLERANCE, check_policy_fits
-
-        wanted, spec = self.rate or policy.spec.rate, capabilities.spec
-        if capabilities.any_rate:
-            check_policy_fits(policy.spec, spec.with_rate(policy.spec.rate), self.policy)
-            return wanted
-        check_policy_fits(policy.spec, spec, self.policy)
-        if not math.isclose(wanted, spec.rate, rel_tol=RATE_TOLERANCE):
-            raise UserError(
-                f"--rate {wanted:g}: {capabilities.name} runs at {spec.rate:g} Hz and at no "
-                "other rate; leave out --rate"
-            )
-        return spec.rate
+        return make_robot(self.robot, policy.contract, simulated)
 
     def _log(
         self, policy: ExportedPolicy, capabilities: Capabilities, rate: float, ticks: int

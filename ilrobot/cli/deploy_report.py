@@ -85,6 +85,8 @@ def print_summary(summary: dict[str, Any]) -> None:
     words = ", ".join(f"{kind.replace('_', ' ')} {count}" for kind, count in active.items())
     print(f"guard             {words or 'nothing to do'}")
     _print_outside(summary["out_of_range"])
+    if summary["workspace_unknown"]:
+        print("workspace         NOT kept: this robot does not say where its target is")
 
 
 def _print_outside(elements: Sequence[dict[str, Any]]) -> None:

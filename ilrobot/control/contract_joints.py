@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ilrobot.control.contract_parts import floats
+from ilrobot.errors import UserError
+
+#: Gains that differ by less are the same.
+_SAME_GAIN = 1e-3
 
 
 @dataclass(frozen=True)
@@ -55,3 +60,57 @@ class Joints:
 
 def _gains(values: Any) -> tuple[float, ...] | None:
     return None if values is None else floats(values)
+
+
+def check_joints(policy: Joints, robot: Joints, where: str, name: str) -> str:
+    """Refuse an arm with other joints than the policy's, or with the same in another order.
+
+    Args:
+        policy: Of the contract.
+        robot: What the robot states.
+        where: The policy's, for the message.
+        name: The robot's, for the message.
+
+    Returns:
+        What a person should know of gains that differ, in one line (empty: none do).
+
+    Raises:
+        UserError: A joint is missing, is one too many, stands elsewhere or has another unit.
+    """
+    cure = "deploy on the robot that the policy was trained on"
+    for missing in set(policy.names) - set(robot.names):
+        raise UserError(
+            f"{where}: the policy was trained on a robot with the joint '{missing}', which {name} "
+            f"lacks (it has {', '.join(robot.names)}); {cure}"
+        )
+    for more in set(robot.names) - set(policy.names):
+        raise UserError(
+            f"{where}: {name} has the joint '{more}', which the robot that the policy was trained "
+            f"on lacks (it had {', '.join(policy.names)}); {cure}"
+        )
+    for index, (ours, theirs) in enumerate(zip(policy.names, robot.names, strict=True)):
+        if ours != theirs:
+            raise UserError(
+                f"{where}: joint {index} is '{ours}' in the policy but '{theirs}' in {name}, which "
+                "has the same joints in another order; put them in the policy's order"
+            )
+        if policy.units[index] != robot.units[index]:
+            raise UserError(
+                f"{where}: the joint '{ours}' is in {policy.units[index]} in the policy but in "
+                f"{robot.units[index]} in {name}; {cure}"
+            )
+    return _other_gains(policy, robot, name)
+
+
+def _other_gains(policy: Joints, robot: Joints, name: str) -> str:
+    for gain, ours, theirs in (
+        ("kp", policy.stiffness, robot.stiffness),
+        ("kd", policy.damping, robot.damping),
+    ):
+        for joint, mine, its in zip(policy.names, ours or (), theirs or (), strict=False):
+            if not math.isclose(mine, its, rel_tol=_SAME_GAIN):
+                return (
+                    f"gains differ: the {gain} of '{joint}' was {mine:g} in training and is "
+                    f"{its:g} in {name}, so that it follows commands otherwise"
+                )
+    return ""

@@ -1,6 +1,7 @@
 """The messages between controller and robot: what is sent arrives, and nothing else gets in."""
 
 import math
+from dataclasses import replace
 
 import msgpack
 import pytest
@@ -30,27 +31,33 @@ from exports.robots.messages import (
 
 HEADER = Header(session=2**62 + 1, seq=7, time=12.5)
 SPEC = {"observations": [{"name": "observation.state", "shape": [2], "low": [None, 0.5]}]}
+SEEN = Observation(
+    3,
+    measured=99.25,
+    heard=Heard(6, 12.0, 99.125),
+    state=State.MOVING,
+    success=None,
+    values={"observation.state": (math.inf, -math.inf, 0.0), "observation.images.a": b"\0\1"},
+)
 BODIES = [
     Hello(),
     Capabilities("arm", SPEC, any_rate=False, time_limit=None, timeout=0.2),
-    Capabilities("arm", SPEC, any_rate=True, time_limit=200, timeout=0.2),
+    Capabilities("arm", SPEC, any_rate=True, time_limit=200, timeout=0.2, joints={"names": ["a"]}),
     Reset(1, 200_000, None),
     Reset(1, 200_000, {"mode": ["delta"], "low": [None], "high": [0.1]}),
+    Reset(1, 200_000, None, {"low": [None], "high": [0.5]}),
     Command(3, (0.1, -0.25, 1e-300)),
     Heartbeat(),
     Stop(3),
-    Observation(
-        3,
-        measured=99.25,
-        heard=Heard(6, 12.0, 99.125),
-        state=State.MOVING,
-        success=None,
-        values={"observation.state": (math.inf, -math.inf, 0.0), "observation.images.a": b"\0\1"},
-    ),
+    SEEN,
+    Observation(3, 9.5, Heard(6, 12.0, 9.25), State.ENDED, True, {}, pose=(0.5, math.inf)),
     Status(3, State.ENDED, (0.5,), None),
     Status(3, State.HOLDING, None, (0.0,)),
     Refusal("another controller drives"),
 ]
+
+#: What the first robots and controllers of this version did not send.
+MAY_BE_MISSING = ("joints", "pose", "workspace")
 
 
 def valid(body):
@@ -81,6 +88,10 @@ def test_every_key_is_needed_and_others_are_ignored(body):
     message = valid(body)
     assert decode(msgpack.packb({**message, "later": 1})) == (HEADER, body)
     for key in message:
+        if key in MAY_BE_MISSING:
+            read = decode(msgpack.packb({k: v for k, v in message.items() if k != key}))
+            assert read == (HEADER, replace(body, **{key: None}))
+            continue
         refused({k: v for k, v in message.items() if k != key}, key if key != "v" else "version")
 
 
@@ -96,7 +107,7 @@ def test_nan_is_refused_in_a_command_but_passes_in_an_observation():
     for bad in (math.nan, math.inf, -math.inf):
         refused({**valid(Command(1, (0.0,))), "values": [bad]}, "'values' is not finite")
         refused({**valid(Hello()), "time": bad}, "'time'")
-    message = {**valid(BODIES[8]), "values": {"observation.state": [math.nan, 1, True]}}
+    message = {**valid(SEEN), "values": {"observation.state": [math.nan, 1, True]}}
     _, body = decode(msgpack.packb(message))
     first, *rest = body.values["observation.state"]
     assert math.isnan(first)
@@ -140,7 +151,7 @@ def test_a_wrong_value_is_named(change, why):
     ],
 )
 def test_a_wrong_value_of_an_observation_is_named(change, why):
-    refused({**valid(BODIES[8]), **change}, why)
+    refused({**valid(SEEN), **change}, why)
 
 
 def test_sizes_are_bounded():

@@ -12,7 +12,7 @@ import pytest
 from exports.robots.execution_log import read_executed
 from exports.robots.messages import State
 from exports.robots.socket_robot import SocketRobot
-from ilrobot.errors import UserError, WorkFailed
+from ilrobot.errors import WorkFailed
 from tests.exports.plant import LIMITS
 
 RATE = 200.0
@@ -116,7 +116,7 @@ def test_a_robot_that_is_gone_at_the_next_episode(process, robot, monkeypatch):
     drive(robot, 5)
     robot.stop()
     process.end()
-    with pytest.raises(UserError, match="no robot answers"):
+    with pytest.raises(WorkFailed, match="no robot answers"):  # it did when it was connected to
         robot.reset(1)
 
 

@@ -43,6 +43,7 @@ def test_the_panda_on_either_engine(engine):
     spec = capabilities.spec
     assert spec.task_options["engine"] == engine
     assert capabilities.name == f"ilrobot/PandaLift-v0 on {engine}"
+    assert capabilities.joints.names[0] == "panda_joint1"
     robot.reset(0)
     command = np.zeros(spec.action.shape, np.float32)
     assert not robot.write(command).ended
