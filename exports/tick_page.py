@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from exports.runtime.tick_reading import Ticks
+from exports.tick_panels import Panel, groups, lines, panels, spans
 from ilrobot.report import html, plots
-from ilrobot.report.figures import BLUE, COLOURS, MUTED, VERMILION, colour_key, responsive
-
-#: Points along the time axis; of a longer run each shows the least and the greatest of several.
-_POINTS = 600
-#: Lines in one panel beyond which names and colours no longer help.
-_MOST_LINES = 6
+from ilrobot.report.figures import BLUE, VERMILION, colour_key, responsive
 
 
 def tick_report(path: Path, ticks: Ticks) -> html.Report:
@@ -48,7 +43,7 @@ def tick_report(path: Path, ticks: Ticks) -> html.Report:
             "Commands and observations",
             [
                 html.figure(
-                    _elements(ticks, seconds),
+                    lines(seconds, list(_panels(ticks))),
                     "Of commands, the thin line is what the policy wanted.",
                 )
             ],
@@ -80,112 +75,50 @@ def _times(ticks: Ticks, seconds: NDArray[np.float64]) -> str:
     same = np.diff(rows["episode"]) == 0
     errors = np.abs(np.diff(rows["start"]) - 1.0 / ticks.layout.rate)
     errors = np.concatenate([[0.0], np.where(same, errors, 0.0)])
-    lines = (
+    curves = (
         ("guards and policy", rows["act_time"], BLUE),
         ("error of the period", errors, VERMILION),
     )
-    groups = _groups(len(rows))
+    starts = groups(len(rows))
 
     def draw(width: float) -> Figure:
         figure = Figure((width, 2.1), layout="constrained")
         axes = figure.add_subplot()
-        for name, values, colour in lines:
-            highest = np.maximum.reduceat(1e3 * values.astype(np.float64), groups)
-            axes.plot(seconds[groups], np.maximum(highest, 1e-4), color=colour, label=name)
+        for name, values, colour in curves:
+            highest = np.maximum.reduceat(1e3 * values.astype(np.float64), starts)
+            axes.plot(seconds[starts], np.maximum(highest, 1e-4), color=colour, label=name)
         axes.set(yscale="log", xlabel="seconds", ylabel="milliseconds")
         axes.margins(x=0)
         return figure
 
-    key = colour_key((colour, name) for name, _, colour in lines)
+    key = colour_key((colour, name) for name, _, colour in curves)
     return key + responsive(draw, "Latency and error of the period over the run")
 
 
 def _activations(ticks: Ticks, seconds: NDArray[np.float64]) -> list[html.Html]:
-    had = {name: ticks.had(name) for name in ticks.layout.activations}
+    had = {_words(name): ticks.had(name) for name in ticks.layout.activations}
     had = {name: at for name, at in had.items() if at.any()}
     if not had:
         return [html.paragraph("Nothing: every observation and every command passed.")]
-    groups = _groups(len(seconds))
-    width_of = np.diff(np.append(seconds[groups], seconds[-1] + 1.0 / ticks.layout.rate))
-
-    def draw(width: float) -> Figure:
-        figure = Figure((width, 0.28 * len(had) + 0.5), layout="constrained")
-        axes = figure.add_subplot()
-        for place, at in enumerate(had.values()):
-            share = np.add.reduceat(at.astype(np.float64), groups) / np.diff(
-                np.append(groups, len(at))
-            )
-            active = share > 0
-            spans = list(zip(seconds[groups][active], width_of[active], strict=True))
-            axes.broken_barh(spans, (place - 0.35, 0.7), color=VERMILION, linewidth=0)
-        axes.set(ylim=(len(had) - 0.5, -0.5), xlabel="seconds")
-        axes.set_xlim(0.0, max(float(seconds[-1]), 1.0 / ticks.layout.rate))
-        axes.set_yticks(range(len(had)), [_words(name) for name in had])
-        return figure
-
-    counts = [[_words(name), str(int(at.sum()))] for name, at in had.items()]
-    picture = responsive(draw, "Ticks at which the guards did something")
+    counts = [[name, str(int(at.sum()))] for name, at in had.items()]
+    about = "Ticks at which the guards did something"
+    picture = spans(seconds, 1.0 / ticks.layout.rate, had, about)
     return [html.table(["", "ticks"], counts), html.figure(picture)]
 
 
-@dataclass(frozen=True)
-class _Panel:
-    title: str
-    field: str
-    indexes: tuple[int, ...]
-    names: tuple[str, ...]
-
-
-def _panels(ticks: Ticks) -> Iterator[_Panel]:
-    """Elements of one field that share a unit, commands first."""
-    layout = ticks.layout
-    fields = sorted(layout.elements, key=lambda name: name != "command")
-    for field in fields:
+def _panels(ticks: Ticks) -> Iterator[Panel]:
+    """Of every field, commands first."""
+    layout, rows = ticks.layout, ticks.rows
+    for field in sorted(layout.elements, key=lambda name: name != "command"):
         if field == "wanted" or layout.row[field].ndim > 1:
             continue
-        names = tuple(layout.elements[field])
-        units = tuple(layout.units.get(field) or ("",) * len(names))
-        for unit in dict.fromkeys(units):
-            of_unit = [index for index, other in enumerate(units) if other == unit]
-            title = f"{field}, {unit}" if unit not in ("", "1") else field
-            for first in range(0, len(of_unit), _MOST_LINES):
-                some = tuple(of_unit[first : first + _MOST_LINES])
-                yield _Panel(title, field, some, tuple(names[index] for index in some))
+        wanted = _columns(rows["wanted"]) if field == "command" else None
+        units = layout.units.get(field) or ()
+        yield from panels(field, layout.elements[field], units, _columns(rows[field]), wanted)
 
 
-def _elements(ticks: Ticks, seconds: NDArray[np.float64]) -> str:
-    panels, groups = list(_panels(ticks)), _groups(len(seconds))
-    time = np.repeat(seconds[groups], 2)
-
-    def values(field: str, index: int) -> NDArray[np.float64]:
-        """The least and the greatest of each group in turns: the envelope as one line."""
-        column = ticks.rows[field].reshape(len(seconds), -1)[:, index].astype(np.float64)
-        both = [f.reduceat(column, groups) for f in (np.fmin, np.fmax)]
-        return np.stack(both, axis=1).reshape(-1)
-
-    def draw(width: float) -> Figure:
-        figure = Figure((width, 1.45 * len(panels) + 0.3), layout="constrained")
-        grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
-        for axes, panel in zip(grid, panels, strict=True):
-            for index, name, colour in zip(panel.indexes, panel.names, COLOURS, strict=False):
-                line = values(panel.field, index)
-                axes.plot(time, line, color=colour, label=name, linewidth=1.2)
-                if panel.field == "command":
-                    wanted = values("wanted", index)
-                    axes.plot(time, wanted, color=MUTED, linewidth=0.6)
-            axes.set_title(panel.title)
-            axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.05), handlelength=1.0)
-            axes.margins(x=0)
-            axes.locator_params(axis="y", nbins=4)
-        grid[-1].set_xlabel("seconds")
-        return figure
-
-    return responsive(draw, f"{len(seconds)} ticks of {', '.join(p.title for p in panels)}")
-
-
-def _groups(count: int) -> NDArray[np.intp]:
-    """Where each of at most `_POINTS` groups of ticks begins."""
-    return np.arange(0, count, math.ceil(count / _POINTS))
+def _columns(values: NDArray[Any]) -> NDArray[np.float64]:
+    return values.reshape(len(values), -1).astype(np.float64)
 
 
 def _words(name: str) -> str:

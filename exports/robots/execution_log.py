@@ -1,8 +1,9 @@
 """What a robot executed, tick by tick: a file of JSON lines, whole up to the tick of a kill.
 
-One line begins an episode (``episode``, ``seed``, ``rate``, ``mode`` of each element of the
-command), one says each tick (``time``, ``state``, ``seq`` of the newest command, ``executed``). How
-fast, and how suddenly, the commanded target moved follows from that: see `Executed`.
+One line begins an episode (``episode``, ``seed``, ``rate``, ``robot``; ``mode``, ``names`` and
+``units`` of the command's elements; ``limits``), one says each tick (``time``, ``state``, ``seq``
+of the newest command, ``executed``). How fast, and how suddenly, the commanded target moved follows
+from that: see `Executed`.
 """
 
 from __future__ import annotations
@@ -16,9 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from exports.robots.base import Capabilities
 from exports.robots.messages import State
 from ilrobot.atomic import make_folder
-from ilrobot.errors import explained
+from ilrobot.control.contract_parts import Limits
+from ilrobot.errors import UserError, explained
+
+_BEGINNING = b'{"episode": '
 
 
 class ExecutionLog:
@@ -38,16 +43,33 @@ class ExecutionLog:
                 make_folder(path.parent)
                 self._file = path.open("w", buffering=1)  # closed by `close`
 
-    def begin(self, episode: int, seed: int, rate: float, mode: Sequence[str]) -> None:
+    def begin(
+        self,
+        episode: int,
+        seed: int,
+        robot: Capabilities,
+        mode: Sequence[str],
+        limits: Limits | None,
+    ) -> None:
         """An episode begins.
 
         Args:
             episode: Its number.
             seed: Of its reset.
-            rate: Ticks per second.
+            robot: Which.
             mode: ``absolute`` or ``delta``, of each element of the command.
+            limits: That it keeps (None: none).
         """
-        self._write({"episode": episode, "seed": seed, "rate": rate, "mode": list(mode)})
+        action = robot.spec.action
+        self._write(
+            {
+                **{"episode": episode, "seed": seed, "rate": robot.spec.rate, "robot": robot.name},
+                "mode": list(mode),
+                "names": list(action.element_names),
+                "units": list(action.units),
+                "limits": None if limits is None else limits.to_json(),
+            }
+        )
 
     def tick(self, time: float, state: State, seq: int, executed: NDArray[Any]) -> None:
         """A command was executed.
@@ -87,6 +109,10 @@ class Executed:
         state: The robot's, at each tick.
         seq: Of the newest command of the controller, shape (ticks,).
         command: What was executed, shape (ticks, elements), in the action's units.
+        robot: Its name.
+        names: Of the command's elements.
+        units: Likewise (empty: none are stated).
+        limits: That it kept (None: none).
     """
 
     episode: int
@@ -96,6 +122,10 @@ class Executed:
     state: tuple[State, ...]
     seq: NDArray[np.int64]
     command: NDArray[np.float64]
+    robot: str
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    limits: Limits | None
 
     @property
     def velocity(self) -> NDArray[np.float64]:
@@ -114,15 +144,31 @@ class Executed:
         return np.asarray(np.diff(self.acceleration, axis=0) * self.rate)
 
 
+def is_execution_log(path: Path) -> bool:
+    """Whether a file begins as such a log does."""
+    with path.open("rb") as file:
+        return file.read(len(_BEGINNING)) == _BEGINNING
+
+
 def read_executed(path: Path) -> list[Executed]:
-    """The episodes of a log; a last line that a kill cut short is left out."""
-    text = path.read_text()
-    lines = [json.loads(line) for line in text.split("\n")[:-1]]
-    starts = [index for index, line in enumerate(lines) if "rate" in line]
-    return [
-        _episode(lines[start], lines[start + 1 : end])
-        for start, end in zip(starts, [*starts[1:], len(lines)], strict=True)
-    ]
+    """The episodes of a log; a last line that a kill cut short is left out.
+
+    Raises:
+        UserError: It cannot be read, or is damaged.
+    """
+    try:
+        text = path.read_text()
+        lines = [json.loads(line) for line in text.split("\n")[:-1]]
+        starts = [index for index, line in enumerate(lines) if "rate" in line]
+        ends = [*starts[1:], len(lines)][: len(starts)]
+        return [
+            _episode(lines[start], lines[start + 1 : end])
+            for start, end in zip(starts, ends, strict=True)
+        ]
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path} is no log of ilrobot robot, or a damaged one ({error})") from error
 
 
 def _episode(head: dict[str, Any], ticks: list[dict[str, Any]]) -> Executed:
@@ -135,4 +181,8 @@ def _episode(head: dict[str, Any], ticks: list[dict[str, Any]]) -> Executed:
         state=tuple(State(tick["state"]) for tick in ticks),
         seq=np.array([tick["seq"] for tick in ticks], np.int64),
         command=np.array([tick["executed"] for tick in ticks], np.float64).reshape(-1, size),
+        robot=str(head["robot"]),
+        names=tuple(head["names"]),
+        units=tuple(head["units"]),
+        limits=None if head["limits"] is None else Limits.from_json(head["limits"]),
     )

@@ -40,7 +40,7 @@ class WatchfulRobot:
         self, robot: Robot, capabilities: Capabilities, timeout: float, log: ExecutionLog
     ) -> None:
         self._robot, self._timeout, self._log = robot, timeout, log
-        self._spec = capabilities.spec
+        self._capabilities, self._spec = capabilities, capabilities.spec
         self._limiter: CommandLimiter | None = None
         self._is_bounded = False
         self._absolute: NDArray[Any] = np.zeros(self._spec.action.size, np.bool_)
@@ -87,7 +87,7 @@ class WatchfulRobot:
         self._fresh = self._started = False
         self._seq = 0
         self.state, self.success = State.HOLDING, None
-        self._log.begin(episode, seed, self._spec.rate, modes)
+        self._log.begin(episode, seed, self._capabilities, modes, limits)
         return motion
 
     def command(self, values: NDArray[Any], seq: int, now: float) -> None:

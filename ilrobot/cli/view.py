@@ -29,7 +29,7 @@ class View:
     """
 
     path: Positional[Path]
-    """A dataset's folder, a run's, or a log that ilrobot deploy wrote."""
+    """A dataset's folder, a run's, or a log that ilrobot deploy or ilrobot robot wrote."""
 
     episode: Annotated[int | None, optional("N", "the first")] = None
     """Which episode of a dataset, counted from 0."""
@@ -61,10 +61,11 @@ class View:
             file = self._view_ticks()
         elif self.path.suffix == ".onnx":
             raise UserError(f"{self.path} is a policy; 'ilrobot info {self.path}' describes it")
+        elif self.path.is_file():
+            file = self._view_executed()
         else:
             raise UserError(
-                f"{self.path} is neither a dataset (no meta/info.json) nor a run (no run.json), "
-                "nor a log of ticks (.ticks)"
+                f"{self.path} is neither a dataset (no meta/info.json) nor a run (no run.json)"
             )
         print(file)
         if file.suffix == ".html":
@@ -121,6 +122,23 @@ class View:
             from exports.tick_page import tick_report
 
             _write_page(file, tick_report(self.path, ticks))
+        return file
+
+    def _view_executed(self) -> Path:
+        from exports.robots.execution_log import is_execution_log, read_executed
+
+        if not is_execution_log(self.path):
+            raise UserError(
+                f"{self.path} is no log: neither of ilrobot deploy (.ticks) nor of ilrobot robot"
+            )
+        self._refuse_options("is a log of ilrobot robot")
+        episodes = read_executed(self.path)
+        if not any(len(episode.time) for episode in episodes):
+            raise UserError(f"{self.path} holds no tick; nobody commanded that robot")
+        file = self._claim(f"{self.path.stem}-robot")
+        from exports.execution_page import execution_report
+
+        _write_page(file, execution_report(self.path, episodes))
         return file
 
     def _claim(self, name: str) -> Path:
