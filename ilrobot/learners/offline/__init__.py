@@ -1,0 +1,1 @@
+"""Offline reinforcement learning: policies better than what was recorded, without trying them."""

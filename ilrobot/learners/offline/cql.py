@@ -1,0 +1,200 @@
+"""CQL: soft actor-critic whose critics are held down where nothing was done.
+
+Kumar, Zhou, Tucker and Levine 2020, "Conservative Q-learning for offline reinforcement learning",
+arXiv:2006.04779, CQL(H):
+
+    Q: E [ (Q - r - γ min Q'(s', a'))² ] / 2 + α E_s [ log ∫ exp Q(s, a) da - Q(s, a_D) ]   (eq. 4)
+
+The integral over all actions within their limits is estimated from as many drawn evenly, from
+π(· | s) and from π(· | s'), each by its density (appendix F); a draw beyond the limits is none of
+them. The policy and its temperature are those of soft actor-critic (Haarnoja et al. 2018,
+arXiv:1812.05905), the entropy being that of the Gaussian before it is limited.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ilrobot.learners.config import TrainConfig
+from ilrobot.learners.offline.experience import Batch
+from ilrobot.learners.offline.learner import (
+    HIDDEN,
+    OfflineLearner,
+    OfflineMethod,
+    bounded,
+    follow,
+)
+from ilrobot.policies.heads.gaussian import GaussianHead, gaussian_nll
+from ilrobot.policies.networks.twins import TwinPerceptrons
+from ilrobot.policies.policy import Policy
+
+TARGET_RATE = 0.005
+#: The policy learns so much slower than the critics: 3e-5 beside 3e-4.
+_POLICY_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class CqlMethod(OfflineMethod):
+    """Settings of `Cql`.
+
+    Attributes:
+        alpha: Weight of the conservative term.
+        actions: Drawn for the integral from each of the three.
+        discount: γ.
+    """
+
+    alpha: float = 10.0
+    actions: int = 10
+    discount: float = 0.99
+
+    name = "cql"
+    head = "gaussian"
+
+    def learner(self, policy: Policy, config: TrainConfig) -> Cql:
+        """See `OfflineMethod`."""
+        return Cql(policy, self, config.learning_rate)
+
+
+class Cql(OfflineLearner):
+    """See the module.
+
+    Args:
+        policy: With a Gaussian head.
+        method: Settings.
+        learning_rate: Of the critics and the temperature; the policy's is a tenth.
+    """
+
+    def __init__(self, policy: Policy, method: CqlMethod, learning_rate: float) -> None:
+        super().__init__(policy)
+        self._method = method
+        size = policy.encoder.size + policy.spec.action.size
+        self._critics = self.network("critics", TwinPerceptrons(size, HIDDEN))
+        self._slow_critics = self.copied("slow critics", self._critics)
+        self._temperature = self.network("temperature", _Temperature())
+        values = self._critics.parameters()
+        actions = policy.head.parameters()
+        self._learns_values = self.adam("critics", values, learning_rate)
+        self._learns_actions = self.adam("policy", actions, learning_rate * _POLICY_SHARE)
+        warmth = self._temperature.parameters()
+        self._learns_temperature = self.adam("temperature", warmth, learning_rate)
+
+    def update(self, batch: Batch, step: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """See `OfflineLearner`."""
+        mean, log_std = self._distribution(batch.condition)
+        noise = torch.empty_like(mean).normal_(generator=generator)
+        drawn = mean + log_std.exp() * noise
+        log_density = -gaussian_nll(drawn, mean, log_std).sum(dim=1)
+        temperature = self._temperature()
+        worth = self._critics(_beside(batch.condition, self.movable(bounded(drawn)))).amin(dim=0)
+        policy_loss = (temperature.detach() * log_density - worth).mean()
+        # As much entropy as there are actions to choose (Haarnoja et al. 2018, section 5).
+        size = self.policy.spec.action.size
+        warmth_loss = -temperature * (log_density.detach().mean() - size)
+
+        loss, gap, value = self._critics_loss(batch, mean.detach(), log_std.detach(), generator)
+        weights = list(self.policy.head.parameters())
+        for weight, slope in zip(weights, torch.autograd.grad(policy_loss, weights), strict=True):
+            weight.grad = slope
+        self._learns_actions.step()
+        self._learns_values.zero_grad()
+        self._learns_temperature.zero_grad()
+        (loss + warmth_loss).backward()
+        self._learns_values.step()
+        self._learns_temperature.step()
+        follow(self._slow_critics, self._critics, TARGET_RATE)
+        return {
+            "loss": loss.detach(),
+            "value": value,
+            "conservative": gap,
+            "policy_loss": policy_loss.detach(),
+            "temperature": temperature.detach(),
+        }
+
+    def _critics_loss(
+        self, batch: Batch, mean: Tensor, log_std: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The loss of both critics, its conservative term, and the value of what was done."""
+        with torch.no_grad():
+            next_mean, next_log_std = self._distribution(batch.following)
+            noise = torch.empty_like(mean).normal_(generator=generator)
+            following = self.movable((next_mean + next_log_std.exp() * noise).clamp(-1, 1))
+            after = self._slow_critics(_beside(batch.following, following)).amin(dim=0)
+            target = batch.rewards + self._method.discount * batch.continues * after
+            drawn, log_densities = proposals(
+                [(mean, log_std), (next_mean, next_log_std)], self._method.actions, generator
+            )
+        values = self._critics(_beside(batch.condition, batch.actions))
+        count = drawn.shape[1]
+        asked = _beside(batch.condition.repeat_interleave(count, dim=0), drawn.flatten(0, 1))
+        elsewhere = self._critics(asked).unflatten(1, (len(mean), count))
+        gap = log_integral(elsewhere, log_densities).mean(dim=1) - values.mean(dim=1)
+        errors = (values - target).square().mean(dim=1) / 2
+        loss = (errors + self._method.alpha * gap).sum()
+        return loss, gap.detach().mean(), values.detach().mean()
+
+    def _distribution(self, condition: Tensor) -> tuple[Tensor, Tensor]:
+        head = self.policy.head
+        assert isinstance(head, GaussianHead)
+        mean, log_std = head.distribution(condition)
+        return mean[:, 0], log_std[:, 0]
+
+
+def proposals(
+    gaussians: list[tuple[Tensor, Tensor]], each: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Actions to estimate an integral over [-1, 1]^A from, and what they were drawn by.
+
+    Args:
+        gaussians: Means and log deviations to draw from, (B, A) each, beside evenly.
+        each: Draws from each of them.
+        generator: Of the draws.
+
+    Returns:
+        Actions, (B, (1 + G) each, A), within the limits, and the logarithm of their density,
+        (B, (1 + G) each): infinite where a draw fell beyond the limits, so that it counts nothing.
+    """
+    rows, size = gaussians[0][0].shape
+    even = torch.empty(rows, each, size, device=gaussians[0][0].device)
+    actions = [even.uniform_(-1, 1, generator=generator)]
+    densities = [torch.full_like(even[..., 0], -size * math.log(2))]
+    for mean, log_std in gaussians:
+        noise = torch.empty_like(even).normal_(generator=generator)
+        drawn = mean[:, None] + log_std.exp()[:, None] * noise
+        density = -gaussian_nll(drawn, mean[:, None], log_std[:, None]).sum(dim=2)
+        within = (drawn.abs() <= 1).all(dim=2)
+        actions.append(drawn.clamp(-1, 1))
+        densities.append(torch.where(within, density, torch.inf))
+    return torch.cat(actions, dim=1), torch.cat(densities, dim=1)
+
+
+def log_integral(values: Tensor, log_densities: Tensor) -> Tensor:
+    """log ∫ exp Q(s, a) da, from values at draws: log of the mean of exp(Q - log density).
+
+    Args:
+        values: Shape (..., B, N).
+        log_densities: Of the draws, (B, N).
+
+    Returns:
+        Shape (..., B).
+    """
+    return torch.logsumexp(values - log_densities, dim=-1) - math.log(values.shape[-1])
+
+
+def _beside(condition: Tensor, actions: Tensor) -> Tensor:
+    return torch.cat([condition, actions], dim=1)
+
+
+class _Temperature(nn.Module):
+    """One positive number, 1 at first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log = nn.Parameter(torch.zeros(()))
+
+    def forward(self) -> Tensor:
+        """Its value, a scalar."""
+        return self.log.exp()

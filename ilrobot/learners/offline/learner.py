@@ -1,0 +1,186 @@
+"""What every offline learner is: a policy, networks beside it, and one step from a batch."""
+
+from __future__ import annotations
+
+import copy
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ilrobot.data.transitions import Transitions
+from ilrobot.errors import UserError
+from ilrobot.learners.config import TrainConfig
+from ilrobot.learners.offline.experience import Batch
+from ilrobot.policies.config import HeadName
+from ilrobot.policies.policy import Policy
+
+#: Features of the hidden layers of values, as in the papers.
+HIDDEN = (256, 256)
+
+AnyModule = TypeVar("AnyModule", bound=nn.Module)
+
+
+class OfflineLearner(ABC):
+    """Improves a policy from batches alone.
+
+    Args:
+        policy: Of one observation and one action, with its normalisation, on its device.
+
+    Attributes:
+        policy: The same, improved in place.
+        networks: All that changes, the policy's head among it, by name.
+        optimizers: What changes it, by name.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.networks: dict[str, nn.Module] = {"policy": policy}
+        self.optimizers: dict[str, torch.optim.Optimizer] = {}
+        self._moves = (policy.action_normalizer.spread > 0).float()
+
+    @abstractmethod
+    def update(self, batch: Batch, step: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """One step of each optimiser.
+
+        Args:
+            batch: To learn from.
+            step: Steps before this one.
+            generator: Of all that is drawn, on the batch's device.
+
+        Returns:
+            Name to a number on the device, to be averaged and reported; ``loss`` is one of them,
+            and ``value`` where there is a critic: what it thinks of the batch.
+        """
+
+    def state(self) -> dict[str, Any]:
+        """Everything that changes, as tensors and plain values."""
+        return {
+            "networks": {name: n.state_dict() for name, n in self.networks.items()},
+            "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Inverse of `state`.
+
+        Raises:
+            KeyError, RuntimeError, ValueError: It is of another learner.
+        """
+        for name, network in self.networks.items():
+            network.load_state_dict(state["networks"][name])
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+
+    def adam(self, name: str, parameters: Iterable[nn.Parameter], rate: float) -> Any:
+        """A new optimiser of some parameters."""
+        made = torch.optim.Adam(list(parameters), lr=rate, fused=True)
+        self.optimizers[name] = made
+        return made
+
+    def network(self, name: str, network: AnyModule) -> AnyModule:
+        """A network beside the policy, on its device."""
+        network.to(self.policy.action_normalizer.offset.device)
+        self.networks[name] = network
+        return network
+
+    def copied(self, name: str, network: AnyModule) -> AnyModule:
+        """A copy that follows a network slowly, see `follow`; it takes no gradient."""
+        copied = copy.deepcopy(network).requires_grad_(False)
+        self.networks[name] = copied
+        return copied
+
+    def movable(self, actions: Tensor) -> Tensor:
+        """Normalised actions as they are executed: what never moved in the data does not."""
+        return actions * self._moves
+
+
+@dataclass(frozen=True)
+class OfflineMethod(ABC):
+    """Settings of a learner; each has its own, with the paper's defaults.
+
+    Attributes:
+        name: As ``--learner`` names it.
+        head: What its policies are of.
+        learning_rate: Adam's, of its networks.
+    """
+
+    name: ClassVar[str]
+    head: ClassVar[HeadName]
+    learning_rate: ClassVar[float] = 3e-4
+
+    @abstractmethod
+    def learner(self, policy: Policy, config: TrainConfig) -> OfflineLearner:
+        """Make it for a policy on its device."""
+
+    def weights(self, transitions: Transitions) -> NDArray[np.float64] | None:
+        """How often each transition is drawn beside the others, (N,) (None: all alike)."""
+        return None
+
+    def reward_scale(self, transitions: Transitions) -> float:
+        """What rewards are multiplied by."""
+        return 1.0
+
+    def settings(self) -> dict[str, Any]:
+        """Plain JSON of what its run keeps."""
+        return asdict(self)
+
+    def check(self) -> None:
+        """Refuse what is out of range.
+
+        Raises:
+            UserError: The first setting found.
+        """
+        for field in fields(self):
+            least, most = RANGES[field.name]
+            value = getattr(self, field.name)
+            if not (math.isfinite(value) and least <= value <= most):
+                option = f"--{field.name.replace('_', '-')}"
+                bound = f"within {least:g} and {most:g}" if most < math.inf else f"from {least:g}"
+                raise UserError(f"{option} must be {bound}, not {value:g}")
+
+
+#: Settings and what they may be, whichever learners have them.
+RANGES: dict[str, tuple[float, float]] = {
+    "alpha": (0.0, math.inf),
+    "beta": (0.0, math.inf),
+    "best": (0.01, 100.0),
+    "discount": (0.0, 0.99999),
+    "expectile": (0.5, 0.999),
+    "actions": (1, 1_000),
+    "temperature": (1e-3, math.inf),
+}
+
+
+@torch.no_grad()
+def follow(slow: nn.Module, fast: nn.Module, rate: float) -> None:
+    """θ' ← (1 - rate) θ' + rate θ."""
+    torch._foreach_lerp_(list(slow.parameters()), list(fast.parameters()), rate)
+
+
+class _Bounded(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, actions: Tensor) -> Tensor:
+        ctx.save_for_backward(actions)
+        return actions.clamp(-1.0, 1.0)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (actions,), (gradient,) = ctx.saved_tensors, gradients
+        beyond = actions.sign() * (actions.abs() > 1)
+        return gradient * (beyond * gradient >= 0)
+
+
+def bounded(actions: Tensor) -> Tensor:
+    """Actions within [-1, 1], whose gradient leads back inside and never farther out.
+
+    The gradient of a limit is 0, from which nothing that went beyond would come back; Hausknecht
+    and Stone 2016, "Deep reinforcement learning in parameterized action space", section 5.2.
+    """
+    result: Tensor = _Bounded.apply(actions)
+    return result
