@@ -29,7 +29,7 @@ def _name(verb: Any) -> list[str]:
 def _arguments(verb: Any) -> Iterator[str]:
     for field in fields(verb):
         value = getattr(verb, field.name)
-        flag = f"--{field.name.replace('_', '-')}"
+        flag = f"--{field.name.rstrip('_').replace('_', '-')}"
         if value == field.default:
             continue
         if is_dataclass(value):

@@ -164,7 +164,7 @@ def _describe(
         config=Config(policy.config, train_config),
         dataset=data_used(dataset, weights),
         parameters=sum(p.numel() for p in policy.parameters()),
-        initial=None if initial is None else _weights_hash(initial),
+        initial=None if initial is None else weights_hash(initial),
     )
 
 
@@ -185,7 +185,7 @@ def _begin_with(policy: Policy, initial: Policy) -> None:
     policy.load_state_dict(initial.state_dict())
 
 
-def _weights_hash(policy: Policy) -> str:
+def weights_hash(policy: Policy) -> str:
     """16 hex digits over weights and normalisation."""
     digest = hashlib.sha256()
     for name, values in sorted(policy.state_dict().items()):
@@ -197,7 +197,7 @@ def _weights_hash(policy: Policy) -> str:
 def _policy_hash(policy: Policy) -> str:
     """16 hex digits over what it is made of, weights and normalisation."""
     made = json.dumps(policy.config.to_json(), sort_keys=True)
-    return hashlib.sha256(f"{made}{_weights_hash(policy)}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{made}{weights_hash(policy)}".encode()).hexdigest()[:16]
 
 
 def _has_policy(run: Run[TrainDescription]) -> bool:

@@ -14,7 +14,15 @@ from ilrobot.errors import UserError
 CLONING = "bc"
 
 #: name: (class in the module ``ilrobot.cli.learners.<module>``, module, one line of help)
-LEARNERS: dict[str, tuple[str, str, str]] = {}
+LEARNERS: dict[str, tuple[str, str, str]] = {
+    "ppo": ("Ppo", "ppo", "reinforcement by a reward, from scratch or from a clone on a leash"),
+    "preferences": ("Preferences", "preferences", "a reward from which of two clips was better"),
+    "td3-bc": ("Td3Bc", "offline", "recorded rewards: twin critics, and near what was done"),
+    "iql": ("Iql", "offline", "recorded rewards: clone what turned out better than expected"),
+    "cql": ("Cql", "offline", "recorded rewards: critics held down where nothing was done"),
+    "filtered-bc": ("FilteredBc", "offline", "recorded rewards: clone the best episodes alone"),
+    "weighted-bc": ("WeightedBc", "offline", "recorded rewards: clone the better episodes more"),
+}
 
 _OPTION = "--learner"
 

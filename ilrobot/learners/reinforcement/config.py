@@ -84,3 +84,10 @@ class PpoConfig:
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
+
+
+#: For a clone: it can do something, which its first updates shall not undo. Its value learns alone
+#: at first, its steps are smaller, and an update ends once it has moved the policy far.
+CLONE = PpoConfig(
+    rollout=4_096, batch_size=256, learning_rate=1e-4, target_kl=0.03, critic_rollouts=2
+)

@@ -209,8 +209,8 @@ class PpoReinforcer:
         """Let stable-baselines3 learn from a rollout, all copy by copy."""
         if not np.isfinite(rewards).all():
             raise WorkFailed(
-                f"a reward is no longer finite after {self.steps} environment steps; the last "
-                "checkpoint is kept"
+                f"a reward is no longer finite after {self.steps} environment steps; look at where "
+                "it comes from"
             )
         copies = self._env.num_envs
         ends = made.terminal | made.timeout
@@ -243,8 +243,8 @@ class PpoReinforcer:
         self._model.train()
         self.policy.requires_grad_(True)
         self._rollouts += 1
-        reported = self._model.logger.name_to_value
-        self.diagnostics = {k.removeprefix("train/"): float(v) for k, v in reported.items()}
+        told = self._model.logger.name_to_value
+        self.diagnostics = {name: float(told[f"train/{key}"]) for name, key in _TOLD.items()}
 
     def _values(self, observations: NDArray[np.float32]) -> NDArray[np.float32]:
         """V of each, (n, O) to (n,)."""
@@ -268,5 +268,12 @@ def _numbered(ends: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.cumsum(_by_copy(begins), dtype=np.int64) - 1
 
 
+#: What is reported of an update, and what stable-baselines3 calls it.
+_TOLD = {
+    "loss": "loss",
+    "value_loss": "value_loss",
+    "moved": "approx_kl",
+    "explained": "explained_variance",
+}
 #: Steps of each copy at random, before anything is learnt.
 _LOOKS = 64

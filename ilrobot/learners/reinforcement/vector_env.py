@@ -66,13 +66,14 @@ class TaskVectorEnv(VecEnv):
     Attributes:
         task: Spec of the task, without its pictures.
         limits: Least and greatest action, (A,) each, infinite where there is none.
-        stop_on_success: Whether an episode ends by itself once the task is done.
+        success_only: Whether the reward is 1 for the step that does the task and 0 for all others,
+            in place of the environment's, and the episode ends by itself there.
 
     Args:
         make: Makes a copy.
         count: How many.
         seed: Of everything that the copies draw.
-        stop_on_success: See above; the step that does the task is then terminal.
+        success_only: See above.
 
     Raises:
         UserError: Its actions are choices, or it has no vector observation.
@@ -84,7 +85,7 @@ class TaskVectorEnv(VecEnv):
         count: int,
         seed: int,
         *,
-        stop_on_success: bool = False,
+        success_only: bool = False,
     ) -> None:
         self._envs: list[TaskEnv] = []
         try:
@@ -99,7 +100,7 @@ class TaskVectorEnv(VecEnv):
         except BaseException:
             self.close()
             raise
-        self.stop_on_success = stop_on_success
+        self.success_only = success_only
         self.time_limit = self._envs[0].time_limit
         action = self.task.action
         low = np.array(action.low or (-np.inf,) * action.size, dtype=np.float32)
@@ -144,11 +145,11 @@ class TaskVectorEnv(VecEnv):
         for index, env in enumerate(self._envs):
             step = env.step(commands[index])
             after[index] = observations[index] = self._flat(step.observation)
-            rewards[index] = step.reward
-            self._returns[index] += step.reward
+            rewards[index] = float(step.success) if self.success_only else step.reward
+            self._returns[index] += rewards[index]
             self._lengths[index] += 1
             self._successes[index] |= step.success
-            terminal[index] = step.terminated or (self.stop_on_success and step.success)
+            terminal[index] = step.terminated or (self.success_only and step.success)
             timeout[index] = step.truncated and not terminal[index]
             if terminal[index] or timeout[index]:
                 ended.append(self._end(index, env))

@@ -163,8 +163,8 @@ def test_a_rollout_that_copies_cannot_share_is_refused(env: TaskVectorEnv):
         PpoReinforcer(_policy(env), env, PpoConfig(rollout=257), seed=0)
 
 
-def test_success_can_end_an_episode():
-    env = TaskVectorEnv(lambda: make_env(line_world.TASK), 1, seed=0, stop_on_success=True)
+def test_success_can_be_the_reward_and_the_end():
+    env = TaskVectorEnv(lambda: make_env(line_world.TASK), 1, seed=0, success_only=True)
     observations = env.reset()
     for _ in range(3):
         step = env.advance(-4 * observations[:, :1])
@@ -173,6 +173,7 @@ def test_success_can_end_an_episode():
             break
     assert step.terminal[0]
     assert step.ended[0].success
+    assert step.ended[0].ret == 1
     env.close()
 
 

@@ -1,0 +1,203 @@
+"""What every learner that tries its policy in a task has on the command line, and does with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from ilrobot.cli.usage import TaskOptions, optional
+from ilrobot.errors import UserError
+
+if TYPE_CHECKING:
+    from ilrobot.env import TaskEnv
+    from ilrobot.learners.config import TrainConfig
+    from ilrobot.learners.online import OnlineLearner
+    from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
+    from ilrobot.policies.policy import Policy
+    from ilrobot.run_description import DataUsed
+
+#: Of the episodes that a run without demonstrations records at its end.
+_ATTEMPTS_SEED = 100_000
+#: More copies than these share no work but only memory.
+_MOST_COPIES = 1_024
+#: Stands for the number of steps where a time says how long.
+_UNBOUNDED = 10**9
+_FROM = tyro.conf.arg(name="from", metavar="RUN", help_behavior_hint="(default: a new policy)")
+#: What is done without --steps.
+STEPS = 1_000_000
+
+
+@dataclass(kw_only=True)
+class OnlineOptions:
+    """Options of every online learner."""
+
+    output: Path
+    """Folder of the run; it must not exist yet, except with --resume."""
+
+    task: Annotated[str, optional("ID", "that of --from")] = ""
+    """Gymnasium id of the task, e.g. ilrobot/PandaPush-v0 or Hopper-v5."""
+
+    options: TaskOptions = ()
+    """Options of the environment, e.g. engine=pybullet."""
+
+    steps: Annotated[int | None, optional("INT", f"{STEPS}")] = None
+    """Environment steps, of all copies together."""
+
+    time_budget: Annotated[str | None, optional("TIME", "--steps says how long")] = None
+    """How long training may take, such as 90s, 10m or 1h: as many steps as fit on this machine."""
+
+    copies: int = 8
+    """Copies of the environment that are stepped together."""
+
+    seed: int = 0
+    """Seed of everything drawn at random."""
+
+    resume: bool = False
+    """Go on with the run in --output where it stopped (give the same options again)."""
+
+    device: Literal["auto", "cpu", "cuda"] = "cpu"
+    """Where to compute; the CPU is faster for policies of this size."""
+
+    json: bool = False
+    """Print one JSON object as the last line."""
+
+    def check(self) -> None:
+        """Refuse what needs no look at anything.
+
+        Raises:
+            UserError: It is out of range, or said twice.
+        """
+        if self.time_budget is not None and self.steps is not None:
+            raise UserError("--steps and --time-budget both say how long; give one of them")
+        if not 1 <= self.copies <= _MOST_COPIES:
+            raise UserError(f"--copies must be from 1 to {_MOST_COPIES}, not {self.copies}")
+
+    def train_config(self, **changes: Any) -> TrainConfig:
+        """How long, from which seed and where.
+
+        Raises:
+            UserError: Something is out of range.
+        """
+        from ilrobot.cli.duration import seconds
+        from ilrobot.learners.config import TrainConfig
+
+        budget = None
+        if self.time_budget is not None:
+            budget = seconds(self.time_budget, "--time-budget")
+        steps = (
+            _UNBOUNDED if budget is not None else self.steps if self.steps is not None else STEPS
+        )
+        config = TrainConfig(
+            steps=steps, seed=self.seed, device=self.device, time_budget=budget, **changes
+        )
+        config.check()
+        return config
+
+    def make_envs(
+        self, begun: Policy | None = None, *, success_only: bool = False
+    ) -> tuple[TaskVectorEnv, Callable[[], TaskEnv]]:
+        """Copies of the task, and what makes one more.
+
+        Args:
+            begun: The policy that is begun with; its task is the default.
+            success_only: See `TaskVectorEnv`.
+
+        Raises:
+            UserError: There is no such task, it does not fit the policy, or none is named.
+        """
+        from ilrobot.cli.actors import TaskForPolicy
+        from ilrobot.cli.options import parse_options
+        from ilrobot.env import make_env
+        from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
+        from ilrobot.spec import check_policy_fits
+
+        task, options, rate = self.task, parse_options(self.options), None
+        if begun is not None:
+            chosen = TaskForPolicy.choose(begun.spec, "--from", task, options)
+            task, options, rate = chosen.task, chosen.options, chosen.rate
+        if not task:
+            raise UserError("--task is missing: where shall the policy be tried?")
+
+        def make() -> TaskEnv:
+            return make_env(task, options, rate=rate)
+
+        envs = TaskVectorEnv(make, self.copies, self.seed, success_only=success_only)
+        if begun is not None:
+            try:
+                check_policy_fits(begun.spec, envs.task, "the policy of --from")
+            except UserError:
+                envs.close()
+                raise
+        return envs, make
+
+    def train(
+        self,
+        name: str,
+        learner: OnlineLearner,
+        settings: dict[str, Any],
+        make: Callable[[], TaskEnv],
+        config: TrainConfig,
+        *,
+        dataset: DataUsed | None = None,
+        initial: str | None = None,
+    ) -> int:
+        """Let it learn, and say what came of it; the exit code.
+
+        Args:
+            name: Of the learner.
+            learner: New.
+            settings: See `ilrobot.learners.online.describe_online`.
+            make: Makes the task.
+            config: By `train_config`.
+            dataset: What it learns from or began with (None: nothing was demonstrated).
+            initial: 16 hex digits over the policy that it began as (None: from scratch).
+        """
+        from ilrobot.cli.command import resuming
+        from ilrobot.cli.learners.online_result import print_online_result
+        from ilrobot.cli.output import console, progress_bar
+        from ilrobot.cli.training_progress import TrainingProgress
+        from ilrobot.data.memory import Recordings
+        from ilrobot.learners.online import describe_online, train_online
+        from ilrobot.learners.reinforcement.attempts import record_attempts
+
+        def record(policy: Policy, folder: Path) -> Recordings:
+            return record_attempts(policy, folder, make, seed=_ATTEMPTS_SEED)
+
+        settings = {"copies": self.copies, **settings}
+        described = describe_online(
+            name, learner.policy, config, settings, self.output, dataset, initial
+        )
+        try:
+            with progress_bar() as bars:
+                train_online(
+                    learner,
+                    described,
+                    self.output,
+                    resume=self.resume,
+                    record=record,
+                    on_progress=TrainingProgress(bars, config.steps),
+                )
+        except KeyboardInterrupt:
+            kept = (self.output / "checkpoint.pt").exists()
+            console.print(
+                f"Stopped; {self.output} keeps a checkpoint. Go on with: {resuming(self)}"
+                if kept
+                else "Stopped before the first checkpoint; nothing is lost.",
+                soft_wrap=True,
+                markup=False,
+            )
+            raise
+        print_online_result(self.output, json=self.json)
+        return 0
+
+
+@dataclass(kw_only=True)
+class WarmStart:
+    """Option of learners that may begin with a policy."""
+
+    from_: Annotated[Path | None, _FROM] = None
+    """Run of the policy to begin with, such as a clone."""

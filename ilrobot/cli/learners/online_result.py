@@ -1,0 +1,52 @@
+"""What an online learner says when it is done."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from ilrobot.cli.output import print_json
+from ilrobot.run import Run, read_metrics
+from ilrobot.run_description import TrainDescription
+
+#: Last of the reports that a mean is taken over.
+_LAST = 10
+
+
+def print_online_result(output: Path, *, json: bool) -> None:
+    """Print what came of a run, and what to do next.
+
+    Args:
+        output: Folder of the run, which is done.
+        json: Whether one JSON object is the last line.
+    """
+    run = Run.read_as(output, TrainDescription).description
+    result = run.result
+    assert result is not None  # it is done
+    last = read_metrics(output / "metrics.jsonl")[-_LAST:]
+    means: dict[str, Any] = {}
+    for name, digits in (("return", 3), ("length", 1), ("success", 3)):
+        seen = [row[name] for row in last if row.get(name) is not None]
+        if seen:
+            means[name] = round(math.fsum(seen) / len(seen), digits)
+    print(f"policy     {output / 'policy.pt'}")
+    print(
+        f"steps      {result.steps:,} in the environment, {run.seconds:.0f} s, "
+        f"{result.steps / max(run.seconds, 1e-9):.0f} steps/s"
+    )
+    words = ", ".join(f"{name} {value:g}" for name, value in means.items())
+    print(f"at last    {words or 'no episode has ended'} (while exploring)")
+    print(f"next       ilrobot eval --policy {output}")
+    print(f"           ilrobot export --policy {output} --output policy.onnx")
+    if json:
+        print_json(
+            {
+                "learner": run.learner,
+                "steps": result.steps,
+                "seconds": run.seconds,
+                "parameters": run.parameters,
+                **means,
+                "output": str(output),
+            }
+        )

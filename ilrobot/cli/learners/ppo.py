@@ -1,0 +1,192 @@
+"""``ilrobot train --learner ppo``: reinforcement, from scratch or from a clone on a leash."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from ilrobot.cli.learners.online import OnlineOptions, WarmStart
+from ilrobot.cli.required import require
+from ilrobot.cli.usage import optional
+from ilrobot.errors import UserError
+
+if TYPE_CHECKING:
+    from ilrobot.learners.reinforcement.config import PpoConfig
+    from ilrobot.learners.reinforcement.rollouts import RewardFunction
+    from ilrobot.run_description import DataUsed
+
+
+@dataclass(kw_only=True)
+class Ppo(WarmStart, OnlineOptions):
+    """Improve a policy by proximal policy optimisation (Schulman et al. 2017).
+
+    From scratch, or from a clone (--from) that is kept close to what it was (--leash): the clone's
+    divergence counts against it. What is learnt is a run like any other.
+
+    Example: ilrobot train --learner ppo --from runs/bc --leash 0.1 --output runs/better
+    """
+
+    reward: str = "task"
+    """task: the environment's own; success: 1 for the step that does the task, which ends the
+    episode; or the folder of a run with a learnt reward."""
+
+    leash: Annotated[float | None, optional("FLOAT", "0.1 with --from, else 0")] = None
+    """Weight of the divergence from the policy of --from, at each step."""
+
+    exploration: Annotated[float | None, optional("FLOAT", "0.2 of a clone, 0.6 of a new one")] = (
+        None
+    )
+    """Spread of the actions at first: of a clone in standard deviations of what was demonstrated,
+    of a new policy in halves of the action's range. A Gaussian clone knows its own."""
+
+    width: Annotated[int | None, optional("INT", "64")] = None
+    """Features of a new policy's layers."""
+
+    learning_rate: Annotated[float | None, optional("FLOAT", "0.0003, or 0.0001 with --from")] = (
+        None
+    )
+    """Adam's."""
+
+    rollout: Annotated[int | None, optional("INT", "2048, or 4096 with --from")] = None
+    """Environment steps between two updates."""
+
+    discount: float = 0.99
+    """What a reward is worth that comes a step later."""
+
+    entropy: float = 0.0
+    """Weight of the entropy bonus."""
+
+    def run(self) -> int:
+        """Train and say what to do next."""
+        require("--learner ppo", "stable_baselines3", "torch", extra="rl")
+        import torch
+
+        from ilrobot.learners.behavioral_cloning import weights_hash
+        from ilrobot.learners.finetuning.reinforced import ReinforcedLearner
+        from ilrobot.learners.machine import find_device, numerics
+        from ilrobot.learners.reinforcement.config import SCRATCH
+        from ilrobot.learners.reinforcement.reinforcer import make_reinforcer
+        from ilrobot.policies.density import as_gaussian, new_policy
+        from ilrobot.policies.loading import load_policy
+
+        self.check()
+        begun = None if self.from_ is None else load_policy(self.from_)
+        config = self._config()
+        train_config = self.train_config(
+            learning_rate=config.learning_rate, batch_size=config.batch_size
+        )
+        reward, reward_hash = self._reward()
+        device = find_device(self.device)
+        log_std = math.log(self._exploration)
+        with numerics(device, "mlp"):
+            torch.manual_seed(self.seed)
+            clone = None if begun is None else as_gaussian(begun, log_std)
+            envs, make = self.make_envs(begun, success_only=self.reward == "success")
+            try:
+                if clone is None:
+                    made = replace(SCRATCH, width=self.width or SCRATCH.width)
+                    policy, reference = new_policy(envs.task, made, log_std), None
+                else:
+                    policy, reference = clone, as_gaussian(clone, log_std).to(device)
+                learner = ReinforcedLearner(
+                    make_reinforcer(
+                        "ppo",
+                        policy.to(device),
+                        envs,
+                        config,
+                        self.seed,
+                        reference=reference,
+                        kl_weight=self._leash,
+                        fit_observations=begun is None,
+                    ),
+                    reward,
+                )
+                settings = {
+                    **asdict(config),
+                    "task": envs.task.task,
+                    "options": envs.task.task_options,
+                    "reward": reward_hash or self.reward,
+                    "leash": self._leash,
+                    "exploration": self._exploration,
+                }
+                return self.train(
+                    "ppo",
+                    learner,
+                    settings,
+                    make,
+                    train_config,
+                    dataset=self._demonstrations(),
+                    initial=None if begun is None else weights_hash(begun),
+                )
+            finally:
+                envs.close()
+
+    @property
+    def _leash(self) -> float:
+        if self.leash is not None:
+            return self.leash
+        return 0.0 if self.from_ is None else 0.1
+
+    @property
+    def _exploration(self) -> float:
+        from ilrobot.learners.reinforcement.config import CLONE_LOG_STD, INITIAL_LOG_STD
+
+        if self.exploration is not None:
+            return self.exploration
+        return math.exp(INITIAL_LOG_STD if self.from_ is None else CLONE_LOG_STD)
+
+    def _config(self) -> PpoConfig:
+        from ilrobot.learners.reinforcement.config import CLONE, PpoConfig
+
+        config = PpoConfig() if self.from_ is None else CLONE
+        given: dict[str, Any] = {
+            name: getattr(self, name)
+            for name in ("learning_rate", "rollout", "discount", "entropy")
+            if getattr(self, name) is not None
+        }
+        config = replace(config, **given)
+        config.check(self.copies)
+        return config
+
+    def check(self) -> None:
+        """See `OnlineOptions`."""
+        super().check()
+        if self.from_ is None and self.leash:
+            raise UserError("--leash keeps a policy close to that of --from; give --from RUN")
+        if not 0 <= self._leash < math.inf:
+            raise UserError(f"--leash must be at least 0, not {self.leash}")
+        if not _LEAST_STD < self._exploration < _MOST_STD:
+            raise UserError(
+                f"--exploration must be within {_LEAST_STD} and {_MOST_STD}, not {self.exploration}"
+            )
+        if self.from_ is not None and self.width is not None:
+            raise UserError("--width is for a new policy; leave it out with --from")
+
+    def _reward(self) -> tuple[RewardFunction | None, str | None]:
+        """What rewards are learnt from in place of the task's, and a hash over it."""
+        if self.reward in ("task", "success"):
+            return None, None
+        from ilrobot.rewards.model import REWARD_FILE, RewardModel
+        from ilrobot.run import policy_hash
+
+        file = Path(self.reward)
+        file = file / REWARD_FILE if file.is_dir() else file
+        if not file.exists():
+            raise UserError(
+                f"--reward {self.reward}: there is no {REWARD_FILE}; give task, success, or the "
+                "run of a learner that leaves a reward"
+            )
+        return RewardModel.load(file).of, policy_hash(file)[:16]
+
+    def _demonstrations(self) -> DataUsed | None:
+        """What the policy of --from was trained on, as far as it is known."""
+        from ilrobot.run import RUN_FILE, Run, run_of
+
+        if self.from_ is None or not (run_of(self.from_) / RUN_FILE).exists():
+            return None
+        return Run.read(run_of(self.from_)).description.dataset
+
+
+_LEAST_STD, _MOST_STD = 0.01, 7.0

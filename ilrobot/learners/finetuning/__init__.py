@@ -1,0 +1,1 @@
+"""Going past the demonstrations from a clone: by reward, by selection, by preferences."""

@@ -1,0 +1,120 @@
+"""``ilrobot train --learner ppo``: from scratch, from a clone, by a learnt reward, and misused."""
+
+from pathlib import Path
+
+import pytest
+
+from ilrobot.cli import _main
+from ilrobot.env import make_env
+from ilrobot.learners.behavioral_cloning import train
+from ilrobot.learners.config import TrainConfig
+from ilrobot.learners.reinforcement.attempts import record_attempts
+from ilrobot.learners.reinforcement.config import INITIAL_LOG_STD, SCRATCH
+from ilrobot.policies.config import PolicyConfig
+from ilrobot.policies.density import new_policy
+from ilrobot.rewards.config import RewardConfig
+from ilrobot.rewards.model import RewardModel
+from ilrobot.run import Run, read_metrics
+from ilrobot.run_description import TrainDescription
+from tests.ilrobot.learner_tester import Case, check_kill, check_mistake, check_run
+from tests.ilrobot.learning import line_world
+
+TASK = line_world.TASK
+SMALL = ("--task", TASK, "--copies", "2", "--rollout", "128")
+SCRATCHED = Case("ppo", (*SMALL, "--steps", "256"), ("--steps", "900000000"), TASK)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of cloning what a policy that knows nothing does."""
+    folder = tmp_path_factory.mktemp("clone")
+    env = make_env(TASK)
+    policy = new_policy(env.spec, SCRATCH, INITIAL_LOG_STD)
+    env.close()
+    data = record_attempts(policy, folder / "data", lambda: make_env(TASK), seed=0)
+    config = TrainConfig(steps=20, warmup=2, validate_every=10, device="cpu")
+    train(data, PolicyConfig(width=16, blocks=1), config, folder / "run")
+    return folder / "run"
+
+
+def test_from_scratch(tmp_path: Path, capsys):
+    check_run(SCRATCHED, tmp_path, capsys)
+
+
+def test_a_kill_loses_nothing(tmp_path: Path):
+    check_kill(Case("ppo", SMALL, ("--steps", "900000000"), TASK), tmp_path)
+
+
+def test_from_a_clone_on_a_leash(clone: Path, tmp_path: Path, capsys):
+    options = ("--from", str(clone), "--leash", "0.5", "--copies", "2", "--rollout", "128")
+    check_run(Case("ppo", (*options, "--steps", "512"), (), TASK), tmp_path, capsys)
+    run = Run.read_as(tmp_path / "run", TrainDescription).description
+    assert run.initial is not None
+    assert run.settings["leash"] == 0.5
+    assert run.config.policy.width == 16
+    assert run.dataset == Run.read(clone).description.dataset
+
+
+def test_by_a_learnt_reward(tmp_path: Path):
+    env = make_env(TASK)
+    reward = RewardModel(env.spec, RewardConfig(width=8))
+    env.close()
+    reward.save(tmp_path / "reward.pt")
+    arguments = ["train", "--learner", "ppo", *SMALL, "--steps", "128", "--reward", str(tmp_path)]
+    assert _main([*arguments, "--output", str(tmp_path / "run")]) == 0
+    settings = Run.read_as(tmp_path / "run", TrainDescription).description.settings
+    assert len(settings["reward"]) == 16
+
+
+def test_a_time_budget_ends_it(tmp_path: Path):
+    arguments = ["train", "--learner", "ppo", *SMALL, "--time-budget", "1s"]
+    assert _main([*arguments, "--output", str(tmp_path / "run")]) == 0
+    run = Run.read_as(tmp_path / "run", TrainDescription).description
+    assert run.result is not None
+    assert run.result.steps == read_metrics(tmp_path / "run" / "metrics.jsonl")[-1]["step"]
+    assert _main([*arguments, "--output", str(tmp_path / "run"), "--resume"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "--task is missing"),
+        (["--task", "line_world/Lines-v0"], "line_world/Line"),
+        (["--task", "CartPole-v1"], "are 2 choices"),
+        (["--task", TASK, "--leash", "0.1"], "give --from RUN"),
+        (["--task", TASK, "--exploration", "0"], "--exploration must be within"),
+        (["--task", TASK, "--copies", "0"], "--copies must be from 1"),
+        (["--task", TASK, "--rollout", "9"], "a rollout of 9 steps"),
+        (["--task", TASK, "--steps", "0"], "--steps must be at least 1"),
+        (["--task", TASK, "--steps", "9", "--time-budget", "1s"], "give one of them"),
+        (["--task", TASK, "--reward", "fame"], "there is no reward.pt"),
+        (["--task", TASK, "--from", "nowhere"], "no policy at nowhere"),
+    ],
+)
+def test_a_mistake_is_one_line(options: list[str], said: str, tmp_path: Path, capsys):
+    output = ["--output", str(tmp_path / "run")]
+    check_mistake(["train", "--learner", "ppo", *options, *output], said, capsys)
+
+
+def test_a_chunked_policy_is_refused(clone: Path, tmp_path: Path, capsys):
+    data = Run.read(clone).description.dataset.path
+    chunked = tmp_path / "chunked"
+    arguments = ["train", "--dataset", data, "--policy", "flow", "--steps", "2", "--width", "16"]
+    assert _main([*arguments, "--output", str(chunked)]) == 0
+    capsys.readouterr()
+    check_mistake(
+        ["train", "--learner", "ppo", "--from", str(chunked), "--output", str(tmp_path / "run")],
+        "improve this one by --learner raft",
+        capsys,
+    )
+
+
+def test_a_policy_of_another_task_is_refused(clone: Path, tmp_path: Path, capsys):
+    check_mistake(
+        [
+            *("train", "--learner", "ppo", "--from", str(clone), "--task", "Pendulum-v1"),
+            *("--output", str(tmp_path / "run")),
+        ],
+        "the policy of --from",
+        capsys,
+    )
