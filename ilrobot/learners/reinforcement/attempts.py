@@ -26,7 +26,9 @@ def record_attempts(
     seed: int,
     episodes: int = EPISODES,
 ) -> Dataset:
-    """Record a policy as one that demonstrates, into a new dataset; one that a kill left behind is made anew.
+    """Record a policy as one that demonstrates, into a new dataset.
+
+    What a kill left behind there is made anew.
 
     Args:
         policy: Acts.
