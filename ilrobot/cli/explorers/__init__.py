@@ -1,0 +1,1 @@
+"""What `ilrobot explore` works out: one module per page."""

@@ -1,0 +1,1 @@
+"""Pages on which a person tries a method out: set it a question, watch it being worked out."""
