@@ -29,6 +29,7 @@ class RewardConfig:
         layers: Hidden layers, each followed by tanh.
         termination_bias: How the network's score z becomes the reward: log(1 + e^z), always
             positive (survive); -log(1 + e^-z), always negative (finish); z itself (none).
+        limit: The score is cut off at ± this (None: it is not).
         absorbing: Whether observations have one more element, which says that the episode is over.
     """
 
@@ -36,6 +37,7 @@ class RewardConfig:
     width: int = 100
     layers: int = 2
     termination_bias: TerminationBias = "none"
+    limit: float | None = None
     absorbing: bool = False
 
     def __post_init__(self) -> None:

@@ -114,8 +114,9 @@ class RewardModel(nn.Module):
 
     def score(self, inputs: Tensor) -> Tensor:
         """What the network says of `inputs`, shape (N,)."""
-        score: Tensor = self.network(inputs)
-        return score[:, 0]
+        said: Tensor = self.network(inputs)
+        score, limit = said[:, 0], self.config.limit
+        return score if limit is None else score.clamp(-limit, limit)
 
     def forward(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,14 +20,16 @@ from ilrobot.learners.adversarial.discriminator import (
     Judgement,
 )
 from ilrobot.learners.adversarial.rows import Rows
+from ilrobot.learners.online import reported
 from ilrobot.learners.reinforcement.reinforcer import Reinforcer
-from ilrobot.learners.reinforcement.rollouts import Rollouts
 from ilrobot.policies.density import PolicyDensity
-from ilrobot.rewards.model import biased
+from ilrobot.rewards.model import REWARD_FILE, biased
 
 
 class Contest:
     """A discriminator and a policy that is trained on what it says.
+
+    It is an `ilrobot.learners.online.OnlineLearner`, and leaves its reward beside the policy.
 
     Args:
         discriminator: Untrained, where the policy lies.
@@ -50,6 +53,7 @@ class Contest:
         discount: float,
     ) -> None:
         self.discriminator, self.reinforcer = discriminator, reinforcer
+        self.policy = reinforcer.policy
         self._config, self._discount = config, discount
         self._reward = discriminator.reward
         self._absorbing = self._reward.config.absorbing
@@ -59,18 +63,26 @@ class Contest:
         self._optimizer = torch.optim.Adam(discriminator.parameters(), lr=config.learning_rate)
         self._judgement: Judgement | None = None
 
-    def round(self, steps: int) -> tuple[Rollouts, Judgement]:
-        """Try for at least so many environment steps, and improve both.
+    @property
+    def steps(self) -> int:
+        """See `OnlineLearner`."""
+        return self.reinforcer.steps
 
-        As in algorithm 1 of Ho and Ermon 2016 the discriminator learns from a rollout before the
-        policy does, so that no policy is led by one that knows nothing.
+    def improve(self) -> dict[str, float]:
+        """A rollout, from which first the discriminator learns and then the policy.
+
+        So it is in algorithm 1 of Ho and Ermon 2016: no policy is led by one that knows nothing.
 
         Raises:
             WorkFailed: One of them diverged.
         """
-        made = self.reinforcer.learn(steps, self._judge)
+        made = self.reinforcer.learn(1, self._judge)
         assert self._judgement is not None, "a rollout is judged before it is learnt from"
-        return made, self._judgement
+        return {**asdict(self._judgement), **reported(made)}
+
+    def leave(self, folder: Path) -> None:
+        """See `OnlineLearner`."""
+        self.discriminator.left().save(folder / REWARD_FILE)
 
     def rewards(self, made: Transitions) -> NDArray[np.float32]:
         """What the policy learns from, (N,): a form of D, see `RewardConfig.termination_bias`.
@@ -81,7 +93,7 @@ class Contest:
         """
         rows = self._rows(made)
         with torch.no_grad():
-            logits = self.discriminator.logits(rows, PolicyDensity(self.reinforcer.policy))
+            logits = self.discriminator.logits(rows, PolicyDensity(self.policy))
             rewards = biased(logits, self._reward.config.termination_bias).cpu().numpy()
         found: NDArray[np.float32] = rewards[: len(made)].copy()
         if len(rewards) > len(made):
@@ -125,7 +137,7 @@ class Contest:
 
     def _teach(self) -> Judgement:
         """A round of the discriminator."""
-        density = PolicyDensity(self.reinforcer.policy)
+        density = PolicyDensity(self.policy)
         config, seen = self._config, []
         known = Rows.joined(list(self._memory))
         for _ in range(config.updates):
@@ -146,24 +158,12 @@ class Contest:
         judged = torch.stack(seen).mean(dim=0).tolist()
         if not np.isfinite(judged).all() or not _finite(self.discriminator):
             raise WorkFailed(
-                f"the discriminator diverged after {self.reinforcer.steps} environment steps; the "
-                "last checkpoint is kept; train into another --output with a lower "
-                "--discriminator-learning-rate or --regularizer gradient-penalty"
+                f"the discriminator diverged after {self.steps} environment steps; train into "
+                "another --output with a lower --discriminator-learning-rate or another "
+                "--regularizer"
             )
         return Judgement(*judged)
 
 
 def _finite(module: nn.Module) -> bool:
     return all(bool(value.isfinite().all()) for value in module.state_dict().values())
-
-
-def metrics(made: Rollouts, judged: Judgement) -> dict[str, float | int | None]:
-    """A round as numbers: the true return of what was tried beside what the discriminator said."""
-    done = len(made.ended)
-    return {
-        **asdict(judged),
-        "episodes": done,
-        "return": float(np.mean(made.returns)) if done else None,
-        "length": float(np.mean(made.lengths)) if done else None,
-        "success": made.success_rate,
-    }

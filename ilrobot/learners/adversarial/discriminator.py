@@ -9,13 +9,14 @@ have it the other way round. The optimum is D* = p_E / (p_E + p_π), z* = log p_
 from __future__ import annotations
 
 import abc
+import copy
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils import parametrizations
+from torch.nn.utils import parametrizations, parametrize
 
 from ilrobot.errors import UserError
 from ilrobot.learners.adversarial.rows import Rows
@@ -47,8 +48,8 @@ class DiscriminatorConfig:
     """
 
     updates: int = 16
-    batch_size: int = 512
-    learning_rate: float = 3e-4
+    batch_size: int = 256
+    learning_rate: float = 1e-3
     regularizer: Regularizer = "gradient-penalty"
     penalty: float = 10.0
 
@@ -111,6 +112,14 @@ class Discriminator(nn.Module, abc.ABC):
     @abc.abstractmethod
     def penalized(self, features: Tensor) -> int:
         """Of how many leading features the gradient is penalised."""
+
+    def left(self) -> RewardModel:
+        """A copy of the reward that knows nothing of how it was trained, on the CPU."""
+        left = copy.deepcopy(self.reward).cpu().eval()
+        for layer in left.network.modules():
+            if parametrize.is_parametrized(layer):
+                parametrize.remove_parametrizations(layer, "weight")
+        return left
 
     def logits(self, rows: Rows, policy: PolicyDensity) -> Tensor:
         """z of each transition under the policy as it is now, (N,)."""

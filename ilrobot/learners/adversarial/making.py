@@ -1,0 +1,123 @@
+"""GAIL and AIRL with all their settings."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import torch
+
+from ilrobot.data.transitions import Transitions
+from ilrobot.learners.adversarial.airl import AirlDiscriminator
+from ilrobot.learners.adversarial.contest import Contest
+from ilrobot.learners.adversarial.discriminator import (
+    LOGIT_CLIP,
+    Discriminator,
+    DiscriminatorConfig,
+)
+from ilrobot.learners.adversarial.gail import GailDiscriminator
+from ilrobot.learners.reinforcement.config import PpoConfig
+from ilrobot.learners.reinforcement.reinforcer import make_reinforcer
+from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
+from ilrobot.policies.policy import Policy
+from ilrobot.rewards.config import RewardConfig
+from ilrobot.rewards.model import RewardModel
+
+Method = Literal["gail", "airl"]
+
+#: Of both methods: rollouts and passes of a size that a discriminator can follow.
+ADVERSARIAL_PPO = PpoConfig(rollout=4_096, batch_size=256)
+
+
+@dataclass(frozen=True)
+class AdversarialConfig:
+    """Everything that is chosen.
+
+    Attributes:
+        method: Which discriminator.
+        ppo: How the policy is improved.
+        discriminator: How the discriminator is trained.
+        reward: What the reward is made of.
+        memory: Rollouts that the discriminator is trained on, the newest included.
+    """
+
+    method: Method
+    ppo: PpoConfig
+    discriminator: DiscriminatorConfig
+    reward: RewardConfig
+    memory: int
+
+    def settings(self) -> dict[str, Any]:
+        """All of it, words to values."""
+        found: dict[str, Any] = {"remembered rollouts": self.memory}
+        for what, part in (
+            ("ppo", self.ppo),
+            ("discriminator", self.discriminator),
+            ("reward", self.reward),
+        ):
+            found |= {f"{what} {name}": value for name, value in asdict(part).items()}
+        return found
+
+
+#: As in the papers: GAIL's reward is of state and action, and its samples are of now; AIRL's is of
+#: the state alone, and it is trained on its last 20 rollouts.
+DEFAULTS = {
+    "gail": AdversarialConfig(
+        "gail",
+        ADVERSARIAL_PPO,
+        DiscriminatorConfig(),
+        RewardConfig("state-action", termination_bias="survive"),
+        memory=1,
+    ),
+    "airl": AdversarialConfig(
+        "airl", ADVERSARIAL_PPO, DiscriminatorConfig(), RewardConfig("state"), memory=20
+    ),
+}
+
+
+def make_contest(
+    config: AdversarialConfig,
+    policy: Policy,
+    env: TaskVectorEnv,
+    expert: Transitions,
+    *,
+    seed: int,
+    fit_observations: bool = True,
+) -> Contest:
+    """A new discriminator beside a policy that is to be improved.
+
+    Args:
+        config: How.
+        policy: See `make_reinforcer`.
+        env: Copies of the task; closed by whoever made them.
+        expert: Demonstrated transitions, see `expert_transitions`.
+        seed: Of everything drawn.
+        fit_observations: See `make_reinforcer`.
+
+    Raises:
+        UserError: A setting is out of range.
+    """
+    reinforcer = make_reinforcer(
+        "ppo", policy, env, config.ppo, seed, fit_observations=fit_observations
+    )
+    regularizer, described = config.discriminator.regularizer, config.reward
+    if regularizer == "logit-clip" and config.method == "gail":
+        described = replace(described, limit=LOGIT_CLIP)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        reward = RewardModel(env.task, described)
+        discriminator: Discriminator
+        if config.method == "gail":
+            discriminator = GailDiscriminator(reward, regularizer)
+        else:
+            discriminator = AirlDiscriminator(reward, regularizer, config.ppo.discount)
+    discriminator.to(policy.action_normalizer.offset.device)
+    return Contest(
+        discriminator,
+        reinforcer,
+        expert,
+        config.discriminator,
+        seed=seed,
+        memory=config.memory,
+        discount=config.ppo.discount,
+    )
