@@ -42,6 +42,7 @@ class HudState:
         message: Something that the person should know now.
         help: What to press.
         task: Gymnasium id of the task.
+        question: Put to the person, who controls nothing now (empty: none is).
     """
 
     episode: int = 1
@@ -65,6 +66,7 @@ class HudState:
     message: str = ""
     help: str = ""
     task: str = ""
+    question: str = ""
 
     @property
     def headline(self) -> str:
@@ -72,6 +74,8 @@ class HudState:
         if not self.connected:
             reason = self.message or f"{self.device} is unplugged"
             return f"{reason}: nothing moves until it is back"
+        if self.question:
+            return self.question
         if self.source is None:
             return "press start (Enter) to begin"
         if self.rewinding:
@@ -84,7 +88,7 @@ class HudState:
     def counter(self) -> str:
         """Which episode of how many."""
         of = f" of {self.episodes}" if self.episodes else ""
-        return f"episode {self.episode}{of}"
+        return f"{'pair' if self.question else 'episode'} {self.episode}{of}"
 
     def as_json(self) -> dict[str, Any]:
         """Every attribute as plain JSON, and the two texts that are made from them."""

@@ -1,0 +1,208 @@
+"""``ilrobot prefer``: which of two clips is better?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from tyro.conf import Positional
+
+from ilrobot.cli.page import Page, PageAddress, tell_address
+from ilrobot.cli.required import require
+from ilrobot.cli.usage import TaskOptions, optional
+from ilrobot.errors import UserError
+
+if TYPE_CHECKING:
+    from ilrobot.data.comparisons import Comparisons
+    from ilrobot.data.dataset import Dataset
+    from ilrobot.env import TaskEnv
+
+#: Of a policy's attempts, inside of the folder of comparisons.
+_ATTEMPTS = "attempts"
+_ATTEMPTS_SEED = 300_000
+#: How many answers a program gives where nobody says.
+_SCRIPTED = 100
+
+
+@dataclass
+class Prefer:
+    """Show two clips side by side and take down which one is better.
+
+    Of a dataset its episodes are compared; of a run the attempts that its policy makes first. Every
+    answer is kept at once; the same command goes on where it was stopped. Left and right are the
+    pad's, the arrow keys, or the page's; up: as good, down: skip, start or Enter: finish.
+
+    Example: ilrobot prefer runs/bc --device keyboard
+    """
+
+    path: Positional[Path]
+    """Folder of a run, or of a dataset."""
+
+    output: Annotated[Path | None, optional("FOLDER", "preferences in a run")] = None
+    """Where preferences.jsonl goes; it must be given for a dataset."""
+
+    comparisons: Annotated[int | None, optional("N", "as many as you like; 100 by --judge")] = None
+    """How many answers there shall be in all."""
+
+    seconds: Annotated[float | None, optional("S", "whole episodes")] = None
+    """Length of a clip."""
+
+    attempts: Annotated[int | None, optional("N", "20")] = None
+    """How many attempts of a run's policy are compared."""
+
+    task: Annotated[str, optional("ID", "the task that the policy was trained on")] = ""
+    """Gymnasium id of the attempts."""
+
+    options: TaskOptions = ()
+    """Options of the environment of the attempts."""
+
+    device: Literal["browser", "gamepad", "keyboard"] = "browser"
+    """What you answer with: a page in a browser, or a pad or keyboard in front of a window."""
+
+    page: Page = PageAddress()  # noqa: RUF009 (it is frozen)
+
+    judge: Literal["person", "return", "success"] = "person"
+    """A person; or a program that likes the greater return better, or what succeeded."""
+
+    error_rate: float = 0.0
+    """Share of a program's answers that are a toss."""
+
+    seed: int = 0
+    """Of the draw of the pairs, and of a program's tosses."""
+
+    json: bool = False
+    """Print one JSON object as the last line."""
+
+    def run(self) -> int:
+        """Ask and count."""
+        require("prefer", "pyarrow", extra="data")
+        from ilrobot.cli.output import print_json
+        from ilrobot.data.comparisons import Compared, Comparisons
+
+        address = self._check()
+        folder = self.output or self.path / "preferences"
+        dataset = self._dataset(folder)
+        if dataset.num_episodes < 2:
+            raise UserError(f"{dataset.path} has one episode; there is nothing to compare it with")
+        ticks = None if self.seconds is None else max(1, round(self.seconds * dataset.fps))
+        compared = Compared.of(dataset, ticks, self.seed)
+        try:
+            with Comparisons.writing(folder, compared) as comparisons:
+                if self.judge == "person":
+                    self._ask(comparisons, dataset, address)
+                else:
+                    self._script(comparisons, dataset)
+        except KeyboardInterrupt:
+            _summarise(folder)
+            raise
+        _summarise(folder)
+        if self.json:
+            known = Comparisons.read(folder)
+            counts = Counter(str(one.answer) for one in known.answers)
+            print_json({"output": str(folder), "dataset": str(dataset.path), "answers": counts})
+        return 0
+
+    def _check(self) -> tuple[str, int]:
+        if self.comparisons is not None and self.comparisons < 1:
+            raise UserError(f"--comparisons must be at least 1, not {self.comparisons}")
+        if self.seconds is not None and not 0 < self.seconds < 3600:
+            raise UserError(f"--seconds must be positive, not {self.seconds}")
+        if self.judge == "person" and self.error_rate:
+            raise UserError("--error-rate is for a program: give --judge return or success")
+        if self.judge == "success" and self.seconds is not None:
+            raise UserError("--judge success compares whole episodes; leave --seconds out")
+        if not 0 <= self.seed < 2**63:
+            raise UserError(f"--seed must be at least 0, not {self.seed}")
+        if self.attempts is not None and self.attempts < 2:
+            raise UserError(f"--attempts must be at least 2, not {self.attempts}")
+        return self.page.check(self.device)
+
+    def _dataset(self, folder: Path) -> Dataset:
+        """The episodes to compare; a run's policy makes them first."""
+        from ilrobot.data.comparisons import FILE, Comparisons
+        from ilrobot.data.dataset import Dataset
+        from ilrobot.run import RUN_FILE
+
+        if not (self.path / RUN_FILE).exists():
+            for name, given in (("attempts", self.attempts), ("task", self.task)):
+                if given:
+                    raise UserError(f"--{name} is for the attempts of a run, not for a dataset")
+            if self.output is None:
+                Dataset.open(self.path)  # what is neither says so first
+                raise UserError("--output is missing: where shall the comparisons of a dataset go?")
+            return Dataset.open(self.path)
+        if (folder / FILE).exists():
+            return Comparisons.read(folder).open_dataset()
+        return self._attempt(folder / _ATTEMPTS)
+
+    def _attempt(self, folder: Path) -> Dataset:
+        from ilrobot.cli.actors import TaskForPolicy, load_run
+        from ilrobot.cli.options import parse_options
+        from ilrobot.cli.output import console
+        from ilrobot.cli.places import claim_folder
+        from ilrobot.env import make_env
+        from ilrobot.learners.reinforcement.attempts import record_attempts
+        from ilrobot.spec import check_policy_fits
+
+        policy = load_run(self.path)
+        options = parse_options(self.options)
+        chosen = TaskForPolicy.choose(policy.spec, self.path, self.task, options)
+
+        def make() -> TaskEnv:
+            env = make_env(chosen.task, chosen.options, rate=chosen.rate)
+            check_policy_fits(policy.spec, env.spec, str(self.path))
+            return env
+
+        make().close()
+        claim_folder(folder.parent)
+        count = 20 if self.attempts is None else self.attempts
+        with console.status(f"{count} attempts"):
+            return record_attempts(policy, folder, make, seed=_ATTEMPTS_SEED, episodes=count)
+
+    def _script(self, comparisons: Comparisons, dataset: Dataset) -> None:
+        from ilrobot.learners.finetuning.judges import ScriptedJudge, answer_all
+
+        assert self.judge != "person"
+        judge = ScriptedJudge(self.judge, dataset, self.error_rate, self.seed)
+        answer_all(comparisons, dataset, judge, self.comparisons or _SCRIPTED)
+
+    def _ask(self, comparisons: Comparisons, dataset: Dataset, address: tuple[str, int]) -> None:
+        from ilrobot.cli.clips import Films
+        from ilrobot.data.comparisons import Comparison
+        from teleop.judging import judging
+
+        require("prefer", "pygame", extra="teleop")
+        films = Films(dataset)
+        left, right = comparisons.compared.pair(dataset, len(comparisons.answers))
+        films.of(left)  # what cannot be drawn is told before anything opens
+        tell: Callable[[str], None] = lambda url: tell_address(url, "answer")  # noqa: E731
+        title = f"ilrobot prefer {self.path}"
+        with judging(
+            self.device, title, address=address, tell=tell, task=dataset.spec.task
+        ) as asked:
+            while self.comparisons is None or len(comparisons.answers) < self.comparisons:
+                number = len(comparisons.answers)
+                left, right = comparisons.compared.pair(dataset, number)
+                answer = asked.ask(
+                    films.of(left),
+                    films.of(right),
+                    films.rate,
+                    number + 1,
+                    self.comparisons or 0,
+                )
+                if answer is None:
+                    return
+                comparisons.append(Comparison(left, right, answer, "person"))
+
+
+def _summarise(folder: Path) -> None:
+    from ilrobot.data.comparisons import FILE, Answer, Comparisons
+
+    counts = Counter(one.answer for one in Comparisons.read(folder).answers)
+    words = ", ".join(f"{counts[answer]} {answer}" for answer in Answer if counts[answer])
+    print(f"answers    {counts.total()} ({words or 'none yet'}) in {folder / FILE}")
+    if counts.total():
+        print(f"next       ilrobot train --learner preferences --comparisons {folder} --output DIR")

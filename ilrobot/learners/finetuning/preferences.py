@@ -1,0 +1,301 @@
+"""A reward from preferences: Bradley and Terry's model of who likes which clip better.
+
+Christiano, Leike, Brown, Martic, Legg and Amodei 2017, "Deep reinforcement learning from human
+preferences" (arXiv:1706.03741), eq. 1, where σ¹ is liked better than σ² with
+
+    P[σ¹ > σ²] = exp Σ r(o¹, a¹) / (exp Σ r(o¹, a¹) + exp Σ r(o², a²)),
+
+and section 2.2.3: a share ε of the answers is a toss, so that P becomes (1 - ε) P + ε / 2, and
+clips that are equally good count as half of each. The loss is the cross-entropy of the answers.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from ilrobot.data.comparisons import Answer, Comparison
+from ilrobot.data.labels import held_out_places, vector_spec
+from ilrobot.data.memory import Recordings
+from ilrobot.errors import UserError, WorkFailed
+from ilrobot.rewards.config import Inputs, RewardConfig
+from ilrobot.rewards.model import RewardModel
+
+_TARGET = {Answer.LEFT: 1.0, Answer.EQUAL: 0.5, Answer.RIGHT: 0.0}
+#: Fewer answers than this fit anything.
+LEAST = 4
+
+
+@dataclass(frozen=True)
+class PreferenceConfig:
+    """How a reward is fitted.
+
+    Attributes:
+        inputs: What the reward reads: ``state`` or ``state-action``.
+        width, layers: Of the network.
+        error_rate: ε, share of the answers that the model takes for tosses, in [0, 1).
+        steps: Steps of Adam.
+        learning_rate: Adam's.
+        weight_decay: Decoupled.
+        batch_size: Comparisons in a batch.
+        held_out: Share of the comparisons by which the best step is chosen, in [0, 1).
+        validate_every: Steps between two looks at those.
+        seed: Of the split, the weights and the batches.
+    """
+
+    inputs: Inputs = "state-action"
+    width: int = 64
+    layers: int = 2
+    error_rate: float = 0.1
+    steps: int = 1_000
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-3
+    batch_size: int = 32
+    held_out: float = 0.2
+    validate_every: int = 25
+    seed: int = 0
+
+    def check(self) -> None:
+        """Refuse what is out of range.
+
+        Raises:
+            UserError: The first thing found, as its option of the command line.
+        """
+        for name in ("error_rate", "held_out"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(
+                    f"--{name.replace('_', '-')} must be at least 0 and less than 1, not "
+                    f"{getattr(self, name)}"
+                )
+        for name in ("steps", "batch_size", "width"):
+            if getattr(self, name) < 1:
+                raise UserError(
+                    f"--{name.replace('_', '-')} must be at least 1, not {getattr(self, name)}"
+                )
+        if not 0 < self.learning_rate < 1:
+            raise UserError(f"--learning-rate must be within 0 and 1, not {self.learning_rate}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a fit came to.
+
+    Attributes:
+        model: The reward, scaled so that over the compared ticks its standard deviation is 1, and,
+            where all clips are of one length, its mean 0: answers then say nothing about a
+            constant, while with clips of several lengths they do.
+        comparisons: How many taught or were held out.
+        accuracy: Share of the decided answers that it was trained on that it would have given
+            (None: there are none).
+        held_out_accuracy: The same over those held out.
+        loss, held_out_loss: Mean cross-entropy in nats; a toss has 0.693.
+        step: After how many steps it was best.
+    """
+
+    model: RewardModel
+    comparisons: int
+    accuracy: float | None
+    held_out_accuracy: float | None
+    loss: float
+    held_out_loss: float | None
+    step: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers."""
+        return {name: value for name, value in vars(self).items() if name != "model"}
+
+
+class Clips:
+    """The ticks of compared clips as tensors, and the sums of a reward over them.
+
+    Args:
+        recordings: What the clips are of.
+        comparisons: Answered; skipped pairs are left out.
+
+    Raises:
+        UserError: Something in a clip is not finite, or too few pairs were decided.
+    """
+
+    def __init__(self, recordings: Recordings, comparisons: Sequence[Comparison]) -> None:
+        kept = [one for one in comparisons if one.answer is not Answer.SKIP]
+        decided = sum(one.answer is not Answer.EQUAL for one in kept)
+        if len(kept) < LEAST or not decided:
+            raise UserError(
+                f"{len(kept)} answers, {decided} of them for one side, are too few to learn from; "
+                f"give at least {LEAST} with `ilrobot prefer`"
+            )
+        both = [clip for one in kept for clip in (one.left, one.right)]
+        for clip in both:
+            if clip.end > recordings.lengths[clip.episode]:
+                raise UserError(
+                    f"{recordings.path}: episode {clip.episode} has no tick {clip.end - 1}, which "
+                    "was compared; compare it anew"
+                )
+        spec = vector_spec(recordings.spec)
+        seen = np.concatenate([_flat(recordings, f.name) for f in spec.observations], axis=1)
+        done = _flat(recordings, "action")
+        self.target = torch.tensor([_TARGET[one.answer] for one in kept])
+        ticks = [recordings.starts[c.episode] + np.arange(c.begin, c.end) for c in both]
+        self.same_length = len({len(clip) for clip in both}) == 1
+        rows, place = np.unique(np.concatenate(ticks), return_inverse=True)
+        _check_finite(recordings, seen, done, rows)
+        self.observations = torch.from_numpy(seen[rows])
+        self.actions = torch.from_numpy(done[rows])
+        self._place = torch.from_numpy(place)
+        self._lengths = torch.tensor([len(one) for one in ticks])
+        self._starts = torch.cumsum(self._lengths, 0) - self._lengths
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def advantages(self, model: RewardModel, chosen: Tensor) -> Tensor:
+        """By how much the left clip's sum of rewards exceeds the right one's, (len(chosen),)."""
+        clips = torch.stack([2 * chosen, 2 * chosen + 1], dim=1).flatten()
+        lengths = self._lengths[clips]
+        owner = torch.repeat_interleave(torch.arange(len(clips)), lengths)
+        inside = torch.arange(len(owner)) - (torch.cumsum(lengths, 0) - lengths)[owner]
+        rows = self._place[self._starts[clips][owner] + inside]
+        rewards = model(self.observations[rows], self.actions[rows], self.observations[rows])
+        sums = torch.zeros(len(clips)).index_add(0, owner, rewards)
+        return sums[0::2] - sums[1::2]
+
+
+def probability(advantage: Tensor, error_rate: float) -> Tensor:
+    """P[left is liked better], eq. 1 with tosses; see the module."""
+    return (1 - error_rate) * torch.sigmoid(advantage) + error_rate / 2
+
+
+def preference_loss(advantage: Tensor, target: Tensor, error_rate: float) -> Tensor:
+    """Mean cross-entropy in nats of answers: 1 for left, 0 for right, ½ for equal."""
+    if not error_rate:
+        return functional.binary_cross_entropy_with_logits(advantage, target)
+    return functional.binary_cross_entropy(probability(advantage, error_rate), target)
+
+
+def fit_preferences(
+    recordings: Recordings,
+    comparisons: Sequence[Comparison],
+    config: PreferenceConfig,
+    on_report: Callable[[int, float, float | None], None] = lambda *_: None,
+) -> Fit:
+    """Fit a reward to answers.
+
+    Args:
+        recordings: What the clips are of.
+        comparisons: The answers.
+        config: How.
+        on_report: Told now and then the step, the loss, and that of the held-out answers.
+
+    Raises:
+        UserError: There are too few answers, or a setting is out of range.
+        WorkFailed: The loss is no longer finite.
+    """
+    config.check()
+    clips = Clips(recordings, comparisons)
+    with torch.random.fork_rng([]):
+        torch.manual_seed(config.seed)
+        generator = torch.Generator().manual_seed(config.seed)
+        model = RewardModel(
+            recordings.spec,
+            RewardConfig(inputs=config.inputs, width=config.width, layers=config.layers),
+        )
+        model.fit_normalizers(clips.observations, clips.actions)
+        held = torch.from_numpy(held_out_places(len(clips), config.held_out, config.seed))
+        taught, held_out = (~held).nonzero().flatten(), held.nonzero().flatten()
+        optimiser = torch.optim.AdamW(
+            model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        best, best_loss, best_step = copy.deepcopy(model.state_dict()), np.inf, 0
+        losses: list[float] = []
+        for step in range(1, config.steps + 1):
+            drawn = torch.randint(len(taught), (config.batch_size,), generator=generator)
+            chosen = taught[drawn]
+            loss = preference_loss(
+                clips.advantages(model, chosen), clips.target[chosen], config.error_rate
+            )
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            losses.append(loss.item())
+            if not np.isfinite(losses[-1]):
+                raise WorkFailed(f"the loss is no longer finite after {step} steps")
+            if step % config.validate_every == 0 or step == config.steps:
+                recent, now = float(np.mean(losses[-config.validate_every :])), None
+                if len(held_out):
+                    now = _loss(clips, model, held_out, config.error_rate)
+                on_report(step, recent, now)
+                judged = recent if now is None else now
+                if judged < best_loss:
+                    best, best_loss, best_step = copy.deepcopy(model.state_dict()), judged, step
+        model.load_state_dict(best)
+    fit = Fit(
+        model=model.eval(),
+        comparisons=len(clips),
+        accuracy=_accuracy(clips, model, taught),
+        held_out_accuracy=_accuracy(clips, model, held_out),
+        loss=_loss(clips, model, taught, config.error_rate),
+        held_out_loss=_loss(clips, model, held_out, config.error_rate) if len(held_out) else None,
+        step=best_step,
+    )
+    _scale(model, clips)
+    return fit
+
+
+@torch.no_grad()
+def _loss(clips: Clips, model: RewardModel, chosen: Tensor, error_rate: float) -> float:
+    advantage = clips.advantages(model, chosen)
+    return float(preference_loss(advantage, clips.target[chosen], error_rate))
+
+
+@torch.no_grad()
+def _accuracy(clips: Clips, model: RewardModel, chosen: Tensor) -> float | None:
+    decided = chosen[clips.target[chosen] != 0.5]
+    if not len(decided):
+        return None
+    said = clips.advantages(model, decided) > 0
+    return float((said == (clips.target[decided] > 0.5)).double().mean())
+
+
+@torch.no_grad()
+def _scale(model: RewardModel, clips: Clips) -> None:
+    """Mean and standard deviation of the reward into its last layer; see `Fit`."""
+    rewards = model(clips.observations, clips.actions, clips.observations)
+    spread = float(rewards.std(unbiased=False)) or 1.0
+    mean = float(rewards.mean()) if clips.same_length else 0.0
+    last = model.network[-1]
+    assert isinstance(last, torch.nn.Linear)
+    last.weight.div_(spread)
+    last.bias.sub_(mean).div_(spread)
+
+
+def _flat(recordings: Recordings, name: str) -> NDArray[np.float32]:
+    column = recordings.column(name)
+    return column.reshape(len(column), -1).astype(np.float32)
+
+
+def _check_finite(
+    recordings: Recordings,
+    seen: NDArray[np.float32],
+    done: NDArray[np.float32],
+    rows: NDArray[np.int64],
+) -> None:
+    finite = np.isfinite(seen[rows]).all(axis=1) & np.isfinite(done[rows]).all(axis=1)
+    if not finite.all():
+        tick = int(rows[np.argmin(finite)])
+        episode = int(np.searchsorted(recordings.starts, tick, side="right")) - 1
+        raise UserError(
+            f"{recordings.path}: a number in episode {episode}, frame "
+            f"{tick - int(recordings.starts[episode])}, is not finite; mend or delete that episode"
+        )
