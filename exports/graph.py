@@ -7,16 +7,19 @@ import copy
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from exports.lowered_unet import lower, prepare
-from exports.runtime.session import DOUBT, NOISE, NOVELTY, OUTPUT, PREFIX, PREFIX_WEIGHTS
+from exports.runtime.session import NOISE, OUTPUT, PREFIX, PREFIX_WEIGHTS
+from ilrobot.control.signals import OF_ENSEMBLE
 from ilrobot.errors import WorkFailed
+from ilrobot.learners.interactive.gate_network import GateNetwork
 from ilrobot.policies.heads.ensemble import EnsembleHead
 from ilrobot.policies.heads.guidance import Guidance, Lead, free, towards
 from ilrobot.policies.heads.head import Head
@@ -28,11 +31,18 @@ from ilrobot.policies.policy import Policy
 OPSET = 18
 
 
-def trace(policy: Policy, *, led: bool = False, unrolled: bool = False) -> bytes:
+def trace(
+    policy: Policy,
+    critics: Mapping[str, GateNetwork[Any]] = MappingProxyType({}),
+    *,
+    led: bool = False,
+    unrolled: bool = False,
+) -> bytes:
     """The policy as a serialised ONNX model: batch 1, weights inside, no trace of this machine.
 
     Args:
         policy: Which.
+        critics: What judges it, by the names of their outputs.
         led: Whether its sampler, which must have `sampler_steps`, can be led in the graph, too.
         unrolled: Whether the sampler's steps stand one after the other, for runtimes that compute
             loops wrongly.
@@ -56,9 +66,9 @@ def trace(policy: Policy, *, led: bool = False, unrolled: bool = False) -> bytes
     for head in frozen.members:
         lower(head)
     return serialize(
-        _Graph(frozen, unrolled=unrolled),
+        _Graph(frozen, copy.deepcopy(dict(critics)), unrolled=unrolled),
         inputs,
-        [OUTPUT, DOUBT, NOVELTY] if policy.config.members > 1 else [OUTPUT],
+        [OUTPUT, *(OF_ENSEMBLE if policy.config.members > 1 else ()), *critics],
         "the policy",
     )
 
@@ -117,25 +127,32 @@ class _Graph(nn.Module):
     no faster (14.6 ms).
     """
 
-    def __init__(self, policy: Policy, *, unrolled: bool) -> None:
+    def __init__(
+        self, policy: Policy, critics: dict[str, GateNetwork[Any]], *, unrolled: bool
+    ) -> None:
         super().__init__()
         self._policy, self._unrolled = policy, unrolled
+        self._critics = nn.ModuleList(
+            critic.eval().requires_grad_(False) for critic in critics.values()
+        )
         scale = torch.from_numpy(policy.disagreement_scale).float()
         self._scale = nn.Buffer(scale.reshape(policy.spec.action.shape))
 
-    def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, Tensor, Tensor]:
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         policy, rest = self._policy, list(inputs)
         observations = {name: rest.pop(0) for name in policy.spec.observation_names}
         noise = None if policy.noise_shape is None else rest.pop(0)
         guidance = policy.guidance(observations, *rest) if rest else ()
         head, condition = policy.head, policy.encode(observations)
         if not isinstance(head, EnsembleHead):
-            return policy.decode(self._chunk(head, condition, noise, *guidance), observations)
+            action = policy.decode(self._chunk(head, condition, noise, *guidance), observations)
+            return action, *self._judgements(observations, action)
         chunks = torch.stack(
             [self._chunk(member, condition, noise, *guidance) for member in head.members]
         )
         action = policy.decode(head.combine(chunks), observations)
-        return action, *self._disagreement(policy.decode(chunks, observations))
+        apart = self._disagreement(policy.decode(chunks, observations))
+        return action, *apart, *self._judgements(observations, action)
 
     def _chunk(
         self,
@@ -149,6 +166,13 @@ class _Graph(nn.Module):
             return _iterate(head, condition, noise, guidance, unrolled=self._unrolled)
         chunk: Tensor = head(condition, noise)
         return chunk
+
+    def _judgements(self, observations: dict[str, Tensor], action: Tensor) -> Iterator[Tensor]:
+        """What each critic says of the present tick, for all of the chunk, (B, H) each."""
+        newest = {name: history[:, -1] for name, history in observations.items()}
+        for critic in self._critics:
+            assert isinstance(critic, GateNetwork)
+            yield critic.judge(newest, action[:, 0])[:, None].expand(-1, action.shape[1])
 
     def _disagreement(self, members: Tensor) -> tuple[Tensor, Tensor]:
         """Doubt and novelty of `ilrobot.ensemble`, shape (B, H) each, of (members, B, H, ...)."""

@@ -54,9 +54,7 @@ def write_int8(source: Path, target: Path, measured: Quantized | None = None) ->
     for known in contract.golden:
         given = session.predict(known.observations, known.noise)
         errors.append(golden_error(contract, known, given))
-        golden.append(
-            Golden(known.observations, known.noise, given.chunk, given.doubt, given.novelty)
-        )
+        golden.append(Golden(known.observations, known.noise, given.chunk, given.signals))
     worst = float(np.max(errors))
     if not worst < float("inf"):
         raise WorkFailed("the quantised graph gives actions that are not finite")

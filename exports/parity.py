@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from exports.runtime.exported_policy import DOUBT_ROUNDING
 from ilrobot.control.drawing import Guide, Prediction
+from ilrobot.control.signals import DOUBT, NOVELTY, ROUNDING
 from ilrobot.ensemble import doubt, novelty, spread
+from ilrobot.learners.interactive.gate_network import GateNetwork
 from ilrobot.policies.policy import Policy
 
 #: Greatest allowed difference in float32, as a fraction of an element's command range.
@@ -29,26 +31,25 @@ class Parity:
             for discrete actions the share of actions that differ.
         absolute: Greatest |difference| in the action's units; None for discrete actions.
         tolerance: What `relative` may be at most.
-        doubt: Greatest |difference| of doubt and novelty, which may be `DOUBT_ROUNDING` at most;
-            None where there are none.
+        signals: Greatest |difference| of each signal, which may be `ROUNDING` at most.
     """
 
     windows: int
     relative: float
     absolute: float | None
     tolerance: float
-    doubt: float | None = None
+    signals: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def holds(self) -> bool:
         """Whether they agree."""
         alike = self.relative <= self.tolerance  # False for NaN too
-        return alike and (self.doubt is None or self.doubt <= DOUBT_ROUNDING)
+        return alike and all(apart <= ROUNDING[name] for name, apart in self.signals.items())
 
     def __str__(self) -> str:
         """How they differ, in words for a person."""
-        apart = "" if self.doubt is None else f"; {self.doubt:.1e} of its doubt"
-        return f"{self._actions}{apart}"
+        apart = (f"; {apart:.1e} of its {name}" for name, apart in self.signals.items())
+        return f"{self._actions}{''.join(apart)}"
 
     @property
     def _actions(self) -> str:
@@ -100,6 +101,7 @@ def measure_parity(
     predict: Callable[..., Prediction],
     samples: Samples,
     scale: NDArray[np.float64] | None,
+    critics: Mapping[str, GateNetwork[Any]] = MappingProxyType({}),
 ) -> Parity:
     """Run the same inputs through torch and through another predictor.
 
@@ -108,6 +110,8 @@ def measure_parity(
         predict: The exported graph, see `ExportedPolicy.predict`.
         samples: The inputs.
         scale: Command range of each action element (None: discrete actions, which must be equal).
+        critics: What judges it, by the names of their signals. They are compared on what the
+            predictor wants, since a probability magnifies by how little that differs.
     """
     noise, guides, count = samples.noise, samples.guides, len(samples)
     with torch.inference_mode():
@@ -119,25 +123,36 @@ def measure_parity(
     expected: NDArray[Any] = chunks.numpy()
     predictions = [predict(*asked) for asked in samples.each()]
     given = np.stack([prediction.chunk for prediction in predictions])
-    doubted = _disagreement_error(policy, members.numpy(), predictions)
+    apart = _signal_errors(policy, members.numpy(), samples, predictions, critics)
     if scale is None:
         differ = float(np.mean(given != expected))
-        return Parity(count, differ, None, 0.0, doubted)
+        return Parity(count, differ, None, 0.0, apart)
     difference = np.abs(np.subtract(given, expected, dtype=np.float64))
     relative = float((difference / scale).max())
-    return Parity(count, relative, float(difference.max()), TOLERANCE, doubted)
+    return Parity(count, relative, float(difference.max()), TOLERANCE, apart)
 
 
-def _disagreement_error(
-    policy: Policy, members: NDArray[Any], predictions: Sequence[Prediction]
-) -> float | None:
-    """Greatest difference of doubt and novelty from those of the members' chunks."""
-    if policy.config.members == 1:
-        return None
-    apart = spread(members, policy.spec, policy.disagreement_scale)
-    given = np.array([(p.doubt, p.novelty) for p in predictions], np.float64)
-    expected = np.stack([doubt(apart), novelty(apart)], axis=1)
-    return float(np.max(np.abs(given - expected)))
+@torch.inference_mode()
+def _signal_errors(
+    policy: Policy,
+    members: NDArray[Any],
+    samples: Samples,
+    predictions: Sequence[Prediction],
+    critics: Mapping[str, GateNetwork[Any]],
+) -> dict[str, float]:
+    """Greatest difference of each signal from what torch says of the same chunks."""
+    expected = {}
+    if policy.config.members > 1:
+        apart = spread(members, policy.spec, policy.disagreement_scale)
+        expected = {DOUBT: doubt(apart), NOVELTY: novelty(apart)}
+    newest = {name: torch.from_numpy(window[:, -1]) for name, window in samples.windows.items()}
+    for name, critic in critics.items():
+        first = torch.from_numpy(np.stack([prediction.chunk[0] for prediction in predictions]))
+        expected[name] = critic.judge(newest, first).numpy()[:, None]
+    return {
+        name: float(np.max(np.abs(np.stack([p.signals[name] for p in predictions]) - wanted)))
+        for name, wanted in expected.items()
+    }
 
 
 def _batch(guides: Sequence[Guide]) -> list[torch.Tensor]:

@@ -21,10 +21,13 @@ from ilrobot.atomic import replacing
 from ilrobot.control.chunking import RECEDING, Chunking
 from ilrobot.control.contract import Contract
 from ilrobot.control.contract_joints import Joints
-from ilrobot.control.contract_parts import DoubtScale, Golden, Limits, Provenance, Range
+from ilrobot.control.contract_parts import Golden, Limits, Provenance, Range
+from ilrobot.control.contract_signals import CriticScale, DoubtScale
 from ilrobot.control.drawing import Guide
 from ilrobot.control.model_file import seal
+from ilrobot.control.signals import DOUBT, NOVELTY
 from ilrobot.errors import UserError, WorkFailed, explained
+from ilrobot.learners.interactive.calling import NEVER_CALLS, Calling
 from ilrobot.learners.stop import stop_signals
 from ilrobot.policies.policy import Policy
 
@@ -32,7 +35,7 @@ from ilrobot.policies.policy import Policy
 STALE_PERIODS = 3.0
 #: Golden vectors in the contract.
 GOLDEN = 4
-#: Of the real observations this share is doubted no more than `DoubtScale.usual`.
+#: Of the real observations this share has a signal of no more than what is usual.
 USUAL = 0.95
 
 _NOISE_SEED = 0
@@ -66,7 +69,7 @@ def export_policy(
     checkpoint_hash: str = "",
     chunking: Chunking = RECEDING,
     unrolled: bool = False,
-    calling_doubt: float | None = None,
+    calling: Calling = NEVER_CALLS,
     joints: Joints | None = None,
     guards: Callable[[Contract], Contract] = lambda contract: contract,
 ) -> Export:
@@ -89,7 +92,7 @@ def export_policy(
         checkpoint_hash: SHA-256 of the checkpoint's file.
         chunking: How whoever runs the file shall execute its chunks.
         unrolled: Write the sampler's steps one after the other instead of as a loop.
-        calling_doubt: From which doubt on an ensemble calls for help (None: not known).
+        calling: When it calls for help, by the gate of its own DAgger run.
         joints: Of the arm behind the task's controller (None: not stated).
         guards: Exchanges what the data say of the guards, see `exports.stated_guards`.
 
@@ -112,9 +115,9 @@ def export_policy(
             limits="" if policy.spec.choices is not None else limits_hash or data_hash,
         ),
     )
-    contract = guards(replace(contract, joints=joints))
+    contract = guards(replace(contract, joints=joints, **_signals(policy, calling)))
     with stop_signals() as stop:
-        model = trace(policy, led=chunking.leads, unrolled=unrolled)
+        model = trace(policy, calling.critics, led=chunking.leads, unrolled=unrolled)
     stop.check()
     try:
         session = BoundSession(model, contract)
@@ -122,13 +125,9 @@ def export_policy(
     except UserError as error:
         raise WorkFailed(f"the exported graph does not run: {error}") from error
     samples = _samples(policy, contract, windows)
-    parity = _checked(policy, session, contract, samples)
-    plain_parity = _checked(policy, plain, contract, samples, " as it is written")
-    if contract.doubt is not None:
-        doubts = [session.predict(*asked).doubt for asked in samples.free().each()]
-        usual = float(np.quantile(np.array(doubts, np.float64)[:, 0], USUAL))
-        doubt = replace(contract.doubt, usual=usual, threshold=calling_doubt)
-        contract = replace(contract, doubt=doubt)
+    parity = _checked(policy, session, contract, samples, calling)
+    plain_parity = _checked(policy, plain, contract, samples, calling, " as it is written")
+    contract = _with_usual(contract, session, samples)
     contract = replace(contract, golden=_golden(session, samples))
     content = seal(model, contract)
     _write_verified(path, content)
@@ -151,7 +150,6 @@ def _promise(
 ) -> Contract:
     """The contract without what only the finished graph can tell."""
     config, spec, ranges = policy.config, policy.spec, policy.training_range
-    scale = None if spec.choices is not None else tuple(policy.disagreement_scale.tolist())
     return Contract(
         spec=spec,
         n_obs=config.n_obs,
@@ -170,7 +168,35 @@ def _promise(
         tolerance=0.0 if limits is None else TOLERANCE,
         chunking=chunking,
         sampler_steps=policy.sampler_steps if chunking.leads else None,
-        doubt=DoubtScale(scale, usual=0.0) if config.members > 1 else None,
+    )
+
+
+def _signals(policy: Policy, calling: Calling) -> dict[str, Any]:
+    """What the contract says of them, but what is usual."""
+    above, doubt = calling.thresholds, None
+    if policy.config.members > 1:
+        discrete = policy.spec.choices is not None
+        scale = None if discrete else tuple(policy.disagreement_scale.tolist())
+        doubt = DoubtScale(scale, 0.0, above.get(DOUBT), above.get(NOVELTY))
+    critics = {name: CriticScale(0.0, above.get(name)) for name in calling.critics}
+    return {"doubt": doubt, "critics": critics}
+
+
+def _with_usual(contract: Contract, session: BoundSession, samples: Samples) -> Contract:
+    """The contract with what each signal usually is."""
+    if not contract.signals:
+        return contract
+    told = [session.predict(*asked).signals for asked in samples.free().each()]
+    usual = {
+        name: float(np.quantile(np.array([signals[name][0] for signals in told], float), USUAL))
+        for name in contract.signals
+    }
+    return replace(
+        contract,
+        doubt=contract.doubt and replace(contract.doubt, usual=usual[DOUBT]),
+        critics={
+            name: replace(critic, usual=usual[name]) for name, critic in contract.critics.items()
+        },
     )
 
 
@@ -201,7 +227,12 @@ def _samples(
 
 
 def _checked(
-    policy: Policy, session: BoundSession, contract: Contract, samples: Samples, how: str = ""
+    policy: Policy,
+    session: BoundSession,
+    contract: Contract,
+    samples: Samples,
+    calling: Calling,
+    how: str = "",
 ) -> Parity:
     """The worse parity of the two ways to ask the graph: free and led.
 
@@ -209,9 +240,10 @@ def _checked(
         WorkFailed: It does not hold.
     """
     scale = None if contract.limits is None else contract.limits.scale
-    parities = [measure_parity(policy, session.predict, samples.free(), scale)]
-    if samples.guides is not None:
-        parities.append(measure_parity(policy, session.predict, samples, scale))
+    asked = [samples.free(), *([samples] if samples.guides is not None else [])]
+    parities = [
+        measure_parity(policy, session.predict, each, scale, calling.critics) for each in asked
+    ]
     for parity in parities:
         if not parity.holds:
             raise WorkFailed(
@@ -227,7 +259,7 @@ def _golden(session: BoundSession, samples: Samples) -> tuple[Golden, ...]:
     for i in np.unique(np.linspace(0, len(each) - 1, GOLDEN).astype(int)):
         observations, noise, _ = each[i]
         given = session.predict(observations, noise)
-        golden.append(Golden(observations, noise, given.chunk, given.doubt, given.novelty))
+        golden.append(Golden(observations, noise, given.chunk, given.signals))
     return tuple(golden)
 
 

@@ -51,6 +51,8 @@ class Decision:
         input_time: When the input behind it arrived, in seconds of the loop's clock.
         rewind: The person wants the last tick undone instead; the action is not executed.
         doubt: How much the policy doubts itself, see `ilrobot.gates.doubt` (None: not known).
+        calls_for_help: Whether the policy, which acts, says that it should not, see
+            `ilrobot.control.signals`.
     """
 
     action: Action
@@ -61,6 +63,7 @@ class Decision:
     input_time: float | None = None
     rewind: bool = False
     doubt: float | None = None
+    calls_for_help: bool = False
 
 
 class LateAnswer(Exception):

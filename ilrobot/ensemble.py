@@ -13,17 +13,17 @@ one at the choice.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ilrobot.actors import Action, Decision, Observation
 from ilrobot.control.chunks import ChunkActor
-from ilrobot.control.drawing import Draw, Guide, Prediction
-from ilrobot.control.execution import Execution
+from ilrobot.control.drawing import Prediction
+from ilrobot.control.signals import DOUBT, NOVELTY, OF_ENSEMBLE
 from ilrobot.spec import Spec
 
 
@@ -89,19 +89,7 @@ def opinion(chunk: NDArray[Any], members: NDArray[Any], spec: Spec, scale: Array
         scale: What each element is measured by, in its units, `disagreement_scale`.
     """
     apart = spread(members, spec, scale)
-    return Prediction(chunk, doubt(apart), novelty(apart))
-
-
-class EnsemblePredictor(Protocol):
-    """A policy of several members as the control loop sees it; see `ChunkPredictor`."""
-
-    def __call__(
-        self,
-        history: Mapping[str, NDArray[Any]],
-        noise: NDArray[np.float32] | None,
-        guide: Guide | None = None,
-    ) -> Prediction:
-        """The chunk to act by, and how far the members are apart about it, see `opinion`."""
+    return Prediction(chunk, {DOUBT: doubt(apart), NOVELTY: novelty(apart)})
 
 
 class EnsembleActor(ChunkActor):
@@ -112,39 +100,10 @@ class EnsembleActor(ChunkActor):
     are those of the element of the chunk that it executed there: how far the members were apart,
     when the chunk was predicted, about what to do now. Nobody is asked again for them. Of a mean
     over several chunks they are those of the newest one.
-
-    Args:
-        predict: The policy.
-        spec: What it reads and gives.
-        history: How many observations it reads.
-        execution: Which action of which chunk is executed.
-        draw: How a chunk is drawn from the policy.
-        background: See `ChunkActor`.
     """
 
-    def __init__(
-        self,
-        predict: EnsemblePredictor,
-        spec: Spec,
-        *,
-        history: int,
-        execution: Execution,
-        draw: Draw,
-        background: bool = False,
-    ) -> None:
-        super().__init__(
-            lambda *asked: predict(*asked).chunk,
-            spec,
-            history=history,
-            execution=execution,
-            draw=draw,
-            background=background,
-        )
-        self._opinions = predict
-        self._seen: Observation | None = None
-        self._chunk_doubt: NDArray[np.floating[Any]] = np.zeros(0)
-        self._chunk_novelty: NDArray[np.floating[Any]] = np.zeros(0)
-        self._doubt = self._novelty = math.inf
+    _seen: Observation | None = None
+    _doubt = _novelty = math.inf
 
     def reset(self, seed: int | None = None) -> None:
         """Begin an episode."""
@@ -159,9 +118,10 @@ class EnsembleActor(ChunkActor):
     def act(self, observation: Observation, now: float) -> Decision:
         """The next action that the members decide on."""
         decision = super().act(observation, now)
-        executed = self._execution.executed
-        self._doubt = float(self._chunk_doubt[executed])
-        self._novelty = float(self._chunk_novelty[executed])
+        signals, executed = self.signals, self._execution.executed
+        self._doubt, self._novelty = (
+            float(signals[name][executed]) if name in signals else math.inf for name in OF_ENSEMBLE
+        )
         self._seen = observation
         return replace(decision, doubt=self._doubt if math.isfinite(self._doubt) else None)
 
@@ -172,22 +132,3 @@ class EnsembleActor(ChunkActor):
     def novelty(self, observation: Observation) -> float:
         """Mean of the variances of the action's elements; infinite where it is not known."""
         return self._novelty if observation is self._seen else math.inf
-
-    def _ask(
-        self,
-        history: Mapping[str, NDArray[Any]],
-        noise: NDArray[np.float32] | None,
-        guide: Guide | None,
-    ) -> Prediction:
-        if guide is None:
-            return self._opinions(history, noise)
-        return self._opinions(history, noise, guide)
-
-    def _take(self) -> None:
-        before = self._prediction
-        super()._take()
-        taken = self._prediction
-        if taken is not None and taken is not before:
-            unknown = np.full(len(taken.chunk), np.inf)
-            self._chunk_doubt = unknown if taken.doubt is None else taken.doubt
-            self._chunk_novelty = unknown if taken.novelty is None else taken.novelty

@@ -149,6 +149,7 @@ class SharedControl(Actor):
             human_action=label,
             event=acting.event or (None if expert is None else expert.event),
             input_time=None if expert is None else expert.input_time,
+            calls_for_help=acting.calls_for_help,
         )
 
     def _hold(self, observation: Observation, expert: Decision) -> Decision:

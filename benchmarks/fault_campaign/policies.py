@@ -15,7 +15,7 @@ from exports.runtime.exported_policy import ExportedPolicy
 from ilrobot.control.contract import Contract
 from ilrobot.control.contract_guards import FALLBACKS, FallbackAfter, Workspace
 from ilrobot.control.contract_parts import Golden, Limits, Provenance, Range
-from ilrobot.control.drawing import Guide
+from ilrobot.control.drawing import Guide, Prediction
 from ilrobot.control.model_file import seal
 from ilrobot.spec import Feature, Spec
 
@@ -32,16 +32,16 @@ class Puppet(ExportedPolicy):
     infinity while every number that it has seen is finite.
     """
 
-    def __call__(
+    def predict(
         self,
         history: Mapping[str, NDArray[Any]],
         noise: NDArray[np.float32] | None,
         guide: Guide | None = None,
-    ) -> NDArray[Any]:
+    ) -> Prediction:
         """See `ExportedPolicy`."""
         with np.errstate(all="ignore"):
             action = history[WANTED] / history[SCALE]
-        return action if noise is None else action + noise_scale(self.contract) * noise
+        return Prediction(action if noise is None else action + noise_scale(self.contract) * noise)
 
 
 def noise_scale(contract: Contract) -> NDArray[np.float32]:

@@ -55,6 +55,9 @@ def _library() -> ctypes.CDLL:
         ("observation_name", ctypes.c_char_p, pointer, size),
         ("observation_size", size, pointer, size),
         ("check_names", ctypes.c_int, pointer, ctypes.c_char_p, pointer, size, pointer, size),
+        ("signal_count", size, pointer),
+        ("signal_name", ctypes.c_char_p, pointer, size),
+        ("signal", ctypes.c_double, pointer, size),
         ("golden_error", ctypes.c_double, pointer),
         *(("predict", ctypes.c_int, pointer, ctypes.POINTER(_FLOATS), *[pointer] * 4),),
     ):
@@ -160,6 +163,16 @@ class CppController:
     def flags(self) -> int:
         """What the guards did in the last tick: bits of `Activation`."""
         return int(self._library.ilr_flags(self._handle))
+
+    @property
+    def signals(self) -> dict[str, float]:
+        """What the policy says of the action of the last tick (NaN: it did not act)."""
+        return {
+            self._library.ilr_signal_name(self._handle, i).decode(): self._library.ilr_signal(
+                self._handle, i
+            )
+            for i in range(self._library.ilr_signal_count(self._handle))
+        }
 
     @property
     def counts(self) -> dict[str, int]:

@@ -14,12 +14,10 @@ from ilrobot.control.chunks import ChunkActor
 from ilrobot.control.contract import Contract
 from ilrobot.control.contract_parts import Golden
 from ilrobot.control.drawing import Guide, Prediction
+from ilrobot.control.signals import greatest_difference
 from ilrobot.ensemble import EnsembleActor
 from ilrobot.errors import WorkFailed
 from ilrobot.spec import Spec
-
-#: Variances of actions, each measured by its range, differ by rounding alone by no more than this.
-DOUBT_ROUNDING = 1e-5
 
 
 class ExportedPolicy(ABC):
@@ -35,22 +33,22 @@ class ExportedPolicy(ABC):
         self.contract = contract
 
     @abstractmethod
-    def __call__(
-        self,
-        history: Mapping[str, NDArray[Any]],
-        noise: NDArray[np.float32] | None,
-        guide: Guide | None = None,
-    ) -> NDArray[Any]:
-        """Predict a chunk; see `ilrobot.control.chunks.ChunkPredictor`."""
-
     def predict(
         self,
         history: Mapping[str, NDArray[Any]],
         noise: NDArray[np.float32] | None,
         guide: Guide | None = None,
     ) -> Prediction:
-        """The same with doubt and novelty, where they are known."""
-        return Prediction(self(history, noise, guide))
+        """Predict a chunk; see `ilrobot.control.chunks.ChunkPredictor`."""
+
+    def __call__(
+        self,
+        history: Mapping[str, NDArray[Any]],
+        noise: NDArray[np.float32] | None,
+        guide: Guide | None = None,
+    ) -> NDArray[Any]:
+        """The chunk of `predict`."""
+        return self.predict(history, noise, guide).chunk
 
     @property
     def spec(self) -> Spec:
@@ -77,22 +75,15 @@ class ExportedPolicy(ABC):
             contract.sampler_steps,
         )
         execution, draw = (chunking or contract.chunking).make(predicts)
-        if contract.doubt is not None:
-            return EnsembleActor(
-                self.predict,
-                self.spec,
-                history=contract.n_obs,
-                execution=execution,
-                draw=draw,
-                background=background,
-            )
-        return ChunkActor(
-            self,
+        kind = ChunkActor if contract.doubt is None else EnsembleActor
+        return kind(
+            self.predict,
             self.spec,
             history=contract.n_obs,
             execution=execution,
             draw=draw,
             background=background,
+            thresholds=contract.thresholds,
         )
 
     def golden_errors(self) -> list[float]:
@@ -130,15 +121,10 @@ def golden_error(contract: Contract, golden: Golden, given: Prediction) -> float
     """How far a prediction is from what a golden vector says.
 
     Returns:
-        The greater of `chunk_error` and of the greatest error of doubt and novelty, of which
-        `DOUBT_ROUNDING` is none.
+        The greater of `chunk_error` and of the `greatest_difference` of its signals.
     """
-    errors = [chunk_error(contract, given.chunk, golden.action)]
-    for mine, theirs in ((given.doubt, golden.doubt), (given.novelty, golden.novelty)):
-        if mine is not None and theirs is not None:
-            apart = float(np.max(np.abs(mine - theirs)))
-            errors.append(0.0 if apart <= DOUBT_ROUNDING else apart)
-    return float(np.max(errors))
+    of_chunk = chunk_error(contract, given.chunk, golden.action)
+    return float(np.maximum(of_chunk, greatest_difference(given.signals, golden.signals)))
 
 
 def chunk_error(contract: Contract, chunk: NDArray[Any], reference: NDArray[Any]) -> float:

@@ -246,7 +246,7 @@ class ControlLoop:
                 except LateAnswer:
                     command = guard.hold(Activation.PLAN_RUN_OUT)
                 else:
-                    command = guard.limit(decision.action)
+                    command = guard.limit(decision.action, decision.calls_for_help)
             else:
                 command = guard.hold()
                 actor.flush()

@@ -21,8 +21,6 @@ NOISE = "noise"
 PREFIX = "prefix"
 PREFIX_WEIGHTS = "prefix_weights"
 OUTPUT = "action"
-DOUBT = "doubt"
-NOVELTY = "novelty"
 
 
 class BoundSession:
@@ -33,7 +31,7 @@ class BoundSession:
     Args:
         model: A serialised ONNX model of batch 1. Its inputs are each observation, ``noise`` where
             the contract gives it a shape, ``prefix`` and ``prefix_weights`` where its sampler can
-            be led; its outputs ``action``, and of an ensemble ``doubt`` and ``novelty``.
+            be led; its outputs ``action``, and the contract's signals.
         contract: What the model promises; its golden vectors do not count here.
         optimized: Whether ONNX Runtime may rewrite the graph before it runs.
         threads: That compute it.
@@ -69,8 +67,7 @@ class BoundSession:
             inputs[PREFIX] = (horizon, *spec.action.shape)
             inputs[PREFIX_WEIGHTS] = (contract.sampler_steps, horizon)
         outputs: dict[str, tuple[int, ...]] = {OUTPUT: (horizon, *spec.action.shape)}
-        if contract.doubt is not None:
-            outputs |= {DOUBT: (horizon,), NOVELTY: (horizon,)}
+        outputs |= dict.fromkeys(contract.signals, (horizon,))
         self._check_shapes(inputs, outputs)
 
         self._inputs = {name: np.zeros((1, *shape), np.float32) for name, shape in inputs.items()}
@@ -87,6 +84,7 @@ class BoundSession:
                 name, "cpu", 0, buffer.dtype, buffer.shape, buffer.ctypes.data
             )
         self._output = self._outputs[OUTPUT]
+        self._signals = [(name, self._outputs[name][0]) for name in contract.signals]
         self._observations = [(f.name, self._inputs[f.name][0]) for f in spec.observations]
         self._noise = self._inputs[NOISE][0] if NOISE in inputs else None
         self._led = PREFIX in inputs
@@ -97,7 +95,7 @@ class BoundSession:
         noise: NDArray[np.float32] | None,
         guide: Guide | None = None,
     ) -> NDArray[Any]:
-        """Predict a chunk; see `ilrobot.control.chunks.ChunkPredictor`."""
+        """The chunk of `predict`."""
         if self._led:
             self._inputs[PREFIX][0] = 0.0 if guide is None else guide.prefix
             self._inputs[PREFIX_WEIGHTS][0] = 0.0 if guide is None else guide.weights
@@ -117,11 +115,11 @@ class BoundSession:
         noise: NDArray[np.float32] | None,
         guide: Guide | None = None,
     ) -> Prediction:
-        """The same with doubt and novelty, where it has them."""
+        """Predict a chunk; see `ilrobot.control.chunks.ChunkPredictor`."""
         chunk = self(history, noise, guide)
-        if DOUBT not in self._outputs:
+        if not self._signals:
             return Prediction(chunk)
-        return Prediction(chunk, *(self._outputs[name][0].copy() for name in (DOUBT, NOVELTY)))
+        return Prediction(chunk, {name: buffer.copy() for name, buffer in self._signals})
 
     @property
     def signature(self) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
@@ -173,22 +171,13 @@ class OnnxPolicy(ExportedPolicy):
         """Names and shapes of the graph's inputs and outputs."""
         return self._session.signature
 
-    def __call__(
-        self,
-        history: Mapping[str, NDArray[Any]],
-        noise: NDArray[np.float32] | None,
-        guide: Guide | None = None,
-    ) -> NDArray[Any]:
-        """Predict a chunk; see `ilrobot.control.chunks.ChunkPredictor`."""
-        return self._session(history, noise, guide)
-
     def predict(
         self,
         history: Mapping[str, NDArray[Any]],
         noise: NDArray[np.float32] | None,
         guide: Guide | None = None,
     ) -> Prediction:
-        """See `ExportedPolicy`."""
+        """Predict a chunk; see `ilrobot.control.chunks.ChunkPredictor`."""
         return self._session.predict(history, noise, guide)
 
 

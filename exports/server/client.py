@@ -73,27 +73,18 @@ class RemotePolicy(ExportedPolicy):
         self._tell = tell
         self._failing_since: float | None = None
 
-    def __call__(
-        self,
-        history: Mapping[str, NDArray[Any]],
-        noise: NDArray[np.float32] | None,
-        guide: Guide | None = None,
-    ) -> NDArray[Any]:
-        """Predict a chunk; see `ilrobot.control.chunks.ChunkPredictor`.
-
-        Raises:
-            PredictionFailed: The server is gone, too slow or talks nonsense.
-            WorkFailed: It has been so for too long, or came back with another policy.
-        """
-        return self.predict(history, noise, guide).chunk
-
     def predict(
         self,
         history: Mapping[str, NDArray[Any]],
         noise: NDArray[np.float32] | None,
         guide: Guide | None = None,
     ) -> Prediction:
-        """See `ExportedPolicy`; raises as `__call__` does."""
+        """Predict a chunk; see `ilrobot.control.chunks.ChunkPredictor`.
+
+        Raises:
+            PredictionFailed: The server is gone, too slow or talks nonsense.
+            WorkFailed: It has been so for too long, or came back with another policy.
+        """
         try:
             prediction = self._ask(history, noise, guide)
         except PredictionFailed as error:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from exports.runtime.session import DOUBT, NOISE, NOVELTY, PREFIX, PREFIX_WEIGHTS
+from exports.runtime.session import NOISE, PREFIX, PREFIX_WEIGHTS
 from exports.server.codec import MalformedMessage, pack, unpack
 from ilrobot.control.contract import Contract
 from ilrobot.control.drawing import Guide, Prediction
@@ -67,7 +67,7 @@ class Messages:
         self._observations = {f.name: (contract.n_obs, *f.shape) for f in spec.observations}
         self._chunk = (horizon, *spec.action.shape)
         self._choices = spec.choices
-        self._doubts = contract.doubt is not None
+        self._signals = contract.signals
         self._horizon = horizon
         self._optional: dict[str, tuple[int, ...]] = {}
         if contract.noise_shape is not None:
@@ -138,8 +138,7 @@ class Messages:
             timing: Milliseconds, by openpi's names.
         """
         message: dict[str, Any] = {ACTIONS: prediction.chunk, "server_timing": timing}
-        if prediction.doubt is not None and prediction.novelty is not None:
-            message |= {DOUBT: prediction.doubt, NOVELTY: prediction.novelty}
+        message |= prediction.signals
         if number is not None:
             message[ID] = number
         return pack(message)
@@ -164,10 +163,11 @@ class Messages:
                 f"'{ACTIONS}' has shape {list(chunk.shape)} instead of {list(self._chunk)}"
             )
         check_actions(chunk, self._choices)
-        if not self._doubts:
+        if not self._signals:
             return Prediction(chunk)
-        doubt, novelty = (_floats(message, name, (self._horizon,)) for name in (DOUBT, NOVELTY))
-        return Prediction(chunk, doubt, novelty)
+        return Prediction(
+            chunk, {name: _floats(message, name, (self._horizon,)) for name in self._signals}
+        )
 
 
 def metadata(contract: Contract) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from ilrobot.data.dataset import Dataset
     from ilrobot.gates.beta import BetaSchedule
     from ilrobot.gates.gate import Gate
-    from ilrobot.learners.interactive.gate_fits import GateFit
     from ilrobot.spec import Spec
 
 GateName = Literal["human", "beta", "safe", "lazy", "ensemble", "thrifty", "dart"]
@@ -87,12 +85,13 @@ class GatePlan:
 
     def prepare(self, number: int, dataset: Dataset, policy_run: Path) -> None:
         """See `ilrobot.learners.interactive.collect.Cast`."""
-        from ilrobot.learners.interactive.gate_fits import Material, prepare_gate
+        from ilrobot.learners.interactive.gate_fits import prepare_gate
+        from ilrobot.learners.interactive.round_gates import gate_fit, gate_material
 
-        if self.name != "beta":
-            latest = self._attempts(number - 1, dataset)
-            material = Material(dataset, policy_run, self.seed, latest)
-            prepare_gate(self._folder(number), material, self._fit(number))
+        fit = gate_fit(self.name, self.output, number, self.budget)
+        if fit is not None:
+            material = gate_material(self.output, number, dataset, policy_run, self.seed)
+            prepare_gate(self._folder(number), material, fit)
 
     def make(self, number: int, spec: Spec, novice: Actor, engaged: Callable[[], bool]) -> Gate:
         """The gate of a round.
@@ -159,18 +158,9 @@ class GatePlan:
         return None
 
     def _folder(self, number: int) -> Path:
-        return self.output / f"gate-{number}"
+        from ilrobot.learners.interactive.round_gates import gate_folder
 
-    def _attempts(self, number: int, dataset: Dataset) -> tuple[int, ...]:
-        """Indexes of the attempts of a round (none: of round 0)."""
-        from ilrobot.round_attempts import round_attempts
-        from ilrobot.run import Run
-        from ilrobot.run_description import DaggerDescription
-
-        if number == 0:
-            return ()
-        run = Run.read_as(self.output, DaggerDescription).description
-        return tuple(index for index, _ in round_attempts(self.output, run, number, dataset))
+        return gate_folder(self.output, number)
 
     def _schedule(self) -> BetaSchedule:
         from ilrobot.gates.beta import exponential, indicator, linear
@@ -178,20 +168,3 @@ class GatePlan:
         if self.beta == "linear":
             return linear(self.rounds + 1)
         return indicator() if self.beta == "indicator" else exponential()
-
-    def _fit(self, number: int) -> GateFit:
-        from ilrobot.learners.interactive import gate_fits
-
-        if self.name in ("safe", "lazy"):
-            first = None
-            if number > 1:
-                first = gate_fits.read_values(self._folder(1))["discrepancy"]
-            return partial(gate_fits.fit_safety, threshold=first)
-        if self.name == "thrifty":
-            return partial(gate_fits.fit_thrifty, budget=self.budget)
-        fits: dict[str, GateFit] = {
-            "human": gate_fits.fit_human,
-            "ensemble": gate_fits.fit_ensemble,
-            "dart": gate_fits.fit_dart,
-        }
-        return fits[self.name]

@@ -13,6 +13,7 @@ from ilrobot.errors import UserError
 if TYPE_CHECKING:
     from ilrobot.control.contract_joints import Joints
     from ilrobot.data.dataset import Dataset
+    from ilrobot.learners.interactive.calling import Calling
     from ilrobot.spec import Spec
 
 #: Real observations on which torch and ONNX Runtime are compared.
@@ -96,6 +97,7 @@ class Export:
         actions = taught_actions(dataset)
         windows = observation_windows(dataset, policy.spec, policy.config.n_obs, WINDOWS)
         claim_file(self.output)
+        calling = self._calling(dataset)
         with TemporaryDirectory() as folder:
             written = Path(folder) / "full.onnx" if self.int8 else self.output
             with console.status("exporting"):
@@ -109,7 +111,7 @@ class Export:
                     checkpoint_hash=policy_hash(self.policy),
                     chunking=chunking,
                     unrolled=self.unroll,
-                    calling_doubt=self._calling_doubt(dataset),
+                    calling=calling,
                     joints=_joints(policy.spec),
                     guards=lambda contract: with_guards(contract, stated, str(self.guards)),
                 )
@@ -155,17 +157,18 @@ class Export:
     def _episodes(self) -> int:
         return 100 if self.episodes is None else self.episodes
 
-    def _calling_doubt(self, dataset: Dataset) -> float | None:
+    def _calling(self, dataset: Dataset) -> Calling:
         from ilrobot.cli.output import console
-        from ilrobot.learners.interactive.calling import calling_doubt
+        from ilrobot.learners.interactive.calling import NEVER_CALLS, calling_of
 
         if self.dataset is not None:  # what it was trained on may be another
-            return None
+            return NEVER_CALLS
         try:
-            return calling_doubt(self.policy, dataset)
+            with console.status("fitting what its gate calls by"):
+                return calling_of(self.policy, dataset)
         except UserError as error:
-            console.print(f"note: no doubt is known from which it calls for help: {error}")
-            return None
+            console.print(f"note: it is not known when it calls for help: {error}")
+            return NEVER_CALLS
 
     def _open_dataset(self) -> tuple[Dataset, str]:
         """Where real observations come from, and the content hash of the training data."""

@@ -165,12 +165,18 @@ def _fallback(contract: Contract) -> str:
         "out of range": after.out_of_range and f"{after.out_of_range:g} s",
         "frozen": after.frozen and f"{after.frozen:g} s",
         "late": after.late and f"{after.late} ticks in a row",
+        "calling for help": after.calling and f"{after.calling:g} s",
     }
     causes = "".join(f", after {time} {what}" for what, time in times.items() if time)
     names = contract.spec.action.element_names
     places = zip(names, where or (), strict=False)
     pose = ", ".join(f"{name} {value:.4g}" for name, value in places if not math.isnan(value))
     return f"{contract.fallback}{f' to {pose}' if pose else ''}: when not finite or stale{causes}"
+
+
+def _told(usual: float, threshold: float | None) -> str:
+    above = "" if threshold is None else f"; a call for help above {threshold:.3g}"
+    return f"is told; {usual:.3g} at most in 95 % of the training data{above}"
 
 
 def _rest(contract: Contract) -> Iterator[tuple[str, str]]:
@@ -191,8 +197,11 @@ def _rest(contract: Contract) -> Iterator[tuple[str, str]]:
         )
     if contract.doubt is not None:
         doubt = contract.doubt
-        above = "" if doubt.threshold is None else f"; a call for help above {doubt.threshold:.3g}"
-        yield "doubt", f"is told; {doubt.usual:.3g} at most in 95 % of the training data{above}"
+        yield "doubt", _told(doubt.usual, doubt.threshold)
+        if doubt.novelty_threshold is not None:
+            yield "novelty", f"is told; a call for help above {doubt.novelty_threshold:.3g}"
+    for name, critic in contract.critics.items():
+        yield name, _told(critic.usual, critic.threshold)
     yield "stale after", f"{contract.stale_after * 1e3:.4g} ms"
     yield "fallback", _fallback(contract)
     if contract.quantized is not None:

@@ -24,6 +24,7 @@ class Activation(IntFlag):
     OBSERVATION_FROZEN = auto()
     OVERRUN = auto()
     EMERGENCY_STOP = auto()
+    CALLS_FOR_HELP = auto()
 
 
 #: Made once: making an IntFlag costs as much as a vector operation.

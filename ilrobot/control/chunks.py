@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +16,7 @@ from ilrobot.control.delay import DelayEstimate, InferenceTally
 from ilrobot.control.drawing import Draw, Guide, Prediction
 from ilrobot.control.execution import Execution
 from ilrobot.control.inference import Inference, Inline, Threaded
+from ilrobot.control.signals import Signals, calls_for_help
 from ilrobot.errors import WorkFailed
 from ilrobot.spec import Spec
 
@@ -27,7 +29,7 @@ class ChunkPredictor(Protocol):
         history: Mapping[str, NDArray[Any]],
         noise: NDArray[np.float32] | None,
         guide: Guide | None = None,
-    ) -> NDArray[Any]:
+    ) -> Prediction:
         """Predict a chunk.
 
         Args:
@@ -36,7 +38,7 @@ class ChunkPredictor(Protocol):
             guide: Where its sampler is led, if it can be (None: nowhere).
 
         Returns:
-            The actions from this tick on, in physical units: shape (horizon, *action shape).
+            The actions from this tick on.
         """
 
 
@@ -101,6 +103,7 @@ class ChunkActor(Actor):
         execution: Which action of which chunk is executed.
         draw: How a chunk is drawn from the policy.
         background: Predict in a thread.
+        thresholds: Of the policy's signals, above which it calls for help.
     """
 
     def __init__(
@@ -112,8 +115,9 @@ class ChunkActor(Actor):
         execution: Execution,
         draw: Draw,
         background: bool = False,
+        thresholds: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
-        self._predict = predict
+        self._predict, self._thresholds = predict, thresholds
         self._rate = spec.rate
         self._history = ObservationHistory(spec, history)
         self._execution, self._draw = execution, draw
@@ -187,7 +191,15 @@ class ChunkActor(Actor):
         if action is None:
             self.tally.run_out += 1
             raise LateAnswer
-        return Decision(action, Source.POLICY, policy_action=action)
+        calls = False
+        if self._thresholds:
+            calls = calls_for_help(self.signals, execution.executed, self._thresholds)
+        return Decision(action, Source.POLICY, policy_action=action, calls_for_help=calls)
+
+    @property
+    def signals(self) -> Signals:
+        """What the policy said beside the newest chunk that it acts by."""
+        return {} if self._prediction is None else self._prediction.signals
 
     def _begin(self) -> None:
         """Ask for a chunk from what is seen now."""
@@ -211,8 +223,8 @@ class ChunkActor(Actor):
         guide: Guide | None,
     ) -> Prediction:
         if guide is None:
-            return Prediction(self._predict(history, noise))
-        return Prediction(self._predict(history, noise, guide))
+            return self._predict(history, noise)
+        return self._predict(history, noise, guide)
 
     def _take(self) -> None:
         """Execute from now on what was predicted last, if it is there."""

@@ -1,8 +1,8 @@
 """The contract: what an exported policy promises, and what whoever runs it must keep.
 
 It stands in the .onnx file as one ``metadata_props`` entry with the key ``ilrobot.contract``, as
-JSON (`ilrobot.control.model_file` says where, and how it is hashed). Schema 1.2; what it added to
-1.1 and 1.0 may be missing, and its default stands beside it:
+JSON (`ilrobot.control.model_file` says where, and how it is hashed). Schema 1.3; what was added
+since 1.0 may be missing, and its default stands beside it:
 
 ``schema``
     ``"major.minor"``. A reader refuses another major version and ignores keys it does not know.
@@ -28,8 +28,11 @@ JSON (`ilrobot.control.model_file` says where, and how it is hashed). Schema 1.2
     against; see `ilrobot.ensemble` for the two. ``scale``: what each element's disagreement was
     measured by, in the action's units, null for choices; ``usual``: greatest doubt about the
     present tick in 95 % of the real observations of the export; ``threshold``: the doubt from which
-    the gate of the policy's own DAgger run calls for help, or null. Null, or not there: no such
-    outputs.
+    the gate of the policy's own DAgger run calls for help, or null; ``novelty_threshold``: the
+    novelty likewise. Null, or not there: no such outputs.
+``critics``
+    For each further output of shape (horizon,), ``risk`` or ``unsafe`` (see
+    `ilrobot.control.signals`), its ``usual`` and its ``threshold``, as of doubt. Not there: none.
 ``joints``
     Of the arm that the task states behind its controller, one value each: ``names``; ``units`` of
     position; ``stiffness`` and ``damping`` (kp and kd, in N m or N per unit, and per unit/s) of its
@@ -52,8 +55,8 @@ JSON (`ilrobot.control.model_file` says where, and how it is hashed). Schema 1.2
     What to do then: ``hold``, ``damp`` or ``retreat``, see `ilrobot.control.limiter`; choices are
     held.
 ``fallback_after``
-    When else, see `ilrobot.control.contract_guards.FallbackAfter`: ``out_of_range`` and ``frozen``
-    in seconds, ``late`` in ticks. Null, or not there: never.
+    When else, see `ilrobot.control.contract_guards.FallbackAfter`: ``out_of_range``, ``frozen`` and
+    ``calling`` in seconds, ``late`` in ticks. Null, or not there: never.
 ``retreat``
     Where ``retreat`` goes: a position for each action element, null: that one holds. Null, or not
     there: nowhere.
@@ -62,15 +65,15 @@ JSON (`ilrobot.control.model_file` says where, and how it is hashed). Schema 1.2
     ``limits``: digest of the data that the limits come from, which older files do not state.
 ``golden``
     Inputs (``observations``: arrays of shape (n_obs, *feature shape); ``noise``) and the ``action``
-    chunk that they give, in physical units; of an ensemble its ``doubt`` and ``novelty``, too.
+    chunk that they give, in physical units; and each further output by its name.
 ``quantized``
     Of a file with weights of 8 bits, what it and the file of full precision did in closed loop:
     ``bits``, ``task``, ``episodes``, ``first_seed``, ``success``, ``full_success``. Null, or not
     there: full precision.
 ``tolerance``
     Greatest error of an element of a golden chunk, as a fraction of that element's command range
-    ``high - low``; 0 for discrete actions, which must be equal. Doubt and novelty, which are
-    measured by a range already, may differ by as much, and by 1e-5 at least.
+    ``high - low``; 0 for discrete actions, which must be equal. Further outputs may differ by as
+    much, and by `ilrobot.control.signals.ROUNDING` at least.
 
 Numbers are written with the shortest decimal that reads back as the same double.
 """
@@ -79,7 +82,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ilrobot.control.chunking import RECEDING, Chunking
@@ -93,7 +96,6 @@ from ilrobot.control.contract_guards import (
 )
 from ilrobot.control.contract_joints import Joints
 from ilrobot.control.contract_parts import (
-    DoubtScale,
     Golden,
     Limits,
     Provenance,
@@ -103,10 +105,12 @@ from ilrobot.control.contract_parts import (
     count_or_none,
     shape_or_none,
 )
+from ilrobot.control.contract_signals import CriticScale, DoubtScale
+from ilrobot.control.signals import DOUBT, NOVELTY, OF_ENSEMBLE
 from ilrobot.errors import UserError
 from ilrobot.spec import Spec
 
-SCHEMA = "1.2"
+SCHEMA = "1.3"
 METADATA_KEY = "ilrobot.contract"
 
 
@@ -130,11 +134,25 @@ class Contract:
     sampler_steps: int | None = None
     quantized: Quantized | None = None
     doubt: DoubtScale | None = None
+    critics: Mapping[str, CriticScale] = field(default_factory=dict)
     workspace: Workspace | None = None
     fallback_after: FallbackAfter = NEVER
     retreat: tuple[float, ...] | None = None
     joints: Joints | None = None
     schema: str = SCHEMA
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """Outputs of the graph beside the action."""
+        return (*(OF_ENSEMBLE if self.doubt else ()), *self.critics)
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Signals above which the policy calls for help."""
+        stated = {name: critic.threshold for name, critic in self.critics.items()}
+        if self.doubt is not None:
+            stated |= {DOUBT: self.doubt.threshold, NOVELTY: self.doubt.novelty_threshold}
+        return {name: threshold for name, threshold in stated.items() if threshold is not None}
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, without the digests."""
@@ -161,6 +179,7 @@ class Contract:
             "tolerance": self.tolerance,
             "quantized": None if self.quantized is None else vars(self.quantized).copy(),
             "doubt": None if self.doubt is None else self.doubt.to_json(),
+            "critics": {name: vars(critic).copy() for name, critic in self.critics.items()},
             "joints": None if self.joints is None else self.joints.to_json(),
         }
 
@@ -199,6 +218,10 @@ class Contract:
                 if data.get("quantized") is None
                 else Quantized.from_json(data["quantized"]),
                 doubt=None if data.get("doubt") is None else DoubtScale.from_json(data["doubt"]),
+                critics={
+                    str(name): CriticScale.from_json(critic)
+                    for name, critic in (data.get("critics") or {}).items()
+                },
                 joints=None if data.get("joints") is None else Joints.from_json(data["joints"]),
                 workspace=None
                 if data.get("workspace") is None
@@ -213,7 +236,7 @@ class Contract:
                     n_obs=contract.n_obs,
                     horizon=contract.horizon,
                     noise_shape=contract.noise_shape,
-                    doubts=contract.doubt is not None,
+                    signals=contract.signals,
                 )
                 for item in data["golden"]
             )

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from ilrobot.control.contract_guards import problem_of_guards
+from ilrobot.control.signals import OF_CRITICS
 
 if TYPE_CHECKING:
     from ilrobot.control.contract import Contract
@@ -46,6 +47,8 @@ def inconsistency(contract: Contract) -> str | None:
         scale = contract.doubt.scale
         if (scale is None) != (limits is None) or (scale is not None and len(scale) != size):
             return f"must have a scale of doubt for each of {size} action elements, of choices none"
+    if unknown := sorted(contract.critics.keys() - set(OF_CRITICS)):
+        return f"has the unknown critic '{unknown[0]}'"
     for feature in spec.observations:
         bounds = contract.training_range.get(feature.name)
         if bounds is None:

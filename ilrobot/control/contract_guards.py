@@ -61,11 +61,14 @@ class FallbackAfter:
         frozen: Seconds of measurements that do not change in any bit while the commanded target
             moves (None: for ever, as with a simulated robot that is blocked).
         late: Missed deadlines without a break (None: any number).
+        calling: Seconds of calls for help without a break (None: for ever), see
+            `ilrobot.control.signals`.
     """
 
     out_of_range: float | None = None
     frozen: float | None = None
     late: int | None = None
+    calling: float | None = None
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> FallbackAfter:
@@ -83,6 +86,7 @@ class FallbackAfter:
             out_of_range=data.get("out_of_range"),
             frozen=data.get("frozen"),
             late=None if late is None else int(late),
+            calling=data.get("calling"),
         )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ilrobot.control.signals import Signals
 from ilrobot.spec import Spec
 
 
@@ -149,41 +150,6 @@ class Quantized:
 
 
 @dataclass(frozen=True)
-class DoubtScale:
-    """What an ensemble's doubt is to be held against, see `ilrobot.ensemble`.
-
-    Attributes:
-        scale: What each element's disagreement was measured by, in the action's units (None:
-            choices).
-        usual: Greatest doubt about the present tick in 95 % of the real observations of the export.
-        threshold: The doubt from which the gate of the policy's own DAgger run calls for help
-            (None: it has none).
-    """
-
-    scale: tuple[float, ...] | None
-    usual: float
-    threshold: float | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
-        return {
-            "scale": None if self.scale is None else list(self.scale),
-            "usual": self.usual,
-            "threshold": self.threshold,
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> DoubtScale:
-        """Inverse of `to_json`; raises as `Limits.from_json` does."""
-        scale, threshold = data["scale"], data["threshold"]
-        return cls(
-            scale=None if scale is None else floats(scale),
-            usual=floats([data["usual"]])[0],
-            threshold=None if threshold is None else floats([threshold])[0],
-        )
-
-
-@dataclass(frozen=True)
 class Golden:
     """One input and what it must give.
 
@@ -192,26 +158,22 @@ class Golden:
         noise: Array of the contract's noise shape (None: the policy takes none).
         action: The chunk, shape (horizon, *action shape), in physical units; float32, or int64
             choices.
-        doubt: Of an ensemble, shape (horizon,), see `ilrobot.ensemble` (None: it is none).
-        novelty: Likewise.
+        signals: What it says beside them.
     """
 
     observations: Mapping[str, NDArray[Any]]
     noise: NDArray[np.float32] | None
     action: NDArray[Any]
-    doubt: NDArray[np.float32] | None = None
-    novelty: NDArray[np.float32] | None = None
+    signals: Signals = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
-        data: dict[str, Any] = {
+        return {
             "observations": {name: array.tolist() for name, array in self.observations.items()},
             "noise": None if self.noise is None else self.noise.tolist(),
             "action": self.action.tolist(),
+            **{name: values.tolist() for name, values in self.signals.items()},
         }
-        if self.doubt is not None and self.novelty is not None:
-            data |= {"doubt": self.doubt.tolist(), "novelty": self.novelty.tolist()}
-        return data
 
     @classmethod
     def from_json(
@@ -222,7 +184,7 @@ class Golden:
         n_obs: int,
         horizon: int,
         noise_shape: tuple[int, ...] | None,
-        doubts: bool = False,
+        signals: Sequence[str] = (),
     ) -> Golden:
         """Inverse of `to_json`, for the shapes that the contract states.
 
@@ -247,8 +209,7 @@ class Golden:
                 "float32" if spec.choices is None else "int64",
                 (horizon, *spec.action.shape),
             ),
-            doubt=_array(data["doubt"], "float32", (horizon,)) if doubts else None,
-            novelty=_array(data["novelty"], "float32", (horizon,)) if doubts else None,
+            signals={name: _array(data[name], "float32", (horizon,)) for name in signals},
         )
 
 

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ilrobot.control.signals import Signals
+
 History = Mapping[str, NDArray[Any]]
 
 
-@dataclass(frozen=True)
-class Prediction:
+class Prediction(NamedTuple):
     """What a policy predicted.
 
     Attributes:
         chunk: Shape (horizon, *action shape), in physical units.
-        doubt: Of an ensemble, about each action of the chunk, shape (horizon,), see
-            `ilrobot.ensemble` (None: it is none).
-        novelty: Likewise.
+        signals: What it says beside them.
     """
 
     chunk: NDArray[Any]
-    doubt: NDArray[np.floating[Any]] | None = None
-    novelty: NDArray[np.floating[Any]] | None = None
+    signals: Signals = MappingProxyType({})
 
 
 @dataclass(frozen=True)

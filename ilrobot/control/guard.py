@@ -2,11 +2,12 @@
 
 1. Is the emergency stop pressed?  2. Is the observation finite?  3. Is it fresh?  4. Is it in the
 training range (a warning, until it has lasted)?  5. Were deadlines kept (counted, until too many in
-a row were not)?  6. Is the action finite?  7. Does it keep the position, workspace, velocity,
-acceleration and jerk limits (clipped, see `ilrobot.control.limiter`)?
+a row were not)?  6. Does the policy call for help (a warning, until it has lasted)?  7. Is the
+action finite?  8. Does it keep the position, workspace, velocity, acceleration and jerk limits
+(clipped, see `ilrobot.control.limiter`)?
 
-Where one of 1 to 6 says no, the fallback of the contract acts in the policy's place, within the
-limits of 7: hold (brake as fast as they allow, and stay), damp (let the velocity decay) or retreat
+Where one of 1 to 7 says no, the fallback of the contract acts in the policy's place, within the
+limits of 8: hold (brake as fast as they allow, and stay), damp (let the velocity decay) or retreat
 (go to the stated pose). After an emergency stop it is always hold.
 """
 
@@ -24,7 +25,7 @@ from ilrobot.control.contract import Contract
 from ilrobot.control.contract_guards import DAMP, RETREAT
 from ilrobot.control.emergency import EmergencyStop
 from ilrobot.control.limiter import CommandLimiter
-from ilrobot.control.observation_watch import LateWatch, ObservationWatch, Outside
+from ilrobot.control.observation_watch import LateWatch, ObservationWatch, Outside, ticks
 
 
 class Guard:
@@ -56,6 +57,8 @@ class Guard:
         else:
             self._limiter = CommandLimiter(contract.limits, rate, contract.workspace)
         self._fallback = contract.fallback
+        self._most_calling = ticks(contract.fallback_after.calling, rate)
+        self._calling = 0
         self._retreat = None if contract.retreat is None else np.array(contract.retreat)
         self._counts = dict.fromkeys(Activation, 0)
         self.flags = NOTHING
@@ -76,6 +79,7 @@ class Guard:
         """
         self._watch.reset()
         self._late_watch.reset()
+        self._calling = 0
         self._limiter.reset(present, velocity, pose)
 
     def locate(self, pose: NDArray[Any]) -> None:
@@ -134,12 +138,23 @@ class Guard:
             admitted = False
         return admitted
 
-    def limit(self, action: NDArray[Any]) -> NDArray[Any] | None:
+    def limit(self, action: NDArray[Any], calling: bool = False) -> NDArray[Any] | None:
         """The command for the policy's action: clipped to the limits, or the fallback.
+
+        Args:
+            action: What the policy wants.
+            calling: Whether it calls for help, see `ilrobot.control.signals`.
 
         Returns:
             A buffer that the next call overwrites; None where there is nothing to hold either.
         """
+        if not calling:
+            self._calling = 0
+        else:
+            self._calling += 1
+            self._raise(Activation.CALLS_FOR_HELP)
+            if self._calling >= self._most_calling:
+                return self.hold()
         command, activation = self._limiter.limit(action)
         if activation is not NOTHING:
             if Activation.ACTION_NOT_FINITE in activation:

@@ -40,7 +40,7 @@ def make_actor(policy: Policy, chunking: Chunking) -> ChunkActor:
     predict = _Predictor(policy)
     if config.members == 1:
         return ChunkActor(
-            lambda history, noise, guide=None: predict(history, noise, guide).chunk,
+            predict,
             policy.spec,
             history=config.n_obs,
             execution=execution,
@@ -69,7 +69,7 @@ class _Predictor:
         noise: NDArray[np.float32] | None,
         guide: Guide | None = None,
     ) -> Prediction:
-        """See `ilrobot.ensemble.EnsemblePredictor`.
+        """See `ilrobot.control.chunks.ChunkPredictor`.
 
         Raises:
             WorkFailed: The chunk is not finite.

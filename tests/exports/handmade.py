@@ -10,7 +10,9 @@ from exports.runtime.session import BoundSession
 from ilrobot.control.chunking import Chunking
 from ilrobot.control.contract import Contract
 from ilrobot.control.contract_parts import Golden, Limits, Provenance, Range
+from ilrobot.control.contract_signals import DoubtScale
 from ilrobot.control.model_file import seal
+from ilrobot.control.signals import OF_ENSEMBLE
 from ilrobot.spec import Feature, Spec
 
 SPEC = Spec(
@@ -21,12 +23,17 @@ SPEC = Spec(
 N_OBS, HORIZON, STEPS = 2, 4, 3
 
 
-def write_policy(path: Path, *, gain: float = 1.0, spec: Spec = SPEC) -> Path:
+def write_policy(
+    path: Path, *, gain: float = 1.0, spec: Spec = SPEC, doubt: DoubtScale | None = None
+) -> Path:
     """Chunks of four from two ticks of history, with noise, led in three steps.
 
     action = gain (noise + Σ state + Σ target) + mean weight · prefix
+
+    With a scale of doubt, doubt = novelty = mean of noise + Σ state + Σ target.
     """
-    model, size, chunk = _model(gain, spec), spec.action.size, (HORIZON, *spec.action.shape)
+    model = _model(gain, spec, doubts=doubt is not None)
+    size, chunk = spec.action.size, (HORIZON, *spec.action.shape)
     contract = Contract(
         spec=spec,
         n_obs=N_OBS,
@@ -50,18 +57,20 @@ def write_policy(path: Path, *, gain: float = 1.0, spec: Spec = SPEC) -> Path:
         tolerance=1e-5,
         chunking=Chunking.parse("realtime:1"),
         sampler_steps=STEPS,
+        doubt=doubt,
     )
     rng = np.random.default_rng(0)
     observations = {
         f.name: rng.uniform(-1, 1, (N_OBS, *f.shape)).astype(np.float32) for f in spec.observations
     }
     noise = rng.standard_normal(chunk, dtype=np.float32)
-    golden = Golden(observations, noise, BoundSession(model, contract)(observations, noise))
+    given = BoundSession(model, contract).predict(observations, noise)
+    golden = Golden(observations, noise, given.chunk, given.signals)
     path.write_bytes(seal(model, replace(contract, golden=(golden,))))
     return path
 
 
-def _model(gain: float, spec: Spec) -> bytes:
+def _model(gain: float, spec: Spec, *, doubts: bool) -> bytes:
     chunk = (HORIZON, *spec.action.shape)
     shapes = {f.name: (N_OBS, *f.shape) for f in spec.observations}
     shapes |= {"noise": chunk, "prefix": chunk, "prefix_weights": (STEPS, HORIZON)}
@@ -79,6 +88,10 @@ def _model(gain: float, spec: Spec) -> bytes:
         helper.make_node("Mul", ["prefix", "weights"], ["led"]),
         helper.make_node("Add", ["free", "led"], ["action"]),
     ]
+    signals = OF_ENSEMBLE if doubts else ()
+    nodes += [
+        helper.make_node("ReduceMean", ["drawn", "last"], [name], keepdims=0) for name in signals
+    ]
     constants = {
         "axes": np.array([1, 2]),
         "first": np.array([1]),
@@ -92,7 +105,10 @@ def _model(gain: float, spec: Spec) -> bytes:
             helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, *shape))
             for name, shape in shapes.items()
         ],
-        [helper.make_tensor_value_info("action", TensorProto.FLOAT, (1, *chunk))],
+        [
+            helper.make_tensor_value_info("action", TensorProto.FLOAT, (1, *chunk)),
+            *(helper.make_tensor_value_info(n, TensorProto.FLOAT, (1, HORIZON)) for n in signals),
+        ],
         [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)

@@ -41,6 +41,8 @@ def identity_policy(
 ) -> Contract:
     """Write a policy whose action is its observation; gives its contract.
 
+    Its critics, where `changes` has any, give the mean of the observation.
+
     Args:
         path: Where to.
         limits: Of its commands.
@@ -49,11 +51,22 @@ def identity_policy(
         changes: Other fields of the contract.
     """
     size = len(limits.mode)
+    critics = list(changes.get("critics", {}))
     graph = helper.make_graph(
-        [helper.make_node(operator, [OBSERVATION], ["action"])],
+        [
+            helper.make_node(operator, [OBSERVATION], ["action"]),
+            *(
+                helper.make_node("ReduceMean", [OBSERVATION, "last"], [c], keepdims=0)
+                for c in critics
+            ),
+        ],
         "identity",
         [helper.make_tensor_value_info(OBSERVATION, TensorProto.FLOAT, [1, 1, size])],
-        [helper.make_tensor_value_info("action", TensorProto.FLOAT, [1, 1, size])],
+        [
+            helper.make_tensor_value_info("action", TensorProto.FLOAT, [1, 1, size]),
+            *(helper.make_tensor_value_info(c, TensorProto.FLOAT, [1, 1]) for c in critics),
+        ],
+        [onnx.numpy_helper.from_array(np.array([2]), "last")] if critics else [],
     )
     contract = replace(
         Contract(

@@ -32,7 +32,7 @@ def ensemble(tmp_path_factory):
     model = content[: content.rindex(b"\x72", 0, record)]
     doubt = replace(contract.doubt, threshold=0.125)
     quantized = Quantized(8, "ilrobot/PandaReach-v0", 100, 300_000, 0.91, 0.93)
-    late = FallbackAfter(late=5)
+    late = FallbackAfter(late=5, calling=0.5)
     path.write_bytes(
         seal(model, replace(contract, doubt=doubt, quantized=quantized, fallback_after=late))
     )
@@ -52,7 +52,7 @@ def test_a_person_reads_all_that_is_promised(ensemble, capsys):
     for number in (*bounds.low, *bounds.high, *limits.low, *limits.velocity, *limits.acceleration):
         assert f"{number:.4g}" in said
     for words in (
-        "schema 1.2",
+        "schema 1.3",
         "signature    there is one",
         "10 Hz",
         "2 ticks, oldest first",
@@ -62,7 +62,7 @@ def test_a_person_reads_all_that_is_promised(ensemble, capsys):
         "its sampler's 3 steps",
         "a call for help above 0.125",
         "300 ms",
-        "hold: when not finite or stale, after 5 ticks in a row late",
+        "hold: when not finite or stale, after 5 ticks in a row late, after 0.5 s calling for help",
         "success 91.0% where full precision had 93.0%, in 100 episodes",
         "4 golden vectors, kept within 1e-05 of the command range",
         f"code {contract.provenance.code[:16]}",

@@ -8,7 +8,7 @@ import pytest
 
 from exports.server.codec import MalformedMessage, pack, unpack
 from exports.server.messages import MOST_METADATA_BYTES, Messages, metadata, read_metadata
-from ilrobot.control.contract_parts import DoubtScale
+from ilrobot.control.contract_signals import DoubtScale
 from ilrobot.control.drawing import Guide, Prediction
 from ilrobot.control.model_file import read_model_file
 from ilrobot.errors import UserError
@@ -107,10 +107,11 @@ def test_an_answer_comes_back_whole(messages):
 def test_the_doubt_of_an_ensemble_comes_with_its_answer(contract):
     messages = Messages(replace(contract, doubt=DoubtScale((1.0, 1.0), usual=0.1)))
     doubt, novelty = np.float32([0.1, 0.2, 0.3, 0.4]), np.zeros(4, np.float32)
+    signals = {"doubt": doubt, "novelty": novelty}
     chunk = np.zeros((4, 2), np.float32)
-    read = messages.read_answer(messages.answer(Prediction(chunk, doubt, novelty), 1, {}), 1)
-    np.testing.assert_array_equal(read.doubt, doubt)
-    np.testing.assert_array_equal(read.novelty, novelty)
+    read = messages.read_answer(messages.answer(Prediction(chunk, signals), 1, {}), 1)
+    np.testing.assert_array_equal(read.signals["doubt"], doubt)
+    np.testing.assert_array_equal(read.signals["novelty"], novelty)
     with pytest.raises(MalformedMessage, match="'doubt' is missing"):
         messages.read_answer(messages.answer(Prediction(chunk), 1, {}), 1)
 

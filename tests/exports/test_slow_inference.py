@@ -11,7 +11,7 @@ from exports.runtime.loop import ControlLoop
 from ilrobot.control.activation import Activation
 from ilrobot.control.chunks import ChunkActor
 from ilrobot.control.clock import SimulatedClock
-from ilrobot.control.drawing import Single
+from ilrobot.control.drawing import Prediction, Single
 from ilrobot.control.execution import Execution, Receding, TemporalEnsemble
 from ilrobot.control.guard import Guard
 from tests.exports.test_loop import FakeRobot, Kept, flags
@@ -35,7 +35,7 @@ class Swinging:
             raise MemoryError("killed")
         self.calls += 1
         phase = 0.3 * (self.calls + np.arange(HORIZON))
-        return np.stack([np.sin(phase), np.cos(phase)], axis=1).astype(np.float32)
+        return Prediction(np.stack([np.sin(phase), np.cos(phase)], axis=1).astype(np.float32))
 
     def allow(self):
         self._allowed.release()

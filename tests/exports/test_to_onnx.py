@@ -101,15 +101,19 @@ def test_an_ensemble_acts_as_it_was_trained(head, tmp_path):
         assert mine.doubt > 0 or head == "cross-entropy"  # members may agree in a choice
         assert exported.novelty(frame) == pytest.approx(trained.novelty(frame), abs=1e-5)
     golden = loaded.contract.golden
-    assert all(g.doubt.shape == g.novelty.shape == (policy.config.horizon,) for g in golden)
+    for given in golden:
+        assert {name: s.shape for name, s in given.signals.items()} == {
+            "doubt": (policy.config.horizon,),
+            "novelty": (policy.config.horizon,),
+        }
     assert loaded.contract.doubt.usual > 0
     told = loaded.contract.to_json()
     assert Contract.from_json(told, "again").to_json() == told
 
 
 def test_an_ensemble_whose_doubt_differs_leaves_no_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(parity_module, "DOUBT_ROUNDING", -1.0)
-    with pytest.raises(WorkFailed, match="of its doubt; nothing was written"):
+    monkeypatch.setattr(parity_module, "ROUNDING", {"doubt": -1.0, "novelty": 1.0})
+    with pytest.raises(WorkFailed, match=r"of its doubt; .* of its novelty; nothing was written"):
         export(make_policy(replace(SMALL, members=2)), tmp_path / "policy.onnx")
     assert list(tmp_path.iterdir()) == []
 
@@ -126,7 +130,7 @@ def test_both_graphs_are_held_to_the_policy(how, tmp_path, monkeypatch):
 
     def drifting(self, *asked):
         given = predict(self, *asked)
-        return replace(given, chunk=given.chunk + np.float32(1e-2)) if self.broken else given
+        return given._replace(chunk=given.chunk + np.float32(1e-2)) if self.broken else given
 
     predict = BoundSession.predict
     monkeypatch.setattr(BoundSession, "__init__", init)

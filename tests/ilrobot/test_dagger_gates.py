@@ -17,9 +17,11 @@ from ilrobot.comparison import Contender
 from ilrobot.control.model_file import read_model_file
 from ilrobot.data.dataset import Dataset
 from ilrobot.errors import UserError
+from ilrobot.gates.foresight import UNSAFE
 from ilrobot.gates.human import risk_threshold
 from ilrobot.gates.log import GateLog
-from ilrobot.learners.interactive.calling import calling_doubt
+from ilrobot.learners.interactive.calling import NEVER_CALLS, calling_of
+from ilrobot.learners.interactive.gate_fits import read_values
 from ilrobot.report.rounds import round_strips
 from ilrobot.run import Run
 from ilrobot.run_description import DaggerDescription, RoundSummary
@@ -251,13 +253,31 @@ def test_the_file_of_an_ensemble_says_from_which_doubt_on_it_calls(done, novice,
     assert Export(policy=run, output=output).run() == 0
     doubt = read_model_file(output)[0].doubt
     assert doubt is not None
-    assert doubt.threshold == calling_doubt(run, Dataset.open(run / "dataset"))
+    assert calling_of(run, Dataset.open(run / "dataset")).thresholds == {"doubt": doubt.threshold}
     assert doubt.threshold > 0
     run = done("human")
     data = Dataset.open(run / "dataset")
     doubts = [doubt for info in data.infos if info.control for doubt in info.control.doubts]
-    assert calling_doubt(run, data) == pytest.approx(risk_threshold(doubts))
-    assert calling_doubt(novice[1], Dataset.open(novice[0])) is None  # nobody gated it
+    assert calling_of(run, data).thresholds == {"doubt": pytest.approx(risk_threshold(doubts))}
+    assert calling_of(novice[1], Dataset.open(novice[0])) == NEVER_CALLS  # nobody gated it
+
+
+@pytest.mark.parametrize(("gate", "signal"), [("thrifty", "risk"), ("safe", "unsafe")])
+def test_the_file_has_the_critic_that_the_next_round_would_decide_by(
+    done, novice, tmp_path, gate, signal
+):
+    output, run = tmp_path / "policy.onnx", tmp_path / "run"
+    assert Export(policy=done(gate), output=output).run() == 0
+    contract = read_model_file(output)[0]
+    assert signal in contract.critics
+    shutil.copytree(done(gate), run)
+    run_gate(gate, *novice, run, rounds=3, resume=True)
+    values = read_values(run / "gate-3")
+    if gate == "thrifty":
+        expected = {"novelty": values["novelty"], "risk": 1.0 - values["success"]}
+    else:
+        expected = {"unsafe": UNSAFE}
+    assert contract.thresholds == expected
 
 
 def test_a_classifier_needs_episodes_that_the_policy_was_not_taught(novice, tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ import pytest
 
 from ilrobot.actors import Action, Actor, Decision, Event, Observation, Source
 from ilrobot.control.chunks import ChunkActor
-from ilrobot.control.drawing import Single
+from ilrobot.control.drawing import Prediction, Single
 from ilrobot.control.execution import Receding
 from ilrobot.data.branches import surviving, takeovers
 from ilrobot.data.dataset import Dataset, DatasetRecorder
@@ -164,7 +164,7 @@ def test_a_policys_history_is_that_of_the_branch_it_is_on() -> None:
 
     def predict(history, noise):  # type: ignore[no-untyped-def]
         seen.append(history["observation.state"].copy())
-        return np.full((4, 2), 250.0, np.float32)
+        return Prediction(np.full((4, 2), 250.0, np.float32))
 
     novice = ChunkActor(predict, env.spec, history=3, execution=Receding(1), draw=Single(None))
     hand = Script("ppppp<<<pp!")

@@ -90,10 +90,12 @@ ILR_API size_t ilr_activation_count(void);
 ILR_API const char *ilr_activation_name(size_t activation); /* null: there is none */
 ILR_API uint64_t ilr_activation_ticks(const ilr_controller *controller, size_t activation);
 
-/* Of an ensemble: how much its members disagree on the action of the last tick, and how far that
- * observation is from what it was taught. NaN where it is none, or did not act. */
-ILR_API double ilr_doubt(const ilr_controller *controller);
-ILR_API double ilr_novelty(const ilr_controller *controller);
+/* What the policy says of the action of the last tick beside it: `doubt` and `novelty` of an
+ * ensemble, `risk` and `unsafe` of critics, as far as the contract has them. NaN where it did not
+ * act. Above its threshold in the contract each is a call for help, an activation of the guards. */
+ILR_API size_t ilr_signal_count(const ilr_controller *controller);
+ILR_API const char *ilr_signal_name(const ilr_controller *controller, size_t signal);
+ILR_API double ilr_signal(const ilr_controller *controller, size_t signal);
 
 /* The contract. Names of observations and elements are null where there is none. */
 ILR_API double ilr_rate(const ilr_controller *controller); /* Hz */

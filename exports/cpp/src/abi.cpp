@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <limits>
 #include <new>
 
 #include "controller.hpp"
@@ -94,9 +95,19 @@ uint64_t ilr_activation_ticks(const ilr_controller* controller, size_t activatio
   return controller->controller.guard().counts()[activation];
 }
 
-double ilr_doubt(const ilr_controller* controller) { return controller->controller.doubt(); }
+size_t ilr_signal_count(const ilr_controller* controller) {
+  return controller->controller.contract().signals.size();
+}
 
-double ilr_novelty(const ilr_controller* controller) { return controller->controller.novelty(); }
+const char* ilr_signal_name(const ilr_controller* controller, size_t signal) {
+  const auto& signals = controller->controller.contract().signals;
+  return signal < signals.size() ? signals[signal].name.c_str() : nullptr;
+}
+
+double ilr_signal(const ilr_controller* controller, size_t signal) {
+  const auto& signals = controller->controller.signals();
+  return signal < signals.size() ? signals[signal] : std::numeric_limits<double>::quiet_NaN();
+}
 
 double ilr_rate(const ilr_controller* controller) {
   return controller->controller.contract().rate;
@@ -154,7 +165,8 @@ double ilr_golden_error(const ilr_controller* controller) {
 int ilr_predict(ilr_controller* controller, const float* const* history, const float* noise,
                 const float* prefix, const float* prefix_weights, float* chunk) {
   try {
-    const auto& drawn = controller->controller.predict(history, noise, prefix, prefix_weights);
+    const auto& drawn =
+        controller->controller.predict(history, noise, prefix, prefix_weights).chunk;
     std::copy(drawn.begin(), drawn.end(), chunk);
     return 1;
   } catch (const std::exception&) {

@@ -25,6 +25,7 @@ enum Activation : Activations {
   kObservationFrozen = 1 << 13,
   kOverrun = 1 << 14,
   kEmergencyStop = 1 << 15,
+  kCallsForHelp = 1 << 16,
 };
 
 // In the order of the bits.
@@ -34,7 +35,7 @@ inline constexpr const char* kActivationNames[] = {
     "acceleration_limited",   "deadline_missed",      "fallback",
     "plan_run_out",           "jerk_limited",         "workspace_limited",
     "observation_reordered",  "observation_frozen",   "overrun",
-    "emergency_stop"};
+    "emergency_stop",         "calls_for_help"};
 inline constexpr std::size_t kActivations = sizeof kActivationNames / sizeof *kActivationNames;
 
 }  // namespace ilrobot

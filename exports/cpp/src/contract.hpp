@@ -34,11 +34,24 @@ struct Range {
   std::vector<double> low, high;
 };
 
+// An output of the graph beside the action, a number about each action of a chunk. The twin of
+// ilrobot/control/signals.py.
+struct Signal {
+  std::string name;
+  std::optional<double> threshold;  // above which it is a call for help
+  double rounding;                  // by which it may differ and be the same
+};
+
+// What the graph gives.
+struct Prediction {
+  std::vector<float> chunk;                 // horizon * action size
+  std::vector<std::vector<float>> signals;  // each horizon, in the contract's order
+};
+
 struct Golden {
   std::vector<std::vector<float>> observations;  // each n_obs * its feature's size
   std::vector<float> noise;                      // empty: it takes none
-  std::vector<float> action;                     // horizon * action size
-  std::vector<float> doubt, novelty;             // each horizon; empty: no ensemble
+  Prediction given;
 };
 
 struct Contract {
@@ -49,15 +62,14 @@ struct Contract {
   std::size_t n_obs = 0, horizon = 0, execute = 0;
   std::optional<Shape> noise_shape;
   std::optional<std::size_t> sampler_steps;
-  bool doubts = false;  // it is an ensemble, whose graph gives `doubt` and `novelty`
-  std::optional<double> doubt_threshold;  // from which the gate of its own training called for help
+  std::vector<Signal> signals;
   std::optional<Limits> limits;  // none for choices
   std::vector<Range> training_range;  // in the order of the observations
   double stale_after = 0;  // s
   std::string fallback;    // hold, damp or retreat
   std::vector<double> retreat;  // where to, per action element; NaN: that one holds; may be empty
-  // What goes on for as long makes the fallback act: s, s, ticks in a row (none: for ever).
-  std::optional<double> fallback_out_of_range, fallback_frozen, fallback_late;
+  // What goes on for as long makes the fallback act: s, but late in ticks (none: for ever).
+  std::optional<double> fallback_out_of_range, fallback_frozen, fallback_calling, fallback_late;
   std::optional<Range> workspace;  // of the commanded target, per action element; may be infinite
   Chunking chunking;
   std::vector<Golden> golden;
@@ -78,6 +90,9 @@ struct Digests {
 
 // What a contract says of its file; throws Refused where its schema is another, too.
 Digests stated_digests(const std::string& text, const std::string& where);
+
+// Throws Refused: its fields, each well formed, contradict each other.
+void check(const Contract& contract);
 
 // Throws Refused: a key is missing or damaged, the schema's major version is another, or the
 // contract contradicts itself.

@@ -16,8 +16,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Doubt and novelty that differ by less do so by rounding.
-constexpr double kDoubtRounding = 1e-5;
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
 Observation buffers(const Contract& contract, std::size_t ticks, float value) {
@@ -52,13 +50,11 @@ Controller::Controller(const std::string& path, Options options)
       finite_(buffers(contract_, 1, 0.0f)),
       history_(buffers(contract_, contract_.n_obs, 0.0f)),
       predicted_action_(contract_.action.size),
-      taken_doubt_(session_.doubt()),
-      taken_novelty_(session_.novelty()),
+      taken_signals_(session_.prediction().signals),
       action_(contract_.action.size),
+      signals_(contract_.signals.size(), kNan),
       plan_(contract_.horizon * contract_.action.size),
-      chunk_(plan_.size()),
-      chunk_doubt_(session_.doubt()),
-      chunk_novelty_(session_.novelty()),
+      drawn_(session_.prediction()),
       least_ahead_(execution_->ahead) {
   if (!noise_) {
     noise_ = [this](float* into, std::size_t count) { generator_.fill(into, count); };
@@ -75,8 +71,8 @@ Controller::Controller(const std::string& path, Options options)
   reset(0, nullptr, nullptr, nullptr);
 }
 
-const std::vector<float>& Controller::predict(const float* const* history, const float* noise,
-                                              const float* prefix, const float* weights) {
+const Prediction& Controller::predict(const float* const* history, const float* noise,
+                                      const float* prefix, const float* weights) {
   while (worker_ && worker_->state() == Worker::State::kAsked) sched_yield();
   const auto fill = [](std::vector<float>& into, const float* from) {
     if (from != nullptr) {
@@ -135,7 +131,8 @@ bool Controller::prepare(double seconds) {
 
 bool Controller::tick(double now, bool late, double* command) {
   if (admit(now, late)) {
-    return act() ? guard_.limit(action_.data(), command) : guard_.hold(kPlanRunOut, command);
+    return act() ? guard_.limit(action_.data(), calls_for_help(), command)
+                 : guard_.hold(kPlanRunOut, command);
   }
   look();
   return guard_.hold(0, command);
@@ -144,11 +141,11 @@ bool Controller::tick(double now, bool late, double* command) {
 bool Controller::override(double now, bool late, const double* action, double* command) {
   const bool admitted = admit(now, late);
   look();
-  return admitted && action ? guard_.limit(action, command) : guard_.hold(0, command);
+  return admitted && action ? guard_.limit(action, false, command) : guard_.hold(0, command);
 }
 
 bool Controller::admit(double now, bool late) {
-  doubt_ = novelty_ = kNan;
+  std::fill(signals_.begin(), signals_.end(), kNan);
   const bool admitted = guard_.admit(newest_, now - measured_, measured_, late);
   if (!(guard_.flags() & kObservationNotFinite)) {
     finite_ = newest_;
@@ -172,11 +169,18 @@ bool Controller::act() {
   }
   if (!execution_->next(predicted_action_.data())) return false;
   std::copy(predicted_action_.begin(), predicted_action_.end(), action_.begin());
-  if (contract_.doubts) {
-    doubt_ = taken_doubt_[execution_->executed];
-    novelty_ = taken_novelty_[execution_->executed];
+  for (std::size_t i = 0; i < signals_.size(); ++i) {
+    signals_[i] = taken_signals_[i][execution_->executed];
   }
   return true;
+}
+
+bool Controller::calls_for_help() const {
+  for (std::size_t i = 0; i < signals_.size(); ++i) {
+    const auto& threshold = contract_.signals[i].threshold;
+    if (threshold && !(signals_[i] <= *threshold)) return true;  // NaN calls, too
+  }
+  return false;
 }
 
 void Controller::push(const Observation& observation) {
@@ -216,13 +220,11 @@ void Controller::begin() {
 void Controller::draw() {
   const auto begun = Clock::now();
   try {
-    draw_(session_, noise_, {plan_.data(), planned_}, delay_, chunk_.data());
+    draw_(session_, noise_, {plan_.data(), planned_}, delay_, drawn_);
   } catch (const std::exception&) {
     // The guard replaces what is not finite by the fallback, and counts it.
-    std::fill(chunk_.begin(), chunk_.end(), kNan);
+    std::fill(drawn_.chunk.begin(), drawn_.chunk.end(), kNan);
   }
-  chunk_doubt_ = session_.doubt();
-  chunk_novelty_ = session_.novelty();
   predicting_ = std::chrono::duration<double>(Clock::now() - begun).count();
 }
 
@@ -242,9 +244,8 @@ void Controller::take() {
     if (execution_->waited >= contract_.horizon) {
       execution_->drop();
     } else {
-      execution_->take(chunk_.data());
-      taken_doubt_ = chunk_doubt_;
-      taken_novelty_ = chunk_novelty_;
+      execution_->take(drawn_.chunk.data());
+      taken_signals_ = drawn_.signals;
     }
   }
   obsolete_ = predicted_ = false;
@@ -263,12 +264,12 @@ double Controller::replay() {
   for (const Golden& golden : contract_.golden) {
     std::vector<const float*> history;
     for (const std::vector<float>& values : golden.observations) history.push_back(values.data());
-    const std::vector<float>& chunk =
-        predict(history.data(), golden.noise.data(), nullptr, nullptr);
+    const Prediction& given = predict(history.data(), golden.noise.data(), nullptr, nullptr);
+    const std::vector<float>&chunk = given.chunk, &wanted = golden.given.chunk;
     double differing = 0.0;
     for (std::size_t i = 0; i < chunk.size(); ++i) {
       const double difference =
-          std::abs(static_cast<double>(chunk[i]) - static_cast<double>(golden.action[i]));
+          std::abs(static_cast<double>(chunk[i]) - static_cast<double>(wanted[i]));
       if (contract_.choices > 0) {
         differing += difference != 0.0;
       } else if (const double error = difference / scale[i % scale.size()]; !(error <= worst)) {
@@ -276,14 +277,14 @@ double Controller::replay() {
       }
     }
     worst = std::max(worst, differing / static_cast<double>(chunk.size()));
-    for (const auto& [ours, theirs] : {std::pair{&session_.doubt(), &golden.doubt},
-                                       std::pair{&session_.novelty(), &golden.novelty}}) {
+    for (std::size_t i = 0; i < given.signals.size(); ++i) {
+      const std::vector<float>&ours = given.signals[i], &theirs = golden.given.signals[i];
       double apart = 0.0;
-      for (std::size_t i = 0; i < ours->size(); ++i) {
-        const double difference = std::abs((*ours)[i] - (*theirs)[i]);
+      for (std::size_t j = 0; j < ours.size(); ++j) {
+        const double difference = std::abs(ours[j] - theirs[j]);
         if (!(difference <= apart)) apart = difference;
       }
-      if (!(apart <= kDoubtRounding) && !(apart <= worst)) worst = apart;
+      if (!(apart <= contract_.signals[i].rounding) && !(apart <= worst)) worst = apart;
     }
   }
   return worst;

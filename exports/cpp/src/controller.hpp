@@ -37,8 +37,8 @@ class Controller {
 
   // The graph alone, for comparisons: history, noise, prefix and weights as the graph takes them
   // (null: none, zeros). Not while an episode runs.
-  const std::vector<float>& predict(const float* const* history, const float* noise,
-                                    const float* prefix, const float* weights);
+  const Prediction& predict(const float* const* history, const float* noise, const float* prefix,
+                            const float* weights);
 
   void reset(std::uint64_t seed, const double* present, const double* velocity,
              const double* pose);
@@ -59,14 +59,15 @@ class Controller {
   Guard& guard() { return guard_; }
   const Guard& guard() const { return guard_; }
 
-  // Of an ensemble about the action of the last tick; NaN: it is none, or did not act.
-  double doubt() const { return doubt_; }
-  double novelty() const { return novelty_; }
+  // What the policy says of the action of the last tick, a number for each of the contract's
+  // signals; NaN: it did not act.
+  const std::vector<double>& signals() const { return signals_; }
 
  private:
   bool admit(double now, bool late);
   void look();  // see this tick, at which the policy does not act
-  bool act();   // fills `action_`; false: no plan reaches this tick
+  bool act();   // fills `action_` and `signals_`; false: no plan reaches this tick
+  bool calls_for_help() const;
   void push(const Observation& observation);
   void begin();
   void draw();
@@ -88,13 +89,14 @@ class Controller {
   Observation newest_, finite_, history_;
   bool seen_finite_ = false, history_empty_ = true;
   double measured_ = 0;
-  std::vector<float> predicted_action_, taken_doubt_, taken_novelty_;
-  std::vector<double> action_;
-  double doubt_, novelty_;
+  std::vector<float> predicted_action_;
+  std::vector<std::vector<float>> taken_signals_;  // of the chunk that is executed
+  std::vector<double> action_, signals_;
   std::size_t delays_[10] = {}, predictions_ = 0;  // of the last few, in ticks
 
   // The slot: the plan that a prediction is to keep to, and the chunk that it gave.
-  std::vector<float> plan_, chunk_, chunk_doubt_, chunk_novelty_;
+  std::vector<float> plan_;
+  Prediction drawn_;
   std::size_t planned_ = 0, delay_ = 0;
   double predicting_ = 0;  // s that the last prediction took
   std::size_t least_ahead_;

@@ -121,7 +121,7 @@ std::unique_ptr<Execution> Draw::execution(const Contract& contract) const {
 }
 
 void Draw::operator()(Session& session, const Noise& noise, Plan rest, std::size_t delay,
-                      float* chunk) {
+                      Prediction& into) {
   std::vector<float>& prefix = session.prefix();
   std::vector<float>& weights = session.prefix_weights();
   if (chunking_.leads() && rest.count > 0) {
@@ -138,13 +138,13 @@ void Draw::operator()(Session& session, const Noise& noise, Plan rest, std::size
   const std::size_t samples = rest.count > 0 ? samples_ : 1;
   double least = std::numeric_limits<double>::infinity();
   for (std::size_t i = 0; i < samples; ++i) {
-    std::vector<float>& into = session.noise();
-    if (!into.empty()) noise(into.data(), into.size());
-    const std::vector<float>& drawn = session.run();
-    const double apart = samples > 1 ? loss(drawn, rest) : 0.0;
+    std::vector<float>& given = session.noise();
+    if (!given.empty()) noise(given.data(), given.size());
+    const Prediction& drawn = session.run();
+    const double apart = samples > 1 ? loss(drawn.chunk, rest) : 0.0;
     if (i > 0 && !(apart < least)) continue;
     least = apart;
-    std::copy(drawn.begin(), drawn.end(), chunk);
+    into = drawn;
   }
 }
 

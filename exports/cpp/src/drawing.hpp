@@ -35,12 +35,12 @@ class Draw {
   // Throws Refused: the mode does not fit the policy.
   Draw(const Contract& contract, const Chunking& chunking);
 
-  // Draws a chunk into `chunk`, whose observations lie in the session already. Throws
-  // Ort::Exception.
+  // Draws a chunk, whose observations lie in the session already. Throws a std::exception where
+  // it cannot be computed.
   // rest: what is planned from this tick on. delay: how many of those are expected to be executed
   // before the chunk is there.
   void operator()(Session& session, const Noise& noise, Plan rest, std::size_t delay,
-                  float* chunk);
+                  Prediction& into);
 
   // What executes these chunks.
   std::unique_ptr<Execution> execution(const Contract& contract) const;

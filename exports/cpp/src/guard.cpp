@@ -3,7 +3,10 @@
 namespace ilrobot {
 
 Guard::Guard(const Contract& contract, double rate)
-    : watch_(contract, rate), late_watch_(contract), damps_(contract.fallback == "damp") {
+    : watch_(contract, rate),
+      late_watch_(contract),
+      damps_(contract.fallback == "damp"),
+      most_calling_(ticks(contract.fallback_calling, rate)) {
   if (contract.fallback == "retreat") retreat_ = contract.retreat;
   if (contract.limits) {
     limiter_ = std::make_unique<CommandLimiter>(*contract.limits, rate, contract.workspace);
@@ -15,6 +18,7 @@ Guard::Guard(const Contract& contract, double rate)
 void Guard::reset(const double* present, const double* velocity, const double* pose) {
   watch_.reset();
   late_watch_.reset();
+  calling_ = 0;
   limiter_->reset(present, velocity, pose);
 }
 
@@ -36,7 +40,10 @@ bool Guard::admit(const Observation& observation, double age, double measured, b
   return admitted;
 }
 
-bool Guard::limit(const double* action, double* command) {
+bool Guard::limit(const double* action, bool calling, double* command) {
+  calling_ = calling ? calling_ + 1 : 0;
+  if (calling) raise(kCallsForHelp);
+  if (calling && calling_ >= most_calling_) return hold(0, command);
   const Activations activation = limiter_->limit(action, command);
   if (activation & kActionNotFinite) return hold(kActionNotFinite, command);
   raise(activation);

@@ -23,7 +23,8 @@ class Guard {
   bool admit(const Observation& observation, double age, double measured, bool late);
 
   // The command for an action, or the fallback; false: there is nothing to send.
-  bool limit(const double* action, double* command);
+  // calling: whether the policy calls for help.
+  bool limit(const double* action, bool calling, double* command);
 
   // The command of the fallback, and why, where that is not among the flags yet; false: there is
   // nothing to send.
@@ -44,6 +45,7 @@ class Guard {
   LateWatch late_watch_;
   std::unique_ptr<Limiter> limiter_;
   bool damps_;
+  double most_calling_, calling_ = 0;  // ticks
   std::vector<double> retreat_;  // empty: it does not
   std::atomic<bool> pressed_{false};
   Activations flags_ = 0;

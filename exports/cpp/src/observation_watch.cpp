@@ -10,12 +10,11 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// How many ticks of a rate these seconds are, rounded up; at least one, infinite for none.
+}  // namespace
+
 double ticks(const std::optional<double>& seconds, double rate) {
   return seconds ? std::max(1.0, std::ceil(*seconds * rate - 1e-9)) : kInfinity;
 }
-
-}  // namespace
 
 ObservationWatch::ObservationWatch(const Contract& contract, double rate)
     : stale_after_(contract.stale_after),

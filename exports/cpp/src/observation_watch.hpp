@@ -11,6 +11,9 @@ namespace ilrobot {
 
 using Observation = std::vector<std::vector<float>>;  // one array per feature
 
+// How many ticks of a rate these seconds are, rounded up; at least one, infinite for none.
+double ticks(const std::optional<double>& seconds, double rate);
+
 class ObservationWatch {
  public:
   ObservationWatch(const Contract& contract, double rate);

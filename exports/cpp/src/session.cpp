@@ -2,9 +2,19 @@
 
 #include <algorithm>
 
+#include <onnxruntime_cxx_api.h>
+
 #include "refused.hpp"
 
 namespace ilrobot {
+
+struct Session::Engine {
+  Ort::Env env{ORT_LOGGING_LEVEL_ERROR, "ilrobot"};
+  Ort::Session session{nullptr};
+  Ort::RunOptions options;
+  Ort::IoBinding binding{nullptr};
+};
+
 namespace {
 
 constexpr const char* kOutput = "action";
@@ -37,9 +47,10 @@ std::string one_line(std::string text) {
 }  // namespace
 
 Session::Session(const std::string& model, const Contract& contract)
-    : env_(ORT_LOGGING_LEVEL_ERROR, "ilrobot") {
+    : engine_(std::make_unique<Engine>()) {
   try {
-    session_ = Ort::Session(env_, model.data(), model.size(), session_options());
+    engine_->session =
+        Ort::Session(engine_->env, model.data(), model.size(), session_options());
   } catch (const Ort::Exception& error) {
     throw Refused("ONNX Runtime cannot load the model: " + one_line(error.what()));
   }
@@ -61,42 +72,46 @@ Session::Session(const std::string& model, const Contract& contract)
 
   // Only now, when the graph has agreed to these sizes.
   const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
-  binding_ = Ort::IoBinding(session_);
+  Ort::IoBinding& binding = engine_->binding;
+  binding = Ort::IoBinding(engine_->session);
   inputs_.resize(none + 1);
   for (std::size_t i = 0; i < none; ++i) {
     std::size_t size = 1;
     for (const std::int64_t length : shapes_[i]) size *= static_cast<std::size_t>(length);
     inputs_[i].assign(size, 0.0f);
-    binding_.BindInput(names_[i].c_str(),
+    binding.BindInput(names_[i].c_str(),
                        Ort::Value::CreateTensor<float>(memory, inputs_[i].data(), size,
                                                        shapes_[i].data(), shapes_[i].size()));
   }
   const auto out = batched(joined(contract.horizon, contract.action.shape));
-  chunk_.assign(contract.horizon * contract.action.size, 0.0f);
+  std::vector<float>& chunk = prediction_.chunk;
+  chunk.assign(contract.horizon * contract.action.size, 0.0f);
   if (contract.choices > 0) {
-    choices_.assign(chunk_.size(), 0);
-    binding_.BindOutput(kOutput, Ort::Value::CreateTensor<std::int64_t>(
-                                     memory, choices_.data(), choices_.size(), out.data(),
-                                     out.size()));
+    choices_.assign(chunk.size(), 0);
+    binding.BindOutput(kOutput, Ort::Value::CreateTensor<std::int64_t>(
+                                    memory, choices_.data(), choices_.size(), out.data(),
+                                    out.size()));
   } else {
-    binding_.BindOutput(kOutput, Ort::Value::CreateTensor<float>(memory, chunk_.data(),
-                                                                 chunk_.size(), out.data(),
-                                                                 out.size()));
+    binding.BindOutput(kOutput, Ort::Value::CreateTensor<float>(memory, chunk.data(), chunk.size(),
+                                                                out.data(), out.size()));
   }
-  if (!contract.doubts) return;
   const auto row = batched({contract.horizon});
-  for (auto [name, buffer] : {std::pair{"doubt", &doubt_}, std::pair{"novelty", &novelty_}}) {
-    buffer->assign(contract.horizon, 0.0f);
-    binding_.BindOutput(name, Ort::Value::CreateTensor<float>(memory, buffer->data(),
-                                                              buffer->size(), row.data(),
-                                                              row.size()));
+  prediction_.signals.assign(contract.signals.size(), std::vector<float>(contract.horizon));
+  for (std::size_t i = 0; i < contract.signals.size(); ++i) {
+    std::vector<float>& buffer = prediction_.signals[i];
+    binding.BindOutput(contract.signals[i].name.c_str(),
+                       Ort::Value::CreateTensor<float>(memory, buffer.data(), buffer.size(),
+                                                       row.data(), row.size()));
   }
 }
 
-const std::vector<float>& Session::run() {
-  session_.Run(run_options_, binding_);
-  std::copy(choices_.begin(), choices_.end(), chunk_.begin());
-  return chunk_;
+Session::~Session() = default;
+Session::Session(Session&&) noexcept = default;
+
+const Prediction& Session::run() {
+  engine_->session.Run(engine_->options, engine_->binding);
+  std::copy(choices_.begin(), choices_.end(), prediction_.chunk.begin());
+  return prediction_;
 }
 
 void Session::add_input(const std::string& name, const Shape& shape) {
@@ -116,25 +131,28 @@ void Session::check_signature(const Contract& contract) const {
     if (tensor.GetShape() != shape || tensor.GetElementType() != of) differs("'" + name + "'");
   };
   Ort::AllocatorWithDefaultOptions allocator;
-  if (session_.GetInputCount() != names_.size()) differs("number of inputs");
+  const Ort::Session& session = engine_->session;
+  if (session.GetInputCount() != names_.size()) differs("number of inputs");
   for (std::size_t i = 0; i < names_.size(); ++i) {
-    const std::string name = session_.GetInputNameAllocated(i, allocator).get();
+    const std::string name = session.GetInputNameAllocated(i, allocator).get();
     const auto found = std::find(names_.begin(), names_.end(), name);
     if (found == names_.end()) differs("input ('" + name + "')");
     const auto place = static_cast<std::size_t>(found - names_.begin());
-    check(session_.GetInputTypeInfo(i), name, shapes_[place], ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT);
+    check(session.GetInputTypeInfo(i), name, shapes_[place], ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT);
   }
-  const std::size_t outputs = contract.doubts ? 3 : 1;
-  if (session_.GetOutputCount() != outputs) differs("number of outputs");
+  const std::vector<Signal>& signals = contract.signals;
+  const std::size_t outputs = 1 + signals.size();
+  if (session.GetOutputCount() != outputs) differs("number of outputs");
   for (std::size_t i = 0; i < outputs; ++i) {
-    const std::string name = session_.GetOutputNameAllocated(i, allocator).get();
+    const std::string name = session.GetOutputNameAllocated(i, allocator).get();
     if (name == kOutput) {
-      check(session_.GetOutputTypeInfo(i), name,
+      check(session.GetOutputTypeInfo(i), name,
             batched(joined(contract.horizon, contract.action.shape)),
             contract.choices > 0 ? ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64
                                  : ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT);
-    } else if (contract.doubts && (name == "doubt" || name == "novelty")) {
-      check(session_.GetOutputTypeInfo(i), name, batched({contract.horizon}),
+    } else if (std::any_of(signals.begin(), signals.end(),
+                           [&](const Signal& signal) { return signal.name == name; })) {
+      check(session.GetOutputTypeInfo(i), name, batched({contract.horizon}),
             ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT);
     } else {
       differs("output ('" + name + "')");

@@ -3,10 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
-
-#include <onnxruntime_cxx_api.h>
 
 #include "contract.hpp"
 
@@ -17,6 +16,8 @@ class Session {
   // Throws Refused: ONNX Runtime cannot load the model, or its inputs and output are others than
   // the contract says.
   Session(const std::string& model, const Contract& contract);
+  ~Session();
+  Session(Session&&) noexcept;
 
   // Where an input lies, to be filled before `run`; batch 1, so without a batch axis. Of an
   // observation n_obs * size numbers, oldest tick first.
@@ -25,28 +26,25 @@ class Session {
   std::vector<float>& prefix() { return inputs_[prefix_]; }                 // none: empty
   std::vector<float>& prefix_weights() { return inputs_[prefix_weights_]; }  // none: empty
 
-  // Computes the chunk, horizon * action size numbers, from the inputs as they are. Throws
-  // Ort::Exception.
-  const std::vector<float>& run();
+  // Computes the chunk from the inputs as they are. Throws a std::exception where it cannot.
+  const Prediction& run();
 
-  // Of an ensemble, about each action of the last chunk (else empty).
-  const std::vector<float>& doubt() const { return doubt_; }
-  const std::vector<float>& novelty() const { return novelty_; }
+  // The last one; before that one of the same sizes.
+  const Prediction& prediction() const { return prediction_; }
 
  private:
+  struct Engine;  // ONNX Runtime's own
+
   void add_input(const std::string& name, const Shape& shape);
   void check_signature(const Contract& contract) const;
 
-  Ort::Env env_;
-  Ort::Session session_{nullptr};
-  Ort::RunOptions run_options_;
+  std::unique_ptr<Engine> engine_;
   std::vector<std::string> names_;
   std::vector<std::vector<std::int64_t>> shapes_;
   std::vector<std::vector<float>> inputs_;
   std::size_t noise_ = 0, prefix_ = 0, prefix_weights_ = 0;
-  std::vector<float> chunk_, doubt_, novelty_;
+  Prediction prediction_;
   std::vector<std::int64_t> choices_;  // as the graph gives them; empty: actions are continuous
-  Ort::IoBinding binding_{nullptr};
 };
 
 }  // namespace ilrobot

@@ -36,11 +36,13 @@ class GateNetwork(nn.Module, Generic[Report]):
 
     Attributes:
         kind: What it is called in its file and where it cannot be read.
+        signal: What an exported policy calls its word, see `ilrobot.control.signals`.
         report_type: What its validation comes to.
         report: What validation came to (None: not fitted yet).
     """
 
     kind: ClassVar[str]
+    signal: ClassVar[str]
     report_type: ClassVar[type[Any]]
 
     def __init__(self, spec: Spec) -> None:
@@ -61,6 +63,10 @@ class GateNetwork(nn.Module, Generic[Report]):
         }
         encoded: Tensor = self.encoder(seen)
         return encoded
+
+    def judge(self, observations: Mapping[str, Tensor], action: Tensor) -> Tensor:
+        """The signal, shape (B,), of observations and an action, (B, *shape) in physical units."""
+        raise NotImplementedError
 
     def one(self, observation: Observation) -> dict[str, NDArray[Any]]:
         """One tick's observation as arrays of shape (1, *shape)."""

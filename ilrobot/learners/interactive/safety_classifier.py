@@ -31,6 +31,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ilrobot.actors import Observation
+from ilrobot.control import signals
 from ilrobot.data.labels import labels, nothing_to_learn, vector_spec
 from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
@@ -82,6 +83,7 @@ class SafetyClassifier(GateNetwork[ClassifierFit]):
     """
 
     kind = "classifier"
+    signal = signals.UNSAFE
     report_type = ClassifierFit
 
     def __init__(self, spec: Spec) -> None:
@@ -104,6 +106,11 @@ class SafetyClassifier(GateNetwork[ClassifierFit]):
         encoded = self.encode_observations(observations)
         values: NDArray[np.float32] = self.logits(encoded).sigmoid().numpy()
         return values
+
+    def judge(self, observations: Mapping[str, Tensor], action: Tensor) -> Tensor:
+        """The probability; see `GateNetwork`."""
+        seen = {f.name: observations[f.name][:, None] for f in self.spec.observations}
+        return self.logits(self.encoder(seen)).sigmoid()
 
     def logits(self, encoded: Tensor) -> Tensor:
         """Before the sigmoid, (N,), from what `encode_observations` gives."""

@@ -39,6 +39,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ilrobot.actors import Action, Observation
+from ilrobot.control.signals import RISK
 from ilrobot.data.labels import held_out_places
 from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
@@ -86,6 +87,7 @@ class SuccessCritic(GateNetwork[CriticFit]):
     """
 
     kind = "critic"
+    signal = RISK
     report_type = CriticFit
 
     def __init__(self, spec: Spec) -> None:
@@ -111,6 +113,12 @@ class SuccessCritic(GateNetwork[CriticFit]):
         finite = np.isfinite(actions.reshape(len(actions), -1)).all(axis=1)
         values = self.twins.lesser(self.encode(observations, actions)).numpy()
         return np.where(finite, values, np.float32(0.0))
+
+    def judge(self, observations: Mapping[str, Tensor], action: Tensor) -> Tensor:
+        """1 - Q; see `GateNetwork`."""
+        seen = {f.name: observations[f.name][:, None] for f in self.spec.observations}
+        wanted = self.action_normalizer(action.flatten(1))
+        return 1.0 - self.twins.lesser(torch.cat([self.encoder(seen), wanted], dim=1))
 
     def encode(self, observations: Mapping[str, NDArray[Any]], actions: NDArray[Any]) -> Tensor:
         """What the networks read, shape (N, C)."""

@@ -8,7 +8,15 @@ import pytest
 from numpy.typing import NDArray
 
 from ilrobot.control.chunks import ChunkActor, ObservationHistory
-from ilrobot.control.drawing import Coherent, Draw, Guide, Guided, Single, realtime_weights
+from ilrobot.control.drawing import (
+    Coherent,
+    Draw,
+    Guide,
+    Guided,
+    Prediction,
+    Single,
+    realtime_weights,
+)
 from ilrobot.control.execution import Execution, Receding, TemporalEnsemble
 from ilrobot.control.inference import Inference
 from ilrobot.spec import Feature, Spec
@@ -20,11 +28,11 @@ def predict(
     history: Mapping[str, NDArray[Any]],
     noise: NDArray[np.float32] | None,
     guide: Guide | None = None,
-) -> NDArray[Any]:
+) -> Prediction:
     """What it saw, what it drew and where it was led, all in one sum."""
     seen = float(np.sum(history["x"])) + np.arange(6.0, dtype=np.float32)[:, None]
     led = 0.0 if guide is None else guide.weights[0][:, None] * guide.prefix
-    return seen + (0.0 if noise is None else noise) + 0.25 * led
+    return Prediction(seen + (0.0 if noise is None else noise) + 0.25 * led)
 
 
 def actor(execution: Execution, draw: Draw, background: bool = False) -> ChunkActor:
@@ -89,7 +97,7 @@ def test_after_a_flush_nothing_that_was_planned_or_asked_for_is_executed() -> No
         robot.act(at(tick), 0.0)
     robot.flush()
     robot.observe(at(4))
-    expected = predict({"x": np.stack([at(4)["x"], at(5)["x"]])}, None)
+    expected = predict({"x": np.stack([at(4)["x"], at(5)["x"]])}, None).chunk
     for tick in range(5, 8):
         np.testing.assert_array_equal(robot.act(at(tick), 0.0).action, expected[tick - 5])
 

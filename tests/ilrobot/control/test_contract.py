@@ -14,7 +14,7 @@ from ilrobot.control.chunking import Chunking
 from ilrobot.control.contract import SCHEMA, Contract
 from ilrobot.control.contract_guards import FallbackAfter, Workspace
 from ilrobot.control.contract_joints import Joints
-from ilrobot.control.contract_parts import DoubtScale
+from ilrobot.control.contract_signals import CriticScale, DoubtScale
 from ilrobot.control.model_file import read_model_file, seal
 from ilrobot.errors import UserError
 from tests.ilrobot.control.contracts import (
@@ -49,7 +49,7 @@ def refused(data, words):
 
 
 LATER = {
-    *("chunking", "doubt", "joints", "quantized", "sampler_steps"),
+    *("chunking", "critics", "doubt", "joints", "quantized", "sampler_steps"),
     *("workspace", "fallback_after", "retreat"),
 }
 
@@ -223,7 +223,7 @@ def test_a_missing_file(tmp_path):
 def test_the_contract_is_readable_json_in_the_file():
     text = seal(MODEL, ABSOLUTE_CONTRACT).split(b"ilrobot.contract", 1)[1]
     data = json.loads(text[text.index(b"{") :])
-    assert data["schema"] == SCHEMA == "1.2"
+    assert data["schema"] == SCHEMA == "1.3"
     assert data["limits"]["velocity"] == [5.0, 5.0]
     assert set(data["sha256"]) == {"model", "contract"}
 
@@ -235,6 +235,7 @@ def test_joints_and_doubt_are_read_as_they_were_written():
     )
     read = Contract.from_text(json.dumps(written.to_json()), "x")
     assert (read.joints, read.doubt) == (joints, written.doubt)
+    assert read.thresholds == {"doubt": 0.2}
     data = written.to_json()
     refused(
         {**data, "joints": {**data["joints"], "pose": [0.0]}}, "1 values of 'joints.pose' for 2"
@@ -242,3 +243,28 @@ def test_joints_and_doubt_are_read_as_they_were_written():
     refused({**data, "joints": {**data["joints"], "damping": [None, 1.0]}}, "damaged")
     refused({**data, "doubt": {**data["doubt"], "scale": [1.0]}}, "scale of doubt for each of 2")
     refused({**data, "doubt": {**data["doubt"], "scale": None}}, "scale of doubt for each of 2")
+
+
+def test_signals_and_their_thresholds_are_read_as_they_were_written():
+    written = replace(
+        ABSOLUTE_CONTRACT,
+        doubt=DoubtScale((2.0, 1 / 3), 0.1, None, 0.3),
+        critics={"risk": CriticScale(0.1, 0.7), "unsafe": CriticScale(0.2, None)},
+        golden=(),
+    )
+    read = Contract.from_text(json.dumps(written.to_json()), "x")
+    assert (read.doubt, read.critics) == (written.doubt, written.critics)
+    assert read.signals == ("doubt", "novelty", "risk", "unsafe")
+    assert read.thresholds == {"novelty": 0.3, "risk": 0.7}
+    data = written.to_json()
+    refused({**data, "critics": {"mood": {"usual": 0.1, "threshold": 0.2}}}, "critic 'mood'")
+    refused({**data, "critics": {"risk": {"usual": 0.1}}}, "lacks the key 'threshold'")
+    refused({**data, "critics": "none"}, "damaged")
+
+
+def test_a_file_of_schema_1_2_has_no_critics():
+    data = replace(ABSOLUTE_CONTRACT, doubt=DoubtScale((2.0, 1.0), 0.1, 0.2), golden=()).to_json()
+    del data["critics"], data["doubt"]["novelty_threshold"], data["fallback_after"]["calling"]
+    read = Contract.from_json({**data, "schema": "1.2"}, "x")
+    assert (read.signals, read.thresholds) == (("doubt", "novelty"), {"doubt": 0.2})
+    assert read.fallback_after.calling is None

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ilrobot.actors import LateAnswer
 from ilrobot.control.chunks import ChunkActor
 from ilrobot.control.delay import REMEMBERED, DelayEstimate, InferenceTally
-from ilrobot.control.drawing import Guide, Single
+from ilrobot.control.drawing import Guide, Prediction, Single
 from ilrobot.control.execution import Execution, Receding, TemporalEnsemble
 from ilrobot.errors import WorkFailed
 from ilrobot.spec import Feature, Spec
@@ -41,7 +41,7 @@ class Slow:
         history: Mapping[str, NDArray[Any]],
         noise: NDArray[np.float32] | None,
         guide: Guide | None = None,
-    ) -> NDArray[Any]:
+    ) -> Prediction:
         x = float(history["x"][-1, 0])
         self.begun.release()
         assert self._allowed.acquire(timeout=30)
@@ -49,7 +49,7 @@ class Slow:
             raise self.errors.pop()
         if self.error is not None:
             raise self.error
-        return 100 * x + np.arange(float(self._horizon))[:, None]
+        return Prediction(100 * x + np.arange(float(self._horizon))[:, None])
 
     def allow(self) -> None:
         self._allowed.release()

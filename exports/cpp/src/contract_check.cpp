@@ -1,0 +1,93 @@
+#include <algorithm>
+#include <cmath>
+
+#include "contract.hpp"
+#include "refused.hpp"
+
+namespace ilrobot {
+namespace {
+
+// What contradicts itself in what the contract says of workspace and fallback.
+void check_guards(const Contract& contract) {
+  const std::string& fallback = contract.fallback;
+  const std::size_t size = contract.action.size;
+  if (fallback != "hold" && fallback != "damp" && fallback != "retreat") {
+    throw Refused("has the unknown fallback '" + fallback + "'");
+  }
+  if (!contract.limits) {
+    if (contract.workspace || fallback != "hold") {
+      throw Refused("has a workspace or a fallback other than 'hold' for discrete actions");
+    }
+    return;
+  }
+  const Limits& limits = *contract.limits;
+  if (fallback == "retreat" && contract.retreat.empty()) {
+    throw Refused("falls back to 'retreat' and states no pose");
+  }
+  if (!contract.retreat.empty() && contract.retreat.size() != size) {
+    throw Refused("has a pose to retreat to of another number of elements than " +
+                  std::to_string(size));
+  }
+  for (const double jerk : limits.jerk) {
+    if (!(jerk > 0)) throw Refused("has a limit of jerk that is not a positive number");
+  }
+  if (!contract.workspace) return;
+  const Range& box = *contract.workspace;
+  if (box.low.size() != size || box.high.size() != size) {
+    throw Refused("has a workspace of another number of elements than " + std::to_string(size));
+  }
+  for (std::size_t i = 0; i < size; ++i) {
+    const double low = limits.absolute[i] ? std::max(box.low[i], limits.low[i]) : box.low[i];
+    const double high = limits.absolute[i] ? std::min(box.high[i], limits.high[i]) : box.high[i];
+    if (!(low <= high)) {
+      throw Refused("has a workspace without room for action element " + std::to_string(i));
+    }
+  }
+}
+
+}  // namespace
+
+void check(const Contract& contract) {
+  const std::size_t size = contract.action.size;
+  if (contract.execute > contract.horizon) {
+    throw Refused("executes " + std::to_string(contract.execute) + " of " +
+                  std::to_string(contract.horizon) + " predicted actions");
+  }
+  if (!(std::isfinite(contract.stale_after) && contract.stale_after > 0)) {
+    throw Refused("has a stale-input timeout that is not positive");
+  }
+  if (!(std::isfinite(contract.tolerance) && contract.tolerance >= 0)) {
+    throw Refused("has a tolerance below 0");
+  }
+  if (contract.limits.has_value() == (contract.choices > 0)) {
+    throw Refused("must have limits for continuous actions, and only for those");
+  }
+  if (contract.limits) {
+    const Limits& limits = *contract.limits;
+    for (const auto* values :
+         {&limits.low, &limits.high, &limits.velocity, &limits.acceleration, &limits.jerk}) {
+      if (values->size() != size || limits.absolute.size() != size) {
+        throw Refused("has limits for another number of action elements than " +
+                      std::to_string(size));
+      }
+    }
+    for (std::size_t i = 0; i < size; ++i) {
+      if (!(limits.low[i] <= limits.high[i])) {
+        throw Refused("has a lower limit above its upper limit");
+      }
+      if (!(limits.velocity[i] >= 0 && limits.acceleration[i] >= 0)) {
+        throw Refused("has a limit of velocity or acceleration that is not a positive number");
+      }
+    }
+  }
+  check_guards(contract);
+  for (std::size_t i = 0; i < contract.observations.size(); ++i) {
+    const Range& range = contract.training_range[i];
+    const Feature& feature = contract.observations[i];
+    if (range.low.size() != feature.size || range.high.size() != feature.size) {
+      throw Refused("has a training range of '" + feature.name + "' of the wrong length");
+    }
+  }
+}
+
+}  // namespace ilrobot

@@ -1,0 +1,64 @@
+"""What the gate of a round of DAgger is fitted to, and how."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from ilrobot.data.dataset import Dataset
+from ilrobot.learners.interactive.gate_fits import (
+    GateFit,
+    Material,
+    fit_dart,
+    fit_ensemble,
+    fit_human,
+    fit_safety,
+    fit_thrifty,
+    read_values,
+)
+from ilrobot.round_attempts import round_attempts
+from ilrobot.run import Run
+from ilrobot.run_description import DaggerDescription
+
+
+def gate_folder(run: Path, number: int) -> Path:
+    """What the gate of a round, counted from 1, was fitted to."""
+    return run / f"gate-{number}"
+
+
+def gate_fit(gate: str, run: Path, number: int, budget: float) -> GateFit | None:
+    """How the gate of that name is fitted for a round (None: it is not).
+
+    Args:
+        gate: As the command line calls it.
+        run: The run's folder.
+        number: Of the round, from 1.
+        budget: Of ``thrifty``.
+
+    Raises:
+        UserError: What the first round's gate was fitted to cannot be read.
+    """
+    if gate in ("safe", "lazy"):
+        first = None if number == 1 else read_values(gate_folder(run, 1))["discrepancy"]
+        return partial(fit_safety, threshold=first)
+    if gate == "thrifty":
+        return partial(fit_thrifty, budget=budget)
+    return {"human": fit_human, "ensemble": fit_ensemble, "dart": fit_dart}.get(gate)
+
+
+def gate_material(run: Path, number: int, dataset: Dataset, policy: Path, seed: int) -> Material:
+    """What there is to fit the gate of a round to.
+
+    Args:
+        run: The run's folder.
+        number: Of the round, from 1.
+        dataset: All that was recorded before it.
+        policy: Run of the policy that acts in it.
+        seed: Of all draws.
+    """
+    latest: tuple[int, ...] = ()
+    if number > 1:
+        described = Run.read_as(run, DaggerDescription).description
+        attempts = round_attempts(run, described, number - 1, dataset)
+        latest = tuple(index for index, _ in attempts)
+    return Material(dataset, policy, seed, latest)
