@@ -35,7 +35,14 @@ from ilrobot.errors import UserError, WorkFailed
 from ilrobot.evaluate import evaluate
 from ilrobot.intervals import t_interval
 from ilrobot.learners.adversarial.demonstrations import expert_transitions
-from ilrobot.learners.adversarial.making import DEFAULTS, AdversarialConfig, Method, make_contest
+from ilrobot.learners.adversarial.making import (
+    CLONE,
+    CLONE_LOG_STD,
+    DEFAULTS,
+    AdversarialConfig,
+    Method,
+    make_contest,
+)
 from ilrobot.learners.behavioral_cloning import data_used, train
 from ilrobot.learners.config import TrainConfig, preset
 from ilrobot.learners.online import describe_online, train_online
@@ -56,14 +63,14 @@ WIDTH = 64
 STEPS = 250 * 4_096
 KEPT = 10
 COPIES = 8
-#: Of the clone's actions at first, in standard deviations of the demonstrated ones.
-LOG_STD = -0.75
 
 
-def settings(task: str, method: Method) -> AdversarialConfig:
-    """How a method is run on a task: the same for both."""
-    config = DEFAULTS[method]
-    return replace(config, ppo=replace(config.ppo, critic_rollouts=2, target_kl=0.03))
+def settings(method: Method) -> AdversarialConfig:
+    """How a method is run on both tasks; Hopper's episodes end where it falls."""
+    config = replace(DEFAULTS[method], ppo=CLONE)
+    if method == "airl":
+        return config
+    return replace(config, reward=replace(config.reward, termination_bias="survive"))
 
 
 class OutOfTime(Exception):
@@ -155,9 +162,9 @@ def imitate(
     Returns:
         The policy, environment steps, seconds, and whether it is done.
     """
-    config = settings(name, "gail" if method == "gail" else "airl")
+    config = settings("gail" if method == "gail" else "airl")
     torch.manual_seed(seed)
-    policy = as_gaussian(begun, LOG_STD)
+    policy = as_gaussian(begun, CLONE_LOG_STD)
     env = TaskVectorEnv(lambda: make_env(TASKS[name]), COPIES, seed)
     try:
         contest = make_contest(

@@ -16,7 +16,10 @@ CLONING = "bc"
 #: name: (class in the module ``ilrobot.cli.learners.<module>``, module, one line of help)
 LEARNERS: dict[str, tuple[str, str, str]] = {
     "ppo": ("Ppo", "ppo", "reinforcement by a reward, from scratch or from a clone on a leash"),
+    "gail": ("Gail", "adversarial", "pass for the expert under a discriminator's eyes, by PPO"),
+    "airl": ("Airl", "adversarial", "the same, and recover what the expert is rewarded by"),
     "preferences": ("Preferences", "preferences", "a reward from which of two clips was better"),
+    "gcl": ("Gcl", "gcl", "a reward from demonstrations, and a policy by it: guided cost"),
     "td3-bc": ("Td3Bc", "offline", "recorded rewards: twin critics, and near what was done"),
     "iql": ("Iql", "offline", "recorded rewards: clone what turned out better than expected"),
     "cql": ("Cql", "offline", "recorded rewards: critics held down where nothing was done"),

@@ -7,6 +7,7 @@ import numpy as np
 from ilrobot.data.memory import Recordings
 from ilrobot.data.transitions import Transitions
 from ilrobot.errors import UserError
+from ilrobot.rewards.config import RewardConfig
 
 #: Fewer cannot be told from anything.
 LEAST = 16
@@ -40,3 +41,29 @@ def expert_transitions(recordings: Recordings, *, every: int = 1, seed: int = 0)
             f"at least {LEAST}; {cure}"
         )
     return found
+
+
+def ending_note(recordings: Recordings, reward: RewardConfig) -> str:
+    """What a reward of one sign does to demonstrations whose ends mean something (empty: nothing).
+
+    A reward that is always positive pays for every further step, one that is always negative for an
+    early end, whatever the expert did (Kostrikov et al. 2019, section 4.1).
+    """
+    if reward.termination_bias == "none" or reward.absorbing:
+        return ""
+    known = Transitions.of(recordings, rewards=False, taught=True)
+    episodes, lengths = np.unique(known.episode, return_counts=True)
+    ended = int(known.terminal.sum())
+    if not ended and lengths.min() == lengths.max():
+        return ""
+    found = f"{ended} of {len(episodes)} demonstrations end by themselves"
+    if not ended:
+        found = f"demonstrations are {lengths.min()} to {lengths.max()} steps long"
+    does = {
+        "survive": "positive and pays for never ending",
+        "finish": "negative and pays for ending",
+    }
+    return (
+        f"{found}, and a reward with --termination-bias {reward.termination_bias} is always "
+        f"{does[reward.termination_bias]}; take --absorbing, or --termination-bias none"
+    )

@@ -27,6 +27,10 @@ Method = Literal["gail", "airl"]
 
 #: Of both methods: rollouts and passes of a size that a discriminator can follow.
 ADVERSARIAL_PPO = PpoConfig(rollout=4_096, batch_size=256)
+#: From a clone, whose value learns alone at first, and whose updates end where they go far.
+CLONE = replace(ADVERSARIAL_PPO, critic_rollouts=2, target_kl=0.03)
+#: A clone's at first, in standard deviations of what was demonstrated.
+CLONE_LOG_STD = -0.75
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ DEFAULTS = {
         "gail",
         ADVERSARIAL_PPO,
         DiscriminatorConfig(),
-        RewardConfig("state-action", termination_bias="survive"),
+        RewardConfig("state-action"),
         memory=1,
     ),
     "airl": AdversarialConfig(
