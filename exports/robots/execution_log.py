@@ -39,7 +39,7 @@ class ExecutionLog:
     def __init__(self, path: Path | None) -> None:
         self._path, self._file = path, None
         if path is not None:
-            with self._explained():
+            with explained(path, "nothing has moved", "start it again"):
                 make_folder(path.parent)
                 self._file = path.open("w", buffering=1)  # closed by `close`
 

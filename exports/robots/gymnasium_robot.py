@@ -118,7 +118,7 @@ def simulated_robot(
     elif engine is not None:
         raise UserError(
             f"task '{task}' has no option 'engine', so it has no choice of engine; leave out "
-            f"--robot {engine}"
+            f"'{engine}'"
         )
     return GymnasiumRobot(task, others, rate)
 

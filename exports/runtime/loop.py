@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -172,7 +172,7 @@ class ControlLoop:
     ) -> LoopReport:
         """Run an episode from each seed. However this ends, the robot is stopped.
 
-        Where robot or policy fails (`WorkFailed`) the run ends, and the report says so.
+        Where robot, policy or a watcher fails (`WorkFailed`) the run ends, and the report says so.
 
         Args:
             seeds: Of the episodes.
@@ -194,8 +194,11 @@ class ControlLoop:
             except WorkFailed as error:
                 ticks = statistics.ticks - before
                 episode = EpisodeReport(seed, None, ticks, ended=False, failure=str(error))
-            for watcher in self._watchers:
-                watcher.end(episode)
+            try:
+                for watcher in self._watchers:
+                    watcher.end(episode)
+            except WorkFailed as error:
+                episode = replace(episode, failure=episode.failure or str(error))
             report.episodes.append(episode)
             on_episode(episode)
             if episode.failure is not None:

@@ -43,7 +43,7 @@ class TickLog:
     harm. When the room is used up the oldest ticks are overwritten.
 
     Args:
-        path: The file; one that is there is replaced.
+        path: The file; one that is there is replaced once there is room for this one.
         layout: What it holds.
         capacity: Room in rows, see `room_for`.
 
@@ -60,13 +60,18 @@ class TickLog:
             if path.is_dir():
                 raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
             make_folder(path.parent)
-            self._file = _claim(path)
+            _refuse_in_use(path)
+            begun = path.with_name(f".{path.name}.{os.getpid()}")
+            self._file = os.open(begun, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
             try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 write_fully(self._file, header)
                 _take_room(self._file, len(header), size)
                 self._map = mmap.mmap(self._file, size)
+                begun.replace(path)
             except BaseException:
                 os.close(self._file)
+                begun.unlink(missing_ok=True)
                 raise
         self._offset = len(header)
         self.ticks = 0
@@ -137,22 +142,19 @@ class TickLog:
                 os.close(self._file)
 
 
-def _claim(path: Path) -> int:
-    """A new file under this name, in the place of one that nobody is writing."""
-    if path.exists():
-        old = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        try:
-            fcntl.flock(old, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(
-                f"{path}: another process is writing its log there; choose another --log"
-            ) from error
-        finally:
-            os.close(old)
-        path.unlink()
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    return file
+def _refuse_in_use(path: Path) -> None:
+    """Leave a log alone that another process is writing."""
+    if not path.exists():
+        return
+    old = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(old, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise UserError(
+            f"{path}: another process is writing its log there; choose another --log"
+        ) from error
+    finally:
+        os.close(old)
 
 
 def _take_room(file: int, begin: int, end: int) -> None:

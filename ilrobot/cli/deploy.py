@@ -228,7 +228,7 @@ class Deploy:
         at = f"at {1 / loop.clock.period:g} Hz; Ctrl-C stops it"
         if cast.disagreement is not None and self._watches:
             measured = MeasuredCommand(policy.contract)
-            console.print(f"watching {name} {at}")
+            console.print(f"watching {name} {at}", soft_wrap=True)
             return watch(
                 *(loop.robot, cast.actor, loop.guard, loop.clock),
                 measured,
@@ -237,7 +237,7 @@ class Deploy:
                 log=log,
                 stopped=loop.stopped,
             )
-        console.print(f"running {name} {at}")
+        console.print(f"running {name} {at}", soft_wrap=True)
         control = ControlLoop(
             *(loop.robot, cast.actor, loop.guard, loop.clock),
             stopped=loop.stopped,

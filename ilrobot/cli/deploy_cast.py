@@ -175,7 +175,10 @@ class CastPlan:
         from ilrobot.data.episode import EpisodeInfo
 
         exists = (self.record / "meta" / "info.json").exists()
-        recorder = stack.enter_context(DatasetRecorder(self.record, spec, resume=exists))
+        remedy = "deploy again with the same --record"
+        recorder = stack.enter_context(
+            DatasetRecorder(self.record, spec, resume=exists, remedy=remedy)
+        )
         info = EpisodeInfo(task=spec.task, rate=spec.rate)
         if hand is not None:
             info = hand_info(_World(spec), hand, simulated=self.device == "operator")

@@ -93,8 +93,8 @@ def _print_outside(elements: Sequence[dict[str, Any]]) -> None:
     for element in elements[:_MOST_OUTSIDE]:
         print(
             f"  out of range    {element['element']} at {element['ticks']} ticks: "
-            f"{element['least']:.4g} to {element['greatest']:.4g}, trained on "
-            f"{element['low']:.4g} to {element['high']:.4g}"
+            f"{element['least']:.6g} to {element['greatest']:.6g}, trained on "
+            f"{element['low']:.6g} to {element['high']:.6g}"
         )
     if len(elements) > _MOST_OUTSIDE:
         print(f"  out of range    {len(elements) - _MOST_OUTSIDE} more elements; --json names them")

@@ -51,8 +51,9 @@ def open_policy(where: str, trust: Path | None = None) -> ExportedPolicy:
     if not path.exists():
         raise UserError(f"no policy at {path}; make one with ilrobot export")
     if path.is_dir():
+        of = path if (path / "run.json").exists() else "RUN"
         raise UserError(
             f"{path} is a folder; a robot runs the .onnx file that "
-            f"`ilrobot export --policy {path} --output FILE.onnx` writes"
+            f"`ilrobot export --policy {of} --output FILE.onnx` writes"
         )
     return OnnxPolicy(path, trust=trust)

@@ -58,9 +58,9 @@ class Verify:
             signature = "there is one; --trust KEY checks whose"
 
         print(f"file       {self.path}")
+        print(f"signature  {signature}")
         print("digests    graph, weights and contract are as they were exported")
         print(f"schema     {contract.schema}")
-        print(f"signature  {signature}")
         print(f"machine    {machine}")
         of = "choices" if contract.limits is None else "the command range"
         for number, error in enumerate(errors):

@@ -49,7 +49,9 @@ class View:
 
         settle(self.path)
         if not self.path.exists():
-            raise UserError(f"nothing at {self.path}; give the folder of a dataset or of a run")
+            raise UserError(
+                f"nothing at {self.path}; give the folder of a dataset or of a run, or a log"
+            )
         if (self.path / "meta" / "info.json").exists():
             file = self._view_episode()
         elif (self.path / "run.json").exists():

@@ -50,6 +50,7 @@ class DatasetRecorder:
         spec: The task's observations, action and rate.
         state_size: Length of the simulator's state vector (0: it is not recorded).
         resume: Add to a dataset that is there already, mending what a crash left behind.
+        remedy: What to do where the disk is full, once there is room again.
 
     Raises:
         UserError: There is something already, another process is recording there, the dataset there
@@ -58,9 +59,15 @@ class DatasetRecorder:
     """
 
     def __init__(
-        self, path: Path | str, spec: Spec, *, state_size: int = 0, resume: bool = False
+        self,
+        path: Path | str,
+        spec: Spec,
+        *,
+        state_size: int = 0,
+        resume: bool = False,
+        remedy: str = "record again with --resume",
     ) -> None:
-        self.path = Path(path)
+        self.path, self._remedy = Path(path), remedy
         catalogue = Catalogue.create(self.path, spec, state_size)
         self._journal: JournalWriter | None = None
         self._failed = self._may_wait = False
@@ -253,11 +260,11 @@ class DatasetRecorder:
             ticks = min(ticks, self._videos.written)
         safe = f"the {self.num_episodes} sealed episodes and {ticks} ticks of the open one are safe"
         try:
-            with explained(self.path, safe, "record again with --resume"):
+            with explained(self.path, safe, self._remedy):
                 yield
         except EncoderLost as error:
             self._failed = True
-            raise WorkFailed(f"{self.path}: {error}; {safe}; record again with --resume") from error
+            raise WorkFailed(f"{self.path}: {error}; {safe}; {self._remedy}") from error
         except BaseException:  # Ctrl-C in the middle of sealing leaves it to `repair` too
             self._failed = True
             raise

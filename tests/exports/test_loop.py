@@ -318,6 +318,20 @@ def test_where_the_robot_fails_the_run_ends_with_its_report(at_tick, ticks):
     assert said["ticks"] == 10 + ticks
 
 
+def test_where_an_episode_cannot_be_kept_the_run_ends_with_its_report():
+    class Full(Watching):
+        def end(self, report):
+            raise WorkFailed("no room")
+
+    loop = ControlLoop(
+        *(FakeRobot(), Constant(0.1, -0.1), Guard(ABSOLUTE_CONTRACT), SimulatedClock(RATE)),
+        watchers=(Full(),),
+    )
+    report = loop.run((5, 6), max_ticks=100)
+    assert report.episodes == [EpisodeReport(5, True, 10, ended=True, failure="no room")]
+    assert report.failure == "no room"
+
+
 class Thinking(Constant):
     """Has an answer at every third tick only, and one before the first if it is asked for."""
 

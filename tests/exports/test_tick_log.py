@@ -168,7 +168,9 @@ def test_a_place_that_cannot_be_is_told_before_anything_moves(tmp_path):
             TickLog(path, LAYOUT, 10)
 
 
-def test_a_disk_without_room_is_told_before_anything_moves(tmp_path):
+def test_a_disk_without_room_is_told_before_anything_moves_or_is_lost(tmp_path):
+    with TickLog(tmp_path / "run.ticks", LAYOUT, 10) as log:
+        append(log, 0)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
@@ -178,6 +180,8 @@ def test_a_disk_without_room_is_told_before_anything_moves(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
+    assert len(read_ticks(tmp_path / "run.ticks").rows) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["run.ticks"]
 
 
 def test_two_runs_do_not_write_into_one_log(tmp_path):
