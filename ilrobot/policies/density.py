@@ -42,12 +42,16 @@ class PolicyDensity:
         check_density(policy.config, "the policy")
         self.policy = policy
         spread = policy.action_normalizer.spread
-        self._moves = spread > 0  # the others have one value, of which no density speaks
-        self._log_scale = float(spread[self._moves].log().sum())
+        moves = spread > 0  # the others have one value, of which no density speaks
+        self._moving = None if bool(moves.all()) else moves.nonzero()[:, 0]
+        self._log_scale = float(spread[moves].log().sum())
 
     def distribution(self, observations: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log standard deviation of the normalised action, (B, O) to (B, A) each."""
-        condition = self.policy.encoder.encode(observations[:, None])
+        return self.given(self.encode(observations))
+
+    def given(self, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """The same from encoded observations, (B, C)."""
         head = self.policy.head
         assert isinstance(head, GaussianHead)
         mean, log_std = head.distribution(condition)
@@ -55,11 +59,11 @@ class PolicyDensity:
 
     def log_normalized(self, actions: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
         """Logarithm of the density of normalised actions, each (B, A), to (B,)."""
-        return -gaussian_nll(actions, mean, log_std)[:, self._moves].sum(dim=1)
+        return -self._summed(gaussian_nll(actions, mean, log_std))
 
     def entropy(self, log_std: Tensor) -> Tensor:
         """Of the normalised action, (B, A) to (B,)."""
-        return (log_std + (1 + math.log(2 * math.pi)) / 2)[:, self._moves].sum(dim=1)
+        return self._summed(log_std + (1 + math.log(2 * math.pi)) / 2)
 
     def log_density(self, observations: Tensor, actions: Tensor) -> Tensor:
         """Logarithm of the density of physical actions, (B, O) and (B, A) to (B,)."""
@@ -78,16 +82,25 @@ class PolicyDensity:
         return decoded[:, 0].flatten(1)
 
     def divergence(
-        self, reference: PolicyDensity, observations: Tensor, mean: Tensor, log_std: Tensor
+        self, reference: PolicyDensity, condition: Tensor, mean: Tensor, log_std: Tensor
     ) -> Tensor:
-        """KL(π ‖ reference) of each observation, (B,), given π's own mean and log deviation.
+        """KL(π ‖ reference) of each encoded observation, (B,), given π's mean and log deviation.
 
-        Both must normalise actions alike, as a policy does and the one that it began as.
+        Both must normalise alike, as a policy does and the one that it began as.
         """
         with torch.no_grad():
-            other_mean, other_log_std = reference.distribution(observations)
-        each = gaussian_divergence(mean, log_std, other_mean, other_log_std)
-        return each[:, self._moves].sum(dim=1)
+            other_mean, other_log_std = reference.given(condition)
+        return self._summed(gaussian_divergence(mean, log_std, other_mean, other_log_std))
+
+    def encode(self, observations: Tensor) -> Tensor:
+        """Observations as the network reads them, (B, O) to (B, C)."""
+        return self.policy.encoder.encode(observations[:, None])
+
+    def _summed(self, elements: Tensor) -> Tensor:
+        """Over the elements of the action that have a density, (B, A) to (B,)."""
+        if self._moving is not None:
+            elements = elements.index_select(1, self._moving)
+        return elements.sum(dim=1)
 
     def _named(self, observations: Tensor) -> dict[str, Tensor]:
         features = self.policy.spec.observations

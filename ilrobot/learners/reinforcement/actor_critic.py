@@ -51,8 +51,9 @@ class ActorCritic(ActorCriticPolicy):
 
         w_H H(π(· | o)) - w_KL KL(π(· | o) ‖ π_ref(· | o)),
 
-    so that PPO itself need not know of a leash. The policy stays in evaluation mode: a density
-    must not change by what is dropped out.
+    so that PPO itself need not know of a leash. Its observations are encoded ones, which stay the
+    same through all epochs of an update. The policy stays in evaluation mode: a density must not
+    change by what is dropped out.
 
     Args:
         observation_space: See `ActorCriticPolicy`.
@@ -91,9 +92,11 @@ class ActorCritic(ActorCriticPolicy):
 
     def evaluate_actions(self, obs: Any, actions: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Value, log-probability and regulariser, each (B,) or (B, 1); see `ActorCriticPolicy`."""
-        mean, log_std = self.density.distribution(obs)
+        mean, log_std = self.density.given(obs)
         log_probability = self.density.log_normalized(actions, mean, log_std)
-        bonus = self._entropy * self.density.entropy(log_std)
+        bonus = torch.zeros_like(log_probability)
+        if self._entropy:
+            bonus = self._entropy * self.density.entropy(log_std)
         if self.reference is not None:
             away = self.density.divergence(self.reference, obs, mean, log_std)
             bonus = bonus - self._leash * away
@@ -101,7 +104,7 @@ class ActorCritic(ActorCriticPolicy):
 
     def predict_values(self, obs: Any) -> Tensor:
         """See `ActorCriticPolicy`."""
-        value: Tensor = self.critic(self.actor.encoder.encode(obs[:, None]))
+        value: Tensor = self.critic(obs)
         return value
 
     def set_training_mode(self, mode: bool) -> None:

@@ -21,6 +21,7 @@ from ilrobot.data.transitions import Transitions
 from ilrobot.errors import WorkFailed
 from ilrobot.learners.reinforcement.actor_critic import ActorCritic, Critic
 from ilrobot.learners.reinforcement.config import PpoConfig
+from ilrobot.learners.reinforcement.rollout_tensors import RolloutTensors
 from ilrobot.learners.reinforcement.rollouts import RewardFunction, Rollouts
 from ilrobot.learners.reinforcement.running import RewardScale, RunningStatistics
 from ilrobot.learners.reinforcement.vector_env import Ended, TaskVectorEnv
@@ -71,6 +72,7 @@ class PpoReinforcer:
             max_grad_norm=config.gradient,
             target_kl=config.target_kl,
             device=self._device,
+            rollout_buffer_class=RolloutTensors,
             policy_kwargs={
                 "actor": policy,
                 "critic": critic,
@@ -212,31 +214,23 @@ class PpoReinforcer:
                 f"a reward is no longer finite after {self.steps} environment steps; look at where "
                 "it comes from"
             )
-        copies = self._env.num_envs
+        ticks, copies = len(made) // self._env.num_envs, self._env.num_envs
         ends = made.terminal | made.timeout
-        by_tick = lambda values: values.reshape(copies, -1, *values.shape[1:]).swapaxes(0, 1)  # noqa: E731
         if self._scale is not None:
-            rewards = _by_copy(self._scale(by_tick(rewards), by_tick(ends)))
-        policy = self._model.policy
+            shape = copies, ticks
+            rewards = _by_copy(self._scale(rewards.reshape(shape).T, ends.reshape(shape).T))
+        buffer, cut = self._model.rollout_buffer, np.flatnonzero(made.timeout)
+        assert isinstance(buffer, RolloutTensors)
         with torch.no_grad():
-            seen = torch.from_numpy(made.observations).to(self._device)
-            values, log_probability, _ = policy.evaluate_actions(
-                seen, torch.from_numpy(actions).to(self._device)
+            conditions = self._encoded(made.observations)
+            values, log_probabilities, _ = self._model.policy.evaluate_actions(
+                conditions, torch.from_numpy(actions).to(self._device)
             )
-            cut = np.flatnonzero(made.timeout)
             rewards = rewards.copy()
-            rewards[cut] += self._config.discount * self._values(made.next_observations[cut])
-            last = self._values(by_tick(made.next_observations)[-1])
-        buffer = self._model.rollout_buffer
-        buffer.reset()
-        buffer.observations[:] = by_tick(made.observations)
-        buffer.actions[:] = by_tick(actions)
-        buffer.rewards[:] = by_tick(rewards)
-        buffer.values[:] = by_tick(values.cpu().numpy()[:, 0])
-        buffer.log_probs[:] = by_tick(log_probability.cpu().numpy())
-        buffer.episode_starts[1:] = by_tick(ends)[:-1]
-        buffer.pos, buffer.full = buffer.buffer_size, True
-        buffer.compute_returns_and_advantage(torch.from_numpy(last), by_tick(ends)[-1])
+            after = self._critic(self._encoded(made.next_observations[cut]))[:, 0]
+            rewards[cut] += self._config.discount * after.cpu().numpy()
+            last = self._critic(self._encoded(made.next_observations[ticks - 1 :: ticks]))[:, 0]
+        buffer.fill(conditions, actions, rewards, ends, values[:, 0], log_probabilities, last)
         learns = self._rollouts >= self._config.critic_rollouts
         self.policy.requires_grad_(learns)
         np.random.seed(int(self._draw.integers(2**31)))  # noqa: NPY002 (the buffer shuffles by it)
@@ -246,13 +240,10 @@ class PpoReinforcer:
         told = self._model.logger.name_to_value
         self.diagnostics = {name: float(told[f"train/{key}"]) for name, key in _TOLD.items()}
 
-    def _values(self, observations: NDArray[np.float32]) -> NDArray[np.float32]:
-        """V of each, (n, O) to (n,)."""
-        found: Tensor = self._model.policy.predict_values(
-            torch.from_numpy(np.ascontiguousarray(observations)).to(self._device)
-        )
-        values: NDArray[np.float32] = found.cpu().numpy()[:, 0]
-        return values
+    def _encoded(self, observations: NDArray[np.float32]) -> Tensor:
+        """As the policy's network reads them, (n, O) to (n, C), on its device."""
+        rows = torch.from_numpy(np.ascontiguousarray(observations)).to(self._device)
+        return self.policy.encoder.encode(rows[:, None])
 
 
 def _by_copy(values: NDArray[Any]) -> NDArray[Any]:

@@ -71,7 +71,7 @@ def test_a_divergence_is_that_of_torch_and_nil_from_itself():
     policy, seen = _fitted(GAUSSIAN), _observations()
     density = PolicyDensity(policy)
     mean, log_std = density.distribution(seen)
-    assert density.divergence(density, seen, mean, log_std).abs().max() < 1e-5
+    assert density.divergence(density, density.encode(seen), mean, log_std).abs().max() < 1e-5
     other, spread = mean + 0.3, log_std - 0.2
     made = torch.distributions.Normal
     wanted = torch.distributions.kl_divergence(made(mean, log_std.exp()), made(other, spread.exp()))

@@ -105,7 +105,8 @@ def test_a_leash_keeps_the_policy_where_it_was(env: TaskVectorEnv):
         seen = torch.from_numpy(made.transitions.observations)
         density = PolicyDensity(policy)
         with torch.no_grad():
-            away = density.divergence(PolicyDensity(reference), seen, *density.distribution(seen))
+            given = density.encode(seen)
+            away = density.divergence(PolicyDensity(reference), given, *density.given(given))
         moved.append(float(away.mean()))
     assert moved[1] < 0.1 * moved[0]
 
