@@ -54,12 +54,12 @@ class Desk:
         self._workers.close(at_once=True)
 
     def _work(self, step: Callable[[None, State], Answer], state: State) -> Answer:
-        if self._closed:
-            raise WorkFailed("the session has ended")
         try:
             return next(self._workers.map(step, [state]))
-        except WorkFailed:
-            if not self._closed:
+        except Exception as error:
+            if self._closed:
+                raise WorkFailed("the session has ended") from error
+            if isinstance(error, WorkFailed):
                 self._workers.close()
                 self._workers = self._start()
             raise
