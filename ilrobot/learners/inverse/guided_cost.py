@@ -67,7 +67,7 @@ class GuidedCostConfig:
                 )
         if not 0 < self.learning_rate <= 1:
             raise UserError(
-                f"the reward's learning rate must be above 0 and at most 1, not {self.learning_rate}"
+                f"the reward's learning rate must be within 0 and 1, not {self.learning_rate}"
             )
         if not self.smoothness >= 0:
             raise UserError(f"the smoothness must be at least 0, not {self.smoothness}")
