@@ -37,6 +37,7 @@ VERBS = {
     "serve": ("Serve", "serve", "compute a policy here for robots elsewhere"),
     "robot": ("RobotVerb", "robot", "simulate a robot behind a socket, on a bad network if wished"),
     "view": ("View", "view", "look at an episode or at the report of a run"),
+    "reward": ("Reward", "reward", "look at a reward that a run has learnt, or export it"),
     "doctor": ("Doctor", "doctor", "what works on this machine, and what to install"),
     "bench": ("Bench", "bench", "measure speed against goals and against other libraries"),
     "study": ("Study", "study", "run a claim of the theory as an experiment"),

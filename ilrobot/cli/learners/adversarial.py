@@ -179,7 +179,9 @@ class Adversarial(WarmStart, OnlineOptions):
 
         log_std = math.log(self._exploration)
         if begun is not None:
-            return as_gaussian(begun, log_std)
+            policy = as_gaussian(begun, log_std)
+            policy.spec = replace(policy.spec, task=task.task, task_options=task.task_options)
+            return policy
         return new_policy(task, replace(SCRATCH, width=self.width or SCRATCH.width), log_std)
 
     def _check_task(self, data: Dataset, task: Spec, time_limit: int | None) -> None:
