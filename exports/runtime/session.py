@@ -83,7 +83,7 @@ class BoundSession:
             self._binding.bind_output(
                 name, "cpu", 0, buffer.dtype, buffer.shape, buffer.ctypes.data
             )
-        self._output = self._outputs[OUTPUT]
+        self._chunk = self._outputs[OUTPUT][0]
         self._signals = [(name, self._outputs[name][0]) for name in contract.signals]
         self._observations = [(f.name, self._inputs[f.name][0]) for f in spec.observations]
         self._noise = self._inputs[NOISE][0] if NOISE in inputs else None
@@ -96,6 +96,15 @@ class BoundSession:
         guide: Guide | None = None,
     ) -> NDArray[Any]:
         """The chunk of `predict`."""
+        return self.predict(history, noise, guide).chunk
+
+    def predict(
+        self,
+        history: Mapping[str, NDArray[Any]],
+        noise: NDArray[np.float32] | None,
+        guide: Guide | None = None,
+    ) -> Prediction:
+        """Predict a chunk; see `ilrobot.control.chunks.ChunkPredictor`."""
         if self._led:
             self._inputs[PREFIX][0] = 0.0 if guide is None else guide.prefix
             self._inputs[PREFIX_WEIGHTS][0] = 0.0 if guide is None else guide.weights
@@ -106,17 +115,8 @@ class BoundSession:
         if self._noise is not None:
             self._noise[...] = noise
         self._session.run_with_iobinding(self._binding)
-        # A copy, because a caller may keep a chunk beyond the next prediction.
-        return self._output[0].copy()
-
-    def predict(
-        self,
-        history: Mapping[str, NDArray[Any]],
-        noise: NDArray[np.float32] | None,
-        guide: Guide | None = None,
-    ) -> Prediction:
-        """Predict a chunk; see `ilrobot.control.chunks.ChunkPredictor`."""
-        chunk = self(history, noise, guide)
+        # Copies, because a caller may keep a prediction beyond the next one.
+        chunk = self._chunk.copy()
         if not self._signals:
             return Prediction(chunk)
         return Prediction(chunk, {name: buffer.copy() for name, buffer in self._signals})

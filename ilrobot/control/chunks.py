@@ -43,20 +43,24 @@ class ChunkPredictor(Protocol):
 
 
 class ObservationHistory:
-    """The last `length` observations; at an episode's start the first one fills the gap."""
+    """The last `length` observations; at an episode's start the first one fills the gap.
+
+    Attributes:
+        windows: Views, oldest first, shape (length, *shape); overwritten by the next `push`.
+    """
 
     def __init__(self, spec: Spec, length: int) -> None:
         self.length = length
-        self._windows = {
+        self.windows: dict[str, NDArray[Any]] = {
             f.name: np.zeros((length, *f.shape), dtype=f.dtype) for f in spec.observations
         }
         # One-dimensional, because numpy moves nothing else within itself without a copy.
         self._moves = [
             (window.reshape(-1)[: -window[0].size], window.reshape(-1)[window[0].size :])
-            for window in self._windows.values()
+            for window in self.windows.values()
             if length > 1
         ]
-        self._newest = [(name, window[-1:]) for name, window in self._windows.items()]
+        self._newest = [(name, window[-1:]) for name, window in self.windows.items()]
         self._empty = True
 
     def reset(self) -> None:
@@ -66,7 +70,7 @@ class ObservationHistory:
     def push(self, observation: Observation) -> None:
         """Take in the newest observation."""
         if self._empty:
-            for name, window in self._windows.items():
+            for name, window in self.windows.items():
                 window[...] = observation[name]
             self._empty = False
             return
@@ -74,11 +78,6 @@ class ObservationHistory:
             np.copyto(older, newer)
         for name, newest in self._newest:
             newest[...] = observation[name]
-
-    @property
-    def windows(self) -> dict[str, NDArray[Any]]:
-        """Views, oldest first, shape (length, *shape); overwritten by the next `push`."""
-        return self._windows
 
 
 #: Longest that an episode's first tick is thought about before its clock starts, s.

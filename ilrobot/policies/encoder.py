@@ -63,7 +63,6 @@ class ObservationEncoder(nn.Module):
 
     def _joined(self, observations: Mapping[str, Tensor]) -> Tensor:
         rows = [
-            observations[f.name].to(self.normalizer.offset.dtype).reshape(-1, self._n_obs, f.size)
-            for f in self._features
+            observations[f.name].to(self.normalizer.offset.dtype).flatten(2) for f in self._features
         ]
         return torch.cat(rows, dim=2) if len(rows) > 1 else rows[0]

@@ -94,7 +94,7 @@ def test_golden_vectors_that_come_out_as_nan_are_told(exported, monkeypatch):
 
     def lost(self, *asked):
         given = predict(self, *asked)
-        return replace(given, chunk=given.chunk * np.nan)
+        return given._replace(chunk=given.chunk * np.nan)
 
     monkeypatch.setattr(OnnxPolicy, "predict", lost)
     with pytest.raises(WorkFailed, match=r"golden inputs .*nan"):

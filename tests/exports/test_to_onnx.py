@@ -146,7 +146,7 @@ def test_a_sampler_that_is_nan_only_where_it_is_led_leaves_no_file(tmp_path, mon
 
     def lost(self, history, noise, guide=None):
         given = predict(self, history, noise, guide)
-        return given if guide is None else replace(given, chunk=given.chunk * np.nan)
+        return given if guide is None else given._replace(chunk=given.chunk * np.nan)
 
     monkeypatch.setattr(BoundSession, "predict", lost)
     with pytest.raises(WorkFailed, match="nan of the command range"):
