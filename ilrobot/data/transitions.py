@@ -208,9 +208,11 @@ def _rewards(recordings: Recordings) -> NDArray[np.float32]:
     instead = "record with a task that gives rewards, or import them"
     if recordings.has_column("next.success") and recordings.column("next.success").any():
         instead = "take --reward success, which is recorded"
-    if not recordings.has_column("next.reward"):
-        raise UserError(f"{recordings.path}: has no rewards (a column next.reward); {instead}")
-    values = _flat(recordings, "next.reward")[:, 0]
+    values = np.zeros(0, dtype=np.float32)
+    if recordings.has_column("next.reward"):
+        values = _flat(recordings, "next.reward")[:, 0]
+    if not np.isfinite(values).any():
+        raise UserError(f"{recordings.path}: has no rewards (in next.reward); {instead}")
     if not np.nan_to_num(values).any():
         raise UserError(f"{recordings.path}: its rewards (next.reward) are all 0; {instead}")
     return values

@@ -105,11 +105,12 @@ def test_success_as_reward_ends_the_episode_where_it_came():
 
 
 def test_rewards_are_asked_for_only_where_they_are_needed():
-    bare = episode(10, 3)
+    bare, unknown = episode(10, 3), episode(10, 3, next__reward=np.full(3, np.nan))
     del bare.columns["next.reward"]
-    assert transitions(bare, rewards=False).rewards is None
-    with pytest.raises(UserError, match=r"no rewards \(a column next.reward\)"):
-        transitions(bare)
+    for without in (bare, unknown):
+        assert transitions(without, rewards=False).rewards is None
+        with pytest.raises(UserError, match=r"no rewards \(in next.reward\)"):
+            transitions(without)
 
 
 def test_rewards_of_zero_alone_are_none_and_success_is_offered():

@@ -1,0 +1,268 @@
+"""What offline learners minimise, against closed forms, sums and minimisation by numbers."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.integrate import quad
+from scipy.optimize import minimize_scalar
+from scipy.stats import norm
+
+from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
+from ilrobot.data.memory import MemoryRecordings
+from ilrobot.data.transitions import Transitions
+from ilrobot.errors import UserError
+from ilrobot.learners.offline.cql import log_integral, proposals
+from ilrobot.learners.offline.experience import Experience, fit_normalizers
+from ilrobot.learners.offline.iql import IqlMethod, advantage_weights, expectile_loss
+from ilrobot.learners.offline.learner import bounded, follow
+from ilrobot.learners.offline.td3_bc import Td3BcMethod, balance
+from ilrobot.learners.offline.train import offline_config, offline_policy
+from ilrobot.learners.offline.weighted_bc import FilteredBcMethod, WeightedBcMethod
+from ilrobot.policies.policy import Policy
+from ilrobot.spec import Feature, Spec
+
+SPEC = Spec(
+    observations=(Feature("observation.state", (2,)), Feature("observation.goal", (1,))),
+    action=Feature("action", (2,), low=(-2.0, -1.0), high=(2.0, 3.0)),
+    rate=10.0,
+)
+
+
+def transitions(returns=(3.0, 1.0, 2.0), lengths=(4, 6, 10)):
+    """Episodes that end by themselves, of these returns and lengths."""
+    draw = np.random.default_rng(0)
+    episodes = []
+    for total, length in zip(returns, lengths, strict=True):
+        columns = {
+            "observation.state": draw.normal(3, 5, (length, 2)).astype(np.float32),
+            "observation.goal": draw.normal(size=(length, 1)).astype(np.float32),
+            "action": draw.uniform(-1, 1, (length, 2)).astype(np.float32),
+            "next.reward": np.full(length, total / length, dtype=np.float32),
+        }
+        episodes.append(Episode(EpisodeInfo("toy", 10.0, Outcome.FAILURE), columns))
+    return Transitions.of(MemoryRecordings(SPEC, episodes), rewards=True)
+
+
+def learner(method, data):
+    torch.manual_seed(0)
+    policy = Policy(SPEC, offline_policy(method, width=16))
+    fit_normalizers(policy, data)
+    return method.learner(policy, offline_config(steps=10)), Experience(data, policy)
+
+
+# Data
+
+
+def test_a_batch_is_standardised_and_its_actions_are_shares_of_their_limits():
+    data = transitions()
+    made, experience = learner(Td3BcMethod(), data)
+    batch = experience.take(torch.arange(len(data)))
+    states = batch.condition[:, :2]
+    torch.testing.assert_close(states.mean(dim=0), torch.zeros(2), atol=1e-5, rtol=0)
+    torch.testing.assert_close(states.std(dim=0, correction=0), torch.ones(2), atol=1e-5, rtol=0)
+    shares = (data.actions - [0.0, 1.0]) / [2.0, 2.0]
+    torch.testing.assert_close(batch.actions, torch.tensor(shares, dtype=torch.float32))
+    assert batch.continues.tolist() == (~data.terminal).astype(float).tolist()
+    torch.testing.assert_close(batch.following[0], batch.condition[1])
+    physical = made.policy.action_normalizer.inverse(batch.actions)
+    torch.testing.assert_close(physical, torch.from_numpy(data.actions))
+
+
+def test_batches_are_drawn_by_weight():
+    data = transitions()
+    policy = learner(Td3BcMethod(), data)[0].policy
+    weights = np.zeros(len(data))
+    weights[[2, 15]] = 1, 3
+    experience = Experience(data, policy, weights)
+    drawn = experience.sample(4_000, torch.Generator().manual_seed(0)).condition
+    either = experience.take(torch.tensor([2, 15])).condition
+    shares = [(drawn == row).all(dim=1).float().mean().item() for row in either]
+    assert shares == pytest.approx([0.25, 0.75], abs=0.03)
+
+
+# TD3+BC
+
+
+def test_the_balance_of_td3_bc_is_alpha_by_the_mean_size_of_values():
+    values = torch.tensor([-4.0, 1.0, 7.0], requires_grad=True)
+    weight = balance(values, 2.5)
+    assert weight.item() == pytest.approx(2.5 / 4)
+    assert not weight.requires_grad
+
+
+def test_the_policy_of_td3_bc_does_not_care_how_large_values_are():
+    data = transitions()
+    made, experience = learner(Td3BcMethod(), data)
+    batch = experience.take(torch.arange(16))
+    loss, away = made.policy_loss(batch)
+    with torch.no_grad():
+        for part in (made._critics.weights[-1], made._critics.biases[-1]):
+            part.mul_(1_000)
+    torch.testing.assert_close(made.policy_loss(batch)[0], loss)
+    acts = made.policy.head(batch.condition)[:, 0]
+    torch.testing.assert_close(away, (acts - batch.actions).square().mean())
+    values = made._critics.first(torch.cat([batch.condition, acts.clamp(-1, 1)], dim=1))
+    expected = away - 2.5 * values.mean() / values.abs().mean()
+    torch.testing.assert_close(loss, expected)
+
+
+def test_nothing_is_worth_anything_after_an_end():
+    data = transitions()
+    made, experience = learner(Td3BcMethod(discount=0.9), data)
+    last = torch.from_numpy(np.flatnonzero(data.terminal))
+    batch = experience.take(last)
+    target = made.target(batch, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(target, batch.rewards)
+
+
+def test_the_target_is_the_lesser_of_two_values_near_the_slow_policys_action():
+    data = transitions()
+    made, experience = learner(Td3BcMethod(discount=0.9), data)
+    batch = experience.take(torch.from_numpy(np.flatnonzero(~data.terminal)))
+    target = made.target(batch, torch.Generator().manual_seed(0))
+    noise = torch.empty_like(batch.actions).normal_(generator=torch.Generator().manual_seed(0))
+    acts = made._slow_head(batch.following)[:, 0] + (0.2 * noise).clamp(-0.5, 0.5)
+    both = made._slow_critics(torch.cat([batch.following, acts.clamp(-1, 1)], dim=1))
+    torch.testing.assert_close(target, batch.rewards + 0.9 * both.min(dim=0).values)
+
+
+def test_a_limit_lets_gradients_lead_inside_only():
+    actions = torch.tensor([-3.0, -3.0, 0.2, 3.0, 3.0], requires_grad=True)
+    limited = bounded(actions)
+    assert limited.tolist() == pytest.approx([-1, -1, 0.2, 1, 1])
+    slopes = torch.tensor([-1.0, 1.0, 1.0, 1.0, -1.0])  # descent goes against them
+    (gradient,) = torch.autograd.grad(limited, actions, slopes)
+    assert gradient.tolist() == [-1, 0, 1, 1, 0]
+
+
+def test_what_follows_moves_by_its_rate():
+    slow, fast = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
+    expected = 0.9 * slow.weight.detach() + 0.1 * fast.weight.detach()
+    follow(slow, fast, 0.1)
+    torch.testing.assert_close(slow.weight.detach(), expected)
+
+
+# IQL
+
+
+@pytest.mark.parametrize("expectile", [0.5, 0.7, 0.9])
+def test_the_expectile_is_what_minimisation_by_numbers_finds(expectile):
+    values = torch.from_numpy(np.random.default_rng(0).gamma(2.0, size=500))
+
+    def mean_loss(of: float) -> float:
+        return float(expectile_loss(values - of, expectile).mean())
+
+    found = minimize_scalar(mean_loss, bounds=(0, 20), method="bounded", options={"xatol": 1e-8}).x
+    start = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS(
+        [start], max_iter=100, tolerance_grad=1e-12, line_search_fn="strong_wolfe"
+    )
+
+    def closure():
+        optimizer.zero_grad()
+        loss = expectile_loss(values - start, expectile).mean()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    assert start.item() == pytest.approx(found, abs=1e-4)
+    # Newey and Powell 1987, eq. 2.1: as much above as below, each by its weight.
+    away = values.numpy() - start.item()
+    above, below = away[away > 0].sum(), -away[away < 0].sum()
+    assert expectile * above == pytest.approx((1 - expectile) * below, rel=1e-4)
+    if expectile == 0.5:
+        assert start.item() == pytest.approx(float(values.mean()), abs=1e-6)
+
+
+def test_weights_of_advantages_are_exponential_up_to_100():
+    weights = advantage_weights(torch.tensor([-1.0, 0.0, 1.0, 50.0]), 3.0)
+    assert weights.tolist() == pytest.approx([math.exp(-3), 1, math.exp(3), 100])
+
+
+def test_rewards_are_scaled_by_the_range_of_the_returns():
+    data = transitions(returns=(3.0, 1.0, 2.0), lengths=(4, 6, 10))
+    assert IqlMethod().reward_scale(data) == pytest.approx(10 / 2)
+    alike = transitions(returns=(3.0, 3.0, 3.0))
+    assert IqlMethod().reward_scale(alike) == pytest.approx(10 / 0.3)
+
+
+# CQL
+
+
+def test_the_conservative_integral_is_that_of_a_quadrature():
+    def value(action):
+        return 2 * np.sin(3 * action) - action**2
+
+    exact = math.log(quad(lambda a: math.exp(value(a)), -1, 1)[0])
+    generator = torch.Generator().manual_seed(0)
+    gaussians = [
+        (torch.full((1, 1), mean), torch.full((1, 1), log_std))
+        for mean, log_std in ((0.4, -1.0), (0.9, -0.5))  # of the latter many fall beyond the limit
+    ]
+    actions, log_densities = proposals(gaussians, 100_000, generator)
+    assert actions.shape == (1, 300_000, 1)
+    assert torch.isinf(log_densities).float().mean() > 0.05
+    values = torch.from_numpy(value(actions[..., 0].numpy()))
+    # Each of the three estimates it alone, so that their mean does.
+    for part in range(3):
+        own = slice(part * 100_000, (part + 1) * 100_000)
+        estimate = log_integral(values[:, own], log_densities[:, own]).item()
+        assert estimate == pytest.approx(exact, abs=0.02)
+    assert log_integral(values, log_densities).item() == pytest.approx(exact, abs=0.02)
+
+
+def test_the_conservative_integral_is_an_exact_sum_over_cells():
+    """A value of five levels, one on each fifth of the actions."""
+    levels = torch.tensor([0.3, -1.0, 2.0, 0.0, 1.5])
+    exact = torch.logsumexp(levels, dim=0).item() + math.log(2 / 5)
+    actions, log_densities = proposals(
+        [(torch.zeros(1, 1), torch.full((1, 1), -0.7))], 200_000, torch.Generator().manual_seed(1)
+    )
+    cell = ((actions[..., 0] + 1) / 0.4).long().clamp(max=4)
+    assert log_integral(levels[cell], log_densities).item() == pytest.approx(exact, abs=0.01)
+
+
+def test_draws_say_by_what_density_they_were_made():
+    mean, std = 0.2, 0.5
+    gaussian = (torch.full((1, 1), mean), torch.full((1, 1), math.log(std)))
+    actions, log_densities = proposals([gaussian], 1_000, torch.Generator().manual_seed(0))
+    even, own = log_densities[0, :1_000], log_densities[0, 1_000:]
+    torch.testing.assert_close(even, torch.full((1_000,), math.log(0.5)))
+    within = torch.isfinite(own)
+    expected = norm.logpdf(actions[0, 1_000:, 0][within].numpy(), mean, std)
+    np.testing.assert_allclose(own[within].numpy(), expected, rtol=1e-4, atol=1e-5)
+
+
+# Cloning the better episodes
+
+
+@pytest.mark.parametrize(("best", "chosen"), [(1.0, {0}), (21.0, {0, 2}), (100.0, {0, 1, 2})])
+def test_the_best_episodes_are_taken_until_there_are_enough_steps(best, chosen):
+    data = transitions(returns=(3.0, 1.0, 2.0), lengths=(4, 6, 10))
+    weights = FilteredBcMethod(best=best).weights(data)
+    assert set(data.episode[weights > 0].tolist()) == chosen
+    assert set(weights.tolist()) <= {0.0, 1.0}
+
+
+def test_episodes_are_drawn_by_their_return():
+    data = transitions(returns=(3.0, 1.0, 2.0), lengths=(4, 6, 10))
+    weights = WeightedBcMethod(temperature=0.5).weights(data)
+    expected = np.exp(np.array([0.0, -1.0, -0.5]) / 0.5)
+    np.testing.assert_allclose(weights, expected[data.episode], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [
+        (Td3BcMethod(alpha=-1.0), "--alpha must be from 0, not -1"),
+        (Td3BcMethod(discount=1.0), "--discount must be within 0 and 0.99999, not 1"),
+        (IqlMethod(expectile=0.2), "--expectile must be within 0.5 and 0.999, not 0.2"),
+        (FilteredBcMethod(best=0.0), "--best must be within 0.01 and 100, not 0"),
+        (WeightedBcMethod(temperature=math.nan), "--temperature must be from 0.001, not nan"),
+    ],
+)
+def test_settings_out_of_range_are_refused(method, said):
+    with pytest.raises(UserError, match=said):
+        method.check()
