@@ -121,8 +121,12 @@ def layout(
     rate: float,
     scale: Sequence[float] | None,
     about: Mapping[str, str],
+    signals: Sequence[str] = (),
 ) -> Layout:
-    """What is logged of a policy of this spec: every observation but pictures, and the commands."""
+    """What is logged of a policy of this spec: every observation but pictures, and the commands.
+
+    Beside them a number for each signal, see `ilrobot.control.signals`.
+    """
     seen = [feature for feature in spec.observations if feature.dtype != "uint8"]
     shape = spec.action.shape
     row = np.dtype(
@@ -130,6 +134,7 @@ def layout(
             *((feature.name, "<f4", feature.shape) for feature in seen),
             ("command", "<f8", shape),  # what was sent (NaN: nothing was)
             ("wanted", "<f8", shape),  # what the policy wanted (NaN: it was not asked)
+            *((name, "<f4") for name in signals),  # likewise
             *SCALARS,
         ]
     )
@@ -138,7 +143,8 @@ def layout(
     return Layout(
         rate=rate,
         row=row,
-        elements={name: feature.element_names for name, feature in named.items()},
+        elements={name: feature.element_names for name, feature in named.items()}
+        | {name: (name,) for name in signals},
         units={name: feature.units or () for name, feature in named.items()},
         scale=scale,
         about=about,

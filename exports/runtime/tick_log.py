@@ -7,7 +7,9 @@ import fcntl
 import mmap
 import os
 import struct
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -46,13 +48,20 @@ class TickLog:
         path: The file; one that is there is replaced once there is room for this one.
         layout: What it holds.
         capacity: Room in rows, see `room_for`.
+        signals: Asked at each tick, by the names that the layout has for them.
 
     Raises:
         UserError: The place cannot be written to, or another process is writing there.
         WorkFailed: The disk is full.
     """
 
-    def __init__(self, path: Path, layout: Layout, capacity: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        layout: Layout,
+        capacity: int,
+        signals: Mapping[str, Callable[[], float]] = MappingProxyType({}),
+    ) -> None:
         self.path, self.layout = path, layout
         header = layout.header(capacity)
         size = len(header) + capacity * layout.row.itemsize
@@ -79,8 +88,11 @@ class TickLog:
         rows: NDArray[Any] = np.frombuffer(self._map, layout.row, capacity, len(header))
         self._commands, self._wanted = rows["command"], rows["wanted"]
         self._observed = [
-            (name, rows[name]) for name in layout.elements if name not in ("command", "wanted")
+            (name, rows[name])
+            for name in layout.elements
+            if name not in ("command", "wanted", *signals)
         ]
+        self._signals = [(rows[name], signal) for name, signal in signals.items()]
         # The numbers stand together behind the arrays.
         self._scalars = len(header) + layout.row.itemsize - SCALAR_STRUCT.size
         self._stride, self._capacity = layout.row.itemsize, capacity
@@ -114,6 +126,8 @@ class TickLog:
             column[place] = observation[name]
         self._commands[place] = np.nan if command is None else command
         self._wanted[place] = np.nan if wanted is None else wanted
+        for column, signal in self._signals:
+            column[place] = np.nan if wanted is None else signal()
         self.ticks += 1
         SCALAR_STRUCT.pack_into(
             self._map,
@@ -128,7 +142,7 @@ class TickLog:
         """Give back the room that was not needed, and put all on the disk."""
         if self._map.closed:
             return
-        del self._commands, self._wanted, self._observed
+        del self._commands, self._wanted, self._observed, self._signals
         struct.pack_into("<I", self._map, CLOSED_AT, 1)
         with explained(self.path, "the robot has stopped", "deploy again"):
             try:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from exports.runtime.process import StopSignals
     from exports.runtime.tick_log import TickLog
     from ilrobot.cli.deploy_cast import Cast, CastPlan
+    from ilrobot.control.chunks import ChunkActor
     from ilrobot.control.clock import Clock
     from ilrobot.control.emergency import EmergencyStop
     from ilrobot.control.guard import Guard
@@ -122,7 +124,7 @@ class Deploy:
                 )
             cast = plan.make(policy, actor, robot, capabilities.spec.with_rate(rate), stack)
             ticks = capabilities.time_limit or math.ceil(EPISODE_SECONDS * rate)
-            log = self._log(policy, capabilities, rate, ticks)
+            log = self._log(policy, actor, capabilities, rate, ticks)
             if log is not None:
                 stack.enter_context(log)
             signals = stack.enter_context(StopSignals())
@@ -194,7 +196,12 @@ class Deploy:
         return make_robot(self.robot, policy.contract, simulated)
 
     def _log(
-        self, policy: ExportedPolicy, capabilities: Capabilities, rate: float, ticks: int
+        self,
+        policy: ExportedPolicy,
+        actor: ChunkActor,
+        capabilities: Capabilities,
+        rate: float,
+        ticks: int,
     ) -> TickLog | None:
         from exports.runtime.tick_layout import layout
         from exports.runtime.tick_log import TickLog, room_for
@@ -207,8 +214,11 @@ class Deploy:
             rate,
             None if limits is None else limits.scale.tolist(),
             {"policy": self.policy, "robot": capabilities.name, "task": policy.spec.task},
+            policy.contract.signals,
         )
-        return TickLog(self.log, kept, room_for(self.episodes * ticks, kept.row))
+        room = room_for(self.episodes * ticks, kept.row)
+        signals = {name: partial(actor.said, name) for name in policy.contract.signals}
+        return TickLog(self.log, kept, room, signals)
 
     def _run(
         self,

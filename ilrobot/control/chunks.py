@@ -200,6 +200,11 @@ class ChunkActor(Actor):
         """What the policy said beside the newest chunk that it acts by."""
         return {} if self._prediction is None else self._prediction.signals
 
+    def said(self, signal: str) -> float:
+        """What a signal says of the action that was chosen last (NaN: nothing)."""
+        values = self.signals.get(signal)
+        return math.nan if values is None else float(values[self._execution.executed])
+
     def _begin(self) -> None:
         """Ask for a chunk from what is seen now."""
         execution = self._execution

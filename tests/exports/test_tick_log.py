@@ -184,6 +184,17 @@ def test_a_disk_without_room_is_told_before_anything_moves_or_is_lost(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["run.ticks"]
 
 
+def test_what_a_policy_says_of_its_actions_is_kept_where_it_was_asked(tmp_path):
+    kept = layout(SPEC, 10.0, None, {}, ("doubt",))
+    doubts = iter([0.5, 0.25, 0.125])
+    with TickLog(tmp_path / "run.ticks", kept, 10, {"doubt": lambda: next(doubts)}) as log:
+        for number in range(4):  # of which it is not asked at every other one
+            append(log, number)
+    ticks = read_ticks(tmp_path / "run.ticks")
+    np.testing.assert_array_equal(ticks.rows["doubt"], [0.5, np.nan, 0.25, np.nan])
+    assert ticks.layout.elements["doubt"] == ["doubt"]
+
+
 def test_two_runs_do_not_write_into_one_log(tmp_path):
     path = tmp_path / "run.ticks"
     with TickLog(path, LAYOUT, 10) as log:
