@@ -33,14 +33,14 @@ class OnlineLearner(Protocol):
     """What is learnt round by round, by trying.
 
     Attributes:
-        policy: What is improved, in place.
+        policy: What it is by now.
     """
 
     policy: Policy
 
     @property
     def steps(self) -> int:
-        """Environment steps so far."""
+        """Environment steps so far, or whatever its run counts."""
 
     def improve(self) -> dict[str, float]:
         """One round of trying and learning.
@@ -197,6 +197,7 @@ class OnlineLearning:
             loss = details.pop("loss")
             if not math.isfinite(loss):
                 raise WorkFailed(f"the loss is no longer finite after {self.step} steps")
+            self.policy = self._learner.policy
             self.step, elapsed = self._learner.steps, time.perf_counter() - began
             self.seconds, self.loss = already + elapsed, loss
             rate = (self.step - first) / elapsed
@@ -222,6 +223,7 @@ class OnlineLearning:
     def load_state(self, state: dict[str, Any]) -> None:
         """See `Learning`."""
         self._learner.load_state(state["learner"])
+        self.policy = self._learner.policy
         self.step, self.seconds, self.loss = self._learner.steps, state["seconds"], state["loss"]
 
     @contextmanager

@@ -32,17 +32,67 @@ STEPS = 1_000_000
 
 
 @dataclass(kw_only=True)
-class OnlineOptions:
-    """Options of every online learner."""
-
-    output: Path
-    """Folder of the run; it must not exist yet, except with --resume."""
+class TriedInTask:
+    """Options of every learner that tries its policy."""
 
     task: Annotated[str, optional("ID", "that of --from")] = ""
     """Gymnasium id of the task, e.g. ilrobot/PandaPush-v0 or Hopper-v5."""
 
     options: TaskOptions = ()
     """Options of the environment, e.g. engine=pybullet."""
+
+    def maker(self, begun: Policy | None) -> MakeTask:
+        """Makes the task.
+
+        Args:
+            begun: The policy that is begun with; its task is the default.
+
+        Raises:
+            UserError: None is named.
+        """
+        from ilrobot.cli.actors import TaskForPolicy
+        from ilrobot.cli.options import parse_options
+
+        task, options, rate = self.task, parse_options(self.options), None
+        if begun is not None:
+            chosen = TaskForPolicy.choose(begun.spec, "--from", task, options)
+            task, options, rate = chosen.task, chosen.options, chosen.rate
+        if not task:
+            raise UserError("--task is missing: where shall the policy be tried?")
+        return MakeTask(task, options, rate)
+
+
+@dataclass(frozen=True)
+class MakeTask:
+    """Makes a task; picklable.
+
+    Attributes:
+        task: Gymnasium id.
+        options: Keyword arguments for the environment.
+        rate: See `ilrobot.env.make_env`.
+    """
+
+    task: str
+    options: dict[str, Any]
+    rate: float | None
+
+    def __call__(self) -> TaskEnv:
+        """A copy of it.
+
+        Raises:
+            UserError: There is no such task, or it cannot be made here.
+        """
+        from ilrobot.env import make_env
+
+        return make_env(self.task, self.options, rate=self.rate)
+
+
+@dataclass(kw_only=True)
+class OnlineOptions(TriedInTask):
+    """Options of every learner that steps copies of a task."""
+
+    output: Path
+    """Folder of the run; it must not exist yet, except with --resume."""
 
     steps: Annotated[int | None, optional("INT", f"{STEPS}")] = None
     """Environment steps, of all copies together."""
@@ -109,22 +159,10 @@ class OnlineOptions:
         Raises:
             UserError: There is no such task, it does not fit the policy, or none is named.
         """
-        from ilrobot.cli.actors import TaskForPolicy
-        from ilrobot.cli.options import parse_options
-        from ilrobot.env import make_env
         from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
         from ilrobot.spec import check_policy_fits
 
-        task, options, rate = self.task, parse_options(self.options), None
-        if begun is not None:
-            chosen = TaskForPolicy.choose(begun.spec, "--from", task, options)
-            task, options, rate = chosen.task, chosen.options, chosen.rate
-        if not task:
-            raise UserError("--task is missing: where shall the policy be tried?")
-
-        def make() -> TaskEnv:
-            return make_env(task, options, rate=rate)
-
+        make = self.maker(begun)
         envs = TaskVectorEnv(make, self.copies, self.seed, success_only=success_only)
         if begun is not None:
             try:
@@ -156,43 +194,70 @@ class OnlineOptions:
             dataset: What it learns from or began with (None: nothing was demonstrated).
             initial: 16 hex digits over the policy that it began as (None: from scratch).
         """
-        from ilrobot.cli.command import resuming
-        from ilrobot.cli.learners.online_result import print_online_result
-        from ilrobot.cli.output import console, progress_bar
-        from ilrobot.cli.training_progress import TrainingProgress
-        from ilrobot.data.memory import Recordings
-        from ilrobot.learners.online import describe_online, train_online
-        from ilrobot.learners.reinforcement.attempts import record_attempts
-
-        def record(policy: Policy, folder: Path) -> Recordings:
-            return record_attempts(policy, folder, make, seed=_ATTEMPTS_SEED)
-
         settings = {"copies": self.copies, **settings}
-        described = describe_online(
-            name, learner.policy, config, settings, self.output, dataset, initial
-        )
-        try:
-            with progress_bar() as bars:
-                train_online(
-                    learner,
-                    described,
-                    self.output,
-                    resume=self.resume,
-                    record=record,
-                    on_progress=TrainingProgress(bars, config.steps),
-                )
-        except KeyboardInterrupt:
-            kept = (self.output / "checkpoint.pt").exists()
-            console.print(
-                f"Stopped; {self.output} keeps a checkpoint. Go on with: {resuming(self)}"
-                if kept
-                else "Stopped before the first checkpoint; nothing is lost.",
-                soft_wrap=True,
-                markup=False,
+        return learn(self, name, learner, settings, make, config, dataset=dataset, initial=initial)
+
+
+def learn(
+    verb: Any,
+    name: str,
+    learner: OnlineLearner,
+    settings: dict[str, Any],
+    make: Callable[[], TaskEnv],
+    config: TrainConfig,
+    *,
+    dataset: DataUsed | None = None,
+    initial: str | None = None,
+    counted: str = "steps",
+) -> int:
+    """Let a learner learn, and say what came of it; the exit code.
+
+    Args:
+        verb: As it was typed: a dataclass with ``output``, ``resume`` and ``json``.
+        name: Of the learner.
+        learner: New.
+        settings: See `ilrobot.learners.online.describe_online`.
+        make: Makes the task.
+        config: How long, from which seed and where.
+        dataset: What it learns from or began with (None: nothing was demonstrated).
+        initial: 16 hex digits over the policy that it began as (None: from scratch).
+        counted: What its steps are.
+    """
+    from ilrobot.cli.command import resuming
+    from ilrobot.cli.learners.online_result import print_online_result
+    from ilrobot.cli.output import console, progress_bar
+    from ilrobot.cli.training_progress import TrainingProgress
+    from ilrobot.data.memory import Recordings
+    from ilrobot.learners.online import describe_online, train_online
+    from ilrobot.learners.reinforcement.attempts import record_attempts
+
+    def record(policy: Policy, folder: Path) -> Recordings:
+        return record_attempts(policy, folder, make, seed=_ATTEMPTS_SEED)
+
+    output: Path = verb.output
+    described = describe_online(name, learner.policy, config, settings, output, dataset, initial)
+    try:
+        with progress_bar() as bars:
+            train_online(
+                learner,
+                described,
+                output,
+                resume=verb.resume,
+                record=record,
+                on_progress=TrainingProgress(bars, config.steps),
             )
-            raise
-        print_online_result(self.output, json=self.json)
-        return 0
+    except KeyboardInterrupt:
+        kept = (output / "checkpoint.pt").exists()
+        console.print(
+            f"Stopped; {output} keeps a checkpoint. Go on with: {resuming(verb)}"
+            if kept
+            else "Stopped before the first checkpoint; nothing is lost.",
+            soft_wrap=True,
+            markup=False,
+        )
+        raise
+    print_online_result(output, counted, json=verb.json)
+    return 0
 
 
 @dataclass(kw_only=True)

@@ -14,11 +14,12 @@ from ilrobot.run_description import TrainDescription
 _LAST = 10
 
 
-def print_online_result(output: Path, *, json: bool) -> None:
+def print_online_result(output: Path, counted: str, *, json: bool) -> None:
     """Print what came of a run, and what to do next.
 
     Args:
         output: Folder of the run, which is done.
+        counted: What its steps are, such as ``steps``.
         json: Whether one JSON object is the last line.
     """
     run = Run.read_as(output, TrainDescription).description
@@ -32,8 +33,8 @@ def print_online_result(output: Path, *, json: bool) -> None:
             means[name] = round(math.fsum(seen) / len(seen), digits)
     print(f"policy     {output / 'policy.pt'}")
     print(
-        f"steps      {result.steps:,} in the environment, {run.seconds:.0f} s, "
-        f"{result.steps / max(run.seconds, 1e-9):.0f} steps/s"
+        f"{counted:10} {result.steps:,} in the task, {run.seconds:.0f} s, "
+        f"{result.steps / max(run.seconds, 1e-9):.3g} {counted}/s"
     )
     words = ", ".join(f"{name} {value:g}" for name, value in means.items())
     print(f"at last    {words or 'no episode has ended'} (while exploring)")
@@ -43,7 +44,7 @@ def print_online_result(output: Path, *, json: bool) -> None:
         print_json(
             {
                 "learner": run.learner,
-                "steps": result.steps,
+                counted: result.steps,
                 "seconds": run.seconds,
                 "parameters": run.parameters,
                 **means,

@@ -1,0 +1,124 @@
+"""``ilrobot train --learner raft``: try, keep the best attempts, clone them; again."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from ilrobot.cli.learners.online import TriedInTask, learn
+from ilrobot.cli.required import require
+from ilrobot.cli.usage import optional
+
+if TYPE_CHECKING:
+    from ilrobot.learners.config import TrainConfig
+    from ilrobot.run_description import Description
+
+#: A round's cloning goes on from the weights before, which takes so much less than from scratch.
+_SHARE = 0.25
+
+
+@dataclass(kw_only=True)
+class Raft(TriedInTask):
+    """Improve any policy by rejection sampling (RAFT, Dong et al. 2023).
+
+    In each round the policy tries from many beginnings, several times from each; of each beginning
+    the best attempt is cloned together with the demonstrations. It suits policies of every kind,
+    chunks and diffusion included, and needs nothing but to know what succeeded.
+
+    Example: ilrobot train --learner raft --from runs/flow --output runs/better
+    """
+
+    from_: Annotated[Path, tyro.conf.arg(name="from", metavar="RUN")]
+    """Run of the policy to begin with."""
+
+    output: Path
+    """Folder of the run; it must not exist yet, except with --resume."""
+
+    dataset: Annotated[Path | None, optional("PATH", "what --from was trained on")] = None
+    """Demonstrations that stay among what is learnt."""
+
+    rounds: int = 5
+    """Rounds of trying and cloning."""
+
+    episodes: int = 25
+    """Beginnings in each round."""
+
+    tries: int = 4
+    """Attempts from each beginning."""
+
+    exploration: float = 0.1
+    """Noise on the actions, as a share of half their range in the demonstrations."""
+
+    fit_steps: Annotated[int | None, optional("INT", "a quarter of those of --from")] = None
+    """Optimiser steps of each round's cloning."""
+
+    seed: int = 0
+    """Seed of the first beginning, and of everything else drawn at random."""
+
+    resume: bool = False
+    """Go on with the run in --output where it stopped (give the same options again)."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to clone; auto takes a GPU where there is one."""
+
+    json: bool = False
+    """Print one JSON object as the last line."""
+
+    def run(self) -> int:
+        """Train and say what to do next."""
+        require("--learner raft", "gymnasium", "torch")
+        from ilrobot.data.dataset import Dataset
+        from ilrobot.learners.behavioral_cloning import data_used, weights_hash
+        from ilrobot.learners.config import TrainConfig
+        from ilrobot.learners.finetuning.raft import RaftConfig, RaftLearner
+        from ilrobot.policies.loading import load_policy
+        from ilrobot.run import Run, run_of
+        from ilrobot.spec import check_policy_fits
+
+        begun = load_policy(self.from_)
+        known = Run.read(run_of(self.from_)).description
+        demonstrations = Dataset.open(self.dataset or Path(known.dataset.path))
+        config = RaftConfig(
+            rounds=self.rounds,
+            episodes=self.episodes,
+            tries=self.tries,
+            exploration=self.exploration,
+            seed=self.seed,
+        )
+        fit, make = self._fit(known), self.maker(begun)
+        with closing(make()) as env:
+            check_policy_fits(begun.spec, env.spec, "the policy of --from")
+        learner = RaftLearner(self.output, begun, demonstrations, make, config, fit)
+        try:
+            settings: dict[str, Any] = {
+                **asdict(config),
+                "task": make.task,
+                "options": make.options,
+                "fit steps": fit.steps,
+            }
+            return learn(
+                self,
+                "raft",
+                learner,
+                settings,
+                make,
+                TrainConfig(steps=config.rounds * config.attempts, seed=self.seed),
+                dataset=data_used(demonstrations),
+                initial=weights_hash(begun),
+                counted="attempts",
+            )
+        finally:
+            learner.close()
+
+    def _fit(self, known: Description) -> TrainConfig:
+        """How the rounds are cloned: as the policy was, from its weights, for a shorter time."""
+        fit = replace(known.config.train, device=self.device, time_budget=None, keep_checkpoints=0)
+        steps = self.fit_steps
+        fit = fit.with_steps(max(1, round(_SHARE * fit.steps)) if steps is None else steps)
+        fit = replace(fit, seed=self.seed)
+        fit.check()
+        return fit

@@ -1,0 +1,170 @@
+"""``ilrobot train --learner raft``: what is kept, what is learnt of it, and where it goes on."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ilrobot.actors import Actor, Decision, Event, Observation, Source
+from ilrobot.cli import _main
+from ilrobot.data.dataset import Dataset
+from ilrobot.data.episode import Outcome
+from ilrobot.data.recorder import DatasetRecorder
+from ilrobot.env import make_env
+from ilrobot.errors import UserError
+from ilrobot.learners.finetuning.exploring import ExploringActor
+from ilrobot.learners.finetuning.raft import ATTEMPTED, RaftConfig, best_attempts
+from ilrobot.rollout import rollout
+from ilrobot.run import Run, read_metrics
+from tests.ilrobot.learner_tester import Case, check_kill, check_mistake, check_run
+from tests.ilrobot.learning import line_world
+from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE
+
+TASK = line_world.TASK
+
+
+class _Halfway(Actor):
+    """Goes towards the middle, stops short of it, and calls that done."""
+
+    def reset(self, seed: int | None = None) -> None:
+        self._left = 15
+
+    def act(self, observation: Observation, now: float) -> Decision:
+        x = float(observation["observation.state"][0])
+        wanted = 0.3 * np.sign(x) - x
+        self._left -= 1
+        done = None if self._left else Event.SUCCESS
+        action = np.array([np.clip(4 * wanted, -1, 1)], np.float32)
+        return Decision(action, Source.DEMO, event=done)
+
+
+@pytest.fixture(scope="module")
+def clones(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Runs that imitate one who stops short: a regression, and a flow of chunks."""
+    folder = tmp_path_factory.mktemp("clones")
+    env = make_env(TASK)
+    with DatasetRecorder(folder / "data", env.spec) as recorder:
+        for seed in range(4):
+            rollout(env, _Halfway(), seed=seed, recorder=recorder)
+    env.close()
+    made = {}
+    for preset, more in (("bc", []), ("flow", ["--horizon", "4", "--execute", "2"])):
+        made[preset] = folder / preset
+        arguments = ["train", "--dataset", str(folder / "data"), "--policy", preset, *more]
+        arguments += ["--width", "16", "--blocks", "1", "--steps", "100", "--device", "cpu"]
+        assert _main([*arguments, "--output", str(made[preset])]) == 0
+    return made
+
+
+def _options(clone: Path) -> tuple[str, ...]:
+    few = ("--rounds", "1", "--episodes", "2", "--tries", "3", "--exploration", "0.5")
+    return ("--from", str(clone), *few, "--fit-steps", "10", "--device", "cpu")
+
+
+def test_of_each_beginning_the_best_is_kept():
+    unjudged = [Outcome.UNKNOWN] * 5
+    assert best_attempts([7, 7, 8, 8, 9], unjudged, [1, 2, 4, 3, 0]) == [1, 2, 4]
+
+
+def test_where_anybody_judges_only_successes_are_kept():
+    outcomes = [Outcome.SUCCESS, Outcome.SUCCESS, Outcome.FAILURE, Outcome.TIMEOUT]
+    assert best_attempts([7, 7, 7, 8], outcomes, [1.0, 2.0, 9.0, 9.0]) == [1]
+    assert best_attempts([7, 8], [Outcome.FAILURE, Outcome.TIMEOUT], [1.0, 2.0]) == []
+
+
+def test_each_beginning_is_tried_several_times():
+    config = RaftConfig(rounds=2, episodes=2, tries=3, seed=10)
+    places = [config.place(attempt) for attempt in range(7)]
+    assert places == [(10, 0), (10, 1), (10, 2), (11, 0), (11, 1), (11, 2), (12, 0)]
+    assert config.attempts == 6
+
+
+class _Still(Actor):
+    def act(self, observation: Observation, now: float) -> Decision:
+        return Decision(np.zeros(2, np.float32), Source.POLICY)
+
+
+def test_exploration_wanders_as_far_as_was_asked():
+    actor = ExploringActor(_Still(), CONTINUOUS, np.array([0.5, 0.0]))
+    actor.reset(0)
+    drawn = np.array([actor.act({}, 0.0).action for _ in range(5_000)])
+    assert drawn[:, 0].std() == pytest.approx(0.5, rel=0.2)
+    assert not drawn[:, 1].any()
+    lag = round(CONTINUOUS.rate * 0.5)
+    together = np.corrcoef(drawn[:-lag, 0], drawn[lag:, 0])[0, 1]
+    assert together == pytest.approx(np.exp(-1), abs=0.15)
+
+
+def test_exploration_is_drawn_anew_for_each_attempt_and_alike_for_the_same():
+    actor = ExploringActor(_Still(), CONTINUOUS, np.ones(2))
+
+    def first(seed: int, attempt: int) -> list[float]:
+        actor.of_attempt(attempt).reset(seed)
+        return actor.act({}, 0.0).action.tolist()
+
+    assert first(1, 0) == first(1, 0)
+    assert len({tuple(first(seed, number)) for seed in (1, 2) for number in (0, 1)}) == 4
+
+
+def test_choices_cannot_be_disturbed():
+    with pytest.raises(UserError, match="are choices"):
+        ExploringActor(_Still(), DISCRETE, np.ones(1))
+
+
+@pytest.mark.parametrize("preset", ["bc", "flow"])
+def test_any_kind_of_policy_is_improved(
+    clones: dict[str, Path], preset: str, tmp_path: Path, capsys
+):
+    case = Case("raft", _options(clones[preset]), (), TASK, leaves=(ATTEMPTED, "round-1"))
+    check_run(case, tmp_path, capsys)
+    run = Run.read(tmp_path / "run").description
+    assert run.config.policy == Run.read(clones[preset]).description.config.policy
+    attempts = Dataset.open(tmp_path / "run" / ATTEMPTED)
+    assert [info.seed for info in attempts.infos] == [0, 0, 0, 1, 1, 1]
+    kept = read_metrics(tmp_path / "run" / "metrics.jsonl")[-1]["kept"]
+    taught = Run.read(tmp_path / "run" / "round-1").description.dataset
+    assert taught.episodes == 4 + kept
+
+
+def test_what_succeeded_is_learnt(clones: dict[str, Path], tmp_path: Path):
+    run = tmp_path / "run"
+    more = ("--rounds", "2", "--episodes", "10", "--tries", "4", "--exploration", "0.5")
+    arguments = ["train", "--learner", "raft", "--from", str(clones["bc"]), *more]
+    assert _main([*arguments, "--fit-steps", "300", "--output", str(run)]) == 0
+    returns = [row["return"] for row in read_metrics(run / "metrics.jsonl")]
+    assert len(returns) == 80
+    assert np.mean(returns[40:]) > np.mean(returns[:40]) + 0.5
+
+
+def test_a_kill_loses_nothing(clones: dict[str, Path], tmp_path: Path):
+    options = tuple(o for o in _options(clones["bc"]))
+    case = Case("raft", options, ("--rounds", "100000"), TASK)
+    check_kill(case, tmp_path)
+    attempts = Dataset.open(tmp_path / "run" / ATTEMPTED)
+    assert attempts.num_episodes >= 2
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--from", "nowhere"], "no policy at nowhere"),
+        (["--from", "{clone}", "--tries", "0"], "--tries must be at least 1"),
+        (["--from", "{clone}", "--exploration", "-1"], "--exploration must be at least 0"),
+        (["--from", "{clone}", "--fit-steps", "0"], "--steps must be at least 1"),
+        (["--from", "{clone}", "--task", "Pendulum-v1"], "the policy of --from"),
+        (["--from", "{clone}", "--dataset", "nowhere"], "nowhere"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    clones: dict[str, Path], options: list[str], said: str, tmp_path: Path, capsys
+):
+    given = [option.format(clone=clones["bc"]) for option in options]
+    output = ["--output", str(tmp_path / "run")]
+    check_mistake(["train", "--learner", "raft", *given, *output], said, capsys)
+
+
+def test_where_nothing_succeeds_it_says_so(clones: dict[str, Path], tmp_path: Path, capsys):
+    few = ("--rounds", "1", "--episodes", "1", "--tries", "1", "--exploration", "0")
+    arguments = ["train", "--learner", "raft", "--from", str(clones["bc"]), *few, "--seed", "3"]
+    assert _main([*arguments, "--output", str(tmp_path / "run")]) == 1
+    assert "none of 1 attempts succeeded" in capsys.readouterr().err
