@@ -6,7 +6,7 @@ import difflib
 import importlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from tyro.conf import Positional
 
@@ -15,7 +15,16 @@ from ilrobot.cli.usage import optional
 from ilrobot.errors import UserError
 
 #: Each is a module of `ilrobot.cli.studies`.
-STUDIES = ("compounding", "multimodal", "shift", "chunks", "interventions", "identifiability")
+STUDIES = (
+    "compounding",
+    "multimodal",
+    "shift",
+    "chunks",
+    "interventions",
+    "irl",
+    "identifiability",
+    "efficiency",
+)
 
 
 @dataclass
@@ -32,7 +41,11 @@ class Study:
 
     interventions: every gate of dagger, and cloning, with the same simulated person.
 
+    irl: rewards recovered from experts on grids, by MaxEnt and by matching features.
+
     identifiability: which rewards inverse reinforcement learning can tell from behaviour.
+
+    efficiency: what a return costs, in expert trajectories and in environment steps.
 
     Example: ilrobot study compounding
     """
@@ -41,10 +54,13 @@ class Study:
     """Which study."""
 
     output: Annotated[Path | None, optional("FOLDER", "runs/study")] = None
-    """Where NAME.html goes, and what 'interventions' trains, so that it goes on where it was."""
+    """Where NAME.html goes, and what 'interventions' and 'efficiency' train, to go on with."""
 
     seeds: Annotated[int | None, optional("N", "1")] = None
-    """Simulated persons of 'interventions', each with demonstrations and policies of their own."""
+    """Persons of 'interventions', trainings of 'efficiency', with demonstrations of their own."""
+
+    task: Annotated[str | None, optional("ID", "ilrobot/PointPath-v0")] = None
+    """Of 'efficiency': Gymnasium id of a task with a scripted expert."""
 
     json: bool = False
     """Print one JSON object as the last line."""
@@ -57,10 +73,13 @@ class Study:
 
         # A study's processes would find it missing only later.
         require("study", "matplotlib.figure", "gymnasium", "mujoco", "pygame", "torch")
+        if self.name == "efficiency":
+            require("study efficiency", "stable_baselines3", extra="rl")
         file = (self.output or Path("runs/study")) / f"{self.name}.html"
         claim_file(file)
         study = importlib.import_module(f"ilrobot.cli.studies.{self.name}")
-        options = {} if self.seeds is None else {"seeds": self.seeds}
+        given: dict[str, Any] = {"seeds": self.seeds, "task": self.task}
+        options = {name: value for name, value in given.items() if value is not None}
         result = study.run(file, **options)
         console.print(f"figure: {file}", markup=False, soft_wrap=True)
         if self.json:
@@ -69,8 +88,13 @@ class Study:
 
     def _check(self) -> None:
         if self.name in STUDIES:
-            if self.seeds is not None and self.name != "interventions":
-                raise UserError("--seeds is for 'ilrobot study interventions'; leave it out")
+            for option, (value, users) in {
+                "seeds": (self.seeds, ("interventions", "efficiency")),
+                "task": (self.task, ("efficiency",)),
+            }.items():
+                if value is not None and self.name not in users:
+                    named = " and ".join(f"'ilrobot study {user}'" for user in users)
+                    raise UserError(f"--{option} is for {named}; leave it out")
             if self.seeds is not None and self.seeds < 1:
                 raise UserError(f"--seeds must be at least 1, not {self.seeds}")
             return
