@@ -9,7 +9,6 @@ have it the other way round. The optimum is D* = p_E / (p_E + p_π), z* = log p_
 from __future__ import annotations
 
 import abc
-import copy
 from dataclasses import dataclass
 from typing import Literal
 
@@ -115,11 +114,15 @@ class Discriminator(nn.Module, abc.ABC):
 
     def left(self) -> RewardModel:
         """A copy of the reward that knows nothing of how it was trained, on the CPU."""
-        left = copy.deepcopy(self.reward).cpu().eval()
-        for layer in left.network.modules():
+        left, training = RewardModel(self.reward.spec, self.reward.config), self.reward.training
+        self.reward.eval()  # else reading a normalised weight changes it
+        known = {**self.reward.state_dict()}
+        for name, layer in self.reward.network.named_modules():
             if parametrize.is_parametrized(layer):
-                parametrize.remove_parametrizations(layer, "weight")
-        return left
+                known[f"network.{name}.weight"] = layer.weight
+        self.reward.train(training)
+        left.load_state_dict({name: known[name] for name in left.state_dict()})
+        return left.eval()
 
     def logits(self, rows: Rows, policy: PolicyDensity) -> Tensor:
         """z of each transition under the policy as it is now, (N,)."""
