@@ -45,6 +45,7 @@ def _library() -> ctypes.CDLL:
         ("override", ctypes.c_int, pointer, ctypes.c_double, ctypes.c_int, pointer, pointer),
         ("stop", None, pointer),
         ("release", None, pointer),
+        ("log", ctypes.c_int, pointer, ctypes.c_char_p, size, ctypes.c_char_p, size),
         ("flags", ctypes.c_uint32, pointer),
         ("activation_count", size),
         ("activation_name", ctypes.c_char_p, size),
@@ -150,6 +151,12 @@ class CppController:
     def prepare(self, seconds: float = 10.0) -> bool:
         """Predict the first chunk."""
         return bool(self._library.ilr_prepare(self._handle, seconds))
+
+    def log(self, path: Path, ticks: int) -> None:
+        """Keep every tick from now on; raises `Refused`."""
+        error = ctypes.create_string_buffer(1000)
+        if not self._library.ilr_log(self._handle, str(path).encode(), ticks, error, len(error)):
+            raise Refused(error.value.decode(errors="replace"))
 
     def release(self) -> None:
         """Take the emergency stop back."""

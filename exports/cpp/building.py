@@ -1,16 +1,23 @@
-"""The C++ library, built once into exports/cpp/build on the wheel of this environment."""
+"""The C++ library, built once into exports/cpp/build on the wheel of this environment.
+
+With ILROBOT_SANITIZE=1 in the environment it is built with AddressSanitizer and
+UndefinedBehaviorSanitizer, beside the other; whoever loads it must have loaded those before.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import functools
 import importlib.util
+import os
 import shutil
 import subprocess
 from pathlib import Path
 
 SOURCE = Path(__file__).parent
-BUILD = SOURCE / "build"
+SANITIZED = os.environ.get("ILROBOT_SANITIZE") == "1"
+HEADERS = SOURCE / "build" / "headers"
+BUILD = SOURCE / "build" / "sanitized" if SANITIZED else SOURCE / "build"
 
 
 class Unbuilt(Exception):
@@ -34,10 +41,10 @@ def what_is_missing() -> str:
     for tool in ("cmake", "g++"):
         if shutil.which(tool) is None:
             return f"there is no {tool} here"
-    BUILD.mkdir(exist_ok=True)
+    BUILD.mkdir(parents=True, exist_ok=True)
     with (BUILD / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        headers = _run([str(SOURCE / "fetch_headers.sh")])
+        headers = _run([str(SOURCE / "fetch_headers.sh"), str(HEADERS)])
         if headers.returncode:
             return f"ONNX Runtime's headers cannot be had: {headers.stderr.strip()[-200:]}"
         runtime = importlib.util.find_spec("onnxruntime")
@@ -48,13 +55,14 @@ def what_is_missing() -> str:
                 *("cmake", "-S", str(SOURCE), "-B", str(BUILD)),
                 "-DILROBOT_ONNXRUNTIME=wheel",
                 f"-DILROBOT_ONNXRUNTIME_ROOT={Path(runtime.origin).parent / 'capi'}",
-                f"-DILROBOT_ONNXRUNTIME_HEADERS={BUILD / 'headers'}",
+                f"-DILROBOT_ONNXRUNTIME_HEADERS={HEADERS}",
+                f"-DILROBOT_SANITIZE={'ON' if SANITIZED else 'OFF'}",
             ]
         )
         if "nlohmann_json" in configured.stderr:
             return "nlohmann-json3-dev is not installed"
         assert configured.returncode == 0, configured.stderr
-        compiled = _run(["cmake", "--build", str(BUILD)])
+        compiled = _run(["cmake", "--build", str(BUILD), "--parallel", str(os.cpu_count() or 1)])
         assert compiled.returncode == 0, compiled.stdout + compiled.stderr
     return ""
 

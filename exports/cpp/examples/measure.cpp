@@ -1,4 +1,4 @@
-// What a tick costs: measure POLICY TICKS [CHUNKS]. Prints one line of JSON: time of a tick in
+// What a tick costs: measure POLICY TICKS [CHUNKS [LOG]]. Prints one line of JSON: time of a tick in
 // seconds, allocations of the control thread, and the heap before and after. The first tenth of
 // the ticks is not counted.
 #include <malloc.h>
@@ -50,6 +50,10 @@ int main(int count, char** words) {
     return 2;
   }
   const auto ticks = std::strtoull(words[2], nullptr, 10);
+  if (count > 4 && !ilr_log(policy, words[4], ticks, error, sizeof error)) {
+    std::fprintf(stderr, "measure: %s\n", error);
+    return 2;
+  }
   std::vector<std::vector<float>> observation;
   std::vector<const float*> pointers;
   for (std::size_t i = 0; i < ilr_observation_count(policy); ++i) {

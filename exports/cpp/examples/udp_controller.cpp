@@ -1,6 +1,7 @@
 // Drives a robot over UDP (docs/robots.md) by an exported policy, at absolute deadlines.
 //
-//     udp_controller policy.onnx 127.0.0.1:5555 [--ticks N] [--seed N] [--chunks WORD] [--realtime]
+//     udp_controller policy.onnx 127.0.0.1:5555 [--ticks N] [--seed N] [--chunks WORD] [--log FILE]
+//         [--realtime]
 //
 // Ends with one line of JSON. Exit code 0; 1: the robot failed us; 2: it was asked wrongly;
 // 128 + signal.
@@ -15,15 +16,17 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <memory>
 
 #include "robot_link.hpp"
 
 namespace {
 
+constexpr double kLogged = 600;  // s of ticks that a log holds where nobody says how many there are
 volatile std::sig_atomic_t received = 0;
 
 struct Arguments {
-  const char *policy = nullptr, *address = nullptr, *chunks = nullptr;
+  const char *policy = nullptr, *address = nullptr, *chunks = nullptr, *log = nullptr;
   std::uint64_t ticks = 0, seed = 0;  // 0 ticks: until the episode ends
   bool realtime = false;
 };
@@ -41,11 +44,16 @@ bool parse(int count, char** words, Arguments& arguments) {
       arguments.realtime = true;
     } else if (word == "--chunks" && next) {
       arguments.chunks = next, ++i;
+    } else if (word == "--log" && next) {
+      arguments.log = next, ++i;
     } else if ((word == "--ticks" || word == "--seed") && next) {
       char* end = nullptr;
+      errno = 0;
       (word == "--ticks" ? arguments.ticks : arguments.seed) = std::strtoull(next, &end, 10);
-      if (*end != '\0') return false;
+      if (*next < '0' || *next > '9' || *end != '\0' || errno != 0) return false;
       ++i;
+    } else if (word.rfind("--", 0) == 0) {
+      return false;
     } else if (!arguments.policy) {
       arguments.policy = words[i];
     } else if (!arguments.address) {
@@ -90,7 +98,8 @@ double percentile(std::vector<double>& sorted, double share) {
 int main(int count, char** words) {
   Arguments arguments;
   if (!parse(count, words, arguments)) {
-    return refuse("POLICY HOST:PORT [--ticks N] [--seed N] [--chunks WORD] [--realtime]");
+    return refuse(
+        "POLICY HOST:PORT [--ticks N] [--seed N] [--chunks WORD] [--log FILE] [--realtime]");
   }
   const std::string address = arguments.address;
   const std::size_t colon = address.rfind(':');
@@ -99,18 +108,15 @@ int main(int count, char** words) {
   char error[1000];
   ilr_options options = ILR_DEFAULT_OPTIONS;
   options.chunking = arguments.chunks;
-  ilr_controller* policy = ilr_load(arguments.policy, &options, error, sizeof error);
+  ilr_controller* const policy = ilr_load(arguments.policy, &options, error, sizeof error);
   if (!policy) return refuse(error);
+  const std::unique_ptr<ilr_controller, void (*)(ilr_controller*)> owner(policy, &ilr_free);
   RobotLink robot(policy);
   if (const std::string why = robot.open(address.substr(0, colon), address.substr(colon + 1));
       !why.empty()) {
     return refuse(why);
   }
   for (const int number : {SIGINT, SIGTERM}) std::signal(number, [](int given) { received = given; });
-  const bool locked = mlockall(MCL_CURRENT | MCL_FUTURE) == 0;
-  sched_param priority{};
-  priority.sched_priority = 50;
-  const bool fifo = arguments.realtime && sched_setscheduler(0, SCHED_FIFO, &priority) == 0;
 
   if (!ask(robot, [&] { robot.send_hello(); }, [&] { return robot.described(); }, 3)) {
     return refuse("no robot answers at " + address);
@@ -118,6 +124,15 @@ int main(int count, char** words) {
   const double rate = ilr_rate(policy);
   if (!robot.any_rate && std::abs(robot.rate / rate - 1) > 1e-3) robot.misfit = "it has another rate";
   if (!robot.misfit.empty()) return refuse("the robot does not fit the policy: " + robot.misfit);
+  if (arguments.log) {
+    const std::uint64_t room =
+        arguments.ticks ? arguments.ticks : static_cast<std::uint64_t>(kLogged * rate);
+    if (!ilr_log(policy, arguments.log, room, error, sizeof error)) return refuse(error);
+  }
+  const bool locked = mlockall(MCL_CURRENT | MCL_FUTURE) == 0;
+  sched_param priority{};
+  priority.sched_priority = 50;
+  const bool fifo = arguments.realtime && sched_setscheduler(0, SCHED_FIFO, &priority) == 0;
   robot.begin_episode();
   if (!ask(robot, [&] { robot.send_reset(arguments.seed); }, [&] { return robot.begun(); }, 30)) {
     std::fprintf(stderr, "udp_controller: the robot begins no episode: %s\n", robot.refusal.c_str());
@@ -178,7 +193,6 @@ int main(int count, char** words) {
                 static_cast<unsigned long long>(ilr_activation_ticks(policy, i)));
   }
   std::printf("}}\n");
-  ilr_free(policy);
   if (problem) std::fprintf(stderr, "udp_controller: the robot %s; it holds by itself\n", problem);
   return problem ? 1 : signal ? 128 + signal : 0;
 }

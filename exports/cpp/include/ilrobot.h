@@ -79,6 +79,12 @@ ILR_API int ilr_tick(ilr_controller *controller, double now, int late, double *c
 ILR_API int ilr_override(ilr_controller *controller, double now, int late, const double *action,
                          double *command);
 
+/* Keeps every tick from now on in a file that `ilrobot view` opens, also after a crash: `ticks` of
+ * them, 256 MiB at most, the oldest of which make room. Takes all its room now and is closed by
+ * ilr_free. Not while an episode runs. 1; or 0, and `error` says in one line why. */
+ILR_API int ilr_log(ilr_controller *controller, const char *path, size_t ticks, char *error,
+                    size_t error_size);
+
 /* The emergency stop, from any thread or signal handler: from the next tick on brake and hold, in
  * later episodes, too, until it is released. It cuts no power: it stands for no hardware stop. */
 ILR_API void ilr_stop(ilr_controller *controller);

@@ -80,6 +80,17 @@ void ilr_stop(ilr_controller* controller) { controller->controller.guard().press
 
 void ilr_release(ilr_controller* controller) { controller->controller.guard().release(); }
 
+int ilr_log(ilr_controller* controller, const char* path, size_t ticks, char* error,
+            size_t error_size) {
+  try {
+    controller->controller.log(path, ticks);
+    return 1;
+  } catch (const std::exception& problem) {
+    tell(error, error_size, problem.what());
+    return 0;
+  }
+}
+
 uint32_t ilr_flags(const ilr_controller* controller) {
   return controller->controller.guard().flags();
 }

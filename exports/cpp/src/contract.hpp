@@ -55,6 +55,7 @@ struct Golden {
 };
 
 struct Contract {
+  std::string task;  // Gymnasium id; may be empty
   std::vector<Feature> observations;
   Feature action;
   double rate = 0;         // Hz

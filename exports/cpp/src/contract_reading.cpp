@@ -99,6 +99,7 @@ Golden golden(const Json& data, const Contract& contract) {
 Contract contract_of(const Json& data) {
   Contract result;
   const Json& task = at(data, "task");
+  if (const Json& id = maybe(task, "task"); !id.is_null()) result.task = text(id, "task");
   for (const Json& item : array(at(task, "observations"), "observations")) {
     result.observations.push_back(feature(item));
   }

@@ -39,7 +39,8 @@ Session opened(const std::string& path, Contract& contract) {
 }  // namespace
 
 Controller::Controller(const std::string& path, Options options)
-    : session_(opened(path, contract_)),
+    : path_(path),
+      session_(opened(path, contract_)),
       draw_(contract_, options.chunking.value_or(contract_.chunking)),
       execution_(draw_.execution(contract_)),
       guard_(contract_, options.rate > 0 ? options.rate : contract_.rate),
@@ -69,6 +70,7 @@ Controller::Controller(const std::string& path, Options options)
   }
   if (!wait_) worker_ = std::make_unique<Worker>([this] { draw(); }, options.core);
   reset(0, nullptr, nullptr, nullptr);
+  begun_ = false;
 }
 
 const Prediction& Controller::predict(const float* const* history, const float* noise,
@@ -92,6 +94,8 @@ const Prediction& Controller::predict(const float* const* history, const float* 
 
 void Controller::reset(std::uint64_t seed, const double* present, const double* velocity,
                        const double* pose) {
+  episode_ += begun_;
+  begun_ = true;
   seed_ = seed;
   history_empty_ = true;
   seen_finite_ = false;
@@ -130,18 +134,41 @@ bool Controller::prepare(double seconds) {
 }
 
 bool Controller::tick(double now, bool late, double* command) {
-  if (admit(now, late)) {
-    return act() ? guard_.limit(action_.data(), calls_for_help(), command)
-                 : guard_.hold(kPlanRunOut, command);
+  const auto begun = Clock::now();
+  if (!admit(now, late)) {
+    look();
+    return keep(guard_.hold(0, command), now, late, Source::kPolicy, nullptr, command, begun);
   }
-  look();
-  return guard_.hold(0, command);
+  const bool acted = act();
+  const bool sent = acted ? guard_.limit(action_.data(), calls_for_help(), command)
+                          : guard_.hold(kPlanRunOut, command);
+  const double* wanted = acted ? action_.data() : nullptr;
+  return keep(sent, now, late, Source::kPolicy, wanted, command, begun);
 }
 
 bool Controller::override(double now, bool late, const double* action, double* command) {
+  const auto begun = Clock::now();
   const bool admitted = admit(now, late);
   look();
-  return admitted && action ? guard_.limit(action, false, command) : guard_.hold(0, command);
+  const bool sent =
+      admitted && action ? guard_.limit(action, false, command) : guard_.hold(0, command);
+  return keep(sent, now, late, Source::kHuman, nullptr, command, begun);
+}
+
+void Controller::log(const std::string& path, std::size_t ticks) {
+  log_.reset();
+  log_ = std::make_unique<TickLog>(path, contract_, rate_, ticks, path_);
+}
+
+bool Controller::keep(bool sent, double now, bool late, Source who, const double* wanted,
+                      const double* command, Clock::time_point begun) {
+  if (log_) {
+    const double took = std::chrono::duration<double>(Clock::now() - begun).count();
+    if (guard_.flags() & kFallback) who = Source::kFallback;
+    log_->append(newest_, sent ? command : nullptr, wanted,
+                 {now, episode_, guard_.flags(), now - measured_, took, who, late});
+  }
+  return sent;
 }
 
 bool Controller::admit(double now, bool late) {

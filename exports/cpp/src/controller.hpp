@@ -2,6 +2,7 @@
 // exports.runtime.loop.ControlLoop and ilrobot.control.chunks.ChunkActor.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include "execution.hpp"
 #include "guard.hpp"
 #include "session.hpp"
+#include "tick_log.hpp"
 #include "worker.hpp"
 
 namespace ilrobot {
@@ -56,6 +58,9 @@ class Controller {
   // The same, while somebody else chooses the action (null: nobody has one).
   bool override(double now, bool late, const double* action, double* command);
 
+  // Keeps every tick from now on in a log. Not while an episode runs; throws Refused.
+  void log(const std::string& path, std::size_t ticks);
+
   Guard& guard() { return guard_; }
   const Guard& guard() const { return guard_; }
 
@@ -65,6 +70,8 @@ class Controller {
 
  private:
   bool admit(double now, bool late);
+  bool keep(bool sent, double now, bool late, Source who, const double* wanted,
+            const double* command, std::chrono::steady_clock::time_point begun);
   void look();  // see this tick, at which the policy does not act
   bool act();   // fills `action_` and `signals_`; false: no plan reaches this tick
   bool calls_for_help() const;
@@ -75,6 +82,7 @@ class Controller {
   void take();
   double replay();
 
+  std::string path_;
   Contract contract_;
   Session session_;
   Draw draw_;
@@ -103,6 +111,9 @@ class Controller {
   bool obsolete_ = false;  // the chunk that is being predicted is not wanted any more
   bool predicted_ = false;  // where we wait: the chunk is there
   double golden_error_ = 0;
+  std::int32_t episode_ = 0;
+  bool begun_ = false;  // an episode was begun by who uses this
+  std::unique_ptr<TickLog> log_;
   std::unique_ptr<Worker> worker_;  // last, so that it ends first
 };
 

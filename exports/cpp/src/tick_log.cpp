@@ -1,0 +1,188 @@
+#include "tick_log.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+
+#include <nlohmann/json.hpp>
+
+#include "refused.hpp"
+
+namespace ilrobot {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kMostBytes = std::size_t{256} << 20;
+constexpr std::size_t kPage = 4096, kClosedAt = 12, kPrefix = 16;
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+// The plain numbers of a row as they lie there, without gaps; its own number is written last.
+#pragma pack(push, 1)
+struct Scalars {
+  double start;
+  std::int32_t episode;
+  std::uint32_t activations;
+  float age, read_time, act_time, write_time;
+  std::uint16_t source, late;
+};
+#pragma pack(pop)
+
+Json element_names(const Feature& feature) {
+  if (!feature.names.empty()) return feature.names;
+  const std::string shortened = feature.name.substr(feature.name.rfind('.') + 1);
+  Json names = Json::array();
+  for (std::size_t i = 0; i < feature.size; ++i) {
+    names.push_back(shortened + "[" + std::to_string(i) + "]");
+  }
+  return names;
+}
+
+std::string header(const Contract& contract, const std::vector<std::size_t>& features, double rate,
+                   std::size_t capacity, const std::string& policy) {
+  Json row = Json::array(), elements = Json::object(), units = Json::object();
+  const auto add = [&](const std::string& name, const Feature& feature, const char* type) {
+    row.push_back({name, type, feature.shape});
+    elements[name] = element_names(feature);
+    units[name] = feature.units;
+  };
+  for (const std::size_t i : features) {
+    add(contract.observations[i].name, contract.observations[i], "<f4");
+  }
+  for (const char* name : {"command", "wanted"}) add(name, contract.action, "<f8");
+  for (const auto& [name, type] :
+       {std::pair{"start", "<f8"}, {"episode", "<i4"}, {"activations", "<u4"}, {"age", "<f4"},
+        {"read_time", "<f4"}, {"act_time", "<f4"}, {"write_time", "<f4"}, {"source", "<u2"},
+        {"late", "<u2"}, {"tick", "<u8"}}) {
+    row.push_back({name, type, Json::array()});
+  }
+  Json scale = nullptr;
+  if (contract.limits) scale = contract.scale();
+  const Json header = {
+      {"version", 1},
+      {"capacity", capacity},
+      {"row", row},
+      {"rate", rate},
+      {"sources", {"demo", "policy", "human", "blend", "paused", "fallback"}},
+      {"activations", kActivationNames},
+      {"elements", elements},
+      {"units", units},
+      {"scale", scale},
+      {"about", {{"policy", policy}, {"robot", ""}, {"task", contract.task}}},
+  };
+  std::string text = header.dump(-1, ' ', false, Json::error_handler_t::replace);
+  text.resize((kPrefix + text.size() + kPage - 1) / kPage * kPage - kPrefix, ' ');
+  std::string bytes = "ILTICKS1";
+  const std::uint32_t numbers[] = {static_cast<std::uint32_t>(kPrefix + text.size()), 0};
+  bytes.append(reinterpret_cast<const char*>(numbers), sizeof numbers);
+  return bytes + text;
+}
+
+Refused refused(const std::string& path, int problem) {
+  return Refused(path + ": " + std::strerror(problem) + "; nothing has moved");
+}
+
+void refuse_in_use(const std::string& path) {
+  const int old = open(path.c_str(), O_RDWR | O_CLOEXEC);
+  if (old < 0) {
+    if (errno == ENOENT) return;
+    throw refused(path, errno);
+  }
+  const bool busy = flock(old, LOCK_EX | LOCK_NB) != 0;
+  close(old);
+  if (busy) throw Refused(path + ": another process is writing its log there; choose another");
+}
+
+// Writes the beginning and takes the room of all of it; 0, or what is wrong.
+int prepare(int file, const std::string& begin, std::size_t size) {
+  for (std::size_t written = 0; written < begin.size();) {
+    const ssize_t now = write(file, begin.data() + written, begin.size() - written);
+    if (now < 0 && errno != EINTR) return errno;
+    if (now > 0) written += static_cast<std::size_t>(now);
+  }
+  return posix_fallocate(file, 0, static_cast<off_t>(size));
+}
+
+}  // namespace
+
+TickLog::TickLog(const std::string& path, const Contract& contract, double rate, std::size_t ticks,
+                 const std::string& policy)
+    : action_(contract.action.size) {
+  for (std::size_t i = 0; i < contract.observations.size(); ++i) {
+    if (contract.observations[i].dtype == "uint8") continue;  // no pictures
+    features_.push_back(i);
+    stride_ += sizeof(float) * contract.observations[i].size;
+  }
+  stride_ += 2 * sizeof(double) * action_ + sizeof(Scalars) + sizeof ticks_;
+  capacity_ = std::max<std::size_t>(1, std::min(ticks, kMostBytes / stride_));
+  const std::string begin = header(contract, features_, rate, capacity_, policy);
+  offset_ = begin.size();
+  size_ = offset_ + capacity_ * stride_;
+
+  refuse_in_use(path);
+  const std::string begun = path + "." + std::to_string(getpid());
+  file_ = open(begun.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+  if (file_ < 0) throw refused(path, errno);
+  flock(file_, LOCK_EX | LOCK_NB);
+  int problem = prepare(file_, begin, size_);
+  void* map = MAP_FAILED;
+  if (problem == 0) {
+    map = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, file_, 0);
+    if (map == MAP_FAILED) problem = errno;
+  }
+  if (problem == 0 && rename(begun.c_str(), path.c_str()) != 0) problem = errno;
+  if (problem != 0) {
+    if (map != MAP_FAILED) munmap(map, size_);
+    unlink(begun.c_str());
+    close(file_);
+    throw refused(path, problem);
+  }
+  map_ = static_cast<char*>(map);
+}
+
+TickLog::~TickLog() {
+  const std::uint32_t closed = 1;
+  std::memcpy(map_ + kClosedAt, &closed, sizeof closed);
+  msync(map_, size_, MS_SYNC);
+  munmap(map_, size_);
+  const std::size_t rows = std::min<std::uint64_t>(ticks_, capacity_);
+  // Room that cannot be given back does no harm: its rows have no number.
+  if (ftruncate(file_, static_cast<off_t>(offset_ + rows * stride_)) == 0) fsync(file_);
+  close(file_);
+}
+
+void TickLog::append(const Observation& seen, const double* command, const double* wanted,
+                     const Tick& tick) {
+  char* at = map_ + offset_ + ticks_ % capacity_ * stride_;
+  const auto put = [&at](const void* from, std::size_t bytes) {
+    std::memcpy(at, from, bytes);
+    at += bytes;
+  };
+  for (const std::size_t i : features_) put(seen[i].data(), sizeof(float) * seen[i].size());
+  for (const double* values : {command, wanted}) {
+    for (std::size_t i = 0; i < action_; ++i) put(values ? values + i : &kNan, sizeof kNan);
+  }
+  const auto none = static_cast<float>(kNan);
+  const Scalars scalars{tick.start,
+                        tick.episode,
+                        tick.activations,
+                        static_cast<float>(tick.age),
+                        none,
+                        static_cast<float>(tick.took),
+                        none,
+                        static_cast<std::uint16_t>(tick.source),
+                        tick.late};
+  put(&scalars, sizeof scalars);
+  ++ticks_;
+  std::atomic_signal_fence(std::memory_order_release);  // the number last
+  put(&ticks_, sizeof ticks_);
+}
+
+}  // namespace ilrobot
