@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from ilrobot.spec import Feature
 
 
+#: Of tables, so that names and six columns of numbers fit into 80 characters.
+_INDENT = 4
+
+
 def describe_file(path: Path) -> dict[str, Any]:
     """The contract of an exported policy as plain JSON; of its golden vectors the number.
 
@@ -65,13 +69,13 @@ def print_file(path: Path) -> None:
     for feature in contract.spec.observations:
         ticks = f"{contract.n_obs} ticks, oldest first" if contract.n_obs > 1 else "its newest"
         say("reads", f"{feature.name}: {ticks}{_frame(feature)}")
-        out.print(Padding(_ranges(contract, feature), (0, 0, 0, 13)))
+        out.print(Padding(_ranges(contract, feature), (0, 0, 0, _INDENT)))
     say("gives", _given(contract))
     if contract.limits is not None:
-        out.print(Padding(_limits(contract), (0, 0, 0, 13)))
+        out.print(Padding(_limits(contract), (0, 0, 0, _INDENT)))
     if contract.joints is not None:
         say("joints", "of the arm behind that controller")
-        out.print(Padding(_joints(contract.joints), (0, 0, 0, 13)))
+        out.print(Padding(_joints(contract.joints), (0, 0, 0, _INDENT)))
     for what, words in _rest(contract):
         say(what, words)
 
@@ -128,7 +132,7 @@ def _limits(contract: Contract) -> Table:
     }
     if contract.workspace is not None:
         columns |= {"workspace from": contract.workspace.low, "to": contract.workspace.high}
-    kinds = {"absolute": "a target", "delta": "a step per tick"}
+    kinds = {"absolute": "a target", "delta": "a step"}
     action, words = contract.spec.action, [kinds[mode] for mode in limits.mode]
     return _table(action.element_names, action.units, columns, words)
 
