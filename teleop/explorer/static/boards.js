@@ -7,11 +7,15 @@ export const place = (state, side) => `row ${Math.floor(state / side) + 1}, colu
 const STEPS = { up: [0, -1], right: [1, 0], down: [0, 1], left: [-1, 0] };
 const LEAST_SHOWN = 0.1;      // an action that is less likely has no arrow
 
-const written = (value) => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(2));
+const WRITTEN = {
+  reward: (value) => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(2)),
+  visits: (value) => `${(100 * value).toFixed(value && value < .1 ? 1 : 0)} %`,
+};
 
-// `kind`: "reward", from the least to the greatest, or "visits", from 0, colours by square root.
+// `kind`: "reward", from the least to the greatest, or "visits", from 0, colours by cube root.
 // `policy`: for each cell the probabilities of `moves`. `pointed(state)` hears which cell is meant.
 export function drawMap(parent, { kind, values, side, goal, policy, moves, name, pointed }) {
+  const written = WRITTEN[kind];
   const low = kind === "visits" ? 0 : Math.min(...values);
   const high = Math.max(...values);
   const most = values.indexOf(high);
@@ -21,7 +25,7 @@ export function drawMap(parent, { kind, values, side, goal, policy, moves, name,
   });
   values.forEach((value, state) => {
     const part = high > low ? (value - low) / (high - low) : 0;
-    const share = kind === "visits" ? Math.sqrt(part) : part;
+    const share = kind === "visits" ? Math.cbrt(part) : part;
     const cell = element("rect", {
       x: state % side, y: Math.floor(state / side), width: 1, height: 1, "data-value": value,
     }, svg);
@@ -36,7 +40,9 @@ export function drawMap(parent, { kind, values, side, goal, policy, moves, name,
   const scale = element("div", { class: `scale ${kind}`, "aria-hidden": "true" });
   element("span", { text: written(low) }, scale);
   element("i", {}, scale);
-  element("span", { text: written(high) + (kind === "visits" ? " of the time" : "") }, scale);
+  element("span", { text: written(kind === "visits" ? high / 8 : (low + high) / 2) }, scale);
+  element("i", {}, scale);
+  element("span", { text: written(high) }, scale);
   parent.replaceChildren(svg, scale);
 }
 
@@ -67,7 +73,6 @@ function drawPolicy(svg, state, side, likely, moves) {
 export function drawGaps(svg, history) {
   svg.replaceChildren();
   const seen = history.map((gap, index) => [index, gap]).filter(([, gap]) => gap > 0);
-  svg.hidden = true;
   svg.toggleAttribute("hidden", seen.length < 3);
   if (seen.length < 3) return;
   const logs = seen.map(([, gap]) => Math.log10(gap));

@@ -33,8 +33,8 @@ function show(round) {
   $("show").value = round;
   $("before").disabled = round <= 1;
   $("after").disabled = round >= answers.length;
-  $("shown").textContent = answers.length ? `round ${round} of ${answers[0].rounds}` : "no round yet";
   if (!answers.length) return;
+  $("shown").textContent = `round ${round} of ${answers[0].rounds}`;
   const answer = answers[round - 1];
   const shown = Object.fromEntries(LAYERS.map((layer) => [layer, $(`with-${layer}`).checked]));
   for (const name of Object.keys(NAMES)) {

@@ -13,6 +13,7 @@ export function drawDrive(svg, { world, name, taught, driven, shown, words }) {
   const right = world.path.at(-1)[0];
   svg.setAttribute("viewBox", `0 ${-TOP} ${right} ${TOP - BOTTOM}`);
   svg.setAttribute("aria-label", words);
+  svg.removeAttribute("hidden");
   svg.replaceChildren();
   const { path, corridor, kerb } = world;
   element("path", { class: "corridor", d: `${line([...beside(path, corridor), ...beside(path, -corridor).reverse()])}Z` }, svg);
