@@ -203,16 +203,20 @@ def _finetune(e: Evidence, data: str) -> Advice | None:
 def _preferences(e: Evidence, data: str) -> Advice | None:
     if not e.available.simulator or e.facts.returns or e.available.judges or e.facts.choices:
         return None
-    run = f"runs/{clone_of(e)}"
+    clone: tuple[str, ...] = ()
+    if clone_of(e) != "bc":  # PPO improves policies of single ticks alone
+        clone = (f"ilrobot train --dataset {data} --policy bc --output runs/bc",)
     return Advice(
         "preferences",
         "there is a simulator, but neither a reward nor a judge of success: say of two attempts "
-        "which is better, fit a reward to that, and improve the clone by it",
+        "which is better, fit a reward to that, and improve a clone of single ticks by it",
         (
-            f"ilrobot prefer {data} --output runs/judged",
-            "ilrobot train --learner preferences --comparisons runs/judged --output runs/reward",
-            f"ilrobot train --learner ppo --from {run}{_task(e)} --reward runs/reward --leash 0.1"
-            " --output runs/ppo",
+            *clone,
+            f"ilrobot prefer runs/bc{_task(e)}",
+            "ilrobot train --learner preferences --comparisons runs/bc/preferences --output "
+            "runs/reward",
+            f"ilrobot train --learner ppo --from runs/bc{_task(e)} --reward runs/reward "
+            "--leash 0.1 --output runs/ppo",
         ),
     )
 

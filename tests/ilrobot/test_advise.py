@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from ilrobot.advice.frames import CHUNK, Frames
 from ilrobot.advice.methods import cautions, recommend
 from ilrobot.advice.modes import Modes, Split, luck
 from ilrobot.advice.neighbours import Neighbours
-from ilrobot.cli import _main
+from ilrobot.cli import _main, _parse
 from ilrobot.cli.people import scripted_expert
 from ilrobot.data.dataset import DatasetRecorder
 from ilrobot.data.episode import Episode, EpisodeInfo, MemoryRecorder, Outcome
@@ -273,6 +274,23 @@ def test_jitter_is_that_of_white_noise_or_of_a_smooth_hand():
     rough, smooth = (Facts.of(made(noise=noise)).jitter for noise in (50.0, 0.0))
     assert rough == pytest.approx(1.0, abs=0.1)
     assert smooth < 0.1
+
+
+def test_every_command_is_one_that_the_verbs_take():
+    mixed = [100.0 if number % 2 else 20.0 for number in range(20)]
+    alone, blind = replace(SIMULATOR, expert="none"), replace(SIMULATOR, judges=False)
+    person = replace(SIMULATOR, expert="person")
+    seen = set()
+    for data in (made(), made(4), made(sides=True), made(rewards=mixed), made(60, ticks=60)):
+        for available in (SIMULATOR, alone, blind, person, Available()):
+            for advice in recommend(Evidence.of(data, available), "data/it's"):
+                seen.add(advice.method)
+                for command in advice.commands:
+                    program, verb, *arguments = shlex.split(command)
+                    assert program == "ilrobot"
+                    _parse(verb, arguments)  # raises what is wrong
+    told = {"bc", "flow", "iql", "gail", "dagger", "ppo", "raft", "preferences"}
+    assert seen == {*told, "more demonstrations"}
 
 
 @pytest.fixture(scope="module")
