@@ -1,0 +1,291 @@
+"""From a clone that does a Panda task half of the time to one that does it nearly always.
+
+    python -m benchmarks.finetuning --output runs/finetuning
+    python -m benchmarks.finetuning --tasks PandaPush --methods leash --output runs/finetuning
+
+A seed is a set of demonstrations, a clone and its 100 fresh attempts. The demonstrations are as few
+as make a clone that does half of them. From it go PPO on a leash and without one, both by the
+task's reward, and RAFT; PPO from scratch does not know of it. Each is measured on the way, until
+95 % twice in a row or the steps are spent. A second call goes on where the first was ended, at the
+last measurement; processes may share the work by tasks and seeds. One JSON line is the result.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks._methods import Method
+from ilrobot.atomic import write_text
+from ilrobot.cli.people import scripted_expert
+from ilrobot.data.dataset import Dataset
+from ilrobot.data.recorder import DatasetRecorder
+from ilrobot.env import TaskEnv, make_env
+from ilrobot.errors import UserError, WorkFailed
+from ilrobot.evaluate import wilson_interval
+from ilrobot.learners.behavioral_cloning import train
+from ilrobot.learners.finetuning.raft import RaftConfig, RaftLearner
+from ilrobot.learners.finetuning.reinforced import ReinforcedLearner
+from ilrobot.learners.machine import numerics
+from ilrobot.learners.online import OnlineLearner
+from ilrobot.learners.reinforcement.config import (
+    CLONE,
+    CLONE_LOG_STD,
+    INITIAL_LOG_STD,
+    SCRATCH,
+    PpoConfig,
+)
+from ilrobot.learners.reinforcement.reinforcer import make_reinforcer
+from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
+from ilrobot.policies.density import as_gaussian, new_policy
+from ilrobot.policies.policy import Policy
+from ilrobot.policies.tensor_file import load_tensors, save_tensors
+from ilrobot.rollout import rollout
+
+TASKS = ("PandaPush", "PandaPegInsert")
+METHODS = ("leash", "free", "raft", "scratch")
+#: Tried from the left until a clone does half of its attempts.
+COUNTS = (5, 10, 20, 40, 80, 160)
+CLONED = Method("bc", {"width": 128, "blocks": 1, "dropout": 0.0, "steps": 4_000})
+LEASH = 0.1
+WANTED, ENOUGH = 0.5, 0.95
+COPIES = 8
+_SEEDS_APART = 10_000
+#: Of the first attempt that is counted, beyond all demonstrations and all trying.
+_FRESH = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Job:
+    """One policy being improved.
+
+    Attributes:
+        task: Its name.
+        method: One of `METHODS`.
+        seed: Of demonstrations, clone and trying.
+    """
+
+    task: str
+    method: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Of its files."""
+        return f"{self.task}-{self.method}-{self.seed}"
+
+
+def make(task: str) -> TaskEnv:
+    """One copy of a task."""
+    return make_env(f"ilrobot/{task}-v0")
+
+
+def success(policy: Policy, task: str, seed: int, attempts: int) -> float:
+    """Share of fresh attempts that do the task; the same for every policy of a seed."""
+    with closing(make(task)) as env:
+        actor, first = policy.actor(), _FRESH + _SEEDS_APART * seed
+        return float(
+            np.mean([rollout(env, actor, seed=first + n).success for n in range(attempts)])
+        )
+
+
+def demonstrations(folder: Path, task: str, seed: int, count: int) -> Dataset:
+    """So many successful demonstrations by the scripted expert."""
+    with closing(make(task)) as env:
+        size = env.state_size
+        expert = scripted_expert(env)
+        with DatasetRecorder(folder, env.spec, state_size=size, resume=True) as recorder:
+            while recorder.num_episodes < count:
+                number = _SEEDS_APART * (seed + 1) + recorder.num_episodes
+                rollout(env, expert, seed=number, recorder=recorder)
+    return Dataset.open(folder)
+
+
+def clone(folder: Path, task: str, seed: int, attempts: int) -> tuple[Path, dict[str, Any]]:
+    """The clone of a seed, and what it does, as far as this was not done yet."""
+    file = folder / f"{task}-clone-{seed}.json"
+    if file.exists():
+        found: dict[str, Any] = json.loads(file.read_text())
+        return folder / f"{task}-clone-{seed}-{found['demonstrations']}", found
+    for count in COUNTS:
+        run = folder / f"{task}-clone-{seed}-{count}"
+        data = demonstrations(folder / f"{task}-data-{seed}-{count}", task, seed, count)
+        policy_config, training = CLONED.configure(data.spec)
+        training = replace(training, seed=seed, device="cpu")
+        policy = train(data, policy_config, training, run, resume=True)
+        rate = success(policy, task, seed, attempts)
+        print(
+            f"{task} seed {seed}: {count} demonstrations, {rate:.0%}", file=sys.stderr, flush=True
+        )
+        if rate >= WANTED:
+            break
+    found = {"demonstrations": count, "success": rate}
+    write_text(file, json.dumps(found))
+    return run, found
+
+
+def learner(folder: Path, job: Job, run: Path, demos: Path) -> tuple[OnlineLearner, Any]:
+    """What a method is, and what is to be closed when it is done."""
+    begun = Policy.load(run / "policy.pt")
+    if job.method == "raft":
+        _, fit = CLONED.configure(begun.spec)
+        fit = replace(fit.with_steps(1_000), seed=job.seed, device="cpu")
+        first = 100_000_000 + _SEEDS_APART * job.seed
+        config = RaftConfig(rounds=1_000, seed=first)
+        made = RaftLearner(
+            folder / job.name, begun, Dataset.open(demos), partial(make, job.task), config, fit
+        )
+        return made, made
+    env = TaskVectorEnv(partial(make, job.task), COPIES, job.seed)
+    torch.manual_seed(job.seed)
+    if job.method == "scratch":
+        policy = new_policy(env.task, SCRATCH, INITIAL_LOG_STD)
+        return ReinforcedLearner(make_reinforcer("ppo", policy, env, PpoConfig(), job.seed)), env
+    reinforcer = make_reinforcer(
+        "ppo",
+        as_gaussian(begun, CLONE_LOG_STD),
+        env,
+        CLONE,
+        job.seed,
+        reference=as_gaussian(begun, CLONE_LOG_STD),
+        kl_weight=LEASH if job.method == "leash" else 0.0,
+        fit_observations=False,
+    )
+    return ReinforcedLearner(reinforcer), env
+
+
+def away(policy: Policy, demos: Path) -> float:
+    """Root mean square of acted minus demonstrated, in halves of the demonstrated range."""
+    data = Dataset.open(demos)
+    seen = {
+        name: torch.from_numpy(data.column(name)[:, None].astype(np.float32))
+        for name in policy.spec.observation_names
+    }
+    wanted = data.column("action").reshape(data.num_frames, -1)
+    with torch.no_grad():
+        acted = policy(seen)[:, 0].numpy()
+    half = np.maximum(np.ptp(wanted, axis=0) / 2, 1e-9)
+    return float(np.sqrt(np.mean(((acted - wanted) / half) ** 2)))
+
+
+def improve(
+    folder: Path, job: Job, *, steps: int, every: int, attempts: int, until: float
+) -> dict[str, Any]:
+    """Go on with a job until it is done or the time is over.
+
+    Returns:
+        What is known of it: ``rows`` of environment steps, success, seconds of learning, and how
+        far it is from the demonstrations.
+    """
+    run, known = clone(folder, job.task, job.seed, attempts)
+    demos = folder / f"{job.task}-data-{job.seed}-{known['demonstrations']}"
+    kept = folder / f"{job.name}.pt"
+    rows: list[dict[str, float]] = []
+    made, closed = learner(folder, job, run, demos)
+    try:
+        taken, seconds = 0, 0.0
+        if kept.exists():
+            saved = load_tensors(kept)
+            made.load_state(saved["learner"])
+            rows = json.loads(saved["rows"])
+            taken, seconds = int(rows[-1]["steps"]), rows[-1]["seconds"]
+        while not _done(rows, steps) and time.monotonic() < until:
+            began, goal = time.perf_counter(), taken + every
+            while taken < goal and time.monotonic() < until:
+                before = made.steps
+                told = made.improve()
+                taken += int(told["length"]) if job.method == "raft" else made.steps - before
+                if "kept" in told:  # only then is there another policy
+                    break
+            seconds += time.perf_counter() - began
+            rows.append(
+                {
+                    "steps": taken,
+                    "success": success(made.policy, job.task, job.seed, attempts),
+                    "seconds": seconds,
+                    "away": away(made.policy, demos),
+                }
+            )
+            save_tensors(kept, {"learner": made.state(), "rows": json.dumps(rows)})
+            print(json.dumps({**vars(job), **rows[-1]}), file=sys.stderr, flush=True)
+    finally:
+        closed.close()
+    return {**vars(job), "clone": known, "rows": rows, "done": _done(rows, steps)}
+
+
+def _done(rows: list[dict[str, float]], steps: int) -> bool:
+    enough = len(rows) > 1 and all(row["success"] >= ENOUGH for row in rows[-2:])
+    return enough or bool(rows and rows[-1]["steps"] >= steps)
+
+
+def summary(found: dict[str, Any], attempts: int) -> dict[str, Any]:
+    """A job in one row."""
+    rates = [row["success"] for row in found["rows"]]
+    there = [row["steps"] for row in found["rows"] if row["success"] >= ENOUGH]
+    last = rates[-1] if rates else 0.0
+    return {
+        **{name: found[name] for name in ("task", "method", "seed", "done")},
+        "demonstrations": found["clone"]["demonstrations"],
+        "clone": found["clone"]["success"],
+        "success": last,
+        "interval": wilson_interval(round(last * attempts), attempts),
+        "least": min(rates, default=0.0),
+        "steps_to_95": there[0] if there else None,
+        "steps": found["rows"][-1]["steps"] if rates else 0,
+        "away": found["rows"][-1]["away"] if rates else None,
+    }
+
+
+def main() -> None:
+    """Measure what the options ask for; print the table and one JSON line."""
+    parser = argparse.ArgumentParser(description="Fine-tuning of clones on the Panda tasks.")
+    parser.add_argument("--tasks", nargs="*", choices=TASKS, default=TASKS)
+    parser.add_argument("--methods", nargs="*", choices=METHODS, default=METHODS)
+    parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, default=1_000_000, help="in the task, at most")
+    parser.add_argument("--every", type=int, default=20_000, help="steps between measurements")
+    parser.add_argument("--attempts", type=int, default=100, help="of each measurement")
+    parser.add_argument("--time-budget", type=float, default=1e9, help="seconds of this call")
+    parser.add_argument("--output", type=Path, required=True, help="a second call goes on there")
+    asked = parser.parse_args()
+    asked.output.mkdir(parents=True, exist_ok=True)
+    until = time.monotonic() + asked.time_budget
+    jobs = [Job(t, m, s) for s in asked.seeds for t in asked.tasks for m in asked.methods]
+    rows = []
+    try:
+        with numerics(torch.device("cpu"), "mlp"):
+            for job in jobs:
+                found = improve(
+                    asked.output,
+                    job,
+                    steps=asked.steps,
+                    every=asked.every,
+                    attempts=asked.attempts,
+                    until=until,
+                )
+                write_text(asked.output / f"{job.name}.json", json.dumps(found))
+                rows.append(summary(found, asked.attempts))
+    except (UserError, WorkFailed) as error:
+        sys.exit(f"finetuning: {error}")
+    for row in rows:
+        reached = "not yet" if row["steps_to_95"] is None else f"{row['steps_to_95']:,}"
+        print(
+            f"{row['task']:15}{row['method']:9}{row['seed']:3}  clone {row['clone']:4.0%}  now "
+            f"{row['success']:4.0%} after {row['steps']:9,} steps  95 % after {reached:>9}  least "
+            f"{row['least']:4.0%}"
+        )
+    print(json.dumps({"rows": rows}))
+
+
+if __name__ == "__main__":
+    main()
