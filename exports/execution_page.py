@@ -22,20 +22,23 @@ def execution_report(path: Path, episodes: Sequence[Executed]) -> html.Report:
         path: Where the log lies.
         episodes: Of it, at least one tick in all, of one robot.
     """
+    episodes = [episode for episode in episodes if len(episode.time)]
     first = episodes[0]
-    time = np.concatenate([episode.time for episode in episodes])
-    seconds = time - time[0]
-    held = np.array([state is State.HOLDING for episode in episodes for state in episode.state])
+    seconds = np.concatenate([_and_a_gap(e.time, e.time[-1] + 1 / e.rate) for e in episodes])
+    seconds -= first.time[0]
+    held = np.concatenate(
+        [[*(state is State.HOLDING for state in episode.state), False] for episode in episodes]
+    )
     holding: list[html.Html] = [html.paragraph("Never: a command came in time for every tick.")]
     if held.any():
         rows = {"held": held}
         picture = spans(seconds, 1.0 / first.rate, rows, "Ticks at which it held by itself")
         holding = [html.figure(picture, "No command came in time, or it was told to stop.")]
     return html.Report(
-        title=f"Robot {path.stem}",
+        title=f"What the robot executed: {path.stem}",
         summary=first.robot,
         figures={
-            "ticks": f"{len(time)} at {first.rate:g} Hz",
+            "ticks": f"{sum(len(e.time) for e in episodes)} at {first.rate:g} Hz",
             "episodes": str(len(episodes)),
             "held": f"{np.count_nonzero(held)} ticks",
         },
@@ -49,13 +52,20 @@ def execution_report(path: Path, episodes: Sequence[Executed]) -> html.Report:
 
 def _shown(episodes: Sequence[Executed]) -> list[Panel]:
     first = episodes[0]
-    velocity = np.concatenate([_from_the_end(e.velocity, len(e.time)) for e in episodes])
-    command = np.concatenate([episode.command for episode in episodes])
-    per_second = [f"{unit}/s" for unit in first.units]
+    velocity = np.concatenate(
+        [_and_a_gap(_from_the_end(e.velocity, len(e.time)), np.nan) for e in episodes]
+    )
+    command = np.concatenate([_and_a_gap(episode.command, np.nan) for episode in episodes])
+    per_second = [f"{unit.removesuffix('/tick')}/s" for unit in first.units]
     return [
         *panels("command", first.names, first.units, command),
         *panels("velocity", first.names, per_second, velocity),
     ]
+
+
+def _and_a_gap(values: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
+    """With one row more, so that no line goes from one episode to the next."""
+    return np.concatenate([values, np.full_like(values[:1], gap)])
 
 
 def _from_the_end(values: NDArray[np.float64], ticks: int) -> NDArray[np.float64]:

@@ -129,7 +129,7 @@ class SocketRobot:
         try:
             self.connect()
         except UserError as error:
-            raise WorkFailed(str(error)) from error
+            raise WorkFailed(f"no episode begins: {error}") from error
         assert self._spec is not None
         if self._spec != before:
             raise WorkFailed(f"another robot has taken the place of {self._address}; deploy again")
