@@ -21,9 +21,10 @@ from benchmarks import row
 from exports.robots.base import Capabilities, Motion, Reading, Status
 from exports.robots.conversation import Conversation
 from exports.robots.execution_log import ExecutionLog
-from exports.robots.messages import Body, Command, Header, Heartbeat, Reset, Stop, encode
+from exports.robots.messages import Body, Command, Header, Heartbeat, Reset, Stop
 from exports.robots.sensor_noise import SensorNoise
 from exports.robots.server import RobotServer
+from exports.robots.wire import encode
 from ilrobot.control.contract_parts import Limits
 from ilrobot.spec import Feature, Spec
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from exports.robots.fields import MOST_INTEGER, MessageError
 from exports.robots.links import Link
-from exports.robots.messages import Body, Header, decode, encode
+from exports.robots.messages import Body, Header
+from exports.robots.wire import decode, encode
 
 #: Seconds until a request is sent again.
 _AGAIN_AFTER = 0.1

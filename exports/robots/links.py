@@ -12,7 +12,7 @@ import select
 import socket
 from typing import Any, Protocol
 
-from exports.robots.messages import MOST_BYTES
+from exports.robots.wire import MOST_BYTES
 from ilrobot.errors import UserError, WorkFailed
 
 #: A UDP datagram over IPv4 holds no more.

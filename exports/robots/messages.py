@@ -1,7 +1,6 @@
-"""The messages between a controller and a robot, version 1: msgpack maps of bounded size.
+"""What a controller and a robot say to each other, version 1 of it.
 
-docs/robots.md is the specification, for any language. Nothing here runs what it reads: a message
-is numbers, strings, lists and maps, checked one by one, and whatever is wrong is a `MessageError`.
+docs/robots.md is the specification, for any language; `exports.robots.wire` makes bytes of them.
 """
 
 from __future__ import annotations
@@ -11,14 +10,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, NamedTuple
 
-import msgpack
-
 from exports.robots.fields import (
-    MessageError,
     Reader,
     Values,
     features,
-    field,
     finite_numbers,
     flag,
     integer,
@@ -31,15 +26,6 @@ from exports.robots.fields import (
     record,
     text,
 )
-
-#: Of the format; a receiver refuses any other.
-VERSION = 1
-#: A message is no longer than this many bytes (a UDP datagram holds 65,507 at most).
-MOST_BYTES = 16 * 2**20
-#: No list is longer; pictures are bytes.
-MOST_ELEMENTS = 65_536
-#: No map has more entries.
-MOST_ENTRIES = 1_000
 
 _Readers = dict[str, Reader[Any]]
 
@@ -257,57 +243,3 @@ class Refusal:
 
 
 Body = Hello | Capabilities | Reset | Command | Heartbeat | Stop | Observation | Status | Refusal
-_BODIES: dict[str, type[Body]] = {
-    body.TYPE: body
-    for body in (
-        *(Hello, Capabilities, Reset, Command, Heartbeat),
-        *(Stop, Observation, Status, Refusal),
-    )
-}
-
-
-def encode(header: Header, body: Body) -> bytes:
-    """A message as bytes.
-
-    Raises:
-        MessageError: It is longer than a message may be.
-    """
-    content = {"v": VERSION, "type": body.TYPE, **header._asdict(), **vars(body)}
-    data: bytes = msgpack.packb(content, default=vars)  # vars: of `Heard`
-    if len(data) > MOST_BYTES:
-        raise MessageError(f"a message of {len(data)} bytes; at most {MOST_BYTES} are sent")
-    return data
-
-
-def decode(data: bytes) -> tuple[Header, Body]:
-    """A message from bytes that anybody may have sent.
-
-    Raises:
-        MessageError: It is none, of another version, or one of its values is not as it should be.
-    """
-    if len(data) > MOST_BYTES:
-        raise MessageError(f"{len(data)} bytes; at most {MOST_BYTES} are read")
-    try:
-        message = msgpack.unpackb(
-            data,
-            strict_map_key=True,
-            max_array_len=MOST_ELEMENTS,
-            max_map_len=MOST_ENTRIES,
-            max_ext_len=0,
-        )
-    except ValueError as error:  # the base of all that msgpack raises for bytes
-        raise MessageError(f"no msgpack ({type(error).__name__})") from error
-    if not isinstance(message, dict):
-        raise MessageError("not a map")
-    version, kind = message.get("v"), message.get("type")
-    if type(version) is not int or version != VERSION:
-        raise MessageError(f"version {version!r:.40} of messages; this side speaks {VERSION}")
-    body = _BODIES.get(kind) if isinstance(kind, str) else None
-    if body is None:
-        raise MessageError(f"unknown type {kind!r:.40}")
-    header = Header(
-        field(message, "session", integer),
-        field(message, "seq", integer),
-        field(message, "time", number),
-    )
-    return header, record(body, body.READERS)(message)

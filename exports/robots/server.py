@@ -19,6 +19,7 @@ from exports.robots.messages import Command, Header, Heard, Hello, Reset, Stop
 from exports.robots.peer_clock import ClockOffset
 from exports.robots.sensor_noise import SensorNoise
 from exports.robots.watchful import WatchfulRobot
+from exports.robots.wire import decode, encode
 from ilrobot.control.contract_guards import Workspace
 from ilrobot.control.contract_parts import Limits
 
@@ -170,7 +171,7 @@ class RobotServer:
                 return
             peer, data = arrived
             try:
-                header, body = messages.decode(data)
+                header, body = decode(data)
             except MessageError as error:
                 self.dropped["malformed"] += 1
                 if "version" in str(error):
@@ -258,7 +259,7 @@ class RobotServer:
     def _send(self, peer: Any, body: messages.Body) -> None:
         self._seq += 1
         header = Header(self._session, self._seq, self._clock())
-        self._link.send(peer, messages.encode(header, body))
+        self._link.send(peer, encode(header, body))
 
 
 def _flat(array: Any) -> tuple[float, ...]:

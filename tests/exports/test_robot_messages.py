@@ -10,9 +10,6 @@ from hypothesis import strategies as st
 
 from exports.robots.fields import MOST_INTEGER, MessageError
 from exports.robots.messages import (
-    MOST_BYTES,
-    MOST_ELEMENTS,
-    VERSION,
     Capabilities,
     Command,
     Header,
@@ -25,9 +22,8 @@ from exports.robots.messages import (
     State,
     Status,
     Stop,
-    decode,
-    encode,
 )
+from exports.robots.wire import MOST_BYTES, MOST_ELEMENTS, VERSION, decode, encode
 
 HEADER = Header(session=2**62 + 1, seq=7, time=12.5)
 SPEC = {"observations": [{"name": "observation.state", "shape": [2], "low": [None, 0.5]}]}

@@ -11,8 +11,9 @@ from exports.robots import messages
 from exports.robots.base import Reading, Status
 from exports.robots.impaired_link import ImpairedLink, Impairments
 from exports.robots.links import is_address, open_link
-from exports.robots.messages import Command, Header, Reset, decode, encode
+from exports.robots.messages import Command, Header, Reset
 from exports.robots.socket_robot import SocketRobot
+from exports.robots.wire import decode, encode
 from ilrobot.control.contract_guards import Workspace
 from ilrobot.control.contract_joints import Joints
 from ilrobot.control.guard import Guard
