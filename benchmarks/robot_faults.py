@@ -174,7 +174,7 @@ class Campaign:
         self._target = np.zeros(JOINTS)
         self._serve()
         self._controller()
-        self._faults: dict[str, Callable[[], None]] = {
+        self._faults: dict[str, Callable[[], object]] = {
             "lost": lambda: self._spoil(lambda data: []),
             "late by up to 1 s": lambda: self._spoil(lambda data: [(self._draw(1.0), data)]),
             "twice": lambda: self._spoil(lambda data: [(0.001, data), (self._draw(0.3), data)]),
