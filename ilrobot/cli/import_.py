@@ -15,9 +15,9 @@ from ilrobot.cli.usage import optional
 class Import:
     """Turn demonstrations of another format into a dataset; the source stays as it is.
 
-    Reads the zarr replay buffers of Diffusion Policy (Push-T), robomimic's HDF5, LeRobot v3.0 and
-    v2.1, and .npz files with observation, action and episode_ends. Nothing is written unless all
-    of it can be read.
+    Reads the zarr replay buffers of Diffusion Policy (Push-T), the HDF5 of robomimic, D4RL and
+    Minari, LeRobot v3.0 and v2.1, and .npz files with observation, action and episode_ends.
+    Nothing is written unless all of it can be read.
 
     Example: ilrobot import pusht_cchi_v7_replay.zarr --output data/pusht
     """
@@ -28,7 +28,7 @@ class Import:
     output: Path
     """Folder for the dataset; must not exist yet, or be empty."""
 
-    format: Literal["auto", "zarr", "robomimic", "lerobot", "npz"] = "auto"
+    format: Literal["auto", "zarr", "d4rl", "minari", "robomimic", "lerobot", "npz"] = "auto"
     """Which format it is; auto finds it by itself."""
 
     rate: Annotated[float | None, optional("HZ", "what the source states, else 10")] = None

@@ -17,7 +17,14 @@ from ilrobot.errors import UserError
 from ilrobot.spec import Spec
 
 #: Format → module in this package.
-FORMATS = {"zarr": "replay_zarr", "robomimic": "robomimic", "lerobot": "lerobot", "npz": "npz"}
+FORMATS = {
+    "zarr": "replay_zarr",
+    "d4rl": "d4rl",
+    "minari": "minari",
+    "robomimic": "robomimic",  # of HDF5 files what is nothing else
+    "lerobot": "lerobot",
+    "npz": "npz",
+}
 
 
 @dataclass(frozen=True)

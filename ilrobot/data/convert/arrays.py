@@ -91,6 +91,30 @@ def check_finite(where: object, episode: int, columns: Mapping[str, NDArray[Any]
                 )
 
 
+def check_alike(where: object, columns: Mapping[str, NDArray[Any]], feature: Feature) -> None:
+    """Refuse an episode of other arrays than the first.
+
+    Raises:
+        UserError: It lacks one, or it is of another size or of a dtype that does not fit.
+    """
+    values = columns.get(feature.name)
+    if values is None:
+        raise UserError(
+            f"{where}: has no '{feature.name}', which the first one has; mend or drop that episode"
+        )
+    size = int(np.prod(values.shape[1:]))
+    if size != feature.size:
+        raise UserError(
+            f"{where}: '{feature.name}' has {size} elements, in the first one "
+            f"{feature.size}; mend or drop that demonstration"
+        )
+    if not np.can_cast(values.dtype, feature.dtype, "safe"):
+        raise UserError(
+            f"{where}: '{feature.name}' is {values.dtype}, in the first one {feature.dtype}, which "
+            "cannot hold it exactly; save all demonstrations alike"
+        )
+
+
 def cut(
     where: Path, columns: Mapping[str, NDArray[Any]], ends: NDArray[np.int64], info: EpisodeInfo
 ) -> Iterator[Episode]:

@@ -15,19 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.data.convert import Source, arrays
+from ilrobot.data.convert.hdf5 import is_hdf5
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.errors import UserError
 from ilrobot.spec import Feature, Spec
 
-_MAGIC = b"\x89HDF\r\n\x1a\n"
-
 
 def detect(path: Path) -> bool:
     """Whether it is an HDF5 file."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(len(_MAGIC)) == _MAGIC
+    return is_hdf5(path)
 
 
 def read(path: Path, rate: float | None = None) -> Source:
@@ -87,23 +83,10 @@ def _episodes(
                     f"{path}: data/{demo} is damaged ({error}); copy it again"
                 ) from error
             for feature in features:
-                _check_alike(f"{path}: data/{demo}", columns[feature.name], feature)
+                arrays.check_alike(f"{path}: data/{demo}", columns, feature)
             arrays.check_lengths(f"{path}, {demo}", columns)
             arrays.check_finite(path, index, columns)
             yield Episode(info, columns)
-
-
-def _check_alike(where: str, values: NDArray[Any], feature: Feature) -> None:
-    if values.shape[1] != feature.size:
-        raise UserError(
-            f"{where}: '{feature.name}' has {values.shape[1]} elements, in the first one "
-            f"{feature.size}; mend or drop that demonstration"
-        )
-    if not np.can_cast(values.dtype, feature.dtype, "safe"):
-        raise UserError(
-            f"{where}: '{feature.name}' is {values.dtype}, in the first one {feature.dtype}, which "
-            "cannot hold it exactly; save all demonstrations alike"
-        )
 
 
 def _observation_keys(path: Path, demo: str, group: Any) -> tuple[list[str], tuple[str, ...]]:
