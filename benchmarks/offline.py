@@ -1,0 +1,201 @@
+"""Offline reinforcement learning on data of four qualities from Hopper-v5 and HalfCheetah-v5.
+
+    python -m benchmarks.offline --output runs/offline
+
+Cloning of all, cloning of the best 10 %, TD3+BC, IQL and CQL learn from the same steps
+(`benchmarks/_offline_data.py`); the last policy is measured on the same fresh seeds. The score is
+100 (R - random) / (expert - random), as D4RL's, with the random and expert returns measured here.
+Whatever is done lies in a file of its own and is not done again: a second call goes on. Seeds are
+outermost, so that a table of part of them is a table of everything. Each call prints the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks import row
+from benchmarks._offline_data import SETS, TASKS, make_sets
+from ilrobot.actors import Actor
+from ilrobot.atomic import write_json
+from ilrobot.data.dataset import Dataset
+from ilrobot.env import TaskEnv, make_env
+from ilrobot.errors import UserError, WorkFailed
+from ilrobot.evaluate import evaluate
+from ilrobot.intervals import t_interval
+from ilrobot.learners.offline.cql import CqlMethod
+from ilrobot.learners.offline.iql import IqlMethod
+from ilrobot.learners.offline.learner import OfflineMethod
+from ilrobot.learners.offline.td3_bc import Td3BcMethod
+from ilrobot.learners.offline.train import offline_config, offline_policy, train_offline
+from ilrobot.learners.offline.weighted_bc import FilteredBcMethod
+from ilrobot.policies.loading import load_policy
+from ilrobot.run import Run
+from ilrobot.run_description import TrainDescription
+
+#: Each with its optimiser steps. A step of CQL takes ten times as long, with fewer actions than
+#: the paper's 10; D4RL's tables are of a million steps.
+METHODS: dict[str, tuple[OfflineMethod, int]] = {
+    "bc": (FilteredBcMethod(best=100.0), 20_000),
+    "best-10%": (FilteredBcMethod(best=10.0), 20_000),
+    "td3-bc": (Td3BcMethod(), 50_000),
+    "iql": (IqlMethod(), 50_000),
+    "cql": (CqlMethod(actions=4), 5_000),
+}
+REPORTING = range(900_000, 900_010)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One policy: what it learnt from, how, and how that went.
+
+    Attributes:
+        task: One of `TASKS`.
+        data: One of `SETS`.
+        method: One of `METHODS`.
+        seed: Of everything drawn.
+    """
+
+    task: str
+    data: str
+    method: str
+    seed: int
+
+    def place(self, output: Path) -> Path:
+        """Its folder."""
+        return output / self.task / self.data / self.method / f"seed-{self.seed}"
+
+
+@dataclass(frozen=True)
+class Acting:
+    """A policy in its task, made in the process that runs it."""
+
+    task: str
+    run: Path
+
+    def __call__(self) -> tuple[TaskEnv, Actor]:
+        """The world and the actor."""
+        torch.set_num_threads(1)
+        return make_env(TASKS[self.task]), load_policy(self.run).actor()
+
+
+def measure(trial: Trial, output: Path, scale: float) -> dict[str, Any]:
+    """Train and evaluate, or read what came of it before.
+
+    Args:
+        trial: Which.
+        output: Folder of all.
+        scale: Steps in shares of those of `METHODS`.
+    """
+    place = trial.place(output)
+    result = place / "result.json"
+    if result.exists():
+        known: dict[str, Any] = json.loads(result.read_text())
+        return known
+    method, steps = METHODS[trial.method]
+    config = offline_config(steps=max(1, round(scale * steps)), seed=trial.seed)
+    data = Dataset.open(output / "data" / trial.task / trial.data)
+    train_offline(data, method, offline_policy(method), config, place / "run", resume=True)
+    episodes = evaluate(Acting(trial.task, place / "run"), REPORTING).results
+    run = Run.read_as(place / "run", TrainDescription).description
+    found = {
+        **vars(trial),
+        "return": float(np.mean([episode.total_reward for episode in episodes])),
+        "episodes": len(episodes),
+        "steps": config.steps,
+        "seconds": run.seconds,
+    }
+    write_json(result, found)
+    return found
+
+
+def score(value: float, returns: dict[str, float]) -> float:
+    """100 for the expert, 0 for acting at random."""
+    return 100 * (value - returns["random"]) / (returns["expert"] - returns["random"])
+
+
+def table(found: list[dict[str, Any]], returns: dict[str, dict[str, float]]) -> list[str]:
+    """Lines of Markdown: a row for each task and set, a column for each method."""
+    methods = [name for name in METHODS if any(one["method"] == name for one in found)]
+    lines = [
+        "| task | data (its own score) | " + " | ".join(methods) + " |",
+        "| --- " * (2 + len(methods)) + "|",
+    ]
+    for task, data in itertools.product(TASKS, SETS):
+        cells = []
+        for name in methods:
+            scores = [
+                score(one["return"], returns[task])
+                for one in found
+                if (one["task"], one["data"], one["method"]) == (task, data, name)
+            ]
+            cells.append(_cell(scores))
+        if any(cells):
+            own = score(returns[task][data], returns[task])
+            lines.append(f"| {TASKS[task]} | {data} ({own:.0f}) | " + " | ".join(cells) + " |")
+    return lines
+
+
+def run() -> list[dict[str, Any]]:
+    """A row for each of three learners: its score above cloning's on Hopper's mixed data."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder)
+        returns = make_sets("hopper", output / "data" / "hopper")
+        scores = {
+            name: score(measure(Trial("hopper", "mixed", name, 0), output, 0.2)["return"], returns)
+            for name in ("bc", "td3-bc", "iql")
+        }
+    return [
+        row(f"{name}, mixed, one seed, score", scores[name], "1", reference=scores["bc"])
+        for name in ("td3-bc", "iql")
+    ]
+
+
+def main() -> None:
+    """Do what the options ask for and is not done yet; print the table after each trial."""
+    parser = argparse.ArgumentParser(description="Offline reinforcement learning.")
+    parser.add_argument("--output", type=Path, required=True, help="a second call goes on there")
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--scale", type=float, default=1.0, help="of the optimiser steps")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    found: list[dict[str, Any]] = []
+    try:
+        returns = {
+            task: make_sets(task, arguments.output / "data" / task) for task in arguments.tasks
+        }
+        for seed, task, data, method in itertools.product(
+            arguments.seeds, arguments.tasks, arguments.sets, arguments.methods
+        ):
+            found.append(
+                measure(Trial(task, data, method, seed), arguments.output, arguments.scale)
+            )
+            print(json.dumps(found[-1]), file=sys.stderr, flush=True)
+    except (UserError, WorkFailed) as error:
+        sys.exit(f"offline: {error}")
+    print("\n".join(table(found, returns)))
+
+
+def _cell(scores: list[float]) -> str:
+    if not scores:
+        return ""
+    if len(scores) == 1:
+        return f"{scores[0]:.0f}"
+    low, high = t_interval(scores)
+    return f"{np.mean(scores):.0f} [{low:.0f}, {high:.0f}]"
+
+
+if __name__ == "__main__":
+    main()
