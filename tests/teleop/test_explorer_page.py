@@ -192,6 +192,9 @@ def test_rounds_of_drift_are_stepped_through(browser: Any) -> None:
         assert page.eval_on_selector("#bc .label", strokes) == 200
         page.uncheck("#with-labels")
         assert page.locator("#bc .label").count() == 0
+        page.fill("#seed", "1000")
+        page.click("#run")
+        line_says(page, "seed of 1000: choose 0 to 999")
         page.fill("#seed", "7")
         page.click("#run")
         page.wait_for_selector("body[data-state=working]")

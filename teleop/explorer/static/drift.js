@@ -59,7 +59,7 @@ $("question").addEventListener("submit", (event) => {
     return;
   }
   answers = [];
-  link.ask({ ...Object.fromEntries(SETTINGS.map((id) => [id, ranges[id].value])), seed: Number($("seed").value) });
+  link.ask({ ...Object.fromEntries(SETTINGS.map((id) => [id, ranges[id].value])), seed: Math.round(Number($("seed").value)) });
 });
 $("show").addEventListener("input", () => show(Number($("show").value)));
 $("before").addEventListener("click", () => show(Number($("show").value) - 1));

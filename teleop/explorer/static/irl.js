@@ -31,7 +31,7 @@ const link = new Link({
 function forget() {
   document.body.classList.toggle("old", found !== null);
   if (busy()) link.stop();
-  else if (document.body.dataset.state !== "connecting") showState("ready", "");
+  else if (["done", "wrong", "failed"].includes(document.body.dataset.state)) showState("ready", "");
 }
 
 function show(answer) {

@@ -6,7 +6,7 @@ const LINES = {
   connecting: "connecting…",
   ready: "",
   working: "working…",
-  waiting: "another page is being worked out; this one is next",
+  waiting: "something else is being worked out; this is next",
   lost: "the link is lost; connecting again…",
 };
 

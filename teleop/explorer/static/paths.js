@@ -45,7 +45,7 @@ export class Paths {
 
   press(event) {
     const state = this.under(event);
-    if (state === null) return;
+    if (state === null || event.button || !event.isPrimary) return;
     event.preventDefault();
     this.focus(state);
     this.drawing = this.set(state) && this.tool === "path";
