@@ -39,7 +39,7 @@ class Blind(Guard):
         self.flags = NOTHING
         return True
 
-    def limit(self, action):
+    def limit(self, action, calling=False):
         return np.array(action, np.float64)
 
 
