@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from ilrobot.cli.learners.online import OnlineOptions, WarmStart
+from ilrobot.cli.learners.demonstrated import DemonstratedOptions, check_task
 from ilrobot.cli.required import require
-from ilrobot.cli.usage import optional
 from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
     from ilrobot.data.dataset import Dataset
     from ilrobot.learners.adversarial.making import AdversarialConfig
-    from ilrobot.policies.policy import Policy
     from ilrobot.rewards.config import RewardConfig
-    from ilrobot.spec import Spec
 
 
 @dataclass(kw_only=True)
-class Adversarial(WarmStart, OnlineOptions):
+class Adversarial(DemonstratedOptions):
     """What both learners have on the command line."""
 
     method: ClassVar[Literal["gail", "airl"]]
-
-    dataset: Path
-    """Folder of the demonstrations."""
 
     subsample: int = 1
     """Of each demonstration only every so-manieth step is known to the discriminator."""
@@ -48,15 +40,6 @@ class Adversarial(WarmStart, OnlineOptions):
 
     discriminator_learning_rate: float = 1e-3
     """Adam's, of the discriminator."""
-
-    exploration: Annotated[float | None, optional("FLOAT", "0.5 of a clone, 0.6 of a new one")] = (
-        None
-    )
-    """Spread of the actions at first: of a clone in standard deviations of what was demonstrated,
-    of a new policy in halves of the action's range. A Gaussian clone knows its own."""
-
-    width: Annotated[int | None, optional("INT", "64")] = None
-    """Features of a new policy's layers."""
 
     learning_rate: float = 3e-4
     """Adam's, of the policy."""
@@ -99,8 +82,8 @@ class Adversarial(WarmStart, OnlineOptions):
             torch.manual_seed(self.seed)
             envs, make = self.make_envs(begun)
             try:
-                self._check_task(data, envs.task, envs.time_limit)
-                policy = self._policy(begun, envs.task).to(device)
+                check_task(data, envs)
+                policy = self.policy(begun, envs.task).to(device)
                 contest = make_contest(
                     config,
                     policy,
@@ -113,7 +96,7 @@ class Adversarial(WarmStart, OnlineOptions):
                     "task": envs.task.task,
                     "options": envs.task.task_options,
                     "every step known of": self.subsample,
-                    "exploration": self._exploration,
+                    "exploration": self.spread,
                     **config.settings(),
                 }
                 self._warn(data, config)
@@ -134,23 +117,8 @@ class Adversarial(WarmStart, OnlineOptions):
         super().check()
         if self.subsample < 1:
             raise UserError(f"--subsample must be at least 1, not {self.subsample}")
-        if not _LEAST_STD < self._exploration < _MOST_STD:
-            raise UserError(
-                f"--exploration must be within {_LEAST_STD} and {_MOST_STD}, not {self.exploration}"
-            )
-        if self.from_ is not None and self.width is not None:
-            raise UserError("--width is for a new policy; leave it out with --from")
         if self.absorbing and self.discount == 1:
             raise UserError("--absorbing needs a --discount below 1: a state that lasts for ever")
-
-    @property
-    def _exploration(self) -> float:
-        from ilrobot.learners.adversarial.making import CLONE_LOG_STD
-        from ilrobot.learners.reinforcement.config import INITIAL_LOG_STD
-
-        if self.exploration is not None:
-            return self.exploration
-        return math.exp(INITIAL_LOG_STD if self.from_ is None else CLONE_LOG_STD)
 
     def _config(self) -> AdversarialConfig:
         from ilrobot.learners.adversarial.discriminator import DiscriminatorConfig
@@ -172,28 +140,6 @@ class Adversarial(WarmStart, OnlineOptions):
             penalty=self.penalty,
         )
         return replace(config, ppo=ppo, discriminator=discriminator, reward=self.reward_config())
-
-    def _policy(self, begun: Policy | None, task: Spec) -> Policy:
-        from ilrobot.learners.reinforcement.config import SCRATCH
-        from ilrobot.policies.density import as_gaussian, new_policy
-
-        log_std = math.log(self._exploration)
-        if begun is not None:
-            policy = as_gaussian(begun, log_std)
-            policy.spec = replace(policy.spec, task=task.task, task_options=task.task_options)
-            return policy
-        return new_policy(task, replace(SCRATCH, width=self.width or SCRATCH.width), log_std)
-
-    def _check_task(self, data: Dataset, task: Spec, time_limit: int | None) -> None:
-        from ilrobot.data.labels import vector_spec
-        from ilrobot.spec import check_policy_fits
-
-        check_policy_fits(vector_spec(data.spec), task, f"what {data.path} demonstrates")
-        if time_limit is None:
-            raise UserError(
-                f"task '{task.task}' has no time limit, so that an attempt may never end; give it "
-                "one, e.g. --options max_episode_steps=1000"
-            )
 
     def _warn(self, data: Dataset, config: AdversarialConfig) -> None:
         from ilrobot.cli.output import console
@@ -252,6 +198,3 @@ class Airl(Adversarial):
         from ilrobot.rewards.config import RewardConfig
 
         return RewardConfig(self.inputs, absorbing=self.absorbing)
-
-
-_LEAST_STD, _MOST_STD = 0.01, 7.0

@@ -261,6 +261,8 @@ def test_a_run_like_any_other(data, tmp_path, capsys):
         (["--task", "Pendulum-v1"], "Pendulum-v1"),
         (["--from", "nowhere"], "no policy at nowhere"),
         (["--rollout", "9"], "a rollout of 9 steps"),
+        (["--exploration", "0"], "--exploration must be within"),
+        (["--copies", "0"], "--copies must be from 1"),
     ],
 )
 def test_a_mistake_is_one_line(options, said, data, tmp_path, capsys):

@@ -1,0 +1,101 @@
+"""What learners have on the command line that try their policy beside demonstrations."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from ilrobot.cli.learners.online import MakeTask, OnlineOptions, WarmStart
+from ilrobot.cli.usage import optional
+from ilrobot.errors import UserError
+
+if TYPE_CHECKING:
+    from ilrobot.data.dataset import Dataset
+    from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
+    from ilrobot.policies.policy import Policy
+    from ilrobot.spec import Spec
+
+_LEAST_STD, _MOST_STD = 0.01, 7.0
+
+
+@dataclass(kw_only=True)
+class DemonstratedOptions(WarmStart, OnlineOptions):
+    """Options of every learner of a reward from demonstrations."""
+
+    dataset: Path
+    """Folder of the demonstrations."""
+
+    task: Annotated[str, optional("ID", "that of --from, or of the demonstrations")] = ""
+    """Gymnasium id of the task, e.g. ilrobot/PandaPush-v0 or Hopper-v5."""
+
+    exploration: Annotated[float | None, optional("FLOAT", "0.5 of a clone, 0.6 of a new one")] = (
+        None
+    )
+    """Spread of the actions at first: of a clone in standard deviations of what was demonstrated,
+    of a new policy in halves of the action's range. A Gaussian clone knows its own."""
+
+    width: Annotated[int | None, optional("INT", "64")] = None
+    """Features of a new policy's layers."""
+
+    def check(self) -> None:
+        """See `OnlineOptions`."""
+        super().check()
+        if not _LEAST_STD < self.spread < _MOST_STD:
+            raise UserError(
+                f"--exploration must be within {_LEAST_STD} and {_MOST_STD}, not {self.exploration}"
+            )
+        if self.from_ is not None and self.width is not None:
+            raise UserError("--width is for a new policy; leave it out with --from")
+
+    def maker(self, begun: Policy | None) -> MakeTask:
+        """See `TriedInTask`; it was demonstrated somewhere, which is the default."""
+        from ilrobot.cli.actors import TaskForPolicy
+        from ilrobot.cli.options import parse_options
+        from ilrobot.data.dataset import Dataset
+
+        shown = Dataset.open(self.dataset).spec
+        if begun is not None or not shown.task:
+            return super().maker(begun)
+        where = TaskForPolicy.choose(shown, self.dataset, self.task, parse_options(self.options))
+        return MakeTask(where.task, where.options, where.rate)
+
+    @property
+    def spread(self) -> float:
+        """Of the actions at first."""
+        from ilrobot.learners.adversarial.making import CLONE_LOG_STD
+        from ilrobot.learners.reinforcement.config import INITIAL_LOG_STD
+
+        if self.exploration is not None:
+            return self.exploration
+        return math.exp(INITIAL_LOG_STD if self.from_ is None else CLONE_LOG_STD)
+
+    def policy(self, begun: Policy | None, task: Spec) -> Policy:
+        """What is improved: a copy of the one that is begun with, or a new one."""
+        from ilrobot.learners.reinforcement.config import SCRATCH
+        from ilrobot.policies.density import as_gaussian, new_policy
+
+        log_std = math.log(self.spread)
+        if begun is not None:
+            policy = as_gaussian(begun, log_std)
+            policy.spec = replace(policy.spec, task=task.task, task_options=task.task_options)
+            return policy
+        return new_policy(task, replace(SCRATCH, width=self.width or SCRATCH.width), log_std)
+
+
+def check_task(data: Dataset, envs: TaskVectorEnv) -> None:
+    """Refuse a task in which it was not demonstrated, or whose attempts may never end.
+
+    Raises:
+        UserError: It is one.
+    """
+    from ilrobot.data.labels import vector_spec
+    from ilrobot.spec import check_policy_fits
+
+    check_policy_fits(vector_spec(data.spec), envs.task, f"what {data.path} demonstrates")
+    if envs.time_limit is None:
+        raise UserError(
+            f"task '{envs.task.task}' has no time limit, so that an attempt may never end; give it "
+            "one, e.g. --options max_episode_steps=1000"
+        )
