@@ -55,7 +55,7 @@ from ilrobot.rollout import rollout
 TASKS = ("PandaPush", "PandaPegInsert")
 METHODS = ("leash", "free", "raft", "scratch")
 #: Tried from the left until a clone does half of its attempts.
-COUNTS = (5, 10, 20, 40, 80, 160)
+COUNTS = (10, 20, 40, 80, 160, 320, 640)
 CLONED = Method("bc", {"width": 128, "blocks": 1, "dropout": 0.0, "steps": 4_000})
 LEASH = 0.1
 WANTED, ENOUGH = 0.5, 0.95
