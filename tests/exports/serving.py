@@ -11,6 +11,7 @@ import numpy as np
 
 from exports.runtime.exported_policy import ExportedPolicy
 from exports.server.server import PolicyServer
+from ilrobot.control.drawing import Prediction
 
 
 class Process:
@@ -81,8 +82,8 @@ class MadeUp(ExportedPolicy):
         super().__init__("made up", contract)
         self._chunk = chunk
 
-    def __call__(self, history, noise, guide=None):
-        return self._chunk(history)
+    def predict(self, history, noise, guide=None):
+        return Prediction(self._chunk(history))
 
 
 @contextlib.contextmanager
