@@ -54,7 +54,7 @@ class DelayedInference:
         """See `Inference`."""
         self._inner.forget()
 
-    def wait(self, seconds: float) -> bool:
+    def wait(self, seconds: float, stopped: Callable[[], bool] = lambda: False) -> bool:
         """See `Inference`."""
         if math.isfinite(self._took):
             self._due = min(self._due, self._now())

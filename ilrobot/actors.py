@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -101,8 +101,15 @@ class Actor(ABC):
         """`act` where the answer is only noted, so that nobody should wait for it."""
         return self.act(observation, now)
 
-    def prepare(self, observation: Observation) -> None:  # noqa: B027
-        """Think about an episode's first tick before its clock starts; that may take its time."""
+    def prepare(  # noqa: B027
+        self, observation: Observation, stopped: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Think about an episode's first tick before its clock starts; that may take its time.
+
+        Args:
+            observation: What is seen then.
+            stopped: Asked meanwhile; where it is true nobody waits for it any more.
+        """
 
     def observe(self, observation: Observation) -> None:  # noqa: B027
         """See a tick at which somebody else acts, so that a history has no gap."""

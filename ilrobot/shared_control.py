@@ -81,9 +81,11 @@ class SharedControl(Actor):
         self._last_time, self._period = None, 0.0
         self._tally = Tally()
 
-    def prepare(self, observation: Observation) -> None:
+    def prepare(
+        self, observation: Observation, stopped: Callable[[], bool] = lambda: False
+    ) -> None:
         """The novice acts first."""
-        self._novice.prepare(observation)
+        self._novice.prepare(observation, stopped)
 
     def act(self, observation: Observation, now: float) -> Decision:
         """The action of whom the gate chooses."""

@@ -227,7 +227,7 @@ class ControlLoop:
         if actor.thinks_ahead:
             first = robot.read(clock.now()).observation
             if all(np.isfinite(value).all() for value in first.values()):
-                actor.prepare(first)
+                actor.prepare(first, self._stopped)
         success: bool | None = None
         newest_finite: Observation | None = None
         ended = late = False

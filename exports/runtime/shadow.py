@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -34,9 +34,11 @@ class ShadowActor(Actor):
         self._policy.reset(seed)
         self._driver.reset(seed)
 
-    def prepare(self, observation: Observation) -> None:
+    def prepare(
+        self, observation: Observation, stopped: Callable[[], bool] = lambda: False
+    ) -> None:
         """The policy thinks ahead."""
-        self._policy.prepare(observation)
+        self._policy.prepare(observation, stopped)
 
     def act(self, observation: Observation, now: float) -> Decision:
         """The driver's action, beside it the policy's."""

@@ -81,7 +81,7 @@ def _watch(
     if policy.thinks_ahead:
         first = robot.read(clock.now()).observation
         if all(np.isfinite(value).all() for value in first.values()):
-            policy.prepare(first)
+            policy.prepare(first, stopped)
     before: Action | None = None
     late = False
     clock.start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -136,7 +136,9 @@ class ChunkActor(Actor):
         self._generator = np.random.default_rng(seed)
         self.flush()
 
-    def prepare(self, observation: Observation) -> None:
+    def prepare(
+        self, observation: Observation, stopped: Callable[[], bool] = lambda: False
+    ) -> None:
         """Predict the first chunk in the background, and learn how long that takes.
 
         Where none comes it is asked for again.
@@ -147,7 +149,9 @@ class ChunkActor(Actor):
         self._history.push(observation)
         until = time.perf_counter() + PREPARATION
         self._begin()
-        while not self.inference.wait(until - time.perf_counter()):
+        while not self.inference.wait(until - time.perf_counter(), stopped):
+            if stopped():
+                return
             if time.perf_counter() >= until:
                 raise WorkFailed(
                     f"the policy has predicted nothing within {PREPARATION:g} s, so no episode "

@@ -73,8 +73,12 @@ class Inference(Protocol):
     def forget(self) -> None:
         """Nobody wants the answer any more."""
 
-    def wait(self, seconds: float) -> bool:
-        """Return when the answer is there, or after so long: whether it brings what was asked."""
+    def wait(self, seconds: float, stopped: Callable[[], bool] = lambda: False) -> bool:
+        """Return when the answer is there, after so long, or where nobody wants it any more.
+
+        Returns:
+            Whether it brings what was asked.
+        """
 
 
 class Inline:
@@ -109,7 +113,7 @@ class Inline:
         """See `Inference`."""
         self._answer = None
 
-    def wait(self, seconds: float) -> bool:
+    def wait(self, seconds: float, stopped: Callable[[], bool] = lambda: False) -> bool:
         """The answer is there as soon as it was asked for."""
         return True
 
@@ -172,11 +176,11 @@ class Threaded:
         """See `Inference`."""
         self._number += 1
 
-    def wait(self, seconds: float) -> bool:
+    def wait(self, seconds: float, stopped: Callable[[], bool] = lambda: False) -> bool:
         """See `Inference`; an error is brought, too."""
         until = time.perf_counter() + seconds
         answers = self._slot.answers
-        while time.perf_counter() < until:
+        while time.perf_counter() < until and not stopped():
             if answers and answers[0].number == self._number:
                 return answers[0].prediction is not None or answers[0].error is not None
             time.sleep(_POLL)

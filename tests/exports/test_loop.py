@@ -341,7 +341,7 @@ class Thinking(Constant):
         super().__init__(*action)
         self.prepared, self.ticks = [], 0
 
-    def prepare(self, observation):
+    def prepare(self, observation, stopped):
         self.prepared.append(observation)
 
     def act(self, observation, now):

@@ -52,9 +52,9 @@ class Noting:
         self.awaited = True
         self._inference.ask(*question)
 
-    def wait(self, seconds):
+    def wait(self, *how):
         self.awaited = False
-        return self._inference.wait(seconds)
+        return self._inference.wait(*how)
 
 
 class Arm(FakeRobot):

@@ -177,6 +177,13 @@ def test_without_a_first_chunk_no_episode_begins(monkeypatch: pytest.MonkeyPatch
         bench.actor.prepare(see(0))
 
 
+def test_nobody_waits_for_a_first_chunk_once_the_run_is_stopped() -> None:
+    bench = Bench(Receding(4), horizon=8)
+    asked = iter(range(100))
+    bench.actor.prepare(see(0), lambda: next(asked) > 3)
+    assert bench.act() is LATE
+
+
 def test_what_was_asked_before_a_flush_is_never_executed() -> None:
     bench = Bench(Receding(2), horizon=4)
     bench.act()
