@@ -27,7 +27,7 @@ def expert_transitions(recordings: Recordings, *, every: int = 1, seed: int = 0)
     """
     known = Transitions.of(recordings, rewards=False, taught=True)
     draw = np.random.default_rng(seed)
-    kept = []
+    kept = [np.zeros(0, np.int64)]
     for number in np.unique(known.episode):
         steps = np.flatnonzero(known.episode == number)
         kept.append(steps[int(draw.integers(min(every, len(steps)))) :: every])

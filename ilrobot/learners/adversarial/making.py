@@ -101,9 +101,7 @@ def make_contest(
     Raises:
         UserError: A setting is out of range.
     """
-    reinforcer = make_reinforcer(
-        "ppo", policy, env, config.ppo, seed, fit_observations=fit_observations
-    )
+    reinforcer = make_reinforcer(policy, env, config.ppo, seed, fit_observations=fit_observations)
     regularizer, described = config.discriminator.regularizer, config.reward
     if regularizer == "logit-clip" and config.method == "gail":
         described = replace(described, limit=LOGIT_CLIP)

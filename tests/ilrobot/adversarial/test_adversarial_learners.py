@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
@@ -21,6 +22,17 @@ TASK = line_world.TASK
 QUICK = ("--copies", "2", "--rollout", "128", "--discriminator-updates", "2")
 
 
+class Silent(line_world.Line):
+    """It does not say whether the task is done."""
+
+    def step(self, action):
+        return *super().step(action)[:4], {}
+
+
+SILENT = "line_world/Silent-v0"
+gym.register(SILENT, Silent, max_episode_steps=line_world.LIMIT)
+
+
 class Expert(Actor):
     """Towards the middle, or over the edge."""
 
@@ -33,8 +45,8 @@ class Expert(Actor):
         return Decision(action, Source.DEMO, human_action=action)
 
 
-def record(folder: Path, falls: tuple[bool, ...]) -> Dataset:
-    env = make_env(TASK)
+def record(folder: Path, falls: tuple[bool, ...], task: str = TASK) -> Dataset:
+    env = make_env(task)
     with DatasetRecorder(folder, env.spec, state_size=env.state_size) as recorder:
         for seed, fall in enumerate(falls):
             info = EpisodeInfo(env.spec.task, env.spec.rate, seed=seed)
@@ -109,8 +121,6 @@ def test_a_kill_loses_nothing(data: Path, tmp_path: Path):
 )
 def test_a_mistake_is_one_line(data: Path, options: list[str], said: str, tmp_path: Path, capsys):
     if said == "no time limit":
-        import gymnasium as gym
-
         if "line_world/Endless-v0" not in gym.registry:
             gym.register("line_world/Endless-v0", line_world.Line)
         options = ["--task", "line_world/Endless-v0"]
@@ -138,8 +148,8 @@ def test_every_so_manieth_step_from_a_drawn_one_on(data: Path):
 
 
 def test_ends_are_told_of_where_the_rewards_sign_would_decide_them(tmp_path: Path):
-    even = record(tmp_path / "even", (False, False))
-    uneven = record(tmp_path / "uneven", (False, True))
+    even = record(tmp_path / "even", (False, False), SILENT)
+    uneven = record(tmp_path / "uneven", (False, True), SILENT)
     assert ending_note(even, RewardConfig(termination_bias="survive")) == ""
     note = ending_note(uneven, RewardConfig(termination_bias="survive"))
     assert "1 of 2 demonstrations end by themselves" in note
@@ -150,6 +160,9 @@ def test_ends_are_told_of_where_the_rewards_sign_would_decide_them(tmp_path: Pat
 
 
 def test_too_few_steps_are_refused(tmp_path: Path):
-    few = record(tmp_path / "few", (True,))
-    with pytest.raises(UserError, match="needs at least 16; record more demonstrations"):
-        expert_transitions(few)
+    few, failed = (
+        record(tmp_path / task.replace("/", "-"), (True,), task) for task in (SILENT, TASK)
+    )
+    for recordings, count in ((few, "[1-9]"), (failed, "0")):
+        with pytest.raises(UserError, match=f"{count} demonstrated steps remain.* at least 16"):
+            expert_transitions(recordings)
