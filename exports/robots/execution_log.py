@@ -150,14 +150,14 @@ def is_execution_log(path: Path) -> bool:
         return file.read(len(_BEGINNING)) == _BEGINNING
 
 
-def read_executed(path: Path) -> list[Executed]:
+def read_executed(path: Path | str) -> list[Executed]:
     """The episodes of a log; a last line that a kill cut short is left out.
 
     Raises:
         UserError: It cannot be read, or is damaged.
     """
     try:
-        text = path.read_text()
+        text = Path(path).read_text()
         lines = [json.loads(line) for line in text.split("\n")[:-1]]
         starts = [index for index, line in enumerate(lines) if "rate" in line]
         ends = [*starts[1:], len(lines)][: len(starts)]

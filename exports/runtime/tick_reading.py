@@ -37,7 +37,7 @@ class Ticks:
         return had
 
 
-def read_ticks(path: Path) -> Ticks:
+def read_ticks(path: Path | str) -> Ticks:
     """Read a log that `TickLog` wrote.
 
     Of one that was not closed every completed tick is read; one that may have been half overwritten
@@ -47,7 +47,7 @@ def read_ticks(path: Path) -> Ticks:
         UserError: It is missing, no such log, damaged, or of another version.
     """
     try:
-        content = path.read_bytes()
+        content = Path(path).read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     if len(content) < PREFIX.size or not content.startswith(MAGIC):

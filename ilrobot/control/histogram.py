@@ -9,7 +9,7 @@ from itertools import accumulate
 SHORTEST = 1e-7
 _LONGEST = 1e4
 #: Each bin is this much wider than the one before it.
-GROWTH = 1.01
+GROWTH = 1.001
 _BINS = math.ceil(math.log(_LONGEST / SHORTEST) / math.log(GROWTH)) + 1
 _PER_BIN = 1.0 / math.log(GROWTH)
 _PERCENTILES = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
@@ -18,7 +18,7 @@ _PERCENTILES = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
 class TimeHistogram:
     """A count of times in bins of equal relative width.
 
-    A percentile is right within 1 %, which is `GROWTH`; count, mean and greatest time are exact.
+    A percentile is right within 0.1 %, which is `GROWTH`; count, mean and greatest time are exact.
     The idea is that of Tene's HdrHistogram: a run of days takes no more memory than one of seconds.
     """
 

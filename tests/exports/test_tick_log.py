@@ -190,7 +190,7 @@ def test_what_a_policy_says_of_its_actions_is_kept_where_it_was_asked(tmp_path):
     with TickLog(tmp_path / "run.ticks", kept, 10, {"doubt": lambda: next(doubts)}) as log:
         for number in range(4):  # of which it is not asked at every other one
             append(log, number)
-    ticks = read_ticks(tmp_path / "run.ticks")
+    ticks = read_ticks(str(tmp_path / "run.ticks"))
     np.testing.assert_array_equal(ticks.rows["doubt"], [0.5, np.nan, 0.25, np.nan])
     assert ticks.layout.elements["doubt"] == ["doubt"]
 
