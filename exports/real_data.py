@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ilrobot.data.branches import BRANCH
+from ilrobot.data.branches import BRANCH, lives
+from ilrobot.data.episode import Outcome
 from ilrobot.data.labels import labels
 from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
@@ -67,11 +68,36 @@ def taught_actions(dataset: Recordings) -> list[NDArray[Any]]:
             f"{dataset.path}: nothing in it teaches, so no action tells what the robot may do; "
             "give a --dataset with demonstrations that were kept"
         )
+    return _runs(dataset, teaches, actions)
+
+
+def executed_actions(dataset: Recordings) -> list[NDArray[Any]]:
+    """What was executed in all that was not discarded or undone, whoever acted, in such runs.
+
+    An offline learner's policy may do any of it.
+
+    Raises:
+        UserError: All was discarded.
+    """
+    kept = [info.outcome is not Outcome.DISCARDED for info in dataset.infos]
+    counts = np.repeat(kept, dataset.lengths) & lives(dataset)
+    if not counts.any():
+        raise UserError(
+            f"{dataset.path}: all of it was discarded, so no action tells what the robot may do; "
+            "give another --dataset"
+        )
+    return _runs(dataset, counts, dataset.column("action"))
+
+
+def _runs(
+    dataset: Recordings, counts: NDArray[np.bool_], actions: NDArray[Any]
+) -> list[NDArray[Any]]:
+    """The actions at ticks that count, cut where another takes over and at a rewind."""
     marks: list[NDArray[Any]] = [
         np.repeat(np.arange(dataset.num_episodes), dataset.lengths),
-        teaches,
+        counts,
         *(dataset.column(name) for name in ("control.source", BRANCH) if dataset.has_column(name)),
     ]
     ends = np.logical_or.reduce([mark[1:] != mark[:-1] for mark in marks])
     runs = np.split(np.arange(dataset.num_frames), np.flatnonzero(ends) + 1)
-    return [actions[run] for run in runs if teaches[run[0]]]
+    return [actions[run] for run in runs if counts[run[0]]]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from ilrobot.cli.usage import optional
 from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ilrobot.control.contract_joints import Joints
     from ilrobot.data.dataset import Dataset
     from ilrobot.learners.interactive.calling import Calling
@@ -63,7 +65,7 @@ class Export:
     def run(self) -> int:
         """Export and print."""
         from exports.graph import OPSET
-        from exports.real_data import observation_windows, taught_actions
+        from exports.real_data import observation_windows
         from exports.runtime.session import OnnxPolicy
         from exports.signature import fingerprint, load_private_key, sign
         from exports.stated_guards import read_guards, with_guards
@@ -94,7 +96,7 @@ class Export:
                 f"{policy.config.head}); leave it out"
             )
         dataset, trained_on = self._open_dataset()
-        actions = taught_actions(dataset)
+        actions = self._actions(dataset)
         windows = observation_windows(dataset, policy.spec, policy.config.n_obs, WINDOWS)
         claim_file(self.output)
         calling = self._calling(dataset)
@@ -169,6 +171,20 @@ class Export:
         except UserError as error:
             console.print(f"note: it is not known when it calls for help: {error}")
             return NEVER_CALLS
+
+    def _actions(self, dataset: Dataset) -> list[NDArray[Any]]:
+        """What the robot may do: what was taught, or to an offline learner all that was done."""
+        from exports.real_data import executed_actions, taught_actions
+        from ilrobot.cli.learners import LEARNERS
+        from ilrobot.run import RUN_FILE, Run
+        from ilrobot.run_description import TrainDescription
+
+        if (self.policy / RUN_FILE).exists():
+            known = Run.read(self.policy).description
+            learner = known.learner if isinstance(known, TrainDescription) else ""
+            if learner in LEARNERS and LEARNERS[learner][1] == "offline":
+                return executed_actions(dataset)
+        return taught_actions(dataset)
 
     def _open_dataset(self) -> tuple[Dataset, str]:
         """Where real observations come from, and the content hash of the training data."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from exports.limits import derive_limits
-from exports.real_data import taught_actions
+from exports.real_data import executed_actions, taught_actions
 from ilrobot.data.episode import Episode, Outcome
 from ilrobot.data.memory import MemoryRecordings
 from ilrobot.errors import UserError
@@ -60,6 +60,18 @@ def test_no_takeover_and_no_handback_widens_the_limits():
     )
     np.testing.assert_allclose(corrected.velocity, demonstrated.velocity, rtol=1e-5)
     np.testing.assert_allclose(corrected.acceleration, demonstrated.acceleration, rtol=1e-5)
+
+
+def test_whatever_was_executed_is_what_an_offline_learner_may_do():
+    data = _driven(["policy"] * 2 + ["human"] * 2, actions=[0.9, 0.8, 0.1, 0.2])
+    assert [run[:, 0].tolist() for run in executed_actions(data)] == [
+        pytest.approx([0.9, 0.8]),
+        pytest.approx([0.1, 0.2]),
+    ]
+    failed = _with_outcomes(Outcome.DISCARDED, Outcome.FAILURE)
+    assert [len(run) for run in executed_actions(failed)] == [4]
+    with pytest.raises(UserError, match="all of it was discarded"):
+        executed_actions(_with_outcomes(Outcome.DISCARDED))
 
 
 def test_a_rewind_ends_a_run():
