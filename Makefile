@@ -1,6 +1,7 @@
 # make demo    the whole path once: record, learn, intervene, evaluate, export, run
 # make test    the tests            make lint    ruff, mypy, the import arrows
 # make bench   the benchmarks       make lock    write constraints.txt from what .venv holds
+# make sanitize   the tests of C++ under AddressSanitizer and UndefinedBehaviorSanitizer
 #
 # Each target prepares .venv by itself, once for each change of pyproject.toml or constraints.txt.
 #
@@ -17,7 +18,7 @@ INSTALL := $(PIP) install --constraint constraints.txt
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench lock
+.PHONY: help setup demo test lint sanitize bench lock
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -36,6 +37,13 @@ lint: $(READY)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/python -m pytest -q tests/test_architecture.py
+
+# Leaks are looked for in the example, and not in Python, which leaves much to its end.
+sanitize: $(READY)
+	ILROBOT_SANITIZE=1 $(VENV)/bin/python -m pytest -q tests/exports/test_cpp_example.py
+	ILROBOT_SANITIZE=1 ASAN_OPTIONS=detect_leaks=0 \
+	  LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" \
+	  $(VENV)/bin/python -m pytest -q tests/exports/test_cpp_*.py tests/exports/test_faults.py -k cpp $(ARGS)
 
 bench: $(READY)
 	$(VENV)/bin/ilrobot bench all $(ARGS)
