@@ -32,7 +32,7 @@ class RobotRecording:
     def __init__(self, recorder: Recorder, actor: Actor, spec: Spec, info: EpisodeInfo) -> None:
         self._recorder, self._actor, self._spec, self._info = recorder, actor, spec, info
         self.outcomes: list[Outcome] = []
-        """Of the episodes that ended."""
+        """Of the episodes that were kept, one that was stopped among them."""
 
     def begin(self, seed: int) -> None:
         """Open an episode."""
@@ -77,6 +77,8 @@ class RobotRecording:
     def end(self, report: EpisodeReport) -> None:
         """Seal the episode; one that was stopped is left open, and so becomes unfinished."""
         if not report.ended:
+            if self._frames:
+                self.outcomes.append(Outcome.UNFINISHED)
             return
         outcome, judge = judged(self._declared, report.success, terminated=False)
         self._recorder.end(outcome, judge, self._actor.control_log())

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from exports.robots.base import Capabilities, Motion, Reading, Robot
 from exports.robots.execution_log import ExecutionLog
 from exports.robots.messages import State
-from ilrobot.control.contract_guards import Workspace
+from ilrobot.control.contract_guards import HOLD, Workspace, problem_of_guards
 from ilrobot.control.contract_parts import Limits
 from ilrobot.control.limiter import CommandLimiter
 
@@ -75,8 +75,8 @@ class WatchfulRobot:
         size = self._spec.action.size
         if limits is not None:
             _check(limits, size)
-        if workspace is not None and {len(workspace.low), len(workspace.high)} != {size}:
-            raise ValueError(f"a workspace for {len(workspace.low)} elements of {size}")
+        if workspace is not None and (wrong := problem_of_guards(limits, workspace, HOLD, None)):
+            raise ValueError(f"the contract {wrong}")
         limiter = None if limits is None else CommandLimiter(limits, self._spec.rate, workspace)
         motion = self._robot.reset(seed)
         if limiter is not None and motion is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +81,9 @@ def print_summary(summary: dict[str, Any]) -> None:
     elif apart is not None:
         print("disagreement      the policy had no answer at any tick")
     if summary["recorded"] is not None:
-        print(f"recorded          {len(summary['recorded'])} episodes")
+        counted = Counter(summary["recorded"])
+        each = ", ".join(f"{outcome} {count}" for outcome, count in counted.items())
+        print(f"recorded          {len(summary['recorded'])} episodes{each and f': {each}'}")
     active = {kind: count for kind, count in summary["guard"].items() if count}
     words = ", ".join(f"{kind.replace('_', ' ')} {count}" for kind, count in active.items())
     print(f"guard             {words or 'nothing to do'}")

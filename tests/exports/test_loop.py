@@ -391,6 +391,13 @@ class Leashed(FakeRobot):
         return replace(reading, pose=np.array([0.95, math.nan]))
 
 
+def test_a_workspace_that_cannot_be_kept_is_reported():
+    contract = replace(DELTA_CONTRACT, workspace=Workspace((-1.0, 0.0), (1.0, 1.0)))
+    guard = Guard(contract)
+    loop = ControlLoop(FakeRobot(), Constant(0.1, 0.5), guard, SimulatedClock(RATE))
+    assert loop.run((0,), max_ticks=3).to_json()["workspace_unknown"]
+
+
 def test_where_a_robot_says_that_its_target_is_the_workspace_holds():
     contract = replace(DELTA_CONTRACT, workspace=Workspace((-1.0, 0.0), (1.0, 1.0)))
     robot = Leashed()

@@ -128,3 +128,15 @@ def test_each_episode_has_its_seed():
     episodes, _ = record(Hand(2), seeds=(4, 5))
     assert [episode.info.seed for episode in episodes] == [4, 5]
     assert [len(episode) for episode in episodes] == [10, 10]
+
+
+def test_an_episode_that_is_stopped_counts_as_unfinished():
+    recorder, hand, ticks = MemoryRecorder(ABSOLUTE), Hand(), iter(range(100))
+    recording = RobotRecording(recorder, hand, ABSOLUTE, EpisodeInfo("carry", RATE))
+    loop = ControlLoop(
+        *(FakeRobot(), Wanting(0.1, 0.1), Guard(ABSOLUTE_CONTRACT), SimulatedClock(RATE)),
+        watchers=[recording],
+        stopped=lambda: next(ticks) > 12,  # asked once an episode and once a tick
+    )
+    loop.run((4, 5), max_ticks=100)
+    assert recording.outcomes == [Outcome.SUCCESS, Outcome.UNFINISHED]

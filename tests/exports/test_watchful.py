@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from exports.robots.execution_log import ExecutionLog, read_executed
 from exports.robots.messages import State
 from exports.robots.watchful import WatchfulRobot
+from ilrobot.control.contract_guards import Workspace
 from ilrobot.control.contract_parts import Limits
 from tests.exports.plant import LIMITS, TIMEOUT, Plant
 
@@ -137,6 +138,20 @@ def test_limits_that_do_not_fit_are_refused_before_it_is_reset(change, line):
     bench = Bench()
     with pytest.raises(ValueError, match=line):
         bench.robot.begin(2, 8, replace(LIMITS, **change))
+    assert bench.plant.seeds == [7]
+
+
+@pytest.mark.parametrize(
+    ("workspace", "line"),
+    [
+        (Workspace((0.0,) * 2, (1.0,) * 2), "2 values of 'workspace.low' for 3"),
+        (Workspace((1.0,) * 3, (0.0,) * 3), "workspace"),
+    ],
+)
+def test_a_workspace_that_is_none_is_refused_before_it_is_reset(workspace, line):
+    bench = Bench()
+    with pytest.raises(ValueError, match=line):
+        bench.robot.begin(2, 8, LIMITS, workspace)
     assert bench.plant.seeds == [7]
 
 
