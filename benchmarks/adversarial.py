@@ -68,8 +68,8 @@ COPIES = 8
 def settings(method: Method) -> AdversarialConfig:
     """How a method is run on both tasks; Hopper's episodes end where it falls."""
     config = replace(DEFAULTS[method], ppo=CLONE)
-    if method == "airl":
-        return config
+    if method == "airl":  # as in the paper where imitation counts, not what is recovered
+        return replace(config, reward=replace(config.reward, inputs="state-action"))
     return replace(config, reward=replace(config.reward, termination_bias="survive"))
 
 
