@@ -131,10 +131,10 @@ def test_each_episode_has_its_seed():
 
 
 def test_an_episode_that_is_stopped_counts_as_unfinished():
-    recorder, hand, ticks = MemoryRecorder(ABSOLUTE), Hand(), iter(range(100))
-    recording = RobotRecording(recorder, hand, ABSOLUTE, EpisodeInfo("carry", RATE))
+    recorder, actor, ticks = MemoryRecorder(ABSOLUTE), Wanting(0.1, 0.1), iter(range(100))
+    recording = RobotRecording(recorder, actor, ABSOLUTE, EpisodeInfo("carry", RATE))
     loop = ControlLoop(
-        *(FakeRobot(), Wanting(0.1, 0.1), Guard(ABSOLUTE_CONTRACT), SimulatedClock(RATE)),
+        *(FakeRobot(), actor, Guard(ABSOLUTE_CONTRACT), SimulatedClock(RATE)),
         watchers=[recording],
         stopped=lambda: next(ticks) > 12,  # asked once an episode and once a tick
     )
