@@ -1,205 +1,186 @@
 """Data of four qualities from Hopper-v5 and HalfCheetah-v5, for offline reinforcement learning.
 
-Made here from the shared experts, and so not D4RL's: those are of soft actor-critic on its way up.
+Made here, as D4RL's are (Fu et al. 2020, arXiv:2004.07219, section 5), but by PPO in place of soft
+actor-critic, and a twentieth as large; so scores are not comparable number by number.
 
-- ``expert``: the 25 recorded episodes of the expert.
-- ``medium``: one policy of middling return: the expert's network with noise on its weights, and
-  with noise on its actions.
-- ``replay``: ten such policies, from the worst up to the medium one, as many steps of each: what a
-  learner leaves behind on its way.
+- ``expert``: the 25 recorded episodes of the shared expert.
+- ``medium``: PPO from scratch, stopped where it earns a third of the expert's return, acting by its
+  Gaussian.
+- ``replay``: ten policies on PPO's way there, evenly spaced, as many steps of each.
 - ``mixed``: the medium data and the expert's, two to one.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from benchmarks._shared_data import find
+from ilrobot.actors import Action, Actor, Decision, Observation, Source
 from ilrobot.atomic import write_json
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.editing.operations import merge
-from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
+from ilrobot.data.episode import Episode, EpisodeInfo, MemoryRecorder, Outcome
 from ilrobot.data.writing import write_episodes
-from ilrobot.env import make_env
+from ilrobot.env import TaskEnv, make_env
+from ilrobot.learners.reinforcement.config import INITIAL_LOG_STD, SCRATCH, PpoConfig
+from ilrobot.learners.reinforcement.ppo import PpoReinforcer
+from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
+from ilrobot.policies.density import PolicyDensity, new_policy
+from ilrobot.policies.policy import Policy
+from ilrobot.policies.tensor_file import load_tensors, save_tensors
+from ilrobot.rollout import rollout
 from ilrobot.spec import Spec
 
 TASKS = {"hopper": "Hopper-v5", "halfcheetah": "HalfCheetah-v5"}
 SETS = ("mixed", "replay", "medium", "expert")
+#: Of ``medium`` and of ``replay``.
 STEPS = 50_000
-#: Share of the expert's return that is medium; of the policies tried the nearest is.
-MEDIUM = 0.4
-#: Noise on the actions of all but the expert.
-ACTION_NOISE = 0.2
-_SPREADS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
-_DRAWS, _TRIES, _STAGES = 3, 4, 10
-
-Weights = dict[str, NDArray[Any]]
+#: Share of the expert's return that is medium.
+MEDIUM = 1 / 3
+#: PPO's policy is kept so often, in environment steps, up to so many in all.
+_KEPT, _MOST = 20_480, 2_000_000
+_STAGES, _COPIES, _RANDOM = 10, 8, 20
 
 
-def make_sets(name: str, folder: Path) -> dict[str, Any]:
+def make_sets(name: str, folder: Path) -> dict[str, float]:
     """Make what is not there yet, and say what it is worth.
 
     Args:
         name: One of `TASKS`.
-        folder: A dataset for each of `SETS` lies below it.
+        folder: A dataset for each of `SETS` lies below it, and what PPO left behind.
 
     Returns:
-        Mean return of a random policy and of the expert, and of each set.
+        Mean return of each set and of acting at random.
     """
-    task, known = TASKS[name], folder / "returns.json"
+    known = folder / "returns.json"
     if known.exists():
-        returns: dict[str, Any] = json.loads(known.read_text())
-        return returns
-    env = make_env(task)
-    spec = env.spec
-    env.close()
-    expert = _load(name)
+        found: dict[str, float] = json.loads(known.read_text())
+        return found
+    make = partial(make_env, TASKS[name])
+    env = make()
     places = {which: folder / which for which in SETS}
-    policies: list[Weights] = []
-    for which in ("expert", "medium", "replay"):
-        if (places[which] / "meta/info.json").exists():
-            continue
-        if which == "expert":
-            write_episodes(places[which], spec, _recorded(name, spec))
-            continue
-        policies = policies or _ladder(task, expert)
-        acting = policies[-1:] if which == "medium" else policies
-        write_episodes(places[which], spec, _attempts(task, spec, acting, seed=len(which)))
-    if not (places["mixed"] / "meta/info.json").exists():
+    if not _there(places["expert"]):
+        write_episodes(places["expert"], env.spec, _recorded(name, env.spec))
+    goal = MEDIUM * _mean_return(places["expert"])
+    stages = _learnt(make, env.spec, goal, folder / "ppo")
+    chosen = np.linspace(0, len(stages) - 1, min(_STAGES, len(stages))).round().astype(int)
+    for which, policies in (
+        ("medium", stages[-1:]),
+        ("replay", [stages[number] for number in chosen]),
+    ):
+        if not _there(places[which]):
+            write_episodes(places[which], env.spec, _attempts(env, policies))
+    if not _there(places["mixed"]):
         merge([places["medium"], places["expert"]], places["mixed"])
     found = {which: _mean_return(place) for which, place in places.items()}
-    random = np.mean([_episode(task, None, seed)[1].sum() for seed in range(900_100, 900_120)])
-    found["random"] = float(random)
+    at_random = [rollout(env, Random(env.spec), seed=10**6 + n) for n in range(_RANDOM)]
+    found["random"] = float(np.mean([result.total_reward for result in at_random]))
+    env.close()
     write_json(known, found)
     return found
 
 
-def _load(name: str) -> Weights:
-    with np.load(find(f"gym_experts/{name}_policy.npz")) as file:
-        return {key: file[key] for key in file.files}
+class Random(Actor):
+    """Draws its actions evenly within their limits."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._low, self._high = np.array(spec.action.low), np.array(spec.action.high)
+
+    def reset(self, seed: int | None = None) -> None:
+        """Draw by this seed."""
+        self._draw = np.random.default_rng(seed)
+
+    def act(self, observation: Observation, now: float) -> Decision:
+        """One draw."""
+        action: Action = self._draw.uniform(self._low, self._high).astype(np.float32)
+        return Decision(action, Source.POLICY)
 
 
-def _perturbed(weights: Weights, spread: float, draw: int) -> Weights:
-    """With noise of this share of each layer's own spread on its weights."""
-    noise = np.random.default_rng(draw)
-    return {
-        key: value + noise.normal(0, spread * value.std(), value.shape)
-        if key.endswith("weight")
-        else value
-        for key, value in weights.items()
-    }
+class Drawing(Actor):
+    """Draws its actions from a policy's Gaussian, cut off at their limits."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._density, self._spec = PolicyDensity(policy), policy.spec
+
+    def reset(self, seed: int | None = None) -> None:
+        """Draw by this seed."""
+        self._generator = torch.Generator().manual_seed(seed or 0)
+
+    @torch.no_grad()
+    def act(self, observation: Observation, now: float) -> Decision:
+        """One draw."""
+        seen = [np.reshape(observation[name], -1) for name in self._spec.observation_names]
+        state = torch.from_numpy(np.concatenate(seen).astype(np.float32))[None]
+        mean, log_std = self._density.distribution(state)
+        noise = torch.randn(mean.shape, generator=self._generator)
+        action = self._density.physical(mean + log_std.exp() * noise, state)[0].numpy()
+        limits = np.array(self._spec.action.low), np.array(self._spec.action.high)
+        limited: Action = np.clip(action, *limits).astype(np.float32)
+        return Decision(limited, Source.POLICY)
 
 
-def _ladder(task: str, expert: Weights) -> list[Weights]:
-    """Policies from the worst up to the medium one, evenly by rank."""
-    seeds = range(900_000, 900_000 + _TRIES)
+def _learnt(make: Callable[[], TaskEnv], spec: Spec, goal: float, folder: Path) -> list[Policy]:
+    """PPO's policies on its way to this return; a second call goes on where the first ended."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+    policy = new_policy(spec, SCRATCH, INITIAL_LOG_STD)
+    envs = TaskVectorEnv(make, _COPIES, 0)
+    reinforcer = PpoReinforcer(policy, envs, PpoConfig(), 0)
+    state, earned = folder / "state.pt", -np.inf
+    if state.exists():
+        kept = load_tensors(state)
+        reinforcer.load_state(kept["reinforcer"])
+        earned = kept["earned"]
+    while earned < goal and reinforcer.steps < _MOST:
+        returns = reinforcer.learn(_KEPT).returns
+        earned = float(np.mean(returns)) if len(returns) else earned
+        policy.save(folder / f"{reinforcer.steps:08d}.pt")
+        save_tensors(state, {"reinforcer": reinforcer.state(), "earned": earned})
+        print(f"PPO, {reinforcer.steps:,} steps: {earned:.0f} of {goal:.0f}", flush=True)
+    envs.close()
+    return [Policy.load(file) for file in sorted(folder.glob("0*.pt"))]
 
-    def worth(weights: Weights, noise: float = ACTION_NOISE) -> float:
-        return float(np.mean([_episode(task, weights, seed, noise)[1].sum() for seed in seeds]))
 
-    tried = [_perturbed(expert, spread, draw) for spread in _SPREADS for draw in range(_DRAWS)]
-    returns = np.array([worth(made) for made in tried])
-    medium = int(np.argmin(np.abs(returns - MEDIUM * worth(expert, 0.0))))
-    below = [number for number in np.argsort(returns) if returns[number] <= returns[medium]]
-    chosen = np.linspace(0, len(below) - 1, min(_STAGES, len(below))).round().astype(int)
-    return [tried[below[place]] for place in chosen]
-
-
-def _attempts(task: str, spec: Spec, policies: list[Weights], seed: int) -> Iterator[Episode]:
+def _attempts(env: TaskEnv, policies: Sequence[Policy]) -> Iterator[Episode]:
     """Episodes of each policy until there are as many steps of it as its share."""
-    for number, weights in enumerate(policies):
+    for number, policy in enumerate(policies):
         steps, episode = 0, 0
         while steps < STEPS // len(policies):
-            columns, rewards, terminated = _episode(
-                task, weights, seed * 10**6 + number * 10**4 + episode
-            )
-            steps += len(rewards)
+            recorder = MemoryRecorder(env.spec)
+            seed = 10**4 * number + episode
+            steps += rollout(env, Drawing(policy), seed=seed, recorder=recorder).length
             episode += 1
-            yield _made(spec, columns, rewards, terminated)
-
-
-def _episode(
-    task: str, weights: Weights | None, seed: int, noise: float = ACTION_NOISE
-) -> tuple[tuple[NDArray[Any], NDArray[Any]], NDArray[Any], bool]:
-    """Observations and actions, rewards, and whether it ended by itself; None acts at random."""
-    env = _environment(task)
-    draw = np.random.default_rng(seed)
-    observation, _ = env.reset(seed=seed)
-    seen, done, brought = [], [], []
-    terminated = truncated = False
-    while not (terminated or truncated):
-        if weights is None:
-            action = draw.uniform(-1, 1, env.action_space.shape)
-        else:
-            action = _act(weights, observation) + draw.normal(0, noise, env.action_space.shape)
-        action = np.clip(action, -1, 1).astype(np.float32)
-        seen.append(observation)
-        done.append(action)
-        observation, reward, terminated, truncated, _ = env.step(action)
-        brought.append(reward)
-    return (np.array(seen), np.array(done)), np.array(brought), bool(terminated)
-
-
-def _act(weights: Weights, observation: NDArray[Any]) -> NDArray[Any]:
-    hidden = (observation - weights["obs_mean"]) / (weights["obs_std"] + 1e-6)
-    for layer in ("hidden0", "hidden1"):
-        hidden = np.tanh(hidden @ weights[f"{layer}_weight"] + weights[f"{layer}_bias"])
-    output: NDArray[Any] = hidden @ weights["out_weight"] + weights["out_bias"]
-    return output.reshape(-1)
-
-
-_ENVIRONMENTS: dict[str, Any] = {}
-
-
-def _environment(task: str) -> Any:
-    if task not in _ENVIRONMENTS:
-        _ENVIRONMENTS[task] = gym.make(task)
-    return _ENVIRONMENTS[task]
+            yield recorder.episodes[0]
 
 
 def _recorded(name: str, spec: Spec) -> Iterator[Episode]:
     with np.load(find(f"gym_experts/{name}_v5_rollouts.npz")) as file:
         known = {key: file[key] for key in file.files}
-    start = 0
-    for end in known["episode_ends"]:
-        part = slice(start, int(end))
-        yield _made(
-            spec,
-            (known["observation"][part], known["action"][part]),
-            known["reward"][part],
-            terminated=False,
-        )
-        start = int(end)
+    feature, start = spec.observations[0], 0
+    for end in known["episode_ends"].tolist():
+        part = slice(start, end)
+        columns: dict[str, NDArray[Any]] = {
+            feature.name: known["observation"][part].astype(feature.dtype),
+            "action": known["action"][part].astype(spec.action.dtype),
+            "next.reward": known["reward"][part].astype(np.float32),
+        }
+        yield Episode(EpisodeInfo(spec.task, spec.rate, Outcome.UNKNOWN), columns)
+        start = end
 
 
-def _made(
-    spec: Spec,
-    columns: tuple[NDArray[Any], NDArray[Any]],
-    rewards: NDArray[Any],
-    terminated: bool,
-) -> Episode:
-    ends = np.zeros(len(rewards), dtype=bool)
-    ends[-1] = terminated
-    feature = spec.observations[0]
-    return Episode(
-        EpisodeInfo(spec.task, spec.rate, Outcome.UNKNOWN, operator="benchmark"),
-        {
-            feature.name: columns[0].astype(feature.dtype),
-            "action": columns[1].astype(spec.action.dtype),
-            "next.reward": rewards.astype(np.float32),
-            "next.terminated": ends,
-        },
-    )
+def _there(path: Path) -> bool:
+    return (path / "meta" / "info.json").exists()
 
 
 def _mean_return(path: Path) -> float:
     data = Dataset.open(path)
     rewards = data.column("next.reward")
-    return float(np.mean([p.sum() for p in np.split(rewards, data.starts[1:-1])]))
+    return float(np.mean([part.sum() for part in np.split(rewards, data.starts[1:-1])]))
