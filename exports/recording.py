@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from exports.runtime.loop import EpisodeReport, TickRecord
+from exports.runtime.loop import TickRecord
+from exports.runtime.report import EpisodeReport
 from ilrobot.actors import Actor, Event, Observation, Source
 from ilrobot.data.episode import EpisodeInfo, Outcome, Recorder
 from ilrobot.frames import frame, judged

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from exports.robots.base import Robot
-from exports.runtime.loop import EpisodeReport, LoopReport
+from exports.runtime.report import EpisodeReport, LoopReport
 from exports.runtime.shadow import Disagreement, MeasuredCommand, thought
 from exports.runtime.statistics import TickStatistics
 from exports.runtime.tick_log import TickLog

@@ -19,8 +19,8 @@ from ilrobot.errors import UserError, WorkFailed
 if TYPE_CHECKING:
     from exports.robots.base import Capabilities, Robot
     from exports.runtime.exported_policy import ExportedPolicy
-    from exports.runtime.loop import LoopReport
     from exports.runtime.process import StopSignals
+    from exports.runtime.report import LoopReport
     from exports.runtime.tick_log import TickLog
     from ilrobot.cli.deploy_cast import Cast, CastPlan
     from ilrobot.control.chunks import ChunkActor

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from exports.runtime.loop import EpisodeReport
     from exports.runtime.realtime import Setting
+    from exports.runtime.report import EpisodeReport
 
 _TIMES = {
     "period": "period_ms",

@@ -13,7 +13,8 @@ from teleop.help import help_line
 from teleop.live import READY, state_of
 
 if TYPE_CHECKING:
-    from exports.runtime.loop import EpisodeReport, TickRecord
+    from exports.runtime.loop import TickRecord
+    from exports.runtime.report import EpisodeReport
     from ilrobot.actors import Decision, Observation
     from ilrobot.spec import Spec
     from teleop.actor import TeleopActor

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from exports.robots.base import Capabilities, Motion, Reading, Status
-from exports.runtime.loop import ControlLoop, EpisodeReport
+from exports.runtime.loop import ControlLoop
+from exports.runtime.report import EpisodeReport
 from exports.runtime.tick_layout import SCALARS
 from ilrobot.actors import Actor, Decision, LateAnswer, Source
 from ilrobot.control.activation import Activation
