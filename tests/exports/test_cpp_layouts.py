@@ -14,7 +14,7 @@ from pathlib import Path
 import onnxruntime
 import pytest
 
-from exports.cpp.building import HEADERS, SOURCE
+from exports.cpp.building import BUILD, HEADERS, SOURCE
 
 pytestmark = pytest.mark.usefixtures("cpp_library")
 
@@ -72,6 +72,18 @@ def test_the_library_that_was_found_is_the_one_that_runs(tmp_path, source):
     subprocess.run(["cmake", "--build", tmp_path / "build"], check=True, capture_output=True)
     said = subprocess.run([tmp_path / "build" / "version"], capture_output=True, text=True)
     assert said.stdout.strip() == onnxruntime.__version__
+
+
+def test_what_is_installed_can_be_taken_elsewhere(tmp_path):
+    """The library loads with what lies beside it, whatever becomes of the build."""
+    install = ["cmake", "--install", BUILD, "--prefix", tmp_path / "installed"]
+    subprocess.run(install, check=True, capture_output=True)
+    (tmp_path / "installed").rename(tmp_path / "robot")
+    library = tmp_path / "robot" / "lib" / "libilrobot.so"
+    found = subprocess.run(["ldd", library], check=True, capture_output=True, text=True).stdout
+    assert f"libonnxruntime.so.1 => {tmp_path}/robot/lib/libonnxruntime.so.1" in found
+    assert "not found" not in found
+    assert (tmp_path / "robot" / "include" / "ilrobot.h").exists()
 
 
 @pytest.mark.parametrize(

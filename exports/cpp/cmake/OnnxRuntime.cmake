@@ -35,3 +35,8 @@ if(NOT _headers OR NOT _library)
 endif()
 target_include_directories(onnxruntime_of_ilrobot SYSTEM INTERFACE ${_headers})
 target_link_libraries(onnxruntime_of_ilrobot INTERFACE ${_library})
+if(NOT ILROBOT_ONNXRUNTIME STREQUAL "system")
+  # No loader would look for it where it was unpacked, so it is installed beside the library.
+  get_filename_component(_file ${_library} REALPATH)
+  install(FILES ${_file} DESTINATION lib RENAME libonnxruntime.so.1)
+endif()
