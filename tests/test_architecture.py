@@ -36,6 +36,10 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
         *("sims", "teleop", "exports", "ilrobot.cli", *SIMULATORS, *DEVICES),
         *("torch", "gymnasium", "matplotlib"),
     ),
+    "ilrobot.advice": (
+        *("sims", "teleop", "exports", "ilrobot.cli", *SIMULATORS, *DEVICES),
+        *("torch", "gymnasium", "matplotlib"),
+    ),
     "ilrobot.cli": (),
     "ilrobot.__main__": (),
 }
