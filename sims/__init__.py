@@ -14,6 +14,7 @@ ENVIRONMENTS: dict[str, tuple[str, int]] = {
     "ilrobot/PandaDrawer-v0": ("sims.tasks.drawer:PandaDrawerEnv", 200),
     "ilrobot/PandaPegInsert-v0": ("sims.tasks.peg_insert:PandaPegInsertEnv", 300),
     "ilrobot/PointPath-v0": ("sims.small.point_path:PointPathEnv", 1000),
+    "ilrobot/PointMaze-v0": ("sims.small.point_maze:PointMazeEnv", 50),
     "ilrobot/Junction-v0": ("sims.small.junction:JunctionEnv", 100),
     "ilrobot/PushT-v0": ("sims.tasks.pusht:PushTEnv", 300),
 }

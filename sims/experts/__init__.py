@@ -11,6 +11,7 @@ EXPERTS: dict[str, str] = {
     "ilrobot/PandaDrawer-v0": "sims.experts.panda:PandaDrawerExpert",
     "ilrobot/PandaPegInsert-v0": "sims.experts.peg_insert:PandaPegInsertExpert",
     "ilrobot/PointPath-v0": "sims.experts.small:PointPathExpert",
+    "ilrobot/PointMaze-v0": "sims.experts.small:PointMazeExpert",
     "ilrobot/Junction-v0": "sims.experts.small:JunctionExpert",
     "ilrobot/PushT-v0": "sims.experts.pusht:PushTExpert",
 }

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sims.small import junction, point_path
+from sims.small import junction, point_maze, point_path
 
 
 class PointPathExpert:
@@ -77,3 +77,29 @@ class JunctionExpert:
             target = 0.0
         limit = junction.LATERAL_LIMIT
         return np.array([np.clip((target - y) / junction.DT, -limit, limit)], dtype=np.float32)
+
+
+class PointMazeExpert:
+    """Towards the gap while below the wall, then towards the goal; slower near it.
+
+    a = k (target - position), cut off at the greatest speed along each axis.
+    """
+
+    _k = 4.0
+    #: Beside the middle, and behind the wall, of the place that leads through the gap, m.
+    _aside, _behind = 0.75, 0.2
+
+    def __init__(self, env: Any) -> None:
+        """Which side the gap is on is asked of ``env``, as it is not observed."""
+        self._side = -1.0 if env.unwrapped.gap == "left" else 1.0
+
+    def reset(self, seed: int | None = None) -> None:
+        """Nothing to do: the expert has no memory and draws nothing."""
+
+    def act(self, observation: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Velocity (2,) in m/s for ``state`` = x, y [m]."""
+        place = np.asarray(observation["state"], dtype=np.float64)
+        below = place[1] < self._behind / 2
+        target = (self._side * self._aside, self._behind) if below else point_maze.GOAL
+        limit = point_maze.SPEED
+        return np.clip(self._k * (np.array(target) - place), -limit, limit).astype(np.float32)
