@@ -290,7 +290,9 @@ class Campaign:
     def _damaged_limits(self) -> None:
         limits = LIMITS.to_json()
         key = sorted(limits)[self._below(len(limits))]
-        limits[key] = [None, [], ["x"] * JOINTS, [-1.0], {}, "abc"][self._below(6)]
+        # No word of jerk means that it is not limited, which is no damage.
+        none: list[float] | None = None if key == "jerk" else []
+        limits[key] = [None, none, ["x"] * JOINTS, [-1.0], {}, "abc"][self._below(6)]
         self._talk.send(Reset(self._episode + 1, 0, limits))
         self._pass(1 / RATE)
         self._reset()

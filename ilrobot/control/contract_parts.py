@@ -227,6 +227,8 @@ def floats(values: Any, missing: float | None = None) -> tuple[float, ...]:
         TypeError: There is null, and nothing to put there; or it is no list.
         ValueError: One is NaN, or no number.
     """
+    if not isinstance(values, (list, tuple)):
+        raise TypeError(f"{values!r:.40} is no list")
     numbers = tuple(missing if x is None and missing is not None else float(x) for x in values)
     if any(math.isnan(x) for x in numbers):
         raise ValueError("a limit or range is NaN")

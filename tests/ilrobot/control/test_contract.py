@@ -124,6 +124,7 @@ def test_an_older_file_that_names_no_source_of_its_limits_is_read():
         (("workspace",), {"low": [2.0, 0.0], "high": [3.0, 1.0]}, "without room for action ele"),
         (("fallback_after",), {"frozen": -1.0}, "fallback_after.frozen is -1"),
         (("limits", "jerk"), [0.0, 1.0], "limit of jerk that is not a positive"),
+        (("limits", "jerk"), {}, "{} is no list"),
         (("limits",), None, "limits for continuous"),
         (("limits", "low"), [0.0], "1 values of 'low' for 2"),
         (("limits", "low"), [5.0, 0.0], "lower limit above"),
