@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from ilrobot.cli.learners.demonstrated import DemonstratedOptions, check_task
 from ilrobot.cli.required import require
+from ilrobot.cli.usage import optional
 from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Adversarial(DemonstratedOptions):
     )
     """What keeps the discriminator from being sure too soon."""
 
-    penalty: float = 10.0
+    penalty: Annotated[float | None, optional("FLOAT", "10 of gail, 0.05 of airl")] = None
     """Weight of the gradient penalty."""
 
     discriminator_updates: int = 16
@@ -137,7 +138,7 @@ class Adversarial(DemonstratedOptions):
             updates=self.discriminator_updates,
             learning_rate=self.discriminator_learning_rate,
             regularizer=self.regularizer,
-            penalty=self.penalty,
+            penalty=config.discriminator.penalty if self.penalty is None else self.penalty,
         )
         return replace(config, ppo=ppo, discriminator=discriminator, reward=self.reward_config())
 

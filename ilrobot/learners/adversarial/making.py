@@ -63,6 +63,10 @@ class AdversarialConfig:
         return found
 
 
+#: Of AIRL's gradient penalty. Its f has to grow as steep as the expert's log π; with the 10 of GAIL
+#: it cannot, and the policy is paid for its entropy alone (docs/adversarial.md).
+AIRL_PENALTY = 0.05
+
 #: As in the papers: GAIL's reward is of state and action, and its samples are of now; AIRL's is of
 #: the state alone, and it is trained on its last 20 rollouts.
 DEFAULTS = {
@@ -74,7 +78,11 @@ DEFAULTS = {
         memory=1,
     ),
     "airl": AdversarialConfig(
-        "airl", ADVERSARIAL_PPO, DiscriminatorConfig(), RewardConfig("state"), memory=20
+        "airl",
+        ADVERSARIAL_PPO,
+        DiscriminatorConfig(penalty=AIRL_PENALTY),
+        RewardConfig("state"),
+        memory=20,
     ),
 }
 
