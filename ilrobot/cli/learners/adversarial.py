@@ -191,12 +191,6 @@ class Airl(Adversarial):
 
     method: ClassVar[Literal["gail", "airl"]] = "airl"
 
-    penalty: float = 0.1
-    """Weight of the gradient penalty; small, because r has to come as steep as log π is."""
-
-    discriminator_updates: int = 32
-    """Steps of the discriminator after each rollout."""
-
     inputs: Literal["state", "state-action"] = "state"
     """What r is a function of; of the state alone it is of use where the world is another."""
 

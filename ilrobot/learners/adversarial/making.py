@@ -68,17 +68,19 @@ class AdversarialConfig:
 AIRL_PENALTY = 0.05
 
 #: As in the papers: GAIL's reward is of state and action, and its samples are of now; AIRL's is of
-#: the state alone, and it is trained on its last 20 rollouts. AIRL's f has to come as steep as
-#: log π is, which a gradient held to 1 would not let it, and while it is not the policy is paid for
-#: being unlike itself: so a small penalty, and twice the updates.
+#: the state alone, and it is trained on its last 20 rollouts.
 DEFAULTS = {
     "gail": AdversarialConfig(
-        "gail", ADVERSARIAL_PPO, DiscriminatorConfig(), RewardConfig("state-action"), memory=1
+        "gail",
+        ADVERSARIAL_PPO,
+        DiscriminatorConfig(),
+        RewardConfig("state-action"),
+        memory=1,
     ),
     "airl": AdversarialConfig(
         "airl",
         ADVERSARIAL_PPO,
-        DiscriminatorConfig(updates=32, penalty=0.1),
+        DiscriminatorConfig(penalty=AIRL_PENALTY),
         RewardConfig("state"),
         memory=20,
     ),
