@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from inspect import cleandoc
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -282,10 +283,13 @@ class Train:
         return f"Stopped; {self.output} keeps a checkpoint. Go on with: {resuming(self)}"
 
 
-Train.__doc__ = f"""{(Train.__doc__ or "").rstrip()}
+_said, _example = cleandoc(Train.__doc__ or "").split("\n\nExample: ")
+Train.__doc__ = f"""{_said}
 
-    --learner NAME takes another learner than cloning, with options of its own, which
-    ilrobot train --learner NAME --help explains.
+--learner NAME takes another learner than cloning, with options of its own, which
+ilrobot train --learner NAME --help explains.
 
-    {overview()}
+{overview()}
+
+Example: {_example}
 """
