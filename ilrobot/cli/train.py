@@ -286,8 +286,8 @@ class Train:
 _said, _example = cleandoc(Train.__doc__ or "").split("\n\nExample: ")
 Train.__doc__ = f"""{_said}
 
---learner NAME takes another learner than cloning, with options of its own, which
-ilrobot train --learner NAME --help explains.
+Other learners than cloning are taken by --learner NAME and have options of their own, which
+ilrobot train --learner NAME --help explains:
 
 {overview()}
 
