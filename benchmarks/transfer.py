@@ -1,0 +1,112 @@
+"""Does what was learnt serve where the wall was moved? GAIL and AIRL on PointMaze.
+
+    python -m benchmarks.transfer --seeds 0 1 2 --steps 200000 --output runs/transfer
+
+After Fu, Luo and Levine 2018, section 7.2. An expert with noisy hands demonstrates with the gap on
+the left. GAIL learns a policy, AIRL a reward of the state and one of state and action. With the gap
+on the right GAIL's policy is used as it is, both rewards are optimised again by PPO from scratch,
+and so is the task's own reward, the most that can be hoped for. Each run lies in --output and
+goes on where it was stopped; the last line is JSON of these seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ilrobot.cli import _main
+from ilrobot.cli.people import scripted_expert
+from ilrobot.data.dataset import DatasetRecorder
+from ilrobot.env import TaskEnv, make_env
+from ilrobot.evaluate import evaluate
+from ilrobot.intervals import t_interval
+from ilrobot.noisy_expert import NoisyExpert
+from ilrobot.policies.loading import load_policy
+from ilrobot.rollout import rollout
+
+TASK = "ilrobot/PointMaze-v0"
+DEMONSTRATIONS = 20
+#: Of the demonstrating hand, m/s.
+NOISE = 0.2
+JUDGED = range(900_000, 900_050)
+#: Learner and its options, in the old maze.
+LEARNT = {
+    "gail": ("gail",),
+    "airl, state": ("airl", "--inputs", "state"),
+    "airl, state-action": ("airl", "--inputs", "state-action"),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure the seeds that are asked for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--steps", type=int, default=200_000, help="environment steps of each run")
+    parser.add_argument("--output", type=Path, default=Path("runs/transfer"))
+    chosen = parser.parse_args(arguments)
+    found = {seed: measure(seed, chosen.steps, chosen.output) for seed in chosen.seeds}
+    for name in next(iter(found.values())):
+        returns = [result[name] for result in found.values()]
+        low, high = t_interval(returns)
+        print(f"{name:40} {np.mean(returns):8.2f}  [{low:.2f}, {high:.2f}]")
+    print(json.dumps(found))
+    return 0
+
+
+def measure(seed: int, steps: int, output: Path) -> dict[str, float]:
+    """True returns of one seed: where they learnt, and where the wall was moved."""
+    data = output / f"demonstrations-{seed}"
+    if not (data / "meta" / "info.json").exists():
+        demonstrate(data, seed)
+    found = {}
+    for name, (learner, *options) in LEARNT.items():
+        run = output / f"{learner}{''.join(options[1:])}-{seed}"
+        learn(learner, run, seed, steps, "left", "--dataset", str(data), *options)
+        found[f"{name}: old maze"] = returned(run, "left")
+        found[f"{name}: policy in the new maze"] = returned(run, "right")
+        if learner == "airl":
+            again = run.with_name(f"{run.name}-again")
+            learn("ppo", again, seed, steps, "right", "--reward", str(run))
+            found[f"{name}: reward in the new maze"] = returned(again, "right")
+    own = output / f"own-{seed}"
+    learn("ppo", own, seed, steps, "right")
+    found["the task's own reward in the new maze"] = returned(own, "right")
+    return found
+
+
+def demonstrate(folder: Path, seed: int) -> None:
+    """Record the expert with the gap on the left."""
+    env = make_env(TASK, {"gap": "left"})
+    size = env.spec.action.size
+    expert = NoisyExpert(scripted_expert(env), env.spec, NOISE**2 * np.eye(size), seed)
+    with DatasetRecorder(folder, env.spec, state_size=env.state_size) as recorder:
+        for episode in range(DEMONSTRATIONS):
+            rollout(env, expert, seed=1_000 * seed + episode, recorder=recorder)
+    env.close()
+
+
+def learn(learner: str, run: Path, seed: int, steps: int, gap: str, *options: str) -> None:
+    """Train into `run`, or go on there."""
+    arguments = ["train", "--learner", learner, "--task", TASK, "--options", f"gap={gap}"]
+    arguments += ["--steps", str(steps), "--seed", str(seed), "--output", str(run), "--resume"]
+    if _main([*arguments, *options]):
+        sys.exit(1)
+
+
+def returned(run: Path, gap: str) -> float:
+    """Mean true return of a policy that acts by its mean."""
+    policy = load_policy(run)
+
+    def setup() -> tuple[TaskEnv, Any]:
+        return make_env(TASK, {"gap": gap}), policy.actor()
+
+    return float(evaluate(setup, JUDGED).to_json()["return_mean"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
