@@ -9,16 +9,16 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <limits>
+#include <utility>
+#include <vector>
 
-#include <nlohmann/json.hpp>
-
+#include "json_writing.hpp"
 #include "refused.hpp"
 
 namespace ilrobot {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kMostBytes = std::size_t{256} << 20;
 constexpr std::size_t kPage = 4096, kClosedAt = 12, kPrefix = 16;
@@ -35,49 +35,55 @@ struct Scalars {
 };
 #pragma pack(pop)
 
-Json element_names(const Feature& feature) {
+std::vector<std::string> element_names(const Feature& feature) {
   if (!feature.names.empty()) return feature.names;
   const std::string shortened = feature.name.substr(feature.name.rfind('.') + 1);
-  Json names = Json::array();
+  std::vector<std::string> names;
   for (std::size_t i = 0; i < feature.size; ++i) {
     names.push_back(shortened + "[" + std::to_string(i) + "]");
   }
   return names;
 }
 
+// One member after the other, of an object or a list.
+void add(std::string& text, const std::string& member) {
+  if (!text.empty()) text += ", ";
+  text += member;
+}
+
 std::string header(const Contract& contract, const std::vector<std::size_t>& features, double rate,
                    std::size_t capacity, const std::string& policy) {
-  Json row = Json::array(), elements = Json::object(), units = Json::object();
-  const auto add = [&](const std::string& name, const Feature& feature, const char* type) {
-    row.push_back({name, type, feature.shape});
-    elements[name] = element_names(feature);
-    units[name] = feature.units;
+  std::string row, elements, units, shape;
+  const auto keep = [&](const std::string& field, const Feature& feature, const char* type) {
+    const std::string name = json_of(field);
+    shape.clear();
+    for (const std::size_t length : feature.shape) add(shape, std::to_string(length));
+    add(row, "[" + name + ", \"" + type + "\", [" + shape + "]]");
+    add(elements, name + ": " + json_of(element_names(feature)));
+    add(units, name + ": " + json_of(feature.units));
   };
   for (const std::size_t i : features) {
-    add(contract.observations[i].name, contract.observations[i], "<f4");
+    keep(contract.observations[i].name, contract.observations[i], "<f4");
   }
-  for (const char* name : {"command", "wanted"}) add(name, contract.action, "<f8");
+  for (const char* name : {"command", "wanted"}) keep(name, contract.action, "<f8");
   for (const auto& [name, type] :
        {std::pair{"start", "<f8"}, {"episode", "<i4"}, {"activations", "<u4"}, {"age", "<f4"},
         {"read_time", "<f4"}, {"act_time", "<f4"}, {"write_time", "<f4"}, {"source", "<u2"},
         {"late", "<u2"}, {"tick", "<u8"}}) {
-    row.push_back({name, type, Json::array()});
+    add(row, std::string("[\"") + name + "\", \"" + type + "\", []]");
   }
-  Json scale = nullptr;
-  if (contract.limits) scale = contract.scale();
-  const Json header = {
-      {"version", 1},
-      {"capacity", capacity},
-      {"row", row},
-      {"rate", rate},
-      {"sources", {"demo", "policy", "human", "blend", "paused", "fallback"}},
-      {"activations", kActivationNames},
-      {"elements", elements},
-      {"units", units},
-      {"scale", scale},
-      {"about", {{"policy", policy}, {"robot", ""}, {"task", contract.task}}},
-  };
-  std::string text = header.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const std::vector<std::string> activations(std::begin(kActivationNames),
+                                             std::end(kActivationNames));
+  const std::vector<std::string> sources{"demo",  "policy", "human",
+                                         "blend", "paused", "fallback"};
+  std::string text = "{\"version\": 1, \"capacity\": " + std::to_string(capacity) +
+                     ", \"row\": [" + row + "], \"rate\": " + json_of(rate) +
+                     ", \"sources\": " + json_of(sources) +
+                     ", \"activations\": " + json_of(activations) + ", \"elements\": {" +
+                     elements + "}, \"units\": {" + units + "}, \"scale\": " +
+                     (contract.limits ? json_of(contract.scale()) : "null") +
+                     ", \"about\": {\"policy\": " + json_of(policy) +
+                     ", \"robot\": \"\", \"task\": " + json_of(contract.task) + "}}";
   text.resize((kPrefix + text.size() + kPage - 1) / kPage * kPage - kPrefix, ' ');
   std::string bytes = "ILTICKS1";
   const std::uint32_t numbers[] = {static_cast<std::uint32_t>(kPrefix + text.size()), 0};

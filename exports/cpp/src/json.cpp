@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "json_writing.hpp"
 #include "refused.hpp"
 
 namespace ilrobot {
@@ -101,5 +102,18 @@ std::vector<float> flat(const Json& data, Shape shape, std::optional<std::size_t
   flatten(data, shape, 0, whole, result);
   return result;
 }
+
+namespace {
+
+std::string dumped(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace
+
+std::string json_of(const std::string& text) { return dumped(text); }
+std::string json_of(const std::vector<std::string>& texts) { return dumped(texts); }
+std::string json_of(double number) { return dumped(number); }
+std::string json_of(const std::vector<double>& numbers) { return dumped(numbers); }
 
 }  // namespace ilrobot
