@@ -90,6 +90,25 @@ def test_undone_held_and_discarded_steps_are_no_transitions():
     assert found.next_observations[:, 0].tolist() == [14, 14]
 
 
+def test_whoever_acted_is_learnt_from_by_what_was_executed():
+    source = np.array(["policy", "policy", "human", "blend", "policy"], dtype=object)
+    wanted = np.full((5, 1), 9.0)
+    found = transitions(
+        episode(
+            10,
+            5,
+            Outcome.SUCCESS,
+            Judge.ENVIRONMENT,
+            control__source=source,
+            control__human_action=wanted,
+            control__discarded=np.zeros(5, dtype=bool),
+        )
+    )
+    np.testing.assert_allclose(found.actions[:, 0], [0.10, 0.11, 0.12, 0.13, 0.14], rtol=1e-6)
+    assert found.rewards is not None
+    assert found.rewards.tolist() == [10, 11, 12, 13, 14]
+
+
 def test_success_as_reward_ends_the_episode_where_it_came():
     success = np.array([False, True, True, False])
     found = transitions(
