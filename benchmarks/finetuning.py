@@ -150,9 +150,8 @@ def learner(folder: Path, job: Job, run: Path, demos: Path) -> tuple[OnlineLearn
     torch.manual_seed(job.seed)
     if job.method == "scratch":
         policy = new_policy(env.task, SCRATCH, INITIAL_LOG_STD)
-        return ReinforcedLearner(make_reinforcer("ppo", policy, env, PpoConfig(), job.seed)), env
+        return ReinforcedLearner(make_reinforcer(policy, env, PpoConfig(), job.seed)), env
     reinforcer = make_reinforcer(
-        "ppo",
         as_gaussian(begun, CLONE_LOG_STD),
         env,
         CLONE,

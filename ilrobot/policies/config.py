@@ -77,6 +77,7 @@ _LATER = frozenset(
     {
         "actions",
         "attention_heads",
+        "clip_actions",
         "flow_prediction",
         "kl_weight",
         "latent",
@@ -136,6 +137,8 @@ class PolicyConfig:
         solver: How a diffusion policy samples, see `ilrobot.policies.heads.solvers`.
         actions: What the heads predict of an action that commands what is observed: the target
             itself (``absolute``), or the way there, see `ilrobot.policies.relative`.
+        clip_actions: Whether actions are cut off at the limits that the task states, as those are
+            from which reinforcement learns; what is cloned keeps within what was demonstrated.
         members: Heads that are trained apart, each on a bootstrap of the windows; several of them
             are an ensemble that acts by their mean and knows how far they are apart.
     """
@@ -164,6 +167,7 @@ class PolicyConfig:
     members: int = 1
     normalize: Normalization = "auto"
     actions: Actions = "absolute"
+    clip_actions: bool = False
 
     @property
     def normalization(self) -> Mode:

@@ -162,7 +162,7 @@ def new_policy(spec: Spec, config: PolicyConfig, log_std: float) -> Policy:
         UserError: They do not fit each other, or the policy would have no density.
     """
     check_density(config, "the policy")
-    policy = Policy(spec, config)
+    policy = Policy(spec, replace(config, clip_actions=True))
     size = policy.spec.action.size
     low = np.array(policy.spec.action.low or (-math.inf,) * size)
     high = np.array(policy.spec.action.high or (math.inf,) * size)
@@ -180,7 +180,8 @@ def new_policy(spec: Spec, config: PolicyConfig, log_std: float) -> Policy:
 def as_gaussian(policy: Policy, log_std: float) -> Policy:
     """A copy with a Gaussian head: what a regression predicts becomes the mean.
 
-    A Gaussian policy keeps its spread. The copy drops nothing out, so that its density is one.
+    A Gaussian policy keeps its spread. The copy drops nothing out, so that its density is one, and
+    acts within the limits of the task.
 
     Args:
         policy: Of one observation and one action.
@@ -189,7 +190,7 @@ def as_gaussian(policy: Policy, log_std: float) -> Policy:
     Raises:
         UserError: It predicts something else than one action, or has no such head.
     """
-    config = replace(policy.config, dropout=0.0, observation_noise=0.0)
+    config = replace(policy.config, dropout=0.0, observation_noise=0.0, clip_actions=True)
     _check_single(config, "the policy to begin with")
     if config.head == "gaussian":
         made = Policy(policy.spec, config)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -52,6 +53,9 @@ class Policy(nn.Module):
         UserError: They do not fit each other.
     """
 
+    _low: Tensor
+    _high: Tensor
+
     def __init__(self, spec: Spec, config: PolicyConfig) -> None:
         super().__init__()
         config.check(spec)
@@ -63,6 +67,9 @@ class Policy(nn.Module):
             self.relative = RelativeActions(self.spec, stepwise=config.actions == "delta")
         ticks = 1 if self.relative is None else config.horizon
         self.action_normalizer = Normalizer(kinds((spec.action,)) * ticks, mode)
+        for name, given in (("low", spec.action.low), ("high", spec.action.high)):
+            side = torch.tensor(given or (-math.inf if name == "low" else math.inf,))
+            self.register_buffer(f"_{name}", side.float(), persistent=False)
         size = spec.choices or spec.action.size
         heads = [make_head(config, self.encoder.size, size) for _ in range(config.members)]
         self.head = heads[0] if config.members == 1 else make_ensemble(heads, spec.choices)
@@ -162,6 +169,8 @@ class Policy(nn.Module):
         else:
             ways = self.action_normalizer.inverse(chunk.flatten(-2)).unflatten(-1, chunk.shape[-2:])
             actions = self.relative.decode(ways, self.encoder.newest(observations))
+        if self.config.clip_actions:
+            actions = torch.minimum(torch.maximum(actions, self._low), self._high)
         return actions.reshape(*actions.shape[:-1], *self.spec.action.shape)
 
     def represent(self, actions: Tensor, observations: Mapping[str, Tensor]) -> Tensor:

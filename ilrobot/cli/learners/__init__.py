@@ -16,7 +16,12 @@ CLONING = "bc"
 #: name: (class in the module ``ilrobot.cli.learners.<module>``, module, one line of help)
 LEARNERS: dict[str, tuple[str, str, str]] = {
     "raft": ("Raft", "raft", "rejection sampling: try, keep the best attempts, clone them; again"),
-    "ppo": ("Ppo", "ppo", "reinforcement by a reward, from scratch or from a clone on a leash"),
+    "ppo": (
+        "Ppo",
+        "reinforcement",
+        "reinforcement by a reward, from scratch or from a clone on a leash",
+    ),
+    "sac": ("Sac", "reinforcement", "the same by soft actor-critic: fewer tries, more computing"),
     "gail": ("Gail", "adversarial", "pass for the expert under a discriminator's eyes, by PPO"),
     "airl": ("Airl", "adversarial", "the same, and recover what the expert is rewarded by"),
     "preferences": ("Preferences", "preferences", "a reward from which of two clips was better"),

@@ -73,7 +73,6 @@ class Gcl(DemonstratedOptions):
                 policy = self.policy(begun, envs.task).to(device)
                 reward = RewardModel(envs.task, RewardConfig(self.inputs)).to(device)
                 reinforcer = make_reinforcer(
-                    "ppo",
                     policy,
                     envs,
                     ppo,

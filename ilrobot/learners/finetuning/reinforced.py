@@ -17,10 +17,14 @@ class ReinforcedLearner:
     Args:
         reinforcer: New.
         reward: In place of the environment's own (None).
+        steps: Environment steps of a round, at least; a whole rollout in any case.
     """
 
-    def __init__(self, reinforcer: Reinforcer, reward: RewardFunction | None = None) -> None:
+    def __init__(
+        self, reinforcer: Reinforcer, reward: RewardFunction | None = None, *, steps: int = 1
+    ) -> None:
         self.policy: Policy = reinforcer.policy
+        self._steps = steps
         self._reinforcer, self._reward = reinforcer, reward
 
     @property
@@ -30,7 +34,7 @@ class ReinforcedLearner:
 
     def improve(self) -> dict[str, float]:
         """See `OnlineLearner`."""
-        made = self._reinforcer.learn(1, self._reward)
+        made = self._reinforcer.learn(self._steps, self._reward)
         return {**self._reinforcer.diagnostics, **reported(made)}
 
     def state(self) -> dict[str, Any]:

@@ -82,6 +82,59 @@ class PpoConfig:
                 raise UserError(f"{_words(name)} must be at least 0, not {getattr(self, name)}")
 
 
+@dataclass(frozen=True)
+class SacConfig:
+    """Soft actor-critic, Haarnoja et al. 2018, table 1, with several copies of the task.
+
+    Attributes:
+        rollout: Environment steps between two bouts of updates, of all copies together.
+        updates: Updates for each environment step.
+        starts: Environment steps before anything is learnt; a new policy's are drawn evenly.
+        batch_size: Transitions in a minibatch.
+        memory: Transitions that are remembered.
+        learning_rate: Adam's, of actor, critics and temperature.
+        discount: γ.
+        follow: How fast the target critics follow, τ.
+        critic_width: Features of the critics' two layers.
+    """
+
+    rollout: int = 64
+    updates: float = 1.0
+    starts: int = 10_000
+    batch_size: int = 256
+    memory: int = 1_000_000
+    learning_rate: float = 3e-4
+    discount: float = 0.99
+    follow: float = 0.005
+    critic_width: int = 256
+
+    def check(self, copies: int) -> None:
+        """Refuse what is out of range.
+
+        Args:
+            copies: Environments that are stepped together.
+
+        Raises:
+            UserError: The first thing found.
+        """
+        for name in ("rollout", "batch_size", "memory", "critic_width"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{_words(name)} must be at least 1, not {getattr(self, name)}")
+        if self.rollout % copies:
+            raise UserError(
+                f"a rollout of {self.rollout} steps cannot be shared by {copies} copies of the "
+                "task; take --copies of which it is a multiple"
+            )
+        for name in ("updates", "starts"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UserError(f"--{name} must be at least 0, not {getattr(self, name)}")
+        if not 0 < self.learning_rate < math.inf:
+            raise UserError(f"learning rate must be positive, not {self.learning_rate}")
+        for name in ("discount", "follow"):
+            if not 0 < getattr(self, name) <= 1:
+                raise UserError(f"{_words(name)} must be within 0 and 1, not {getattr(self, name)}")
+
+
 def _words(name: str) -> str:
     return name.replace("_", " ")
 

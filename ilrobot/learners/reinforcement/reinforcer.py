@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
-from ilrobot.learners.reinforcement.config import PpoConfig
+from ilrobot.learners.reinforcement.config import PpoConfig, SacConfig
 from ilrobot.learners.reinforcement.rollouts import RewardFunction, Rollouts
 from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
 from ilrobot.policies.policy import Policy
-
-Algorithm = Literal["ppo"]
 
 
 class Reinforcer(Protocol):
@@ -17,13 +15,15 @@ class Reinforcer(Protocol):
 
     Attributes:
         policy: What is improved, in place: an ordinary policy, with its normalisation.
-        steps: Environment steps so far.
         diagnostics: What the last update reported, name to number.
     """
 
     policy: Policy
-    steps: int
     diagnostics: dict[str, float]
+
+    @property
+    def steps(self) -> int:
+        """Environment steps so far."""
 
     def learn(self, steps: int, reward: RewardFunction | None = None) -> Rollouts:
         """Try for at least so many environment steps, and improve.
@@ -51,10 +51,9 @@ class Reinforcer(Protocol):
 
 
 def make_reinforcer(
-    algorithm: Algorithm,
     policy: Policy,
     env: TaskVectorEnv,
-    config: PpoConfig,
+    config: PpoConfig | SacConfig,
     seed: int,
     *,
     reference: Policy | None = None,
@@ -64,11 +63,10 @@ def make_reinforcer(
     """Make one of stable-baselines3's algorithms around a policy.
 
     Args:
-        algorithm: Which.
         policy: Of one observation, one action and a Gaussian head, on the device to train on; see
             `ilrobot.policies.density.new_policy` and `as_gaussian`.
         env: Copies of the task; closed by whoever made them.
-        config: How.
+        config: Which algorithm, and how.
         seed: Of everything drawn here.
         reference: What the policy is kept close to, such as the clone that it began as; it must
             normalise actions as the policy does.
@@ -80,13 +78,13 @@ def make_reinforcer(
         UserError: A setting is out of range, or the policy has no density.
     """
     from ilrobot.learners.reinforcement.ppo import PpoReinforcer
+    from ilrobot.learners.reinforcement.sac import SacReinforcer
 
-    return PpoReinforcer(
-        policy,
-        env,
-        config,
-        seed,
-        reference=reference,
-        kl_weight=kl_weight,
-        fit_observations=fit_observations,
-    )
+    common: dict[str, Any] = {
+        "reference": reference,
+        "kl_weight": kl_weight,
+        "fit_observations": fit_observations,
+    }
+    if isinstance(config, SacConfig):
+        return SacReinforcer(policy, env, config, seed, **common)
+    return PpoReinforcer(policy, env, config, seed, **common)

@@ -121,3 +121,12 @@ def test_a_new_policy_explores_about_the_middle_of_its_limits():
 def test_what_has_no_density_is_refused(config: PolicyConfig, said: str):
     with pytest.raises(UserError, match=said):
         as_gaussian(Policy(CONTINUOUS, config), -1.0)
+
+
+def test_actions_end_at_the_limits_of_the_task():
+    action = replace(CONTINUOUS.action, low=(-0.1, -0.2), high=(0.1, float("inf")))
+    policy = new_policy(replace(CONTINUOUS, action=action), GAUSSIAN, -0.5)
+    density, seen = PolicyDensity(policy), _observations(2)
+    for far, wanted in ((100.0, [0.1, 100.0]), (-100.0, [-0.1, -0.2])):
+        acted = density.physical(torch.full((2, 2), far), seen)
+        np.testing.assert_allclose(acted.numpy(), [wanted] * 2, atol=1e-6)

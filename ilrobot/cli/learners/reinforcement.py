@@ -1,11 +1,11 @@
-"""``ilrobot train --learner ppo``: reinforcement, from scratch or from a clone on a leash."""
+"""``ilrobot train --learner ppo`` and ``sac``: from scratch, or from a clone on a leash."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from ilrobot.cli.learners.online import OnlineOptions, WarmStart
 from ilrobot.cli.required import require
@@ -13,20 +13,14 @@ from ilrobot.cli.usage import optional
 from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
-    from ilrobot.learners.reinforcement.config import PpoConfig
+    from ilrobot.learners.reinforcement.config import PpoConfig, SacConfig
     from ilrobot.learners.reinforcement.rollouts import RewardFunction
     from ilrobot.run_description import DataUsed
 
 
 @dataclass(kw_only=True)
-class Ppo(WarmStart, OnlineOptions):
-    """Improve a policy by proximal policy optimisation (Schulman et al. 2017).
-
-    From scratch, or from a clone (--from) that is kept close to what it was (--leash): the clone's
-    divergence counts against it. What is learnt is a run like any other.
-
-    Example: ilrobot train --learner ppo --from runs/bc --leash 0.1 --output runs/better
-    """
+class Reinforcement(WarmStart, OnlineOptions):
+    """Options of every learner from a reward."""
 
     reward: str = "task"
     """task: the environment's own; success: 1 for the step that does the task, which ends the
@@ -44,23 +38,26 @@ class Ppo(WarmStart, OnlineOptions):
     width: Annotated[int | None, optional("INT", "64")] = None
     """Features of a new policy's layers."""
 
-    learning_rate: Annotated[float | None, optional("FLOAT", "0.0003, or 0.0001 with --from")] = (
-        None
-    )
-    """Adam's."""
-
-    rollout: Annotated[int | None, optional("INT", "2048, or 4096 with --from")] = None
-    """Environment steps between two updates."""
-
     discount: float = 0.99
     """What a reward is worth that comes a step later."""
 
-    entropy: float = 0.0
-    """Weight of the entropy bonus."""
+    name: ClassVar[str]
+    """As in ``--learner NAME``."""
+
+    reported_steps: ClassVar[int] = 1
+    """Environment steps between two reports, rounded up to whole rollouts."""
+
+    def algorithm(self) -> PpoConfig | SacConfig:
+        """Which, and how.
+
+        Raises:
+            UserError: A setting is out of range.
+        """
+        raise NotImplementedError
 
     def run(self) -> int:
         """Train and say what to do next."""
-        require("--learner ppo", "stable_baselines3", "torch", extra="rl")
+        require(f"--learner {self.name}", "stable_baselines3", "torch", extra="rl")
         import torch
 
         from ilrobot.learners.behavioral_cloning import weights_hash
@@ -73,7 +70,7 @@ class Ppo(WarmStart, OnlineOptions):
 
         self.check()
         begun = None if self.from_ is None else load_policy(self.from_)
-        config = self._config()
+        config = self.algorithm()
         train_config = self.train_config(
             learning_rate=config.learning_rate, batch_size=config.batch_size
         )
@@ -92,7 +89,6 @@ class Ppo(WarmStart, OnlineOptions):
                     policy, reference = clone, as_gaussian(clone, log_std).to(device)
                 learner = ReinforcedLearner(
                     make_reinforcer(
-                        "ppo",
                         policy.to(device),
                         envs,
                         config,
@@ -102,6 +98,7 @@ class Ppo(WarmStart, OnlineOptions):
                         fit_observations=begun is None,
                     ),
                     reward,
+                    steps=self.reported_steps,
                 )
                 settings = {
                     **asdict(config),
@@ -112,7 +109,7 @@ class Ppo(WarmStart, OnlineOptions):
                     "exploration": self._exploration,
                 }
                 return self.train(
-                    "ppo",
+                    self.name,
                     learner,
                     settings,
                     make,
@@ -136,19 +133,6 @@ class Ppo(WarmStart, OnlineOptions):
         if self.exploration is not None:
             return self.exploration
         return math.exp(INITIAL_LOG_STD if self.from_ is None else CLONE_LOG_STD)
-
-    def _config(self) -> PpoConfig:
-        from ilrobot.learners.reinforcement.config import CLONE, PpoConfig
-
-        config = PpoConfig() if self.from_ is None else CLONE
-        given: dict[str, Any] = {
-            name: getattr(self, name)
-            for name in ("learning_rate", "rollout", "discount", "entropy")
-            if getattr(self, name) is not None
-        }
-        config = replace(config, **given)
-        config.check(self.copies)
-        return config
 
     def check(self) -> None:
         """See `OnlineOptions`."""
@@ -189,4 +173,81 @@ class Ppo(WarmStart, OnlineOptions):
         return Run.read(run_of(self.from_)).description.dataset
 
 
+@dataclass(kw_only=True)
+class Ppo(Reinforcement):
+    """Improve a policy by proximal policy optimisation (Schulman et al. 2017).
+
+    From scratch, or from a clone (--from) that is kept close to what it was (--leash): the clone's
+    divergence counts against it. What is learnt is a run like any other.
+
+    Example: ilrobot train --learner ppo --from runs/bc --leash 0.1 --output runs/better
+    """
+
+    learning_rate: Annotated[float | None, optional("FLOAT", "0.0003, or 0.0001 with --from")] = (
+        None
+    )
+    """Adam's."""
+
+    rollout: Annotated[int | None, optional("INT", "2048, or 4096 with --from")] = None
+    """Environment steps between two updates."""
+
+    entropy: float = 0.0
+    """Weight of the entropy bonus."""
+
+    name = "ppo"
+
+    def algorithm(self) -> PpoConfig:
+        """See `Reinforcement`."""
+        from ilrobot.learners.reinforcement.config import CLONE, PpoConfig
+
+        config = PpoConfig() if self.from_ is None else CLONE
+        given: dict[str, Any] = {
+            name: getattr(self, name)
+            for name in ("learning_rate", "rollout", "discount", "entropy")
+            if getattr(self, name) is not None
+        }
+        config = replace(config, **given)
+        config.check(self.copies)
+        return config
+
+
+@dataclass(kw_only=True)
+class Sac(Reinforcement):
+    """Improve a policy by soft actor-critic (Haarnoja et al. 2018).
+
+    It remembers what it tried, and needs fewer environment steps and more computing than ppo. With
+    --from and --leash the divergence from the clone takes the place of the entropy.
+
+    Example: ilrobot train --learner sac --task Hopper-v5 --steps 300000 --output runs/hopper
+    """
+
+    learning_rate: float = 3e-4
+    """Adam's."""
+
+    updates: float = 1.0
+    """Updates for each environment step."""
+
+    starts: int = 10_000
+    """Environment steps before anything is learnt; those of a new policy are drawn evenly."""
+
+    name = "sac"
+    reported_steps = 256
+
+    def algorithm(self) -> SacConfig:
+        """See `Reinforcement`."""
+        from ilrobot.learners.reinforcement.config import SacConfig
+
+        config = SacConfig(
+            rollout=_TICKS * self.copies,
+            updates=self.updates,
+            starts=self.starts,
+            learning_rate=self.learning_rate,
+            discount=self.discount,
+        )
+        config.check(self.copies)
+        return config
+
+
+#: Of each copy between two bouts of updates of sac.
+_TICKS = 8
 _LEAST_STD, _MOST_STD = 0.01, 7.0

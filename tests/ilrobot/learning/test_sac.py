@@ -1,0 +1,149 @@
+"""SAC on our policies: what it learns, what it remembers, and its command line."""
+
+import copy
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ilrobot.data.transitions import Transitions
+from ilrobot.env import make_env
+from ilrobot.errors import UserError, WorkFailed
+from ilrobot.evaluate import evaluate
+from ilrobot.learners.reinforcement.config import INITIAL_LOG_STD, SCRATCH, SacConfig
+from ilrobot.learners.reinforcement.sac import SacReinforcer
+from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
+from ilrobot.policies.density import PolicyDensity, new_policy
+from ilrobot.policies.policy import Policy
+from tests.ilrobot.learner_tester import Case, check_kill, check_mistake, check_run
+from tests.ilrobot.learning import line_world
+
+TASK = line_world.TASK
+QUICK = SacConfig(
+    rollout=32,
+    starts=200,
+    batch_size=64,
+    memory=4_000,
+    learning_rate=3e-3,
+    discount=0.9,
+    follow=0.02,
+    critic_width=32,
+)
+SMALL = ("--task", TASK, "--copies", "2", "--starts", "100", "--updates", "0.05")
+
+
+@pytest.fixture
+def env() -> Iterator[TaskVectorEnv]:
+    env = TaskVectorEnv(partial(make_env, TASK), 4, seed=0)
+    yield env
+    env.close()
+
+
+def _policy(env: TaskVectorEnv) -> Policy:
+    torch.manual_seed(0)
+    return new_policy(env.task, SCRATCH, INITIAL_LOG_STD)
+
+
+def test_it_learns_the_tasks_reward_and_acts_within_its_limits(env: TaskVectorEnv):
+    policy = _policy(env)
+    made = SacReinforcer(policy, env, QUICK, seed=0).learn(800)
+    assert len(made) >= 800
+    assert np.abs(made.transitions.actions).max() <= 2
+    measured = evaluate(lambda: (make_env(TASK), policy.actor()), range(10))
+    assert measured.to_json()["return_mean"] > 0.7 * line_world.LIMIT
+
+
+def test_a_reward_takes_the_place_of_the_tasks(env: TaskVectorEnv):
+    def reward(steps: Transitions) -> np.ndarray:
+        return -np.abs(steps.actions[:, 0] - 1)
+
+    made = SacReinforcer(_policy(env), env, QUICK, seed=0).learn(800, reward)
+    assert made.transitions.actions[-128:].mean() == pytest.approx(1, abs=0.5)
+
+
+def test_a_leash_keeps_the_policy_where_it_was(env: TaskVectorEnv):
+    moved = []
+    for weight in (0.05, 100.0):
+        policy, reference = _policy(env), _policy(env)
+        made = SacReinforcer(
+            policy,
+            env,
+            QUICK,
+            seed=0,
+            reference=reference,
+            kl_weight=weight,
+            fit_observations=False,
+        ).learn(500)
+        density = PolicyDensity(policy)
+        with torch.no_grad():
+            given = density.encode(torch.from_numpy(made.transitions.observations))
+            away = density.divergence(PolicyDensity(reference), given, *density.given(given))
+        moved.append(float(away.mean()))
+    assert moved[1] < 0.1 * moved[0]
+
+
+def test_it_remembers_where_an_episode_was_cut_off(env: TaskVectorEnv):
+    learner = SacReinforcer(_policy(env), env, QUICK, seed=0)
+    made = learner.learn(128).transitions
+    kept = learner.state()["memory"]
+    order = np.lexsort(made.observations.T)
+    for name, values in (
+        ("observations", made.observations),
+        ("next_observations", made.next_observations),
+    ):
+        flat = kept[name].numpy().reshape(-1, 2)
+        np.testing.assert_array_equal(flat[np.lexsort(flat.T)], values[np.lexsort(values.T)])
+    flat = kept["observations"].numpy().reshape(-1, 2)
+    cut = kept["timeouts"].numpy().reshape(-1)[np.lexsort(flat.T)].astype(bool)
+    np.testing.assert_array_equal(cut, made.timeout[order])
+    assert cut.any()
+
+
+def test_a_state_goes_on(env: TaskVectorEnv):
+    first = SacReinforcer(_policy(env), env, QUICK, seed=0)
+    first.learn(300)
+    state = copy.deepcopy(first.state())
+    resumed = []
+    for _ in range(2):
+        learner = SacReinforcer(_policy(env), env, QUICK, seed=0)
+        learner.load_state(copy.deepcopy(state))
+        assert learner.steps == first.steps
+        learner.learn(64)
+        resumed.append(learner.policy.state_dict())
+    assert all(torch.equal(resumed[0][name], resumed[1][name]) for name in resumed[0])
+
+
+def test_a_reward_that_is_not_finite_is_told(env: TaskVectorEnv):
+    with pytest.raises(WorkFailed, match="no longer finite"):
+        SacReinforcer(_policy(env), env, QUICK, seed=0).learn(
+            1, lambda steps: np.full(len(steps), np.nan)
+        )
+
+
+def test_a_rollout_that_copies_cannot_share_is_refused(env: TaskVectorEnv):
+    with pytest.raises(UserError, match="a rollout of 33 steps"):
+        SacReinforcer(_policy(env), env, SacConfig(rollout=33), seed=0)
+
+
+def test_from_the_command_line(tmp_path: Path, capsys):
+    check_run(Case("sac", (*SMALL, "--steps", "512"), (), TASK), tmp_path, capsys)
+
+
+def test_a_kill_loses_nothing(tmp_path: Path):
+    check_kill(Case("sac", SMALL, ("--steps", "900000000"), TASK), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--updates", "-1"], "--updates must be at least 0"),
+        (["--starts", "-1"], "--starts must be at least 0"),
+    ],
+)
+def test_a_mistake_is_one_line(options: list[str], said: str, tmp_path: Path, capsys):
+    output = ["--output", str(tmp_path / "run")]
+    arguments = ["train", "--learner", "sac", "--task", TASK, *options]
+    check_mistake([*arguments, *output], said, capsys)
