@@ -167,7 +167,7 @@ def test_airl_at_its_optimum_knows_the_experts_policy():
         rows(s, a, torch.zeros(count, 1)) for s, a in zip(seen, (acted, tried), strict=True)
     )
     found.reward.action_norm.update(torch.cat([acted, tried]))
-    fit(found, expert, other, policy, steps=900)
+    fit(found, expert, other, policy, steps=500)
     grid = torch.tensor(list(product(np.linspace(-1, 1, 5), np.linspace(-0.5, 0.5, 5))))
     x, way = grid.float().split(1, dim=1)
     part = rows(x, x / 2 + way * 0.6, torch.zeros(len(x), 1))
