@@ -31,7 +31,7 @@ def expert_transitions(recordings: Recordings, *, every: int = 1, seed: int = 0)
     for number in np.unique(known.episode):
         steps = np.flatnonzero(known.episode == number)
         kept.append(steps[int(draw.integers(min(every, len(steps)))) :: every])
-    found = known.where(np.concatenate(kept)) if kept else known
+    found = known.where(np.concatenate(kept))
     if len(found) < LEAST:
         cure = "record more demonstrations"
         if every > 1:
