@@ -23,8 +23,7 @@ class Gcl(DemonstratedOptions):
     """What the reward is a function of; one of the state alone wants a longer --piece."""
 
     piece: int = 1
-    """Steps of a trajectory that are weighed together: longer ones are truer to the model of the
-    paper, but soon one of them outweighs all others."""
+    """Steps of a trajectory weighed together; of long pieces one soon outweighs all others."""
 
     reward_learning_rate: float = 3e-4
     """Of the reward."""
