@@ -66,4 +66,4 @@ def split_learner(arguments: Sequence[str]) -> tuple[str, list[str]]:
 
 def overview() -> str:
     """One paragraph for each learner beside cloning, for ``ilrobot train --help``."""
-    return "\n\n".join(f"{_OPTION} {name}: {line}." for name, (_, _, line) in LEARNERS.items())
+    return "\n\n".join(f"{name}: {line}." for name, (_, _, line) in LEARNERS.items())
