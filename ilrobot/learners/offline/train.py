@@ -53,7 +53,13 @@ def offline_config(**changes: object) -> TrainConfig:
 
 def offline_policy(method: OfflineMethod, *, width: int = 128, blocks: int = 1) -> PolicyConfig:
     """A small network for one action from one observation, with the method's head."""
-    return PolicyConfig(head=method.head, width=width, blocks=blocks, normalize="standardize")
+    return PolicyConfig(
+        head=method.head,
+        width=width,
+        blocks=blocks,
+        normalize="standardize",
+        clip_actions=True,  # as the critics' actions are
+    )
 
 
 @within_memory()
