@@ -14,7 +14,7 @@ from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
     from ilrobot.learners.reinforcement.config import PpoConfig, SacConfig
-    from ilrobot.learners.reinforcement.rollouts import RewardFunction
+    from ilrobot.rewards.model import RewardModel
     from ilrobot.run_description import DataUsed
 
 
@@ -67,6 +67,7 @@ class Reinforcement(WarmStart, OnlineOptions):
         from ilrobot.learners.reinforcement.reinforcer import make_reinforcer
         from ilrobot.policies.density import as_gaussian, new_policy
         from ilrobot.policies.loading import load_policy
+        from ilrobot.spec import check_policy_fits
 
         self.check()
         begun = None if self.from_ is None else load_policy(self.from_)
@@ -82,6 +83,8 @@ class Reinforcement(WarmStart, OnlineOptions):
             clone = None if begun is None else as_gaussian(begun, log_std)
             envs, make = self.make_envs(begun, success_only=self.reward == "success")
             try:
+                if reward is not None:
+                    check_policy_fits(reward.spec, envs.task, f"the reward of {self.reward}")
                 if clone is None:
                     made = replace(SCRATCH, width=self.width or SCRATCH.width)
                     policy, reference = new_policy(envs.task, made, log_std), None
@@ -97,7 +100,7 @@ class Reinforcement(WarmStart, OnlineOptions):
                         kl_weight=self._leash,
                         fit_observations=begun is None,
                     ),
-                    reward,
+                    None if reward is None else reward.of,
                     steps=self.reported_steps,
                 )
                 settings = {
@@ -148,8 +151,8 @@ class Reinforcement(WarmStart, OnlineOptions):
         if self.from_ is not None and self.width is not None:
             raise UserError("--width is for a new policy; leave it out with --from")
 
-    def _reward(self) -> tuple[RewardFunction | None, str | None]:
-        """What rewards are learnt from in place of the task's, and a hash over it."""
+    def _reward(self) -> tuple[RewardModel | None, str | None]:
+        """What says the rewards in place of the task, and a hash over it."""
         if self.reward in ("task", "success"):
             return None, None
         from ilrobot.rewards.model import REWARD_FILE, RewardModel
@@ -162,7 +165,7 @@ class Reinforcement(WarmStart, OnlineOptions):
                 f"--reward {self.reward}: there is no {REWARD_FILE}; give task, success, or the "
                 "run of a learner that leaves a reward"
             )
-        return RewardModel.load(file).of, policy_hash(file)[:16]
+        return RewardModel.load(file), policy_hash(file)[:16]
 
     def _demonstrations(self) -> DataUsed | None:
         """What the policy of --from was trained on, as far as it is known."""

@@ -66,6 +66,19 @@ def test_by_a_learnt_reward(tmp_path: Path):
     assert len(settings["reward"]) == 16
 
 
+def test_a_reward_of_another_task_is_refused(tmp_path: Path, capsys):
+    env = make_env("Pendulum-v1")
+    RewardModel(env.spec, RewardConfig(width=8)).save(tmp_path / "reward.pt")
+    env.close()
+    arguments = ["train", "--learner", "ppo", *SMALL, "--reward", str(tmp_path)]
+    check_mistake(
+        [*arguments, "--output", str(tmp_path / "run")],
+        f"the reward of {tmp_path}: 'observation.state' has shape [3]",
+        capsys,
+    )
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_time_budget_ends_it(tmp_path: Path):
     arguments = ["train", "--learner", "ppo", *SMALL, "--time-budget", "1s"]
     assert _main([*arguments, "--output", str(tmp_path / "run")]) == 0
