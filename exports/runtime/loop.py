@@ -157,7 +157,10 @@ class ControlLoop:
         if start is None:
             guard.reset()
         else:
-            guard.reset(start.command, start.velocity, start.pose)
+            try:
+                guard.reset(start.command, start.velocity, start.pose)
+            except ValueError as error:
+                raise WorkFailed(f"no episode begins: {error}; look at the robot") from error
         if actor.thinks_ahead:
             first = robot.read(clock.now()).observation
             if all(np.isfinite(value).all() for value in first.values()):

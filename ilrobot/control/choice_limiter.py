@@ -24,7 +24,13 @@ class ChoiceLimiter:
         velocity: NDArray[Any] | None = None,
         pose: NDArray[Any] | None = None,
     ) -> None:
-        """Begin; before the first action, hold means `present`, or action 0."""
+        """Begin; before the first action, hold means `present`, or action 0.
+
+        Raises:
+            ValueError: `present` is no finite number.
+        """
+        if present is not None and not np.isfinite(present).all():
+            raise ValueError("the choice that the robot holds is not a finite number")
         self._command[()] = 0 if present is None else present
 
     def locate(self, pose: NDArray[Any]) -> None:

@@ -32,6 +32,8 @@ from ilrobot.control.contract_parts import Limits
 from ilrobot.control.element import Motion, approach, damp, follow
 from ilrobot.control.element_limits import Ease, ElementLimits, element_limits
 
+#: Infinity keeps no limit, also where there is none.
+_FINITE = float(np.finfo(np.float64).max)
 #: Seconds in which damping takes a velocity to 1/e.
 DAMPING_TIME = 0.25
 
@@ -90,13 +92,17 @@ class CommandLimiter:
                 displacement per second (None: at rest).
             pose: Where the target of each delta element is, in the coordinates of the workspace;
                 NaN, or None for all: not known, and the workspace does not bound them.
+
+        Raises:
+            ValueError: What it holds, or how fast that moves, is no finite number.
         """
+        base = np.where(self._delta, 0.0, 0.0 if present is None else present)
+        step = np.asarray(0.0 if velocity is None else velocity) / self._rate
+        if not (np.isfinite(base).all() and np.isfinite(step).all()):
+            raise ValueError("what the robot holds, or its velocity, is not a finite number")
         self._state[:] = 0.0
         self._started = present is not None or bool(self._delta.all())
-        if present is not None:
-            self._base[:] = np.where(self._delta, 0.0, present)
-        if velocity is not None:
-            self._last_step[:] = np.asarray(velocity) / self._rate
+        self._base[:], self._last_step[:] = base, step
         self.locate(np.full(len(self._delta), math.nan) if pose is None else pose)
         self._settle()
 
@@ -274,8 +280,8 @@ class CommandLimiter:
             self._place_high[i] = limits.high - ease.margin if delta else math.inf
             low = limits.least if delta else limits.low + ease.margin
             high = limits.greatest if delta else limits.high - ease.margin
-            self._lower[:, i] = low, ease.slowest, -ease.change, -limits.jerk
-            self._upper[:, i] = high, ease.fastest, ease.change, limits.jerk
+            self._lower[:, i] = max(low, -_FINITE), ease.slowest, -ease.change, -limits.jerk
+            self._upper[:, i] = min(high, _FINITE), ease.fastest, ease.change, limits.jerk
 
 
 def _brake(limits: ElementLimits, now: Motion, _: int) -> float:

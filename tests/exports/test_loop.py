@@ -407,3 +407,17 @@ def test_where_a_robot_says_that_its_target_is_the_workspace_holds():
     assert max(command[0] for command in robot.written) <= 0.05 + 1e-9
     # At the first tick the acceleration limit is the narrower one.
     assert report.activations["workspace_limited"] == 9
+
+
+def test_a_robot_that_does_not_know_what_it_holds_is_not_moved():
+    class Lost(FakeRobot):
+        def reset(self, seed):
+            super().reset(seed)
+            return Motion(np.array([0.0, math.nan]))
+
+    robot = Lost()
+    report = ControlLoop(
+        *(robot, Constant(0.1, 0.1), Guard(ABSOLUTE_CONTRACT), SimulatedClock(RATE))
+    ).run((0, 1), max_ticks=10)
+    assert "finite" in report.episodes[0].failure
+    assert (robot.resets, robot.written, robot.stops) == ([0], [], 1)

@@ -336,3 +336,28 @@ def test_a_robot_may_say_at_any_tick_where_its_target_is():
     assert command[0] == 0.19
     made.locate(np.array([math.nan]))
     assert made.workspace_unknown
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_what_is_held_must_be_a_number(bad):
+    held, velocity = np.array([0.5, -0.5]), np.array([0.1, 0.2])
+    limits = Limits(("absolute", "delta"), *((-1.0,) * 2, (1.0,) * 2, (1.0,) * 2, (10.0,) * 2))
+    limiter = CommandLimiter(limits, 10.0)
+    with pytest.raises(ValueError, match="finite"):
+        limiter.reset(np.array([bad, 0.0]))
+    with pytest.raises(ValueError, match="finite"):
+        limiter.reset(held, np.array([0.1, bad]))
+    with pytest.raises(ValueError, match="finite"):
+        ChoiceLimiter(3).reset(np.array(bad))
+    limiter.reset(np.array([0.5, bad]), velocity)  # a delta holds no command
+    assert np.isfinite(limiter.hold()).all()
+
+
+@pytest.mark.parametrize("mode", ["absolute", "delta"])
+def test_infinity_is_no_command_even_where_nothing_is_limited(mode):
+    limiter = CommandLimiter(Limits((mode,), (-math.inf,), *[(math.inf,)] * 4), 10.0)
+    limiter.reset(np.zeros(1))
+    for bad in (math.inf, -math.inf):
+        assert limiter.limit(np.array([bad]))[1] == Activation.ACTION_NOT_FINITE
+    command, told = limiter.limit(np.array([1e9]))
+    assert (command.tolist(), told) == ([1e9], NOTHING)
