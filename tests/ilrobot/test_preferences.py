@@ -184,6 +184,20 @@ def test_skipped_pairs_teach_nothing_and_too_few_answers_are_refused():
         fitted(data, equal)
 
 
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ({"weight_decay": -1.0}, "--weight-decay must be at least 0"),
+        ({"weight_decay": float("nan")}, "--weight-decay must be at least 0"),
+        ({"seed": -1}, "--seed must be at least 0"),
+        ({"width": 5_000}, "width must be within 1 and 4096"),
+    ],
+)
+def test_settings_out_of_range_are_refused_before_anything_is_fitted(setting, said):
+    with pytest.raises(UserError, match=said):
+        PreferenceConfig(**setting).check()
+
+
 def test_what_is_not_finite_is_refused_where_it_is():
     data = wandering(10)
     data.column("observation.state")[17, 1] = np.nan

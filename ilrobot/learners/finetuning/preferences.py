@@ -82,6 +82,19 @@ class PreferenceConfig:
                 )
         if not 0 < self.learning_rate < 1:
             raise UserError(f"--learning-rate must be within 0 and 1, not {self.learning_rate}")
+        if not 0 <= self.weight_decay < np.inf:
+            raise UserError(f"--weight-decay must be at least 0, not {self.weight_decay}")
+        if self.seed < 0:
+            raise UserError(f"--seed must be at least 0, not {self.seed}")
+        self.reward()
+
+    def reward(self) -> RewardConfig:
+        """What the reward is made of.
+
+        Raises:
+            UserError: Its network would be too large.
+        """
+        return RewardConfig(inputs=self.inputs, width=self.width, layers=self.layers)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -207,10 +220,7 @@ def fit_preferences(
     with torch.random.fork_rng([]):
         torch.manual_seed(config.seed)
         generator = torch.Generator().manual_seed(config.seed)
-        model = RewardModel(
-            recordings.spec,
-            RewardConfig(inputs=config.inputs, width=config.width, layers=config.layers),
-        )
+        model = RewardModel(recordings.spec, config.reward())
         model.fit_normalizers(clips.observations, clips.actions)
         held = torch.from_numpy(held_out_places(len(clips), config.held_out, config.seed))
         taught, held_out = (~held).nonzero().flatten(), held.nonzero().flatten()
