@@ -92,6 +92,9 @@ class GuidedCost:
         expert: Demonstrated transitions.
         config: How the reward is learnt.
         seed: Of what is drawn for it.
+
+    Raises:
+        UserError: A piece is longer than any demonstration, and would be mostly empty.
     """
 
     def __init__(
@@ -105,6 +108,12 @@ class GuidedCost:
     ) -> None:
         self.reward, self.reinforcer, self.policy = reward, reinforcer, reinforcer.policy
         self._config = config
+        longest = int(np.unique(expert.episode, return_counts=True)[1].max())
+        if config.piece > longest:
+            raise UserError(
+                f"a piece of {config.piece} steps is longer than any demonstration; the longest "
+                f"has {longest}: take a shorter --piece"
+            )
         self._expert = Pieces.of(expert, config.piece, reward.tensor)
         reward.fit_normalizers(reward.tensor(expert.observations), reward.tensor(expert.actions))
         self._memory: deque[_Sampled] = deque(maxlen=config.memory)

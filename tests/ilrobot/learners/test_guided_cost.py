@@ -190,6 +190,11 @@ def learner(data: Path, seed: int = 0, **changes) -> tuple[GuidedCost, TaskVecto
     return GuidedCost(reward, reinforcer, expert, config, seed=seed), env
 
 
+def test_a_piece_longer_than_any_demonstration_is_refused(data):
+    with pytest.raises(UserError, match="longer than any demonstration; the longest has 20"):
+        learner(data, piece=100_000)
+
+
 def test_the_reward_peaks_where_the_expert_goes_and_the_policy_follows(data):
     learning, env = learner(data)
     learnt = [learning.improve() for _ in range(14)]
