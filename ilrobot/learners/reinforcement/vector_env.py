@@ -27,7 +27,7 @@ class Ended:
     """An episode that has ended.
 
     Attributes:
-        ret: Sum of the environment's rewards.
+        ret: Sum of the environment's rewards; where success is the reward, 1 if it came.
         length: Steps.
         success: Whether the task was done at any step (None: nobody judges).
     """
@@ -133,7 +133,11 @@ class TaskVectorEnv(VecEnv):
         self._draw = np.random.default_rng(seed)
 
     def advance(self, actions: NDArray[np.float32]) -> VectorStep:
-        """One step of each copy, physical actions of shape (n, A)."""
+        """One step of each copy, physical actions of shape (n, A).
+
+        Raises:
+            UserError: Success is the reward, and an episode ended of which the task did not judge.
+        """
         commands = np.clip(actions, *self.limits)
         shape = (self.num_envs, self.observation_space.shape[0])  # type: ignore[index]
         after = np.empty(shape, dtype=np.float32)
@@ -205,6 +209,11 @@ class TaskVectorEnv(VecEnv):
         return self._flat(self._envs[index].reset(int(self._draw.integers(_SEEDS))))
 
     def _end(self, index: int, env: TaskEnv) -> Ended:
+        if self.success_only and not env.judges_success:
+            raise UserError(
+                f"{self.task.task} does not say whether it succeeded, so that success is no "
+                "reward; take its own reward (--reward task), or a learnt one"
+            )
         success = bool(self._successes[index]) if env.judges_success else None
         return Ended(float(self._returns[index]), int(self._lengths[index]), success)
 

@@ -178,6 +178,15 @@ def test_success_can_be_the_reward_and_the_end():
     env.close()
 
 
+def test_success_is_no_reward_where_nobody_judges():
+    options = {"max_episode_steps": 1}
+    env = TaskVectorEnv(lambda: make_env("Pendulum-v1", options), 1, seed=0, success_only=True)
+    env.reset()
+    with pytest.raises(UserError, match="Pendulum-v1 does not say whether it succeeded"):
+        env.advance(np.zeros((1, 1), dtype=np.float32))
+    env.close()
+
+
 def test_running_statistics_are_those_of_all_at_once():
     values = np.random.default_rng(0).normal(3, 2, (100, 2))
     seen = RunningStatistics(2)
