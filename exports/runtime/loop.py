@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -21,6 +22,9 @@ from ilrobot.errors import WorkFailed
 
 #: As a plain number: asking an IntFlag costs as much as a vector operation.
 _FALLBACK = int(Activation.FALLBACK)
+#: Longest that an episode brakes for when it ends in motion, s; an arm that may not brake is told
+#: to stop then.
+REST_WITHIN = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,8 @@ class ControlLoop:
     At every tick: read; the guard admits the observation or not; the actor acts; the guard limits
     the action; write. Where the guard says no, its fallback is written, and the actor sees the
     newest finite observation all the same, so that its history has one per tick; so it is where the
-    actor has no answer yet. Where there is nothing to fall back on, the robot is told to stop. An
+    actor has no answer yet. Where there is nothing to fall back on, the robot is told to stop. What
+    ends in motion, by a signal, a person or its length, first comes to rest within the limits. An
     actor that thinks ahead may do so from what is seen before the first tick.
 
     Args:
@@ -167,7 +172,7 @@ class ControlLoop:
                 actor.prepare(first, self._stopped)
         success: bool | None = None
         newest_finite: Observation | None = None
-        ended = late = False
+        ended = robot_ended = late = False
         ticks = 0
         statistics.begin_episode()
         clock.start()
@@ -201,6 +206,7 @@ class ControlLoop:
             else:
                 status = robot.write(command)
                 done, ended = status.success, status.ended
+                robot_ended = ended
                 if done is not None:
                     success = bool(success or done)
             if decision is not None:
@@ -235,4 +241,23 @@ class ControlLoop:
                     watcher.tick(record)
             if not ended:
                 late = clock.wait()
+        if not robot_ended:
+            self._come_to_rest(moves_now=ended)
         return EpisodeReport(seed, success, ticks, ended=ended or ticks >= max_ticks)
+
+    def _come_to_rest(self, *, moves_now: bool) -> None:
+        """Brake within the limits, so that the robot's stop does not jerk an arm that moves.
+
+        Args:
+            moves_now: Whether a command was sent at this tick, so that the next one waits.
+        """
+        clock = self._clock
+        for _ in range(math.ceil(REST_WITHIN / clock.period)):
+            command = self._guard.brake()
+            if command is None:
+                return
+            if moves_now:
+                clock.wait()
+            moves_now = True
+            if self._robot.write(command).ended:
+                return

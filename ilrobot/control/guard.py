@@ -181,6 +181,14 @@ class Guard:
                 return limiter.retreat(self._retreat)
         return limiter.hold()
 
+    def brake(self) -> NDArray[Any] | None:
+        """The next command on the way to rest, of an episode that is over; nothing is counted.
+
+        Returns:
+            As `hold` does; None where the commanded target is at rest already.
+        """
+        return self._limiter.hold() if self._limiter.moving else None
+
     def _raise(self, kinds: Activation) -> None:
         for kind in kinds & ~self.flags:
             self._counts[kind] += 1

@@ -10,7 +10,7 @@ from exports.robots.base import Capabilities, Motion, Reading, Status
 from exports.runtime.loop import ControlLoop
 from exports.runtime.report import EpisodeReport
 from exports.runtime.tick_layout import SCALARS
-from ilrobot.actors import Actor, Decision, LateAnswer, Source
+from ilrobot.actors import Actor, Decision, Event, LateAnswer, Source
 from ilrobot.control.activation import Activation
 from ilrobot.control.clock import SimulatedClock
 from ilrobot.control.contract_guards import Workspace
@@ -421,3 +421,31 @@ def test_a_robot_that_does_not_know_what_it_holds_is_not_moved():
     ).run((0, 1), max_ticks=10)
     assert "finite" in report.episodes[0].failure
     assert (robot.resets, robot.written, robot.stops) == ([0], [], 1)
+
+
+@pytest.mark.parametrize("how", ["a signal", "its length", "a person"])
+def test_what_ends_in_motion_comes_to_rest_within_the_limits(how):
+    class Declares(Constant):
+        def act(self, observation, now):
+            decision = super().act(observation, now)
+            return replace(decision, event=Event.SUCCESS) if self.asked == 3 else decision
+
+    robot = FakeRobot(length=100)
+    report = run(
+        *(robot, Declares(1.0, -1.0) if how == "a person" else Constant(1.0, -1.0)),
+        stopped=lambda: how == "a signal" and len(robot.written) >= 3,
+        max_ticks=3 if how == "its length" else 50,
+    )
+    assert report.episodes[0].ticks == 3
+    # What the robot is at when it is told to stop: the last position, again and again.
+    written = np.array([np.zeros(2), *robot.written, *[robot.written[-1]] * 3])
+    steps = np.diff(written, axis=0)
+    assert np.abs(steps).max() <= 0.5 + 1e-6
+    assert np.abs(np.diff(steps, axis=0)).max() <= 0.2 + 1e-6
+    assert robot.stops == 1
+
+
+def test_a_robot_that_has_ended_is_sent_nothing_more():
+    robot = FakeRobot(length=3)
+    run(robot, Constant(1.0, -1.0))
+    assert len(robot.written) == 3
