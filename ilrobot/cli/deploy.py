@@ -177,8 +177,8 @@ class Deploy:
         check_seeds(self.episodes, self.seed)
         if self.rate is not None and not (math.isfinite(self.rate) and self.rate > 0):
             raise UserError(f"--rate must be a positive number of Hz, not {self.rate}")
-        if self.stop_file is not None and self.stop_file.exists():
-            raise UserError(f"--stop-file {self.stop_file} exists; remove it before you start")
+        if self.stop_file is not None:
+            _check_stop_file(self.stop_file)
         if self.log is not None and self.log.suffix != ".ticks":
             raise UserError(f"--log must end in .ticks, not '{self.log.name}'")
         plan = CastPlan(self.device, self.shadow, self.record, self.page, self.episodes, self.seed)
@@ -271,6 +271,17 @@ class _Loop:
     guard: Guard
     clock: Clock
     stopped: Callable[[], bool]
+
+
+def _check_stop_file(file: Path) -> None:
+    """Whoever cannot make the file cannot stop the robot by it."""
+    try:
+        if file.exists():
+            raise UserError(f"--stop-file {file} exists; remove it before you start")
+        if not file.parent.is_dir():
+            raise UserError(f"--stop-file {file}: there is no folder {file.parent}; make it first")
+    except OSError as error:
+        raise UserError(f"--stop-file cannot be looked for: {error.strerror}: {file}") from error
 
 
 def _stopped_by(signals: StopSignals, cast: Cast, emergency: EmergencyStop) -> str | None:

@@ -16,8 +16,8 @@ class EmergencyStop:
     nothing by itself and cuts no power: it stands for no hardware stop.
 
     Args:
-        file: Its appearing presses it; it is looked for every `EVERY` calls of `pressed` (None:
-            there is none).
+        file: Its appearing presses it, and so does its not being findable any more; it is looked
+            for every `EVERY` calls of `pressed` (None: there is none).
         button: Asked at every call of `pressed` whether a person holds it down (None: there is
             none).
 
@@ -51,12 +51,19 @@ class EmergencyStop:
     def pressed(self) -> bool:
         """Whether it is, or just was, pressed."""
         if self._file is not None and self.reason is None:
-            if self._calls % self.EVERY == 0 and self._file.exists():
-                self.press(f"file {self._file}")
+            if self._calls % self.EVERY == 0:
+                self._look_for(self._file)
             self._calls += 1
         if self._button is not None and self._button():
             self.press("button")
         return self.reason is not None
+
+    def _look_for(self, file: Path) -> None:
+        try:
+            if file.exists():
+                self.press(f"file {file}")
+        except OSError as error:  # nobody could press it any more
+            self.press(f"file {file}, which cannot be looked for: {error.strerror}")
 
     def release(self) -> None:
         """Let it go; while the file is there it will be pressed again."""

@@ -193,6 +193,8 @@ def test_an_emergency_stop_ends_the_run(policy_file, tmp_path, how):
     ("arguments", "words"),
     [
         (("--policy", "{file}", "--stop-file", "{file}"), "exists; remove it before you start"),
+        (("--policy", "{file}", "--stop-file", "nowhere/stop"), "there is no folder nowhere"),
+        (("--policy", "{file}", "--stop-file", "long" * 100), "cannot be looked for"),
         (("--policy", "{file}", "--task", "ilrobot/Junction-v0"), "in the policy but"),
         (("--policy", "{file}", "--robot", "pybullet"), "no option 'engine'"),
         (("--policy", "{file}", "--robot", "mujoco"), "no option 'engine'"),

@@ -31,6 +31,12 @@ def test_a_file_that_appears_presses_it_and_keeps_it_pressed(tmp_path):
     assert not stop.pressed
 
 
+def test_a_file_that_cannot_be_looked_for_presses_it(tmp_path):
+    stop = EmergencyStop(tmp_path / ("long" * 100))
+    assert stop.pressed
+    assert "cannot be looked for" in stop.reason
+
+
 def test_a_signal_presses_it_while_it_listens():
     before = signal.getsignal(signal.SIGUSR1)
     stop = EmergencyStop()
