@@ -251,3 +251,9 @@ def test_the_contract_read_is_that_of_python(exported):
     contract, _ = read_model_file(exported)
     with CppController(exported) as cpp:
         assert (cpp.horizon, cpp.action_size) == (contract.horizon, contract.spec.action.size)
+
+
+@pytest.mark.parametrize("rate", [float("nan"), float("inf"), -1.0])
+def test_a_rate_that_is_none_is_refused(exported, rate):
+    with pytest.raises(Refused, match="the rate must be a finite number of Hz"):
+        CppController(exported, rate=rate)

@@ -2,6 +2,7 @@
 #include "ilrobot.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <exception>
 #include <limits>
@@ -25,7 +26,9 @@ void tell(char* error, std::size_t size, const std::string& message) {
 ilrobot::Options converted(const ilr_options* given) {
   ilrobot::Options options;
   if (given == nullptr) return options;
-  if (!(given->rate >= 0)) throw ilrobot::Refused("the rate must be positive");
+  if (!(given->rate >= 0 && std::isfinite(given->rate))) {
+    throw ilrobot::Refused("the rate must be a finite number of Hz, or 0 for the contract's");
+  }
   options.rate = given->rate;
   if (given->chunking != nullptr) options.chunking = ilrobot::parse_chunking(given->chunking);
   options.wait = given->wait != 0;
