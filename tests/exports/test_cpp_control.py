@@ -80,6 +80,22 @@ def test_the_commands_are_those_of_python_to_the_last_bit(tmp_path, limits, kind
         assert_alike(Guard(contract), cpp, actions, reset=moving)
 
 
+@pytest.mark.parametrize("bad", [math.nan, INF])
+def test_from_what_is_no_number_nothing_begins(tmp_path, bad):
+    identity_policy(tmp_path / "policy.onnx", MIXED)
+    fine = np.zeros(4)
+    with CppController(tmp_path / "policy.onnx") as cpp:
+        for present, velocity in ((np.array([0, bad, 0, 0]), None), (fine, np.full(4, bad))):
+            cpp.reset(0, present, velocity)
+            for tick in range(3):
+                cpp.observe({OBSERVATION: np.zeros(4, np.float32)}, tick / 100)
+                assert cpp.tick(tick / 100) is None
+                assert cpp.flags & Activation.FALLBACK
+        cpp.reset(0, np.array([0, 0, bad, bad]), fine)  # deltas hold no command
+        cpp.observe({OBSERVATION: np.zeros(4, np.float32)}, 1.0)
+        assert np.isfinite(cpp.tick(1.0)).all()
+
+
 def clock_times(tick, newest):
     """When it was measured and what time it is, so that its age is that of the tick."""
     measured = newest if tick.measured is None else tick.measured
@@ -225,3 +241,46 @@ def test_a_slow_inference_never_stops_the_loop_and_is_recovered_from(tmp_path):
         gate.set()
         later = run(cpp, 40, frame, first=30, pause=0.02)
         assert not later[-1][1] & Activation.PLAN_RUN_OUT
+
+
+def test_a_first_chunk_that_is_late_is_waited_for_and_not_asked_for_again(tmp_path):
+    """What the thread of the inference reads is not written while it reads it."""
+    gate, draws = threading.Event(), []
+
+    def noise(into):
+        draws.append(1)
+        gate.wait(60)
+        into[:] = 0.1
+
+    path = write_policy(tmp_path / "policy.onnx")
+    first, second = frames(SPEC, 2)
+    commands = []
+    for in_time in (True, False):
+        (gate.set if in_time else gate.clear)()
+        with CppController(path, chunking="receding", wait=False, noise=noise) as cpp:
+            cpp.reset(1, [0.0, 0.0])
+            draws.clear()
+            cpp.observe(first, 0.0)
+            assert cpp.prepare(60.0 if in_time else 0.1) is in_time
+            cpp.observe(second, 0.0)
+            if not in_time:
+                assert not cpp.prepare(0.0)
+                gate.set()
+            assert cpp.prepare(60.0)
+            assert len(draws) == 1
+            commands.append(cpp.tick(0.0))
+    np.testing.assert_array_equal(*commands)
+
+
+def test_nothing_is_predicted_from_an_observation_that_is_not_finite(tmp_path):
+    path = write_policy(tmp_path / "policy.onnx")
+    good = frames(SPEC, 1)[0]
+    bad = good | {"observation.target": np.float32([math.nan])}
+    with CppController(path, chunking="receding", wait=False) as cpp:
+        cpp.reset(1, [0.0, 0.0])
+        cpp.observe(bad, 0.0)
+        assert not cpp.prepare()
+        cpp.observe(good, 0.0)
+        assert cpp.prepare()
+        assert np.isfinite(cpp.tick(0.0)).all()
+        assert not cpp.flags & Activation.ACTION_NOT_FINITE

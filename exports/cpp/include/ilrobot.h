@@ -65,7 +65,8 @@ ILR_API void ilr_observe(ilr_controller *controller, const float *const *observa
                          double measured);
 
 /* After the first ilr_observe, before the clock starts: predicts the first chunk. 1; or 0 where it
- * is not there after so many seconds. Without this an episode's first ticks hold. */
+ * is not there after so many seconds (called again, it waits on for the same chunk), or what was
+ * observed is not finite. Without this an episode's first ticks hold. */
 ILR_API int ilr_prepare(ilr_controller *controller, double seconds);
 
 /* One control period. Writes the command, one number per action element (a choice as a whole

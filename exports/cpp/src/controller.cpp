@@ -122,11 +122,17 @@ bool Controller::prepare(double seconds) {
     }
     return true;
   };
-  if (obsolete_) {
-    // What the last episode asked for may be under way, and reads what `begin` writes.
+  if (worker_->state() != Worker::State::kIdle) {
+    // What was asked for before may be under way, and reads what `begin` writes.
     if (!comes()) return false;
+    if (!obsolete_) return true;  // an earlier call of this episode asked, and ran out of time
     worker_->release();
     obsolete_ = false;
+  }
+  for (const std::vector<float>& values : newest_) {
+    for (const float value : values) {
+      if (!std::isfinite(value)) return false;
+    }
   }
   push(newest_);
   begin();
