@@ -72,6 +72,7 @@ class Raft(TriedInTask):
         """Train and say what to do next."""
         require("--learner raft", "gymnasium", "torch")
         from ilrobot.data.dataset import Dataset
+        from ilrobot.data.labels import vector_spec
         from ilrobot.learners.behavioral_cloning import data_used, weights_hash
         from ilrobot.learners.config import TrainConfig
         from ilrobot.learners.finetuning.raft import RaftConfig, RaftLearner
@@ -92,6 +93,8 @@ class Raft(TriedInTask):
         fit, make = self._fit(known), self.maker(begun)
         with closing(make()) as env:
             check_policy_fits(begun.spec, env.spec, "the policy of --from")
+            shown = vector_spec(demonstrations.spec)
+            check_policy_fits(shown, env.spec, f"what {demonstrations.path} demonstrates")
         learner = RaftLearner(self.output, begun, demonstrations, make, config, fit)
         try:
             settings: dict[str, Any] = {

@@ -80,12 +80,15 @@ def test_each_beginning_is_tried_several_times():
 
 
 class _Still(Actor):
+    def __init__(self, size: int) -> None:
+        self._size = size
+
     def act(self, observation: Observation, now: float) -> Decision:
-        return Decision(np.zeros(2, np.float32), Source.POLICY)
+        return Decision(np.zeros(self._size, np.float32), Source.POLICY)
 
 
 def test_exploration_wanders_as_far_as_was_asked():
-    actor = ExploringActor(_Still(), CONTINUOUS, np.array([0.5, 0.0]))
+    actor = ExploringActor(_Still(2), CONTINUOUS, np.array([0.5, 0.0]))
     actor.reset(0)
     drawn = np.array([actor.act({}, 0.0).action for _ in range(5_000)])
     assert drawn[:, 0].std() == pytest.approx(0.5, rel=0.2)
@@ -96,7 +99,7 @@ def test_exploration_wanders_as_far_as_was_asked():
 
 
 def test_exploration_is_drawn_anew_for_each_attempt_and_alike_for_the_same():
-    actor = ExploringActor(_Still(), CONTINUOUS, np.ones(2))
+    actor = ExploringActor(_Still(2), CONTINUOUS, np.ones(2))
 
     def first(seed: int, attempt: int) -> list[float]:
         actor.of_attempt(attempt).reset(seed)
@@ -108,7 +111,7 @@ def test_exploration_is_drawn_anew_for_each_attempt_and_alike_for_the_same():
 
 def test_choices_cannot_be_disturbed():
     with pytest.raises(UserError, match="are choices"):
-        ExploringActor(_Still(), DISCRETE, np.ones(1))
+        ExploringActor(_Still(2), DISCRETE, np.ones(1))
 
 
 @pytest.mark.parametrize("preset", ["bc", "flow"])
@@ -161,6 +164,19 @@ def test_a_mistake_is_one_line(
     given = [option.format(clone=clones["bc"]) for option in options]
     output = ["--output", str(tmp_path / "run")]
     check_mistake(["train", "--learner", "raft", *given, *output], said, capsys)
+
+
+def test_demonstrations_of_another_task_are_refused_before_anything_is_tried(
+    clones: dict[str, Path], tmp_path: Path, capsys
+):
+    env = make_env("Pendulum-v1", {"max_episode_steps": 3})
+    with DatasetRecorder(tmp_path / "other", env.spec) as recorder:
+        rollout(env, _Still(1), seed=0, recorder=recorder)
+    env.close()
+    given = [*_options(clones["bc"]), "--dataset", str(tmp_path / "other")]
+    said = f"what {tmp_path / 'other'} demonstrates: 'observation.state' has shape [3]"
+    arguments = ["train", "--learner", "raft", *given, "--output", str(tmp_path / "run")]
+    check_mistake(arguments, said, capsys)
 
 
 def test_where_nothing_succeeds_it_says_so(clones: dict[str, Path], tmp_path: Path, capsys):
