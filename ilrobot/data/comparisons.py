@@ -228,12 +228,14 @@ class Comparisons:
         for name, now in asdict(wanted).items():
             before = getattr(self.compared, name)
             if before != now:
-                words = {"ticks": "clips of so many ticks", "content_hash": "content hash"}
+                words = {"ticks": "clips of", "content_hash": "content hash"}
                 raise UserError(
-                    f"{self.path} was begun with {words.get(name, name)} {_say(before)}, not "
-                    f"{_say(now)}; go on with the same options or give another --output"
+                    f"{self.path} was begun with {words.get(name, name)} {_say(name, before)}, "
+                    f"not {_say(name, now)}; go on with the same options or give another --output"
                 )
 
 
-def _say(value: Any) -> str:
-    return "whole episodes" if value is None else str(value)
+def _say(name: str, value: Any) -> str:
+    if name == "ticks":
+        return "whole episodes" if value is None else f"{value} ticks"
+    return str(value)

@@ -9,6 +9,10 @@ from ilrobot.data.layout import INFO
 from ilrobot.errors import UserError
 from ilrobot.policies.policy import Policy
 from ilrobot.run import POLICY_FILE, RUN_FILE, Run
+from ilrobot.run_description import TrainDescription
+
+#: The learner whose runs have no policy.
+_REWARD_ALONE = "preferences"
 
 
 def load_policy(path: Path) -> Policy:
@@ -36,6 +40,13 @@ def load_policy(path: Path) -> Policy:
                 f"ilrobot train --dataset {path} --policy bc --output DIR"
             )
         raise UserError(f"{path} is no run: it holds no {POLICY_FILE}; give the folder of a run")
-    if Run.read(path).done:
+    run = Run.read(path)
+    described = run.description
+    if run.done and isinstance(described, TrainDescription) and described.learner == _REWARD_ALONE:
+        raise UserError(
+            f"the run {path} holds a reward and no policy; improve one by it: "
+            f"ilrobot train --learner ppo --from RUN --reward {path} --output DIR"
+        )
+    if run.done:
         raise UserError(f"the run {path} has lost its {POLICY_FILE}; make it again by --resume")
     raise UserError(f"the run {path} has not finished; go on with it by --resume")

@@ -277,7 +277,7 @@ def test_two_cannot_answer_into_one_file(recorded: Path, tmp_path: Path, capsys)
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--seconds", "2"], "was begun with clips of so many ticks whole episodes, not 20"),
+        (["--seconds", "2"], "was begun with clips of whole episodes, not 20 ticks"),
         (["--seed", "4"], "was begun with seed 0, not 4"),
         (["--error-rate", "2"], "--error-rate must be within 0 and 1"),
         (["--attempts", "3"], "--attempts is for the attempts of a run"),
@@ -351,6 +351,8 @@ def test_from_answers_to_a_reward_by_the_verbs(recorded: Path, tmp_path: Path, c
     assert steps.rewards is not None
     sums = [np.bincount(steps.episode, weights=of) for of in (model.of(steps), steps.rewards)]
     assert rank_correlation(*sums) > 0.7
+    assert _main(["eval", "--policy", str(tmp_path / "reward"), "--episodes", "1"]) == 2
+    assert "holds a reward and no policy" in capsys.readouterr().err
     # A run that is done is left as it is, and one that was cut off is fitted anew.
     assert _main(asked) == 2
     before = (tmp_path / "reward" / "reward.pt").read_bytes()
