@@ -38,7 +38,7 @@ def _library() -> ctypes.CDLL:
     for name, result, *arguments in (
         ("load", pointer, ctypes.c_char_p, ctypes.POINTER(_Options), ctypes.c_char_p, size),
         ("free", None, pointer),
-        ("reset", None, pointer, ctypes.c_uint64, pointer, pointer, pointer),
+        ("reset", ctypes.c_int, pointer, ctypes.c_uint64, *[pointer] * 3, ctypes.c_char_p, size),
         ("observe", None, pointer, ctypes.POINTER(_FLOATS), ctypes.c_double),
         ("prepare", ctypes.c_int, pointer, ctypes.c_double),
         ("tick", ctypes.c_int, pointer, ctypes.c_double, ctypes.c_int, pointer),
@@ -121,11 +121,18 @@ class CppController:
 
     def reset(
         self, seed: int = 0, present: Any = None, velocity: Any = None, pose: Any = None
-    ) -> None:
-        """An episode begins from this command, velocity and pose (None: not known)."""
+    ) -> str:
+        """An episode begins from this command, velocity and pose (None: not known).
+
+        Returns:
+            Why none begins (empty: it does).
+        """
         arrays = [None if x is None else np.array(x, np.float64) for x in (present, velocity, pose)]
         pointers = [None if x is None else x.ctypes.data for x in arrays]
-        self._library.ilr_reset(self._handle, seed, *pointers)
+        error = ctypes.create_string_buffer(1000)
+        begun = self._library.ilr_reset(self._handle, seed, *pointers, error, len(error))
+        assert bool(begun) == (not error.value)
+        return error.value.decode()
 
     def observe(self, observation: Mapping[str, Any], measured: float) -> None:
         """Give it what was measured then, in seconds of the clock of `tick`."""

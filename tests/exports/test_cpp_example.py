@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import socket
 import subprocess
@@ -14,6 +15,8 @@ import numpy as np
 import pytest
 
 from exports.cpp.building import SANITIZED, built
+from exports.robots.messages import Status
+from exports.robots.wire import decode, encode
 from tests.exports.handmade import write_policy
 from tests.exports.identity import identity_policy
 from tests.exports.plant import JOINTS, LIMITS, TIMEOUT, Plant, Served
@@ -182,6 +185,31 @@ def test_garbage_and_a_flood_from_the_robots_address_neither_stop_nor_fool_it(po
     assert report["dropped_messages"] > 1000
     assert np.isfinite(served.plant.written).all()
     assert (np.abs(served.plant.written) <= 1).all()
+
+
+class Damaging:
+    """The first status that the robot sends says NaN."""
+
+    def __init__(self, link):
+        self._link, self.address, self._damaged = link, link.address, False
+
+    def __getattr__(self, name):
+        return getattr(self._link, name)
+
+    def send(self, peer, data):
+        header, body = decode(data)
+        if isinstance(body, Status) and not self._damaged:
+            self._damaged = True
+            data = encode(header, replace(body, velocity=(0.0, math.nan, 0.0)))
+        self._link.send(peer, data)
+
+
+def test_a_status_that_says_nan_is_no_answer(policy):
+    with Served(plant=Plant(time_limit=100), wrap=Damaging) as served:
+        code, report, err = ended(controller(policy, served.address))
+    assert (code, err) == (0, "")
+    assert report["dropped_messages"] == 1
+    assert np.isfinite(served.plant.written).all()
 
 
 def measured(*words):

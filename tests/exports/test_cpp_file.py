@@ -257,3 +257,15 @@ def test_the_contract_read_is_that_of_python(exported):
 def test_a_rate_that_is_none_is_refused(exported, rate):
     with pytest.raises(Refused, match="the rate must be a finite number of Hz"):
         CppController(exported, rate=rate)
+
+
+def test_the_element_that_no_episode_begins_from_is_told(exported, tmp_path):
+    def named(data):
+        data["task"]["action"]["names"] = ["shoulder", "wrist"]
+
+    with CppController(sealed(exported, tmp_path / "policy.onnx", named)) as cpp:
+        assert cpp.reset(0, [0.0, np.nan]) == (
+            "present of action element 1 ('wrist') is not a finite number; no episode begins"
+        )
+        assert "velocity of action element 0 ('shoulder')" in cpp.reset(0, [0, 0], [-np.inf, 0])
+        assert cpp.reset(0, [0.0, 0.0], [0.0, 0.0]) == ""

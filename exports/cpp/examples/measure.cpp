@@ -63,7 +63,7 @@ int main(int count, char** words) {
   std::vector<double> command(ilr_action_size(policy)), present(command.size());
   std::vector<double> times;
   times.reserve(ticks);
-  ilr_reset(policy, 0, present.data(), nullptr, nullptr);
+  ilr_reset(policy, 0, present.data(), nullptr, nullptr, nullptr, 0);
   ilr_observe(policy, pointers.data(), 0);
   ilr_prepare(policy, 10);
 

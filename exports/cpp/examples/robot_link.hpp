@@ -259,7 +259,7 @@ class RobotLink {
       if (!field.array(count) || count != ilr_action_size(policy_)) continue;
       into->resize(count);
       for (double& value : *into) {
-        if (!field.number(value)) return false;
+        if (!field.number(value) || !std::isfinite(value)) return false;
       }
     }
     return status_ = true;

@@ -139,8 +139,12 @@ int main(int count, char** words) {
     return 1;
   }
   robot.refusal.clear();
-  ilr_reset(policy, arguments.seed, robot.held.empty() ? nullptr : robot.held.data(),
-            robot.velocity.empty() ? nullptr : robot.velocity.data(), nullptr);
+  if (!ilr_reset(policy, arguments.seed, robot.held.empty() ? nullptr : robot.held.data(),
+                 robot.velocity.empty() ? nullptr : robot.velocity.data(), nullptr, error,
+                 sizeof error)) {
+    std::fprintf(stderr, "udp_controller: %s\n", error);
+    return 1;
+  }
   ilr_observe(policy, robot.values(), robot.measured());
   ilr_prepare(policy, 10);
 

@@ -1,7 +1,7 @@
 /* An exported policy in a control loop, as a C ABI.
  *
  *     ilr_controller *c = ilr_load("policy.onnx", NULL, error, sizeof error);
- *     ilr_reset(c, seed, present, NULL, NULL);
+ *     ilr_reset(c, seed, present, NULL, NULL, error, sizeof error);
  *     each period:  ilr_observe(c, observations, measured);
  *                   if (ilr_tick(c, now, late, command)) send(command); else stop_the_robot();
  *     ilr_free(c);
@@ -49,15 +49,16 @@ ILR_API ilr_controller *ilr_load(const char *path, const ilr_options *options, c
                                  size_t error_size);
 ILR_API void ilr_free(ilr_controller *controller);
 
-/* Begins an episode. An emergency stop goes on.
+/* Begins an episode. An emergency stop goes on. 1; or 0, and `error` says in one line why, where
+ * what the robot holds or its velocity is not finite: then ilr_tick gives 0 until one begins.
  *
  * present:  the command that the robot holds now, one number per action element; null: not known,
  *           and the first absolute command is limited in position alone.
  * velocity: how fast that moves, units/s; null: at rest.
  * pose:     where the target of each delta element is, in the coordinates of the contract's
  *           workspace; null, or NaN: not known, and the workspace does not bound it. */
-ILR_API void ilr_reset(ilr_controller *controller, uint64_t seed, const double *present,
-                       const double *velocity, const double *pose);
+ILR_API int ilr_reset(ilr_controller *controller, uint64_t seed, const double *present,
+                      const double *velocity, const double *pose, char *error, size_t error_size);
 
 /* The newest measurement: for each observation of the contract, in its order, an array of its
  * elements; and when it was measured, in seconds of the clock that `now` of ilr_tick is of. */

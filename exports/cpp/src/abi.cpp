@@ -57,9 +57,15 @@ ilr_controller* ilr_load(const char* path, const ilr_options* options, char* err
 
 void ilr_free(ilr_controller* controller) { delete controller; }
 
-void ilr_reset(ilr_controller* controller, uint64_t seed, const double* present,
-               const double* velocity, const double* pose) {
-  controller->controller.reset(seed, present, velocity, pose);
+int ilr_reset(ilr_controller* controller, uint64_t seed, const double* present,
+              const double* velocity, const double* pose, char* error, size_t error_size) {
+  try {
+    controller->controller.reset(seed, present, velocity, pose);
+    return 1;
+  } catch (const std::exception& problem) {
+    tell(error, error_size, problem.what());
+    return 0;
+  }
 }
 
 void ilr_observe(ilr_controller* controller, const float* const* observations, double measured) {

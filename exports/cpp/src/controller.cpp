@@ -36,6 +36,23 @@ Session opened(const std::string& path, Contract& contract) {
   }
 }
 
+// Throws Refused: which element no episode begins from, as the limiter looks at them.
+void check_start(const Contract& contract, const double* present, const double* velocity) {
+  const std::size_t size = contract.limits ? contract.action.size : 1;  // a choice is one number
+  for (std::size_t i = 0; i < size; ++i) {
+    const bool holds = present != nullptr && !(contract.limits && !contract.limits->absolute[i]);
+    const bool moves = velocity != nullptr && contract.limits;
+    const char* wrong = holds && !std::isfinite(present[i])    ? "present"
+                        : moves && !std::isfinite(velocity[i]) ? "velocity"
+                                                               : nullptr;
+    if (wrong == nullptr) continue;
+    const std::vector<std::string>& names = contract.action.names;
+    throw Refused(std::string(wrong) + " of action element " + std::to_string(i) +
+                  (i < names.size() ? " ('" + names[i] + "')" : "") +
+                  " is not a finite number; no episode begins");
+  }
+}
+
 }  // namespace
 
 Controller::Controller(const std::string& path, Options options)
@@ -103,6 +120,7 @@ void Controller::reset(std::uint64_t seed, const double* present, const double* 
   measured_ = -std::numeric_limits<double>::infinity();
   flush();
   guard_.reset(present, velocity, pose);
+  check_start(contract_, present, velocity);
 }
 
 void Controller::observe(const float* const* observation, double measured) {

@@ -42,6 +42,8 @@ class Controller {
   const Prediction& predict(const float* const* history, const float* noise, const float* prefix,
                             const float* weights);
 
+  // Throws Refused: what the robot holds, or how fast that moves, is not finite; there is nothing to
+  // send then until the next reset.
   void reset(std::uint64_t seed, const double* present, const double* velocity,
              const double* pose);
 
