@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional
 
@@ -135,8 +135,27 @@ class Prefer:
                 raise UserError("--output is missing: where shall the comparisons of a dataset go?")
             return Dataset.open(self.path)
         if (folder / FILE).exists():
-            return Comparisons.read(folder).open_dataset()
+            dataset = Comparisons.read(folder).open_dataset()
+            self._check_attempts(dataset, folder / FILE)
+            return dataset
         return self._attempt(folder / _ATTEMPTS)
+
+    def _check_attempts(self, made: Dataset, file: Path) -> None:
+        """Refuse to ask for other attempts than those that were compared so far."""
+        from ilrobot.cli.options import parse_options
+
+        asked: dict[str, Any] = {"--attempts": self.attempts, "--task": self.task or None}
+        known: dict[str, Any] = {"--attempts": made.num_episodes, "--task": made.spec.task}
+        for name, value in parse_options(self.options).items():
+            asked[f"--options {name}"] = value
+            known[f"--options {name}"] = made.spec.task_options.get(name)
+        for name, value in asked.items():
+            if value is not None and value != known[name]:
+                begun = f"without {name}" if known[name] is None else f"with {name} {known[name]}"
+                raise UserError(
+                    f"{file} was begun {begun}, not with {value}; go on with the same options or "
+                    "give another --output"
+                )
 
     def _attempt(self, folder: Path) -> Dataset:
         from ilrobot.cli.actors import TaskForPolicy, load_run

@@ -1,0 +1,64 @@
+"""``ilrobot prefer RUN`` again: the attempts that were compared are those that are asked for."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ilrobot.actors import Actor, Decision, Observation, Source
+from ilrobot.cli import _main
+from ilrobot.data.comparisons import FILE, Compared, Comparisons
+from ilrobot.data.dataset import Dataset
+from ilrobot.data.recorder import DatasetRecorder
+from ilrobot.env import make_env
+from ilrobot.rollout import rollout
+from ilrobot.run import RUN_FILE
+
+
+class _Still(Actor):
+    def act(self, observation: Observation, now: float) -> Decision:
+        return Decision(np.zeros(1, np.float32), Source.POLICY)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run of which three attempts at a short Pendulum are being compared."""
+    folder = tmp_path / "run" / "preferences"
+    env = make_env("Pendulum-v1", {"max_episode_steps": 3})
+    with DatasetRecorder(folder / "attempts", env.spec) as recorder:
+        for seed in range(3):
+            rollout(env, _Still(), seed=seed, recorder=recorder)
+    env.close()
+    with Comparisons.writing(folder, Compared.of(Dataset.open(folder / "attempts"), None, 0)):
+        pass
+    (tmp_path / "run" / RUN_FILE).touch()
+    return tmp_path / "run"
+
+
+def prefer(run: Path, *options: str) -> int:
+    return _main(["prefer", str(run), "--judge", "return", "--comparisons", "2", *options])
+
+
+def test_the_same_attempts_are_gone_on_with(run: Path):
+    same = ["--attempts", "3", "--task", "Pendulum-v1", "--options", "max_episode_steps=3"]
+    assert prefer(run, *same) == 0
+    assert prefer(run) == 0
+    assert len(Comparisons.read(run / "preferences").answers) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--attempts", "7"], "was begun with --attempts 3, not with 7"),
+        (["--task", "Hopper-v5"], "was begun with --task Pendulum-v1, not with Hopper-v5"),
+        (["--options", "max_episode_steps=9"], "with --options max_episode_steps 3, not with 9"),
+        (["--options", "g=5"], "was begun without --options g, not with 5"),
+    ],
+)
+def test_other_attempts_are_refused(run: Path, options: list[str], said: str, capsys):
+    before = (run / "preferences" / FILE).read_bytes()
+    assert prefer(run, *options) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert (run / "preferences" / FILE).read_bytes() == before
