@@ -19,7 +19,7 @@ void Guard::reset(const double* present, const double* velocity, const double* p
   watch_.reset();
   late_watch_.reset();
   calling_ = 0;
-  limiter_->reset(present, velocity, pose);
+  lost_ = !limiter_->reset(present, velocity, pose);
 }
 
 bool Guard::admit(const Observation& observation, double age, double measured, bool late) {
@@ -41,6 +41,7 @@ bool Guard::admit(const Observation& observation, double age, double measured, b
 }
 
 bool Guard::limit(const double* action, bool calling, double* command) {
+  if (lost_) return hold(0, command);
   calling_ = calling ? calling_ + 1 : 0;
   if (calling) raise(kCallsForHelp);
   if (calling && calling_ >= most_calling_) return hold(0, command);
@@ -52,6 +53,7 @@ bool Guard::limit(const double* action, bool calling, double* command) {
 
 bool Guard::hold(Activations cause, double* command) {
   raise(cause | kFallback);
+  if (lost_) return false;
   if (!(flags_ & kEmergencyStop)) {
     if (damps_) return limiter_->damp(command);
     if (!retreat_.empty()) return limiter_->retreat(retreat_.data(), command);

@@ -16,7 +16,8 @@ class Guard {
  public:
   Guard(const Contract& contract, double rate);
 
-  // Begins an episode; the counts go on, and so does an emergency stop.
+  // Begins an episode; the counts go on, and so does an emergency stop. From what is not finite
+  // none begins: there is nothing to send until the next reset.
   void reset(const double* present, const double* velocity, const double* pose);
 
   // Begins a tick: whether the policy may act on this observation.
@@ -46,6 +47,7 @@ class Guard {
   std::unique_ptr<Limiter> limiter_;
   bool damps_;
   double most_calling_, calling_ = 0;  // ticks
+  bool lost_ = false;  // nobody knows what the robot holds
   std::vector<double> retreat_;  // empty: it does not
   std::atomic<bool> pressed_{false};
   Activations flags_ = 0;

@@ -132,7 +132,12 @@ CommandLimiter::CommandLimiter(const Limits& limits, double rate,
   reset(nullptr, nullptr, nullptr);
 }
 
-void CommandLimiter::reset(const double* present, const double* velocity, const double* pose) {
+bool CommandLimiter::reset(const double* present, const double* velocity, const double* pose) {
+  for (std::size_t i = 0; i < elements_.size(); ++i) {
+    const bool held = present != nullptr && !elements_[i].bounded.delta;
+    if (held && !std::isfinite(present[i])) return false;
+    if (velocity != nullptr && !std::isfinite(velocity[i])) return false;
+  }
   started_ = present != nullptr;
   behind_ = located_ = false;
   bool all_delta = true;
@@ -151,6 +156,7 @@ void CommandLimiter::reset(const double* present, const double* velocity, const 
     located_ = located_ || element.known;
   }
   started_ = started_ || all_delta;
+  return true;
 }
 
 Activations CommandLimiter::limit(const double* action, double* command) {
@@ -189,9 +195,9 @@ Activations CommandLimiter::limit_values(double* command) {
     finite = finite && std::isfinite(element.value);
     all_at_ease = all_at_ease && element.at_ease();
   }
+  if (!finite) return kActionNotFinite;
   Activations flags = 0;
   if (behind_ || !all_at_ease) {
-    if (!finite) return kActionNotFinite;
     behind_ = false;
     for (Element& element : elements_) {
       if (element.motion.behind || !element.at_ease()) {
@@ -255,8 +261,10 @@ bool CommandLimiter::retreat(const double* pose, double* command) {
       command);
 }
 
-void ChoiceLimiter::reset(const double* present, const double*, const double*) {
+bool ChoiceLimiter::reset(const double* present, const double*, const double*) {
+  if (present != nullptr && !std::isfinite(present[0])) return false;
   command_ = present == nullptr ? 0.0 : present[0];
+  return true;
 }
 
 Activations ChoiceLimiter::limit(const double* action, double* command) {

@@ -17,8 +17,9 @@ class Limiter {
   virtual ~Limiter() = default;
 
   // Begins from what the robot does now: the command that it holds, how fast that moves in units
-  // per second, and where the target of each delta element is (null, or NaN: not known).
-  virtual void reset(const double* present, const double* velocity, const double* pose) = 0;
+  // per second, and where the target of each delta element is (null, or NaN: not known). False,
+  // and unchanged: what it holds, or its velocity, is not finite.
+  virtual bool reset(const double* present, const double* velocity, const double* pose) = 0;
 
   // Writes the nearest command that keeps the limits, and says what was limited. Where the action
   // is not finite nothing is written and the state is unchanged.
@@ -38,7 +39,7 @@ class CommandLimiter : public Limiter {
  public:
   CommandLimiter(const Limits& limits, double rate, const std::optional<Range>& workspace);
 
-  void reset(const double* present, const double* velocity, const double* pose) override;
+  bool reset(const double* present, const double* velocity, const double* pose) override;
   Activations limit(const double* action, double* command) override;
   bool moving() const override;
   bool hold(double* command) override;
@@ -82,7 +83,7 @@ class ChoiceLimiter : public Limiter {
  public:
   explicit ChoiceLimiter(std::size_t choices) : choices_(choices) {}
 
-  void reset(const double* present, const double* velocity, const double* pose) override;
+  bool reset(const double* present, const double* velocity, const double* pose) override;
   Activations limit(const double* action, double* command) override;
   bool hold(double* command) override;
 
