@@ -9,6 +9,7 @@ have it the other way round. The optimum is D* = p_E / (p_E + p_π), z* = log p_
 from __future__ import annotations
 
 import abc
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -61,6 +62,8 @@ class DiscriminatorConfig:
         ):
             if not fits:
                 raise UserError(f"the {name} cannot be {value:g}; give a greater number")
+            if value == math.inf:
+                raise UserError(f"the {name} cannot be infinite; give a number")
 
 
 @dataclass(frozen=True)

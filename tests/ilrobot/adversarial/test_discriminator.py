@@ -244,3 +244,6 @@ def test_settings_out_of_range_are_one_line():
         DiscriminatorConfig(batch_size=0)
     with pytest.raises(UserError, match="learning rate"):
         DiscriminatorConfig(learning_rate=-1)
+    for name in ("learning_rate", "penalty"):
+        with pytest.raises(UserError, match="cannot be infinite"):
+            DiscriminatorConfig(**{name: float("inf")})
