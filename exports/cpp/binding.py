@@ -39,6 +39,7 @@ def _library() -> ctypes.CDLL:
         ("load", pointer, ctypes.c_char_p, ctypes.POINTER(_Options), ctypes.c_char_p, size),
         ("free", None, pointer),
         ("reset", ctypes.c_int, pointer, ctypes.c_uint64, *[pointer] * 3, ctypes.c_char_p, size),
+        ("workspace_unknown", ctypes.c_int, pointer),
         ("observe", None, pointer, ctypes.POINTER(_FLOATS), ctypes.c_double),
         ("prepare", ctypes.c_int, pointer, ctypes.c_double),
         ("tick", ctypes.c_int, pointer, ctypes.c_double, ctypes.c_int, pointer),
@@ -172,6 +173,11 @@ class CppController:
     def stop(self) -> None:
         """The emergency stop."""
         self._library.ilr_stop(self._handle)
+
+    @property
+    def workspace_unknown(self) -> bool:
+        """Whether the contract's workspace is not kept, since nobody said where the target is."""
+        return bool(self._library.ilr_workspace_unknown(self._handle))
 
     @property
     def flags(self) -> int:

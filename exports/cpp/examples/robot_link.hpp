@@ -87,8 +87,9 @@ class RobotLink {
       episode(out);
       out.text("seed"), out.integer(seed);
       out.text("limits"), write_limits(out);
+      out.text("workspace"), write_workspace(out);
     };
-    send("reset", rest, 3);
+    send("reset", rest, 4);
   }
   void send_command(const double* command) {
     const auto rest = [&](msgpack::Writer& out) {
@@ -122,6 +123,7 @@ class RobotLink {
   State state = State::kHolding;
   double heard_at = now(), sent_at = 0, rate = 0;
   std::vector<double> held, velocity;  // of its status; empty: it does not know
+  std::vector<double> pose;  // where the target of each delta is (NaN: not known), or empty
   std::uint64_t dropped = 0;
 
  private:
@@ -162,6 +164,20 @@ class RobotLink {
     row("low", &ilr_limits::low), row("high", &ilr_limits::high);
     row("velocity", &ilr_limits::velocity), row("acceleration", &ilr_limits::acceleration);
     row("jerk", &ilr_limits::jerk);
+  }
+
+  void write_workspace(msgpack::Writer& out) const {
+    double bounds[2];
+    if (!ilr_action_workspace(policy_, 0, &bounds[0], &bounds[1])) return out.nil();
+    const std::size_t size = ilr_action_size(policy_);
+    out.map(2);
+    for (const int side : {0, 1}) {
+      out.text(side == 0 ? "low" : "high"), out.array(static_cast<std::uint16_t>(size));
+      for (std::size_t i = 0; i < size; ++i) {
+        ilr_action_workspace(policy_, i, &bounds[0], &bounds[1]);
+        std::isfinite(bounds[side]) ? out.number(bounds[side]) : out.nil();
+      }
+    }
   }
 
   bool take(Reader message) {
@@ -278,7 +294,7 @@ class RobotLink {
       if (!heard.find(ilr_observation_name(policy_, i), field)) return false;
       if (!take_values(field, incoming_[i])) return false;
     }
-    if (!take_state(message)) return false;
+    if (!take_pose(message) || !take_state(message)) return false;
     if (message.find("success", field)) field.boolean(success);
     for (std::size_t i = 0; i < incoming_.size(); ++i) {
       std::copy(incoming_[i].begin(), incoming_[i].end(), values_[i].begin());
@@ -291,6 +307,19 @@ class RobotLink {
     }
     measured_ = std::min(measured + offset_.least(), present);
     return observed_ = true;
+  }
+
+  bool take_pose(const Reader& message) {
+    Reader field;
+    std::size_t count = 0;
+    pose.clear();
+    if (!message.find("pose", field) || !field.array(count)) return true;
+    if (count != ilr_action_size(policy_)) return false;
+    pose.resize(count);
+    for (double& value : pose) {
+      if (!field.number(value)) return pose.clear(), false;
+    }
+    return true;
   }
 
   static bool take_values(Reader field, std::vector<float>& into) {

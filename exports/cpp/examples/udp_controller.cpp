@@ -140,10 +140,15 @@ int main(int count, char** words) {
   }
   robot.refusal.clear();
   if (!ilr_reset(policy, arguments.seed, robot.held.empty() ? nullptr : robot.held.data(),
-                 robot.velocity.empty() ? nullptr : robot.velocity.data(), nullptr, error,
-                 sizeof error)) {
+                 robot.velocity.empty() ? nullptr : robot.velocity.data(),
+                 robot.pose.empty() ? nullptr : robot.pose.data(), error, sizeof error)) {
     std::fprintf(stderr, "udp_controller: %s\n", error);
     return 1;
+  }
+  const bool unknown = ilr_workspace_unknown(policy) != 0;
+  if (unknown) {
+    std::fprintf(stderr, "udp_controller: the workspace is NOT kept: this robot does not say where "
+                         "its target is\n");
   }
   ilr_observe(policy, robot.values(), robot.measured());
   ilr_prepare(policy, 10);
@@ -186,11 +191,13 @@ int main(int count, char** words) {
   std::sort(errors.begin(), errors.end());
   std::printf("{\"ticks\": %llu, \"ended\": %s, \"success\": %s, \"missed_deadlines\": %llu, "
               "\"period_error_ms\": {\"p50\": %.6f, \"p99\": %.6f, \"max\": %.6f}, "
-              "\"memory_locked\": %s, \"sched_fifo\": %s, \"dropped_messages\": %llu, \"guard\": {",
+              "\"memory_locked\": %s, \"sched_fifo\": %s, \"workspace_unknown\": %s, "
+              "\"dropped_messages\": %llu, \"guard\": {",
               static_cast<unsigned long long>(ticks), ended ? "true" : "false",
               robot.success ? "true" : "false", static_cast<unsigned long long>(missed),
               1e3 * percentile(errors, 0.5), 1e3 * percentile(errors, 0.99),
               1e3 * percentile(errors, 1), locked ? "true" : "false", fifo ? "true" : "false",
+              unknown ? "true" : "false",
               static_cast<unsigned long long>(robot.dropped));
   for (std::size_t i = 0; i < ilr_activation_count(); ++i) {
     std::printf("%s\"%s\": %llu", i ? ", " : "", ilr_activation_name(i),

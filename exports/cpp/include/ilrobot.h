@@ -60,6 +60,11 @@ ILR_API void ilr_free(ilr_controller *controller);
 ILR_API int ilr_reset(ilr_controller *controller, uint64_t seed, const double *present,
                       const double *velocity, const double *pose, char *error, size_t error_size);
 
+/* Whether the contract has a workspace for a delta element of which nobody said at ilr_reset (before
+ * it: at all) where its target is: that one is not kept. Where it was said, ilr_tick adds its own
+ * commands from there on, whatever came of them. */
+ILR_API int ilr_workspace_unknown(const ilr_controller *controller);
+
 /* The newest measurement: for each observation of the contract, in its order, an array of its
  * elements; and when it was measured, in seconds of the clock that `now` of ilr_tick is of. */
 ILR_API void ilr_observe(ilr_controller *controller, const float *const *observations,
@@ -122,6 +127,11 @@ typedef struct ilr_limits {
 } ilr_limits;
 ILR_API int ilr_action_limits(const ilr_controller *controller, size_t element,
                               ilr_limits *limits);
+
+/* Where the commanded target may be, of a delta the sum of its commands; infinite: anywhere. 0: the
+ * contract has no workspace. */
+ILR_API int ilr_action_workspace(const ilr_controller *controller, size_t element, double *low,
+                                 double *high);
 
 /* Holds a robot's element names against the contract's, in order. 1: they agree, or the contract
  * states none; else 0, and `error` says what differs. `feature` is an observation or `action`. */

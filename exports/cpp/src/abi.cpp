@@ -68,6 +68,10 @@ int ilr_reset(ilr_controller* controller, uint64_t seed, const double* present,
   }
 }
 
+int ilr_workspace_unknown(const ilr_controller* controller) {
+  return controller->controller.workspace_unknown() ? 1 : 0;
+}
+
 void ilr_observe(ilr_controller* controller, const float* const* observations, double measured) {
   controller->controller.observe(observations, measured);
 }
@@ -168,6 +172,15 @@ int ilr_action_limits(const ilr_controller* controller, size_t element, ilr_limi
   if (!given || element >= given->low.size()) return 0;
   *limits = {given->absolute[element] ? 1 : 0, given->low[element],          given->high[element],
              given->velocity[element],         given->acceleration[element], given->jerk[element]};
+  return 1;
+}
+
+int ilr_action_workspace(const ilr_controller* controller, size_t element, double* low,
+                         double* high) {
+  const auto& given = controller->controller.contract().workspace;
+  if (!given || element >= given->low.size()) return 0;
+  *low = given->low[element];
+  *high = given->high[element];
   return 1;
 }
 

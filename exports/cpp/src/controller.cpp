@@ -53,6 +53,17 @@ void check_start(const Contract& contract, const double* present, const double* 
   }
 }
 
+bool misses_workspace(const Contract& contract, const double* pose) {
+  if (!contract.workspace || !contract.limits) return false;
+  for (std::size_t i = 0; i < contract.action.size; ++i) {
+    const bool known = pose != nullptr && std::isfinite(pose[i]);
+    const double low = contract.workspace->low[i], high = contract.workspace->high[i];
+    const bool bounded = std::isfinite(low) || std::isfinite(high);
+    if (bounded && !known && !contract.limits->absolute[i]) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Controller::Controller(const std::string& path, Options options)
@@ -119,6 +130,7 @@ void Controller::reset(std::uint64_t seed, const double* present, const double* 
   for (std::vector<float>& values : newest_) std::fill(values.begin(), values.end(), kNan);
   measured_ = -std::numeric_limits<double>::infinity();
   flush();
+  workspace_unknown_ = misses_workspace(contract_, pose);
   guard_.reset(present, velocity, pose);
   check_start(contract_, present, velocity);
 }

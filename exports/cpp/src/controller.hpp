@@ -47,6 +47,9 @@ class Controller {
   void reset(std::uint64_t seed, const double* present, const double* velocity,
              const double* pose);
 
+  // Whether the contract's workspace cannot be kept: nobody said where the target of a delta is.
+  bool workspace_unknown() const { return workspace_unknown_; }
+
   // Takes in the newest measurement, one array per feature.
   void observe(const float* const* observation, double measured);
 
@@ -98,6 +101,7 @@ class Controller {
 
   Observation newest_, finite_, history_;
   bool seen_finite_ = false, history_empty_ = true;
+  bool workspace_unknown_ = false;
   double measured_ = 0;
   std::vector<float> predicted_action_;
   std::vector<std::vector<float>> taken_signals_;  // of the chunk that is executed
