@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ilrobot.data.transitions import Transitions
+from ilrobot.errors import WorkFailed
 from ilrobot.learners.reinforcement.rollouts import Rollouts
 from ilrobot.learners.reinforcement.running import RunningStatistics
 from ilrobot.learners.reinforcement.vector_env import Ended, TaskVectorEnv
@@ -59,6 +60,9 @@ class Collecting:
 
         Returns:
             The normalised actions as drawn, copy by copy, (N, A), and what they led to.
+
+        Raises:
+            WorkFailed: The policy diverged: an action is no longer finite.
         """
         now = self._begun()
         if self._acting is not self._policy:
@@ -83,6 +87,11 @@ class Collecting:
                 physical = density.physical(action, seen).numpy()
             drawn[tick] = action.numpy()
             executed[tick] = np.clip(physical, *self.env.limits)
+            if not np.isfinite(executed[tick]).all():
+                raise WorkFailed(
+                    f"the policy's actions are no longer finite after {self.steps} environment "
+                    "steps; train again with a lower --learning-rate, into another --output"
+                )
             step = self.env.advance(executed[tick])
             self._now = now = step.observations
             after[tick], rewards[tick] = step.after, step.rewards

@@ -154,6 +154,17 @@ def test_a_reward_that_is_not_finite_is_told(env: TaskVectorEnv):
         learner.learn(1, lambda steps: np.full(len(steps), np.nan))
 
 
+def test_a_policy_that_diverged_says_what_to_change(env: TaskVectorEnv):
+    policy = _policy(env)
+    learner = PpoReinforcer(policy, env, QUICK, seed=0)
+    learner.learn(1)
+    with torch.no_grad():
+        for weight in policy.parameters():
+            weight.fill_(float("nan"))
+    with pytest.raises(WorkFailed, match=r"after 256 environment steps; .* --learning-rate, into"):
+        learner.learn(1)
+
+
 def test_discrete_actions_are_refused():
     with pytest.raises(UserError, match=r"the actions of CartPole-v1 are 2 choices"):
         TaskVectorEnv(lambda: make_env("CartPole-v1"), 1, seed=0)
