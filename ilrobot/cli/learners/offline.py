@@ -120,7 +120,7 @@ class OfflineOptions:
 class Td3Bc(OfflineOptions):
     """Learn from recorded rewards by TD3+BC: twin critics, and a policy near what was done.
 
-    Fujimoto and Gu 2021. For mixed data with rewards at most steps; the first to try.
+    Fujimoto and Gu 2021. For mixed data with rewards at most steps; filtered-bc comes first.
 
     Example: ilrobot train --learner td3-bc --dataset data/hopper --output runs/td3bc
     """
