@@ -165,6 +165,9 @@ def _episodes(recordings: Recordings) -> Iterator[tuple[int, NDArray[np.int64], 
     ends = _terminated(recordings)
     if recordings.has_column("control.source"):
         useful &= recordings.column("control.source") != Source.PAUSED.value
+    succeeds = np.zeros(recordings.num_frames, dtype=bool)
+    if recordings.has_column("next.success"):
+        succeeds = recordings.column("next.success").astype(bool).reshape(-1)
     longest = int(recordings.lengths.max(initial=0))
     for number, info in enumerate(recordings.infos):
         start, end = int(recordings.starts[number]), int(recordings.starts[number + 1])
@@ -176,7 +179,8 @@ def _episodes(recordings: Recordings) -> Iterator[tuple[int, NDArray[np.int64], 
         elif ends is not None:
             by_itself = bool(ends[end - 1])
         elif info.outcome is not Outcome.UNKNOWN:
-            by_itself = info.outcome in _JUDGED
+            # A task that goes on after a success does not end by it.
+            by_itself = info.outcome in _JUDGED and not succeeds[start : end - 1].any()
         else:
             done = recordings.has_column("next.done") and recordings.column("next.done")[end - 1]
             by_itself = bool(done) and end - start < longest

@@ -68,6 +68,18 @@ def test_what_the_recording_says_of_its_end_goes_before_its_length():
     assert found.episode[found.timeout].tolist() == [1]
 
 
+def test_a_task_that_goes_on_after_a_success_is_cut_off_by_its_time_limit():
+    never = np.zeros(4, dtype=bool)
+    goes_on, ends = np.array([[False, True, False, True], [False, False, False, True]])
+    found = transitions(
+        episode(10, 4, Outcome.SUCCESS, Judge.ENVIRONMENT, next__success=goes_on),
+        episode(20, 4, Outcome.SUCCESS, Judge.ENVIRONMENT, next__success=ends),
+        episode(30, 4, Outcome.TIMEOUT, Judge.ENVIRONMENT, next__success=never),
+    )
+    assert found.episode[found.terminal].tolist() == [1]
+    assert found.episode[found.timeout].tolist() == [0, 2]
+
+
 def test_a_person_who_ends_an_episode_ends_its_value():
     never = np.zeros(3, dtype=bool)
     found = transitions(episode(10, 3, Outcome.FAILURE, Judge.PERSON, next__terminated=never))
