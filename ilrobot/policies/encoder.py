@@ -62,7 +62,10 @@ class ObservationEncoder(nn.Module):
         return encoded.flatten(1)
 
     def _joined(self, observations: Mapping[str, Tensor]) -> Tensor:
+        # Of a single number there is no axis to flatten yet.
         rows = [
-            observations[f.name].to(self.normalizer.offset.dtype).flatten(2) for f in self._features
+            values.flatten(2) if f.shape else values[:, :, None]
+            for f in self._features
+            for values in (observations[f.name].to(self.normalizer.offset.dtype),)
         ]
         return torch.cat(rows, dim=2) if len(rows) > 1 else rows[0]

@@ -139,7 +139,7 @@ def test_every_so_manieth_step_from_a_drawn_one_on(data: Path):
     recordings = Dataset.open(data)
     all_steps = expert_transitions(recordings)
     known = expert_transitions(recordings, every=4, seed=1)
-    assert len(known) == len(all_steps) // 4 or len(known) == len(all_steps) // 4 + 4
+    assert abs(len(known) - len(all_steps) / 4) <= 4  # at most one more or less of an episode
     for number in range(4):
         x = all_steps.observations[all_steps.episode == number, 0]
         kept = known.observations[known.episode == number, 0]

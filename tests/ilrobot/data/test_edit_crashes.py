@@ -160,7 +160,7 @@ def test_a_disk_that_fills_up_leaves_the_original(server, originals, tmp_path):
 def test_a_disk_that_really_fills_up_leaves_the_original(server, originals, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=160k", "tmpfs", str(disk)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=184k", "tmpfs", str(disk)]
     try:
         mounted = subprocess.run(mount, capture_output=True).returncode == 0
     except FileNotFoundError:

@@ -191,7 +191,7 @@ def learner(data: Path, seed: int = 0, **changes) -> tuple[GuidedCost, TaskVecto
 
 
 def test_a_piece_longer_than_any_demonstration_is_refused(data):
-    with pytest.raises(UserError, match="longer than any demonstration; the longest has 20"):
+    with pytest.raises(UserError, match=r"longer than any demonstration; the longest has \d+"):
         learner(data, piece=100_000)
 
 
