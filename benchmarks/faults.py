@@ -123,10 +123,11 @@ def _contract(rng: np.random.Generator, kind: Kind) -> Contract:
 
 
 def _alike(one: Record, other: Record) -> bool:
-    """Whether both did the same to the last bit."""
-    return one.flags == other.flags and all(
+    """Whether both did the same to the last bit, until Python's loop comes to rest at the end."""
+    ticks = len(one.flags)
+    return one.flags == other.flags[:ticks] and all(
         np.array_equal(mine, theirs)
-        for mine, theirs in zip(one.commands, other.commands, strict=True)
+        for mine, theirs in zip(one.commands, other.commands[:ticks], strict=True)
         if mine is not None and theirs is not None
     )
 
