@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +17,6 @@ from ilrobot.control.chunks import ChunkActor
 from ilrobot.data.labels import vector_spec
 from ilrobot.data.windows import Batch, Windows
 from ilrobot.ensemble import disagreement_scale
-from ilrobot.errors import UserError, WorkFailed
 from ilrobot.policies.acting import make_actor
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.encoder import ObservationEncoder
@@ -28,13 +26,10 @@ from ilrobot.policies.heads.head import Head
 from ilrobot.policies.heads.iterated import IteratedHead
 from ilrobot.policies.heads.making import make_head
 from ilrobot.policies.heads.stacked_ensemble import make_ensemble
+from ilrobot.policies.module_file import check_finite, load_module, save_module
 from ilrobot.policies.normalize import Normalizer, kinds
 from ilrobot.policies.relative import RelativeActions
-from ilrobot.policies.tensor_file import load_tensors, save_tensors
 from ilrobot.spec import Spec
-
-_FORMAT = 1
-_KEYS = frozenset({"format", "spec", "config", "weights"})
 
 
 class Policy(nn.Module):
@@ -191,11 +186,7 @@ class Policy(nn.Module):
         Raises:
             WorkFailed: One is NaN or infinite.
         """
-        if not all(bool(value.isfinite().all()) for value in self.state_dict().values()):
-            raise WorkFailed(
-                f"{what} are not finite; train again with a lower --learning-rate, into another "
-                "--output"
-            )
+        check_finite(self, what)
 
     @property
     def training_range(self) -> dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:
@@ -255,13 +246,7 @@ class Policy(nn.Module):
 
     def save(self, path: Path) -> None:
         """Write weights, configuration and spec to one file, atomically."""
-        content = {
-            "format": _FORMAT,
-            "spec": self.spec.to_json(),
-            "config": self.config.to_json(),
-            "weights": self.state_dict(),
-        }
-        save_tensors(path, content)
+        save_module(path, self, self.spec, self.config)
 
     @classmethod
     def load(cls, path: Path) -> Policy:
@@ -271,21 +256,7 @@ class Policy(nn.Module):
             UserError: The file is missing, damaged or of another format.
             WorkFailed: The weights are not finite.
         """
-        content = load_tensors(path)
-        if content.keys() != _KEYS or str(content["format"]) != str(_FORMAT):
-            raise UserError(f"{path} is no policy of this version of ilrobot; train it again")
-        try:
-            # A file of tensors can hold one anywhere; JSON cannot.
-            spec, config = json.loads(json.dumps([content["spec"], content["config"]]))
-            policy = cls(Spec.from_json(spec), PolicyConfig.from_json(config))
-        except (UserError, TypeError, ValueError) as error:
-            raise UserError(f"{path} is damaged: {error}; train the policy again") from error
-        try:
-            policy.load_state_dict(content["weights"])
-        except (AttributeError, KeyError, RuntimeError, TypeError) as error:
-            raise UserError(f"{path}: the weights do not fit the configuration") from error
-        policy.check_finite(f"the weights in {path}")
-        return policy.eval()
+        return load_module(path, "policy", lambda s, c: cls(s, PolicyConfig.from_json(c)))
 
     def _normalized(self, batch: Batch) -> Tensor:
         """The labels as the head reads them, shape (B, H, A), or (B, H) int64 for choices."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ilrobot.data.labels import vector_spec
-from ilrobot.errors import UserError, WorkFailed
-from ilrobot.policies.tensor_file import load_tensors, save_tensors
+from ilrobot.policies.module_file import load_module, save_module
 from ilrobot.rewards.config import RewardConfig, TerminationBias
 from ilrobot.rewards.running_norm import RunningNorm
 from ilrobot.spec import Spec
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
 #: Its file in a run's folder.
 REWARD_FILE = "reward.pt"
 
-_FORMAT = 1
-_KEYS = frozenset({"format", "spec", "config", "weights"})
 _ROWS = 65_536
 
 
@@ -150,13 +146,7 @@ class RewardModel(nn.Module):
 
     def save(self, path: Path) -> None:
         """Write weights, configuration and spec to one file, atomically."""
-        content = {
-            "format": _FORMAT,
-            "spec": self.spec.to_json(),
-            "config": self.config.to_json(),
-            "weights": self.state_dict(),
-        }
-        save_tensors(path, content)
+        save_module(path, self, self.spec, self.config)
 
     @classmethod
     def load(cls, path: Path) -> RewardModel:
@@ -166,22 +156,7 @@ class RewardModel(nn.Module):
             UserError: The file is missing, damaged or of another format.
             WorkFailed: The weights are not finite.
         """
-        content = load_tensors(path)
-        if content.keys() != _KEYS or str(content["format"]) != str(_FORMAT):
-            raise UserError(f"{path} is no reward of this version of ilrobot; train it again")
-        try:
-            # A file of tensors can hold one anywhere; JSON cannot.
-            spec, config = json.loads(json.dumps([content["spec"], content["config"]]))
-            model = cls(Spec.from_json(spec), RewardConfig.from_json(config))
-        except (UserError, TypeError, ValueError) as error:
-            raise UserError(f"{path} is damaged: {error}; train the reward again") from error
-        try:
-            model.load_state_dict(content["weights"])
-        except (AttributeError, KeyError, RuntimeError, TypeError) as error:
-            raise UserError(f"{path}: the weights do not fit the configuration") from error
-        if not all(bool(value.isfinite().all()) for value in model.state_dict().values()):
-            raise WorkFailed(f"the weights in {path} are not finite; train the reward again")
-        return model.eval()
+        return load_module(path, "reward", lambda s, c: cls(s, RewardConfig.from_json(c)))
 
     def _encode(self, observations: Tensor) -> Tensor:
         if not self._angles:
