@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
@@ -18,6 +19,21 @@ def command(verb: Any) -> str:
 def resuming(verb: Any) -> str:
     """The same with ``--resume``: how to go on after a stop."""
     return command(replace(verb, resume=True))
+
+
+@contextmanager
+def telling_how_to_resume(verb: Any) -> Iterator[None]:
+    """On Ctrl-C says what the run in ``verb.output`` keeps, and the command that goes on."""
+    from ilrobot.cli.output import console
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        said = "Stopped before the first checkpoint; nothing is lost."
+        if (verb.output / "checkpoint.pt").exists():
+            said = f"Stopped; {verb.output} keeps a checkpoint. Go on with: {resuming(verb)}"
+        console.print(said, soft_wrap=True, markup=False)
+        raise
 
 
 def _name(verb: Any) -> list[str]:

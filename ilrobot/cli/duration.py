@@ -9,6 +9,19 @@ from ilrobot.errors import UserError
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
+def time_budget(budget: str | None, steps: int | None) -> float | None:
+    """``--time-budget`` in seconds, of a verb that takes ``--steps`` as well.
+
+    Raises:
+        UserError: It is no time, or both are given.
+    """
+    if budget is None:
+        return None
+    if steps is not None:
+        raise UserError("--steps and --time-budget both say how long; give one of them")
+    return seconds(budget, "--time-budget")
+
+
 def seconds(text: str, option: str) -> float:
     """``90s``, ``10m`` or ``1.5h`` in seconds.
 

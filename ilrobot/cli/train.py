@@ -208,7 +208,8 @@ class Train:
 
     def run(self) -> int:
         """Train and say what to do next."""
-        from ilrobot.cli.output import console, progress_bar
+        from ilrobot.cli.command import telling_how_to_resume
+        from ilrobot.cli.output import progress_bar
         from ilrobot.cli.training_progress import TrainingProgress
         from ilrobot.cli.training_result import print_result
         from ilrobot.data.dataset import Dataset
@@ -218,25 +219,21 @@ class Train:
         data = Dataset.open(self.dataset)
         policy_config, train_config = self._configs(data.spec)
         teacher = None if self.distill is None else load_policy(self.distill)
-        try:
-            with progress_bar() as bars:
-                policy = train(
-                    data,
-                    policy_config,
-                    train_config,
-                    self.output,
-                    resume=self.resume,
-                    teacher=teacher,
-                    on_progress=TrainingProgress(bars, train_config.steps),
-                )
-        except KeyboardInterrupt:
-            console.print(self._stopped(), soft_wrap=True)
-            raise
+        with telling_how_to_resume(self), progress_bar() as bars:
+            policy = train(
+                data,
+                policy_config,
+                train_config,
+                self.output,
+                resume=self.resume,
+                teacher=teacher,
+                on_progress=TrainingProgress(bars, train_config.steps),
+            )
         print_result(self.output, policy, data.spec.cameras, json=self.json)
         return 0
 
     def _configs(self, spec: Spec) -> tuple[PolicyConfig, TrainConfig]:
-        from ilrobot.cli.duration import seconds
+        from ilrobot.cli.duration import time_budget
         from ilrobot.learners.config import preset
 
         policy_config, train_config = preset(self.policy, spec)
@@ -253,10 +250,8 @@ class Train:
                 policy_config = replace(policy_config, sampler_steps=_DISTILLED_STEPS)
         if self.steps is not None:
             train_config = train_config.with_steps(self.steps)
-        if self.time_budget is not None:
-            if self.steps is not None:
-                raise UserError("--steps and --time-budget both say how long; give one of them")
-            budget = seconds(self.time_budget, "--time-budget")
+        budget = time_budget(self.time_budget, self.steps)
+        if budget is not None:
             train_config = replace(train_config, time_budget=budget)
         return policy_config, replace(train_config, **{n: given[n] for n in _TRAIN if n in given})
 
@@ -273,14 +268,6 @@ class Train:
                         f"--{option.replace('_', '-')} is for --{part} {' or '.join(users)}, and "
                         f"this is {chosen}; leave it out"
                     )
-
-    def _stopped(self) -> str:
-        """What is kept, and how to go on."""
-        from ilrobot.cli.command import resuming
-
-        if not (self.output / "checkpoint.pt").exists():
-            return "Stopped before the first checkpoint; nothing is lost."
-        return f"Stopped; {self.output} keeps a checkpoint. Go on with: {resuming(self)}"
 
 
 _said, _example = cleandoc(Train.__doc__ or "").split("\n\nExample: ")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ilrobot.cli.usage import optional
-from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
     from ilrobot.learners.config import TrainConfig
@@ -66,7 +65,8 @@ class OfflineOptions:
 
     def run(self) -> int:
         """Learn and say what to do next."""
-        from ilrobot.cli.output import console, progress_bar
+        from ilrobot.cli.command import telling_how_to_resume
+        from ilrobot.cli.output import progress_bar
         from ilrobot.cli.training_progress import TrainingProgress
         from ilrobot.cli.training_result import print_result
         from ilrobot.data.dataset import Dataset
@@ -74,26 +74,22 @@ class OfflineOptions:
 
         data = Dataset.open(self.dataset)
         method, config = self.method(), self._config()
-        try:
-            with progress_bar() as bars:
-                policy = train_offline(
-                    data,
-                    method,
-                    offline_policy(method, width=self.width, blocks=self.blocks),
-                    config,
-                    self.output,
-                    reward=self.reward,
-                    resume=self.resume,
-                    on_progress=TrainingProgress(bars, config.steps),
-                )
-        except KeyboardInterrupt:
-            console.print(self._stopped(), soft_wrap=True)
-            raise
+        with telling_how_to_resume(self), progress_bar() as bars:
+            policy = train_offline(
+                data,
+                method,
+                offline_policy(method, width=self.width, blocks=self.blocks),
+                config,
+                self.output,
+                reward=self.reward,
+                resume=self.resume,
+                on_progress=TrainingProgress(bars, config.steps),
+            )
         print_result(self.output, policy, data.spec.cameras, json=self.json)
         return 0
 
     def _config(self) -> TrainConfig:
-        from ilrobot.cli.duration import seconds
+        from ilrobot.cli.duration import time_budget
         from ilrobot.learners.offline.train import offline_config
 
         chosen: dict[str, Any] = {
@@ -102,18 +98,7 @@ class OfflineOptions:
         }
         if self.steps is not None:
             chosen["steps"] = self.steps
-        if self.time_budget is not None:
-            if self.steps is not None:
-                raise UserError("--steps and --time-budget both say how long; give one of them")
-            chosen["time_budget"] = seconds(self.time_budget, "--time-budget")
-        return offline_config(**chosen)
-
-    def _stopped(self) -> str:
-        from ilrobot.cli.command import resuming
-
-        if not (self.output / "checkpoint.pt").exists():
-            return "Stopped before the first checkpoint; nothing is lost."
-        return f"Stopped; {self.output} keeps a checkpoint. Go on with: {resuming(self)}"
+        return offline_config(**chosen, time_budget=time_budget(self.time_budget, self.steps))
 
 
 @dataclass(kw_only=True)

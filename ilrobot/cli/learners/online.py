@@ -119,10 +119,8 @@ class OnlineOptions(TriedInTask):
         """Refuse what needs no look at anything.
 
         Raises:
-            UserError: It is out of range, or said twice.
+            UserError: It is out of range.
         """
-        if self.time_budget is not None and self.steps is not None:
-            raise UserError("--steps and --time-budget both say how long; give one of them")
         if not 1 <= self.copies <= _MOST_COPIES:
             raise UserError(f"--copies must be from 1 to {_MOST_COPIES}, not {self.copies}")
 
@@ -132,12 +130,10 @@ class OnlineOptions(TriedInTask):
         Raises:
             UserError: Something is out of range.
         """
-        from ilrobot.cli.duration import seconds
+        from ilrobot.cli.duration import time_budget
         from ilrobot.learners.config import TrainConfig
 
-        budget = None
-        if self.time_budget is not None:
-            budget = seconds(self.time_budget, "--time-budget")
+        budget = time_budget(self.time_budget, self.steps)
         steps = (
             _UNBOUNDED if budget is not None else self.steps if self.steps is not None else STEPS
         )
@@ -223,9 +219,9 @@ def learn(
         initial: 16 hex digits over the policy that it began as (None: from scratch).
         counted: What its steps are.
     """
-    from ilrobot.cli.command import resuming
+    from ilrobot.cli.command import telling_how_to_resume
     from ilrobot.cli.learners.online_result import print_online_result
-    from ilrobot.cli.output import console, progress_bar
+    from ilrobot.cli.output import progress_bar
     from ilrobot.cli.training_progress import TrainingProgress
     from ilrobot.data.memory import Recordings
     from ilrobot.learners.online import describe_online, train_online
@@ -236,26 +232,15 @@ def learn(
 
     output: Path = verb.output
     described = describe_online(name, learner.policy, config, settings, output, dataset, initial)
-    try:
-        with progress_bar() as bars:
-            train_online(
-                learner,
-                described,
-                output,
-                resume=verb.resume,
-                record=record,
-                on_progress=TrainingProgress(bars, config.steps),
-            )
-    except KeyboardInterrupt:
-        kept = (output / "checkpoint.pt").exists()
-        console.print(
-            f"Stopped; {output} keeps a checkpoint. Go on with: {resuming(verb)}"
-            if kept
-            else "Stopped before the first checkpoint; nothing is lost.",
-            soft_wrap=True,
-            markup=False,
+    with telling_how_to_resume(verb), progress_bar() as bars:
+        train_online(
+            learner,
+            described,
+            output,
+            resume=verb.resume,
+            record=record,
+            on_progress=TrainingProgress(bars, config.steps),
         )
-        raise
     print_online_result(output, counted, json=verb.json)
     return 0
 
