@@ -100,7 +100,7 @@ class Advise:
             try:
                 # Imported data often state no rate.
                 seen = vector_spec(spec).with_rate(env.spec.rate)
-                check_policy_fits(seen, env.spec, str(self.dataset))
+                check_policy_fits(seen, env.spec, str(self.dataset), "dataset")
             except UserError as error:
                 if self.task:
                     raise UserError(f"{self.dataset} is not of {task}: {error}") from error

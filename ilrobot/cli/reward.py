@@ -85,7 +85,7 @@ class Reward:
             )
         model = RewardModel.load(self.path / REWARD_FILE)
         data = Dataset.open(self.dataset or Path(described.dataset.path))
-        check_policy_fits(model.spec, data.spec, f"the reward of {self.path}")
+        check_policy_fits(model.spec, data.spec, str(self.path), "reward")
         claim_file(output)
         if output.suffix == ".onnx":
             return self._export(model, data, output)

@@ -93,7 +93,7 @@ def check_task(data: Dataset, envs: TaskVectorEnv) -> None:
     from ilrobot.data.labels import vector_spec
     from ilrobot.spec import check_policy_fits
 
-    check_policy_fits(vector_spec(data.spec), envs.task, f"what {data.path} demonstrates")
+    check_policy_fits(vector_spec(data.spec), envs.task, str(data.path), "dataset")
     if envs.time_limit is None:
         raise UserError(
             f"task '{envs.task.task}' has no time limit, so that an attempt may never end; give it "

@@ -94,7 +94,7 @@ class Raft(TriedInTask):
         with closing(make()) as env:
             check_policy_fits(begun.spec, env.spec, "the policy of --from")
             shown = vector_spec(demonstrations.spec)
-            check_policy_fits(shown, env.spec, f"what {demonstrations.path} demonstrates")
+            check_policy_fits(shown, env.spec, str(demonstrations.path), "dataset")
         learner = RaftLearner(self.output, begun, demonstrations, make, config, fit)
         try:
             settings: dict[str, Any] = {

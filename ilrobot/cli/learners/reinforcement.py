@@ -84,7 +84,7 @@ class Reinforcement(WarmStart, OnlineOptions):
             envs, make = self.make_envs(begun, success_only=self.reward == "success")
             try:
                 if reward is not None:
-                    check_policy_fits(reward.spec, envs.task, f"the reward of {self.reward}")
+                    check_policy_fits(reward.spec, envs.task, self.reward, "reward")
                 if clone is None:
                     made = replace(SCRATCH, width=self.width or SCRATCH.width)
                     policy, reference = new_policy(envs.task, made, log_std), None

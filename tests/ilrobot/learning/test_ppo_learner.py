@@ -73,7 +73,7 @@ def test_a_reward_of_another_task_is_refused(tmp_path: Path, capsys):
     arguments = ["train", "--learner", "ppo", *SMALL, "--reward", str(tmp_path)]
     check_mistake(
         [*arguments, "--output", str(tmp_path / "run")],
-        f"the reward of {tmp_path}: 'observation.state' has shape [3]",
+        f"{tmp_path}: 'observation.state' has shape [3] in the reward",
         capsys,
     )
     assert not (tmp_path / "run").exists()

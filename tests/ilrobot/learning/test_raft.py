@@ -174,7 +174,7 @@ def test_demonstrations_of_another_task_are_refused_before_anything_is_tried(
         rollout(env, _Still(1), seed=0, recorder=recorder)
     env.close()
     given = [*_options(clones["bc"]), "--dataset", str(tmp_path / "other")]
-    said = f"what {tmp_path / 'other'} demonstrates: 'observation.state' has shape [3]"
+    said = f"{tmp_path / 'other'}: 'observation.state' has shape [3] in the dataset"
     arguments = ["train", "--learner", "raft", *given, "--output", str(tmp_path / "run")]
     check_mistake(arguments, said, capsys)
 
