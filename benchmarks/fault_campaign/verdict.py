@@ -36,7 +36,7 @@ class Verdict:
 def judge(fault: Fault, record: Record) -> Verdict:
     """Look at an episode."""
     share, exceeded = greatest_share(record, fault.contract)
-    flags = record.flags
+    flags = _of_the_episode(record)
     seen = (t for t in range(fault.begin, len(flags)) if flags[t] & fault.kind.expects)
     first = next(seen, None)
     noticed = None if first is None else first - fault.begin
@@ -44,7 +44,7 @@ def judge(fault: Fault, record: Record) -> Verdict:
 
 
 def _problem(fault: Fault, record: Record, noticed: int | None) -> str:
-    kind, flags = fault.kind, record.flags
+    kind, flags = fault.kind, _of_the_episode(record)
     if any(flag & ~int(LIMITED) for flag in flags[: fault.begin]):
         return "a false alarm before it"
     if kind.slower == 0.0:
@@ -70,6 +70,11 @@ def _problem(fault: Fault, record: Record, noticed: int | None) -> str:
     if kind.passes and flags[-1] & Activation.FALLBACK:
         return "the policy did not act again afterwards"
     return ""
+
+
+def _of_the_episode(record: Record) -> list[int]:
+    """The flags of its ticks, without those at which it comes to rest after its end."""
+    return [flag for flag in record.flags if not flag & Activation.COMING_TO_REST]
 
 
 def _rests(record: Record, tick: int) -> bool:

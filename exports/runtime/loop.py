@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
 from exports.robots.base import Robot
+from exports.runtime.coming_to_rest import come_to_rest
 from exports.runtime.report import EpisodeReport, LoopReport
 from exports.runtime.shadow import Disagreement
 from exports.runtime.statistics import TickStatistics
@@ -22,9 +23,6 @@ from ilrobot.errors import WorkFailed
 
 #: As a plain number: asking an IntFlag costs as much as a vector operation.
 _FALLBACK = int(Activation.FALLBACK)
-#: Longest that an episode brakes for when it ends in motion, s; an arm that may not brake is told
-#: to stop then.
-REST_WITHIN = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +72,9 @@ class ControlLoop:
     the action; write. Where the guard says no, its fallback is written, and the actor sees the
     newest finite observation all the same, so that its history has one per tick; so it is where the
     actor has no answer yet. Where there is nothing to fall back on, the robot is told to stop. What
-    ends in motion, by a signal, a person or its length, first comes to rest within the limits. An
-    actor that thinks ahead may do so from what is seen before the first tick.
+    ends in motion, by a signal, a person, its length or a failure, first comes to rest within the
+    limits, as long as the robot takes commands. An actor that thinks ahead may do so from what is
+    seen before the first tick.
 
     Args:
         robot: Connected.
@@ -126,10 +125,8 @@ class ControlLoop:
                 break
             before = statistics.ticks
             try:
-                try:
+                with self._stopped_afterwards():
                     episode = self._episode(number, seed, max_ticks, statistics, log)
-                finally:
-                    self._robot.stop()
             except WorkFailed as error:
                 ticks = statistics.ticks - before
                 episode = EpisodeReport(seed, None, ticks, ended=False, failure=str(error))
@@ -172,92 +169,95 @@ class ControlLoop:
                 actor.prepare(first, self._stopped)
         success: bool | None = None
         newest_finite: Observation | None = None
-        ended = robot_ended = late = False
+        ended = robot_ended = late = sent = False
         ticks = 0
         statistics.begin_episode()
         clock.start()
-        while ticks < max_ticks and not ended and not self._stopped():
-            started = clock.now()
-            reading = robot.read(started)
-            read = clock.now()
-            age = read - reading.measured
-            if reading.pose is not None:
-                guard.locate(reading.pose)
-            decision: Decision | None = None
-            if guard.admit(reading.observation, age, late, reading.measured):
-                newest_finite = reading.observation
-                try:
-                    decision = actor.act(reading.observation, started)
-                except LateAnswer:
-                    command = guard.hold(Activation.PLAN_RUN_OUT)
-                else:
-                    command = guard.limit(decision.action, decision.calls_for_help)
-            else:
-                command = guard.hold()
-                actor.flush()
-                if Activation.OBSERVATION_NOT_FINITE not in guard.flags:
+        try:
+            while ticks < max_ticks and not ended and not self._stopped():
+                started = clock.now()
+                reading = robot.read(started)
+                read = clock.now()
+                age = read - reading.measured
+                if reading.pose is not None:
+                    guard.locate(reading.pose)
+                decision: Decision | None = None
+                if guard.admit(reading.observation, age, late, reading.measured):
                     newest_finite = reading.observation
-                if newest_finite is not None:
-                    actor.observe(newest_finite)
-            acted = clock.now()
-            done: bool | None = None
-            if command is None:
-                robot.stop()
-            else:
-                status = robot.write(command)
-                done, ended = status.success, status.ended
-                robot_ended = ended
-                if done is not None:
-                    success = bool(success or done)
-            if decision is not None:
-                if decision.event is not None:
-                    ended, success = True, decision.event is Event.SUCCESS
-                elif decision.rewind:
-                    actor.cannot_rewind()
-            written = clock.now()
-            times = (age, read - started, acted - read, written - acted)
-            statistics.add(started, *times, late)
-            wanted = None if decision is None else decision.policy_action
-            if self._disagreement is not None and wanted is not None and command is not None:
-                self._disagreement.add(wanted, command)
-            flags = int(guard.flags)
-            fallback = flags & _FALLBACK != 0
-            if log is not None:
-                log.append(
-                    reading.observation,
-                    command,
-                    wanted,
-                    None if decision is None or fallback else decision.source,
-                    *(started, number, flags, *times, late),
-                )
-            ticks += 1
-            if self._watchers:
-                over = ended or ticks >= max_ticks
-                record = TickRecord(
-                    *(reading.observation, decision, command, fallback, over, done),
-                    *(started, acted, late),
-                )
-                for watcher in self._watchers:
-                    watcher.tick(record)
-            if not ended:
-                late = clock.wait()
+                    try:
+                        decision = actor.act(reading.observation, started)
+                    except LateAnswer:
+                        command = guard.hold(Activation.PLAN_RUN_OUT)
+                    else:
+                        command = guard.limit(decision.action, decision.calls_for_help)
+                else:
+                    command = guard.hold()
+                    actor.flush()
+                    if Activation.OBSERVATION_NOT_FINITE not in guard.flags:
+                        newest_finite = reading.observation
+                    if newest_finite is not None:
+                        actor.observe(newest_finite)
+                acted = clock.now()
+                done: bool | None = None
+                sent = True
+                if command is None:
+                    robot.stop()
+                else:
+                    status = robot.write(command)
+                    done, ended = status.success, status.ended
+                    robot_ended = ended
+                    if done is not None:
+                        success = bool(success or done)
+                if decision is not None:
+                    if decision.event is not None:
+                        ended, success = True, decision.event is Event.SUCCESS
+                    elif decision.rewind:
+                        actor.cannot_rewind()
+                written = clock.now()
+                times = (age, read - started, acted - read, written - acted)
+                statistics.add(started, *times, late)
+                wanted = None if decision is None else decision.policy_action
+                if self._disagreement is not None and wanted is not None and command is not None:
+                    self._disagreement.add(wanted, command)
+                flags = int(guard.flags)
+                fallback = flags & _FALLBACK != 0
+                if log is not None:
+                    log.append(
+                        reading.observation,
+                        command,
+                        wanted,
+                        None if decision is None or fallback else decision.source,
+                        *(started, number, flags, *times, late),
+                    )
+                ticks += 1
+                if self._watchers:
+                    over = ended or ticks >= max_ticks
+                    record = TickRecord(
+                        *(reading.observation, decision, command, fallback, over, done),
+                        *(started, acted, late),
+                    )
+                    for watcher in self._watchers:
+                        watcher.tick(record)
+                if not ended:
+                    late = clock.wait()
+                    sent = False
+        except Exception:
+            if not robot_ended:
+                # What failed first is told; whom no command reaches holds by its own heartbeat.
+                with suppress(Exception):
+                    come_to_rest(robot, guard, clock, sent=sent, episode=number, log=log)
+            raise
         if not robot_ended:
-            self._come_to_rest(moves_now=ended)
+            come_to_rest(robot, guard, clock, sent=sent, episode=number, log=log)
         return EpisodeReport(seed, success, ticks, ended=ended or ticks >= max_ticks)
 
-    def _come_to_rest(self, *, moves_now: bool) -> None:
-        """Brake within the limits, so that the robot's stop does not jerk an arm that moves.
-
-        Args:
-            moves_now: Whether a command was sent at this tick, so that the next one waits.
-        """
-        clock = self._clock
-        for _ in range(math.ceil(REST_WITHIN / clock.period)):
-            command = self._guard.brake()
-            if command is None:
-                return
-            if moves_now:
-                clock.wait()
-            moves_now = True
-            if self._robot.write(command).ended:
-                return
+    @contextmanager
+    def _stopped_afterwards(self) -> Iterator[None]:
+        """Tell the robot to stop, whatever happened; what failed first is told."""
+        try:
+            yield
+        except BaseException:
+            with suppress(WorkFailed):
+                self._robot.stop()
+            raise
+        self._robot.stop()

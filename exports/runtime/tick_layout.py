@@ -53,7 +53,7 @@ SCALARS: tuple[tuple[str, str], ...] = (
     ("start", "<f8"),  # when the tick began, on the loop's clock
     ("episode", "<i4"),  # counted from 0
     ("activations", "<u4"),  # bits of what the guard did
-    ("age", "<f4"),  # of the observation when it was read
+    ("age", "<f4"),  # of the observation when it was read (NaN: nothing was)
     ("read_time", "<f4"),
     ("act_time", "<f4"),  # guards and policy, from observation to command
     ("write_time", "<f4"),
@@ -131,7 +131,7 @@ def layout(
     shape = spec.action.shape
     row = np.dtype(
         [
-            *((feature.name, "<f4", feature.shape) for feature in seen),
+            *((feature.name, "<f4", feature.shape) for feature in seen),  # NaN: nothing was read
             ("command", "<f8", shape),  # what was sent (NaN: nothing was)
             ("wanted", "<f8", shape),  # what the policy wanted (NaN: it was not asked)
             *((name, "<f4") for name in signals),  # likewise

@@ -105,7 +105,7 @@ class TickLog:
 
     def append(
         self,
-        observation: Observation,
+        observation: Observation | None,
         command: Action | None,
         wanted: Action | None,
         source: Source | None,
@@ -114,7 +114,7 @@ class TickLog:
         """Keep a tick.
 
         Args:
-            observation: What was read.
+            observation: What was read (None: nothing was).
             command: What was sent (None: nothing was).
             wanted: What the policy wanted (None: it was not asked, or had no answer).
             source: Who chose the command (None: the guard's fallback).
@@ -123,7 +123,7 @@ class TickLog:
         """
         place = self.ticks % self._capacity
         for name, column in self._observed:
-            column[place] = observation[name]
+            column[place] = np.nan if observation is None else observation[name]
         self._commands[place] = np.nan if command is None else command
         self._wanted[place] = np.nan if wanted is None else wanted
         for column, signal in self._signals:

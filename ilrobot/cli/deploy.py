@@ -131,7 +131,7 @@ class Deploy:
             emergency = EmergencyStop(self.stop_file, lambda: cast.stops)
             stack.enter_context(emergency.listening())
             if cast.stage is not None:
-                cast.stage.stopped = lambda: bool(signals)
+                cast.stage.stopped = lambda: bool(signals) or emergency.pressed
             guard = Guard(policy.contract, rate, emergency)
             settings = stack.enter_context(
                 real_time(priority=self.realtime, inference=actor.inference.thread_id)
@@ -203,6 +203,7 @@ class Deploy:
         rate: float,
         ticks: int,
     ) -> TickLog | None:
+        from exports.runtime.coming_to_rest import most_ticks
         from exports.runtime.tick_layout import layout
         from exports.runtime.tick_log import TickLog, room_for
 
@@ -216,7 +217,7 @@ class Deploy:
             {"policy": self.policy, "robot": capabilities.name, "task": policy.spec.task},
             policy.contract.signals,
         )
-        room = room_for(self.episodes * ticks, kept.row)
+        room = room_for(self.episodes * (ticks + most_ticks(1.0 / rate)), kept.row)
         signals = {name: partial(actor.said, name) for name in policy.contract.signals}
         return TickLog(self.log, kept, room, signals)
 

@@ -25,6 +25,7 @@ class Activation(IntFlag):
     OVERRUN = auto()
     EMERGENCY_STOP = auto()
     CALLS_FOR_HELP = auto()
+    COMING_TO_REST = auto()
 
 
 #: Made once: making an IntFlag costs as much as a vector operation.

@@ -1,14 +1,15 @@
 """Between robot and policy: what is checked at every tick, in a fixed order.
 
-1. Is the emergency stop pressed?  2. Is the observation finite?  3. Is it fresh?  4. Is it in the
-training range (a warning, until it has lasted)?  5. Were deadlines kept (counted, until too many in
-a row were not)?  6. Does the policy call for help (a warning, until it has lasted)?  7. Is the
-action finite?  8. Does it keep the position, workspace, velocity, acceleration and jerk limits
+1. Is the observation finite?  2. Is it fresh?  3. Is it in the training range (a warning, until it
+has lasted)?  4. Is the emergency stop not pressed?  5. Were deadlines kept (counted, until too many
+in a row were not)?  6. Does the policy not call for help (a warning, until it has lasted)?  7. Is
+the action finite?  8. Does it keep the position, workspace, velocity, acceleration and jerk limits
 (clipped, see `ilrobot.control.limiter`)?
 
 Where one of 1 to 7 says no, the fallback of the contract acts in the policy's place, within the
 limits of 8: hold (brake as fast as they allow, and stay), damp (let the velocity decay) or retreat
-(go to the stated pose). After an emergency stop it is always hold.
+(go to the stated pose). 1, 4 and 5 are looked at in every tick, whatever those before them said,
+and after an emergency stop the fallback is always hold.
 """
 
 from __future__ import annotations
@@ -182,12 +183,16 @@ class Guard:
         return limiter.hold()
 
     def brake(self) -> NDArray[Any] | None:
-        """The next command on the way to rest, of an episode that is over; nothing is counted.
+        """The next command on the way to rest, of an episode that is over.
 
         Returns:
             As `hold` does; None where the commanded target is at rest already.
         """
-        return self._limiter.hold() if self._limiter.moving else None
+        self.flags = NOTHING
+        if not self._limiter.moving:
+            return None
+        self._raise(Activation.COMING_TO_REST)
+        return self._limiter.hold()
 
     def _raise(self, kinds: Activation) -> None:
         for kind in kinds & ~self.flags:

@@ -14,8 +14,9 @@ def test_every_kind_of_activation_happens_and_the_inputs_are_always_the_same():
             assert ours.flags == theirs.flags
             np.testing.assert_array_equal(ours.command, theirs.command)
             seen |= Activation(ours.flags)
-    # Only the loop knows that a plan has run out, only a policy that it calls.
-    assert ~seen == Activation.PLAN_RUN_OUT | Activation.CALLS_FOR_HELP
+    # Only the loop knows that a plan has run out or an episode is over, a policy that it calls.
+    of_others = Activation.PLAN_RUN_OUT | Activation.CALLS_FOR_HELP | Activation.COMING_TO_REST
+    assert ~seen == of_others
 
 
 def test_after_the_emergency_stop_everything_is_held():

@@ -26,6 +26,7 @@ enum Activation : Activations {
   kOverrun = 1 << 14,
   kEmergencyStop = 1 << 15,
   kCallsForHelp = 1 << 16,
+  kComingToRest = 1 << 17,
 };
 
 // In the order of the bits.
@@ -35,7 +36,7 @@ inline constexpr const char* kActivationNames[] = {
     "acceleration_limited",   "deadline_missed",      "fallback",
     "plan_run_out",           "jerk_limited",         "workspace_limited",
     "observation_reordered",  "observation_frozen",   "overrun",
-    "emergency_stop",         "calls_for_help"};
+    "emergency_stop",         "calls_for_help",       "coming_to_rest"};
 inline constexpr std::size_t kActivations = sizeof kActivationNames / sizeof *kActivationNames;
 
 }  // namespace ilrobot
