@@ -145,6 +145,66 @@ class Actor(ABC):
         return None
 
 
+class WrappedActor(Actor):
+    """Another actor, something of which a subclass changes.
+
+    Args:
+        actor: Whose decisions they are at first.
+    """
+
+    def __init__(self, actor: Actor) -> None:
+        self._actor = actor
+        self.rewinds = actor.rewinds
+        self.attends = actor.attends
+        self.thinks_ahead = actor.thinks_ahead
+
+    def reset(self, seed: int | None = None) -> None:
+        """See `Actor`."""
+        self._actor.reset(seed)
+
+    def act(self, observation: Observation, now: float) -> Decision:
+        """See `Actor`."""
+        return self._actor.act(observation, now)
+
+    def prepare(
+        self, observation: Observation, stopped: Callable[[], bool] = lambda: False
+    ) -> None:
+        """See `Actor`."""
+        self._actor.prepare(observation, stopped)
+
+    def observe(self, observation: Observation) -> None:
+        """See `Actor`."""
+        self._actor.observe(observation)
+
+    def flush(self) -> None:
+        """See `Actor`."""
+        self._actor.flush()
+
+    def rewind(self, past: Sequence[Observation], executed: Action | None) -> None:
+        """See `Actor`."""
+        self._actor.rewind(past, executed)
+
+    def cannot_rewind(self) -> None:
+        """See `Actor`."""
+        self._actor.cannot_rewind()
+
+    def saved(self) -> None:
+        """See `Actor`."""
+        self._actor.saved()
+
+    def tell(self, message: str) -> None:
+        """See `Actor`."""
+        self._actor.tell(message)
+
+    def call(self, needed: bool) -> None:
+        """See `Actor`."""
+        self._actor.call(needed)
+
+    def control_log(self) -> GateLog | None:
+        """See `Actor`."""
+        return self._actor.control_log()
+
+
 class Scripted(Protocol):
     """A scripted expert as `sims` writes it: arrays in the environment's own keys, nothing else."""
 

@@ -8,13 +8,12 @@ different in every state. An injected one is known.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ilrobot.actors import Action, Actor, Decision, Observation
+from ilrobot.actors import Action, Actor, Decision, Observation, WrappedActor
 from ilrobot.errors import UserError
 from ilrobot.spec import Spec
 
@@ -36,7 +35,7 @@ def action_limits(spec: Spec) -> tuple[NDArray[np.float64], NDArray[np.float64]]
     return low.reshape(spec.action.shape), high.reshape(spec.action.shape)
 
 
-class ErringActor(Actor):
+class ErringActor(WrappedActor):
     """Does what another actor wants, but for a step drawn with probability ε.
 
     A wrong action has each element at one of its two limits, drawn by a coin; of choices it is
@@ -55,7 +54,8 @@ class ErringActor(Actor):
     def __init__(self, actor: Actor, spec: Spec, epsilon: float, seed: int = 0) -> None:
         if not 0.0 <= epsilon <= 1.0:
             raise UserError(f"the error of a learner must be in [0, 1], not {epsilon}")
-        self._actor, self._epsilon, self._seed = actor, epsilon, seed
+        super().__init__(actor)
+        self._epsilon, self._seed = epsilon, seed
         self._choices = spec.choices
         if spec.choices is None:
             self._low, self._high = action_limits(spec)
@@ -63,7 +63,7 @@ class ErringActor(Actor):
 
     def reset(self, seed: int | None = None) -> None:
         """Draw anew; the same seed gives the same draws."""
-        self._actor.reset(seed)
+        super().reset(seed)
         self._generator = self._draws(seed)
 
     def errs_within(self, steps: int, seed: int | None) -> bool:
@@ -76,18 +76,6 @@ class ErringActor(Actor):
         if self._generator.random() >= self._epsilon:
             return decision
         return replace(decision, action=self._wrong(decision.action))
-
-    def observe(self, observation: Observation) -> None:
-        """The actor sees it."""
-        self._actor.observe(observation)
-
-    def flush(self) -> None:
-        """The actor forgets its plan."""
-        self._actor.flush()
-
-    def rewind(self, past: Sequence[Observation], executed: Action | None) -> None:
-        """The actor sees the past as it is now."""
-        self._actor.rewind(past, executed)
 
     def _draws(self, seed: int | None) -> np.random.Generator:
         return np.random.default_rng([self._seed, 0 if seed is None else 1 + seed, 6])

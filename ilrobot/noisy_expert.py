@@ -9,22 +9,20 @@ a Σ like the policy's own errors (`ilrobot.learners.interactive.dart`); LazyDAg
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ilrobot.actors import Action, Actor, Decision, Observation
+from ilrobot.actors import Actor, Decision, Observation, WrappedActor
 from ilrobot.errors import UserError
-from ilrobot.gates.log import GateLog
 from ilrobot.spec import Spec
 
 #: Rounding may leave a covariance so far from symmetric and positive, beside its greatest element.
 _ROUNDING = 1e-6
 
 
-class NoisyExpert(Actor):
+class NoisyExpert(WrappedActor):
     """Executes the expert's action with noise, within limits; the label stays what was meant.
 
     Args:
@@ -48,7 +46,8 @@ class NoisyExpert(Actor):
             )
         if spec.choices is not None:
             raise UserError("noise cannot be added to this task's actions, which are choices")
-        self._expert, self._seed = expert, seed
+        super().__init__(expert)
+        self._seed = seed
         self._root = _root(covariance, spec.action.size)
         self._low, self._high = spec.action.low, spec.action.high
         self._generator = np.random.default_rng(seed)
@@ -66,12 +65,12 @@ class NoisyExpert(Actor):
 
     def reset(self, seed: int | None = None) -> None:
         """Draw anew; the same seed gives the same draws."""
-        self._expert.reset(seed)
+        self._actor.reset(seed)
         self._generator = np.random.default_rng([self._seed, 0 if seed is None else 1 + seed, 3])
 
     def act(self, observation: Observation, now: float) -> Decision:
         """What the expert means, and what becomes of it."""
-        meant = self._expert.act(observation, now)
+        meant = self._actor.act(observation, now)
         noise = self._root @ self._generator.standard_normal(len(self._root))
         disturbed = meant.action + noise.reshape(meant.action.shape)
         disturbed = disturbed.astype(meant.action.dtype)
@@ -80,22 +79,6 @@ class NoisyExpert(Actor):
             disturbed = np.clip(disturbed, self._low, self._high).astype(meant.action.dtype)
         label = meant.action if meant.human_action is None else meant.human_action
         return replace(meant, action=disturbed, human_action=label)
-
-    def observe(self, observation: Observation) -> None:
-        """The expert sees it."""
-        self._expert.observe(observation)
-
-    def flush(self) -> None:
-        """The expert forgets its plan."""
-        self._expert.flush()
-
-    def rewind(self, past: Sequence[Observation], executed: Action | None) -> None:
-        """The expert sees the past as it is now."""
-        self._expert.rewind(past, executed)
-
-    def control_log(self) -> GateLog | None:
-        """The expert's."""
-        return self._expert.control_log()
 
 
 def _root(covariance: NDArray[np.float64], size: int) -> NDArray[np.float64]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ilrobot.actors import Action, Actor, Decision, Observation
+from ilrobot.actors import Actor, Decision, Observation, WrappedActor
 from ilrobot.errors import UserError
 from ilrobot.spec import Spec
 
@@ -17,7 +16,7 @@ from ilrobot.spec import Spec
 _MEMORY = 0.5
 
 
-class ExploringActor(Actor):
+class ExploringActor(WrappedActor):
     """Adds noise to an actor's actions that wanders as the actions do, within their limits.
 
         n_0 ~ N(0, σ²)    n_t = ρ n_{t-1} + √(1 - ρ²) N(0, σ²)    ρ = exp(-1 / (rate · 0.5 s))
@@ -36,7 +35,8 @@ class ExploringActor(Actor):
     def __init__(self, actor: Actor, spec: Spec, std: NDArray[np.float64]) -> None:
         if spec.choices is not None:
             raise UserError("noise cannot be added to this task's actions, which are choices")
-        self._actor, self._std = actor, np.asarray(std, dtype=np.float64)
+        super().__init__(actor)
+        self._std = np.asarray(std, dtype=np.float64)
         self._keep = float(np.exp(-1 / (spec.rate * _MEMORY)))
         size = spec.action.size
         self._low = np.array(spec.action.low or (-np.inf,) * size)
@@ -65,15 +65,3 @@ class ExploringActor(Actor):
         self._noise = self._keep * self._noise + np.sqrt(1 - self._keep**2) * fresh
         action = disturbed.reshape(meant.action.shape).astype(meant.action.dtype)
         return replace(meant, action=action)
-
-    def observe(self, observation: Observation) -> None:
-        """The actor sees it."""
-        self._actor.observe(observation)
-
-    def flush(self) -> None:
-        """The actor forgets its plan."""
-        self._actor.flush()
-
-    def rewind(self, past: Sequence[Observation], executed: Action | None) -> None:
-        """The actor sees the past as it is now."""
-        self._actor.rewind(past, executed)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from ilrobot.actors import Actor, Decision, Observation, Source
+from ilrobot.actors import Decision, Observation, Source, WrappedActor
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.recorder import DatasetRecorder
 from ilrobot.env import TaskEnv
@@ -52,15 +52,8 @@ def record_attempts(
     return Dataset.open(folder)
 
 
-class _Shown(Actor):
+class _Shown(WrappedActor):
     """An actor whose actions are to be read as demonstrations."""
-
-    def __init__(self, actor: Actor) -> None:
-        self._actor = actor
-
-    def reset(self, seed: int | None = None) -> None:
-        """See `Actor`."""
-        self._actor.reset(seed)
 
     def act(self, observation: Observation, now: float) -> Decision:
         """See `Actor`."""
