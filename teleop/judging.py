@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ilrobot.data.comparisons import Answer
 from ilrobot.errors import UserError
+from ilrobot.required import require
 from teleop.bindings import END_EFFECTOR
 from teleop.devices.base import Device, DeviceState
 from teleop.devices.gamepad import Gamepad
@@ -130,15 +131,11 @@ def judging(
     """
     with contextlib.ExitStack() as stack:
         if device == "browser":
-            try:
-                from teleop.browser.device import BrowserDevice
-                from teleop.browser.page import Page
-                from teleop.browser.seat import Seat
-            except ModuleNotFoundError as error:
-                raise UserError(
-                    f"--device browser needs the package '{error.name}': "
-                    "pip install 'ilrobot[teleop]'"
-                ) from error
+            require("--device browser", "aiohttp", "simplejpeg", extra="teleop")
+            from teleop.browser.device import BrowserDevice
+            from teleop.browser.page import Page
+            from teleop.browser.seat import Seat
+
             seat = Seat()
             page = Page(seat, END_EFFECTOR, *address)
             stack.callback(page.close)

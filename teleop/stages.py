@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 
-from ilrobot.errors import UserError
+from ilrobot.required import require
 from teleop.actor import TeleopActor
 from teleop.devices.base import Device
 from teleop.display import Display
@@ -39,15 +39,11 @@ def take_place(
             stack.callback(hand.close)
             yield hand, None
         elif device == "browser":
-            try:
-                from teleop.browser.device import BrowserDevice
-                from teleop.browser.page import Page
-                from teleop.browser.seat import Seat
-            except ModuleNotFoundError as error:
-                raise UserError(
-                    f"--device browser needs the package '{error.name}': "
-                    "pip install 'ilrobot[teleop]'"
-                ) from error
+            require("--device browser", "aiohttp", "simplejpeg", extra="teleop")
+            from teleop.browser.device import BrowserDevice
+            from teleop.browser.page import Page
+            from teleop.browser.seat import Seat
+
             seat = Seat()
             hand = make(BrowserDevice(seat))
             stack.callback(hand.close)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional
 
-from ilrobot.cli.required import require
 from ilrobot.cli.usage import TaskOptions, optional
 from ilrobot.errors import UserError
+from ilrobot.required import require
 
 if TYPE_CHECKING:
     from ilrobot.advice.evidence import Available, Evidence

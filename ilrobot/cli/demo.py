@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from ilrobot.cli.required import require
 from ilrobot.cli.usage import optional
+from ilrobot.required import require
 
 
 @dataclass

@@ -30,7 +30,7 @@ def open_policy(where: str, trust: Path | None = None) -> ExportedPolicy:
                 "leave it out, or give the .onnx file"
             )
         from ilrobot.cli.output import console
-        from ilrobot.cli.required import require
+        from ilrobot.required import require
 
         require("a policy on a server", "msgpack", "websockets", extra="server")
         from exports.server.client import RemotePolicy

@@ -11,9 +11,9 @@ from typing import Annotated
 from tyro.conf import Positional
 
 from ilrobot.cli.page import HOST, PORT, check_port, tell_address
-from ilrobot.cli.required import require
 from ilrobot.cli.usage import optional
 from ilrobot.errors import UserError
+from ilrobot.required import require
 
 #: Each is a module of `ilrobot.cli.explorers`, and what it needs.
 PAGES = {

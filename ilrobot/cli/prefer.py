@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from tyro.conf import Positional
 
 from ilrobot.cli.page import Page, PageAddress, tell_address
-from ilrobot.cli.required import require
 from ilrobot.cli.usage import TaskOptions, optional
 from ilrobot.errors import UserError
+from ilrobot.required import require
 
 if TYPE_CHECKING:
     from ilrobot.data.comparisons import Comparisons

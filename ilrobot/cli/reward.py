@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional
 
-from ilrobot.cli.required import require
 from ilrobot.cli.usage import TaskOptions, optional
 from ilrobot.errors import UserError
+from ilrobot.required import require
 
 if TYPE_CHECKING:
     import numpy as np

@@ -49,7 +49,7 @@ class Serve:
     def run(self) -> int:
         """Serve until Ctrl-C or SIGTERM, then print what was served."""
         from ilrobot.cli.output import print_json
-        from ilrobot.cli.required import require
+        from ilrobot.required import require
 
         require("serve", "msgpack", "websockets", extra="server")
         from exports.runtime.session import OnnxPolicy

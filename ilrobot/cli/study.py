@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional
 
-from ilrobot.cli.required import require
 from ilrobot.cli.usage import optional
 from ilrobot.errors import UserError
+from ilrobot.required import require
 
 #: Each is a module of `ilrobot.cli.studies`.
 STUDIES = (

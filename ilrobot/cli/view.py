@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional
 
-from ilrobot.cli.required import require
 from ilrobot.cli.usage import optional
 from ilrobot.errors import UserError
+from ilrobot.required import require
 
 if TYPE_CHECKING:
     from ilrobot.data.dataset import Dataset

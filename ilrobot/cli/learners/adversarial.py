@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from ilrobot.cli.learners.demonstrated import DemonstratedOptions, check_task
-from ilrobot.cli.required import require
 from ilrobot.cli.usage import optional
 from ilrobot.errors import UserError
+from ilrobot.required import require
 
 if TYPE_CHECKING:
     from ilrobot.data.dataset import Dataset

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from ilrobot.cli.learners.demonstrated import DemonstratedOptions, check_task
-from ilrobot.cli.required import require
+from ilrobot.required import require
 
 
 @dataclass(kw_only=True)

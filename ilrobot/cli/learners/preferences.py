@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ilrobot.cli.required import require
+from ilrobot.required import require
 
 if TYPE_CHECKING:
     from ilrobot.learners.finetuning.preferences import PreferenceConfig

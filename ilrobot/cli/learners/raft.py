@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from ilrobot.cli.learners.online import TriedInTask, learn
-from ilrobot.cli.required import require
 from ilrobot.cli.usage import optional
+from ilrobot.required import require
 
 if TYPE_CHECKING:
     from ilrobot.learners.config import TrainConfig

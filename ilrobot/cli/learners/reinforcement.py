@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from ilrobot.cli.learners.online import OnlineOptions, WarmStart
-from ilrobot.cli.required import require
 from ilrobot.cli.usage import optional
 from ilrobot.errors import UserError
+from ilrobot.required import require
 
 if TYPE_CHECKING:
     from ilrobot.learners.reinforcement.config import PpoConfig, SacConfig

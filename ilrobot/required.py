@@ -1,4 +1,4 @@
-"""The optional packages that a verb cannot do without."""
+"""The optional packages that something cannot do without."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def require(verb: str, *packages: str, extra: str = "all") -> None:
     """Refuse an installation without them, before any work.
 
     Args:
-        verb: For whom.
+        verb: Or option, for whom.
         packages: Modules to import.
         extra: Of ilrobot, which brings them.
 
