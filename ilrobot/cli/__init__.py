@@ -21,7 +21,7 @@ from ilrobot.errors import FULL, Terminated, UserError, WorkFailed
 VERBS = {
     "record": ("Record", "record", "record demonstrations with a gamepad, keyboard or operator"),
     "teleop": ("Teleop", "teleop", "steer a task from a page, with a pad or keys; record nothing"),
-    "import": ("Import", "import_", "turn PushT zarr, robomimic, LeRobot or npz into a dataset"),
+    "import": ("Import", "import_", "turn PushT, D4RL, Minari, robomimic, LeRobot, npz into ours"),
     "info": ("Info", "info", "what a dataset, a run or an .onnx file holds"),
     "advise": ("Advise", "advise", "which method suits a dataset, and the numbers that say so"),
     "edit": ("Edit", "edit", "delete, cut, rename and judge episodes; merge datasets"),
