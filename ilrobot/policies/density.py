@@ -81,6 +81,22 @@ class PolicyDensity:
         decoded = self.policy.decode(normalized[:, None], self._named(observations))
         return decoded[:, 0].flatten(1)
 
+    def limits(self) -> tuple[Tensor, Tensor]:
+        """Least and greatest normalised action that the task allows, (A,) each.
+
+        Infinite where it states none, and where actions are relative to what is seen; both 0 of an
+        element that has one value.
+        """
+        normalizer, action = self.policy.action_normalizer, self.policy.spec.action
+        sides = []
+        for stated, none in ((action.low, -math.inf), (action.high, math.inf)):
+            if stated is None or self.policy.relative is not None:
+                side = torch.full_like(normalizer.spread, none)
+            else:
+                side = normalizer(torch.tensor(stated).to(normalizer.spread))
+            sides.append(torch.where(normalizer.spread > 0, side, torch.zeros_like(side)))
+        return sides[0], sides[1]
+
     def divergence(
         self, reference: PolicyDensity, condition: Tensor, mean: Tensor, log_std: Tensor
     ) -> Tensor:

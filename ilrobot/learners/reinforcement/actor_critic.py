@@ -13,7 +13,7 @@ from ilrobot.policies.density import PolicyDensity
 from ilrobot.policies.policy import Policy
 
 #: Observations far out of what the normalisation was fitted to would swamp the value.
-_MOST = 10.0
+FARTHEST = 10.0
 
 
 class Critic(nn.Module):
@@ -40,7 +40,7 @@ class Critic(nn.Module):
 
     def forward(self, condition: Tensor) -> Tensor:
         """Encoded observations, (B, C) to (B, 1)."""
-        value: Tensor = self.layers(condition.clamp(-_MOST, _MOST))
+        value: Tensor = self.layers(condition.clamp(-FARTHEST, FARTHEST))
         return value
 
 

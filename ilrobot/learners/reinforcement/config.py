@@ -96,6 +96,8 @@ class SacConfig:
         discount: γ.
         follow: How fast the target critics follow, τ.
         critic_width: Features of the critics' two layers.
+        critic_updates: Updates of the critics alone when learning begins, so that a policy which
+            can already do something is not led astray by critics that know nothing yet.
     """
 
     rollout: int = 64
@@ -107,6 +109,7 @@ class SacConfig:
     discount: float = 0.99
     follow: float = 0.005
     critic_width: int = 256
+    critic_updates: int = 0
 
     def check(self, copies: int) -> None:
         """Refuse what is out of range.
@@ -125,9 +128,10 @@ class SacConfig:
                 f"a rollout of {self.rollout} steps cannot be shared by {copies} copies of the "
                 "task; take --copies of which it is a multiple"
             )
-        for name in ("updates", "starts"):
+        for name in ("updates", "starts", "critic_updates"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise UserError(f"--{name} must be at least 0, not {getattr(self, name)}")
+                option = name.replace("_", "-")
+                raise UserError(f"--{option} must be at least 0, not {getattr(self, name)}")
         if not 0 < self.learning_rate < math.inf:
             raise UserError(f"learning rate must be positive, not {self.learning_rate}")
         for name in ("discount", "follow"):

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from ilrobot.errors import WorkFailed
 from ilrobot.learners.offline.learner import bounded
+from ilrobot.learners.reinforcement.actor_critic import FARTHEST
 from ilrobot.learners.reinforcement.collecting import Collecting
 from ilrobot.learners.reinforcement.config import SacConfig
 from ilrobot.learners.reinforcement.rollouts import RewardFunction, Rollouts
@@ -54,7 +55,9 @@ class SacReinforcer:
         self.diagnostics: dict[str, float] = {}
         self._env, self._config = env, config
         self._scratch = fit_observations
-        self._seed = seed
+        self._seed, self._warmed = seed, False
+        low, high = PolicyDensity(policy).limits()
+        self._limits = low.cpu().numpy(), high.cpu().numpy()
         device = policy.action_normalizer.offset.device
         leashed = reference is not None and kl_weight > 0
         with torch.random.fork_rng():
@@ -106,6 +109,7 @@ class SacReinforcer:
         filled = memory.buffer_size if memory.full else memory.pos
         return {
             **self._collecting.state(),
+            "warmed": self._warmed,
             "policy": self.policy.state_dict(),
             "critic": model.critic.state_dict(),
             "critic_target": model.critic_target.state_dict(),
@@ -121,6 +125,7 @@ class SacReinforcer:
         model, memory = self._model, self._model.replay_buffer
         assert memory is not None
         self._collecting.load_state(state)
+        self._warmed = bool(state["warmed"])
         self.policy.load_state_dict(state["policy"])
         model.critic.load_state_dict(state["critic"])
         model.critic_target.load_state_dict(state["critic_target"])
@@ -154,6 +159,11 @@ class SacReinforcer:
         self._collecting.normalize(made.transitions.observations)
         if not first:
             updates = max(1, round(self._config.updates * ticks * self._env.num_envs))
+            if self._config.critic_updates and not self._warmed:
+                self.policy.requires_grad_(False)
+                self._model.train(self._config.critic_updates, self._config.batch_size)
+                self.policy.requires_grad_(True)
+                self._warmed = True
             self._model.train(updates, self._config.batch_size)
         return made
 
@@ -168,7 +178,7 @@ class SacReinforcer:
             for values in (
                 steps.observations,
                 steps.next_observations,
-                drawn.clip(-1, 1),
+                drawn.clip(*self._limits),
                 rewards,
                 steps.terminal | steps.timeout,
                 steps.timeout,
@@ -213,7 +223,7 @@ class _Encoded(BaseFeaturesExtractor):
 
     def forward(self, observations: Tensor) -> Tensor:
         """(B, O) to (B, C)."""
-        return self._encode(observations[:, None])
+        return self._encode(observations[:, None]).clamp(-FARTHEST, FARTHEST)
 
 
 class _Actor(nn.Module):
@@ -225,6 +235,7 @@ class _Actor(nn.Module):
         super().__init__()
         self.policy = policy
         self._density = PolicyDensity(policy)
+        self._limits = self._density.limits()
         self._reference = None if reference is None else PolicyDensity(reference)
 
     def action_log_prob(self, observations: Tensor) -> tuple[Tensor, Tensor]:
@@ -235,7 +246,7 @@ class _Actor(nn.Module):
         if self._reference is not None:
             other = self._reference.distribution(observations)
             worth = worth - self._reference.log_normalized(drawn, *other)
-        return bounded(drawn), worth
+        return bounded(drawn, *self._limits), worth
 
     def set_training_mode(self, mode: bool) -> None:
         """There is only one mode: a density must not change by what is dropped out."""

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -100,6 +101,25 @@ def test_it_remembers_where_an_episode_was_cut_off(env: TaskVectorEnv):
     cut = kept["timeouts"].numpy().reshape(-1)[np.lexsort(flat.T)].astype(bool)
     np.testing.assert_array_equal(cut, made.timeout[order])
     assert cut.any()
+
+
+def test_it_remembers_what_a_clone_executed(env: TaskVectorEnv):
+    policy = _policy(env)  # its actions are normalised as a clone's, by their deviation
+    policy.action_normalizer.adopt(*(np.array([x]) for x in (0.3, 0.25, -2.0, 2.0)))
+    learner = SacReinforcer(policy, env, QUICK, seed=0, fit_observations=False)
+    made = learner.learn(160).transitions
+    assert np.abs(made.actions).max() > 0.3 + 0.25
+    remembered = learner.state()["memory"]["actions"].numpy().reshape(-1)
+    executed = (made.actions[:, 0] - 0.3) / 0.25
+    np.testing.assert_allclose(np.sort(remembered), np.sort(executed), atol=1e-4)
+
+
+def test_critics_learn_alone_before_a_policy_that_can_do_something(env: TaskVectorEnv):
+    config = replace(QUICK, starts=128, updates=0.0, critic_updates=50)
+    learner = SacReinforcer(_policy(env), env, config, seed=0, fit_observations=False)
+    learner.learn(192)
+    actor, critics = (kept["state"][0]["step"] for kept in learner.state()["optimizers"])
+    assert (actor, critics) == (2, 52)
 
 
 def test_a_state_goes_on(env: TaskVectorEnv):
