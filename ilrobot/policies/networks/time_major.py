@@ -12,12 +12,13 @@ normalisation and Mish, stays float32.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from ilrobot.policies.networks.precision import product_type
 
 
 def conv_same(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -75,18 +76,6 @@ def _time_last(x: Tensor) -> Tensor:
     return x.permute(1, 2, 0)
 
 
-def _product_type() -> torch.dtype:
-    if torch.get_float32_matmul_precision() != "medium":
-        return torch.float32
-    return torch.bfloat16 if _multiplies_bfloat16() else torch.float32
-
-
-@cache
-def _multiplies_bfloat16() -> bool:
-    capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
-
-
 def _taps(kernel: int, ticks: int, batch: int) -> list[tuple[int, slice, slice]]:
     """Each tap that meets the signal: its index and the rows that it reads and writes."""
     taps = []
@@ -103,7 +92,7 @@ def _taps(kernel: int, ticks: int, batch: int) -> list[tuple[int, slice, slice]]
 class _ConvSame(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        dtype = _product_type()
+        dtype = product_type(x)
         x, weight = _time_first(x).to(dtype), _time_first(weight.to(dtype))
         ticks, batch, _ = x.shape
         rows = x.flatten(0, 1)

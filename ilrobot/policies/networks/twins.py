@@ -1,4 +1,8 @@
-"""Two perceptrons of one shape side by side: each layer of both is one product of matrices."""
+"""Two perceptrons of one shape side by side: each layer of both is one product of matrices.
+
+Products between hidden layers, which are nearly all that a step computes, may be in bfloat16 while
+they are trained, see `precision`; what goes in and what comes out stays float32.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+
+from ilrobot.policies.networks.precision import product_type
 
 
 class TwinPerceptrons(nn.Module):
@@ -27,13 +33,17 @@ class TwinPerceptrons(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, size) to the numbers of both, (2, N)."""
-        x = x.expand(2, *x.shape)
-        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            x = torch.baddbmm(bias, x if layer == 0 else x.relu(), weight)
-        return x[..., 0]
+        return self._through(x.expand(2, *x.shape), slice(None))[..., 0]
 
     def first(self, x: Tensor) -> Tensor:
         """(N, size) to the number of the first alone, (N,)."""
-        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            x = torch.addmm(bias[0], x if layer == 0 else x.relu(), weight[0])
-        return x[..., 0]
+        return self._through(x[None], slice(1))[0, :, 0]
+
+    def _through(self, x: Tensor, which: slice) -> Tensor:
+        layers = list(zip(self.weights, self.biases, strict=True))
+        for number, (weight, bias) in enumerate(layers):
+            inner = 0 < number < len(layers) - 1
+            of = product_type(x) if inner else x.dtype
+            rows = (x.relu() if number else x).to(of)
+            x = torch.baddbmm(bias[which].to(of), rows, weight[which].to(of)).to(x.dtype)
+        return x

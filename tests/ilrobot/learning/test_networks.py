@@ -13,6 +13,7 @@ from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.networks.network import Sizes
 from ilrobot.policies.networks.recurrent import Recurrent
 from ilrobot.policies.networks.transformer import Transformer
+from ilrobot.policies.networks.twins import TwinPerceptrons
 from ilrobot.spec import Feature, Spec
 
 SIZES = Sizes(condition=3 * 4 + 5, horizon=6, sample=2, output=7, history=3, extra=5)
@@ -104,3 +105,33 @@ def test_a_run_from_before_these_networks_is_read():
     config = PolicyConfig()
     old = {k: v for k, v in config.to_json().items() if k not in ("layers", "attention_heads")}
     assert PolicyConfig.from_json(old) == config
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("highest", 1e-5), ("medium", 0.02)])
+def test_twins_are_two_perceptrons_whatever_their_products_are_rounded_to(precision, tolerance):
+    torch.manual_seed(0)
+    twins = TwinPerceptrons(5, (32, 64))
+    x = torch.randn(16, 5, requires_grad=True)
+    weights = list(twins.parameters())
+
+    def apart(number):
+        y = x
+        for layer, (weight, bias) in enumerate(zip(twins.weights, twins.biases, strict=True)):
+            y = (y.relu() if layer else y) @ weight[number] + bias[number]
+        return y[:, 0]
+
+    wanted = torch.stack([apart(0), apart(1)])
+    slopes = torch.autograd.grad(wanted.sum(), [x, *weights])
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(precision)
+    try:
+        found = twins(x)
+        first = twins.first(x)
+        found_slopes = torch.autograd.grad(found.sum(), [x, *weights])
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert found.dtype == torch.float32
+    assert (found - wanted).norm() < tolerance * wanted.norm()
+    assert (first - wanted[0]).norm() < tolerance * wanted[0].norm()
+    for slope, exact in zip(found_slopes, slopes, strict=True):
+        assert (slope - exact).norm() < tolerance * exact.norm()
