@@ -170,7 +170,7 @@ def test_a_signal_stops_the_robot_and_the_summary_is_printed(policy_file, tmp_pa
     assert result["stopped_by"] == number.name
     assert ("episodes          none ended" in out) == (result["episodes"] == 0)
     assert ("nobody judges" in out) == (result["episodes"] > 0)
-    assert len(read_ticks(log).rows) == result["ticks"]
+    assert len(read_ticks(log).rows) == result["ticks"] + result["guard"]["coming_to_rest"]
 
 
 @pytest.mark.parametrize("how", ["signal SIGUSR1", "file"])
