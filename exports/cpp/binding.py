@@ -28,6 +28,7 @@ class _Options(ctypes.Structure):
         ("inference_core", ctypes.c_int),
         ("noise", _NOISE),
         ("noise_user", ctypes.c_void_p),
+        ("trust", ctypes.c_char_p),
     )
 
 
@@ -40,10 +41,12 @@ def _library() -> ctypes.CDLL:
         ("free", None, pointer),
         ("reset", ctypes.c_int, pointer, ctypes.c_uint64, *[pointer] * 3, ctypes.c_char_p, size),
         ("workspace_unknown", ctypes.c_int, pointer),
+        ("locate", None, pointer, pointer),
         ("observe", None, pointer, ctypes.POINTER(_FLOATS), ctypes.c_double),
         ("prepare", ctypes.c_int, pointer, ctypes.c_double),
         ("tick", ctypes.c_int, pointer, ctypes.c_double, ctypes.c_int, pointer),
         ("override", ctypes.c_int, pointer, ctypes.c_double, ctypes.c_int, pointer, pointer),
+        ("brake", ctypes.c_int, pointer, ctypes.c_double, ctypes.c_int, pointer),
         ("stop", None, pointer),
         ("release", None, pointer),
         ("log", ctypes.c_int, pointer, ctypes.c_char_p, size, ctypes.c_char_p, size),
@@ -77,6 +80,7 @@ class CppController:
         wait: Whether chunks are predicted within the tick.
         rate: Hz (0: the contract's).
         noise: Fills an array with noise (None: the library's own).
+        trust: PEM file of the key whose owner must have signed the file (None: nobody need).
 
     Raises:
         Refused: The library refuses the file, or the options for it.
@@ -90,6 +94,7 @@ class CppController:
         wait: bool = True,
         rate: float = 0.0,
         noise: Callable[[np.ndarray], None] | None = None,
+        trust: Path | None = None,
     ) -> None:
         self._library = _library()
         self._noise = _NOISE(0)
@@ -98,7 +103,8 @@ class CppController:
                 lambda _, into, count: noise(np.ctypeslib.as_array(into, (count,)))
             )
         word = None if chunking is None else chunking.encode()
-        options = _Options(rate, word, wait, -1, self._noise, None)
+        key = None if trust is None else str(trust).encode()
+        options = _Options(rate, word, wait, -1, self._noise, None, key)
         error = ctypes.create_string_buffer(1000)
         self._handle: Any = self._library.ilr_load(
             str(path).encode(), ctypes.byref(options), error, len(error)
@@ -153,6 +159,17 @@ class CppController:
         pointer = None if given is None else given.ctypes.data
         into = self._command.ctypes.data
         if not self._library.ilr_override(self._handle, now, late, pointer, into):
+            return None
+        return self._command.copy()
+
+    def locate(self, pose: Any) -> None:
+        """Say where the target of each delta element is now (NaN: not known)."""
+        given = np.array(pose, np.float64)
+        self._library.ilr_locate(self._handle, given.ctypes.data)
+
+    def brake(self, now: float, late: bool = False) -> np.ndarray | None:
+        """The next command on the way to rest (None: nothing moves)."""
+        if not self._library.ilr_brake(self._handle, now, late, self._command.ctypes.data):
             return None
         return self._command.copy()
 

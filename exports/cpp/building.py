@@ -57,10 +57,13 @@ def what_is_missing() -> str:
                 f"-DILROBOT_ONNXRUNTIME_ROOT={Path(runtime.origin).parent / 'capi'}",
                 f"-DILROBOT_ONNXRUNTIME_HEADERS={HEADERS}",
                 f"-DILROBOT_SANITIZE={'ON' if SANITIZED else 'OFF'}",
+                "-DCMAKE_REQUIRE_FIND_PACKAGE_OpenSSL=ON",  # signatures are tested, too
             ]
         )
         if "nlohmann_json" in configured.stderr:
             return "nlohmann-json3-dev is not installed"
+        if "OpenSSL" in configured.stderr:
+            return "libssl-dev is not installed"
         assert configured.returncode == 0, configured.stderr
         compiled = _run(["cmake", "--build", str(BUILD), "--parallel", str(os.cpu_count() or 1)])
         assert compiled.returncode == 0, compiled.stdout + compiled.stderr

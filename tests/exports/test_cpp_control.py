@@ -96,6 +96,24 @@ def test_from_what_is_no_number_nothing_begins(tmp_path, bad):
         assert np.isfinite(cpp.tick(1.0)).all()
 
 
+@pytest.mark.parametrize("limits", [MIXED, NO_JERK], ids=["jerk", "no jerk"])
+def test_an_episode_that_ends_in_motion_comes_to_rest_as_in_python(tmp_path, limits):
+    guard = Guard(identity_policy(tmp_path / "policy.onnx", limits))
+    actions = wanted("waves", 4, 40)
+    with CppController(tmp_path / "policy.onnx") as cpp:
+        assert cpp.brake(0.0) is None  # nothing was commanded yet
+        for begin in (actions[:40], actions[:7]):
+            assert_alike(guard, cpp, begin, reset=(np.zeros(4),))
+            braked = 0
+            while (expected := guard.brake()) is not None:
+                np.testing.assert_array_equal(cpp.brake(1.0), expected)
+                assert cpp.flags == int(guard.flags)
+                braked += 1
+            assert cpp.brake(1.0) is None
+            assert braked > 2
+        assert cpp.counts == guard.counts
+
+
 def clock_times(tick, newest):
     """When it was measured and what time it is, so that its age is that of the tick."""
     measured = newest if tick.measured is None else tick.measured

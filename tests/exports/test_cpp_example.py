@@ -13,10 +13,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from exports.cpp.building import SANITIZED, built
 from exports.robots.messages import Status
 from exports.robots.wire import decode, encode
+from exports.runtime.tick_reading import read_ticks
+from exports.signature import sign
 from tests.exports.handmade import write_policy
 from tests.exports.identity import identity_policy
 from tests.exports.plant import JOINTS, LIMITS, TIMEOUT, Plant, Served
@@ -106,6 +110,40 @@ def test_sigterm_stops_the_robot(policy):
     assert code == 143
     assert report["ticks"] > 0
     assert served.plant.stops > 0
+
+
+def test_what_ends_in_motion_comes_to_rest_within_the_limits_first(policy, tmp_path):
+    """As the log of the commands shows, whatever the robot makes of its stop."""
+    log = tmp_path / "run.ticks"
+    with Served() as served:
+        process = controller(policy, served.address, "--log", log)
+        moving(served)
+        process.send_signal(signal.SIGTERM)
+        code, report, _ = ended(process)
+    assert code == 143
+    ticks = read_ticks(log)
+    assert ticks.closed
+    assert len(ticks.rows) > report["ticks"]
+    steps = np.diff(ticks.rows["command"], axis=0)
+    assert (np.abs(steps[report["ticks"] - 2]) > 0).any()  # it moved when it was told to end
+    assert (steps[-1] == 0).all()
+    assert (np.abs(np.diff(steps, axis=0)) <= 10.0 / GUARD**2 * (1 + 1e-9)).all()
+
+
+def test_a_file_that_nobody_trusted_signed_moves_nothing(policy, tmp_path):
+    key, public = Ed25519PrivateKey.generate(), tmp_path / "key.pub"
+    pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    public.write_bytes(pem)
+    with Served(plant=Plant(time_limit=50)) as served:
+        code, report, err = ended(controller(policy, served.address, "--trust", public))
+        assert (code, report) == (2, None)
+        assert "policy.onnx is not signed" in err
+        assert err.count("\n") == 1
+        assert served.plant.seeds == []
+        sign(policy, key)
+        code, report, err = ended(controller(policy, served.address, "--trust", public))
+        assert (code, err) == (0, "")
+        assert report["ended"]
 
 
 def test_a_killed_controller_lets_the_robot_hold_by_itself(policy):

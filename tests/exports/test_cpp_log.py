@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 from exports.cpp.binding import CppController, Refused
-from exports.runtime.tick_layout import layout
+from exports.runtime.tick_layout import FALLBACK_SOURCE, layout
 from exports.runtime.tick_log import TickLog
 from exports.runtime.tick_reading import read_ticks
 from ilrobot.actors import Source
 from ilrobot.cli import _main
 from ilrobot.control.activation import Activation
 from ilrobot.control.contract_parts import Limits
+from ilrobot.control.contract_signals import CriticScale
 from ilrobot.control.guard import Guard
 from tests.exports.identity import OBSERVATION, constant_policy, identity_policy
 from tests.ilrobot.control.contracts import DISCRETE, contract_for
@@ -102,6 +103,50 @@ def test_it_is_the_log_that_python_writes(policy, tmp_path):
             np.testing.assert_array_equal(ours.rows[name], python.rows[name], err_msg=name)
     assert (ours.rows["act_time"] > 0).all()
     assert np.isnan(ours.rows["read_time"]).all()  # the library does not read
+
+
+def test_the_ticks_that_brake_to_rest_are_kept_too(policy, tmp_path):
+    with CppController(policy) as cpp:
+        cpp.log(tmp_path / "run.ticks", 1000)
+        cpp.reset(0, [0.0, 0.0])
+        for tick in range(10):
+            cpp.observe({OBSERVATION: np.float32([tick, 0.05])}, tick / RATE)
+            cpp.tick(tick / RATE)
+        sent = []
+        while (command := cpp.brake((10 + len(sent)) / RATE, late=not sent)) is not None:
+            sent.append(command)
+    rows = read_ticks(tmp_path / "run.ticks").rows[10:]
+    assert len(rows) == len(sent) > 0
+    np.testing.assert_array_equal(rows["command"], sent)
+    np.testing.assert_array_equal(rows["start"], (10 + np.arange(len(sent))) / RATE)
+    assert np.isnan(rows["wanted"]).all()
+    assert {int(code) for code in rows["source"]} == {FALLBACK_SOURCE}
+    assert rows["late"].tolist() == [1] + [0] * (len(sent) - 1)
+    assert {int(bits) for bits in rows["activations"]} == {int(Activation.COMING_TO_REST)}
+    assert np.isnan(rows[OBSERVATION]).all()
+    assert np.isnan(rows["age"]).all()
+
+
+def test_what_the_policy_says_of_its_actions_is_kept_as_in_python(tmp_path):
+    path = tmp_path / "policy.onnx"
+    risky = {"risk": CriticScale(0.1, 0.5), "unsafe": CriticScale(0.1, None)}
+    contract = identity_policy(path, LIMITS, rate=RATE, critics=risky)
+    with CppController(path) as cpp:
+        cpp.log(tmp_path / "run.ticks", 100)
+        cpp.reset(0, [0.0, 0.0])
+        said = []
+        for tick in range(30):
+            cpp.observe(seen(tick), tick / RATE)
+            cpp.tick(tick / RATE)
+            said.append(cpp.signals["risk"])
+    ticks = read_ticks(tmp_path / "run.ticks")
+    python = layout(contract.spec, RATE, contract.limits.scale.tolist(), {}, tuple(risky))
+    assert ticks.layout.row == python.row
+    assert ticks.layout.elements["risk"] == list(python.elements["risk"])
+    for name in risky:
+        np.testing.assert_array_equal(ticks.rows[name], np.float32(said))
+    assert np.isnan(said[6])  # nothing finite was seen
+    assert np.isfinite(said[5])
 
 
 def test_view_opens_it(policy, tmp_path, monkeypatch, capsys):

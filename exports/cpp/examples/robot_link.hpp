@@ -18,6 +18,7 @@
 
 #include "ilrobot.h"
 #include "msgpack.hpp"
+#include "under_way.hpp"
 
 inline double now() {
   timespec time{};
@@ -51,7 +52,8 @@ class RobotLink {
  public:
   enum class State { kMoving, kHolding, kEnded };
 
-  explicit RobotLink(const ilr_controller* policy) : policy_(policy) {
+  explicit RobotLink(const ilr_controller* policy)
+      : policy_(policy), under_way_(ilr_action_size(policy)) {
     std::random_device random;
     session_ = (std::uint64_t{random()} << 31 ^ random()) & 0x7fffffffffffffff;
     for (std::size_t i = 0; i < ilr_observation_count(policy); ++i) {
@@ -98,8 +100,9 @@ class RobotLink {
       for (std::size_t i = 0; i < ilr_action_size(policy_); ++i) out.number(command[i]);
     };
     send("command", rest, 2);
+    under_way_.add(sequence_, command);
   }
-  void begin_episode() { ++episode_, status_ = observed_ = false; }
+  void begin_episode() { ++episode_, status_ = observed_ = false, under_way_.clear(); }
 
   // Takes in what has come; a flood is left for the next tick.
   void hear() {
@@ -112,6 +115,8 @@ class RobotLink {
 
   const float* const* values() const { return pointers_.data(); }
   double measured() const { return measured_; }
+  // Where the target of each delta is, with all that was sent (NaN: not known); null: nobody says.
+  const double* pose() { return pose_.empty() ? nullptr : under_way_.after(pose_); }
   bool described() const { return described_; }
   bool begun() const { return status_ && observed_; }
   bool stopped() const { return status_; }
@@ -123,7 +128,6 @@ class RobotLink {
   State state = State::kHolding;
   double heard_at = now(), sent_at = 0, rate = 0;
   std::vector<double> held, velocity;  // of its status; empty: it does not know
-  std::vector<double> pose;  // where the target of each delta is (NaN: not known), or empty
   std::uint64_t dropped = 0;
 
  private:
@@ -284,9 +288,11 @@ class RobotLink {
   bool take_observation(const Reader& message) {
     Reader field, heard;
     double measured = 0, sent = 0, received = 0;
+    std::uint64_t number = 0;
     if (!of_this_episode(message)) return false;
     if (!(message.find("measured", field) && field.number(measured))) return false;
     if (!message.find("heard", heard)) return false;
+    if (!(heard.find("seq", field) && field.integer(number))) return false;
     if (!(heard.find("time", field) && field.number(sent))) return false;
     if (!(heard.find("received", field) && field.number(received))) return false;
     if (!message.find("values", heard)) return false;
@@ -299,6 +305,7 @@ class RobotLink {
     for (std::size_t i = 0; i < incoming_.size(); ++i) {
       std::copy(incoming_[i].begin(), incoming_[i].end(), values_[i].begin());
     }
+    under_way_.heard(number);
     const double present = now();
     offset_.add(sent, received);
     if (measured + offset_.least() > present) {  // from the future: a clock was set
@@ -312,12 +319,12 @@ class RobotLink {
   bool take_pose(const Reader& message) {
     Reader field;
     std::size_t count = 0;
-    pose.clear();
+    pose_.clear();
     if (!message.find("pose", field) || !field.array(count)) return true;
     if (count != ilr_action_size(policy_)) return false;
-    pose.resize(count);
-    for (double& value : pose) {
-      if (!field.number(value)) return pose.clear(), false;
+    pose_.resize(count);
+    for (double& value : pose_) {
+      if (!field.number(value)) return pose_.clear(), false;
     }
     return true;
   }
@@ -355,6 +362,8 @@ class RobotLink {
   std::uint64_t peer_ = 0, heard_ = 0;  // the robot's session and newest message
   bool described_ = false, status_ = false, observed_ = false;
   ClockOffset offset_;
+  UnderWay under_way_;
+  std::vector<double> pose_;  // as the robot said it last; empty: it did not
   double measured_ = -std::numeric_limits<double>::infinity();
   std::vector<std::vector<float>> values_, incoming_;
   std::vector<const float*> pointers_;

@@ -1,7 +1,7 @@
 // Drives a robot over UDP (docs/robots.md) by an exported policy, at absolute deadlines.
 //
 //     udp_controller policy.onnx 127.0.0.1:5555 [--ticks N] [--seed N] [--chunks WORD] [--log FILE]
-//         [--realtime]
+//         [--trust KEY.pub] [--realtime]
 //
 // Ends with one line of JSON. Exit code 0; 1: the robot failed us; 2: it was asked wrongly;
 // 128 + signal.
@@ -22,11 +22,13 @@
 
 namespace {
 
+constexpr double kRestWithin = 5;  // s that an episode which ends in motion brakes for at most
 constexpr double kLogged = 600;  // s of ticks that a log holds where nobody says how many there are
 volatile std::sig_atomic_t received = 0;
 
 struct Arguments {
   const char *policy = nullptr, *address = nullptr, *chunks = nullptr, *log = nullptr;
+  const char* trust = nullptr;
   std::uint64_t ticks = 0, seed = 0;  // 0 ticks: until the episode ends
   bool realtime = false;
 };
@@ -44,6 +46,8 @@ bool parse(int count, char** words, Arguments& arguments) {
       arguments.realtime = true;
     } else if (word == "--chunks" && next) {
       arguments.chunks = next, ++i;
+    } else if (word == "--trust" && next) {
+      arguments.trust = next, ++i;
     } else if (word == "--log" && next) {
       arguments.log = next, ++i;
     } else if ((word == "--ticks" || word == "--seed") && next) {
@@ -84,7 +88,8 @@ void sleep_until(double time) {
   timespec deadline{};
   deadline.tv_sec = static_cast<time_t>(time);
   deadline.tv_nsec = static_cast<long>(1e9 * (time - static_cast<double>(deadline.tv_sec)));
-  clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &deadline, nullptr);
+  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &deadline, nullptr) == EINTR) {
+  }
 }
 
 double percentile(std::vector<double>& sorted, double share) {
@@ -99,7 +104,8 @@ int main(int count, char** words) {
   Arguments arguments;
   if (!parse(count, words, arguments)) {
     return refuse(
-        "POLICY HOST:PORT [--ticks N] [--seed N] [--chunks WORD] [--log FILE] [--realtime]");
+        "POLICY HOST:PORT [--ticks N] [--seed N] [--chunks WORD] [--log FILE] [--trust KEY.pub] "
+        "[--realtime]");
   }
   const std::string address = arguments.address;
   const std::size_t colon = address.rfind(':');
@@ -108,6 +114,7 @@ int main(int count, char** words) {
   char error[1000];
   ilr_options options = ILR_DEFAULT_OPTIONS;
   options.chunking = arguments.chunks;
+  options.trust = arguments.trust;
   ilr_controller* const policy = ilr_load(arguments.policy, &options, error, sizeof error);
   if (!policy) return refuse(error);
   const std::unique_ptr<ilr_controller, void (*)(ilr_controller*)> owner(policy, &ilr_free);
@@ -141,17 +148,20 @@ int main(int count, char** words) {
   robot.refusal.clear();
   if (!ilr_reset(policy, arguments.seed, robot.held.empty() ? nullptr : robot.held.data(),
                  robot.velocity.empty() ? nullptr : robot.velocity.data(),
-                 robot.pose.empty() ? nullptr : robot.pose.data(), error, sizeof error)) {
+                 robot.pose(), error, sizeof error)) {
     std::fprintf(stderr, "udp_controller: %s\n", error);
     return 1;
   }
-  const bool unknown = ilr_workspace_unknown(policy) != 0;
-  if (unknown) {
+  if (ilr_workspace_unknown(policy)) {
     std::fprintf(stderr, "udp_controller: the workspace is NOT kept: this robot does not say where "
                          "its target is\n");
   }
-  ilr_observe(policy, robot.values(), robot.measured());
-  ilr_prepare(policy, 10);
+  // The first chunk; without it the fallback acts until one is there.
+  const auto prepared = [&] {
+    ilr_observe(policy, robot.values(), robot.measured());
+    return ilr_prepare(policy, 0) != 0;
+  };
+  ask(robot, [&] { robot.send_heartbeat(); }, prepared, 10);
 
   std::vector<double> command(ilr_action_size(policy)), errors;
   errors.reserve(1 << 20);
@@ -171,6 +181,7 @@ int main(int count, char** words) {
     if (!robot.refusal.empty()) problem = robot.refusal.c_str();
     if (problem || robot.state == RobotLink::State::kEnded) break;
     ilr_observe(policy, robot.values(), robot.measured());
+    if (const double* pose = robot.pose()) ilr_locate(policy, pose);
     if (ilr_tick(policy, now(), late, command.data())) {
       robot.send_command(command.data());
     } else {
@@ -183,9 +194,17 @@ int main(int count, char** words) {
     sleep_until(deadline);
   }
   const bool ended = robot.state == RobotLink::State::kEnded;
-  robot.expect_status();
   const int signal = received;
   received = 0;
+  // What ends in motion comes to rest within the limits; another signal ends that, too.
+  const double until = now() + (problem || ended ? 0 : kRestWithin);
+  while (!received && now() < until && ilr_brake(policy, now(), 0, command.data())) {
+    robot.send_command(command.data());
+    robot.hear();
+    sleep_until(deadline += 1 / rate);
+  }
+  received = 0;
+  robot.expect_status();
   if (!ended) ask(robot, [&] { robot.send_stop(); }, [&] { return robot.stopped(); }, 0.1);
 
   std::sort(errors.begin(), errors.end());
@@ -197,7 +216,7 @@ int main(int count, char** words) {
               robot.success ? "true" : "false", static_cast<unsigned long long>(missed),
               1e3 * percentile(errors, 0.5), 1e3 * percentile(errors, 0.99),
               1e3 * percentile(errors, 1), locked ? "true" : "false", fifo ? "true" : "false",
-              unknown ? "true" : "false",
+              ilr_workspace_unknown(policy) ? "true" : "false",
               static_cast<unsigned long long>(robot.dropped));
   for (std::size_t i = 0; i < ilr_activation_count(); ++i) {
     std::printf("%s\"%s\": %llu", i ? ", " : "", ilr_activation_name(i),

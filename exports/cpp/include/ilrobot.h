@@ -2,7 +2,7 @@
  *
  *     ilr_controller *c = ilr_load("policy.onnx", NULL, error, sizeof error);
  *     ilr_reset(c, seed, present, NULL, NULL, error, sizeof error);
- *     each period:  ilr_observe(c, observations, measured);
+ *     each period:  ilr_observe(c, observations, measured);   (and ilr_locate, where it is known)
  *                   if (ilr_tick(c, now, late, command)) send(command); else stop_the_robot();
  *     ilr_free(c);
  *
@@ -38,15 +38,20 @@ typedef struct ilr_options {
   int inference_core;   /* of the thread that predicts; -1: any */
   ilr_noise noise;      /* null: a generator that ilr_reset seeds */
   void *noise_user;     /* handed to `noise` */
+  const char *trust;    /* PEM file of the Ed25519 public key whose owner must have signed the file
+                           (`ilrobot export --sign`, FILE.sig beside it); null: a signature is not
+                           asked for. Refused where the library was built without OpenSSL. */
 } ilr_options;
 
 /* What stands for "as the contract says". */
-#define ILR_DEFAULT_OPTIONS {0.0, NULL, 0, -1, NULL, NULL}
+#define ILR_DEFAULT_OPTIONS {0.0, NULL, 0, -1, NULL, NULL, NULL}
 
-/* Opens a file that `ilrobot export` wrote: checks its digests and contract, and replays its
- * golden vectors on this machine. Null where it is refused; `error` then says why in one line. */
+/* Opens a file that `ilrobot export` wrote: checks its signature, where that is asked for, its
+ * digests and contract, and replays its golden vectors on this machine. Null where it is refused;
+ * `error` then says why in one line. */
 ILR_API ilr_controller *ilr_load(const char *path, const ilr_options *options, char *error,
                                  size_t error_size);
+/* Breaks a prediction off that is under way, between two of the graph's operators. */
 ILR_API void ilr_free(ilr_controller *controller);
 
 /* Begins an episode. An emergency stop goes on. 1; or 0, and `error` says in one line why, where
@@ -55,14 +60,18 @@ ILR_API void ilr_free(ilr_controller *controller);
  * present:  the command that the robot holds now, one number per action element; null: not known,
  *           and the first absolute command is limited in position alone.
  * velocity: how fast that moves, units/s; null: at rest.
- * pose:     where the target of each delta element is, in the coordinates of the contract's
- *           workspace; null, or NaN: not known, and the workspace does not bound it. */
+ * pose:     as ilr_locate takes it; null: not known. */
 ILR_API int ilr_reset(ilr_controller *controller, uint64_t seed, const double *present,
                       const double *velocity, const double *pose, char *error, size_t error_size);
 
-/* Whether the contract has a workspace for a delta element of which nobody said at ilr_reset (before
- * it: at all) where its target is: that one is not kept. Where it was said, ilr_tick adds its own
- * commands from there on, whatever came of them. */
+/* Where the target of each delta element is now, one number per action element, in the coordinates
+ * of the contract's workspace, with all commands executed that were sent; NaN: not known, and the
+ * workspace does not bound it. Before ilr_tick, whenever the robot says so: from there on each tick
+ * adds its own commands, whatever comes of them. Of absolute elements nothing is read. */
+ILR_API void ilr_locate(ilr_controller *controller, const double *pose);
+
+/* Whether the contract has a workspace for a delta element of which nobody says where its target is:
+ * that one is not kept. */
 ILR_API int ilr_workspace_unknown(const ilr_controller *controller);
 
 /* The newest measurement: for each observation of the contract, in its order, an array of its
@@ -85,6 +94,11 @@ ILR_API int ilr_tick(ilr_controller *controller, double now, int late, double *c
  * has one, and the fallback acts). The policy sees the observation, and plans afresh later. */
 ILR_API int ilr_override(ilr_controller *controller, double now, int late, const double *action,
                          double *command);
+
+/* The next command on the way to rest, within the limits, for an episode that ends in motion: in
+ * ilr_tick's place, once a period, until it gives 0. Then nothing moves any more: stop the robot.
+ * Nothing is looked at; an activation, `coming_to_rest`, counts these ticks. */
+ILR_API int ilr_brake(ilr_controller *controller, double now, int late, double *command);
 
 /* Keeps every tick from now on in a file that `ilrobot view` opens, also after a crash: `ticks` of
  * them, 256 MiB at most, the oldest of which make room. Takes all its room now and is closed by

@@ -38,6 +38,7 @@ ilrobot::Options converted(const ilr_options* given) {
       noise(user, into, count);
     };
   }
+  if (given->trust != nullptr) options.trust = given->trust;
   return options;
 }
 
@@ -69,7 +70,11 @@ int ilr_reset(ilr_controller* controller, uint64_t seed, const double* present,
 }
 
 int ilr_workspace_unknown(const ilr_controller* controller) {
-  return controller->controller.workspace_unknown() ? 1 : 0;
+  return controller->controller.guard().workspace_unknown() ? 1 : 0;
+}
+
+void ilr_locate(ilr_controller* controller, const double* pose) {
+  controller->controller.locate(pose);
 }
 
 void ilr_observe(ilr_controller* controller, const float* const* observations, double measured) {
@@ -87,6 +92,10 @@ int ilr_prepare(ilr_controller* controller, double seconds) {
 int ilr_override(ilr_controller* controller, double now, int late, const double* action,
                  double* command) {
   return controller->controller.override(now, late != 0, action, command) ? 1 : 0;
+}
+
+int ilr_brake(ilr_controller* controller, double now, int late, double* command) {
+  return controller->controller.brake(now, late != 0, command) ? 1 : 0;
 }
 
 void ilr_stop(ilr_controller* controller) { controller->controller.guard().press(); }

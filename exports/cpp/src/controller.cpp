@@ -8,8 +8,10 @@
 #include <sched.h>
 #include <thread>
 
+#include "file_bytes.hpp"
 #include "model_file.hpp"
 #include "refused.hpp"
+#include "signature.hpp"
 
 namespace ilrobot {
 namespace {
@@ -26,8 +28,12 @@ Observation buffers(const Contract& contract, std::size_t ticks, float value) {
   return result;
 }
 
-Session opened(const std::string& path, Contract& contract) {
-  const ModelFile file = read_model_file(path);
+// The bytes that are checked are those that run: nobody can exchange them in between.
+Session opened(const std::string& path, const std::optional<std::string>& trust,
+               Contract& contract) {
+  std::string bytes = read_bytes(path);
+  if (trust) require_signature(path, bytes, *trust);
+  const ModelFile file = parse_model_file(std::move(bytes), path);
   contract = parse_contract(file.contract, path);
   try {
     return Session(file.bytes, contract);
@@ -53,22 +59,11 @@ void check_start(const Contract& contract, const double* present, const double* 
   }
 }
 
-bool misses_workspace(const Contract& contract, const double* pose) {
-  if (!contract.workspace || !contract.limits) return false;
-  for (std::size_t i = 0; i < contract.action.size; ++i) {
-    const bool known = pose != nullptr && std::isfinite(pose[i]);
-    const double low = contract.workspace->low[i], high = contract.workspace->high[i];
-    const bool bounded = std::isfinite(low) || std::isfinite(high);
-    if (bounded && !known && !contract.limits->absolute[i]) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 Controller::Controller(const std::string& path, Options options)
     : path_(path),
-      session_(opened(path, contract_)),
+      session_(opened(path, options.trust, contract_)),
       draw_(contract_, options.chunking.value_or(contract_.chunking)),
       execution_(draw_.execution(contract_)),
       guard_(contract_, options.rate > 0 ? options.rate : contract_.rate),
@@ -101,6 +96,8 @@ Controller::Controller(const std::string& path, Options options)
   begun_ = false;
 }
 
+Controller::~Controller() { session_.cancel(); }
+
 const Prediction& Controller::predict(const float* const* history, const float* noise,
                                       const float* prefix, const float* weights) {
   while (worker_ && worker_->state() == Worker::State::kAsked) sched_yield();
@@ -130,7 +127,6 @@ void Controller::reset(std::uint64_t seed, const double* present, const double* 
   for (std::vector<float>& values : newest_) std::fill(values.begin(), values.end(), kNan);
   measured_ = -std::numeric_limits<double>::infinity();
   flush();
-  workspace_unknown_ = misses_workspace(contract_, pose);
   guard_.reset(present, velocity, pose);
   check_start(contract_, present, velocity);
 }
@@ -147,7 +143,7 @@ bool Controller::prepare(double seconds) {
   const auto until = Clock::now() + std::chrono::duration<double>(seconds);
   const auto comes = [&] {
     while (worker_->state() != Worker::State::kDone) {
-      if (Clock::now() >= until) return false;
+      if (!(Clock::now() < until)) return false;
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     return true;
@@ -191,6 +187,13 @@ bool Controller::override(double now, bool late, const double* action, double* c
   return keep(sent, now, late, Source::kHuman, nullptr, command, begun);
 }
 
+bool Controller::brake(double now, bool late, double* command) {
+  const auto begun = Clock::now();
+  std::fill(signals_.begin(), signals_.end(), kNan);
+  if (!guard_.brake(command)) return false;
+  return keep(true, now, late, Source::kFallback, nullptr, command, begun);
+}
+
 void Controller::log(const std::string& path, std::size_t ticks) {
   log_.reset();
   log_ = std::make_unique<TickLog>(path, contract_, rate_, ticks, path_);
@@ -201,8 +204,10 @@ bool Controller::keep(bool sent, double now, bool late, Source who, const double
   if (log_) {
     const double took = std::chrono::duration<double>(Clock::now() - begun).count();
     if (guard_.flags() & kFallback) who = Source::kFallback;
-    log_->append(newest_, sent ? command : nullptr, wanted,
-                 {now, episode_, guard_.flags(), now - measured_, took, who, late});
+    // On the way to rest nothing is looked at any more.
+    const bool looks = !(guard_.flags() & kComingToRest);
+    log_->append(looks ? &newest_ : nullptr, sent ? command : nullptr, wanted, signals_,
+                 {now, episode_, guard_.flags(), looks ? now - measured_ : kNan, took, who, late});
   }
   return sent;
 }

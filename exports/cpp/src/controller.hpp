@@ -24,6 +24,7 @@ struct Options {
   bool wait = false;                 // predict within the tick, whatever it takes
   int core = -1;                     // of the inference thread (-1: anywhere)
   Noise noise;                       // empty: a generator seeded by `reset`
+  std::optional<std::string> trust;  // PEM file of the key that must have signed it (none: nobody)
 };
 
 class Controller {
@@ -31,6 +32,7 @@ class Controller {
   // Throws Refused: the file is, or the options do not fit it, or its golden vectors give
   // something else on this machine.
   Controller(const std::string& path, Options options);
+  ~Controller();  // breaks a prediction off that is under way
 
   const Contract& contract() const { return contract_; }
 
@@ -47,9 +49,6 @@ class Controller {
   void reset(std::uint64_t seed, const double* present, const double* velocity,
              const double* pose);
 
-  // Whether the contract's workspace cannot be kept: nobody said where the target of a delta is.
-  bool workspace_unknown() const { return workspace_unknown_; }
-
   // Takes in the newest measurement, one array per feature.
   void observe(const float* const* observation, double measured);
 
@@ -57,11 +56,17 @@ class Controller {
   // that takes; false: it was not there after so many seconds.
   bool prepare(double seconds);
 
+  // Corrects where the target of each delta element is; NaN: not known.
+  void locate(const double* pose) { guard_.locate(pose); }
+
   // Writes the command of this tick; false: there is nothing to send, tell the robot to stop.
   bool tick(double now, bool late, double* command);
 
   // The same, while somebody else chooses the action (null: nobody has one).
   bool override(double now, bool late, const double* action, double* command);
+
+  // Writes the next command on the way to rest, of an episode that ends; false: nothing moves.
+  bool brake(double now, bool late, double* command);
 
   // Keeps every tick from now on in a log. Not while an episode runs; throws Refused.
   void log(const std::string& path, std::size_t ticks);
@@ -101,7 +106,6 @@ class Controller {
 
   Observation newest_, finite_, history_;
   bool seen_finite_ = false, history_empty_ = true;
-  bool workspace_unknown_ = false;
   double measured_ = 0;
   std::vector<float> predicted_action_;
   std::vector<std::vector<float>> taken_signals_;  // of the chunk that is executed

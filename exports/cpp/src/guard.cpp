@@ -61,6 +61,13 @@ bool Guard::hold(Activations cause, double* command) {
   return limiter_->hold(command);
 }
 
+bool Guard::brake(double* command) {
+  flags_ = 0;
+  if (lost_ || !limiter_->moving()) return false;
+  raise(kComingToRest);
+  return limiter_->hold(command);
+}
+
 void Guard::raise(Activations kinds) {
   for (std::size_t i = 0; i < kActivations; ++i) {
     if (kinds & ~flags_ & 1u << i) ++counts_[i];

@@ -20,6 +20,12 @@ class Guard {
   // none begins: there is nothing to send until the next reset.
   void reset(const double* present, const double* velocity, const double* pose);
 
+  // Where the target of each delta element is now (NaN: not known), which else is summed up.
+  void locate(const double* pose) { limiter_->locate(pose); }
+
+  // Whether the contract's workspace cannot be kept: nobody said where the target of a delta is.
+  bool workspace_unknown() const { return limiter_->workspace_unknown(); }
+
   // Begins a tick: whether the policy may act on this observation.
   bool admit(const Observation& observation, double age, double measured, bool late);
 
@@ -30,6 +36,10 @@ class Guard {
   // The command of the fallback, and why, where that is not among the flags yet; false: there is
   // nothing to send.
   bool hold(Activations cause, double* command);
+
+  // The next command on the way to rest, of an episode that is over. False: the commanded target is
+  // at rest already.
+  bool brake(double* command);
 
   // The emergency stop: latched from any thread or signal handler, until it is released.
   void press() noexcept { pressed_.store(true, std::memory_order_relaxed); }

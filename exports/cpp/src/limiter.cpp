@@ -10,7 +10,6 @@ namespace ilrobot {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 // Seconds in which damping takes a velocity to 1/e.
 constexpr double kDampingTime = 0.25;
 
@@ -128,6 +127,7 @@ CommandLimiter::CommandLimiter(const Limits& limits, double rate,
   for (std::size_t i = 0; i < elements_.size(); ++i) {
     elements_[i].anywhere = per_tick(limits, i, rate, std::nullopt);
     elements_[i].bounded = per_tick(limits, i, rate, workspace);
+    elements_[i].find_ease();
   }
   reset(nullptr, nullptr, nullptr);
 }
@@ -139,7 +139,7 @@ bool CommandLimiter::reset(const double* present, const double* velocity, const 
     if (velocity != nullptr && !std::isfinite(velocity[i])) return false;
   }
   started_ = present != nullptr;
-  behind_ = located_ = false;
+  behind_ = false;
   bool all_delta = true;
   for (std::size_t i = 0; i < elements_.size(); ++i) {
     Element& element = elements_[i];
@@ -148,15 +148,34 @@ bool CommandLimiter::reset(const double* present, const double* velocity, const 
     element.base = present == nullptr || delta ? 0.0 : present[i];
     element.last_step = velocity == nullptr ? 0.0 : velocity[i] / rate_;
     element.last_change = 0.0;
-    const double where = pose == nullptr ? kNan : pose[i];
-    element.known = std::isfinite(where) && delta;
-    element.place = element.known ? where : 0.0;
     element.motion = {};
-    element.find_ease();
-    located_ = located_ || element.known;
   }
   started_ = started_ || all_delta;
+  locate(pose);
   return true;
+}
+
+void CommandLimiter::locate(const double* pose) {
+  located_ = false;
+  for (std::size_t i = 0; i < elements_.size(); ++i) {
+    Element& element = elements_[i];
+    const bool known = pose != nullptr && std::isfinite(pose[i]) && element.bounded.delta;
+    element.place = known ? pose[i] : 0.0;
+    located_ = located_ || known;
+    if (known == element.known) continue;
+    element.known = known;
+    element.find_ease();
+  }
+}
+
+bool CommandLimiter::workspace_unknown() const {
+  for (const Element& element : elements_) {
+    const ElementLimits& limits = element.bounded;
+    if (limits.delta && !element.known && std::isfinite(std::min(-limits.low, limits.high))) {
+      return true;
+    }
+  }
+  return false;
 }
 
 Activations CommandLimiter::limit(const double* action, double* command) {

@@ -21,6 +21,13 @@ class Limiter {
   // and unchanged: what it holds, or its velocity, is not finite.
   virtual bool reset(const double* present, const double* velocity, const double* pose) = 0;
 
+  // Corrects where the target of each delta element is (NaN: not known), which else is summed up;
+  // their velocities go on as they were commanded. A choice has no place.
+  virtual void locate(const double* /*pose*/) {}
+
+  // Whether a workspace cannot be kept, because nobody said where the target is.
+  virtual bool workspace_unknown() const { return false; }
+
   // Writes the nearest command that keeps the limits, and says what was limited. Where the action
   // is not finite nothing is written and the state is unchanged.
   virtual Activations limit(const double* action, double* command) = 0;
@@ -41,6 +48,8 @@ class CommandLimiter : public Limiter {
 
   bool reset(const double* present, const double* velocity, const double* pose) override;
   Activations limit(const double* action, double* command) override;
+  void locate(const double* pose) override;
+  bool workspace_unknown() const override;
   bool moving() const override;
   bool hold(double* command) override;
   bool damp(double* command) override;

@@ -1,10 +1,6 @@
 #include "model_file.hpp"
 
-#include <cerrno>
 #include <cstdint>
-#include <cstdio>
-#include <cstring>
-#include <memory>
 #include <optional>
 #include <string_view>
 
@@ -132,19 +128,6 @@ ModelFile parse_model_file(std::string bytes, const std::string& where) {
                   "the policy again");
   }
   return {std::move(bytes), std::move(text)};
-}
-
-ModelFile read_model_file(const std::string& path) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"),
-                                                             &std::fclose);
-  if (!file) throw Refused(path + " cannot be read: " + std::strerror(errno));
-  std::string bytes;
-  char buffer[65536];
-  while (const std::size_t count = std::fread(buffer, 1, sizeof buffer, file.get())) {
-    bytes.append(buffer, count);
-  }
-  if (std::ferror(file.get())) throw Refused(path + " cannot be read: " + std::strerror(errno));
-  return parse_model_file(std::move(bytes), path);
 }
 
 }  // namespace ilrobot

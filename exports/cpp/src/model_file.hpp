@@ -11,11 +11,8 @@ struct ModelFile {
   std::string contract;  // JSON text in UTF-8, whose digests were found right
 };
 
-// Throws Refused: the file cannot be read, is no ONNX model, has no contract, is truncated or
-// altered, or of another schema.
-ModelFile read_model_file(const std::string& path);
-
-// The same of bytes already read; `where` is named in messages.
+// From the bytes of a file; `where` is named in messages. Throws Refused: it is no ONNX model, has no
+// contract, is truncated or altered, or of another schema.
 ModelFile parse_model_file(std::string bytes, const std::string& where);
 
 }  // namespace ilrobot

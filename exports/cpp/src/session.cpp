@@ -114,6 +114,8 @@ const Prediction& Session::run() {
   return prediction_;
 }
 
+void Session::cancel() { engine_->options.SetTerminate(); }
+
 void Session::add_input(const std::string& name, const Shape& shape) {
   names_.push_back(name);
   shapes_.push_back(batched(shape));

@@ -29,6 +29,9 @@ class Session {
   // Computes the chunk from the inputs as they are. Throws a std::exception where it cannot.
   const Prediction& run();
 
+  // From any thread: a `run` that is under way ends by throwing, and so does every later one.
+  void cancel();
+
   // The last one; before that one of the same sizes.
   const Prediction& prediction() const { return prediction_; }
 

@@ -45,14 +45,17 @@ std::vector<std::string> element_names(const Feature& feature) {
   return names;
 }
 
+// No pictures.
+bool is_kept(const Feature& feature) { return feature.dtype != "uint8"; }
+
 // One member after the other, of an object or a list.
 void add(std::string& text, const std::string& member) {
   if (!text.empty()) text += ", ";
   text += member;
 }
 
-std::string header(const Contract& contract, const std::vector<std::size_t>& features, double rate,
-                   std::size_t capacity, const std::string& policy) {
+std::string header(const Contract& contract, double rate, std::size_t capacity,
+                   const std::string& policy) {
   std::string row, elements, units, shape;
   const auto keep = [&](const std::string& field, const Feature& feature, const char* type) {
     const std::string name = json_of(field);
@@ -62,10 +65,16 @@ std::string header(const Contract& contract, const std::vector<std::size_t>& fea
     add(elements, name + ": " + json_of(element_names(feature)));
     add(units, name + ": " + json_of(feature.units));
   };
-  for (const std::size_t i : features) {
-    keep(contract.observations[i].name, contract.observations[i], "<f4");
+  for (const Feature& feature : contract.observations) {
+    if (is_kept(feature)) keep(feature.name, feature, "<f4");
   }
   for (const char* name : {"command", "wanted"}) keep(name, contract.action, "<f8");
+  for (const Signal& signal : contract.signals) {
+    const std::string name = json_of(signal.name);
+    add(row, "[" + name + ", \"<f4\", []]");
+    add(elements, name + ": [" + name + "]");
+    add(units, name + ": []");
+  }
   for (const auto& [name, type] :
        {std::pair{"start", "<f8"}, {"episode", "<i4"}, {"activations", "<u4"}, {"age", "<f4"},
         {"read_time", "<f4"}, {"act_time", "<f4"}, {"write_time", "<f4"}, {"source", "<u2"},
@@ -122,13 +131,15 @@ TickLog::TickLog(const std::string& path, const Contract& contract, double rate,
                  const std::string& policy)
     : action_(contract.action.size) {
   for (std::size_t i = 0; i < contract.observations.size(); ++i) {
-    if (contract.observations[i].dtype == "uint8") continue;  // no pictures
-    features_.push_back(i);
-    stride_ += sizeof(float) * contract.observations[i].size;
+    const Feature& feature = contract.observations[i];
+    if (!is_kept(feature)) continue;
+    features_.push_back({i, feature.size});
+    stride_ += sizeof(float) * feature.size;
   }
-  stride_ += 2 * sizeof(double) * action_ + sizeof(Scalars) + sizeof ticks_;
+  stride_ += 2 * sizeof(double) * action_ + sizeof(float) * contract.signals.size();
+  stride_ += sizeof(Scalars) + sizeof ticks_;
   capacity_ = std::max<std::size_t>(1, std::min(ticks, kMostBytes / stride_));
-  const std::string begin = header(contract, features_, rate, capacity_, policy);
+  const std::string begin = header(contract, rate, capacity_, policy);
   offset_ = begin.size();
   size_ = offset_ + capacity_ * stride_;
 
@@ -164,25 +175,33 @@ TickLog::~TickLog() {
   close(file_);
 }
 
-void TickLog::append(const Observation& seen, const double* command, const double* wanted,
-                     const Tick& tick) {
+void TickLog::append(const Observation* seen, const double* command, const double* wanted,
+                     const std::vector<double>& signals, const Tick& tick) {
   char* at = map_ + offset_ + ticks_ % capacity_ * stride_;
   const auto put = [&at](const void* from, std::size_t bytes) {
     std::memcpy(at, from, bytes);
     at += bytes;
   };
-  for (const std::size_t i : features_) put(seen[i].data(), sizeof(float) * seen[i].size());
+  constexpr auto kNone = static_cast<float>(kNan);
+  for (const Kept& kept : features_) {
+    for (std::size_t i = 0; i < kept.size; ++i) {
+      put(seen ? (*seen)[kept.feature].data() + i : &kNone, sizeof kNone);
+    }
+  }
   for (const double* values : {command, wanted}) {
     for (std::size_t i = 0; i < action_; ++i) put(values ? values + i : &kNan, sizeof kNan);
   }
-  const auto none = static_cast<float>(kNan);
+  for (const double signal : signals) {
+    const auto said = static_cast<float>(signal);
+    put(&said, sizeof said);
+  }
   const Scalars scalars{tick.start,
                         tick.episode,
                         tick.activations,
                         static_cast<float>(tick.age),
-                        none,
+                        kNone,
                         static_cast<float>(tick.took),
-                        none,
+                        kNone,
                         static_cast<std::uint16_t>(tick.source),
                         tick.late};
   put(&scalars, sizeof scalars);

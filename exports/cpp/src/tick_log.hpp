@@ -34,15 +34,19 @@ class TickLog {
     Source source;
     bool late;
   };
-  // Null: there is no command, or the policy wanted nothing.
-  void append(const Observation& seen, const double* command, const double* wanted,
-              const Tick& tick);
+  // Null: nothing was seen, there is no command, or the policy wanted nothing. signals: of the
+  // contract, in its order; NaN: the policy did not act.
+  void append(const Observation* seen, const double* command, const double* wanted,
+              const std::vector<double>& signals, const Tick& tick);
 
  private:
   int file_ = -1;
   char* map_ = nullptr;
   std::size_t offset_ = 0, stride_ = 0, capacity_ = 0, size_ = 0, action_ = 0;
-  std::vector<std::size_t> features_;  // those that are kept
+  struct Kept {
+    std::size_t feature, size;
+  };
+  std::vector<Kept> features_;
   std::uint64_t ticks_ = 0;
 };
 

@@ -1,0 +1,115 @@
+"""A graph that fails, or never ends, in ONNX Runtime itself: what the C++ library does then."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from exports.cpp.binding import CppController
+from ilrobot.control.activation import Activation
+from ilrobot.control.contract_parts import Limits
+from ilrobot.control.model_file import seal
+from tests.exports.identity import OBSERVATION, identity_policy
+
+pytestmark = pytest.mark.usefixtures("cpp_library")
+
+LIMITS = Limits(("absolute",), (-1.0,), (1.0,), (10.0,), (1000.0,))
+
+
+def tensor(name, kind, shape=()):
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+#: The entry with the observation's number in a table of two.
+LOOK_UP = (
+    helper.make_node("Gather", ["table", "index"], ["entry"]),
+    helper.make_node("Reshape", ["entry", "shape"], ["found"]),
+)
+#: The table's second entry, and the sine of that, and so on as often as the observation says.
+COUNT = (
+    helper.make_node("Slice", ["table", "first", "last"], ["entry"]),
+    helper.make_node("Reshape", ["entry", "shape"], ["start"]),
+    helper.make_node(
+        "Loop",
+        ["index", "", "start"],
+        ["found"],
+        body=helper.make_graph(
+            [
+                helper.make_node("Identity", ["goes_on"], ["again"]),
+                helper.make_node("Sin", ["before"], ["after"]),
+            ],
+            "body",
+            [
+                tensor("count", TensorProto.INT64),
+                tensor("goes_on", TensorProto.BOOL),
+                tensor("before", TensorProto.FLOAT, [1, 1, 1]),
+            ],
+            [tensor("again", TensorProto.BOOL), tensor("after", TensorProto.FLOAT, [1, 1, 1])],
+        ),
+    ),
+)
+
+
+def write_policy(path, horizon, nodes):
+    """Write a policy of one number whose `index` is its observation, and which repeats `found`."""
+    graph = helper.make_graph(
+        [
+            helper.make_node("Cast", [OBSERVATION], ["whole"], to=TensorProto.INT64),
+            helper.make_node("Reshape", ["whole", "scalar"], ["index"]),
+            *nodes,
+            helper.make_node("Tile", ["found", "times"], ["action"]),
+        ],
+        "looking up",
+        [tensor(OBSERVATION, TensorProto.FLOAT, [1, 1, 1])],
+        [tensor("action", TensorProto.FLOAT, [1, horizon, 1])],
+        [
+            numpy_helper.from_array(value, name)
+            for name, value in {
+                "scalar": np.zeros(0, np.int64),
+                "table": np.float32([0.25, 0.5]),
+                "first": np.int64([1]),
+                "last": np.int64([2]),
+                "shape": np.int64([1, 1, 1]),
+                "times": np.int64([1, horizon, 1]),
+            }.items()
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    contract = replace(identity_policy(path, LIMITS), horizon=horizon, execute=horizon)
+    path.write_bytes(seal(model.SerializeToString(), contract))
+
+
+@pytest.mark.parametrize("horizon", [1, 2])
+def test_an_inference_that_fails_falls_back_and_is_recovered_from(tmp_path, horizon):
+    write_policy(tmp_path / "policy.onnx", horizon, LOOK_UP)
+    with CppController(tmp_path / "policy.onnx") as cpp:
+        cpp.reset(0, [0.25])
+        for tick in range(60):
+            fails = 20 <= tick < 40
+            cpp.observe({OBSERVATION: np.float32([7.0 if fails else 1.0])}, tick / 100)
+            command = cpp.tick(tick / 100)
+            assert np.isfinite(command).all()
+            assert bool(cpp.flags & Activation.ACTION_NOT_FINITE) is fails
+            assert bool(cpp.flags & Activation.FALLBACK) is fails
+        assert command == 0.5
+
+
+def test_an_inference_that_never_ends_neither_stops_the_loop_nor_holds_up_the_end(tmp_path):
+    write_policy(tmp_path / "policy.onnx", 4, COUNT)
+    with CppController(tmp_path / "policy.onnx", wait=False) as cpp:
+        cpp.reset(0, [0.25])
+        cpp.observe({OBSERVATION: np.float32([3.0])}, 0.0)
+        assert cpp.prepare()
+        cpp.reset(1, [0.25])
+        cpp.observe({OBSERVATION: np.float32([1e15])}, 0.0)  # some years
+        assert not cpp.prepare(0.2)
+        assert not cpp.prepare(math.nan)
+        assert cpp.tick(0.0) == 0.25
+        assert cpp.flags & Activation.PLAN_RUN_OUT
+        began = time.monotonic()
+    assert time.monotonic() - began < 30
