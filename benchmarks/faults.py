@@ -56,6 +56,7 @@ def campaign(
     rng = np.random.default_rng(seed)
     with tempfile.TemporaryDirectory() as folder:
         files = Files(Path(folder))
+        files.load_trusted(files.good)  # else every refusal below would say nothing
         for name in _draw(rng, faults, (*KINDS, *DAMAGED, *SIGNED, *MISFITS)):
             if isinstance(name, Kind):
                 fault = name.draw(_contract(rng, name), rng)
@@ -63,7 +64,7 @@ def campaign(
             elif name in DAMAGED:
                 yield files.damaged(name, rng, files.load_in_python)
             elif name in SIGNED:
-                yield files.signed(name, rng)
+                yield files.signed(name, rng, files.load_trusted)
             else:
                 yield files.misfit(name, rng)
 
@@ -76,7 +77,7 @@ def campaign_in_cpp(faults: int, seed: int) -> Iterator[Verdict]:
         files = Files(Path(folder))
         # One each: a thread that hung may ask for noise when another episode runs already.
         noises = {False: in_cpp.Noise(), True: in_cpp.Noise()}
-        good = opened.enter_context(CppController(files.good))
+        good = opened.enter_context(CppController(files.good, trust=files.public))
         # Some wait for their predictions, as Python does in simulated time; others never.
         waiting: list[tuple[Contract, CppController]] = []
         others: list[tuple[Contract, CppController]] = []
@@ -89,7 +90,7 @@ def campaign_in_cpp(faults: int, seed: int) -> Iterator[Verdict]:
                 CppController(path, wait=not background, noise=noises[background])
             )
             (others if background else waiting).append((contract, cpp))
-        for name in _draw(rng, faults, (*kinds, *DAMAGED, *MISFITS)):
+        for name in _draw(rng, faults, (*kinds, *DAMAGED, *SIGNED, *MISFITS)):
             if isinstance(name, Kind):
                 held = others if name.of_inference else waiting
                 contract, cpp = held[int(rng.integers(len(held)))]
@@ -100,6 +101,8 @@ def campaign_in_cpp(faults: int, seed: int) -> Iterator[Verdict]:
                 yield judge(fault, record)
             elif name in DAMAGED:
                 yield files.damaged(name, rng, files.load_in_cpp)
+            elif name in SIGNED:
+                yield files.signed(name, rng, files.load_trusted_in_cpp)
             else:
                 yield files.misfit_in_cpp(name, rng, good)
 

@@ -43,6 +43,11 @@ MISFITS = (PERMUTED, MISSING)
 class Files:
     """A good file, its signature, and what may become of them.
 
+    Attributes:
+        good: The file, signed.
+        public: The key that is trusted.
+        contract: Of the file.
+
     Args:
         folder: Where they are written.
     """
@@ -52,7 +57,7 @@ class Files:
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
         rng = np.random.default_rng(0)
-        self._path, self._public = folder / "faulty.onnx", folder / "key.pub"
+        self._path, self.public = folder / "faulty.onnx", folder / "key.pub"
         self.good = folder / "good.onnx"
         # Of two joints and more, so that they can be permuted.
         while (drawn := draw_contract(rng, HORIZON)).spec.action.size < 2:
@@ -61,7 +66,8 @@ class Files:
         self._content = self.good.read_bytes()
         self._key, self._other = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
         pem = self._key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        self._public.write_bytes(pem)
+        self.public.write_bytes(pem)
+        sign(self.good, self._key)
 
     def load_in_python(self, path: Path) -> None:
         """As `ilrobot deploy` does."""
@@ -74,14 +80,19 @@ class Files:
 
     def load_trusted(self, path: Path) -> None:
         """As `ilrobot deploy --trust` does."""
-        OnnxPolicy(path, self._public)
+        OnnxPolicy(path, self.public)
+
+    def load_trusted_in_cpp(self, path: Path) -> None:
+        """As `udp_controller --trust` does."""
+        with CppController(path, trust=self.public):
+            pass
 
     def damaged(self, kind: str, rng: np.random.Generator, load: Load) -> Verdict:
         """Load a damaged file."""
         self._path.write_bytes(self._damage(kind, rng))
         return _refusal(kind, lambda: load(self._path))
 
-    def signed(self, kind: str, rng: np.random.Generator) -> Verdict:
+    def signed(self, kind: str, rng: np.random.Generator, load: Load) -> Verdict:
         """Load a file whose signature is not the one that is trusted."""
         self._path.write_bytes(self._content)
         sign(self._path, self._other if kind == RESIGNED else self._key)
@@ -91,7 +102,7 @@ class Files:
             # By one who computes the digests anew, which no longer tell.
             contract = replace(self.contract, stale_after=float(rng.uniform(1, 100)))
             self._path.write_bytes(seal(graph(contract), contract))
-        return _refusal(kind, lambda: self.load_trusted(self._path))
+        return _refusal(kind, lambda: load(self._path))
 
     def misfit(self, kind: str, rng: np.random.Generator) -> Verdict:
         """Compare the policy with a robot of other joints."""
