@@ -91,7 +91,12 @@ Controller::Controller(const std::string& path, Options options)
                   std::to_string(contract_.tolerance) +
                   " is allowed); try another version of onnxruntime");
   }
-  if (!wait_) worker_ = std::make_unique<Worker>([this] { draw(); }, options.core);
+  const auto job = [this] {
+    const auto begun = Clock::now();
+    draw();
+    predicting_ = std::chrono::duration<double>(Clock::now() - begun).count();
+  };
+  if (!wait_) worker_ = std::make_unique<Worker>(job, options.core);
   reset(0, nullptr, nullptr, nullptr);
   begun_ = false;
 }
@@ -166,7 +171,7 @@ bool Controller::prepare(double seconds) {
 }
 
 bool Controller::tick(double now, bool late, double* command) {
-  const auto begun = Clock::now();
+  const auto begun = logged_time();
   if (!admit(now, late)) {
     look();
     return keep(guard_.hold(0, command), now, late, Source::kPolicy, nullptr, command, begun);
@@ -179,7 +184,7 @@ bool Controller::tick(double now, bool late, double* command) {
 }
 
 bool Controller::override(double now, bool late, const double* action, double* command) {
-  const auto begun = Clock::now();
+  const auto begun = logged_time();
   const bool admitted = admit(now, late);
   look();
   const bool sent =
@@ -188,7 +193,7 @@ bool Controller::override(double now, bool late, const double* action, double* c
 }
 
 bool Controller::brake(double now, bool late, double* command) {
-  const auto begun = Clock::now();
+  const auto begun = logged_time();
   std::fill(signals_.begin(), signals_.end(), kNan);
   if (!guard_.brake(command)) return false;
   return keep(true, now, late, Source::kFallback, nullptr, command, begun);
@@ -197,6 +202,11 @@ bool Controller::brake(double now, bool late, double* command) {
 void Controller::log(const std::string& path, std::size_t ticks) {
   log_.reset();
   log_ = std::make_unique<TickLog>(path, contract_, rate_, ticks, path_);
+}
+
+// Nobody else asks how long a tick took.
+Clock::time_point Controller::logged_time() const {
+  return log_ ? Clock::now() : Clock::time_point();
 }
 
 bool Controller::keep(bool sent, double now, bool late, Source who, const double* wanted,
@@ -286,14 +296,12 @@ void Controller::begin() {
 }
 
 void Controller::draw() {
-  const auto begun = Clock::now();
   try {
     draw_(session_, noise_, {plan_.data(), planned_}, delay_, drawn_);
   } catch (const std::exception&) {
     // The guard replaces what is not finite by the fallback, and counts it.
     std::fill(drawn_.chunk.begin(), drawn_.chunk.end(), kNan);
   }
-  predicting_ = std::chrono::duration<double>(Clock::now() - begun).count();
 }
 
 void Controller::take() {

@@ -80,6 +80,7 @@ class Controller {
 
  private:
   bool admit(double now, bool late);
+  std::chrono::steady_clock::time_point logged_time() const;  // now, where there is a log
   bool keep(bool sent, double now, bool late, Source who, const double* wanted,
             const double* command, std::chrono::steady_clock::time_point begun);
   void look();  // see this tick, at which the policy does not act
@@ -116,7 +117,7 @@ class Controller {
   std::vector<float> plan_;
   Prediction drawn_;
   std::size_t planned_ = 0, delay_ = 0;
-  double predicting_ = 0;  // s that the last prediction took
+  double predicting_ = 0;  // s that the last one took, where there is a thread for it
   std::size_t least_ahead_;
   bool obsolete_ = false;  // the chunk that is being predicted is not wanted any more
   bool predicted_ = false;  // where we wait: the chunk is there
