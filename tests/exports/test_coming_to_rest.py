@@ -1,10 +1,12 @@
 """An episode that ends in motion, also by a failure, comes to rest within the limits."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from exports.robots.lerobot_robot import LerobotRobot
 from exports.runtime.loop import ControlLoop
 from exports.runtime.tick_layout import layout
 from exports.runtime.tick_log import TickLog
@@ -12,6 +14,7 @@ from exports.runtime.tick_reading import read_ticks
 from ilrobot.control.clock import SimulatedClock
 from ilrobot.control.guard import Guard
 from ilrobot.errors import WorkFailed
+from tests.exports.test_lerobot_robot import Arm
 from tests.exports.test_loop import Constant, FakeRobot, at, run
 from tests.ilrobot.control.contracts import ABSOLUTE, ABSOLUTE_CONTRACT, RATE
 
@@ -140,3 +143,46 @@ def test_what_was_at_rest_is_sent_nothing_more():
     report = run(robot, Constant(0.1, 0.1), max_ticks=20)
     assert len(robot.written) == 20
     assert report.activations["coming_to_rest"] == 0
+
+
+@pytest.mark.parametrize("of", ["reading", "writing"])
+def test_an_arm_of_lerobot_whose_bus_fails_is_braked_as_far_as_it_can_be_reached(of):
+    names = ("x.pos", "y.pos")
+
+    class Bus(Arm):
+        """Follows at once; fails from the fifth tick on."""
+
+        def __init__(self):
+            super().__init__()
+            self.observation_features = self.action_features = dict.fromkeys(names, float)
+            self.measured = dict.fromkeys(names, 0.0)
+
+        def get_observation(self):
+            if of == "reading" and len(self.sent) >= 4:
+                raise ConnectionError("no status packet")
+            return super().get_observation()
+
+        def send_action(self, action):
+            if of == "writing" and len(self.sent) >= 4:
+                raise ConnectionError("no status packet")
+            self.measured = dict(action)
+            return super().send_action(action)
+
+    named = replace(ABSOLUTE, semantics="unknown")
+    features = (replace(f, names=names, units=None) for f in (*named.observations, named.action))
+    state, action = features
+    spec = replace(named, observations=(state,), action=action)
+    device, clock = Bus(), SimulatedClock(RATE)
+    robot = LerobotRobot(device, spec, clock.now)
+    robot.connect()
+    guard = Guard(replace(ABSOLUTE_CONTRACT, spec=spec))
+    report = ControlLoop(robot, Constant(1.0, -1.0), guard, clock).run((0, 1), max_ticks=50)
+    assert report.failure.endswith("no status packet; look at it and deploy again")
+    sent = np.array([[0.0, 0.0], *([a[name] for name in names] for a in device.sent)])
+    if of == "writing":
+        assert len(sent) == 5
+        return
+    still = np.concatenate([sent, sent[-1:], sent[-1:]])
+    steps = np.diff(still, axis=0)
+    assert np.abs(steps).max() > 0.3
+    assert np.abs(np.diff(steps, axis=0)).max() <= 0.2 + 1e-6
