@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ilrobot.control.contract import Contract
+    from ilrobot.control.contract_guards import Workspace
     from ilrobot.control.contract_joints import Joints
     from ilrobot.spec import Feature
 
@@ -73,6 +74,9 @@ def print_file(path: Path) -> None:
     say("gives", _given(contract))
     if contract.limits is not None:
         out.print(Padding(_limits(contract), (0, 0, 0, _INDENT)))
+    if contract.workspace is not None:
+        say("workspace", "where the commanded target may be; of steps their sum")
+        out.print(Padding(_workspace(contract, contract.workspace), (0, 0, 0, _INDENT)))
     if contract.joints is not None:
         say("joints", "of the arm behind that controller")
         out.print(Padding(_joints(contract.joints), (0, 0, 0, _INDENT)))
@@ -130,11 +134,15 @@ def _limits(contract: Contract) -> Table:
         "per s²": limits.acceleration,
         "per s³": limits.jerk,
     }
-    if contract.workspace is not None:
-        columns |= {"workspace from": contract.workspace.low, "to": contract.workspace.high}
     kinds = {"absolute": "a target", "delta": "a step"}
     action, words = contract.spec.action, [kinds[mode] for mode in limits.mode]
     return _table(action.element_names, action.units, columns, words)
+
+
+def _workspace(contract: Contract, workspace: Workspace) -> Table:
+    action = contract.spec.action
+    columns = {"from": workspace.low, "to": workspace.high}
+    return _table(action.element_names, (), columns)
 
 
 def _joints(joints: Joints) -> Table:
