@@ -7,6 +7,7 @@ import math
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -159,14 +160,33 @@ def test_a_killed_controller_lets_the_robot_hold_by_itself(policy):
         np.testing.assert_allclose(served.plant.joints, still, atol=1e-3)
 
 
-def test_a_robot_that_falls_silent_ends_the_run(policy):
+def test_a_robot_that_is_killed_ends_the_run(policy, tmp_path):
+    words = ["tests.exports.plant", "udp://127.0.0.1:0", tmp_path / "executed.jsonl", GUARD]
+    with subprocess.Popen(
+        [sys.executable, "-m", *map(str, words)], stdout=subprocess.PIPE, text=True
+    ) as robot:
+        process = controller(policy, robot.stdout.readline().strip())
+        until = time.monotonic() + 30
+        while time.monotonic() < until and (tmp_path / "executed.jsonl").stat().st_size < 2000:
+            time.sleep(0.01)
+        robot.kill()
+        code, report, err = ended(process)
+    assert code == 1
+    assert report["ticks"] > 0
+    assert err == "udp_controller: the robot has been silent for 2 s; it holds by itself\n"
+
+
+def test_a_robot_that_is_restarted_is_not_moved_by_what_was_begun_before(policy):
     with Served() as served:
         process = controller(policy, served.address)
         moving(served)
-        served.fall_silent()
+    with Served(served.address) as again:
         code, _, err = ended(process)
+        assert again.plant.written == []
     assert code == 1
-    assert "has been silent" in err
+    assert err == (
+        "udp_controller: the robot was restarted in the middle of an episode; it holds by itself\n"
+    )
 
 
 def garble(data, rng):

@@ -14,6 +14,8 @@ from exports.cpp.binding import CppController
 from ilrobot.control.activation import Activation
 from ilrobot.control.contract_parts import Limits
 from ilrobot.control.model_file import seal
+from tests.exports import handmade
+from tests.exports.exported import frames
 from tests.exports.identity import OBSERVATION, identity_policy
 
 pytestmark = pytest.mark.usefixtures("cpp_library")
@@ -97,6 +99,31 @@ def test_an_inference_that_fails_falls_back_and_is_recovered_from(tmp_path, hori
             assert bool(cpp.flags & Activation.ACTION_NOT_FINITE) is fails
             assert bool(cpp.flags & Activation.FALLBACK) is fails
         assert command == 0.5
+
+
+def test_an_inference_ten_times_slower_for_a_second_is_borne(tmp_path):
+    """At 100 Hz a chunk of four ticks comes in time, then ten ticks late, then in time again."""
+    seconds = [0.002]
+
+    def noise(into):
+        time.sleep(seconds[0])
+        into[:] = 0.1
+
+    path = handmade.write_policy(tmp_path / "policy.onnx")
+    frame = frames(handmade.SPEC, 1)[0]
+    with CppController(path, chunking="receding", wait=False, rate=100.0, noise=noise) as cpp:
+        cpp.reset(1, [0.0, 0.0])
+        cpp.observe(frame, 0.0)
+        assert cpp.prepare()
+        ran_out = []
+        for tick in range(250):
+            seconds[0] = 0.1 if 50 <= tick < 150 else 0.002
+            cpp.observe(frame, tick / 100)
+            assert np.isfinite(cpp.tick(tick / 100)).all()
+            ran_out.append(bool(cpp.flags & Activation.PLAN_RUN_OUT))
+            time.sleep(0.01)
+    assert sum(ran_out[50:150]) > 20  # the fallback acted where no chunk had come
+    assert not ran_out[-1]
 
 
 def test_an_inference_that_never_ends_neither_stops_the_loop_nor_holds_up_the_end(tmp_path):

@@ -166,7 +166,7 @@ int main(int count, char** words) {
   std::vector<double> command(ilr_action_size(policy)), errors;
   errors.reserve(1 << 20);
   std::uint64_t ticks = 0, missed = 0;
-  const char* problem = nullptr;
+  std::string problem;
   bool late = false;
   double deadline = now(), last = 0;
   for (; !received && (arguments.ticks == 0 || ticks < arguments.ticks); ++ticks) {
@@ -176,10 +176,10 @@ int main(int count, char** words) {
     }
     last = start;
     robot.hear();
-    if (robot.restarted) problem = "was restarted in the middle of an episode";
+    if (!robot.refusal.empty()) problem = "refuses: " + robot.refusal;
     if (start - robot.heard_at > 2) problem = "has been silent for 2 s";
-    if (!robot.refusal.empty()) problem = robot.refusal.c_str();
-    if (problem || robot.state == RobotLink::State::kEnded) break;
+    if (robot.restarted) problem = "was restarted in the middle of an episode";
+    if (!problem.empty() || robot.state == RobotLink::State::kEnded) break;
     ilr_observe(policy, robot.values(), robot.measured());
     if (const double* pose = robot.pose()) ilr_locate(policy, pose);
     if (ilr_tick(policy, now(), late, command.data())) {
@@ -197,7 +197,7 @@ int main(int count, char** words) {
   const int signal = received;
   received = 0;
   // What ends in motion comes to rest within the limits; another signal ends that, too.
-  const double until = now() + (problem || ended ? 0 : kRestWithin);
+  const double until = now() + (!problem.empty() || ended ? 0 : kRestWithin);
   while (!received && now() < until && ilr_brake(policy, now(), 0, command.data())) {
     robot.send_command(command.data());
     robot.hear();
@@ -223,6 +223,9 @@ int main(int count, char** words) {
                 static_cast<unsigned long long>(ilr_activation_ticks(policy, i)));
   }
   std::printf("}}\n");
-  if (problem) std::fprintf(stderr, "udp_controller: the robot %s; it holds by itself\n", problem);
-  return problem ? 1 : signal ? 128 + signal : 0;
+  if (!problem.empty()) {
+    std::fprintf(stderr, "udp_controller: the robot %s; it holds by itself\n", problem.c_str());
+    return 1;
+  }
+  return signal ? 128 + signal : 0;
 }
