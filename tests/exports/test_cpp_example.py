@@ -295,4 +295,5 @@ def test_the_control_thread_allocates_nothing_over_a_million_ticks(tmp_path):
 def test_memory_is_flat_where_the_policy_is_computed_within_the_tick(policy):
     """The library allocates nothing there either; ONNX Runtime does, and gives it back."""
     result = measured(policy, 50_000)
+    assert result["allocations"] == result["ticks"] * result["graph_allocations"]
     assert abs(result["heap_grown"]) < 100_000
