@@ -59,7 +59,7 @@ def test_a_person_reads_all_that_is_promised(ensemble, capsys):
         "4 actions",
         "2 of them before the next prediction, realtime:1",
         "standard normal, shape [4, 2]",
-        "its sampler's 3 steps",
+        f"its sampler's {contract.sampler_steps} steps",
         "a call for help above 0.125",
         "300 ms",
         "hold: when not finite or stale, after 5 ticks in a row late, after 0.5 s calling for help",
