@@ -15,7 +15,7 @@ from tests.ilrobot.policy_tester import CONTINUOUS, recordings
 #: One level of a U-Net, as torch takes seconds for each; two are exported by `test_int8`. With 8
 #: channels each would be normalised alone over 4 ticks, which magnifies what rounding does.
 SMALL = PolicyConfig(
-    n_obs=2, horizon=4, execute=2, width=16, blocks=1, channels=(16,), sampler_steps=2
+    n_obs=2, horizon=4, execute=2, width=16, blocks=1, layers=1, channels=(16,), sampler_steps=2
 )
 
 

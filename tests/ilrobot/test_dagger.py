@@ -325,7 +325,7 @@ def test_two_processes_do_not_run_into_one_folder(sketched, learnt):
 
 
 def test_a_run_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(cloned, tmp_path):
-    few = _retrained(cloned, tmp_path / "bc", steps=300)
+    few = _retrained(cloned, tmp_path / "bc", steps=120)
     command = [
         *(sys.executable, "-m", "ilrobot", "dagger", "--task", TASK, "--gate", "beta"),
         *("--device", "expert", "--dataset", str(cloned[0]), "--policy", str(few)),

@@ -95,11 +95,11 @@ def _held(path: Path) -> tuple:
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_killed_at_30_random_moments(server, originals, tmp_path, name):
+def test_killed_at_15_random_moments(server, originals, tmp_path, name):
     scene, draw = Scene(tmp_path / "scene", originals, name), random.Random(11)
     lasts = 0.5
     seen = {"before": 0, "after": 0}
-    for kill in range(31):
+    for kill in range(16):
         scene.begin()
         lines = server.lines(do="edit", words=scene.words)
         pid = int(next(lines)[1])
@@ -114,7 +114,7 @@ def test_killed_at_30_random_moments(server, originals, tmp_path, name):
         found = scene.found()
         assert found in (scene.before, scene.after)
         seen["before" if found == scene.before else "after"] += 1
-    assert seen["before"] > 5
+    assert seen["before"] > 2
 
 
 @pytest.mark.parametrize(

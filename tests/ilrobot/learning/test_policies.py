@@ -23,7 +23,7 @@ from ilrobot.spec import Feature, Spec
 from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE, check_policy, example
 
 SMALL = PolicyConfig(
-    n_obs=2, horizon=4, execute=2, width=16, blocks=1, channels=(8, 16), sampler_steps=3
+    n_obs=2, horizon=4, execute=2, width=16, blocks=1, layers=1, channels=(8,), sampler_steps=2
 )
 
 
@@ -266,7 +266,7 @@ def test_samplers_keep_both_ways_around_where_regression_averages(tmp_path):
     )
     base = PolicyConfig(horizon=2, execute=1, width=64, blocks=2)
     training = TrainConfig(
-        steps=500, warmup=20, learning_rate=2e-3, held_out=0.0, patience=0, device="cpu"
+        steps=300, warmup=20, learning_rate=2e-3, held_out=0.0, patience=0, device="cpu"
     )
     chunks = {}
     for head in ("mse", "vq", "diffusion", "flow"):
