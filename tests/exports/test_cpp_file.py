@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 
 from exports.cpp.binding import CppController, Refused
 from exports.runtime.session import OnnxPolicy
+from ilrobot.control.contract_parts import Golden, Limits
 from ilrobot.control.drawing import Guide
 from ilrobot.control.model_file import read_model_file
 from ilrobot.errors import UserError
 from tests.exports.exported import SMALL, export, make_policy
 from tests.exports.handmade import write_policy
+from tests.exports.identity import OBSERVATION, identity_policy
 from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE
 
 pytestmark = pytest.mark.usefixtures("cpp_library")
@@ -230,6 +232,22 @@ def test_the_line_says_what_is_wrong(exported, tmp_path, change, said):
     with pytest.raises(Refused, match=said) as refused:
         CppController(path)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_golden_action_that_comes_out_as_nan_is_refused_wherever_it_stands(tmp_path, place):
+    limits = Limits(("absolute",) * 2, (-1.0,) * 2, (1.0,) * 2, (1.0,) * 2, (1.0,) * 2)
+    good, bad = np.full((1, 2), 0.25, np.float32), np.full((1, 2), 0.25, np.float32)
+    bad[0, place] = -1.0  # of which there is no root
+    action = np.full((1, 2), 0.5, np.float32)
+    golden = tuple(Golden({OBSERVATION: seen}, None, action) for seen in (bad, good))
+    path = tmp_path / "policy.onnx"
+    identity_policy(path, limits, operator="Sqrt", golden=golden, tolerance=1e-5)
+    with pytest.raises(Refused, match="golden inputs give other actions"):
+        CppController(path)
+    identity_policy(path, limits, operator="Sqrt", golden=golden[1:], tolerance=1e-5)
+    with CppController(path) as cpp:
+        assert cpp.golden_error == 0
 
 
 def test_permuted_and_missing_joints_are_told(exported, tmp_path):

@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,37 +15,11 @@
 #include <string>
 #include <vector>
 
+#include "clocks.hpp"
+#include "contract_message.hpp"
 #include "ilrobot.h"
 #include "msgpack.hpp"
 #include "under_way.hpp"
-
-inline double now() {
-  timespec time{};
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
-
-// How far our clock is ahead of the robot's, at least: the greatest difference between when a
-// message of ours was sent and when it came, over the last seconds.
-class ClockOffset {
- public:
-  double least() const { return std::max(recent_, older_); }
-  void add(double sent, double received) {
-    constexpr double kHalf = 1.0;
-    if (!(received - turned_ >= 0 && received - turned_ < kHalf)) {
-      const bool fresh = received < turned_ || received - turned_ > 2 * kHalf;
-      older_ = fresh ? -kInfinity : recent_;
-      recent_ = -kInfinity;
-      turned_ = received;
-    }
-    recent_ = std::max(recent_, sent - received);
-  }
-  void forget() { recent_ = older_ = turned_ = -kInfinity; }
-
- private:
-  static constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  double recent_ = -kInfinity, older_ = -kInfinity, turned_ = -kInfinity;
-};
 
 class RobotLink {
  public:
@@ -88,8 +61,8 @@ class RobotLink {
     const auto rest = [&](msgpack::Writer& out) {
       episode(out);
       out.text("seed"), out.integer(seed);
-      out.text("limits"), write_limits(out);
-      out.text("workspace"), write_workspace(out);
+      out.text("limits"), write_limits(out, policy_);
+      out.text("workspace"), write_workspace(out, policy_);
     };
     send("reset", rest, 4);
   }
@@ -147,42 +120,6 @@ class RobotLink {
     if (out.ok() && ::send(socket_, outgoing_, out.size(), MSG_DONTWAIT) < 0) ++unsent_;
   }
   void episode(msgpack::Writer& out) const { out.text("episode"), out.integer(episode_); }
-
-  void write_limits(msgpack::Writer& out) const {
-    ilr_limits limits{};
-    const auto size = static_cast<std::uint16_t>(ilr_action_size(policy_));
-    if (!ilr_action_limits(policy_, 0, &limits)) return out.nil();
-    const auto row = [&](const char* name, double ilr_limits::*member) {
-      out.text(name), out.array(size);
-      for (std::size_t i = 0; i < size; ++i) {
-        ilr_action_limits(policy_, i, &limits);
-        std::isfinite(limits.*member) ? out.number(limits.*member) : out.nil();
-      }
-    };
-    out.map(6);
-    out.text("mode"), out.array(size);
-    for (std::size_t i = 0; i < size; ++i) {
-      ilr_action_limits(policy_, i, &limits);
-      out.text(limits.absolute ? "absolute" : "delta");
-    }
-    row("low", &ilr_limits::low), row("high", &ilr_limits::high);
-    row("velocity", &ilr_limits::velocity), row("acceleration", &ilr_limits::acceleration);
-    row("jerk", &ilr_limits::jerk);
-  }
-
-  void write_workspace(msgpack::Writer& out) const {
-    double bounds[2];
-    if (!ilr_action_workspace(policy_, 0, &bounds[0], &bounds[1])) return out.nil();
-    const std::size_t size = ilr_action_size(policy_);
-    out.map(2);
-    for (const int side : {0, 1}) {
-      out.text(side == 0 ? "low" : "high"), out.array(static_cast<std::uint16_t>(size));
-      for (std::size_t i = 0; i < size; ++i) {
-        ilr_action_workspace(policy_, i, &bounds[0], &bounds[1]);
-        std::isfinite(bounds[side]) ? out.number(bounds[side]) : out.nil();
-      }
-    }
-  }
 
   bool take(Reader message) {
     Reader whole = message, field;

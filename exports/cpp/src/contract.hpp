@@ -95,6 +95,10 @@ Digests stated_digests(const std::string& text, const std::string& where);
 // Throws Refused: its fields, each well formed, contradict each other.
 void check(const Contract& contract);
 
+// Throws Refused: which element of what the robot holds, or of how fast that moves, is not finite
+// (null: not known), as the limiter looks at them.
+void check_start(const Contract& contract, const double* present, const double* velocity);
+
 // Throws Refused: a key is missing or damaged, the schema's major version is another, or the
 // contract contradicts itself.
 Contract parse_contract(const std::string& text, const std::string& where);

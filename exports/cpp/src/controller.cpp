@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "file_bytes.hpp"
+#include "golden.hpp"
 #include "model_file.hpp"
 #include "refused.hpp"
 #include "signature.hpp"
@@ -42,23 +43,6 @@ Session opened(const std::string& path, const std::optional<std::string>& trust,
   }
 }
 
-// Throws Refused: which element no episode begins from, as the limiter looks at them.
-void check_start(const Contract& contract, const double* present, const double* velocity) {
-  const std::size_t size = contract.limits ? contract.action.size : 1;  // a choice is one number
-  for (std::size_t i = 0; i < size; ++i) {
-    const bool holds = present != nullptr && !(contract.limits && !contract.limits->absolute[i]);
-    const bool moves = velocity != nullptr && contract.limits;
-    const char* wrong = holds && !std::isfinite(present[i])    ? "present"
-                        : moves && !std::isfinite(velocity[i]) ? "velocity"
-                                                               : nullptr;
-    if (wrong == nullptr) continue;
-    const std::vector<std::string>& names = contract.action.names;
-    throw Refused(std::string(wrong) + " of action element " + std::to_string(i) +
-                  (i < names.size() ? " ('" + names[i] + "')" : "") +
-                  " is not a finite number; no episode begins");
-  }
-}
-
 }  // namespace
 
 Controller::Controller(const std::string& path, Options options)
@@ -83,7 +67,7 @@ Controller::Controller(const std::string& path, Options options)
   if (!noise_) {
     noise_ = [this](float* into, std::size_t count) { generator_.fill(into, count); };
   }
-  golden_error_ = replay();
+  golden_error_ = greatest_golden_error(session_, contract_);
   if (!(golden_error_ <= contract_.tolerance)) {
     throw Refused(path +
                   ": on this machine the golden inputs give other actions than at the export (" +
@@ -106,20 +90,7 @@ Controller::~Controller() { session_.cancel(); }
 const Prediction& Controller::predict(const float* const* history, const float* noise,
                                       const float* prefix, const float* weights) {
   while (worker_ && worker_->state() == Worker::State::kAsked) sched_yield();
-  const auto fill = [](std::vector<float>& into, const float* from) {
-    if (from != nullptr) {
-      std::copy(from, from + into.size(), into.begin());
-    } else {
-      std::fill(into.begin(), into.end(), 0.0f);
-    }
-  };
-  for (std::size_t i = 0; i < contract_.observations.size(); ++i) {
-    fill(session_.observation(i), history[i]);
-  }
-  fill(session_.noise(), noise);
-  fill(session_.prefix(), prefix);
-  fill(session_.prefix_weights(), weights);
-  return session_.run();
+  return session_.run(history, noise, prefix, weights);
 }
 
 void Controller::reset(std::uint64_t seed, const double* present, const double* velocity,
@@ -332,38 +303,6 @@ void Controller::flush() {
   execution_->forget();
   predicted_ = false;
   obsolete_ = worker_ && worker_->state() != Worker::State::kIdle;
-}
-
-double Controller::replay() {
-  const std::vector<double> scale = contract_.scale();
-  double worst = 0.0;
-  for (const Golden& golden : contract_.golden) {
-    std::vector<const float*> history;
-    for (const std::vector<float>& values : golden.observations) history.push_back(values.data());
-    const Prediction& given = predict(history.data(), golden.noise.data(), nullptr, nullptr);
-    const std::vector<float>&chunk = given.chunk, &wanted = golden.given.chunk;
-    double differing = 0.0;
-    for (std::size_t i = 0; i < chunk.size(); ++i) {
-      const double difference =
-          std::abs(static_cast<double>(chunk[i]) - static_cast<double>(wanted[i]));
-      if (contract_.choices > 0) {
-        differing += difference != 0.0;
-      } else if (const double error = difference / scale[i % scale.size()]; !(error <= worst)) {
-        worst = error;
-      }
-    }
-    worst = std::max(worst, differing / static_cast<double>(chunk.size()));
-    for (std::size_t i = 0; i < given.signals.size(); ++i) {
-      const std::vector<float>&ours = given.signals[i], &theirs = golden.given.signals[i];
-      double apart = 0.0;
-      for (std::size_t j = 0; j < ours.size(); ++j) {
-        const double difference = std::abs(ours[j] - theirs[j]);
-        if (!(difference <= apart)) apart = difference;
-      }
-      if (!(apart <= contract_.signals[i].rounding) && !(apart <= worst)) worst = apart;
-    }
-  }
-  return worst;
 }
 
 }  // namespace ilrobot

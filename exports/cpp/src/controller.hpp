@@ -91,7 +91,6 @@ class Controller {
   void draw();
   void flush();
   void take();
-  double replay();
 
   std::string path_;
   Contract contract_;

@@ -57,7 +57,7 @@ Session::Session(const std::string& model, const Contract& contract)
   for (const Feature& feature : contract.observations) {
     add_input(feature.name, joined(contract.n_obs, feature.shape));
   }
-  const std::size_t optional = names_.size();
+  const std::size_t optional = observations_ = names_.size();
   if (contract.noise_shape) add_input("noise", *contract.noise_shape);
   if (contract.sampler_steps) {
     add_input("prefix", joined(contract.horizon, contract.action.shape));
@@ -112,6 +112,22 @@ const Prediction& Session::run() {
   engine_->session.Run(engine_->options, engine_->binding);
   std::copy(choices_.begin(), choices_.end(), prediction_.chunk.begin());
   return prediction_;
+}
+
+const Prediction& Session::run(const float* const* history, const float* noise,
+                               const float* prefix, const float* prefix_weights) {
+  const auto fill = [](std::vector<float>& into, const float* from) {
+    if (from != nullptr) {
+      std::copy(from, from + into.size(), into.begin());
+    } else {
+      std::fill(into.begin(), into.end(), 0.0f);
+    }
+  };
+  for (std::size_t i = 0; i < observations_; ++i) fill(inputs_[i], history[i]);
+  fill(inputs_[noise_], noise);
+  fill(inputs_[prefix_], prefix);
+  fill(inputs_[prefix_weights_], prefix_weights);
+  return run();
 }
 
 void Session::cancel() { engine_->options.SetTerminate(); }

@@ -29,6 +29,10 @@ class Session {
   // Computes the chunk from the inputs as they are. Throws a std::exception where it cannot.
   const Prediction& run();
 
+  // The same from these: of each observation its history; null: zeros.
+  const Prediction& run(const float* const* history, const float* noise, const float* prefix,
+                        const float* prefix_weights);
+
   // From any thread: a `run` that is under way ends by throwing, and so does every later one.
   void cancel();
 
@@ -45,7 +49,7 @@ class Session {
   std::vector<std::string> names_;
   std::vector<std::vector<std::int64_t>> shapes_;
   std::vector<std::vector<float>> inputs_;
-  std::size_t noise_ = 0, prefix_ = 0, prefix_weights_ = 0;
+  std::size_t observations_ = 0, noise_ = 0, prefix_ = 0, prefix_weights_ = 0;
   Prediction prediction_;
   std::vector<std::int64_t> choices_;  // as the graph gives them; empty: actions are continuous
 };
