@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from exports.folded_scale import fold_scale
 from exports.lowered_unet import lower, prepare
 from exports.runtime.session import NOISE, OUTPUT, PREFIX, PREFIX_WEIGHTS
 from ilrobot.control.signals import OF_ENSEMBLE
@@ -65,6 +66,7 @@ def trace(
         frozen.head = frozen.head.one_by_one()
     for head in frozen.members:
         lower(head)
+    fold_scale(frozen)
     return serialize(
         _Graph(frozen, copy.deepcopy(dict(critics)), unrolled=unrolled),
         inputs,
