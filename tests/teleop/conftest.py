@@ -2,7 +2,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from ilrobot.env import TaskEnv, make_env
 from teleop.devices import sdl
+from tests.teleop.page_person import Robot
 
 
 @pytest.fixture(autouse=True)
@@ -22,3 +24,19 @@ def dummy_display(monkeypatch: pytest.MonkeyPatch) -> None:
         return True
 
     monkeypatch.setattr(sdl, "start_display", start_display)
+
+
+@pytest.fixture(scope="session")
+def reach() -> Iterator[TaskEnv]:
+    """PandaReach."""
+    made = make_env("ilrobot/PandaReach-v0")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def robot(reach: TaskEnv) -> Iterator[Robot]:
+    """Its arm with a page."""
+    made = Robot(reach)
+    yield made
+    made.page.close()

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pytest
 from chromium import FAKE_PAD, Fingers, KeyFingers, PadFingers, TouchFingers, demonstrate, launch
-from test_browser_server import PATIENCE, Robot
 
 import ilrobot.cli.record
 import ilrobot.env
@@ -30,6 +29,7 @@ from sims.experts import make_expert
 from teleop.bindings import PadPose
 from teleop.devices.base import Feedback
 from teleop.hud import HudState
+from tests.teleop.page_person import PATIENCE, Robot
 
 TASK = "ilrobot/PandaLift-v0"
 PHONE = {"viewport": {"width": 844, "height": 390}, "has_touch": True, "is_mobile": True}
