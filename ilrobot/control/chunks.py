@@ -80,6 +80,8 @@ class ObservationHistory:
             newest[...] = observation[name]
 
 
+#: Asking the enumeration at every tick costs more than the rest of a decision's fields.
+_POLICY = Source.POLICY
 #: Longest that an episode's first tick is thought about before its clock starts, s.
 PREPARATION = 30.0
 
@@ -197,7 +199,7 @@ class ChunkActor(Actor):
         calls = False
         if self._thresholds:
             calls = calls_for_help(self.signals, execution.executed, self._thresholds)
-        return Decision(action, Source.POLICY, policy_action=action, calls_for_help=calls)
+        return Decision(action, _POLICY, action, calls_for_help=calls)
 
     @property
     def signals(self) -> Signals:

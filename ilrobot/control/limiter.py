@@ -146,7 +146,7 @@ class CommandLimiter:
             action is not finite the command is meaningless and the state unchanged.
         """
         values = self._values
-        values[:] = action
+        values[...] = action
         if not self._started:
             return self._first(values)
         self._derive()
@@ -221,7 +221,7 @@ class CommandLimiter:
 
     def _send(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Make the values the command and the new state."""
-        self._state[:] = self._new_state
+        self._state[...] = self._new_state
         if self._any_delta:
             self._base *= self._keeps
         if self._located:
