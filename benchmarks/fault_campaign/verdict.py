@@ -48,7 +48,9 @@ def _problem(fault: Fault, record: Record, noticed: int | None) -> str:
     if any(flag & ~int(LIMITED) for flag in flags[: fault.begin]):
         return "a false alarm before it"
     if kind.slower == 0.0:
-        return "" if record.error is not None and record.stopped else "the arm was not stopped"
+        if record.error is None or not record.stopped:
+            return "the arm was not stopped"
+        return "" if _came_to_rest(record) else "the arm was stopped in motion"
     if record.error is not None:
         return record.error
     if not record.stopped:
@@ -75,6 +77,12 @@ def _problem(fault: Fault, record: Record, noticed: int | None) -> str:
 def _of_the_episode(record: Record) -> list[int]:
     """The flags of its ticks, without those at which it comes to rest after its end."""
     return [flag for flag in record.flags if not flag & Activation.COMING_TO_REST]
+
+
+def _came_to_rest(record: Record) -> bool:
+    """Whether the last two commands are one and the same."""
+    sent = [command for command in record.commands if command is not None]
+    return len(sent) < 2 or bool(np.array_equal(sent[-2], sent[-1]))
 
 
 def _rests(record: Record, tick: int) -> bool:
