@@ -23,6 +23,9 @@ from ilrobot.errors import WorkFailed
 
 #: As a plain number: asking an IntFlag costs as much as a vector operation.
 _FALLBACK = int(Activation.FALLBACK)
+#: An arm that waits for its command for longer, in seconds, and for longer than a period, is at the
+#: last one: braking would set it off again.
+STILL_MOVES = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +75,9 @@ class ControlLoop:
     the action; write. Where the guard says no, its fallback is written, and the actor sees the
     newest finite observation all the same, so that its history has one per tick; so it is where the
     actor has no answer yet. Where there is nothing to fall back on, the robot is told to stop. What
-    ends in motion, by a signal, a person, its length or a failure, first comes to rest within the
-    limits, as long as the robot takes commands. An actor that thinks ahead may do so from what is
-    seen before the first tick.
+    ends in motion, by a signal, a person, its length or a failure that shows at once, first comes to
+    rest within the limits, as long as the robot takes commands. An actor that thinks ahead may do
+    so from what is seen before the first tick.
 
     Args:
         robot: Connected.
@@ -173,6 +176,7 @@ class ControlLoop:
         ticks = 0
         statistics.begin_episode()
         clock.start()
+        started = clock.now()
         try:
             while ticks < max_ticks and not ended and not self._stopped():
                 started = clock.now()
@@ -242,7 +246,7 @@ class ControlLoop:
                     late = clock.wait()
                     sent = False
         except Exception:
-            if not robot_ended:
+            if not robot_ended and clock.now() - started <= max(clock.period, STILL_MOVES):
                 # What failed first is told; whom no command reaches holds by its own heartbeat.
                 with suppress(Exception):
                     come_to_rest(robot, guard, clock, sent=sent, episode=number, log=log)

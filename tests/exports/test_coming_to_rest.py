@@ -94,6 +94,27 @@ def test_so_it_does_where_the_failure_is_a_defect_which_is_told_all_the_same():
     assert_at_rest_within_the_limits(robot)
 
 
+@pytest.mark.parametrize(("periods", "brakes"), [(0.9, True), (1.1, False)])
+def test_an_arm_that_waited_for_its_command_meanwhile_is_not_set_off_again(periods, brakes):
+    class Clock(SimulatedClock):
+        lost = 0.0
+
+        def now(self):
+            return super().now() + self.lost
+
+    class SlowToFail(FailsToRead):
+        def read(self, now):
+            if self._tick == self._at_tick:
+                clock.lost += periods / RATE
+            return super().read(now)
+
+    clock, robot = Clock(RATE), SlowToFail(WorkFailed("the bus is silent"))
+    loop = ControlLoop(robot, Constant(1.0, -1.0), Guard(ABSOLUTE_CONTRACT), clock)
+    assert loop.run((0,), max_ticks=50).failure == "the bus is silent"
+    assert (len(robot.written) > 4) == brakes
+    assert robot.stops == 1
+
+
 def test_a_robot_that_cannot_be_written_to_is_left_and_what_failed_first_is_told():
     class Dead(FailsToRead):
         def __init__(self):
