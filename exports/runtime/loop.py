@@ -75,9 +75,9 @@ class ControlLoop:
     the action; write. Where the guard says no, its fallback is written, and the actor sees the
     newest finite observation all the same, so that its history has one per tick; so it is where the
     actor has no answer yet. Where there is nothing to fall back on, the robot is told to stop. What
-    ends in motion, by a signal, a person, its length or a failure that shows at once, first comes to
-    rest within the limits, as long as the robot takes commands. An actor that thinks ahead may do
-    so from what is seen before the first tick.
+    ends in motion, by a signal, a person, its length or a failure that shows at once, first comes
+    to rest within the limits, as long as the robot takes commands. An actor that thinks ahead may
+    do so from what is seen before the first tick.
 
     Args:
         robot: Connected.
