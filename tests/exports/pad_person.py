@@ -1,7 +1,8 @@
 """``python -m tests.exports.pad_person LOG HOW ARGUMENT...``: deploy, with a person on a pad.
 
 The pad is made of software; the person reads in the log of ticks how far the robot is, takes over,
-lets go, and ends the episode: HOW is ``success`` (Start) or ``stop`` (the left trigger).
+lets go, and ends the episode: HOW is ``success`` (Start) or ``stop`` (the left trigger). Where it
+is ``wait`` they do nothing at all.
 """
 
 import sys
@@ -63,5 +64,6 @@ if __name__ == "__main__":
     sdl.start_display = no_display
     log, how, *arguments = sys.argv[1:]
     held = VirtualGamepad()
-    threading.Thread(target=person, args=(held, log, how), daemon=True).start()
+    if how != "wait":
+        threading.Thread(target=person, args=(held, log, how), daemon=True).start()
     main(["deploy", "--device", "gamepad", "--log", log, *arguments])

@@ -1,6 +1,7 @@
 """A person with a pad beside the policy on a robot: they take over, let go and end it."""
 
 import json
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -36,16 +37,30 @@ def policy(tmp_path):
     return tmp_path / "policy.onnx"
 
 
-def deploy(policy, log, how, *arguments):
+def begun(policy, log, how, *arguments):
+    """The process, once the loop waits for its person."""
     words = (log, how, "--policy", policy, "--json", *arguments)
-    done = subprocess.run(
+    process = subprocess.Popen(
         [sys.executable, "-m", "tests.exports.pad_person", *map(str, words)],
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=120,
     )
-    assert done.stdout, done.stderr
-    return done.returncode, json.loads(done.stdout.splitlines()[-1]), done.stderr
+    said = []
+    while (line := process.stderr.readline()) and not line.startswith("running"):
+        said.append(line)
+    assert line, said
+    return process
+
+
+def deploy(policy, log, how, *arguments):
+    return ended(begun(policy, log, how, *arguments))
+
+
+def ended(process):
+    out, err = process.communicate(timeout=120)
+    assert out, err
+    return process.returncode, json.loads(out.splitlines()[-1]), err
 
 
 def who(log):
@@ -80,3 +95,12 @@ def test_the_left_trigger_is_an_emergency_stop(policy, tmp_path):
     assert code == 1, said
     assert result["stopped_by"] == "emergency stop (button)"
     assert len(result["episode_results"]) == 1
+
+
+def test_an_emergency_stop_ends_the_waiting_for_a_person(policy, tmp_path):
+    process = begun(policy, tmp_path / "run.ticks", "wait", "--episodes", "3")
+    process.send_signal(signal.SIGUSR1)
+    code, result, said = ended(process)
+    assert code == 1, said
+    assert result["stopped_by"] == "emergency stop (signal SIGUSR1)"
+    assert result["ticks"] == 0
