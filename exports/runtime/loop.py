@@ -146,6 +146,7 @@ class ControlLoop:
         report.workspace_unknown = self._guard.workspace_unknown
         return report
 
+    @np.errstate(invalid="ignore", over="ignore")  # what is not finite is for the guard to find
     def _episode(
         self,
         number: int,
