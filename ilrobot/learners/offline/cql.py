@@ -53,6 +53,7 @@ class CqlMethod(OfflineMethod):
 
     name = "cql"
     head = "gaussian"
+    learning_rate = 3e-4
 
     def learner(self, policy: Policy, config: TrainConfig) -> Cql:
         """See `OfflineMethod`."""

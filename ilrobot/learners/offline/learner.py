@@ -23,6 +23,9 @@ from ilrobot.policies.policy import Policy
 
 #: Features of the hidden layers of values, as in the papers.
 HIDDEN = (256, 256)
+#: Returns that are nearly alike count as apart by this share of the greatest, so that their little
+#: differences are not blown up.
+_LEAST_RANGE = 0.1
 
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
@@ -43,6 +46,7 @@ class OfflineLearner(ABC):
         self.policy = policy
         self.networks: dict[str, nn.Module] = {"policy": policy}
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
+        self._rates: dict[str, float] = {}
         self._moves = (policy.action_normalizer.spread > 0).float()
 
     @abstractmethod
@@ -80,8 +84,12 @@ class OfflineLearner(ABC):
     def adam(self, name: str, parameters: Iterable[nn.Parameter], rate: float) -> Any:
         """A new optimiser of some parameters."""
         made = torch.optim.Adam(list(parameters), lr=rate, fused=True)
-        self.optimizers[name] = made
+        self.optimizers[name], self._rates[name] = made, rate
         return made
+
+    def slow_down(self, share: float) -> None:
+        """Go on with this share of the policy's learning rate."""
+        self.optimizers["policy"].param_groups[0]["lr"] = share * self._rates["policy"]
 
     def network(self, name: str, network: AnyModule) -> AnyModule:
         """A network beside the policy, on its device."""
@@ -112,7 +120,7 @@ class OfflineMethod(ABC):
 
     name: ClassVar[str]
     head: ClassVar[HeadName]
-    learning_rate: ClassVar[float] = 3e-4
+    learning_rate: ClassVar[float] = 1e-3
 
     @abstractmethod
     def learner(self, policy: Policy, config: TrainConfig) -> OfflineLearner:
@@ -155,6 +163,18 @@ RANGES: dict[str, tuple[float, float]] = {
     "actions": (1, 1_000),
     "temperature": (1e-3, math.inf),
 }
+
+
+def scale_by_returns(transitions: Transitions) -> float:
+    """Steps of the longest episode by the range of the returns.
+
+    Multiplied by it, the best return is that of one per step above the worst, whatever the rewards
+    are counted in, as in the program of Kostrikov et al. 2022 (`iql`).
+    """
+    returns = transitions.returns()[1]
+    spread = max(float(np.ptp(returns)), _LEAST_RANGE * float(np.abs(returns).max()))
+    longest = float(np.bincount(transitions.episode).max())
+    return longest / spread if spread > 0 else 1.0
 
 
 @torch.no_grad()

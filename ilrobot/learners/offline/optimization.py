@@ -123,6 +123,8 @@ class Optimization:
         self._counts = dict(state["counts"])
 
     def _advance(self) -> None:
+        # Noisy actions are cloned, and a policy that follows the last batches is as noisy.
+        self._learner.slow_down((1 + math.cos(math.pi * self.step / self._config.steps)) / 2)
         batch = self._experience.sample(self._config.batch_size, self._generator)
         for name, value in self._learner.update(batch, self.step, self._generator).items():
             self._sums[name] = self._sums[name] + value if name in self._sums else value

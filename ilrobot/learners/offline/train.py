@@ -41,7 +41,7 @@ def offline_config(**changes: object) -> TrainConfig:
     """Adam of one rate on batches of 256, and the last weights: none of what cloning adds."""
     plain = TrainConfig(
         steps=100_000,
-        learning_rate=3e-4,
+        learning_rate=OfflineMethod.learning_rate,
         weight_decay=0.0,
         warmup=0,
         clip=0.0,

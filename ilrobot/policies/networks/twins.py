@@ -21,10 +21,15 @@ class TwinPerceptrons(nn.Module):
     Args:
         size: Numbers in.
         widths: Features of each hidden layer, with ReLU after it.
+        normalize: Whether each hidden layer is normalised before its ReLU (Ba et al. 2016, without
+            scale and offset), which keeps values of what was never seen near those that were
+            (Ball et al. 2023, "Efficient online reinforcement learning with offline data",
+            arXiv:2302.02948, section 4.2).
     """
 
-    def __init__(self, size: int, widths: Sequence[int]) -> None:
+    def __init__(self, size: int, widths: Sequence[int], *, normalize: bool = False) -> None:
         super().__init__()
+        self._normalize = normalize
         self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
         for inner, outer in pairwise((size, *widths, 1)):
             bound = inner**-0.5
@@ -44,6 +49,8 @@ class TwinPerceptrons(nn.Module):
         for number, (weight, bias) in enumerate(layers):
             inner = 0 < number < len(layers) - 1
             of = product_type(x) if inner else x.dtype
+            if number and self._normalize:
+                x = torch.nn.functional.layer_norm(x, x.shape[-1:])
             rows = (x.relu() if number else x).to(of)
             x = torch.baddbmm(bias[which].to(of), rows, weight[which].to(of)).to(x.dtype)
         return x

@@ -135,3 +135,14 @@ def test_twins_are_two_perceptrons_whatever_their_products_are_rounded_to(precis
     assert (first - wanted[0]).norm() < tolerance * wanted[0].norm()
     for slope, exact in zip(found_slopes, slopes, strict=True):
         assert (slope - exact).norm() < tolerance * exact.norm()
+
+
+def test_normalised_twins_do_not_care_how_large_a_hidden_layer_is():
+    torch.manual_seed(0)
+    twins = TwinPerceptrons(5, (32, 64), normalize=True)
+    x = torch.randn(16, 5)
+    before = twins(x).detach()
+    with torch.no_grad():
+        for part in (twins.weights[1], twins.biases[1]):
+            part.mul_(100.0)
+    torch.testing.assert_close(twins(x).detach(), before, atol=1e-4, rtol=1e-4)

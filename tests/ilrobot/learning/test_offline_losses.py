@@ -13,10 +13,11 @@ from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.memory import MemoryRecordings
 from ilrobot.data.transitions import Transitions
 from ilrobot.errors import UserError
-from ilrobot.learners.offline.cql import log_integral, proposals
+from ilrobot.learners.offline.cql import CqlMethod, log_integral, proposals
 from ilrobot.learners.offline.experience import Experience, fit_normalizers
 from ilrobot.learners.offline.iql import IqlMethod, advantage_weights, expectile_loss
 from ilrobot.learners.offline.learner import bounded, follow
+from ilrobot.learners.offline.optimization import Optimization
 from ilrobot.learners.offline.td3_bc import Td3BcMethod, balance
 from ilrobot.learners.offline.train import offline_config, offline_policy
 from ilrobot.learners.offline.weighted_bc import FilteredBcMethod, WeightedBcMethod
@@ -181,11 +182,47 @@ def test_weights_of_advantages_are_exponential_up_to_100():
     assert weights.tolist() == pytest.approx([math.exp(-3), 1, math.exp(3), 100])
 
 
-def test_rewards_are_scaled_by_the_range_of_the_returns():
+@pytest.mark.parametrize("method", [IqlMethod(), Td3BcMethod()])
+def test_rewards_are_scaled_by_the_range_of_the_returns(method):
     data = transitions(returns=(3.0, 1.0, 2.0), lengths=(4, 6, 10))
-    assert IqlMethod().reward_scale(data) == pytest.approx(10 / 2)
+    assert method.reward_scale(data) == pytest.approx(10 / 2)
     alike = transitions(returns=(3.0, 3.0, 3.0))
-    assert IqlMethod().reward_scale(alike) == pytest.approx(10 / 0.3)
+    assert method.reward_scale(alike) == pytest.approx(10 / 0.3)
+
+
+def test_iql_that_does_not_care_for_advantages_clones():
+    data = transitions()
+    batches = []
+    for method in (IqlMethod(beta=0.0), FilteredBcMethod()):
+        made, experience = learner(method, data)
+        batch = experience.take(torch.arange(16))
+        for step in range(3):
+            found = made.update(batch, step, torch.Generator().manual_seed(0))
+        batches.append((found.get("policy_loss", found["loss"]), *made.policy.head.parameters()))
+    for own, cloned in zip(*batches, strict=True):
+        torch.testing.assert_close(own, cloned)
+
+
+# How all learn
+
+
+@pytest.mark.parametrize("method", [IqlMethod(), Td3BcMethod(), CqlMethod(), FilteredBcMethod()])
+def test_the_policy_and_it_alone_learns_slower_to_the_end(method):
+    made, experience = learner(method, transitions())
+    config = offline_config(steps=10, batch_size=8, learning_rate=1e-3)
+    before = {name: o.param_groups[0]["lr"] for name, o in made.optimizers.items()}
+    rates = []
+
+    def after_step(progress):
+        rates.append({name: o.param_groups[0]["lr"] for name, o in made.optimizers.items()})
+
+    Optimization(made, experience, config, None).run(after_step)
+    falling = [(1 + math.cos(math.pi * step / 10)) / 2 for step in range(10)]
+    assert [one["policy"] for one in rates] == pytest.approx(
+        [before["policy"] * share for share in falling]
+    )
+    others = set(before) - {"policy"}
+    assert all(one[name] == before[name] for one in rates for name in others)
 
 
 # CQL
