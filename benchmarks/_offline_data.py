@@ -3,11 +3,12 @@
 Made here, as D4RL's are (Fu et al. 2020, arXiv:2004.07219, section 5), but by PPO in place of soft
 actor-critic, and a twentieth as large; so scores are not comparable number by number.
 
-- ``expert``: the 25 recorded episodes of the shared expert.
+- ``expert``: the shared expert, acting with Gaussian noise of 0.1 of the limits, as D4RL's experts
+  draw their actions, too. Without it all its episodes are one path, beside which nothing is known.
 - ``medium``: PPO from scratch, stopped where it earns a third of the expert's return, acting by its
   Gaussian.
 - ``replay``: ten policies on PPO's way there, evenly spaced, as many steps of each.
-- ``mixed``: the medium data and the expert's, two to one.
+- ``mixed``: as many steps of the medium policy as of the expert, as D4RL's medium-expert.
 """
 
 from __future__ import annotations
@@ -15,19 +16,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from benchmarks._shared_data import find
+from benchmarks.gym_experts import TASKS, TanhExpert
 from ilrobot.actors import Action, Actor, Decision, Observation, Source
 from ilrobot.atomic import write_json
 from ilrobot.data.dataset import Dataset
-from ilrobot.data.editing.operations import merge
-from ilrobot.data.episode import Episode, EpisodeInfo, MemoryRecorder, Outcome
+from ilrobot.data.episode import Episode, MemoryRecorder
 from ilrobot.data.writing import write_episodes
 from ilrobot.env import TaskEnv, make_env
 from ilrobot.learners.reinforcement.config import INITIAL_LOG_STD, SCRATCH, PpoConfig
@@ -39,10 +39,11 @@ from ilrobot.policies.tensor_file import load_tensors, save_tensors
 from ilrobot.rollout import rollout
 from ilrobot.spec import Spec
 
-TASKS = {"hopper": "Hopper-v5", "halfcheetah": "HalfCheetah-v5"}
 SETS = ("mixed", "replay", "medium", "expert")
-#: Of ``medium`` and of ``replay``.
+#: Of each set, and of both halves of ``mixed``.
 STEPS = 50_000
+#: Deviation of the expert's noise.
+NOISE = 0.1
 #: Share of the expert's return that is medium.
 MEDIUM = 1 / 3
 #: PPO's policy is kept so often, in environment steps, up to so many in all.
@@ -58,7 +59,7 @@ def make_sets(name: str, folder: Path) -> dict[str, float]:
         folder: A dataset for each of `SETS` lies below it, and what PPO left behind.
 
     Returns:
-        Mean return of each set and of acting at random.
+        Mean return of each set, of acting at random and of the expert without noise (``best``).
     """
     known = folder / "returns.json"
     if known.exists():
@@ -67,21 +68,24 @@ def make_sets(name: str, folder: Path) -> dict[str, float]:
     make = partial(make_env, TASKS[name])
     env = make()
     places = {which: folder / which for which in SETS}
-    if not _there(places["expert"]):
-        write_episodes(places["expert"], env.spec, _recorded(name, env.spec))
-    goal = MEDIUM * _mean_return(places["expert"])
-    stages = _learnt(make, env.spec, goal, folder / "ppo")
+    best = _recorded_return(name)
+    stages = _learnt(make, env.spec, MEDIUM * best, folder / "ppo")
     chosen = np.linspace(0, len(stages) - 1, min(_STAGES, len(stages))).round().astype(int)
-    for which, policies in (
-        ("medium", stages[-1:]),
-        ("replay", [stages[number] for number in chosen]),
-    ):
+    expert: list[Actor] = [Noisy(TanhExpert(find(f"gym_experts/{name}_policy.npz")))]
+    medium: list[Actor] = [Drawing(stages[-1])]
+    made: dict[str, list[list[Actor]]] = {
+        "expert": [expert],
+        "medium": [medium],
+        "replay": [[Drawing(stages[number]) for number in chosen]],
+        "mixed": [medium, expert],
+    }
+    for which, parts in made.items():
         if not _there(places[which]):
-            write_episodes(places[which], env.spec, _attempts(env, policies))
-    if not _there(places["mixed"]):
-        merge([places["medium"], places["expert"]], places["mixed"])
+            episodes = chain.from_iterable(_attempts(env, actors) for actors in parts)
+            write_episodes(places[which], env.spec, episodes)
     found = {which: _mean_return(place) for which, place in places.items()}
     at_random = [rollout(env, Random(env.spec), seed=10**6 + n) for n in range(_RANDOM)]
+    found["best"] = best
     found["random"] = float(np.mean([result.total_reward for result in at_random]))
     env.close()
     write_json(known, found)
@@ -102,6 +106,24 @@ class Random(Actor):
         """One draw."""
         action: Action = self._draw.uniform(self._low, self._high).astype(np.float32)
         return Decision(action, Source.POLICY)
+
+
+class Noisy(Actor):
+    """Acts as another does, with Gaussian noise on it."""
+
+    def __init__(self, actor: Actor) -> None:
+        self._actor = actor
+
+    def reset(self, seed: int | None = None) -> None:
+        """Draw by this seed."""
+        self._actor.reset(seed)
+        self._draw = np.random.default_rng(seed)
+
+    def act(self, observation: Observation, now: float) -> Decision:
+        """What the other does, and noise, within the limits of -1 and 1."""
+        action = self._actor.act(observation, now).action
+        noisy: Action = action + NOISE * self._draw.normal(size=action.shape)
+        return Decision(noisy.clip(-1, 1).astype(np.float32), Source.POLICY)
 
 
 class Drawing(Actor):
@@ -149,31 +171,22 @@ def _learnt(make: Callable[[], TaskEnv], spec: Spec, goal: float, folder: Path) 
     return [Policy.load(file) for file in sorted(folder.glob("0*.pt"))]
 
 
-def _attempts(env: TaskEnv, policies: Sequence[Policy]) -> Iterator[Episode]:
-    """Episodes of each policy until there are as many steps of it as its share."""
-    for number, policy in enumerate(policies):
+def _attempts(env: TaskEnv, actors: Sequence[Actor]) -> Iterator[Episode]:
+    """Episodes of each actor until there are as many steps of it as its share."""
+    for number, actor in enumerate(actors):
         steps, episode = 0, 0
-        while steps < STEPS // len(policies):
+        while steps < STEPS // len(actors):
             recorder = MemoryRecorder(env.spec)
             seed = 10**4 * number + episode
-            steps += rollout(env, Drawing(policy), seed=seed, recorder=recorder).length
+            steps += rollout(env, actor, seed=seed, recorder=recorder).length
             episode += 1
             yield recorder.episodes[0]
 
 
-def _recorded(name: str, spec: Spec) -> Iterator[Episode]:
+def _recorded_return(name: str) -> float:
+    """Mean return of the shared expert's recorded episodes."""
     with np.load(find(f"gym_experts/{name}_v5_rollouts.npz")) as file:
-        known = {key: file[key] for key in file.files}
-    feature, start = spec.observations[0], 0
-    for end in known["episode_ends"].tolist():
-        part = slice(start, end)
-        columns: dict[str, NDArray[Any]] = {
-            feature.name: known["observation"][part].astype(feature.dtype),
-            "action": known["action"][part].astype(spec.action.dtype),
-            "next.reward": known["reward"][part].astype(np.float32),
-        }
-        yield Episode(EpisodeInfo(spec.task, spec.rate, Outcome.UNKNOWN), columns)
-        start = end
+        return float(file["reward"].sum() / len(file["episode_ends"]))
 
 
 def _there(path: Path) -> bool:
