@@ -124,7 +124,7 @@ class ControlLoop:
         statistics = TickStatistics(self._clock.period)
         report = LoopReport(1.0 / self._clock.period, statistics)
         for number, seed in enumerate(seeds):
-            if self._stopped():
+            if self._stopped() or self._guard.emergency:
                 break
             before = statistics.ticks
             try:

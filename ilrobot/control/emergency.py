@@ -72,6 +72,8 @@ class EmergencyStop:
         try:
             if file.exists():
                 self.press(f"file {file}")
+            elif not file.parent.exists():
+                self.press(f"file {file}, whose folder is gone")
         except OSError as error:  # nobody could press it any more
             self.press(f"file {file}, which cannot be looked for: {error.strerror}")
 

@@ -103,10 +103,14 @@ class Guard:
         return isinstance(self._limiter, CommandLimiter) and self._limiter.workspace_unknown
 
     @property
+    def emergency(self) -> bool:
+        """Whether the emergency stop is pressed."""
+        return self._emergency is not None and self._emergency.pressed
+
+    @property
     def has_stopped(self) -> bool:
         """Whether the emergency stop is pressed and the commanded target has come to rest."""
-        pressed = self._emergency is not None and self._emergency.pressed
-        return pressed and not self._limiter.moving
+        return self.emergency and not self._limiter.moving
 
     def admit(
         self,

@@ -43,6 +43,20 @@ def test_it_brakes_within_the_limits_and_no_episode_follows():
     assert report.episodes[0].ended is False
 
 
+def test_pressed_as_the_robot_ends_its_episode_no_other_begins():
+    """Nothing brings the commands to rest any more then."""
+    emergency = EmergencyStop()
+
+    def press(tick):
+        if tick == 3:
+            emergency.press("a test")
+        return {}
+
+    robot = FakeRobot(press, length=4)
+    run(robot, emergency, seeds=(5, 6))
+    assert robot.resets == [5]
+
+
 def test_pressed_before_it_begins_nothing_moves():
     emergency = EmergencyStop()
     emergency.press("a test")

@@ -36,6 +36,17 @@ def test_a_file_that_cannot_be_looked_for_presses_it(tmp_path):
     assert "cannot be looked for" in stop.reason
 
 
+def test_a_file_whose_folder_goes_away_presses_it(tmp_path):
+    folder, now = tmp_path / "stop", 0.0
+    folder.mkdir()
+    stop = EmergencyStop(folder / "now", clock=lambda: now)
+    assert not stop.pressed
+    folder.rmdir()
+    now += EmergencyStop.EVERY
+    assert stop.pressed
+    assert "whose folder is gone" in stop.reason
+
+
 def test_a_signal_presses_it_while_it_listens():
     before = signal.getsignal(signal.SIGUSR1)
     stop = EmergencyStop()
