@@ -131,6 +131,16 @@ def test_what_ends_in_motion_comes_to_rest_within_the_limits_first(policy, tmp_p
     assert (np.abs(np.diff(steps, axis=0)) <= 10.0 / GUARD**2 * (1 + 1e-9)).all()
 
 
+def test_the_log_of_so_many_ticks_has_room_for_coming_to_rest(policy, tmp_path):
+    log = tmp_path / "run.ticks"
+    with Served() as served:
+        code, report, _ = ended(controller(policy, served.address, "--log", log, "--ticks", 30))
+    assert (code, report["ticks"]) == (0, 30)
+    rows = read_ticks(log).rows
+    assert len(rows) > 30
+    assert (np.diff(rows["command"], axis=0)[:29] != 0).any()
+
+
 def test_a_file_that_nobody_trusted_signed_moves_nothing(policy, tmp_path):
     key, public = Ed25519PrivateKey.generate(), tmp_path / "key.pub"
     pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

@@ -132,8 +132,9 @@ int main(int count, char** words) {
   if (!robot.any_rate && std::abs(robot.rate / rate - 1) > 1e-3) robot.misfit = "it has another rate";
   if (!robot.misfit.empty()) return refuse("the robot does not fit the policy: " + robot.misfit);
   if (arguments.log) {
+    const std::uint64_t braking = static_cast<std::uint64_t>(std::ceil(kRestWithin * rate));
     const std::uint64_t room =
-        arguments.ticks ? arguments.ticks : static_cast<std::uint64_t>(kLogged * rate);
+        braking + (arguments.ticks ? arguments.ticks : static_cast<std::uint64_t>(kLogged * rate));
     if (!ilr_log(policy, arguments.log, room, error, sizeof error)) return refuse(error);
   }
   const bool locked = mlockall(MCL_CURRENT | MCL_FUTURE) == 0;
