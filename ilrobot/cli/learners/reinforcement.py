@@ -26,10 +26,10 @@ class Reinforcement(WarmStart, OnlineOptions):
     """task: the environment's own; success: 1 for the step that does the task, which ends the
     episode; or the folder of a run with a learnt reward."""
 
-    leash: Annotated[float | None, optional("FLOAT", "0.1 with --from, else 0")] = None
+    leash: Annotated[float | None, optional("FLOAT", "ppo 0.01, sac 0.1, without --from 0")] = None
     """Weight of the divergence from the policy of --from, at each step."""
 
-    exploration: Annotated[float | None, optional("FLOAT", "0.2 of a clone, 0.6 of a new one")] = (
+    exploration: Annotated[float | None, optional("FLOAT", "0.15 of a clone, 0.6 of a new one")] = (
         None
     )
     """Spread of the actions at first: of a clone in standard deviations of what was demonstrated,
@@ -43,6 +43,9 @@ class Reinforcement(WarmStart, OnlineOptions):
 
     name: ClassVar[str]
     """As in ``--learner NAME``."""
+
+    usual_leash: ClassVar[float]
+    """Weight of the leash of a clone where none is given."""
 
     reported_steps: ClassVar[int] = 1
     """Environment steps between two reports, rounded up to whole rollouts."""
@@ -127,7 +130,7 @@ class Reinforcement(WarmStart, OnlineOptions):
     def _leash(self) -> float:
         if self.leash is not None:
             return self.leash
-        return 0.0 if self.from_ is None else 0.1
+        return 0.0 if self.from_ is None else self.usual_leash
 
     @property
     def _exploration(self) -> float:
@@ -183,7 +186,7 @@ class Ppo(Reinforcement):
     From scratch, or from a clone (--from) that is kept close to what it was (--leash): the clone's
     divergence counts against it. What is learnt is a run like any other.
 
-    Example: ilrobot train --learner ppo --from runs/bc --leash 0.1 --output runs/better
+    Example: ilrobot train --learner ppo --from runs/bc --reward success --output runs/better
     """
 
     learning_rate: Annotated[float | None, optional("FLOAT", "0.0003, or 0.0001 with --from")] = (
@@ -191,13 +194,14 @@ class Ppo(Reinforcement):
     )
     """Adam's."""
 
-    rollout: Annotated[int | None, optional("INT", "2048, or 4096 with --from")] = None
+    rollout: Annotated[int | None, optional("INT", "2048, or 8192 with --from")] = None
     """Environment steps between two updates."""
 
     entropy: float = 0.0
     """Weight of the entropy bonus."""
 
     name = "ppo"
+    usual_leash = 0.01
 
     def algorithm(self) -> PpoConfig:
         """See `Reinforcement`."""
@@ -234,6 +238,7 @@ class Sac(Reinforcement):
     """Environment steps before anything is learnt; those of a new policy are drawn evenly."""
 
     name = "sac"
+    usual_leash = 0.1
     reported_steps = 256
 
     def algorithm(self) -> SacConfig:
@@ -246,6 +251,7 @@ class Sac(Reinforcement):
             starts=self.starts,
             learning_rate=self.learning_rate,
             discount=self.discount,
+            critic_updates=0 if self.from_ is None else _CRITIC_UPDATES,
         )
         config.check(self.copies)
         return config
@@ -253,4 +259,6 @@ class Sac(Reinforcement):
 
 #: Of each copy between two bouts of updates of sac.
 _TICKS = 8
+#: Of sac's critics alone, before they lead a clone.
+_CRITIC_UPDATES = 5_000
 _LEAST_STD, _MOST_STD = 0.01, 7.0

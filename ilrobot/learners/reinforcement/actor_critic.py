@@ -64,6 +64,7 @@ class ActorCritic(ActorCriticPolicy):
         entropy: w_H.
         reference: π_ref (None: no leash).
         leash: w_KL.
+        critic_learning_rate: Of the critic (None: the actor's).
     """
 
     def __init__(
@@ -77,9 +78,10 @@ class ActorCritic(ActorCriticPolicy):
         entropy: float,
         reference: Policy | None,
         leash: float,
+        critic_learning_rate: float | None = None,
         **keywords: Any,
     ) -> None:
-        self._parts = (actor, critic)
+        self._parts, self._critic_rate = (actor, critic), critic_learning_rate
         super().__init__(observation_space, action_space, lr_schedule, **keywords)
         self.density = PolicyDensity(actor)
         self.reference = None if reference is None or not leash else PolicyDensity(reference)
@@ -87,8 +89,12 @@ class ActorCritic(ActorCriticPolicy):
 
     def _build(self, lr_schedule: Any) -> None:
         self.actor, self.critic = self._parts
-        parameters = [*self.actor.parameters(), *self.critic.parameters()]
-        self.optimizer = torch.optim.Adam(parameters, lr=lr_schedule(1), eps=1e-5, fused=True)
+        rate = lr_schedule(1)
+        groups = [
+            {"params": list(self.actor.parameters()), "lr": rate},
+            {"params": list(self.critic.parameters()), "lr": self._critic_rate or rate},
+        ]
+        self.optimizer = torch.optim.Adam(groups, eps=1e-5, fused=True)
 
     def evaluate_actions(self, obs: Any, actions: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Value, log-probability and regulariser, each (B,) or (B, 1); see `ActorCriticPolicy`."""

@@ -11,7 +11,7 @@ from ilrobot.policies.config import PolicyConfig
 #: A new policy's logarithm of the standard deviation, in shares of half the range of an action.
 INITIAL_LOG_STD = -0.5
 #: A regressing clone's, in standard deviations of what was demonstrated.
-CLONE_LOG_STD = -1.5
+CLONE_LOG_STD = -1.9
 #: What a new policy is made of: small, as the tuned ones of Raffin 2020, "RL Baselines3 Zoo".
 SCRATCH = PolicyConfig(head="gaussian", width=64, blocks=1)
 
@@ -27,6 +27,9 @@ class PpoConfig:
         learning_rate: Adam's.
         discount: γ.
         trace: λ of the generalised advantage (Schulman et al. 2016).
+        critic_trace: λ of the returns that the value learns from (None: that of the advantage).
+            With 1 a value that knows nothing does not learn from itself (Yuan et al. 2025, "What's
+            behind PPO's collapse in long-CoT?", decoupled GAE).
         clip: How far from 1 the ratio of probabilities counts, ε of eq. 7.
         entropy: Weight of the entropy bonus.
         value: Weight of the value's loss.
@@ -34,6 +37,7 @@ class PpoConfig:
         target_kl: Divergence from the policy of the rollout at which an update ends early (None:
             never).
         critic_width: Features of the value network's two layers.
+        critic_learning_rate: Adam's of the value (None: that of the policy).
         critic_rollouts: Rollouts in which the value alone learns, so that a policy which can
             already do something is not led astray by a value that knows nothing yet.
         scale_rewards: Whether rewards are divided by the deviation of their return.
@@ -45,12 +49,14 @@ class PpoConfig:
     learning_rate: float = 3e-4
     discount: float = 0.99
     trace: float = 0.95
+    critic_trace: float | None = None
     clip: float = 0.2
     entropy: float = 0.0
     value: float = 0.5
     gradient: float = 0.5
     target_kl: float | None = None
     critic_width: int = 64
+    critic_learning_rate: float | None = None
     critic_rollouts: int = 0
     scale_rewards: bool = True
 
@@ -71,12 +77,14 @@ class PpoConfig:
                 f"a rollout of {self.rollout} steps cannot be shared by {copies} copies of the "
                 "task; take a multiple of them, at least twice as many"
             )
-        for name in ("learning_rate", "clip", "gradient"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise UserError(f"{_words(name)} must be positive, not {getattr(self, name)}")
-        for name in ("discount", "trace"):
-            if not 0 < getattr(self, name) <= 1:
-                raise UserError(f"{_words(name)} must be within 0 and 1, not {getattr(self, name)}")
+        for name in ("learning_rate", "critic_learning_rate", "clip", "gradient"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise UserError(f"{_words(name)} must be positive, not {value}")
+        for name in ("discount", "trace", "critic_trace"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value <= 1:
+                raise UserError(f"{_words(name)} must be within 0 and 1, not {value}")
         for name in ("entropy", "value"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise UserError(f"{_words(name)} must be at least 0, not {getattr(self, name)}")
@@ -144,7 +152,16 @@ def _words(name: str) -> str:
 
 
 #: For a clone: it can do something, which its first updates shall not undo. Its value learns alone
-#: at first, its steps are smaller, and an update ends once it has moved the policy far.
+#: at first, from whole returns and faster than the policy; and an update ends once it has moved the
+#: policy far. With minibatches of 256 that was in its first pass over a rollout, of which the value
+#: learnt nothing either, so they are large.
 CLONE = PpoConfig(
-    rollout=4_096, batch_size=256, learning_rate=1e-4, target_kl=0.03, critic_rollouts=2
+    rollout=8_192,
+    batch_size=2_048,
+    learning_rate=1e-4,
+    trace=0.97,
+    critic_trace=1.0,
+    target_kl=0.03,
+    critic_learning_rate=1e-3,
+    critic_rollouts=2,
 )

@@ -55,7 +55,7 @@ class PpoReinforcer:
             torch.manual_seed(seed)
             critic = Critic(policy, config.critic_width).to(self._device)
         self._critic = critic
-        self._model = PPO(
+        self._model = _Ppo(
             ActorCritic,
             env,
             n_steps=config.rollout // env.num_envs,
@@ -71,12 +71,14 @@ class PpoReinforcer:
             target_kl=config.target_kl,
             device=self._device,
             rollout_buffer_class=RolloutTensors,
+            rollout_buffer_kwargs={"critic_trace": config.critic_trace},
             policy_kwargs={
                 "actor": policy,
                 "critic": critic,
                 "entropy": config.entropy,
                 "reference": reference,
                 "leash": kl_weight,
+                "critic_learning_rate": config.critic_learning_rate,
             },
         )
         self._model.set_logger(Logger(None, []))
@@ -166,6 +168,13 @@ class PpoReinforcer:
         """As the policy's network reads them, (n, O) to (n, C), on its device."""
         rows = torch.from_numpy(np.ascontiguousarray(observations)).to(self._device)
         return self.policy.encoder.encode(rows[:, None])
+
+
+class _Ppo(PPO):
+    """PPO whose learning rates stay what the policy's optimiser was made with."""
+
+    def _update_learning_rate(self, optimizers: Any) -> None:
+        """There is no schedule, and the value may have a rate of its own."""
 
 
 #: What is reported of an update, and what stable-baselines3 calls it.

@@ -17,10 +17,19 @@ class RolloutTensors(RolloutBuffer):
     """`RolloutBuffer` that is filled at once, with encoded observations, and copies nothing twice.
 
     Its advantages are its own; a minibatch is one gather per tensor, with no way over numpy.
+
+    Args:
+        args: See `RolloutBuffer`.
+        critic_trace: See `PpoConfig`.
+        keywords: See `RolloutBuffer`.
     """
 
     _conditions: Tensor
     _samples: tuple[Tensor, ...]
+
+    def __init__(self, *args: Any, critic_trace: float | None = None, **keywords: Any) -> None:
+        super().__init__(*args, **keywords)
+        self._critic_trace = critic_trace
 
     def fill(
         self,
@@ -53,6 +62,11 @@ class RolloutTensors(RolloutBuffer):
         self.episode_starts[1:] = ended[:-1]
         self.pos, self.full = self.buffer_size, True
         self.compute_returns_and_advantage(last_values, ended[-1])
+        if self._critic_trace is not None:
+            advantages, trace = self.advantages.copy(), self.gae_lambda
+            self.gae_lambda = self._critic_trace
+            self.compute_returns_and_advantage(last_values, ended[-1])
+            self.advantages, self.gae_lambda = advantages, trace
         flat = [self.actions, self.values, self.log_probs, self.advantages, self.returns]
         tensors = (torch.from_numpy(self.swap_and_flatten(x)).to(self.device) for x in flat)
         drawn, *rest = tensors

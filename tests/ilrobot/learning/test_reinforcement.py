@@ -2,10 +2,12 @@
 
 import copy
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from gymnasium import spaces
 
 from ilrobot.data.transitions import Transitions
 from ilrobot.env import make_env
@@ -13,6 +15,7 @@ from ilrobot.errors import UserError, WorkFailed
 from ilrobot.evaluate import evaluate
 from ilrobot.learners.reinforcement.config import INITIAL_LOG_STD, SCRATCH, PpoConfig
 from ilrobot.learners.reinforcement.ppo import PpoReinforcer
+from ilrobot.learners.reinforcement.rollout_tensors import RolloutTensors
 from ilrobot.learners.reinforcement.rollouts import Rollouts
 from ilrobot.learners.reinforcement.running import RewardScale, RunningStatistics
 from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
@@ -120,6 +123,41 @@ def test_the_policy_learns_nothing_while_its_value_warms_up(env: TaskVectorEnv):
     assert all(torch.equal(value, before[n]) for n, value in policy.head.state_dict().items())
     learner.learn(256)
     assert not all(torch.equal(value, before[n]) for n, value in policy.head.state_dict().items())
+
+
+def test_the_value_learns_at_a_rate_of_its_own(env: TaskVectorEnv):
+    policy = _policy(env)
+    before = copy.deepcopy(policy.head.state_dict())
+    config = replace(QUICK, critic_learning_rate=1e-12)
+    learner = PpoReinforcer(policy, env, config, seed=0)
+    critic = copy.deepcopy(learner.state()["critic"])
+    learner.learn(256)
+    for name, value in learner.state()["critic"].items():
+        torch.testing.assert_close(value, critic[name], rtol=0, atol=1e-8)
+    assert not all(torch.equal(value, before[n]) for n, value in policy.head.state_dict().items())
+
+
+def test_the_value_can_learn_from_whole_returns():
+    box = spaces.Box(-1.0, 1.0, (1,), np.float32)
+    found = []
+    for critic_trace in (None, 1.0):
+        buffer = RolloutTensors(
+            3, box, box, "cpu", gae_lambda=0.0, gamma=0.5, n_envs=1, critic_trace=critic_trace
+        )
+        buffer.fill(
+            torch.zeros(3, 1),
+            np.zeros((3, 1), dtype=np.float32),
+            np.array([1.0, 2.0, 4.0], dtype=np.float32),
+            np.zeros(3, dtype=bool),
+            torch.tensor([10.0, 20.0, 30.0]),
+            torch.zeros(3),
+            torch.tensor([40.0]),
+        )
+        found.append((buffer.advantages.ravel().tolist(), buffer.returns.ravel().tolist()))
+    (advantages, one_step), (same, whole) = found
+    assert advantages == same == [1.0, -3.0, -6.0]  # r + γ V(o') - V(o)
+    assert one_step == [11.0, 17.0, 24.0]
+    assert whole == [8.0, 14.0, 24.0]  # Σ γ^k r, and what comes after
 
 
 def test_the_same_seed_learns_the_same_and_a_state_goes_on(env: TaskVectorEnv):
