@@ -32,6 +32,8 @@ def telling_how_to_resume(verb: Any) -> Iterator[None]:
         said = "Stopped before the first checkpoint; nothing is lost."
         if (verb.output / "checkpoint.pt").exists():
             said = f"Stopped; {verb.output} keeps a checkpoint. Go on with: {resuming(verb)}"
+        elif (verb.output / "run.json").exists():
+            said = f"{said} Go on with: {resuming(verb)}"
         console.print(said, soft_wrap=True, markup=False)
         raise
 

@@ -53,7 +53,7 @@ def go_back(run: Run[TrainDescription], learning: Learning) -> None:
                 f"{run.path} is done but holds neither {run.policy_file.name} nor "
                 f"{run.checkpoint_file.name}; train again into another --output"
             )
-        run.drop_metrics_after(0)
+        run.drop_metrics_after(learning.step)
         return
     try:
         learning.load_state(load_tensors(run.checkpoint_file)["training"])

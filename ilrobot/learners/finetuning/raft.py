@@ -30,7 +30,7 @@ from ilrobot.learners.finetuning.exploring import ExploringActor
 from ilrobot.policies.loading import load_policy
 from ilrobot.policies.policy import Policy
 from ilrobot.rollout import EpisodeResult, rollout
-from ilrobot.run import Run
+from ilrobot.run import RUN_FILE, Run
 from ilrobot.run_description import TrainDescription
 
 #: All attempts of a run, in the order in which they were made.
@@ -109,7 +109,8 @@ class RaftLearner:
     """An `ilrobot.learners.online.OnlineLearner` whose steps are attempts.
 
     All of it lies on disk: the attempts as a dataset, and the run of each round's cloning. So it
-    goes on wherever it was killed, in the middle of a round as well.
+    goes on wherever it was killed, in the middle of a round or of its cloning as well. The last
+    attempt of a round counts once the round is cloned.
 
     Args:
         folder: Of the run.
@@ -139,30 +140,36 @@ class RaftLearner:
         self._env: TaskEnv | None = None
         self._recorder: DatasetRecorder | None = None
         self._actor: ExploringActor | None = None
-        self._done: int | None = None
         self._loss = 0.0
+        self._made = len(self._attempts())
+        self._done = self._made - self._is_to_clone()
+        if cloned := self._done // config.attempts:
+            self.policy = load_policy(self._round(cloned))
+            self._loss = _last_loss(self._round(cloned))
 
     @property
     def steps(self) -> int:
         """Attempts so far."""
-        if self._done is None:
-            self._done = len(self._attempts())
         return self._done
 
     def improve(self) -> dict[str, float]:
         """One attempt; the last one of a round is followed by the cloning."""
-        number, place = divmod(self.steps, self._config.attempts)
-        if self._actor is None:
-            self._begin(number)
-        result = self._try(self.steps)
-        self._done = self.steps + 1
-        told = {
-            "return": result.total_reward,
-            "length": float(result.length),
-            "success": float(result.success),
-        }
+        number, place = divmod(self._done, self._config.attempts)
+        told: dict[str, float] = {}
+        # It was made already where the cloning after it was cut off.
+        if self._made == self._done:
+            if self._actor is None:
+                self._begin()
+            result = self._try(self._done)
+            self._made += 1
+            told = {
+                "return": result.total_reward,
+                "length": float(result.length),
+                "success": float(result.success),
+            }
         if place + 1 == self._config.attempts:
             told["kept"] = float(self._clone(number + 1))
+        self._done += 1
         return {"loss": self._loss, **told}
 
     def state(self) -> dict[str, Any]:
@@ -173,9 +180,6 @@ class RaftLearner:
         """See `OnlineLearner`: what is on disk counts, of which a kill may have left more."""
         if self.steps < int(state["attempts"]):
             raise ValueError("there are fewer attempts than there were")
-        number = self.steps // self._config.attempts
-        if number:
-            self._clone(number)
 
     def leave(self, folder: Path) -> None:
         """See `OnlineLearner`."""
@@ -189,7 +193,7 @@ class RaftLearner:
             self._env.close()
         self._recorder = self._env = self._actor = None
 
-    def _begin(self, number: int) -> None:
+    def _begin(self) -> None:
         """Open what the attempts of a round need."""
         env = self._env or self._make()
         self._env = env
@@ -209,6 +213,18 @@ class RaftLearner:
         actor = self._actor.of_attempt(number)
         return rollout(self._env, actor, seed=seed, recorder=self._recorder, info=info)
 
+    def _round(self, number: int) -> Path:
+        """Run of the cloning of a round, counted from 1."""
+        return self._folder / f"round-{number}"
+
+    def _is_to_clone(self) -> bool:
+        """Whether the attempts end with a round that is not cloned yet."""
+        number, more = divmod(self._made, self._config.attempts)
+        if number == 0 or more:
+            return False
+        run = self._round(number)
+        return not ((run / RUN_FILE).exists() and Run.read(run).done)
+
     def _attempts(self) -> list[int]:
         """Indices of the attempts in their dataset that count."""
         folder = self._folder / ATTEMPTED
@@ -221,8 +237,7 @@ class RaftLearner:
         """Clone the best of all rounds up to this one, or read what was; how many were kept."""
         self.close()
         taught, kept = self._lessons(number)
-        output = self._folder / f"round-{number}"
-        before = self.policy if number == 1 else load_policy(self._folder / f"round-{number - 1}")
+        output, before = self._round(number), self.policy
         if not kept:
             raise WorkFailed(
                 f"none of {number * self._config.attempts} attempts succeeded, so that nothing can "

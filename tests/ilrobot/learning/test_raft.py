@@ -12,13 +12,15 @@ from ilrobot.data.episode import Outcome
 from ilrobot.data.recorder import DatasetRecorder
 from ilrobot.env import make_env
 from ilrobot.errors import UserError
+from ilrobot.learners.finetuning import raft
 from ilrobot.learners.finetuning.exploring import ExploringActor
 from ilrobot.learners.finetuning.raft import ATTEMPTED, RaftConfig, best_attempts
+from ilrobot.policies.loading import load_policy
 from ilrobot.rollout import rollout
 from ilrobot.run import Run, read_metrics
 from tests.ilrobot.learner_tester import Case, check_kill, check_mistake, check_run
 from tests.ilrobot.learning import line_world
-from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE
+from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE, assert_same_weights
 
 TASK = line_world.TASK
 
@@ -145,6 +147,37 @@ def test_a_kill_loses_nothing(clones: dict[str, Path], tmp_path: Path):
     check_kill(case, tmp_path)
     attempts = Dataset.open(tmp_path / "run" / ATTEMPTED)
     assert attempts.num_episodes >= 2
+
+
+@pytest.mark.parametrize("when", ["before", "during"])
+def test_a_cloning_that_was_cut_off_is_made(clones, when, tmp_path, capsys, monkeypatch):
+    """Neither a checkpoint nor the round is there then; the attempts are."""
+
+    def stop(_: object) -> None:
+        raise KeyboardInterrupt
+
+    def cut(*args, **options):
+        if when == "during":
+            train(*args, **options, on_progress=stop)
+        stop(None)
+
+    train = raft.train
+    monkeypatch.setattr(raft, "train", cut)
+    run = tmp_path / "run"
+    arguments = ["train", "--learner", "raft", *_options(clones["bc"]), "--output", str(run)]
+    assert _main(arguments) == 130
+    said = capsys.readouterr().err
+    assert "Go on with: ilrobot train --learner raft" in said
+    assert "--resume" in said
+    monkeypatch.setattr(raft, "train", train)
+    assert (run / "round-1").exists() == (when == "during")
+    assert _main([*arguments, "--resume"]) == 0
+    assert Run.read(run / "round-1").done
+    assert Dataset.open(run / ATTEMPTED).num_episodes == 6
+    cloned, learnt, begun = (load_policy(f) for f in (run / "round-1", run, clones["bc"]))
+    assert_same_weights(learnt, cloned)
+    with pytest.raises(AssertionError):
+        assert_same_weights(learnt, begun)
 
 
 @pytest.mark.parametrize(
