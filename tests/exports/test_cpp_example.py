@@ -39,11 +39,12 @@ def policy(tmp_path):
     return path
 
 
-def controller(policy, address, *options):
-    """The example, running."""
+def controller(policy, address, *options, hangup="default"):
+    """The example, running; what SIGHUP does at its start is `default` or `ignore`."""
     place = address.removeprefix("udp://")
+    start = ["env", f"--{hangup}-signal=HUP"]
     return subprocess.Popen(
-        [built("udp_controller"), policy, place, *map(str, options)],
+        [*start, built("udp_controller"), policy, place, *map(str, options)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -113,15 +114,24 @@ def test_sigterm_stops_the_robot(policy):
     assert served.plant.stops > 0
 
 
-def test_what_ends_in_motion_comes_to_rest_within_the_limits_first(policy, tmp_path):
-    """As the log of the commands shows, whatever the robot makes of its stop."""
+@pytest.mark.parametrize(
+    ("number", "times"), [(signal.SIGTERM, 1), (signal.SIGHUP, 2)], ids=["SIGTERM", "hangup"]
+)
+def test_what_ends_in_motion_comes_to_rest_within_the_limits_first(policy, tmp_path, number, times):
+    """As the log of the commands shows, whatever the robot makes of its stop.
+
+    A terminal that goes away sends SIGHUP by its shell, and once more when the shell is gone.
+    """
     log = tmp_path / "run.ticks"
     with Served() as served:
         process = controller(policy, served.address, "--log", log)
         moving(served)
-        process.send_signal(signal.SIGTERM)
+        for _ in range(times):
+            process.send_signal(number)
+            time.sleep(0.02)
         code, report, _ = ended(process)
-    assert code == 143
+        assert served.plant.stops > 0
+    assert code == 128 + number
     ticks = read_ticks(log)
     assert ticks.closed
     assert len(ticks.rows) > report["ticks"]
@@ -129,6 +139,16 @@ def test_what_ends_in_motion_comes_to_rest_within_the_limits_first(policy, tmp_p
     assert (np.abs(steps[report["ticks"] - 2]) > 0).any()  # it moved when it was told to end
     assert (steps[-1] == 0).all()
     assert (np.abs(np.diff(steps, axis=0)) <= 10.0 / GUARD**2 * (1 + 1e-9)).all()
+
+
+def test_under_nohup_it_goes_on_without_its_terminal(policy):
+    with Served(plant=Plant(time_limit=300)) as served:
+        process = controller(policy, served.address, hangup="ignore")
+        moving(served)
+        process.send_signal(signal.SIGHUP)
+        code, report, err = ended(process)
+    assert (code, err) == (0, "")
+    assert report["ended"]
 
 
 def test_the_log_of_so_many_ticks_has_room_for_coming_to_rest(policy, tmp_path):

@@ -12,9 +12,9 @@
 #include <cerrno>
 #include <cmath>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <functional>
 #include <memory>
 
@@ -25,6 +25,12 @@ namespace {
 constexpr double kRestWithin = 5;  // s that an episode which ends in motion brakes for at most
 constexpr double kLogged = 600;  // s of ticks that a log holds where nobody says how many there are
 volatile std::sig_atomic_t received = 0;
+
+void remember(int number) {
+  // A terminal that goes away sends it twice; the second one is not to end the coming to rest.
+  if (number == SIGHUP) std::signal(SIGHUP, SIG_IGN);
+  received = number;
+}
 
 struct Arguments {
   const char *policy = nullptr, *address = nullptr, *chunks = nullptr, *log = nullptr;
@@ -123,7 +129,9 @@ int main(int count, char** words) {
       !why.empty()) {
     return refuse(why);
   }
-  for (const int number : {SIGINT, SIGTERM}) std::signal(number, [](int given) { received = given; });
+  for (const int number : {SIGINT, SIGTERM}) std::signal(number, remember);
+  // Under nohup it stays ignored.
+  if (std::signal(SIGHUP, SIG_IGN) != SIG_IGN) std::signal(SIGHUP, remember);
 
   if (!ask(robot, [&] { robot.send_hello(); }, [&] { return robot.described(); }, 3)) {
     return refuse("no robot answers at " + address);
