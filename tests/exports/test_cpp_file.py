@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -235,8 +236,9 @@ def test_the_line_says_what_is_wrong(exported, tmp_path, change, said):
 
 
 @pytest.mark.parametrize("place", [0, 1])
-def test_a_golden_action_that_comes_out_as_nan_is_refused_wherever_it_stands(tmp_path, place):
-    limits = Limits(("absolute",) * 2, (-1.0,) * 2, (1.0,) * 2, (1.0,) * 2, (1.0,) * 2)
+@pytest.mark.parametrize("most", [1.0, math.inf], ids=["limited", "unlimited"])
+def test_a_golden_action_that_comes_out_as_nan_is_refused_wherever_it_stands(tmp_path, most, place):
+    limits = Limits(("absolute",) * 2, (-most,) * 2, (most,) * 2, (1.0,) * 2, (1.0,) * 2)
     good, bad = np.full((1, 2), 0.25, np.float32), np.full((1, 2), 0.25, np.float32)
     bad[0, place] = -1.0  # of which there is no root
     action = np.full((1, 2), 0.5, np.float32)

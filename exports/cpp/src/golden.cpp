@@ -8,10 +8,11 @@
 namespace ilrobot {
 namespace {
 
-// The difference of two numbers; NaN, which no later number would exceed, as infinity.
-double apart(double one, double other) {
-  const double difference = std::abs(one - other);
-  return std::isnan(difference) ? std::numeric_limits<double>::infinity() : difference;
+// The difference of two numbers as a share of the scale; NaN, which no later number would exceed,
+// as infinity.
+double apart(double one, double other, double scale = 1.0) {
+  const double share = std::abs(one - other) / scale;
+  return std::isnan(share) ? std::numeric_limits<double>::infinity() : share;
 }
 
 }  // namespace
@@ -26,11 +27,11 @@ double greatest_golden_error(Session& session, const Contract& contract) {
     const std::vector<float>&chunk = given.chunk, &wanted = golden.given.chunk;
     double differing = 0.0;
     for (std::size_t i = 0; i < chunk.size(); ++i) {
-      const double difference = apart(chunk[i], wanted[i]);
+      const double difference = apart(chunk[i], wanted[i], scale[i % scale.size()]);
       if (contract.choices > 0) {
         differing += difference != 0.0;
       } else {
-        worst = std::max(worst, difference / scale[i % scale.size()]);
+        worst = std::max(worst, difference);
       }
     }
     worst = std::max(worst, differing / static_cast<double>(chunk.size()));
