@@ -176,11 +176,14 @@ class Contender:
             policies = _rounds(path, known)
         else:
             assert isinstance(known, TrainDescription)
-            method = known.config.policy.head
+            cloned = known.learner == "bc"
+            method = known.config.policy.head if cloned else known.learner
             alike = _trained_settings(known)
             policies = _trained(path, known)
             if path.is_file():
                 method, alike = f"{method}, {path.stem}", {**alike, "kept": path.stem}
+        if not policies and known.status == "done":
+            raise UserError(f"{path} is done and holds no policy; leave it out")
         if not policies:
             raise UserError(f"{path} has no policy yet; let it finish, or leave it out")
         return cls(path, method, str(sorted(alike.items(), key=str)), policies)
@@ -247,6 +250,8 @@ def _trained_settings(known: TrainDescription) -> dict[str, Any]:
         "demonstrations": known.dataset.episodes,
         "perturbation": known.perturbation,
         "warm start": known.initial is not None,
+        "learner": known.learner,
+        **{f"of the learner: {name}": value for name, value in known.settings.items()},
     }
 
 
@@ -265,11 +270,17 @@ def _is_there(initial: InitialPolicy) -> bool:
     return (path / POLICY_FILE).exists() and policy_hash(path) == initial.policy_hash
 
 
+#: What a learner that was shown nothing records at its end.
+_ITS_OWN_ATTEMPTS = "dataset"
+
+
 def _trained(path: Path, known: TrainDescription) -> tuple[Learnt, ...]:
     if not (path.is_file() or (path / POLICY_FILE).exists()):
         return ()
-    given = _cumulative(Path(known.dataset.path))
-    return (Learnt(path, 0, _at(given, known.dataset.episodes)),)
+    data = Path(known.dataset.path)
+    if known.learner != "bc" and data == (path / _ITS_OWN_ATTEMPTS).resolve():
+        return (Learnt(path, 0, 0),)
+    return (Learnt(path, 0, _at(_cumulative(data), known.dataset.episodes)),)
 
 
 def _rounds(path: Path, known: DaggerDescription) -> tuple[Learnt, ...]:

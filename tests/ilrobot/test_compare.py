@@ -21,6 +21,7 @@ from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.memory import MemoryRecordings
 from ilrobot.env import ScriptedActor, make_env
+from ilrobot.errors import UserError
 from ilrobot.evaluate import wilson_interval
 from ilrobot.intervals import runs_interval, t_interval
 from ilrobot.learners.behavioral_cloning import train
@@ -303,6 +304,44 @@ def test_labels_of_a_deleted_dataset_are_not_known(
     finally:
         gone.rename(data.path)
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["rows"][0]["labels"] is None
+
+
+def learnt_by(runs: Path, output: Path, **said: Any) -> Path:
+    """A clone's run that says it was learnt otherwise."""
+    copytree(runs / "bc-0", output)
+    described = json.loads((output / "run.json").read_text())
+    described["dataset"] |= said.pop("dataset", {})
+    (output / "run.json").write_text(json.dumps(described | said))
+    return output
+
+
+def test_learners_and_their_settings_are_told_apart(runs: Path, tmp_path: Path) -> None:
+    made = [
+        learnt_by(runs, tmp_path / "gail-0", learner="gail", settings={"discount": 0.9}),
+        learnt_by(runs, tmp_path / "gail-1", learner="gail", settings={"discount": 0.9}),
+        learnt_by(runs, tmp_path / "far", learner="gail", settings={"discount": 0.99}),
+        learnt_by(runs, tmp_path / "airl", learner="airl"),
+    ]
+    named = group([Contender.read(path) for path in [*made, runs / "bc-0"]])
+    assert {name: len(g) for name, g in named.items()} == {
+        "gail (gail)": 2,
+        "gail (far)": 1,
+        "airl": 1,
+        "mse": 1,
+    }
+
+
+def test_what_a_learner_tried_by_itself_are_no_labels(runs: Path, tmp_path: Path) -> None:
+    own = {"path": str((tmp_path / "ppo" / "dataset").resolve())}
+    path = learnt_by(runs, tmp_path / "ppo", learner="ppo", dataset=own)
+    assert [learnt.labels for learnt in Contender.read(path).policies] == [0]
+
+
+def test_a_reward_alone_is_not_compared(runs: Path, tmp_path: Path) -> None:
+    path = learnt_by(runs, tmp_path / "reward", learner="preferences")
+    (path / "policy.pt").unlink()
+    with pytest.raises(UserError, match="is done and holds no policy"):
+        Contender.read(path)
 
 
 def test_bad_input_is_one_line(
