@@ -71,13 +71,13 @@ class Adversarial(DemonstratedOptions):
         from ilrobot.policies.loading import load_policy
 
         self.check()
-        data = Dataset.open(self.dataset)
-        expert = expert_transitions(data, every=self.subsample, seed=self.seed)
-        begun = None if self.from_ is None else load_policy(self.from_)
         config = self._config()
         train_config = self.train_config(
             learning_rate=config.ppo.learning_rate, batch_size=config.ppo.batch_size
         )
+        data = Dataset.open(self.dataset)
+        expert = expert_transitions(data, every=self.subsample, seed=self.seed)
+        begun = None if self.from_ is None else load_policy(self.from_)
         device = find_device(self.device)
         with numerics(device, "mlp"):
             torch.manual_seed(self.seed)

@@ -53,7 +53,7 @@ class RaftConfig:
     rounds: int = 5
     episodes: int = 25
     tries: int = 4
-    exploration: float = 0.1
+    exploration: float = 0.02
     seed: int = 0
 
     def check(self) -> None:
@@ -165,8 +165,9 @@ class RaftLearner:
             told = {
                 "return": result.total_reward,
                 "length": float(result.length),
-                "success": float(result.success),
             }
+            if self._env is not None and self._env.judges_success:
+                told["success"] = float(result.success)
         if place + 1 == self._config.attempts:
             told["kept"] = float(self._clone(number + 1))
         self._done += 1
