@@ -50,7 +50,7 @@ class Raft(TriedInTask):
     tries: int = 4
     """Attempts from each beginning."""
 
-    exploration: float = 0.1
+    exploration: float = 0.02
     """Noise on the actions, as a share of half their range in the demonstrations."""
 
     fit_steps: Annotated[int | None, optional("INT", "a quarter of those of --from")] = None
