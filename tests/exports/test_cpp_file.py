@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -14,13 +12,12 @@ from hypothesis import strategies as st
 
 from exports.cpp.binding import CppController, Refused
 from exports.runtime.session import OnnxPolicy
-from ilrobot.control.contract_parts import Golden, Limits
 from ilrobot.control.drawing import Guide
 from ilrobot.control.model_file import read_model_file
 from ilrobot.errors import UserError
 from tests.exports.exported import SMALL, export, make_policy
 from tests.exports.handmade import write_policy
-from tests.exports.identity import OBSERVATION, identity_policy
+from tests.exports.resealed import sealed
 from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE
 
 pytestmark = pytest.mark.usefixtures("cpp_library")
@@ -119,37 +116,6 @@ def test_garbage_is_refused(folder, garbage):
         CppController(path)
 
 
-def _varint(value):
-    encoded = bytearray()
-    while value >= 0x80:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*encoded, value])
-
-
-def _record(field, content):
-    return _varint(field << 3 | 2) + _varint(len(content)) + content
-
-
-def sealed(exported, path, change):
-    """The same graph under a contract that was changed as JSON, its digests right."""
-    content = exported.read_bytes()
-    start = content.rindex(b"\x72", 0, content.rindex(b"\n\x10ilrobot.contract"))
-    _, end = content[start:], len(content)
-    record = content[start:end]
-    text = record[record.index(b"{") : record.rindex(b"}") + 1].decode()
-    data = json.loads(text)
-    change(data)
-    zeros = "0" * 64
-    if isinstance(data.get("sha256"), dict) and "contract" in data["sha256"]:
-        data["sha256"]["contract"] = zeros
-    text = json.dumps(data)
-    text = text.replace(zeros, hashlib.sha256(text.encode()).hexdigest(), 1)
-    entry = _record(1, b"ilrobot.contract") + _record(2, text.encode())
-    path.write_bytes(content[:start] + _record(14, entry))
-    return path
-
-
 def contract_json(exported):
     content = exported.read_bytes()
     text = content[content.rindex(b'{"schema"') : content.rindex(b"}") + 1]
@@ -233,23 +199,6 @@ def test_the_line_says_what_is_wrong(exported, tmp_path, change, said):
     with pytest.raises(Refused, match=said) as refused:
         CppController(path)
     assert "\n" not in str(refused.value)
-
-
-@pytest.mark.parametrize("place", [0, 1])
-@pytest.mark.parametrize("most", [1.0, math.inf], ids=["limited", "unlimited"])
-def test_a_golden_action_that_comes_out_as_nan_is_refused_wherever_it_stands(tmp_path, most, place):
-    limits = Limits(("absolute",) * 2, (-most,) * 2, (most,) * 2, (1.0,) * 2, (1.0,) * 2)
-    good, bad = np.full((1, 2), 0.25, np.float32), np.full((1, 2), 0.25, np.float32)
-    bad[0, place] = -1.0  # of which there is no root
-    action = np.full((1, 2), 0.5, np.float32)
-    golden = tuple(Golden({OBSERVATION: seen}, None, action) for seen in (bad, good))
-    path = tmp_path / "policy.onnx"
-    identity_policy(path, limits, operator="Sqrt", golden=golden, tolerance=1e-5)
-    with pytest.raises(Refused, match="golden inputs give other actions"):
-        CppController(path)
-    identity_policy(path, limits, operator="Sqrt", golden=golden[1:], tolerance=1e-5)
-    with CppController(path) as cpp:
-        assert cpp.golden_error == 0
 
 
 def test_permuted_and_missing_joints_are_told(exported, tmp_path):

@@ -1,5 +1,7 @@
 #include "contract.hpp"
 
+#include <cmath>
+
 namespace ilrobot {
 
 std::size_t size_of(const Shape& shape) {
@@ -11,8 +13,9 @@ std::size_t size_of(const Shape& shape) {
 std::vector<double> Contract::scale() const {
   std::vector<double> result(action.size, 1.0);
   for (std::size_t i = 0; limits && i < result.size(); ++i) {
-    const double span = limits->high[i] - limits->low[i];
-    if (span > 0) result[i] = span;
+    double span = limits->high[i] - limits->low[i];
+    if (!std::isfinite(span) && action_range) span = action_range->high[i] - action_range->low[i];
+    if (std::isfinite(span) && span > 0) result[i] = span;
   }
   return result;
 }

@@ -66,6 +66,7 @@ struct Contract {
   std::vector<Signal> signals;
   std::optional<Limits> limits;  // none for choices
   std::vector<Range> training_range;  // in the order of the observations
+  std::optional<Range> action_range;  // of the demonstrations; none of choices and in older files
   double stale_after = 0;  // s
   std::string fallback;    // hold, damp or retreat
   std::vector<double> retreat;  // where to, per action element; NaN: that one holds; may be empty
@@ -76,7 +77,8 @@ struct Contract {
   std::vector<Golden> golden;
   double tolerance = 0;
 
-  // The command range of each element, by which errors are divided (1 where it is 0).
+  // The command range of each element, by which errors are divided (1 where it is 0); without one,
+  // the range of the demonstrations (1 where that is 0 or not known).
   std::vector<double> scale() const;
 
   // What differs between a robot's names of a feature's elements and ours, in order (empty:

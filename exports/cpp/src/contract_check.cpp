@@ -45,6 +45,12 @@ void check_guards(const Contract& contract) {
   }
 }
 
+void check_length(const Range& range, std::size_t size, const std::string& name) {
+  if (range.low.size() != size || range.high.size() != size) {
+    throw Refused("has a training range of '" + name + "' of the wrong length");
+  }
+}
+
 }  // namespace
 
 void check(const Contract& contract) {
@@ -82,12 +88,10 @@ void check(const Contract& contract) {
   }
   check_guards(contract);
   for (std::size_t i = 0; i < contract.observations.size(); ++i) {
-    const Range& range = contract.training_range[i];
-    const Feature& feature = contract.observations[i];
-    if (range.low.size() != feature.size || range.high.size() != feature.size) {
-      throw Refused("has a training range of '" + feature.name + "' of the wrong length");
-    }
+    check_length(contract.training_range[i], contract.observations[i].size,
+                 contract.observations[i].name);
   }
+  if (contract.action_range) check_length(*contract.action_range, size, "action");
 }
 
 void check_start(const Contract& contract, const double* present, const double* velocity) {

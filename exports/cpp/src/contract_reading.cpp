@@ -129,6 +129,7 @@ Contract contract_of(const Json& data) {
   for (const Feature& feature : result.observations) {
     result.training_range.push_back(range_of(at(ranges, feature.name.c_str())));
   }
+  if (result.limits && ranges.contains("action")) result.action_range = range_of(ranges["action"]);
   result.stale_after = number(at(data, "stale_after"), "stale_after");
   result.fallback = text(at(data, "fallback"), "fallback");
   if (const Json& pose = maybe(data, "retreat"); !pose.is_null()) {
