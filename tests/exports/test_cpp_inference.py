@@ -14,6 +14,7 @@ from exports.cpp.binding import CppController
 from ilrobot.control.activation import Activation
 from ilrobot.control.contract_parts import Limits
 from ilrobot.control.model_file import seal
+from ilrobot.spec import Feature
 from tests.exports import handmade
 from tests.exports.exported import frames
 from tests.exports.identity import OBSERVATION, identity_policy
@@ -57,23 +58,25 @@ COUNT = (
 )
 
 
-def write_policy(path, horizon, nodes):
+def write_policy(path, horizon, nodes, table=(0.25, 0.5), choices=None):
     """Write a policy of one number whose `index` is its observation, and which repeats `found`."""
+    whole = TensorProto.FLOAT if choices is None else TensorProto.INT64
     graph = helper.make_graph(
         [
             helper.make_node("Cast", [OBSERVATION], ["whole"], to=TensorProto.INT64),
             helper.make_node("Reshape", ["whole", "scalar"], ["index"]),
             *nodes,
-            helper.make_node("Tile", ["found", "times"], ["action"]),
+            helper.make_node("Tile", ["found", "times"], ["repeated"]),
+            helper.make_node("Cast", ["repeated"], ["action"], to=whole),
         ],
         "looking up",
         [tensor(OBSERVATION, TensorProto.FLOAT, [1, 1, 1])],
-        [tensor("action", TensorProto.FLOAT, [1, horizon, 1])],
+        [tensor("action", whole, [1, horizon, 1])],
         [
             numpy_helper.from_array(value, name)
             for name, value in {
                 "scalar": np.zeros(0, np.int64),
-                "table": np.float32([0.25, 0.5]),
+                "table": np.float32(table),
                 "first": np.int64([1]),
                 "last": np.int64([2]),
                 "shape": np.int64([1, 1, 1]),
@@ -83,6 +86,10 @@ def write_policy(path, horizon, nodes):
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
     contract = replace(identity_policy(path, LIMITS), horizon=horizon, execute=horizon)
+    if choices is not None:
+        chosen = Feature("action", (1,), dtype="int64")
+        spec = replace(contract.spec, action=chosen, choices=choices)
+        contract = replace(contract, spec=spec, limits=None)
     path.write_bytes(seal(model.SerializeToString(), contract))
 
 
@@ -99,6 +106,17 @@ def test_an_inference_that_fails_falls_back_and_is_recovered_from(tmp_path, hori
             assert bool(cpp.flags & Activation.ACTION_NOT_FINITE) is fails
             assert bool(cpp.flags & Activation.FALLBACK) is fails
         assert command == 0.5
+
+
+def test_of_choices_that_could_not_be_predicted_none_is_voted_for(tmp_path):
+    write_policy(tmp_path / "policy.onnx", 4, LOOK_UP, table=(1, 2), choices=3)
+    with CppController(tmp_path / "policy.onnx", chunking="ensemble:0.1") as cpp:
+        cpp.reset(0)
+        for tick in range(60):
+            cpp.observe({OBSERVATION: np.float32([7.0 if 20 <= tick < 40 else 1.0])}, tick / 100)
+            assert cpp.tick(tick / 100) == 2
+            # The last one that failed was about three more ticks.
+            assert bool(cpp.flags & Activation.FALLBACK) is (20 <= tick < 43)
 
 
 def test_an_inference_ten_times_slower_for_a_second_is_borne(tmp_path):

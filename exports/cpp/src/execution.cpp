@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace ilrobot {
 
@@ -90,7 +91,9 @@ void TemporalEnsemble::take(const float* chunk) {
     double* sums = sums_.data() + tick * width_;
     if (choices_ > 0) {
       const float choice = chunk[tick + passed];
-      if (choice >= 0 && choice < static_cast<float>(choices_)) {
+      if (std::isnan(choice)) {  // it could not be predicted: unknown, as a mean with it would be
+        std::fill(sums, sums + width_, std::numeric_limits<double>::quiet_NaN());
+      } else if (choice >= 0 && choice < static_cast<float>(choices_)) {
         sums[static_cast<std::size_t>(choice)] += weight;
       }
     } else {
@@ -112,7 +115,8 @@ bool TemporalEnsemble::next(float* action) {
   const auto width = static_cast<std::ptrdiff_t>(width_);
   if (choices_ > 0) {
     const auto best = std::max_element(sums_.begin(), sums_.begin() + width);
-    *action = static_cast<float>(best - sums_.begin());
+    *action = std::isnan(*best) ? std::numeric_limits<float>::quiet_NaN()
+                                : static_cast<float>(best - sums_.begin());
   } else {
     for (std::size_t i = 0; i < width_; ++i) {
       action[i] = static_cast<float>(sums_[i] / totals_[0]);
