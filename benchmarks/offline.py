@@ -50,9 +50,9 @@ from ilrobot.policies.policy import Policy
 from ilrobot.run import Run
 from ilrobot.run_description import TrainDescription
 
-#: Each with its optimiser steps, which two busy cores do in an hour for one task and seed; D4RL's
-#: tables are of a million. A step of CQL takes ten times as long, with fewer actions than the
-#: paper's 10.
+#: Each with its optimiser steps; D4RL's tables are of a million. All but CQL learn from three
+#: sets in a quarter of an hour of a busy core. A step of CQL takes some five times as long, with
+#: fewer actions than the paper's 10.
 METHODS: dict[str, tuple[OfflineMethod, int]] = {
     "bc": (FilteredBcMethod(best=100.0), 6_000),
     "best-10%": (FilteredBcMethod(best=10.0), 6_000),
