@@ -7,6 +7,7 @@ line that a kill cut off is dropped.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -131,6 +132,12 @@ class Comparisons:
     def __init__(self, path: Path, compared: Compared, answers: list[Comparison]) -> None:
         self.path, self.compared, self.answers = path, compared, answers
         self._descriptor = -1
+
+    @property
+    def content_hash(self) -> str:
+        """16 hex digits over the answers."""
+        content = json.dumps([asdict(answer) for answer in self.answers], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     @classmethod
     def read(cls, folder: Path) -> Comparisons:

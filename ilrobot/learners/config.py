@@ -16,9 +16,12 @@ Preset = Literal["bc", "bc-rnn", "act", "diffusion", "flow", "fast", "mip"]
 #: Greatest seed: what every file format and generator that it reaches can hold.
 GREATEST_SEED = 2**63 - 1
 
+#: Greatest batch: beyond it a step takes minutes and gigabytes, and nothing is gained.
+MOST_IN_BATCH = 2**16
+
 _RANGES = {
     "steps": (1, 10**9),
-    "batch_size": (1, 2**20),
+    "batch_size": (1, MOST_IN_BATCH),
     "validate_every": (1, 10**9),
     "seed": (0, GREATEST_SEED),
     "warmup": (0, 10**9),

@@ -187,6 +187,7 @@ def test_skipped_pairs_teach_nothing_and_too_few_answers_are_refused():
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
+        ({"batch_size": 10**6}, "--batch-size must be at most 65536"),
         ({"weight_decay": -1.0}, "--weight-decay must be at least 0"),
         ({"weight_decay": float("nan")}, "--weight-decay must be at least 0"),
         ({"seed": -1}, "--seed must be at least 0"),
@@ -365,6 +366,15 @@ def test_from_answers_to_a_reward_by_the_verbs(recorded: Path, tmp_path: Path, c
     again = RewardModel.load(tmp_path / "reward" / "reward.pt").state_dict()
     for name, value in model.state_dict().items():
         assert torch.equal(value, again[name])
+    # Other answers, as many: not the same run.
+    answers = tmp_path / "judged" / "preferences.jsonl"
+    lines = answers.read_text().splitlines()
+    last = json.loads(lines[-1])
+    last["answer"] = "right" if last["answer"] == "left" else "left"
+    answers.write_text("\n".join([*lines[:-1], json.dumps(last)]) + "\n")
+    capsys.readouterr()
+    assert _main([*asked, "--resume"]) == 2
+    assert "answers of hash" in capsys.readouterr().err
 
 
 def test_a_policys_attempts_are_compared_and_improved_by_the_reward(

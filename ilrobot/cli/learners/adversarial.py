@@ -75,6 +75,7 @@ class Adversarial(DemonstratedOptions):
         train_config = self.train_config(
             learning_rate=config.ppo.learning_rate, batch_size=config.ppo.batch_size
         )
+        self.check_learns(config.ppo.before_learning)
         data = Dataset.open(self.dataset)
         expert = expert_transitions(data, every=self.subsample, seed=self.seed)
         begun = None if self.from_ is None else load_policy(self.from_)

@@ -143,6 +143,22 @@ class OnlineOptions(TriedInTask):
         config.check()
         return config
 
+    def check_learns(self, first: int) -> None:
+        """Refuse a run that would end before its policy learns anything.
+
+        Args:
+            first: Environment steps that go by before it does.
+
+        Raises:
+            UserError: There are no more than these.
+        """
+        steps = STEPS if self.steps is None else self.steps
+        if self.time_budget is None and steps <= first:
+            raise UserError(
+                f"the policy learns nothing in the first {first} steps, and --steps is {steps}; "
+                "give more"
+            )
+
     def make_envs(
         self, begun: Policy | None = None, *, success_only: bool = False
     ) -> tuple[TaskVectorEnv, Callable[[], TaskEnv]]:

@@ -78,6 +78,7 @@ class Reinforcement(WarmStart, OnlineOptions):
         train_config = self.train_config(
             learning_rate=config.learning_rate, batch_size=config.batch_size
         )
+        self.check_learns(config.before_learning)
         reward, reward_hash = self._reward()
         device = find_device(self.device)
         log_std = math.log(self._exploration)

@@ -57,13 +57,16 @@ class DiscriminatorConfig:
         for name, value, fits in (
             ("discriminator updates", self.updates, self.updates >= 1),
             ("demonstrated transitions in a batch", self.batch_size, self.batch_size >= 1),
-            ("learning rate of the discriminator", self.learning_rate, self.learning_rate > 0),
             ("weight of the gradient penalty", self.penalty, self.penalty >= 0),
         ):
             if not fits:
                 raise UserError(f"the {name} cannot be {value:g}; give a greater number")
             if value == math.inf:
                 raise UserError(f"the {name} cannot be infinite; give a number")
+        if not 0 < self.learning_rate <= 1:
+            raise UserError(
+                f"--discriminator-learning-rate must be within 0 and 1, not {self.learning_rate}"
+            )
 
 
 @dataclass(frozen=True)

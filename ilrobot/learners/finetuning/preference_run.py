@@ -77,6 +77,7 @@ def train_preferences(
             "error_rate": config.error_rate,
             "comparisons": str(comparisons.path.parent.resolve()),
             "answers": len(comparisons.answers),
+            "answers of hash": comparisons.content_hash,
         },
     )
     Run.check(output, described, resume=resume)

@@ -26,6 +26,7 @@ from ilrobot.data.comparisons import Answer, Comparison
 from ilrobot.data.labels import held_out_places, vector_spec
 from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError, WorkFailed
+from ilrobot.learners.config import MOST_IN_BATCH
 from ilrobot.rewards.config import Inputs, RewardConfig
 from ilrobot.rewards.model import RewardModel
 
@@ -80,6 +81,8 @@ class PreferenceConfig:
                 raise UserError(
                     f"--{name.replace('_', '-')} must be at least 1, not {getattr(self, name)}"
                 )
+        if self.batch_size > MOST_IN_BATCH:
+            raise UserError(f"--batch-size must be at most {MOST_IN_BATCH}, not {self.batch_size}")
         if not 0 < self.learning_rate < 1:
             raise UserError(f"--learning-rate must be within 0 and 1, not {self.learning_rate}")
         if not 0 <= self.weight_decay < np.inf:

@@ -63,11 +63,11 @@ class GuidedCostConfig:
         for name in ("updates", "batch_size", "piece", "memory"):
             if getattr(self, name) < 1:
                 raise UserError(
-                    f"{name.replace('_', ' ')} must be at least 1, not {getattr(self, name)}"
+                    f"--{name.replace('_', '-')} must be at least 1, not {getattr(self, name)}"
                 )
         if not 0 < self.learning_rate <= 1:
             raise UserError(
-                f"the reward's learning rate must be within 0 and 1, not {self.learning_rate}"
+                f"--reward-learning-rate must be within 0 and 1, not {self.learning_rate}"
             )
         if not self.smoothness >= 0:
             raise UserError(f"the smoothness must be at least 0, not {self.smoothness}")

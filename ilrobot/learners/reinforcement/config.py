@@ -16,6 +16,10 @@ CLONE_LOG_STD = -1.9
 SCRATCH = PolicyConfig(head="gaussian", width=64, blocks=1)
 
 
+#: Of a rollout: more than memory is meant to hold, and than anybody waits for before an update.
+MOST_STEPS = 1_000_000
+
+
 @dataclass(frozen=True)
 class PpoConfig:
     """Proximal policy optimisation, Schulman et al. 2017, with stable-baselines3's own defaults.
@@ -60,6 +64,11 @@ class PpoConfig:
     critic_rollouts: int = 0
     scale_rewards: bool = True
 
+    @property
+    def before_learning(self) -> int:
+        """Environment steps that go by before the policy learns."""
+        return self.critic_rollouts * self.rollout
+
     def check(self, copies: int) -> None:
         """Refuse what is out of range.
 
@@ -71,23 +80,25 @@ class PpoConfig:
         """
         for name in ("rollout", "batch_size", "epochs", "critic_width"):
             if getattr(self, name) < 1:
-                raise UserError(f"{_words(name)} must be at least 1, not {getattr(self, name)}")
+                raise UserError(f"{_option(name)} must be at least 1, not {getattr(self, name)}")
+        if self.rollout > MOST_STEPS:
+            raise UserError(f"--rollout must be at most {MOST_STEPS}, not {self.rollout}")
         if self.rollout % copies or self.rollout < 2 * copies:
             raise UserError(
-                f"a rollout of {self.rollout} steps cannot be shared by {copies} copies of the "
-                "task; take a multiple of them, at least twice as many"
+                f"--rollout {self.rollout} cannot be shared by --copies {copies}; take a multiple "
+                "of them, at least twice as many"
             )
         for name in ("learning_rate", "critic_learning_rate", "clip", "gradient"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
-                raise UserError(f"{_words(name)} must be positive, not {value}")
+                raise UserError(f"{_option(name)} must be positive, not {value}")
         for name in ("discount", "trace", "critic_trace"):
             value = getattr(self, name)
             if value is not None and not 0 < value <= 1:
-                raise UserError(f"{_words(name)} must be within 0 and 1, not {value}")
+                raise UserError(f"{_option(name)} must be within 0 and 1, not {value}")
         for name in ("entropy", "value"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise UserError(f"{_words(name)} must be at least 0, not {getattr(self, name)}")
+                raise UserError(f"{_option(name)} must be at least 0, not {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -119,6 +130,11 @@ class SacConfig:
     critic_width: int = 256
     critic_updates: int = 0
 
+    @property
+    def before_learning(self) -> int:
+        """Environment steps that go by before the policy learns."""
+        return self.starts
+
     def check(self, copies: int) -> None:
         """Refuse what is out of range.
 
@@ -130,25 +146,25 @@ class SacConfig:
         """
         for name in ("rollout", "batch_size", "memory", "critic_width"):
             if getattr(self, name) < 1:
-                raise UserError(f"{_words(name)} must be at least 1, not {getattr(self, name)}")
+                raise UserError(f"{_option(name)} must be at least 1, not {getattr(self, name)}")
         if self.rollout % copies:
             raise UserError(
-                f"a rollout of {self.rollout} steps cannot be shared by {copies} copies of the "
-                "task; take --copies of which it is a multiple"
+                f"a rollout of {self.rollout} steps cannot be shared by --copies {copies}; take as "
+                "many as divide it"
             )
         for name in ("updates", "starts", "critic_updates"):
             if not 0 <= getattr(self, name) < math.inf:
-                option = name.replace("_", "-")
-                raise UserError(f"--{option} must be at least 0, not {getattr(self, name)}")
+                raise UserError(f"{_option(name)} must be at least 0, not {getattr(self, name)}")
         if not 0 < self.learning_rate < math.inf:
-            raise UserError(f"learning rate must be positive, not {self.learning_rate}")
+            raise UserError(f"--learning-rate must be positive, not {self.learning_rate}")
         for name in ("discount", "follow"):
-            if not 0 < getattr(self, name) <= 1:
-                raise UserError(f"{_words(name)} must be within 0 and 1, not {getattr(self, name)}")
+            value = getattr(self, name)
+            if not 0 < value <= 1:
+                raise UserError(f"{_option(name)} must be within 0 and 1, not {value}")
 
 
-def _words(name: str) -> str:
-    return name.replace("_", " ")
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 #: For a clone: it can do something, which its first updates shall not undo. Its value learns alone

@@ -110,6 +110,7 @@ def test_a_kill_loses_nothing(data: Path, tmp_path: Path):
     [
         ([], "no time limit"),
         (["--task", "Pendulum-v1"], "in the dataset but"),
+        (["--task", TASK, "--discriminator-learning-rate", "1e30"], "must be within 0 and 1"),
         (["--task", TASK, "--seed", "-1"], "--seed must be"),
         (["--task", TASK, "--subsample", "0"], "--subsample must be at least 1"),
         (["--task", TASK, "--subsample", "19"], "take a smaller --subsample than 19"),

@@ -262,10 +262,10 @@ def test_a_run_like_any_other(data, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--piece", "0"], "piece must be at least 1"),
+        (["--piece", "0"], "--piece must be at least 1"),
         (["--task", "Pendulum-v1"], "Pendulum-v1"),
         (["--from", "nowhere"], "no policy at nowhere"),
-        (["--rollout", "9"], "a rollout of 9 steps"),
+        (["--rollout", "9"], "--rollout 9 cannot be shared by --copies"),
         (["--exploration", "0"], "--exploration must be within"),
         (["--copies", "0"], "--copies must be from 1"),
     ],

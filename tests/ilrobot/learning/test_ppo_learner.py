@@ -97,7 +97,8 @@ def test_a_time_budget_ends_it(tmp_path: Path):
         (["--task", TASK, "--leash", "0.1"], "give --from RUN"),
         (["--task", TASK, "--exploration", "0"], "--exploration must be within"),
         (["--task", TASK, "--copies", "0"], "--copies must be from 1"),
-        (["--task", TASK, "--rollout", "9"], "a rollout of 9 steps"),
+        (["--task", TASK, "--rollout", "9"], "--rollout 9 cannot be shared by --copies"),
+        (["--task", TASK, "--rollout", "9" * 9], "--rollout must be at most 1000000"),
         (["--task", TASK, "--steps", "0"], "--steps must be at least 1"),
         (["--task", TASK, "--steps", "9", "--time-budget", "1s"], "give one of them"),
         (["--task", TASK, "--reward", "fame"], "there is no reward.pt"),
@@ -107,6 +108,15 @@ def test_a_time_budget_ends_it(tmp_path: Path):
 def test_a_mistake_is_one_line(options: list[str], said: str, tmp_path: Path, capsys):
     output = ["--output", str(tmp_path / "run")]
     check_mistake(["train", "--learner", "ppo", *options, *output], said, capsys)
+
+
+def test_a_run_in_which_only_the_value_would_learn_is_refused(clone: Path, tmp_path: Path, capsys):
+    options = ["--from", str(clone), "--rollout", "128", "--copies", "2", "--steps", "256"]
+    check_mistake(
+        ["train", "--learner", "ppo", *options, "--output", str(tmp_path / "run")],
+        "the policy learns nothing in the first 256 steps, and --steps is 256",
+        capsys,
+    )
 
 
 def test_a_chunked_policy_is_refused(clone: Path, tmp_path: Path, capsys):

@@ -209,7 +209,7 @@ def test_discrete_actions_are_refused():
 
 
 def test_a_rollout_that_copies_cannot_share_is_refused(env: TaskVectorEnv):
-    with pytest.raises(UserError, match="a rollout of 257 steps"):
+    with pytest.raises(UserError, match="--rollout 257 cannot be shared"):
         PpoReinforcer(_policy(env), env, PpoConfig(rollout=257), seed=0)
 
 

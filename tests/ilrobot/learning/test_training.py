@@ -369,7 +369,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
         ({"held_out": 1.0}, "--held-out"),
         ({"seed": -1}, "--seed must be at least 0, not -1"),
         ({"seed": 2**63}, "--seed must be at most 9223372036854775807"),
-        ({"batch_size": 10**12}, "--batch-size must be at most 1048576"),
+        ({"batch_size": 10**12}, "--batch-size must be at most 65536"),
         ({"steps": 10**10}, "--steps must be at most"),
         ({"device": "abacus"}, "--device"),
     ],
