@@ -25,9 +25,9 @@ from ilrobot.learners.offline.learner import (
     HIDDEN,
     OfflineLearner,
     OfflineMethod,
-    bounded,
     follow,
 )
+from ilrobot.policies.bounded import bounded
 from ilrobot.policies.heads.gaussian import GaussianHead, gaussian_nll
 from ilrobot.policies.networks.twins import TwinPerceptrons
 from ilrobot.policies.policy import Policy

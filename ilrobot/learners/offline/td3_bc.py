@@ -24,10 +24,10 @@ from ilrobot.learners.offline.learner import (
     HIDDEN,
     OfflineLearner,
     OfflineMethod,
-    bounded,
     follow,
     scale_by_returns,
 )
+from ilrobot.policies.bounded import bounded
 from ilrobot.policies.networks.twins import TwinPerceptrons
 from ilrobot.policies.policy import Policy
 

@@ -3,7 +3,7 @@
 Haarnoja et al. 2018, "Soft actor-critic algorithms and applications". Its critics, targets,
 temperature and updates are stable-baselines3's own; what is tried and the actor are ours. The actor
 is a Gaussian without tanh, whose draws are cut off at the limits of the action as they are when it
-acts (`ilrobot.learners.offline.learner.bounded`), so that what is exported is what was trained.
+acts (`ilrobot.policies.bounded`), so that what is exported is what was trained.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from stable_baselines3.sac.policies import SACPolicy
 from torch import Tensor, nn
 
 from ilrobot.errors import WorkFailed
-from ilrobot.learners.offline.learner import bounded
 from ilrobot.learners.reinforcement.actor_critic import FARTHEST
 from ilrobot.learners.reinforcement.collecting import Collecting
 from ilrobot.learners.reinforcement.config import SacConfig
 from ilrobot.learners.reinforcement.rollouts import RewardFunction, Rollouts
 from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
+from ilrobot.policies.bounded import bounded
 from ilrobot.policies.density import PolicyDensity
 from ilrobot.policies.policy import Policy
 

@@ -16,11 +16,12 @@ from ilrobot.errors import UserError
 from ilrobot.learners.offline.cql import CqlMethod, log_integral, proposals
 from ilrobot.learners.offline.experience import Experience, fit_normalizers
 from ilrobot.learners.offline.iql import IqlMethod, advantage_weights, expectile_loss
-from ilrobot.learners.offline.learner import bounded, follow
+from ilrobot.learners.offline.learner import follow
 from ilrobot.learners.offline.optimization import Optimization
 from ilrobot.learners.offline.td3_bc import Td3BcMethod, balance
 from ilrobot.learners.offline.train import offline_config, offline_policy
 from ilrobot.learners.offline.weighted_bc import FilteredBcMethod, WeightedBcMethod
+from ilrobot.policies.bounded import bounded
 from ilrobot.policies.policy import Policy
 from ilrobot.spec import Feature, Spec
 
