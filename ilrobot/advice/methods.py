@@ -194,9 +194,9 @@ def _finetune(e: Evidence, data: str) -> Advice | None:
         )
     return Advice(
         "ppo",
-        f"the simulator knows {what}: go past the demonstrations from the clone, leashed to it so "
-        "that it forgets nothing",
-        (f"ilrobot train --learner ppo --from {run}{_task(e)} --leash 0.1 --output runs/ppo",),
+        f"the simulator knows {what}: try to go past the demonstrations from the clone, on a leash "
+        "to it",
+        (f"ilrobot train --learner ppo --from {run}{_task(e)} --output runs/ppo",),
     )
 
 
@@ -216,7 +216,7 @@ def _preferences(e: Evidence, data: str) -> Advice | None:
             "ilrobot train --learner preferences --comparisons runs/bc/preferences --output "
             "runs/reward",
             f"ilrobot train --learner ppo --from runs/bc{_task(e)} --reward runs/reward "
-            "--leash 0.1 --output runs/ppo",
+            "--output runs/ppo",
         ),
     )
 
