@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import signal
 import socket
 import subprocess
 import sys
@@ -22,46 +21,17 @@ from exports.robots.messages import Status
 from exports.robots.wire import decode, encode
 from exports.runtime.tick_reading import read_ticks
 from exports.signature import sign
+from tests.exports.example_controller import RATE, controller, cosine_policy, ended, moving
 from tests.exports.handmade import write_policy
 from tests.exports.identity import identity_policy
 from tests.exports.plant import JOINTS, LIMITS, TIMEOUT, Plant, Served
 
 pytestmark = pytest.mark.usefixtures("cpp_library")
 
-GUARD = Plant().spec.rate
-
 
 @pytest.fixture
 def policy(tmp_path):
-    """Each joint is sent to the cosine of where it is: to 0.739 in the end."""
-    path = tmp_path / "policy.onnx"
-    identity_policy(path, LIMITS, rate=GUARD, operator="Cos", stale_after=2.0)
-    return path
-
-
-def controller(policy, address, *options, hangup="default"):
-    """The example, running; what SIGHUP does at its start is `default` or `ignore`."""
-    place = address.removeprefix("udp://")
-    start = ["env", f"--{hangup}-signal=HUP"]
-    return subprocess.Popen(
-        [*start, built("udp_controller"), policy, place, *map(str, options)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def ended(process, seconds=60):
-    out, err = process.communicate(timeout=seconds)
-    return process.returncode, json.loads(out) if out else None, err
-
-
-def moving(served):
-    """Wait until the arm has left its place."""
-    until = time.monotonic() + 30
-    while time.monotonic() < until and served.plant.joints[0] < 0.05:
-        time.sleep(0.01)
-    assert served.plant.joints[0] >= 0.05
+    return cosine_policy(tmp_path / "policy.onnx")
 
 
 def test_it_drives_a_robot_to_the_end_of_its_episode(policy):
@@ -81,7 +51,7 @@ def test_it_drives_a_robot_to_the_end_of_its_episode(policy):
 
 def test_a_robot_with_permuted_joints_is_refused(tmp_path):
     path = tmp_path / "policy.onnx"
-    contract = identity_policy(path, LIMITS, rate=GUARD)
+    contract = identity_policy(path, LIMITS, rate=RATE)
     state = replace(contract.spec.observations[0], names=JOINTS[::-1])
     identity_policy(path, LIMITS, spec=replace(contract.spec, observations=(state,)))
     with Served() as served:
@@ -97,58 +67,34 @@ def test_nobody_there_and_wrong_words_end_in_one_line(policy):
         code, _, err = ended(controller(policy, f"127.0.0.1:{silent.getsockname()[1]}"))
     assert code == 2
     assert err.startswith("udp_controller: no robot answers at 127.0.0.1:")
-    for words in ([policy, "nowhere"], [policy], [policy, "127.0.0.1:1", "--ticks", "many"]):
+    address, beyond = "127.0.0.1:1", str(2**63)
+    for words in (
+        [policy, "nowhere"],
+        [policy],
+        [policy, address, "--ticks", "many"],
+        [policy, address, "--ticks", beyond],
+        [policy, address, "--seed", beyond],
+    ):
         done = subprocess.run([built("udp_controller"), *words], capture_output=True, text=True)
         assert done.returncode == 2
         assert done.stderr.count("\n") == 1
+        assert "answers" not in done.stderr
 
 
-def test_sigterm_stops_the_robot(policy):
+def test_a_second_controller_is_refused_at_once_and_the_first_drives_on(policy):
     with Served() as served:
-        process = controller(policy, served.address)
+        first = controller(policy, served.address)
         moving(served)
-        process.send_signal(signal.SIGTERM)
-        code, report, _ = ended(process)
-    assert code == 143
-    assert report["ticks"] > 0
-    assert served.plant.stops > 0
-
-
-@pytest.mark.parametrize(
-    ("number", "times"), [(signal.SIGTERM, 1), (signal.SIGHUP, 2)], ids=["SIGTERM", "hangup"]
-)
-def test_what_ends_in_motion_comes_to_rest_within_the_limits_first(policy, tmp_path, number, times):
-    """As the log of the commands shows, whatever the robot makes of its stop.
-
-    A terminal that goes away sends SIGHUP by its shell, and once more when the shell is gone.
-    """
-    log = tmp_path / "run.ticks"
-    with Served() as served:
-        process = controller(policy, served.address, "--log", log)
-        moving(served)
-        for _ in range(times):
-            process.send_signal(number)
-            time.sleep(0.02)
-        code, report, _ = ended(process)
-        assert served.plant.stops > 0
-    assert code == 128 + number
-    ticks = read_ticks(log)
-    assert ticks.closed
-    assert len(ticks.rows) > report["ticks"]
-    steps = np.diff(ticks.rows["command"], axis=0)
-    assert (np.abs(steps[report["ticks"] - 2]) > 0).any()  # it moved when it was told to end
-    assert (steps[-1] == 0).all()
-    assert (np.abs(np.diff(steps, axis=0)) <= 10.0 / GUARD**2 * (1 + 1e-9)).all()
-
-
-def test_under_nohup_it_goes_on_without_its_terminal(policy):
-    with Served(plant=Plant(time_limit=300)) as served:
-        process = controller(policy, served.address, hangup="ignore")
-        moving(served)
-        process.send_signal(signal.SIGHUP)
-        code, report, err = ended(process)
-    assert (code, err) == (0, "")
-    assert report["ended"]
+        assert ended(controller(policy, served.address), seconds=20) == (
+            1,
+            None,
+            "udp_controller: the robot begins no episode: another controller drives\n",
+        )
+        assert first.poll() is None
+        assert served.plant.stops == 0
+        first.terminate()
+        assert ended(first)[0] == 143
+        assert len(served.plant.seeds) == 1
 
 
 def test_the_log_of_so_many_ticks_has_room_for_coming_to_rest(policy, tmp_path):
@@ -191,7 +137,7 @@ def test_a_killed_controller_lets_the_robot_hold_by_itself(policy):
 
 
 def test_a_robot_that_is_killed_ends_the_run(policy, tmp_path):
-    words = ["tests.exports.plant", "udp://127.0.0.1:0", tmp_path / "executed.jsonl", GUARD]
+    words = ["tests.exports.plant", "udp://127.0.0.1:0", tmp_path / "executed.jsonl", RATE]
     with subprocess.Popen(
         [sys.executable, "-m", *map(str, words)], stdout=subprocess.PIPE, text=True
     ) as robot:

@@ -17,11 +17,14 @@
 #include <cstdlib>
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include "robot_link.hpp"
 
 namespace {
 
+constexpr int kResetsWithin = 30;  // s: a real robot has to go to its start
+constexpr double kRefusesFor = 3;  // s in which another controller may let go of it
 constexpr double kRestWithin = 5;  // s that an episode which ends in motion brakes for at most
 constexpr double kLogged = 600;  // s of ticks that a log holds where nobody says how many there are
 volatile std::sig_atomic_t received = 0;
@@ -90,6 +93,31 @@ bool ask(RobotLink& robot, const std::function<void()>& send, const std::functio
   return false;
 }
 
+// Whatever signal there was; where the robot does not hear it in time, it holds by itself.
+void stop(RobotLink& robot) {
+  received = 0;
+  robot.expect_status();
+  ask(robot, [&] { robot.send_stop(); }, [&] { return robot.stopped(); }, 0.1);
+}
+
+// Empty, or why the robot begins none; a signal ends the waiting, too.
+std::string begin_episode(RobotLink& robot, std::uint64_t seed) {
+  robot.begin_episode();
+  const double began = now();
+  const auto reset = [&] {
+    robot.refusal.clear();  // what is refused after this is refused still
+    robot.send_reset(seed);
+  };
+  const auto answered = [&] {
+    return robot.begun() || (!robot.refusal.empty() && now() - began > kRefusesFor);
+  };
+  ask(robot, reset, answered, kResetsWithin);
+  std::string refusal = std::exchange(robot.refusal, {});
+  if (robot.begun()) return {};
+  if (!refusal.empty()) return refusal;
+  return "it did not begin within " + std::to_string(kResetsWithin) + " s";
+}
+
 void sleep_until(double time) {
   timespec deadline{};
   deadline.tv_sec = static_cast<time_t>(time);
@@ -113,6 +141,9 @@ int main(int count, char** words) {
         "POLICY HOST:PORT [--ticks N] [--seed N] [--chunks WORD] [--log FILE] [--trust KEY.pub] "
         "[--realtime]");
   }
+  if (std::max(arguments.ticks, arguments.seed) > INT64_MAX) {
+    return refuse("--ticks and --seed are at most 9223372036854775807");
+  }
   const std::string address = arguments.address;
   const std::size_t colon = address.rfind(':');
   if (colon == std::string::npos) return refuse("'" + address + "' is no HOST:PORT");
@@ -134,6 +165,7 @@ int main(int count, char** words) {
   if (std::signal(SIGHUP, SIG_IGN) != SIG_IGN) std::signal(SIGHUP, remember);
 
   if (!ask(robot, [&] { robot.send_hello(); }, [&] { return robot.described(); }, 3)) {
+    if (received) return 128 + received;
     return refuse("no robot answers at " + address);
   }
   const double rate = ilr_rate(policy);
@@ -149,15 +181,17 @@ int main(int count, char** words) {
   sched_param priority{};
   priority.sched_priority = 50;
   const bool fifo = arguments.realtime && sched_setscheduler(0, SCHED_FIFO, &priority) == 0;
-  robot.begin_episode();
-  if (!ask(robot, [&] { robot.send_reset(arguments.seed); }, [&] { return robot.begun(); }, 30)) {
-    std::fprintf(stderr, "udp_controller: the robot begins no episode: %s\n", robot.refusal.c_str());
+  if (const std::string why = begin_episode(robot, arguments.seed); !why.empty()) {
+    const int signal = received;
+    stop(robot);  // it may be on its way to its start
+    if (signal) return 128 + signal;
+    std::fprintf(stderr, "udp_controller: the robot begins no episode: %s\n", why.c_str());
     return 1;
   }
-  robot.refusal.clear();
   if (!ilr_reset(policy, arguments.seed, robot.held.empty() ? nullptr : robot.held.data(),
                  robot.velocity.empty() ? nullptr : robot.velocity.data(),
                  robot.pose(), error, sizeof error)) {
+    stop(robot);
     std::fprintf(stderr, "udp_controller: %s\n", error);
     return 1;
   }
@@ -212,9 +246,7 @@ int main(int count, char** words) {
     robot.hear();
     sleep_until(deadline += 1 / rate);
   }
-  received = 0;
-  robot.expect_status();
-  if (!ended) ask(robot, [&] { robot.send_stop(); }, [&] { return robot.stopped(); }, 0.1);
+  if (!ended) stop(robot);
 
   std::sort(errors.begin(), errors.end());
   std::printf("{\"ticks\": %llu, \"ended\": %s, \"success\": %s, \"missed_deadlines\": %llu, "
