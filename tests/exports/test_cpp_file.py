@@ -155,7 +155,7 @@ def test_a_contract_that_python_refuses_is_refused(exported, tmp_path):
     path = tmp_path / "policy.onnx"
     laxer, stricter, refused = [], [], 0
     for place in places(contract_json(exported)):
-        for value in (None, "nonsense", "left out"):
+        for value in (None, "nonsense", [], "left out"):
 
             def change(data, place=place, value=value):
                 for key in place[:-1]:

@@ -69,7 +69,7 @@ struct Contract {
   std::optional<Range> action_range;  // of the demonstrations; none of choices and in older files
   double stale_after = 0;  // s
   std::string fallback;    // hold, damp or retreat
-  std::vector<double> retreat;  // where to, per action element; NaN: that one holds; may be empty
+  std::optional<std::vector<double>> retreat;  // where to, per action element; NaN: that one holds
   // What goes on for as long makes the fallback act: s, but late in ticks (none: for ever).
   std::optional<double> fallback_out_of_range, fallback_frozen, fallback_calling, fallback_late;
   std::optional<Range> workspace;  // of the commanded target, per action element; may be infinite

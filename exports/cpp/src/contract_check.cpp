@@ -21,10 +21,10 @@ void check_guards(const Contract& contract) {
     return;
   }
   const Limits& limits = *contract.limits;
-  if (fallback == "retreat" && contract.retreat.empty()) {
+  if (fallback == "retreat" && !contract.retreat) {
     throw Refused("falls back to 'retreat' and states no pose");
   }
-  if (!contract.retreat.empty() && contract.retreat.size() != size) {
+  if (contract.retreat && contract.retreat->size() != size) {
     throw Refused("has a pose to retreat to of another number of elements than " +
                   std::to_string(size));
   }

@@ -56,7 +56,7 @@ bool Guard::hold(Activations cause, double* command) {
   if (lost_) return false;
   if (!(flags_ & kEmergencyStop)) {
     if (damps_) return limiter_->damp(command);
-    if (!retreat_.empty()) return limiter_->retreat(retreat_.data(), command);
+    if (retreat_) return limiter_->retreat(retreat_->data(), command);
   }
   return limiter_->hold(command);
 }

@@ -5,6 +5,8 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <vector>
 
 #include "contract.hpp"
 #include "limiter.hpp"
@@ -58,7 +60,7 @@ class Guard {
   bool damps_;
   double most_calling_, calling_ = 0;  // ticks
   bool lost_ = false;  // nobody knows what the robot holds
-  std::vector<double> retreat_;  // empty: it does not
+  std::optional<std::vector<double>> retreat_;  // none: it does not
   std::atomic<bool> pressed_{false};
   Activations flags_ = 0;
   std::uint64_t counts_[kActivations] = {};
