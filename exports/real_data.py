@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ilrobot.compatibility import check_policy_fits
 from ilrobot.data.branches import BRANCH, lives
 from ilrobot.data.episode import Outcome
 from ilrobot.data.labels import labels
 from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
-from ilrobot.spec import Spec, check_policy_fits
+from ilrobot.spec import Spec
 
 if TYPE_CHECKING:
     from ilrobot.data.dataset import Dataset

@@ -14,10 +14,11 @@ from benchmarks.fault_campaign.verdict import Verdict
 from exports.cpp.binding import CppController, Refused
 from exports.runtime.session import OnnxPolicy
 from exports.signature import sign, signature_file
+from ilrobot.compatibility import check_policy_fits
 from ilrobot.control.contract import Contract
 from ilrobot.control.model_file import seal
 from ilrobot.errors import UserError
-from ilrobot.spec import Feature, Spec, check_policy_fits
+from ilrobot.spec import Feature, Spec
 
 #: Loads a file; both languages refuse by raising.
 Load = Callable[[Path], None]

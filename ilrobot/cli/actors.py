@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ilrobot.actors import Actor
+from ilrobot.compatibility import check_policy_fits
 from ilrobot.control.chunking import RECEDING, Chunking
 from ilrobot.control.model_file import read_model_file
 from ilrobot.env import RenderMode, TaskEnv, make_env
 from ilrobot.errors import UserError
 from ilrobot.run import policy_hash
-from ilrobot.spec import Spec, check_policy_fits
+from ilrobot.spec import Spec
 
 if TYPE_CHECKING:
     from ilrobot.policies.policy import Policy

@@ -76,10 +76,10 @@ class Advise:
         """Try what there is; a task that the person names must be there."""
         from ilrobot.advice.evidence import Available, Expert
         from ilrobot.cli.options import parse_options
+        from ilrobot.compatibility import check_policy_fits
         from ilrobot.data.known_tasks import suggested_tasks
         from ilrobot.data.labels import vector_spec
         from ilrobot.env import make_env
-        from ilrobot.spec import check_policy_fits
         from sims.experts import EXPERTS
 
         spec = dataset.spec

@@ -82,7 +82,7 @@ class ExpertCast(_CastOnTask):
         """
         from ilrobot.cli.actors import load_actor
         from ilrobot.cli.people import scripted_expert
-        from ilrobot.spec import check_policy_fits
+        from ilrobot.compatibility import check_policy_fits
 
         if self.policy is None:
             return scripted_expert(env)

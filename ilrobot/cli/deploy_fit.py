@@ -27,8 +27,9 @@ def fitting_rate(
         UserError: They do not fit, or the robot does not run at the rate that was asked for.
     """
     from ilrobot.cli.output import console
+    from ilrobot.compatibility import check_policy_fits
     from ilrobot.control.contract_joints import check_joints
-    from ilrobot.spec import RATE_TOLERANCE, check_policy_fits
+    from ilrobot.spec import RATE_TOLERANCE
 
     policy, robot = contract.spec, capabilities.spec
     rate = wanted or policy.rate

@@ -162,9 +162,9 @@ class Prefer:
         from ilrobot.cli.options import parse_options
         from ilrobot.cli.output import console
         from ilrobot.cli.places import claim_folder
+        from ilrobot.compatibility import check_policy_fits
         from ilrobot.env import make_env
         from ilrobot.learners.reinforcement.attempts import record_attempts
-        from ilrobot.spec import check_policy_fits
 
         policy = load_run(self.path)
         options = parse_options(self.options)

@@ -67,10 +67,10 @@ class Reward:
         """Write the file and print its path."""
         require("reward", "torch", "matplotlib.figure", extra="train")
         from ilrobot.cli.places import claim_file
+        from ilrobot.compatibility import check_policy_fits
         from ilrobot.data.dataset import Dataset
         from ilrobot.rewards.model import REWARD_FILE, RewardModel
         from ilrobot.run import Run
-        from ilrobot.spec import check_policy_fits
 
         output = self.path / "reward.html" if self.output is None else self.output
         if output.suffix not in (".html", ".onnx"):
@@ -145,9 +145,9 @@ class Reward:
         from ilrobot.cli.actors import TaskForPolicy
         from ilrobot.cli.options import parse_options
         from ilrobot.cli.output import console
+        from ilrobot.compatibility import check_policy_fits
         from ilrobot.env import TaskEnv, make_env
         from ilrobot.learners.reinforcement.attempts import record_attempts
-        from ilrobot.spec import check_policy_fits
 
         chosen = TaskForPolicy.choose(
             policy.spec, self.path, self.task, parse_options(self.options)

@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from ilrobot import __version__
+from ilrobot.compatibility import check_policy_fits
 from ilrobot.data.memory import Recordings
 from ilrobot.data.stray import Perturbation
 from ilrobot.errors import UserError
@@ -35,7 +36,6 @@ from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.policy import Policy
 from ilrobot.run import RUN_FILE, Run
 from ilrobot.run_description import Config, DataUsed, Result, TrainDescription
-from ilrobot.spec import check_policy_fits
 
 
 @within_memory()

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from exports.runtime.session import OnnxPolicy
+from ilrobot.compatibility import check_policy_fits
 from ilrobot.control.chunking import Chunking
 from ilrobot.control.model_file import read_model_file, seal
 from ilrobot.errors import UserError, WorkFailed
-from ilrobot.spec import check_policy_fits
 from tests.exports.exported import SMALL, export, frames, make_policy
 
 

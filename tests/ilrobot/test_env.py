@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
+from ilrobot.compatibility import check_policy_fits
 from ilrobot.env import TaskEnv, make_env
 from ilrobot.errors import UserError
-from ilrobot.spec import Feature, Spec, check_policy_fits
+from ilrobot.spec import Feature, Spec
 
 
 class Nested(gym.Env):

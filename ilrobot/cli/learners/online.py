@@ -171,8 +171,8 @@ class OnlineOptions(TriedInTask):
         Raises:
             UserError: There is no such task, it does not fit the policy, or none is named.
         """
+        from ilrobot.compatibility import check_policy_fits
         from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
-        from ilrobot.spec import check_policy_fits
 
         make = self.maker(begun)
         envs = TaskVectorEnv(make, self.copies, self.seed, success_only=success_only)

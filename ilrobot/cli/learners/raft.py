@@ -71,6 +71,7 @@ class Raft(TriedInTask):
     def run(self) -> int:
         """Train and say what to do next."""
         require("--learner raft", "gymnasium", "torch")
+        from ilrobot.compatibility import check_policy_fits
         from ilrobot.data.dataset import Dataset
         from ilrobot.data.labels import vector_spec
         from ilrobot.learners.behavioral_cloning import data_used, weights_hash
@@ -78,7 +79,6 @@ class Raft(TriedInTask):
         from ilrobot.learners.finetuning.raft import RaftConfig, RaftLearner
         from ilrobot.policies.loading import load_policy
         from ilrobot.run import Run, run_of
-        from ilrobot.spec import check_policy_fits
 
         begun = load_policy(self.from_)
         known = Run.read(run_of(self.from_)).description

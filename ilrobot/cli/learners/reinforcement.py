@@ -63,6 +63,7 @@ class Reinforcement(WarmStart, OnlineOptions):
         require(f"--learner {self.name}", "stable_baselines3", "torch", extra="rl")
         import torch
 
+        from ilrobot.compatibility import check_policy_fits
         from ilrobot.learners.behavioral_cloning import weights_hash
         from ilrobot.learners.finetuning.reinforced import ReinforcedLearner
         from ilrobot.learners.machine import find_device, numerics
@@ -70,7 +71,6 @@ class Reinforcement(WarmStart, OnlineOptions):
         from ilrobot.learners.reinforcement.reinforcer import make_reinforcer
         from ilrobot.policies.density import as_gaussian, new_policy
         from ilrobot.policies.loading import load_policy
-        from ilrobot.spec import check_policy_fits
 
         self.check()
         begun = None if self.from_ is None else load_policy(self.from_)

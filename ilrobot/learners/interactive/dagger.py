@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ilrobot import __version__
+from ilrobot.compatibility import check_policy_fits
 from ilrobot.data.agreement import difference
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import EpisodeInfo
@@ -40,7 +41,6 @@ from ilrobot.run_description import (
     InitialPolicy,
     RoundSummary,
 )
-from ilrobot.spec import check_policy_fits
 
 
 def describe_dagger(

@@ -11,13 +11,14 @@ import zarr
 
 from ilrobot.actors import Source
 from ilrobot.cli import _main
+from ilrobot.compatibility import check_policy_fits
 from ilrobot.data.convert import open_source
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Judge, Outcome
 from ilrobot.data.known_tasks import suggested_tasks
 from ilrobot.data.writing import write_episodes
 from ilrobot.env import make_env
-from ilrobot.spec import Feature, Spec, check_policy_fits
+from ilrobot.spec import Feature, Spec
 from tests.ilrobot.data.import_sources import (
     STATE,
     bring,
