@@ -59,7 +59,7 @@ class Watcher(Protocol):
     """Sees what the loop does; it is called in the loop's own time."""
 
     def begin(self, seed: int) -> None:
-        """An episode is about to begin; the robot stands still."""
+        """An episode is to begin when this returns; the robot was not told to begin it yet."""
 
     def tick(self, record: TickRecord) -> None:
         """A tick is done."""
@@ -111,7 +111,7 @@ class ControlLoop:
         log: TickLog | None = None,
         on_episode: Callable[[EpisodeReport], None] = lambda _: None,
     ) -> LoopReport:
-        """Run an episode from each seed. However this ends, the robot is stopped.
+        """Run an episode from each seed. However one ends, the robot is stopped.
 
         Where robot, policy or a watcher fails (`WorkFailed`) the run ends, and the report says so.
 
@@ -128,8 +128,14 @@ class ControlLoop:
                 break
             before = statistics.ticks
             try:
-                with self._stopped_afterwards():
-                    episode = self._episode(number, seed, max_ticks, statistics, log)
+                for watcher in self._watchers:
+                    watcher.begin(seed)
+                if self._stopped() or self._guard.emergency:
+                    # An arm that was led meanwhile would go back to where it was told to stop.
+                    episode = EpisodeReport(seed, None, 0, ended=False)
+                else:
+                    with self._stopped_afterwards():
+                        episode = self._episode(number, seed, max_ticks, statistics, log)
             except WorkFailed as error:
                 ticks = statistics.ticks - before
                 episode = EpisodeReport(seed, None, ticks, ended=False, failure=str(error))
@@ -157,8 +163,6 @@ class ControlLoop:
     ) -> EpisodeReport:
         robot, actor, guard, clock = self._robot, self._actor, self._guard, self._clock
         start = robot.reset(seed)
-        for watcher in self._watchers:
-            watcher.begin(seed)
         actor.reset(seed)
         if start is None:
             guard.reset()

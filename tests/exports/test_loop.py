@@ -445,6 +445,49 @@ def test_what_ends_in_motion_comes_to_rest_within_the_limits(how):
     assert robot.stops == 1
 
 
+class Waits:
+    """A watcher that lets something happen while its person is not ready."""
+
+    def __init__(self, happens):
+        self._happens = happens
+
+    def begin(self, seed):
+        self._happens(seed)
+
+    def tick(self, record):
+        pass
+
+    def end(self, report):
+        pass
+
+
+def waiting(robot, happens, stopped=lambda: False):
+    return ControlLoop(
+        *(robot, Constant(0.9, -0.9), Guard(ABSOLUTE_CONTRACT), SimulatedClock(RATE)),
+        stopped=stopped,
+        watchers=[Waits(happens)],
+    )
+
+
+def test_the_first_command_begins_where_the_arm_is_after_the_wait():
+    robot = FakeRobot()
+    robot.at = np.zeros(2)
+    robot.reset = lambda seed: robot.resets.append(seed) or Motion(robot.at.copy())
+    robot._tick = 0
+    loop = waiting(robot, lambda seed: robot.at.__setitem__(slice(None), [0.9, -0.9]))
+    loop.run((0,), max_ticks=3)
+    np.testing.assert_allclose(robot.written, [[0.9, -0.9]] * 3, atol=1e-6)
+
+
+def test_a_robot_is_neither_reset_nor_told_anything_where_the_wait_was_ended():
+    """Where it was stopped last is not where it is now, if a person led it meanwhile."""
+    robot, left = FakeRobot(length=4), []
+    loop = waiting(robot, lambda seed: seed == 6 and left.append(seed), lambda: bool(left))
+    report = loop.run((5, 6, 7), max_ticks=100)
+    assert (robot.resets, robot.stops, len(robot.written)) == ([5], 1, 4)
+    assert [(e.seed, e.ticks, e.ended) for e in report.episodes] == [(5, 4, True), (6, 0, False)]
+
+
 def test_a_robot_that_has_ended_is_sent_nothing_more():
     robot = FakeRobot(length=3)
     run(robot, Constant(1.0, -1.0))
