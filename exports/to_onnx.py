@@ -20,6 +20,7 @@ from exports.runtime.session import BoundSession, OnnxPolicy
 from ilrobot.atomic import replacing
 from ilrobot.control.chunking import RECEDING, Chunking
 from ilrobot.control.contract import Contract
+from ilrobot.control.contract_check import ACTION
 from ilrobot.control.contract_joints import Joints
 from ilrobot.control.contract_parts import Golden, Limits, Provenance, Range
 from ilrobot.control.contract_signals import CriticScale, DoubtScale
@@ -149,7 +150,7 @@ def _promise(
     policy: Policy, limits: Limits | None, chunking: Chunking, provenance: Provenance
 ) -> Contract:
     """The contract without what only the finished graph can tell."""
-    config, spec, ranges = policy.config, policy.spec, policy.training_range
+    config, spec = policy.config, policy.spec
     return Contract(
         spec=spec,
         n_obs=config.n_obs,
@@ -158,8 +159,9 @@ def _promise(
         noise_shape=policy.noise_shape,
         limits=limits,
         training_range={
-            f.name: Range(tuple(ranges[f.name][0].tolist()), tuple(ranges[f.name][1].tolist()))
-            for f in spec.observations
+            name: Range(tuple(low.tolist()), tuple(high.tolist()))
+            for name, (low, high) in policy.training_range.items()
+            if limits is not None or name != ACTION
         },
         stale_after=STALE_PERIODS / spec.rate,
         fallback="hold",
@@ -239,10 +241,10 @@ def _checked(
     Raises:
         WorkFailed: It does not hold.
     """
-    scale = None if contract.limits is None else contract.limits.scale
     asked = [samples.free(), *([samples] if samples.guides is not None else [])]
     parities = [
-        measure_parity(policy, session.predict, each, scale, calling.critics) for each in asked
+        measure_parity(policy, session.predict, each, contract.scale, calling.critics)
+        for each in asked
     ]
     for parity in parities:
         if not parity.holds:

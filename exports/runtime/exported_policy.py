@@ -71,7 +71,7 @@ class ExportedPolicy(ABC):
             contract.horizon,
             contract.execute,
             contract.noise_shape,
-            None if contract.limits is None else contract.limits.scale,
+            contract.scale,
             contract.sampler_steps,
         )
         execution, draw = (chunking or contract.chunking).make(predicts)
@@ -131,14 +131,15 @@ def chunk_error(contract: Contract, chunk: NDArray[Any], reference: NDArray[Any]
     """Greatest error of a chunk as a fraction of each element's command range.
 
     Args:
-        contract: Its limits give the range ``high - low`` of each element.
+        contract: Its `scale` is the range of each element.
         chunk: Shape (..., *action shape), physical units.
         reference: The same shape.
 
     Returns:
         max |chunk - reference| / range; for discrete actions the share of those that differ.
     """
-    if contract.limits is None:
+    scale = contract.scale
+    if scale is None:
         return float(np.mean(chunk != reference))
     difference = np.abs(np.subtract(chunk, reference, dtype=np.float64))
-    return float(np.max(difference / contract.limits.scale))
+    return float(np.max(difference / scale))

@@ -125,7 +125,7 @@ class Disagreement:
 
     def __init__(self, contract: Contract) -> None:
         spec = contract.spec
-        self._scale = None if contract.limits is None else contract.limits.scale
+        self._scale = contract.scale
         self._names = spec.action.element_names if self._scale is not None else ("choice",)
         self._sums = np.zeros(len(self._names))
         self._greatest = TimeHistogram()

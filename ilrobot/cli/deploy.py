@@ -209,11 +209,11 @@ class Deploy:
 
         if self.log is None:
             return None
-        limits = policy.contract.limits
+        scale = policy.contract.scale
         kept = layout(
             policy.spec,
             rate,
-            None if limits is None else limits.scale.tolist(),
+            None if scale is None else scale.tolist(),
             {"policy": self.policy, "robot": capabilities.name, "task": policy.spec.task},
             policy.contract.signals,
         )

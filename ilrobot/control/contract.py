@@ -49,6 +49,7 @@ since 1.0 may be missing, and its default stands beside it:
     or not there: anywhere.
 ``training_range``
     For each observation, ``low`` and ``high`` per element over the training data, in its units.
+    ``action``: of the demonstrated actions likewise, not of choices; older files lack it.
 ``stale_after``
     Age in seconds from which an observation is too old to act on.
 ``fallback``
@@ -71,8 +72,8 @@ since 1.0 may be missing, and its default stands beside it:
     ``bits``, ``task``, ``episodes``, ``first_seed``, ``success``, ``full_success``. Null, or not
     there: full precision.
 ``tolerance``
-    Greatest error of an element of a golden chunk, as a fraction of that element's command range
-    ``high - low``; 0 for discrete actions, which must be equal. Further outputs may differ by as
+    Greatest error of an element of a golden chunk, as a fraction of that element's command range,
+    see `Contract.scale`; 0 for discrete actions, which must be equal. Further outputs may differ by as
     much, and by `ilrobot.control.signals.ROUNDING` at least.
 
 Numbers are written with the shortest decimal that reads back as the same double.
@@ -85,8 +86,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ilrobot.control.chunking import RECEDING, Chunking
-from ilrobot.control.contract_check import inconsistency
+from ilrobot.control.contract_check import ACTION, inconsistency
 from ilrobot.control.contract_guards import (
     NEVER,
     FallbackAfter,
@@ -140,6 +144,22 @@ class Contract:
     retreat: tuple[float, ...] | None = None
     joints: Joints | None = None
     schema: str = SCHEMA
+
+    @property
+    def scale(self) -> NDArray[np.float64] | None:
+        """The command range of each element, by which errors are divided; None of choices.
+
+        ``high - low`` of the limits; where they do not bound it, of the demonstrated actions; 1
+        where that is 0, or not known.
+        """
+        if self.limits is None:
+            return None
+        span = np.subtract(self.limits.high, self.limits.low)
+        demonstrated = self.training_range.get(ACTION)
+        if demonstrated is not None:
+            known = np.subtract(demonstrated.high, demonstrated.low)
+            span = np.where(np.isfinite(span), span, known)
+        return np.where(np.isfinite(span) & (span > 0), span, 1.0)
 
     @property
     def signals(self) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from ilrobot.control.contract import Contract
 
 MODES = ("absolute", "delta")
+#: What the training range of the demonstrated actions is called.
+ACTION = "action"
 
 
 def inconsistency(contract: Contract) -> str | None:
@@ -55,4 +57,7 @@ def inconsistency(contract: Contract) -> str | None:
             return f"lacks the training range of '{feature.name}'"
         if not len(bounds.low) == len(bounds.high) == feature.size:
             return f"has a training range of '{feature.name}' of the wrong length"
+    demonstrated = None if limits is None else contract.training_range.get(ACTION)
+    if demonstrated is not None and not len(demonstrated.low) == len(demonstrated.high) == size:
+        return f"has a training range of '{ACTION}' of the wrong length"
     return None

@@ -38,12 +38,6 @@ class Limits:
         if not self.jerk:
             object.__setattr__(self, "jerk", (math.inf,) * len(self.mode))
 
-    @property
-    def scale(self) -> NDArray[np.float64]:
-        """The command range of each element, by which errors are divided (1 where it is 0)."""
-        span = np.subtract(self.high, self.low)
-        return np.where(span > 0, span, 1.0)
-
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; what is not limited becomes null."""
         data: dict[str, Any] = {"mode": list(self.mode)}

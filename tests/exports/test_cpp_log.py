@@ -61,7 +61,7 @@ def expected(path: Path, log: Path, ticks: int) -> None:
     assert contract.limits is not None
     guard, kept = (
         Guard(contract),
-        layout(contract.spec, RATE, contract.limits.scale.tolist(), about),
+        layout(contract.spec, RATE, contract.scale.tolist(), about),
     )
     with TickLog(log, kept, 1000) as rows:
         for episode in range(2):
@@ -140,7 +140,7 @@ def test_what_the_policy_says_of_its_actions_is_kept_as_in_python(tmp_path):
             cpp.tick(tick / RATE)
             said.append(cpp.signals["risk"])
     ticks = read_ticks(tmp_path / "run.ticks")
-    python = layout(contract.spec, RATE, contract.limits.scale.tolist(), {}, tuple(risky))
+    python = layout(contract.spec, RATE, contract.scale.tolist(), {}, tuple(risky))
     assert ticks.layout.row == python.row
     assert ticks.layout.elements["risk"] == list(python.elements["risk"])
     for name in risky:

@@ -146,3 +146,18 @@ def test_no_torch_is_loaded(exported):
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) == 0
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["demonstrated", "nothing known"])
+def test_a_wrong_golden_action_is_found_where_the_limits_bound_nothing(exported, tmp_path, known):
+    contract, _ = read_model_file(exported)
+    nothing = (np.inf,) * contract.spec.action.size
+    limits = replace(contract.limits, low=tuple(-x for x in nothing), high=nothing)
+    ranges = {n: r for n, r in contract.training_range.items() if known or n != "action"}
+    unbounded = {"limits": limits, "training_range": ranges}
+    OnnxPolicy(resealed(exported, tmp_path / "right.onnx", **unbounded)).verify()
+    wrong = replace(contract.golden[0], action=contract.golden[0].action + np.float32(0.01))
+    golden = (wrong, *contract.golden[1:])
+    policy = OnnxPolicy(resealed(exported, tmp_path / "wrong.onnx", **unbounded, golden=golden))
+    with pytest.raises(WorkFailed, match="give other actions"):
+        policy.verify()

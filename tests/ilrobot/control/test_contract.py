@@ -14,6 +14,7 @@ from ilrobot.control.chunking import Chunking
 from ilrobot.control.contract import SCHEMA, Contract
 from ilrobot.control.contract_guards import FallbackAfter, Workspace
 from ilrobot.control.contract_joints import Joints
+from ilrobot.control.contract_parts import Range
 from ilrobot.control.contract_signals import CriticScale, DoubtScale
 from ilrobot.control.model_file import read_model_file, seal
 from ilrobot.errors import UserError
@@ -269,3 +270,17 @@ def test_a_file_of_schema_1_2_has_no_critics():
     read = Contract.from_json({**data, "schema": "1.2"}, "x")
     assert (read.signals, read.thresholds) == (("doubt", "novelty"), {"doubt": 0.2})
     assert read.fallback_after.calling is None
+
+
+def test_errors_are_measured_by_the_range_that_is_known():
+    limits = replace(absolute_limits(), low=(-1.0, -np.inf), high=(1.0, 1.0))
+    unknown = replace(ABSOLUTE_CONTRACT, limits=limits)
+    assert unknown.scale.tolist() == [2.0, 1.0]
+    ranges = {**unknown.training_range, "action": Range((0.0, -3.0), (0.5, 4.0))}
+    known = replace(unknown, training_range=ranges)
+    assert Contract.from_json(known.to_json(), "x").scale.tolist() == [2.0, 7.0]
+    still = replace(known, training_range={**ranges, "action": Range((0.0, 3.0), (0.5, 3.0))})
+    assert still.scale.tolist() == [2.0, 1.0]
+    assert DISCRETE_CONTRACT.scale is None
+    short = replace(known, training_range={**ranges, "action": Range((0.0,), (0.5,))})
+    refused(short.to_json(), "training range of 'action' of the wrong length")
