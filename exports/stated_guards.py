@@ -13,23 +13,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from ilrobot.control.contract import Contract
+from ilrobot.control.contract_guards import FallbackAfter, Workspace
+from ilrobot.control.contract_parts import Limits
 from ilrobot.errors import UserError
 
 KEYS = ("limits", "workspace", "fallback", "fallback_after", "retreat", "stale_after")
+_INNER: Mapping[str, type] = {
+    "limits": Limits,
+    "workspace": Workspace,
+    "fallback_after": FallbackAfter,
+}
 
 
 def read_guards(path: Path) -> Mapping[str, Any]:
     """The JSON object in a file.
 
     Raises:
-        UserError: It cannot be read, is no JSON object, or has a key that states no guard.
+        UserError: It cannot be read, is no JSON object, or has a key twice or one that is no guard.
     """
     try:
-        data = json.loads(path.read_bytes())
+        data = json.loads(path.read_bytes(), object_pairs_hook=_each_once)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:
@@ -39,6 +47,39 @@ def read_guards(path: Path) -> Mapping[str, Any]:
     if unknown := sorted(data.keys() - set(KEYS)):
         raise UserError(f"{path}: '{unknown[0]}' states no guard; known are {', '.join(KEYS)}")
     return data
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, or ValueError: of a key that is there twice one would be lost."""
+    data = dict(pairs)
+    if len(data) < len(pairs):
+        twice = next(key for key in data if sum(key == other for other, _ in pairs) > 1)
+        raise ValueError(f"'{twice}' is there twice")
+    return data
+
+
+def _misunderstood(guards: Mapping[str, Any]) -> str | None:
+    """What in them a contract would ignore, or take for a number: there unknown keys may be."""
+    for key, kind in _INNER.items():
+        value = guards.get(key)
+        if value is None and key != "limits":
+            continue
+        if key in guards and not isinstance(value, dict):
+            return f"'{key}' must be a JSON object"
+        if unknown := sorted((value or {}).keys() - {f.name for f in fields(kind)}):
+            return f"'{key}.{unknown[0]}' is not known"
+    numbers: dict[str, Any] = {key: guards.get(key) for key in ("retreat", "stale_after")}
+    numbers |= {
+        f"{key}.{name}": value
+        for key in _INNER
+        for name, value in (guards.get(key) or {}).items()
+        if name != "mode"
+    }
+    for name, value in numbers.items():
+        for number in value if isinstance(value, list) else [value]:
+            if isinstance(number, bool) or not isinstance(number, int | float | None):
+                return f"{json.dumps(number):.40} in '{name}' is no number"
+    return None
 
 
 def with_guards(contract: Contract, guards: Mapping[str, Any], where: str) -> Contract:
@@ -53,11 +94,11 @@ def with_guards(contract: Contract, guards: Mapping[str, Any], where: str) -> Co
         UserError: They do not fit the action, or contradict each other.
     """
     data = contract.to_json()
+    if problem := _misunderstood(guards):
+        raise UserError(f"{where}: {problem}; mend it")
     limits = guards.get("limits", {})
-    if not isinstance(limits, dict) or (limits and data["limits"] is None):
-        raise UserError(f"{where}: 'limits' must be a JSON object, and choices have none; mend it")
-    if unknown := sorted(limits.keys() - (data["limits"] or {}).keys()):
-        raise UserError(f"{where}: 'limits.{unknown[0]}' is not known; mend it")
+    if limits and data["limits"] is None:
+        raise UserError(f"{where}: 'limits' are stated, and choices have none; mend it")
     merged = {**data, **guards}
     merged["limits"] = data["limits"] and {**data["limits"], **limits}
     try:

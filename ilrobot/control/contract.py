@@ -73,8 +73,8 @@ since 1.0 may be missing, and its default stands beside it:
     there: full precision.
 ``tolerance``
     Greatest error of an element of a golden chunk, as a fraction of that element's command range,
-    see `Contract.scale`; 0 for discrete actions, which must be equal. Further outputs may differ by as
-    much, and by `ilrobot.control.signals.ROUNDING` at least.
+    see `Contract.scale`; 0 for discrete actions, which must be equal. Further outputs may differ by
+    as much, and by `ilrobot.control.signals.ROUNDING` at least.
 
 Numbers are written with the shortest decimal that reads back as the same double.
 """
@@ -264,7 +264,7 @@ class Contract:
             raise UserError(
                 f"{where}: the contract lacks the key {error}; export the policy again"
             ) from error
-        except (TypeError, ValueError, AttributeError, UserError) as error:
+        except (TypeError, ValueError, OverflowError, AttributeError, UserError) as error:
             raise UserError(
                 f"{where}: the contract is damaged ({error}); export the policy again"
             ) from error

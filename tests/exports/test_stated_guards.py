@@ -52,6 +52,15 @@ def test_what_is_stated_holds_and_the_rest_stays(tmp_path):
         ({"workspace": {"low": [2.0, 0.0], "high": [3.0, 0.0]}}, "without room"),
         ({"stale_after": -1}, "timeout of -1.0 s"),
         ({"fallback_after": {"late": 0}}, "not positive"),
+        ({"fallback_after": {"lates": 5}}, "'fallback_after.lates' is not known"),
+        ({"fallback_after": {"late": True}}, "true in 'fallback_after.late' is no number"),
+        ({"fallback_after": []}, "'fallback_after' must be a JSON object"),
+        ({"workspace": {"low": [0, 0], "high": [1, 1], "hgih": [1]}}, "'workspace.hgih'"),
+        ({"workspace": {"low": [False, 0], "high": [1, 1]}}, "false in 'workspace.low'"),
+        ({"limits": {"velocity": ["0.2", 1.0]}}, "\"0.2\" in 'limits.velocity' is no number"),
+        ({"retreat": [True, 0.0]}, "true in 'retreat'"),
+        ({"stale_after": "0.2"}, "in 'stale_after' is no number"),
+        ({"stale_after": 10**400}, "int too large"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_a_line(stated, words):
@@ -69,7 +78,13 @@ def test_choices_have_no_limits_to_state():
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("{", "is no JSON"), ("[]", "no JSON object"), ('{"golden": []}', "'golden' states no guard")],
+    [
+        ('{"limits": {"jerk": [1]}, "limits": {}}', "'limits' is there twice"),
+        ('{"workspace": {"low": [1], "low": [2]}}', "'low' is there twice"),
+        ("{", "is no JSON"),
+        ("[]", "no JSON object"),
+        ('{"golden": []}', "'golden' states no guard"),
+    ],
 )
 def test_a_file_of_something_else_is_refused(text, words, tmp_path):
     path = tmp_path / "guards.json"
