@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from exports.cpp.binding import CppController, Refused
+from exports.runtime.session import OnnxPolicy
 from ilrobot.control.contract_parts import Golden, Limits
+from ilrobot.errors import UserError
 from tests.exports.handmade import write_policy
 from tests.exports.identity import OBSERVATION, identity_policy
 from tests.exports.resealed import sealed
@@ -57,7 +59,7 @@ def test_golden_errors_of_what_is_not_limited_are_shares_of_what_was_demonstrate
             data["training_range"]["action"] = demonstrated
 
     with CppController(sealed(path, path, stated)) as cpp:
-        assert cpp.golden_error == pytest.approx(error)
+        assert cpp.golden_error == OnnxPolicy(path).golden_error() == pytest.approx(error)
 
     def strict(data):
         stated(data)
@@ -73,5 +75,9 @@ def test_a_range_of_other_actions_is_refused(tmp_path):
     def change(data):
         data["training_range"]["action"] = {"low": [0.0], "high": [1.0]}
 
-    with pytest.raises(Refused, match="has a training range of 'action' of the wrong length"):
-        CppController(sealed(exported, tmp_path / "policy.onnx", change))
+    path = sealed(exported, tmp_path / "policy.onnx", change)
+    said = "has a training range of 'action' of the wrong length"
+    with pytest.raises(Refused, match=said):
+        CppController(path)
+    with pytest.raises(UserError, match=said):
+        OnnxPolicy(path)
