@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,7 +29,17 @@ class WorkFailed(Exception):
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM: the work ends as it does on Ctrl-C, keeping what there is. Exit code 143."""
+    """SIGTERM or SIGHUP: the work ends as it does on Ctrl-C, keeping what there is.
+
+    The exit code is 143 or 129.
+
+    Args:
+        number: Of the signal.
+    """
+
+    def __init__(self, number: int = signal.SIGTERM) -> None:
+        super().__init__()
+        self.signal = signal.Signals(number)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from types import FrameType
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from ilrobot.endings import ending_signals, ignore_more
 
 
 @contextlib.contextmanager
@@ -28,9 +28,10 @@ def quiet_collector() -> Iterator[None]:
 
 
 class StopSignals:
-    """While entered, SIGINT and SIGTERM are remembered instead of ending the process.
+    """While entered, SIGINT, SIGTERM and SIGHUP are remembered instead of ending the process.
 
-    A second one ends it in the usual way, for a loop that no longer listens.
+    A second one ends it in the usual way, for a loop that no longer listens; a second
+    SIGHUP does not.
 
     Attributes:
         received: The first signal that came (None: none yet).
@@ -41,7 +42,7 @@ class StopSignals:
         self._before: dict[signal.Signals, signal._HANDLER] = {}
 
     def __enter__(self) -> StopSignals:
-        for number in _SIGNALS:
+        for number in ending_signals():
             self._before[number] = signal.signal(number, self._remember)
         return self
 
@@ -59,6 +60,7 @@ class StopSignals:
     def _remember(self, number: int, _: FrameType | None) -> None:
         self.received = signal.Signals(number)
         self._restore()
+        ignore_more(number)
 
     def _restore(self) -> None:
         while self._before:

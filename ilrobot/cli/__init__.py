@@ -15,6 +15,7 @@ from typing import NoReturn, Protocol
 
 from ilrobot import __version__
 from ilrobot.cli.learners import CLONING, LEARNERS, split_learner
+from ilrobot.endings import ending_signals, ignore_more
 from ilrobot.errors import FULL, Terminated, UserError, WorkFailed
 
 #: verb: (class in the module ``ilrobot.cli.<module>``, module, one line of help)
@@ -54,8 +55,10 @@ class Verb(Protocol):
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run one verb and exit: 0 done, 1 the work failed, 2 bad input, 130 Ctrl-C, 143 SIGTERM."""
-    signal.signal(signal.SIGTERM, _terminate)
+    """Run one verb and exit: 0 done, 1 the work failed, 2 bad input, 128 + signal."""
+    for number in ending_signals():
+        if number != signal.SIGINT:
+            signal.signal(number, _terminate)
     sys.exit(_main(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -96,8 +99,8 @@ def _call(arguments: list[str]) -> int:
         return _fail(str(error), 2)
     except WorkFailed as error:
         return _fail(str(error), 1)
-    except Terminated:
-        return _fail("stopped by SIGTERM", 143)
+    except Terminated as end:
+        return _fail(f"stopped by {end.signal.name}", 128 + end.signal)
     except KeyboardInterrupt:
         return _fail("stopped by Ctrl-C", 130)
 
@@ -145,7 +148,8 @@ def _drop_stdout() -> None:
 
 
 def _terminate(number: int, frame: object) -> NoReturn:
-    raise Terminated
+    ignore_more(number)
+    raise Terminated(number)
 
 
 def _fail(message: str, code: int) -> int:

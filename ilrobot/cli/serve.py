@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ilrobot.cli.usage import optional
+from ilrobot.endings import ending_signals, ignore_more
 from ilrobot.errors import UserError, WorkFailed
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Serve:
     """Print one JSON object as the last line."""
 
     def run(self) -> int:
-        """Serve until Ctrl-C or SIGTERM, then print what was served."""
+        """Serve until Ctrl-C, SIGTERM or SIGHUP, then print what was served."""
         from ilrobot.cli.output import print_json
         from ilrobot.required import require
 
@@ -101,14 +102,16 @@ class Serve:
         """Serve; the signal that ended it. A second one ends the process in the usual way."""
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
         received: list[signal.Signals] = []
+        asked = ending_signals()
 
         def remember(number: signal.Signals) -> None:
             received.append(number)
-            for each in (signal.SIGINT, signal.SIGTERM):
+            for each in asked:
                 loop.remove_signal_handler(each)
+            ignore_more(number)
             stop.set()
 
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in asked:
             loop.add_signal_handler(number, remember, number)
         try:
             await server.run(self.host, self.port, stop, self._tell)

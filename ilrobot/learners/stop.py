@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ilrobot.endings import ending_signals, ignore_more
 from ilrobot.errors import Terminated
 
 
@@ -29,17 +30,18 @@ class Stop:
     def on_signal(self, number: int, frame: Any) -> None:
         """Remember the first; a second one interrupts at once."""
         self.check()
-        self._reason = Terminated() if number == signal.SIGTERM else KeyboardInterrupt()
+        ignore_more(number)
+        self._reason = KeyboardInterrupt() if number == signal.SIGINT else Terminated(number)
 
 
 @contextmanager
 def stop_signals() -> Iterator[Stop]:
-    """Ctrl-C and SIGTERM are remembered, so that a step ends whole and is saved."""
+    """Ctrl-C, SIGTERM and SIGHUP are remembered, so that a step ends whole and is saved."""
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop  # only the main thread may handle signals
         return
-    before = {n: signal.signal(n, stop.on_signal) for n in (signal.SIGINT, signal.SIGTERM)}
+    before = {n: signal.signal(n, stop.on_signal) for n in ending_signals()}
     try:
         yield stop
     finally:

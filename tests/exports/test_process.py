@@ -21,11 +21,18 @@ from ilrobot.data.writing import write_episodes
 from ilrobot.env import ScriptedActor, make_env
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig
+from ilrobot.learners.stop import stop_signals
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.rollout import rollout
 from sims.experts import make_expert
 
 TASK = "ilrobot/PointPath-v0"
+HANGUP = pytest.param(
+    signal.SIGHUP,
+    marks=pytest.mark.skipif(
+        signal.getsignal(signal.SIGHUP) is signal.SIG_IGN, reason="under nohup it is ignored"
+    ),
+)
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +163,7 @@ def test_deploy_runs_in_real_time_without_torch(policy_file, tmp_path):
     assert result["inference"] is None
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, HANGUP])
 def test_a_signal_stops_the_robot_and_the_summary_is_printed(policy_file, tmp_path, number):
     log = tmp_path / "run.ticks"
     process = deploy("--policy", policy_file, "--episodes", 1_000_000, "--log", log)
@@ -285,6 +292,26 @@ def test_signals_are_remembered_once_and_handlers_come_back():
         assert signals.exit_code == 143
         assert signal.getsignal(signal.SIGTERM) is before
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_terminal_that_goes_away_asks_twice_and_is_remembered_once():
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    with StopSignals() as signals:
+        os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert signals.exit_code == 129
+    signal.signal(signal.SIGHUP, before)
+
+
+def test_under_nohup_a_terminal_that_goes_away_ends_nothing():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopSignals() as signals, stop_signals() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not signals
+            assert not stop.is_set()
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_the_collector_rests():

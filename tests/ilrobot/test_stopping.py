@@ -34,6 +34,13 @@ SIGNALS = pytest.mark.parametrize(
     [
         (signal.SIGINT, 130, "ilrobot: stopped by Ctrl-C"),
         (signal.SIGTERM, 143, "ilrobot: stopped by SIGTERM"),
+        pytest.param(
+            *(signal.SIGHUP, 129, "ilrobot: stopped by SIGHUP"),
+            marks=pytest.mark.skipif(
+                signal.getsignal(signal.SIGHUP) is signal.SIG_IGN,
+                reason="under nohup it is ignored",
+            ),
+        ),
     ],
 )
 
