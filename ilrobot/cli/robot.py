@@ -67,7 +67,7 @@ class RobotVerb:
     """Print one JSON object as the last line."""
 
     def run(self) -> int:
-        """Serve until Ctrl-C or SIGTERM."""
+        """Serve until Ctrl-C, SIGTERM or SIGHUP."""
         self._check()
         from exports.robots.execution_log import ExecutionLog
         from exports.robots.registry import Simulated, require_messages
@@ -97,6 +97,11 @@ class RobotVerb:
                 log=log,
                 noise=SensorNoise(self.noise, self.seed),
             )
+            if self.rate is not None and not server.capabilities.any_rate:
+                raise UserError(
+                    f"--rate {self.rate:g}: {self.task} states its rate and runs at no other; "
+                    "leave out --rate"
+                )
             signals = stack.enter_context(StopSignals())
             console.print(
                 f"{server.capabilities.name} at {link.address}, "
