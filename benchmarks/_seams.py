@@ -255,7 +255,7 @@ def _try(env: TaskEnv, policy: OnnxPolicy, how: str | float, delays: tuple[float
         if isinstance(how, str)
         else PeerQueue(policy, clock.now, wait, how)
     )
-    run, scale = Run(), policy.contract.limits.scale
+    run, scale = Run(), policy.contract.scale
     for seed in range(_FIRST_SEED, _FIRST_SEED + EPISODES):
         observation = env.reset(seed)
         clock.start()

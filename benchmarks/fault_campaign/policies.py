@@ -46,8 +46,9 @@ class Puppet(ExportedPolicy):
 
 def noise_scale(contract: Contract) -> NDArray[np.float32]:
     """σ of each element, in the action's units."""
-    assert contract.limits is not None
-    return NOISE * contract.limits.scale.astype(np.float32)
+    scale = contract.scale
+    assert scale is not None  # its actions are no choices
+    return NOISE * scale.astype(np.float32)
 
 
 def draw_contract(rng: np.random.Generator, horizon: int) -> Contract:
