@@ -28,10 +28,12 @@ class Adversarial(DemonstratedOptions):
     absorbing: bool = False
     """An episode that ends by itself enters a state of its own, whose reward is learnt too."""
 
-    regularizer: Literal["gradient-penalty", "spectral-norm", "logit-clip", "none"] = (
-        "gradient-penalty"
-    )
-    """What keeps the discriminator from being sure too soon."""
+    regularizer: Annotated[
+        Literal["gradient-penalty", "spectral-norm", "logit-clip", "none"] | None,
+        optional("NAME", "gradient-penalty; none for an airl --inputs state"),
+    ] = None
+    """What keeps the discriminator from being sure too soon: gradient-penalty, spectral-norm,
+    logit-clip or none."""
 
     penalty: Annotated[float | None, optional("FLOAT", "10 of gail, 0.05 of airl")] = None
     """Weight of the gradient penalty."""
@@ -124,9 +126,12 @@ class Adversarial(DemonstratedOptions):
 
     def _config(self) -> AdversarialConfig:
         from ilrobot.learners.adversarial.discriminator import DiscriminatorConfig
-        from ilrobot.learners.adversarial.making import CLONE, DEFAULTS
+        from ilrobot.learners.adversarial.making import CLONE, DEFAULTS, default_regularizer
 
-        config = DEFAULTS[self.method]
+        config, reward = DEFAULTS[self.method], self.reward_config()
+        regularizer = self.regularizer
+        if regularizer is None and self.penalty is None:
+            regularizer = default_regularizer(self.method, reward.inputs)
         ppo = replace(
             config.ppo if self.from_ is None else CLONE,
             learning_rate=self.learning_rate,
@@ -138,10 +143,10 @@ class Adversarial(DemonstratedOptions):
         discriminator = DiscriminatorConfig(
             updates=self.discriminator_updates,
             learning_rate=self.discriminator_learning_rate,
-            regularizer=self.regularizer,
+            regularizer=regularizer or "gradient-penalty",
             penalty=config.discriminator.penalty if self.penalty is None else self.penalty,
         )
-        return replace(config, ppo=ppo, discriminator=discriminator, reward=self.reward_config())
+        return replace(config, ppo=ppo, discriminator=discriminator, reward=reward)
 
     def _warn(self, data: Dataset, config: AdversarialConfig) -> None:
         from ilrobot.cli.output import console

@@ -14,13 +14,14 @@ from ilrobot.learners.adversarial.discriminator import (
     LOGIT_CLIP,
     Discriminator,
     DiscriminatorConfig,
+    Regularizer,
 )
 from ilrobot.learners.adversarial.gail import GailDiscriminator
 from ilrobot.learners.reinforcement.config import PpoConfig
 from ilrobot.learners.reinforcement.reinforcer import make_reinforcer
 from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
 from ilrobot.policies.policy import Policy
-from ilrobot.rewards.config import RewardConfig
+from ilrobot.rewards.config import Inputs, RewardConfig
 from ilrobot.rewards.model import RewardModel
 
 Method = Literal["gail", "airl"]
@@ -85,6 +86,15 @@ DEFAULTS = {
         memory=20,
     ),
 }
+
+
+def default_regularizer(method: Method, inputs: Inputs) -> Regularizer:
+    """What suits a reward of these inputs.
+
+    Of the state alone only Φ(s') can tell one action from another, by the little that it moves in a
+    step, so that it must be steep: a gradient penalty forbids just that, and the paper has none.
+    """
+    return "none" if method == "airl" and inputs == "state" else "gradient-penalty"
 
 
 def make_contest(

@@ -8,6 +8,7 @@ import pytest
 
 from ilrobot.actors import Actor, Decision, Source
 from ilrobot.cli import _main
+from ilrobot.cli.learners.adversarial import Airl
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo
 from ilrobot.env import make_env
@@ -168,3 +169,17 @@ def test_too_few_steps_are_refused(tmp_path: Path):
     for recordings, count in ((few, "[1-9]"), (failed, "0")):
         with pytest.raises(UserError, match=f"{count} demonstrated steps remain.* at least 16"):
             expert_transitions(recordings)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"inputs": "state"}, "none"),
+        ({"inputs": "state-action"}, "gradient-penalty"),
+        ({"inputs": "state", "penalty": 0.5}, "gradient-penalty"),
+        ({"inputs": "state-action", "regularizer": "logit-clip"}, "logit-clip"),
+    ],
+)
+def test_the_regularizer_suits_what_the_reward_reads(options, expected, tmp_path: Path):
+    airl = Airl(dataset=tmp_path, output=tmp_path, **options)
+    assert airl._config().discriminator.regularizer == expected
