@@ -393,6 +393,7 @@ def test_a_policys_attempts_are_compared_and_improved_by_the_reward(
     fit = ["train", "--learner", "preferences", "--comparisons", judged, "--output", reward]
     assert _main([*fit, "--steps", "50"]) == 0
     better = ["train", "--learner", "ppo", "--from", run, "--reward", reward, "--leash", "0.1"]
-    better += ["--steps", "64", "--copies", "2", "--rollout", "64", "--output", str(tmp_path / "p")]
+    better += ["--steps", "192", "--copies", "2", "--rollout", "64"]
+    better += ["--output", str(tmp_path / "p")]
     assert _main([*better, "--options", "horizon=20"]) == 0
     assert (tmp_path / "p" / "policy.pt").exists()

@@ -242,8 +242,8 @@ def test_each_end_enters_an_absorbing_state():
 def test_settings_out_of_range_are_one_line():
     with pytest.raises(UserError, match="batch cannot be 0"):
         DiscriminatorConfig(batch_size=0)
-    with pytest.raises(UserError, match="learning rate"):
-        DiscriminatorConfig(learning_rate=-1)
-    for name in ("learning_rate", "penalty"):
-        with pytest.raises(UserError, match="cannot be infinite"):
-            DiscriminatorConfig(**{name: float("inf")})
+    for rate in (-1, 0, 2, float("inf"), float("nan")):
+        with pytest.raises(UserError, match="--discriminator-learning-rate must be within"):
+            DiscriminatorConfig(learning_rate=rate)
+    with pytest.raises(UserError, match="cannot be infinite"):
+        DiscriminatorConfig(penalty=float("inf"))

@@ -99,7 +99,7 @@ def test_the_unet_has_about_four_and_a_half_million_parameters():
         ({"members": 0}, "--members must be at least 1, not 0"),
         ({"members": 101}, "--members must be at most 100, not 101"),
         ({"observation_noise": float("nan")}, "--observation-noise"),
-        ({"network": "unet", "horizon": 5}, "multiple of 2, not 5"),
+        ({"network": "unet", "channels": (8, 16), "horizon": 5}, "multiple of 2, not 5"),
         ({"network": "unet", "channels": (8, 12)}, "--channels"),
         ({"network": "transformer", "width": 18}, "--width must be a multiple of --attention-he"),
         ({"attention_heads": 0}, "--attention-heads must be at least 1, not 0"),

@@ -300,7 +300,7 @@ def test_too_little_memory_is_one_line_and_work_that_failed(dataset, tmp_path):
     done = subprocess.run(
         [
             *(sys.executable, "-c", _LITTLE_MEMORY, "train", "--dataset", str(dataset)),
-            *("--policy", "bc", "--batch-size", "1000000", "--history", "1000", "--width", "8"),
+            *("--policy", "bc", "--batch-size", "65536", "--history", "1000", "--width", "8"),
             *("--output", str(tmp_path / "run")),
         ],
         cwd=ROOT,
