@@ -40,7 +40,7 @@ lint: $(READY)
 
 # Leaks are looked for in the example, and not in Python, which leaves much to its end.
 sanitize: $(READY)
-	ILROBOT_SANITIZE=1 $(VENV)/bin/python -m pytest -q tests/exports/test_cpp_example.py
+	ILROBOT_SANITIZE=1 $(VENV)/bin/python -m pytest -q tests/exports/test_cpp_example*.py
 	ILROBOT_SANITIZE=1 ASAN_OPTIONS=detect_leaks=0 \
 	  LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" \
 	  $(VENV)/bin/python -m pytest -q tests/exports/test_cpp_*.py tests/exports/test_faults.py -k cpp $(ARGS)
