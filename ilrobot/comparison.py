@@ -21,6 +21,7 @@ from ilrobot.intervals import runs_interval, t_interval
 from ilrobot.round_attempts import round_folder
 from ilrobot.run import POLICY_FILE, Run, policy_hash, run_of
 from ilrobot.run_description import (
+    ATTEMPTS,
     DaggerDescription,
     Description,
     InitialPolicy,
@@ -270,15 +271,11 @@ def _is_there(initial: InitialPolicy) -> bool:
     return (path / POLICY_FILE).exists() and policy_hash(path) == initial.policy_hash
 
 
-#: What a learner that was shown nothing records at its end.
-_ITS_OWN_ATTEMPTS = "dataset"
-
-
 def _trained(path: Path, known: TrainDescription) -> tuple[Learnt, ...]:
     if not (path.is_file() or (path / POLICY_FILE).exists()):
         return ()
     data = Path(known.dataset.path)
-    if known.learner != "bc" and data == (path / _ITS_OWN_ATTEMPTS).resolve():
+    if known.learner != "bc" and data == (path / ATTEMPTS).resolve():
         return (Learnt(path, 0, 0),)
     return (Learnt(path, 0, _at(_cumulative(data), known.dataset.episodes)),)
 

@@ -12,6 +12,9 @@ from ilrobot.learners.config import TrainConfig
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.spec import Spec
 
+#: Of a run that was begun without demonstrations: what its policy did when it was done.
+ATTEMPTS = "dataset"
+
 #: Settings that may change when a run goes on.
 _FREE = frozenset({"checkpoint_seconds", "device"})
 

@@ -23,10 +23,7 @@ from ilrobot.learners.reinforcement.rollouts import Rollouts
 from ilrobot.learners.training import Progress
 from ilrobot.policies.policy import Policy
 from ilrobot.run import RUN_FILE, Run
-from ilrobot.run_description import Config, DataUsed, Result, TrainDescription
-
-#: Of a run that was begun without demonstrations: what its policy did when it was done.
-ATTEMPTS = "dataset"
+from ilrobot.run_description import ATTEMPTS, Config, DataUsed, Result, TrainDescription
 
 
 class OnlineLearner(Protocol):

@@ -25,6 +25,7 @@ from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.offline.experience import Batch
 from ilrobot.learners.offline.learner import (
     HIDDEN,
+    TARGET_RATE,
     OfflineLearner,
     OfflineMethod,
     follow,
@@ -33,8 +34,6 @@ from ilrobot.learners.offline.learner import (
 from ilrobot.policies.networks.twins import TwinPerceptrons
 from ilrobot.policies.policy import Policy
 
-#: Of the targets: ten times the paper's, for a tenth of its million steps.
-TARGET_RATE = 0.05
 #: Greatest weight of a step.
 MOST_WEIGHT = 100.0
 

@@ -22,6 +22,7 @@ from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.offline.experience import Batch
 from ilrobot.learners.offline.learner import (
     HIDDEN,
+    TARGET_RATE,
     OfflineLearner,
     OfflineMethod,
     follow,
@@ -31,8 +32,6 @@ from ilrobot.policies.bounded import bounded
 from ilrobot.policies.networks.twins import TwinPerceptrons
 from ilrobot.policies.policy import Policy
 
-#: Of the targets: ten times the paper's, for a tenth of its million steps.
-TARGET_RATE = 0.05
 #: Of TD3: noise on the target's actions and its bound, steps for one of the policy.
 NOISE, NOISE_BOUND, DELAY = 0.2, 0.5, 2
 
