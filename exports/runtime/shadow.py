@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ilrobot.actors import Action, Actor, Decision, LateAnswer, Observation
+from ilrobot.actors import Action, Actor, Decision, LateAnswer, Observation, WrappedActor
 from ilrobot.control.contract import Contract
 from ilrobot.control.histogram import TimeHistogram
 from ilrobot.errors import UserError
 
 
-class ShadowActor(Actor):
+class ShadowActor(WrappedActor):
     """Does what the driver wants, and notes what the policy wanted at each tick.
 
     A policy that is late, or whose answer is not finite, keeps nobody from driving.
@@ -26,13 +26,14 @@ class ShadowActor(Actor):
     """
 
     def __init__(self, policy: Actor, driver: Actor) -> None:
-        self._policy, self._driver = policy, driver
+        super().__init__(driver)
+        self._policy = policy
         self.thinks_ahead = policy.thinks_ahead
 
     def reset(self, seed: int | None = None) -> None:
         """Both begin."""
         self._policy.reset(seed)
-        self._driver.reset(seed)
+        self._actor.reset(seed)
 
     def prepare(
         self, observation: Observation, stopped: Callable[[], bool] = lambda: False
@@ -42,30 +43,18 @@ class ShadowActor(Actor):
 
     def act(self, observation: Observation, now: float) -> Decision:
         """The driver's action, beside it the policy's."""
-        driven = self._driver.act(observation, now)
+        driven = self._actor.act(observation, now)
         return replace(driven, policy_action=thought(self._policy, observation, now))
 
     def observe(self, observation: Observation) -> None:
         """Both see it."""
         self._policy.observe(observation)
-        self._driver.observe(observation)
+        self._actor.observe(observation)
 
     def flush(self) -> None:
         """Both forget what they planned."""
         self._policy.flush()
-        self._driver.flush()
-
-    def cannot_rewind(self) -> None:
-        """The driver wished for it."""
-        self._driver.cannot_rewind()
-
-    def saved(self) -> None:
-        """The driver may be a person."""
-        self._driver.saved()
-
-    def tell(self, message: str) -> None:
-        """The driver may be a person."""
-        self._driver.tell(message)
+        self._actor.flush()
 
 
 def thought(policy: Actor, observation: Observation, now: float) -> Action | None:
