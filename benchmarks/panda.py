@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks._chunk_cost import chunk_cost
 from benchmarks._methods import Method
 from ilrobot.atomic import write_text
 from ilrobot.cli.cores import cores
@@ -148,6 +149,7 @@ def measure(folder: Path, attempts: int, _: None, job: Job) -> dict[str, Any]:
         "successes": sum(done),
         "attempts": attempts,
         "parameters": told["parameters"],
+        **chunk_cost(policy, data),
         "seconds": told["seconds"],
         "steps": told["result"]["steps"],
     }

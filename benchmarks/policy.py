@@ -15,11 +15,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from benchmarks import row
+from benchmarks._chunk_cost import predictor
 from exports.runtime.process import quiet_collector
-from exports.runtime.session import OnnxPolicy
 from exports.to_onnx import export_policy
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.policy import Policy
@@ -84,18 +83,6 @@ def export(config: PolicyConfig, path: Path) -> Policy:
         policy, path, windows={"observation.state": windows}, actions=[actions], data_hash=""
     )
     return policy
-
-
-def predictor(path: Path) -> Callable[[], Any]:
-    """A call that predicts a chunk by an exported file of `export`."""
-    exported = OnnxPolicy(path)
-    contract = exported.contract
-    history: dict[str, NDArray[Any]] = {
-        "observation.state": np.zeros((contract.n_obs, STATE), np.float32)
-    }
-    shape = contract.noise_shape
-    noise = None if shape is None else np.zeros(shape, np.float32)
-    return lambda: exported(history, noise)
 
 
 def _both(config: PolicyConfig, folder: Path) -> tuple[int, Callable[[], Any], Callable[[], Any]]:

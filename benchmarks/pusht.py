@@ -24,6 +24,7 @@ from typing import Any
 import torch
 
 from benchmarks import row
+from benchmarks._chunk_cost import chunk_cost
 from benchmarks._methods import Method
 from benchmarks._pusht_data import load
 from benchmarks._pusht_geometry import TASK as WITH_GEOMETRY
@@ -145,6 +146,7 @@ def measure(
         "steps_trained": run["result"]["steps"],
         "validation_loss": run["result"]["validation_loss"],
         "parameters": run["parameters"],
+        **chunk_cost(acting_policy, data),
         "config": {**asdict(acting_config), **asdict(train_config)},
     }
 

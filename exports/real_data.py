@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,9 @@ from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
 from ilrobot.spec import Spec
 
-if TYPE_CHECKING:
-    from ilrobot.data.dataset import Dataset
-
 
 def observation_windows(
-    dataset: Dataset, spec: Spec, n_obs: int, count: int
+    dataset: Recordings, spec: Spec, n_obs: int, count: int
 ) -> dict[str, NDArray[np.float32]]:
     """Histories spread evenly over the dataset, as a policy would see them.
 
