@@ -30,6 +30,7 @@ from benchmarks._pusht_data import load
 from benchmarks._pusht_geometry import TASK as WITH_GEOMETRY
 from benchmarks._pusht_geometry import register
 from ilrobot.actors import Actor
+from ilrobot.control.chunking import RECEDING, Chunking
 from ilrobot.data.memory import MemoryRecordings
 from ilrobot.env import TaskEnv, make_env
 from ilrobot.errors import UserError, WorkFailed
@@ -83,15 +84,16 @@ class OnPushT:
     """Makes world and actor in each worker process."""
 
     policy: Path
+    chunking: Chunking
 
     def __call__(self) -> tuple[TaskEnv, Actor]:
         """The world and the actor."""
         torch.set_num_threads(1)
         policy = Policy.load(self.policy)
         if policy.spec.observations[0].size == STATE:
-            return make_env(TASK, {"obs_type": "state"}), policy.actor()
+            return make_env(TASK, {"obs_type": "state"}), policy.actor(self.chunking)
         register()
-        return make_env(WITH_GEOMETRY), policy.actor()
+        return make_env(WITH_GEOMETRY), policy.actor(self.chunking)
 
 
 def measure(
@@ -103,6 +105,7 @@ def measure(
     seeds: range = REPORTING,
     workers: int = 1,
     acting: dict[str, Any] | None = None,
+    chunking: Chunking = RECEDING,
     teacher: Path | None = None,
 ) -> dict[str, Any]:
     """Train into `output` (or take what is there) and evaluate.
@@ -115,6 +118,7 @@ def measure(
         seeds: Seeds of the episodes.
         workers: Processes of the evaluation.
         acting: Settings changed after training, e.g. ``sampler_steps`` or ``execute``.
+        chunking: How its chunks are executed.
         teacher: Run whose chunks it learns (None: it learns what was demonstrated).
     """
     policy = train(
@@ -132,7 +136,7 @@ def measure(
     file = output / "acting.pt"
     acting_policy.save(file)
     began = time.perf_counter()
-    result = evaluate(OnPushT(file), seeds, workers=workers).to_json()
+    result = evaluate(OnPushT(file, chunking), seeds, workers=workers).to_json()
     run = json.loads((output / "run.json").read_text())
     return {
         "mean_max_reward": result["max_reward_mean"],
@@ -181,6 +185,7 @@ def main() -> None:
     parser.add_argument("--eval-seeds", default="100000:100050", help="first:end")
     parser.add_argument("--hyper", nargs="*", default=[], metavar="KEY=VALUE")
     parser.add_argument("--act", nargs="*", default=[], metavar="KEY=VALUE", help="after training")
+    parser.add_argument("--chunks", default=str(RECEDING), metavar="MODE[:NUMBER]")
     parser.add_argument("--symmetry", action="store_true", help="add mirrored demonstrations")
     parser.add_argument("--plain", action="store_true", help="the five numbers of the state alone")
     parser.add_argument("--teacher", type=Path, help="run that is distilled, of method flow")
@@ -206,11 +211,13 @@ def main() -> None:
                 seeds=range(first, end),
                 workers=arguments.workers,
                 acting=_settings(arguments.act),
+                chunking=Chunking.parse(arguments.chunks),
                 teacher=arguments.teacher,
             )
     except (UserError, WorkFailed) as error:
         sys.exit(f"pusht: {error}")
-    print(json.dumps({"method": arguments.method, "symmetry": arguments.symmetry, **result}))
+    asked = {name: vars(arguments)[name] for name in ("method", "symmetry", "chunks")}
+    print(json.dumps({**asked, **result}))
 
 
 def _settings(pairs: list[str]) -> dict[str, Any]:
