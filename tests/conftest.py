@@ -1,0 +1,15 @@
+"""What all tests share."""
+
+import os
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _unflushed():
+    """No power fails under a test, so that none waits for the disk; who flushes what is asked
+    where it matters (`test_all_is_flushed_before_the_swap_and_the_swap_too`).
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
