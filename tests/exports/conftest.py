@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
+from torch.onnx._internal.exporter._registration import ONNXRegistry
 
 from exports.cpp.building import what_is_missing
+from ilrobot.policies.heads import residual_vq
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_exports():
+    """A graph is no other for codes that are fitted less, nor for torch's table of operators being
+    made once and not, half a second each time, anew for each graph.
+    """
+    table = staticmethod(functools.cache(ONNXRegistry.from_torchlib))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ONNXRegistry, "from_torchlib", table)
+        patch.setattr(residual_vq, "_STEPS", 10)
+        yield
 
 
 @pytest.fixture(scope="session")
