@@ -41,14 +41,11 @@ from ilrobot.workers import Workers, no_setup
 TASKS = ("PandaLift", "PandaPush", "PandaStack", "PandaDrawer", "PandaPegInsert")
 DEMONSTRATIONS = 50
 
-_CHUNK = {"n_obs": 2, "horizon": 16, "execute": 8, "observation_noise": 0.005}
-_REGRESSION = {**_CHUNK, "blocks": 4, "dropout": 0.1, "learning_rate": 5e-4, "patience": 0}
-
 #: About a minute of training each on one core.
 METHODS: Mapping[str, Method] = {
-    "bc": Method("bc", {**_REGRESSION, "steps": 3_000}),
+    "bc-chunk": Method("bc-chunk", {"steps": 3_000, "ema": 0.999}),
     "bc-rnn": Method("bc-rnn", {"steps": 1_000, "ema": 0.99}),
-    "vq": Method("bc", {**_REGRESSION, "head": "vq", "steps": 3_000}),
+    "vq": Method("bc-chunk", {"head": "vq", "steps": 3_000, "ema": 0.999}),
     "act": Method("act", {"width": 128, "layers": 2, "steps": 3_000, "learning_rate": 3e-4}),
     "diffusion": Method("diffusion", {"steps": 3_000, "ema": 0.999}),
     "diffusion-unet": Method(

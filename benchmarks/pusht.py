@@ -46,12 +46,11 @@ STATE = 5
 REPORTING = range(200_000, 200_100)
 GOAL = 0.97
 
-_CHUNK = {"n_obs": 2, "horizon": 16, "execute": 8, "observation_noise": 0.005}
-
 #: Found with tuning seeds.
 METHODS: dict[str, Method] = {
     "bc": Method("bc"),
-    "bc-chunk": Method("bc", {**_CHUNK, "blocks": 4, "learning_rate": 5e-4}),
+    "bc-chunk": Method("bc-chunk", {"actions": "relative", "execute": 6}),
+    "vq": Method("bc-chunk", {"head": "vq", "actions": "relative", "execute": 6}),
     "diffusion": Method("diffusion", {"prediction": "velocity", "execute": 6}),
     "flow": Method(
         "flow",

@@ -19,8 +19,13 @@ _FEW = 10
 FAR = 5.0
 #: A single second of driving wrong already leads where nobody was; from so many ticks on it counts.
 LONG = 50.0
+#: From this share of explained actions on the present observation says what was done next.
+_EXPLAINED = 0.8
 #: Corrections matter from this share of what teaches on.
 _CORRECTED = 0.02
+
+#: The preset that predicts single ticks.
+_SINGLE = "bc"
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,11 @@ def _clone(e: Evidence, data: str) -> Advice:
             f"one observation has one answer: two modes at {modes.share:.1%} of the frames, a "
             f"smooth function explains {max(modes.explained, 0.0):.0%} of the next actions"
         )
+        if policy == "bc-chunk":
+            reasons.append(
+                "what is not explained so is often a person's delay: a chunk keeps to what was "
+                "begun, where a clone of single ticks dithers"
+            )
     weighting = ""
     taught = facts.demonstrated + facts.corrected
     if facts.corrected > _CORRECTED * max(taught, 1):
@@ -182,7 +192,7 @@ def _finetune(e: Evidence, data: str) -> Advice | None:
         return None
     run = f"runs/{clone_of(e)}"
     what = "a reward" if rewarded else "success"
-    if clone_of(e) == "flow":
+    if clone_of(e) != _SINGLE:
         return Advice(
             "raft",
             f"the simulator knows {what}: let the clone try, keep the best attempts and clone them "
@@ -204,7 +214,7 @@ def _preferences(e: Evidence, data: str) -> Advice | None:
     if not e.available.simulator or e.facts.returns or e.available.judges or e.facts.choices:
         return None
     clone: tuple[str, ...] = ()
-    if clone_of(e) != "bc":  # PPO improves policies of single ticks alone
+    if clone_of(e) != _SINGLE:  # PPO improves policies of single ticks alone
         clone = (f"ilrobot train --dataset {data} --policy bc --output runs/bc",)
     return Advice(
         "preferences",
@@ -241,8 +251,11 @@ _RULES: tuple[Rule, ...] = (
 
 def clone_of(e: Evidence) -> str:
     """The preset that clones such data."""
-    several = e.modes is not None and e.modes.several and e.facts.choices is None
-    return "flow" if several else "bc"
+    if e.facts.choices is not None or e.modes is None:
+        return _SINGLE
+    if e.modes.several:
+        return "flow"
+    return _SINGLE if e.modes.explained >= _EXPLAINED else "bc-chunk"
 
 
 def _needs_adversary(e: Evidence) -> bool:

@@ -81,8 +81,8 @@ class Train:
     Options that are not given take the value of the preset that --policy names: bc maps one
     observation to one action and stops when held-out episodes no longer improve; bc-rnn maps ten
     observations to a mixture over one action; act makes chunks of 40 actions with a transformer;
-    diffusion, flow, fast and mip make chunks of 16 actions from two observations, with ten, ten,
-    two and two calls of the network.
+    bc-chunk, diffusion, flow, fast and mip make chunks of 16 actions from two observations, with
+    one, ten, ten, two and two calls of the network.
 
     Example: ilrobot train --dataset data/lift --policy bc --output runs/bc
     """

@@ -11,7 +11,7 @@ from ilrobot.errors import UserError
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.spec import Spec
 
-Preset = Literal["bc", "bc-rnn", "act", "diffusion", "flow", "fast", "mip"]
+Preset = Literal["bc", "bc-chunk", "bc-rnn", "act", "diffusion", "flow", "fast", "mip"]
 
 #: Greatest seed: what every file format and generator that it reaches can hold.
 GREATEST_SEED = 2**63 - 1
@@ -151,7 +151,8 @@ _FLOW = replace(
 )
 
 #: What suits most tasks. ``bc`` predicts one action from one observation by a small network and
-#: stops early; ``diffusion`` denoises chunks of 16 actions from two observations with an MLP, which
+#: stops early; ``bc-chunk`` predicts chunks of 16 actions from two observations by regression;
+#: ``diffusion`` denoises chunks of 16 actions from two observations with an MLP, which
 #: needs a tenth of a U-Net's time on a CPU, and keeps averaged weights. It predicts the clean
 #: chunk: an MLP learns that in far fewer steps than the noise, which it must first learn to pass
 #: through. ``flow`` and ``mip`` are the same with another head, and ``flow`` with what did best on
@@ -162,6 +163,7 @@ _FLOW = replace(
 #: policy.
 PRESETS: dict[Preset, tuple[PolicyConfig, TrainConfig]] = {
     "bc": (PolicyConfig(dropout=0.1, observation_noise=0.05), TrainConfig(ema=0.999)),
+    "bc-chunk": (replace(_CHUNKS, dropout=0.1), replace(_LONG, steps=20_000)),
     "bc-rnn": (
         PolicyConfig(head="mixture", network="rnn", n_obs=10, width=400, layers=2, blocks=1),
         TrainConfig(batch_size=100, weight_decay=0.0, ema=0.999, validate_every=1_000, patience=0),
@@ -187,9 +189,9 @@ PRESETS: dict[Preset, tuple[PolicyConfig, TrainConfig]] = {
 
 
 def preset(name: Preset, spec: Spec) -> tuple[PolicyConfig, TrainConfig]:
-    """One of `PRESETS` for a dataset: ``bc`` classifies where its actions are discrete."""
+    """One of `PRESETS` for a dataset: regression becomes classification of discrete actions."""
     policy, training = PRESETS[name]
-    if name == "bc" and spec.choices is not None:
+    if policy.head == "mse" and spec.choices is not None:
         policy = replace(policy, head="cross-entropy")
     return policy, training
 

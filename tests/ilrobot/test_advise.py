@@ -220,6 +220,18 @@ def test_one_mode_calls_for_the_small_clone():
     assert names(made(), SIMULATOR) == ["bc", "dagger", "ppo"]
 
 
+def test_what_the_present_does_not_explain_calls_for_chunks():
+    evidence = Evidence.of(made(), SIMULATOR)
+    assert evidence.modes is not None
+    late = replace(evidence, modes=replace(evidence.modes, explained=0.6))
+    advice = recommend(late, "d")
+    assert [one.method for one in advice] == ["bc-chunk", "dagger", "raft"]
+    assert "explains 60% of the next actions" in advice[0].why
+    for command in (command for one in advice for command in one.commands):
+        _, verb, *arguments = shlex.split(command)
+        _parse(verb, arguments)
+
+
 def test_mixed_returns_call_for_offline_learning_and_equal_ones_do_not():
     mixed = [100.0 if number % 2 else 20.0 for number in range(20)]
     assert names(made(rewards=mixed), Available())[0] == "iql"

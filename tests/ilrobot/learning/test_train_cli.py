@@ -217,14 +217,21 @@ def test_help_shows_what_each_preset_has(capsys):
     assert "None" not in words
     bc, diffusion = PRESETS["bc"], PRESETS["diffusion"]
     others = "diffusion/flow/fast/mip"
-    assert f"(default: bc/bc-rnn/act {bc[1].steps}, {others} {diffusion[1].steps})" in words
-    assert f"(default: bc/act {bc[0].n_obs}, bc-rnn 10, {others} {diffusion[0].n_obs})" in words
-    assert f"(default: bc/{others} {bc[1].batch_size}, bc-rnn 100, act 8)" in words
+    assert (
+        f"(default: bc/bc-chunk/bc-rnn/act {bc[1].steps}, {others} {diffusion[1].steps})" in words
+    )
+    assert (
+        f"(default: bc/act {bc[0].n_obs}, bc-chunk/{others} {diffusion[0].n_obs}, bc-rnn 10)"
+        in words
+    )
+    assert f"(default: bc/bc-chunk/{others} {bc[1].batch_size}, bc-rnn 100, act 8)" in words
     assert "(default: act 8)" in words
     assert "(default: bc-rnn 2, act 4)" in words
     assert f"(default: diffusion/flow {diffusion[0].sampler_steps}, fast 2)" in words
     assert "(default: diffusion ddim)" in words
-    heads = "bc mse, bc-rnn mixture, act cvae, diffusion diffusion, flow/fast flow, mip mip"
+    heads = (
+        "bc/bc-chunk mse, bc-rnn mixture, act cvae, diffusion diffusion, flow/fast flow, mip mip"
+    )
     assert f"(default: {heads})" in words
     assert "(default: 64 128 256)" in words
 
