@@ -1,14 +1,9 @@
-"""Small runs of DAgger for the tests, in a module that worker processes can import.
-
-As a program: ``dagger_rounds.py DATA POLICY OUTPUT WORKERS``, with slow episodes, to be killed.
-"""
+"""Small runs of DAgger for the tests, in a module that worker processes can import."""
 
 from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,6 +25,7 @@ from ilrobot.rollout import rollout
 from ilrobot.run_description import DaggerPlan, RoundSummary
 from ilrobot.shared_control import SharedControl
 from sims.experts import make_expert
+from tests.forked import Forked
 
 TASK = "ilrobot/PointPath-v0"
 DEMONSTRATIONS = 4
@@ -37,7 +33,7 @@ ROUNDS, EPISODES, SEED = 2, 5, 10_000
 PLAN = DaggerPlan(ROUNDS, EPISODES, SEED)
 
 
-def kill_when_sealed(process: subprocess.Popen[Any], run: Path, episodes: int) -> None:
+def kill_when_sealed(process: Forked, run: Path, episodes: int) -> None:
     """Kill a run of dagger once its dataset has so many episodes, and whatever else happens."""
     sealed = run / "dataset" / "data" / "chunk-000"
     deadline = time.monotonic() + 300
@@ -142,6 +138,6 @@ def learn(
     )
 
 
-if __name__ == "__main__":
-    data, policy, output = map(Path, sys.argv[1:4])
-    learn((data, policy), output, Coin(pause=0.2), workers=int(sys.argv[4]))
+def learn_slowly(cloned: tuple[Path, Path], output: Path, workers: int) -> None:
+    """Rounds with slow episodes, to be killed."""
+    learn(cloned, output, Coin(pause=0.2), workers=workers)

@@ -6,9 +6,7 @@ without ``--output`` and ``--seed``, and ways of being misused with what is to b
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -16,11 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from ilrobot.cli import _main
+from ilrobot.cli import _main, main
 from ilrobot.policies.loading import load_policy
 from ilrobot.run import Run, read_metrics
 from ilrobot.run_description import TrainDescription
+from tests.forked import Forked
 from tests.ilrobot.policy_tester import assert_same_weights
 
 #: Where `line_world` lies, so that a process of its own finds that task by its namespace.
@@ -88,15 +88,18 @@ def check_kill(case: Case, folder: Path) -> None:
     run = folder / "run"
     for number, ending in enumerate((signal.SIGINT, signal.SIGKILL)):
         before = _steps(run)
-        process = _start(case.arguments(run, *case.more, *(["--resume"] if number else [])))
+        arguments = case.arguments(run, *case.more, *(["--resume"] if number else []))
+        errors = folder / f"errors-{number}"
+        process = Forked(_train, arguments, errors=errors)
         try:
-            _wait_beyond(before, run, process)
+            _wait_beyond(before, run, process, errors)
             process.send_signal(ending)
-            _, error = process.communicate(timeout=_PATIENCE)
+            code = process.wait(_PATIENCE)
         finally:
             process.kill()
         if ending is signal.SIGINT:
-            assert process.returncode == 130, error
+            error = errors.read_text()
+            assert code == 130, error
             assert "Go on with: ilrobot train --learner" in error
             assert (run / "checkpoint.pt").exists()
         assert Run.read(run).description.status == "running"
@@ -113,23 +116,19 @@ def check_mistake(arguments: list[str], said: str, capsys: pytest.CaptureFixture
     assert not Path(arguments[-1]).exists()
 
 
-def _start(arguments: list[str]) -> subprocess.Popen[str]:
-    path = os.pathsep.join([str(WORLDS), str(Path.cwd())])
-    return subprocess.Popen(
-        [sys.executable, "-m", "ilrobot", *arguments],
-        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def _train(arguments: list[str]) -> None:
+    """The command, in a process of its own."""
+    sys.path.insert(0, str(WORLDS))
+    torch.set_num_threads(1)
+    main(arguments)
 
 
-def _wait_beyond(step: int, run: Path, process: subprocess.Popen[str]) -> None:
+def _wait_beyond(step: int, run: Path, process: Forked, errors: Path) -> None:
     end = time.monotonic() + _PATIENCE
     while _steps(run) <= step:
-        assert process.poll() is None, process.communicate()[1]
+        assert process.poll() is None, errors.read_text()
         assert time.monotonic() < end, "nothing was reported in time"
-        time.sleep(0.05)
+        time.sleep(0.02)
 
 
 def _steps(run: Path) -> int:

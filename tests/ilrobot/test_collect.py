@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -20,6 +18,7 @@ from dagger_rounds import (
     clone,
     kill_when_sealed,
     learn,
+    learn_slowly,
 )
 
 from ilrobot.actors import Actor, Decision, Event, Observation, Source
@@ -32,6 +31,7 @@ from ilrobot.learners.interactive.collect import Collector, Round
 from ilrobot.policies.loading import load_policy
 from ilrobot.run import Run, policy_hash
 from ilrobot.run_description import DaggerPlan
+from tests.forked import Forked
 
 
 @pytest.fixture(scope="module")
@@ -113,12 +113,7 @@ def test_an_episode_of_a_simulator_does_not_depend_on_what_its_process_ran_befor
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_round_that_was_killed_goes_on_as_if_it_had_not_been(workers, cloned, unbroken, tmp_path):
     run = tmp_path / "run"
-    child = Path(__file__).with_name("dagger_rounds.py")
-    process = subprocess.Popen(
-        [sys.executable, str(child), *map(str, cloned), str(run), str(workers)],
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
+    process = Forked(learn_slowly, cloned, run, workers, errors=tmp_path / "errors")
     kill_when_sealed(process, run, DEMONSTRATIONS + 2)  # within the first round
     assert not (run / "round-1").exists()
     learn(cloned, run, Coin(), workers=3 - workers)

@@ -3,8 +3,6 @@
 import json
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,6 +14,7 @@ from dagger_rounds import kill_when_sealed
 
 from ilrobot.actors import Actor, Event
 from ilrobot.atomic import write_json
+from ilrobot.cli import main
 from ilrobot.cli.dagger import Dagger
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo, Outcome
@@ -34,6 +33,7 @@ from ilrobot.run_description import DaggerDescription, DaggerPlan
 from ilrobot.shared_control import SharedControl
 from ilrobot.typed_json import dump
 from sims.experts import make_expert
+from tests.forked import Forked
 
 TASK = "ilrobot/PointPath-v0"
 DEMONSTRATIONS = 10
@@ -327,13 +327,13 @@ def test_two_processes_do_not_run_into_one_folder(sketched, learnt):
 def test_a_run_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(cloned, tmp_path):
     few = _retrained(cloned, tmp_path / "bc", steps=120)
     command = [
-        *(sys.executable, "-m", "ilrobot", "dagger", "--task", TASK, "--gate", "beta"),
+        *("dagger", "--task", TASK, "--gate", "beta"),
         *("--device", "expert", "--dataset", str(cloned[0]), "--policy", str(few)),
         *("--rounds", "2", "--episodes", "5", "--output", str(tmp_path / "run")),
     ]
-    killed = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    killed = Forked(main, command, errors=tmp_path / "errors")
     kill_when_sealed(killed, tmp_path / "run", DEMONSTRATIONS + 7)  # inside the second round
-    assert subprocess.run([*command, "--resume"], capture_output=True).returncode == 0
+    assert Forked(main, [*command, "--resume"], errors=tmp_path / "errors").wait() == 0
     _verb((cloned[0], few), tmp_path / "unbroken").run()
 
     data = Dataset.open(tmp_path / "run" / "dataset")

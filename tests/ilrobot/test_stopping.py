@@ -3,8 +3,6 @@
 import shlex
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ilrobot.atomic import write_json
+from ilrobot.cli import main
 from ilrobot.cli.command import command, resuming
 from ilrobot.cli.dagger import Dagger
 from ilrobot.cli.train import Train
@@ -24,10 +23,10 @@ from ilrobot.rollout import rollout
 from ilrobot.run import Run
 from ilrobot.typed_json import dump
 from sims.experts import make_expert
+from tests.forked import Forked
 from tests.ilrobot.described_runs import DATA, dagger_description
 
 TASK = "ilrobot/PointPath-v0"
-ROOT = Path(__file__).parents[2]
 
 SIGNALS = pytest.mark.parametrize(
     ("number", "code", "words"),
@@ -52,6 +51,13 @@ def demonstrations(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def clone(demonstrations, tmp_path_factory) -> Path:
+    verb = Train(demonstrations, "bc", tmp_path_factory.mktemp("clone") / "run", steps=5, width=16)
+    assert verb.run() == 0
+    return verb.output
+
+
 def _record(path: Path, seeds: range) -> None:
     """Episodes of the expert, after those that are there already."""
     env = make_env(TASK)
@@ -65,33 +71,33 @@ def _record(path: Path, seeds: range) -> None:
 
 
 @contextmanager
-def _running(line: str, ready: Callable[[], bool]) -> Iterator[subprocess.Popen]:
+def _running(line: str, ready: Callable[[], bool], errors: Path) -> Iterator[Forked]:
     """A command, once it is ready to be stopped."""
-    arguments = [sys.executable, "-m", *shlex.split(line)]
-    with subprocess.Popen(arguments, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            deadline = time.monotonic() + 120
-            while not ready():
-                assert process.poll() is None, process.stderr.read()
-                assert time.monotonic() < deadline, "it got nowhere"
-                time.sleep(0.01)
-            yield process
-        finally:
-            process.kill()
+    assert line.startswith("ilrobot ")
+    process = Forked(main, shlex.split(line)[1:], errors=errors)
+    try:
+        deadline = time.monotonic() + 120
+        while not ready():
+            assert process.poll() is None, errors.read_text()
+            assert time.monotonic() < deadline, "it got nowhere"
+            time.sleep(0.01)
+        yield process
+    finally:
+        process.kill()
 
 
-def _stop(process: subprocess.Popen, number: int) -> tuple[int, list[str]]:
+def _stop(process: Forked, number: int, errors: Path) -> tuple[int, list[str]]:
     process.send_signal(number)
-    _, said = process.communicate(timeout=120)
-    return process.returncode, said.splitlines()
+    return process.wait(), errors.read_text().splitlines()
 
 
 @SIGNALS
 def test_train_keeps_a_checkpoint(number, code, words, demonstrations, tmp_path):
     verb = Train(demonstrations, "bc", tmp_path / "my run", steps=100_000, width=16)
     metrics = verb.output / "metrics.jsonl"
-    with _running(command(verb), metrics.exists) as process:
-        ended, said = _stop(process, number)
+    errors = tmp_path / "errors"
+    with _running(command(verb), metrics.exists, errors) as process:
+        ended, said = _stop(process, number, errors)
     assert (ended, said[-1]) == (code, words)
     assert said[-2].endswith(f"keeps a checkpoint. Go on with: {resuming(verb)}")
     assert (verb.output / "checkpoint.pt").exists()
@@ -99,22 +105,24 @@ def test_train_keeps_a_checkpoint(number, code, words, demonstrations, tmp_path)
 
 
 @SIGNALS
-def test_dagger_keeps_every_attempt(number, code, words, demonstrations, tmp_path):
-    first = Train(demonstrations, "bc", tmp_path / "bc", steps=5, width=16)
-    assert first.run() == 0
+def test_dagger_keeps_every_attempt(number, code, words, demonstrations, clone, tmp_path):
     verb = Dagger(
         TASK,
         demonstrations,
-        first.output,
+        clone,
         tmp_path / "run",
         gate="beta",
         device="expert",
         rounds=1,
         episodes=100_000,
     )
-    sealed = verb.output / "dataset" / "data" / "chunk-000"
-    with _running(command(verb), lambda: len(list(sealed.glob("*.parquet"))) > 5) as process:
-        ended, said = _stop(process, number)
+    sealed, errors = verb.output / "dataset" / "data" / "chunk-000", tmp_path / "errors"
+
+    def under_way() -> bool:
+        return len(list(sealed.glob("*.parquet"))) > 5
+
+    with _running(command(verb), under_way, errors) as process:
+        ended, said = _stop(process, number, errors)
     assert (ended, said[-1]) == (code, words)
     infos = Dataset.open(verb.output / "dataset").infos[3:]
     assert f"keeps {len(infos)} attempts" in said[-2]

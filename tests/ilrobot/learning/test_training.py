@@ -1,14 +1,10 @@
 """The loop: schedules, averaging, early stopping, and that it can stop and go on anywhere."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +21,7 @@ from ilrobot.learners.training import learning_rate
 from ilrobot.lock import WriteLock
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.loading import load_policy
+from tests.forked import Forked
 from tests.ilrobot.policy_tester import CONTINUOUS, assert_same_weights, recordings
 
 POLICY = PolicyConfig(
@@ -49,7 +46,6 @@ TRAIN = TrainConfig(
     checkpoint_seconds=60.0,
     device="cpu",
 )
-ROOT = Path(__file__).parents[3]
 
 
 class Stop(Exception):
@@ -380,17 +376,6 @@ def test_settings_out_of_range(change, words, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-_CHILD = """
-import sys
-from dataclasses import replace
-from pathlib import Path
-import torch
-from ilrobot.learners.behavioral_cloning import train
-from tests.ilrobot.learning.test_training import KILLED, POLICY, recordings, CONTINUOUS
-torch.set_num_threads(1)
-config = replace(KILLED, checkpoint_seconds=0.05)
-train(recordings(CONTINUOUS), POLICY, config, Path(sys.argv[1]), resume=True)
-"""
 KILLED = replace(TRAIN, steps=400, patience=0)
 
 
@@ -412,16 +397,17 @@ def test_a_killed_process_leaves_a_run_that_goes_on(tmp_path):
     assert_same_weights(resumed, whole)
 
 
+def _train_often_saved(run):
+    torch.set_num_threads(1)
+    config = replace(KILLED, checkpoint_seconds=0.05)
+    train(recordings(CONTINUOUS), POLICY, config, run, resume=True)
+
+
 def _start_and_send(number, run):
     """Train in another process and send it a signal once it has saved a new checkpoint."""
     checkpoint = run / "checkpoint.pt"
     before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
-    child = subprocess.Popen(
-        [sys.executable, "-c", _CHILD, str(run)],
-        cwd=ROOT,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
+    child = Forked(_train_often_saved, run, errors=run.with_name("errors"))
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and child.poll() is None:
         if checkpoint.exists() and checkpoint.stat().st_mtime_ns > before:

@@ -1,0 +1,68 @@
+"""Processes to interrupt and kill, without the seconds in which each would import torch.
+
+They are forked from one process, which has imported what they need and has one thread.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+_SERVER = multiprocessing.get_context("forkserver")
+_SERVER.set_forkserver_preload(
+    [
+        "pytest",
+        "pyarrow.compute",
+        "stable_baselines3",
+        "ilrobot.cli.train",
+        "ilrobot.cli.dagger",
+        "ilrobot.learners.behavioral_cloning",
+        "ilrobot.learners.interactive.dagger",
+        "sims.experts",
+    ]
+)
+
+
+class Forked:
+    """A call in a process of its own; what it prints goes nowhere.
+
+    Args:
+        call: What is called there, importable by its name.
+        *arguments: Of the call.
+        errors: What it says on its standard error goes into this file.
+    """
+
+    def __init__(self, call: Callable[..., Any], *arguments: Any, errors: Path) -> None:
+        self._process = _SERVER.Process(target=_begin, args=(errors, call, arguments))
+        self._process.start()
+
+    def send_signal(self, number: int) -> None:
+        """To a process that lives; one that has ended is left alone."""
+        if self._process.pid is not None and self.poll() is None:
+            os.kill(self._process.pid, number)
+
+    def kill(self) -> None:
+        """SIGKILL, if it lives."""
+        self._process.kill()
+
+    def poll(self) -> int | None:
+        """Its exit code, negative for a signal (None: it lives)."""
+        return self._process.exitcode
+
+    def wait(self, timeout: float = 120.0) -> int:
+        """Its exit code, once it has ended."""
+        self._process.join(timeout)
+        code = self.poll()
+        assert code is not None, f"it still runs after {timeout:g} s"
+        return code
+
+
+def _begin(errors: Path, call: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    with Path(os.devnull).open("w") as nowhere, errors.open("w") as said:
+        os.dup2(nowhere.fileno(), sys.__stdout__.fileno())
+        os.dup2(said.fileno(), sys.__stderr__.fileno())
+    call(*arguments)
