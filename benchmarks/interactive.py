@@ -23,6 +23,7 @@ from typing import Any
 
 from benchmarks import row
 from ilrobot.cli.cores import cores
+from ilrobot.cli.dagger_gate import BUDGETS
 from ilrobot.cli.studies.interventions import PEG, SETTINGS, jobs, measure
 from ilrobot.cli.studies.interventions_job import GATES, Scale
 from ilrobot.cli.studies.page import print_row
@@ -152,9 +153,12 @@ def plan(words: Sequence[str] | None = None) -> tuple[Path, Scale]:
     parser.add_argument("--start", type=_positive, default=50, help="of all others, and BC's least")
     parser.add_argument("--rounds", type=_positive, default=6)
     parser.add_argument("--episodes", type=_positive, default=25, help="in a round")
-    parser.add_argument("--gates", nargs="*", choices=GATES, default=["human", "thrifty"])
+    parser.add_argument("--gates", nargs="*", choices=GATES, default=["human", "benefit"])
     parser.add_argument("--steps", type=_positive, default=2_000, help="of each training")
     parser.add_argument("--budget", type=float, default=0.02, help="of ThriftyDAgger")
+    parser.add_argument(
+        "--calls", type=float, default=BUDGETS["benefit"], help="attempts that call, by benefit"
+    )
     parser.add_argument("--attempts", type=_positive, default=100, help="fresh, for each policy")
     parser.add_argument("--workers", type=_positive, default=cores())
     parser.add_argument("--output", type=Path, required=True, help="a second call goes on there")
@@ -167,7 +171,7 @@ def plan(words: Sequence[str] | None = None) -> tuple[Path, Scale]:
         rounds=asked.rounds,
         episodes=asked.episodes,
         steps=asked.steps,
-        budget=asked.budget,
+        budgets={"thrifty": asked.budget, "benefit": asked.calls},
         policy=replace(SETTINGS[task].policy, members=MEMBERS, head=HEAD),
     )
     scale = Scale(

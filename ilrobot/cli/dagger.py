@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from ilrobot.cli.dagger_gate import BUDGET, BetaName, GateName, GatePlan
+from ilrobot.cli.dagger_gate import BUDGETS, BetaName, GateName, GatePlan
 from ilrobot.cli.page import Page, PageAddress
 from ilrobot.cli.usage import BindingsFile, TaskOptions, optional
 from ilrobot.data.lessons import Weighting
@@ -36,7 +36,8 @@ class Dagger:
     --gate says who acts at each step. human (HG-DAgger): a person, who takes over by holding the
     right bumper. beta (DAgger): a draw; the expert labels every step. safe, lazy, ensemble, thrifty
     (the DAggers of these names): the robot calls for help when it is about to stray, doubts itself
-    or is about to fail. dart: the expert alone, disturbed as the policy would err.
+    or is about to fail. benefit: when help would change what comes of it. dart: the expert
+    alone, disturbed as the policy would err.
 
     Example: ilrobot dagger --task ilrobot/PandaLift-v0 --dataset data/lift --policy
     runs/bc --output runs/dagger
@@ -65,8 +66,10 @@ class Dagger:
     expert: Annotated[Path | None, optional("PATH", "the task's script")] = None
     """With --device expert: a stronger policy in its place, a run or an .onnx file."""
 
-    budget: Annotated[float | None, optional("SHARE", f"{BUDGET}")] = None
-    """With --gate thrifty: share of its steps at which the policy aims to call for help."""
+    budget: Annotated[
+        float | None, optional("SHARE", " or ".join(str(share) for share in BUDGETS.values()))
+    ] = None
+    """Share of its steps (--gate thrifty) or of its attempts (benefit) at which it may call."""
 
     beta: Annotated[BetaName | None, optional(f"{{{','.join(get_args(BetaName))}}}", _BETA)] = None
     """With --gate beta, the expert's share: none; falling to none after the last round; halved."""
@@ -218,9 +221,8 @@ class Dagger:
     @property
     def gates(self) -> GatePlan:
         """A gate for each round."""
-        budget = BUDGET if self.budget is None else self.budget
         beta = self.beta or "exponential"
-        return GatePlan(self.gate, self.output, self.seed, self.rounds, budget, beta)
+        return GatePlan(self.gate, self.output, self.seed, self.rounds, self.budget, beta)
 
     def _setting(self, spec: Spec) -> dict[str, Any]:
         from ilrobot.cli.actors import trained_hash

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ilrobot.cli.cores import check_workers
-from ilrobot.cli.dagger_gate import ASK_ALWAYS
+from ilrobot.cli.dagger_gate import ASK_ALWAYS, BUDGETS
 from ilrobot.cli.seeds import check_seeds
 from ilrobot.errors import UserError
 
@@ -27,10 +27,11 @@ def check_options(asked: Dagger) -> None:
         )
     check_seeds(asked.rounds * asked.episodes, asked.seed)
     asked.page.check(asked.who)
-    check_budget(asked.gates.budget)
-    for name, gate in (("budget", "thrifty"), ("beta", "beta")):
-        if getattr(asked, name) is not None and asked.gate != gate:
-            raise UserError(f"--{name} is for --gate {gate}; leave it out")
+    if asked.budget is not None:
+        check_budget(asked.budget)
+    for name, gates in (("budget", tuple(BUDGETS)), ("beta", ("beta",))):
+        if getattr(asked, name) is not None and asked.gate not in gates:
+            raise UserError(f"--{name} is for --gate {' or '.join(gates)}; leave it out")
     _check_device(asked)
     check_workers(asked.processes)
     if asked.processes > 1 and not asked.simulated:

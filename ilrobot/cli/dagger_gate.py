@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ilrobot.gates.gate import Gate
     from ilrobot.spec import Spec
 
-GateName = Literal["human", "beta", "safe", "lazy", "ensemble", "thrifty", "dart"]
+GateName = Literal["human", "beta", "safe", "lazy", "ensemble", "thrifty", "benefit", "dart"]
 BetaName = Literal["indicator", "linear", "exponential"]
 
 #: They compare with the expert, or let it act, at every tick: it must be one that can be asked.
@@ -28,8 +28,9 @@ ASK_ALWAYS = frozenset({"beta", "ensemble", "dart"})
 NEED_DOUBT = frozenset({"ensemble", "thrifty"})
 #: They are fitted to episodes that the policy was not trained on.
 NEED_HELD_OUT = frozenset({"safe", "lazy", "ensemble", "thrifty", "dart"})
-#: ThriftyDAgger's budget where none is given.
-BUDGET = 0.1
+#: Budgets where none is given: share of the steps at which, or of the attempts in which, the policy
+#: may call for help.
+BUDGETS: Mapping[str, float] = {"thrifty": 0.1, "benefit": 0.3}
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class GatePlan:
         output: The run's folder; what a round's gate was fitted to lies in ``gate-N`` there.
         seed: Of all draws.
         rounds: How many there are to be.
-        budget: Share of the steps at which the policy may call for help (thrifty).
+        budget: See `BUDGETS` (None: as it says there).
         beta: Schedule of the expert's share (beta).
     """
 
@@ -49,19 +50,24 @@ class GatePlan:
     output: Path
     seed: int
     rounds: int
-    budget: float = BUDGET
+    budget: float | None = None
     beta: BetaName = "exponential"
 
     def setting(self) -> dict[str, Any]:
         """What must stay the same when a run goes on."""
         said: dict[str, Any] = {"gate": self.name}
-        if self.name == "thrifty":
-            said["budget"] = self.budget
+        if self.name in BUDGETS:
+            said["budget"] = self.share
         if self.name == "beta":
             # A linear schedule depends on how many rounds there are to be.
             over = f" over {self.rounds} rounds" if self.beta == "linear" else ""
             said["beta"] = f"{self.beta}{over}"
         return said
+
+    @property
+    def share(self) -> float:
+        """The budget (0: the gate has none)."""
+        return BUDGETS.get(self.name, 0.0) if self.budget is None else self.budget
 
     def check(self, spec: Spec, dataset: Dataset, policy: Path, members: int) -> None:
         """Refuse what this gate cannot do, before anything is made.
@@ -88,7 +94,7 @@ class GatePlan:
         from ilrobot.learners.interactive.gate_fits import prepare_gate
         from ilrobot.learners.interactive.round_gates import gate_fit, gate_material
 
-        fit = gate_fit(self.name, self.output, number, self.budget)
+        fit = gate_fit(self.name, self.output, number, self.share)
         if fit is not None:
             material = gate_material(self.output, number, dataset, policy_run, self.seed)
             prepare_gate(self._folder(number), material, fit)
@@ -103,6 +109,7 @@ class GatePlan:
             engaged: Whether a person wants control; only for ``human``.
         """
         from ilrobot.ensemble import EnsembleActor
+        from ilrobot.gates.benefit import BenefitGate, BenefitThresholds
         from ilrobot.gates.beta import BetaGate
         from ilrobot.gates.dart import DartGate
         from ilrobot.gates.discrepancy import Discrepancy, action_ranges
@@ -113,6 +120,7 @@ class GatePlan:
         from ilrobot.gates.safe import SafeGate
         from ilrobot.gates.thrifty import Thresholds, ThriftyGate
         from ilrobot.learners.interactive.gate_fits import CLASSIFIER, CRITIC, read_values
+        from ilrobot.learners.interactive.help_critic import HelpCritic
         from ilrobot.learners.interactive.safety_classifier import SafetyClassifier
         from ilrobot.learners.interactive.success_critic import SuccessCritic
 
@@ -125,6 +133,9 @@ class GatePlan:
             return HumanGate(engaged, trusted=values.get("doubt"))
         if self.name == "dart":
             return DartGate(values["covariance"])
+        if self.name == "benefit":
+            now = BenefitThresholds(values["benefit"], values["handback"])
+            return BenefitGate(HelpCritic.load(folder / CRITIC), now)
         discrepancy = Discrepancy(action_ranges(spec))
         if self.name in ("safe", "lazy"):
             foresight = Foresight(SafetyClassifier.load(folder / CLASSIFIER))
@@ -136,7 +147,7 @@ class GatePlan:
             return EnsembleGate(discrepancy, novice.doubt, values["doubt"])
         return ThriftyGate(
             discrepancy,
-            self.budget,
+            self.share,
             novice.novelty,
             SuccessCritic.load(folder / CRITIC),
             Thresholds(values["novelty"], values["success"], values["recovery"]),

@@ -22,6 +22,7 @@ TITLES = {
     "lazy": "LazyDAgger",
     "ensemble": "EnsembleDAgger",
     "thrifty": "ThriftyDAgger",
+    "benefit": "By benefit",
     "dart": "DART",
 }
 
@@ -264,7 +265,7 @@ def _span(interval: tuple[float, float] | None) -> str:
     return "" if interval is None else "{:.0%} to {:.0%}".format(*interval)
 
 
-_COLOURS = dict(zip(TITLES, (INK, *COLOURS, "#8a929a"), strict=True))
+_COLOURS = dict(zip(TITLES, (INK, *COLOURS, "#8a929a", "#5a6b2f"), strict=True))
 
 
 def _described(rows: Sequence[InterventionRow]) -> str:

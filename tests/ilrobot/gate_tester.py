@@ -1,15 +1,10 @@
-"""One tester that takes every gate of ``ilrobot dagger`` through record, resume, kill and its log.
-
-As a program: ``gate_tester.py GATE DATA POLICY OUTPUT [KILLED_AT]`` runs it, and dies in the midst
-of the episode of that seed.
-"""
+"""One tester that takes every gate of ``ilrobot dagger`` through record, resume, kill and log."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,13 +15,13 @@ from ilrobot.data.episode import EpisodeInfo, Outcome
 from ilrobot.env import ScriptedActor, make_env
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import preset
-from ilrobot.learners.interactive import success_critic
+from ilrobot.learners.interactive import help_critic, success_critic
 from ilrobot.rollout import rollout
 from ilrobot.shared_control import SharedControl
 from sims.experts import make_expert
 
 TASK = "ilrobot/PointPath-v0"
-GATES = ("human", "beta", "safe", "lazy", "ensemble", "thrifty", "dart")
+GATES = ("human", "beta", "safe", "lazy", "ensemble", "thrifty", "benefit", "dart")
 DEMONSTRATIONS, ROUNDS, EPISODES, SEED = 4, 2, 2, 10_000
 HELD_OUT = 0.3
 
@@ -50,7 +45,7 @@ def make_novice(folder: Path, members: int = 3, task: str = TASK) -> tuple[Path,
 
 def run_gate(gate: str, data: Path, policy: Path, output: Path, **changes: object) -> Dagger:
     """A small run of a gate, with what it learns learnt hardly at all."""
-    success_critic._SWEEPS = 1
+    success_critic._SWEEPS = help_critic._SWEEPS = 1
     verb = Dagger(
         task=TASK,
         dataset=data,
@@ -91,6 +86,12 @@ def outcome_of(output: Path, data: Path | None = None) -> tuple[object, ...]:
     return [attempt.info for attempt in attempts], columns, policy, rounds, gates
 
 
+def run_and_die(gate: str, data: Path, policy: Path, output: Path, seed: int) -> None:
+    """Run it in a process of its own, which is killed in the midst of the episode of that seed."""
+    _die_in(seed)
+    run_gate(gate, data, policy, output)
+
+
 def _die_in(seed: int, tick: int = 20) -> None:
     """Kill this process in the midst of an episode."""
     reset, act = SharedControl.reset, SharedControl.act
@@ -107,14 +108,3 @@ def _die_in(seed: int, tick: int = 20) -> None:
         return act(self, observation, now)
 
     SharedControl.reset, SharedControl.act = counted_reset, counted_act  # type: ignore[method-assign, assignment]
-
-
-def _main() -> None:
-    gate, data, policy, output, *killed_at = sys.argv[1:]
-    if killed_at:
-        _die_in(int(killed_at[0]))
-    run_gate(gate, Path(data), Path(policy), Path(output))
-
-
-if __name__ == "__main__":
-    _main()

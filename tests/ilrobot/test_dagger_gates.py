@@ -3,8 +3,6 @@
 import json
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +24,7 @@ from ilrobot.report.rounds import round_strips
 from ilrobot.run import Run
 from ilrobot.run_description import DaggerDescription, RoundSummary
 from ilrobot.shared_control import SharedControl
+from tests.forked import Forked
 from tests.ilrobot import gate_tester
 from tests.ilrobot.gate_tester import (
     DEMONSTRATIONS,
@@ -35,6 +34,7 @@ from tests.ilrobot.gate_tester import (
     SEED,
     make_novice,
     outcome_of,
+    run_and_die,
     run_gate,
 )
 
@@ -89,9 +89,9 @@ def test_every_gate_records_and_logs_the_same_of_each_episode_and_round(done, ga
 def test_every_gate_goes_on_after_a_kill_as_if_it_had_not_been(done, novice, tmp_path, gate):
     run = tmp_path / "run"
     killed_at = SEED + EPISODES + 1  # within the second round
-    command = [sys.executable, "-m", "tests.ilrobot.gate_tester", gate, *map(str, (*novice, run))]
-    killed = subprocess.run([*command, str(killed_at)], capture_output=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()[-500:]
+    errors = tmp_path / "errors"
+    killed = Forked(run_and_die, gate, *novice, run, killed_at, errors=errors)
+    assert killed.wait() == -signal.SIGKILL, errors.read_text()[-500:]
     run_gate(gate, *novice, run, resume=True)
     assert outcome_of(run) == outcome_of(done(gate))
 
@@ -136,7 +136,7 @@ def test_the_expert_is_disturbed_under_dart_and_its_labels_are_not(done):
     assert 0.0 < apart.mean() < 3.0 * noise
 
 
-@pytest.mark.parametrize("gate", ["safe", "lazy", "thrifty"])
+@pytest.mark.parametrize("gate", ["safe", "lazy", "thrifty", "benefit"])
 def test_a_robot_that_foretells_asks_the_expert_only_while_it_acts(done, gate):
     data = Dataset.open(done(gate) / "dataset")
     for info in data.infos[DEMONSTRATIONS:]:
@@ -207,7 +207,7 @@ def test_attempts_can_be_added_to_the_demonstrations_themselves(done, novice, tm
         ("thrifty", {"budget": 0.0}, "budget must be a share between 0 and 1, not 0.0"),
         ("thrifty", {"budget": 1.5}, "budget must be a share"),
         ("thrifty", {"budget": float("nan")}, "budget must be a share"),
-        ("safe", {"budget": 0.1}, "--budget is for --gate thrifty"),
+        ("safe", {"budget": 0.1}, "--budget is for --gate thrifty or benefit"),
         ("safe", {"beta": "linear"}, "--beta is for --gate beta"),
         ("ensemble", {"device": "operator"}, "asks the expert at every step"),
         ("dart", {"device": "operator"}, "asks the expert at every step"),

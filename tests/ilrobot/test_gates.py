@@ -9,6 +9,7 @@ import pytest
 
 from ilrobot.actors import Actor, Decision, Observation, Source
 from ilrobot.errors import UserError
+from ilrobot.gates.benefit import BenefitGate, BenefitThresholds
 from ilrobot.gates.beta import BetaGate, exponential, indicator, linear
 from ilrobot.gates.discrepancy import Discrepancy, action_ranges
 from ilrobot.gates.ensemble import EnsembleGate
@@ -226,6 +227,7 @@ def every_gate(size: int) -> dict[str, Gate]:
         "lazy": LazyGate(PLAIN, 1.0),
         "ensemble": EnsembleGate(PLAIN, at_tick(low), 0.3, 1.0),
         "thrifty": thrifty(low, high),
+        "benefit": BenefitGate(at_tick(low), BenefitThresholds()),
     }
 
 

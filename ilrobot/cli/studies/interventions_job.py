@@ -17,7 +17,7 @@ from typing import get_args
 from ilrobot.atomic import PART
 from ilrobot.cli.compare import measure
 from ilrobot.cli.dagger_cast import ExpertCast, OperatorCast
-from ilrobot.cli.dagger_gate import ASK_ALWAYS, BUDGET, GateName, GatePlan
+from ilrobot.cli.dagger_gate import ASK_ALWAYS, BUDGETS, GateName, GatePlan
 from ilrobot.cli.people import hand_info, scripted_expert
 from ilrobot.comparison import Contender, Score
 from ilrobot.data.dataset import Dataset, DatasetRecorder
@@ -47,7 +47,7 @@ class Setting:
         episodes: Attempts in a round.
         steps: Of each training.
         policy: What is trained.
-        budget: ThriftyDAgger's.
+        budgets: Of the gates that have one.
     """
 
     start: int
@@ -56,7 +56,7 @@ class Setting:
     episodes: int
     steps: int
     policy: PolicyConfig
-    budget: float = BUDGET
+    budgets: Mapping[str, float] = field(default_factory=lambda: BUDGETS)
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ class Workshop:
         plan = DaggerPlan(
             setting.rounds, setting.episodes, _SEEDS_APART * job.seed + _SEEDS_APART // 2
         )
-        gates = GatePlan(job.gate, output, job.seed, setting.rounds, setting.budget)
+        gates = GatePlan(job.gate, output, job.seed, setting.rounds, setting.budgets.get(job.gate))
         cast: ExpertCast | OperatorCast
         if job.gate in ASK_ALWAYS:
             cast = ExpertCast(job.task, {}, gates)

@@ -85,6 +85,40 @@ class Samples:
             trace=gamma * _LAMBDA * torch.tensor(goes_on & onward, dtype=torch.float32),
         )
 
+    @classmethod
+    def of_expert(
+        cls, encode: Encode, dataset: Recordings, known: Transitions, gamma: float
+    ) -> Samples:
+        """Those that tell what comes of the expert's going on.
+
+        They are the ticks that an expert drove, and the last one of what ended without success,
+        whoever drove: there nobody could have helped any more.
+
+        Args:
+            encode: The critic's, which reads no action.
+            dataset: The recordings.
+            known: Their transitions.
+            gamma: γ.
+        """
+        known = known.where(known.helped(dataset) | (known.ended & ~known.success))
+        columns = {n: dataset.column(n) for n in vector_spec(dataset.spec).observation_names}
+        done = dataset.column("action")
+
+        def encoded(frames: NDArray[np.int64]) -> Tensor:
+            return encode({n: c[frames] for n, c in columns.items()}, done[frames])
+
+        goes_on = np.append(known.following[:-1] == known.frames[1:], False)[: len(known)]
+        return cls(
+            here=encoded(known.frames),
+            there=encoded(known.following),
+            reward=torch.tensor(known.success, dtype=torch.float32),
+            discount=gamma * torch.tensor(~known.ended, dtype=torch.float32),
+            trace=gamma * _LAMBDA * torch.tensor(goes_on & ~known.ended, dtype=torch.float32),
+        )
+
+    def __len__(self) -> int:
+        return len(self.reward)
+
     def draw(self, steps: int) -> Tensor:
         """Indexes of so many batches, shape (steps, B): successes first in each."""
         successes, others = self.reward.nonzero()[:, 0], (self.reward == 0).nonzero()[:, 0]

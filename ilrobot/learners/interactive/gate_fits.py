@@ -26,12 +26,14 @@ from ilrobot.data.episode import UNCOUNTED
 from ilrobot.data.labels import labels
 from ilrobot.data.memory import MemoryRecordings
 from ilrobot.errors import UserError, explained
+from ilrobot.gates.benefit import BenefitThresholds
 from ilrobot.gates.discrepancy import action_ranges, discrepancies
 from ilrobot.gates.foresight import UNSAFE
 from ilrobot.gates.human import risk_threshold
 from ilrobot.gates.thrifty import Thresholds
 from ilrobot.learners.interactive.dart import fit_noise, held_out_episodes
 from ilrobot.learners.interactive.doubt_replay import replay
+from ilrobot.learners.interactive.help_critic import HelpCritic, fit_help_critic
 from ilrobot.learners.interactive.novice import novice_actions
 from ilrobot.learners.interactive.safety_classifier import (
     SafetyClassifier,
@@ -108,7 +110,7 @@ class Material:
         wanted = recordings.column("control.policy_action").astype(np.float32)
         # It may have been late: then it is not known what it wanted.
         known = np.isfinite(wanted.reshape(len(wanted), -1)).all(axis=1)
-        then = self._ticks_of(self.latest) & known & ~self.held_out
+        then = self.tried & known & ~self.held_out
         return self.held_out | then, np.where(
             then.reshape(-1, *(1,) * (actions.ndim - 1)), wanted, actions
         )
@@ -119,6 +121,11 @@ class Material:
         if not self.recordings.has_column("control.source"):
             return np.zeros(self.recordings.num_frames, dtype=bool)
         return np.isin(self.recordings.column("control.source"), (Source.POLICY, Source.BLEND))
+
+    @property
+    def tried(self) -> NDArray[np.bool_]:
+        """The ticks of `recordings` in the attempts of the round before."""
+        return self._ticks_of(self.latest)
 
     def _ticks_of(self, episodes: ArrayLike) -> NDArray[np.bool_]:
         """The ticks of `recordings` in some episodes of `dataset`."""
@@ -237,7 +244,35 @@ def fit_thrifty(material: Material, folder: Path, budget: float) -> Values:
     }
 
 
-def _report(learnt: SuccessCritic | SafetyClassifier) -> Values:
+def fit_benefit(material: Material, folder: Path, budget: float) -> Values:
+    """What help is worth, and the thresholds of the gate that calls by it.
+
+    They are of the ticks at which the novice had control in the latest attempts, as the present one
+    sees them. In the first round there are none, and nobody is called: what the novice comes to by
+    itself is what the critic learns first, as that of ThriftyDAgger's authors does.
+
+    Raises:
+        UserError: No episode succeeded by an expert's hand, or the actions are choices or have no
+            limits.
+    """
+    recordings = material.recordings
+    critic = fit_help_critic(recordings, material.actions, material.seed)
+    critic.save(folder / CRITIC)
+    frames = np.flatnonzero(material.driven & material.tried & lives(recordings))
+    now = BenefitThresholds()
+    if len(frames):
+        observed = {f.name: recordings.column(f.name)[frames] for f in critic.spec.observations}
+        attempt = np.searchsorted(recordings.starts, frames, side="right")
+        benefit = critic.values(observed, material.actions[frames])
+        now = BenefitThresholds.fit(benefit, attempt, budget)
+    return {
+        "benefit": now.call,
+        "handback": now.handback,
+        "validation": _report(critic),
+    }
+
+
+def _report(learnt: SuccessCritic | SafetyClassifier | HelpCritic) -> Values:
     """How well it does on episodes that it was not fitted to."""
     assert learnt.report is not None
     return asdict(learnt.report)

@@ -9,6 +9,7 @@ from ilrobot.data.dataset import Dataset
 from ilrobot.learners.interactive.gate_fits import (
     GateFit,
     Material,
+    fit_benefit,
     fit_dart,
     fit_ensemble,
     fit_human,
@@ -33,7 +34,7 @@ def gate_fit(gate: str, run: Path, number: int, budget: float) -> GateFit | None
         gate: As the command line calls it.
         run: The run's folder.
         number: Of the round, from 1.
-        budget: Of ``thrifty``.
+        budget: Of ``thrifty`` or ``benefit``.
 
     Raises:
         UserError: What the first round's gate was fitted to cannot be read.
@@ -43,6 +44,8 @@ def gate_fit(gate: str, run: Path, number: int, budget: float) -> GateFit | None
         return partial(fit_safety, threshold=first)
     if gate == "thrifty":
         return partial(fit_thrifty, budget=budget)
+    if gate == "benefit":
+        return partial(fit_benefit, budget=budget)
     return {"human": fit_human, "ensemble": fit_ensemble, "dart": fit_dart}.get(gate)
 
 

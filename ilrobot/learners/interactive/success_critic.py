@@ -153,18 +153,19 @@ def fit_success_critic(
     with numerics(torch.device("cpu"), "mlp"):
         torch.manual_seed(seed)
         critic = SuccessCritic(dataset.spec)
-        train, held_out = _split(known, seed)
+        train, held_out = split_episodes(known, seed)
         _fit_normalizers(critic, dataset, train.frames)
         samples = Samples.of(critic.encode, dataset, actions, train, gamma)
-        _train(critic.twins, samples)
+        fit_twins(critic.twins, samples, _SWEEPS)
         critic.report = _validate(critic, dataset, actions, held_out, gamma)
     return critic
 
 
-def _train(twins: Twins, samples: Samples) -> None:
+def fit_twins(twins: Twins, samples: Samples, sweeps: int) -> None:
+    """Fit two networks to samples whose targets are renewed so many times."""
     optimizer = torch.optim.Adam(twins.parameters(), lr=_LEARNING_RATE, fused=True)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _SWEEPS)
-    for _ in range(_SWEEPS):
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, sweeps)
+    for _ in range(sweeps):
         targets = samples.returns(twins)
         for index in samples.draw(_STEPS):
             loss = functional.binary_cross_entropy_with_logits(
@@ -178,7 +179,7 @@ def _train(twins: Twins, samples: Samples) -> None:
         schedule.step()
 
 
-def _split(known: Transitions, seed: int) -> tuple[Transitions, Transitions]:
+def split_episodes(known: Transitions, seed: int) -> tuple[Transitions, Transitions]:
     """To train on and to validate on: a tenth of the successful episodes and of the others."""
     successful = np.unique(known.episode[known.success])
     others = np.setdiff1d(known.episode, successful)

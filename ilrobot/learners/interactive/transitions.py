@@ -70,7 +70,7 @@ class Transitions:
             known = ~last if outcome not in {*_ENDED, Outcome.SUCCESS} else np.ones_like(last)
             success = last & (outcome is Outcome.SUCCESS)
             episode = np.full(len(ticks), number)
-            parts.append(cls(ticks, after, success, last, episode)._where(known))
+            parts.append(cls(ticks, after, success, last, episode).where(known))
         return cls(*(np.concatenate([getattr(p, name) for p in parts]) for name in _COLUMNS))
 
     def __len__(self) -> int:
@@ -113,9 +113,16 @@ class Transitions:
 
     def of_episodes(self, episodes: NDArray[np.int64]) -> Transitions:
         """Those of some episodes."""
-        return self._where(np.isin(self.episode, episodes))
+        return self.where(np.isin(self.episode, episodes))
 
-    def _where(self, chosen: NDArray[np.bool_]) -> Transitions:
+    def helped(self, dataset: Recordings) -> NDArray[np.bool_]:
+        """Whether an expert drove, demonstrating or correcting, (N,)."""
+        if not dataset.has_column("control.source"):
+            return np.ones(len(self), dtype=bool)
+        return np.isin(dataset.column("control.source")[self.frames], (Source.DEMO, Source.HUMAN))
+
+    def where(self, chosen: NDArray[np.bool_]) -> Transitions:
+        """Those chosen of them, shape (N,)."""
         return Transitions(*(getattr(self, name)[chosen] for name in _COLUMNS))
 
 

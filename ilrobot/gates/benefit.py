@@ -1,0 +1,96 @@
+"""A gate by the benefit of help: the novice calls where an expert would change what comes of it.
+
+    benefit(o) = V(o) - Q(o, π(o))
+    takes over  ⇔  benefit(o) > δ
+    hands back  ⇔  benefit(o) ≤ median benefit
+
+V is the discounted probability of success if the expert goes on from here, Q that if the novice
+does; `ilrobot.learners.interactive.help_critic` fits both. It is ThriftyDAgger's risk, 1 - Q (Hoque
+et al. 2021, arXiv:2109.08273), less the part that no help can undo: where the peg lies already both
+are 0, and nobody is called any more. Novelty plays no part.
+
+δ is such that a given share of the latest attempts would have called at least once. Steps are not
+counted, as ThriftyDAgger counts them: those after the first call would not have been the novice's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ilrobot.actors import Action, Observation
+from ilrobot.errors import UserError
+from ilrobot.gates.gate import Gate, GateContext
+
+#: Help that changes the outcome by less than this is none: nobody is called for it.
+LEAST = 0.1
+
+
+class Benefit(Protocol):
+    """Foretells what help is worth."""
+
+    def __call__(self, observation: Observation, action: Action) -> float:
+        """V - Q, -1 … 1, where the novice would take this action."""
+
+
+@dataclass(frozen=True)
+class BenefitThresholds:
+    """What a `BenefitGate` decides by.
+
+    Attributes:
+        call: δ, above which the expert is called; 1 is never exceeded.
+        handback: Benefit from which down control is given back.
+    """
+
+    call: float = 1.0
+    handback: float = 0.0
+
+    @classmethod
+    def fit(cls, benefit: ArrayLike, attempt: ArrayLike, budget: float) -> BenefitThresholds:
+        """Those at which a share of at most `budget` of the attempts calls.
+
+        Args:
+            benefit: At each tick at which the novice had control, shape (N,), N ≥ 1.
+            attempt: The number of the attempt that the tick is of, shape (N,).
+            budget: In (0, 1).
+        """
+        values, attempts = np.asarray(benefit, dtype=np.float64), np.asarray(attempt)
+        greatest = np.sort([values[attempts == one].max() for one in np.unique(attempts)])[::-1]
+        call = max(float(greatest[int(budget * len(greatest))]), LEAST)
+        return cls(call, min(float(np.median(values)), call))
+
+
+class BenefitGate(Gate):
+    """Calls where help changes the outcome, until it does not any more.
+
+    Args:
+        benefit: V - Q.
+        now: What it decides by.
+    """
+
+    asks_novice = True
+    asks_expert = False
+
+    def __init__(self, benefit: Benefit, now: BenefitThresholds) -> None:
+        self._benefit, self._now = benefit, now
+
+    def decide(self, context: GateContext) -> bool:
+        """Whether the novice calls, or has not yet come back.
+
+        Raises:
+            UserError: The benefit is not within -1 and 1.
+        """
+        if context.policy_action is None:
+            return True
+        benefit = float(self._benefit(context.observation, context.policy_action))
+        if not -1.0 <= benefit <= 1.0:
+            raise UserError(f"the benefit of help must be within -1 and 1, not {benefit}")
+        return benefit > (self._now.handback if context.expert_acting else self._now.call)
+
+    def thresholds(self) -> Mapping[str, float]:
+        """Both."""
+        return {"benefit": self._now.call, "handback benefit": self._now.handback}

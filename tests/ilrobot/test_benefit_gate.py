@@ -1,0 +1,65 @@
+"""The gate that calls by the benefit of help, and its thresholds."""
+
+import math
+
+import numpy as np
+import pytest
+
+from ilrobot.errors import UserError
+from ilrobot.gates.benefit import LEAST, BenefitGate, BenefitThresholds
+from ilrobot.gates.gate import GateContext
+
+NOW = BenefitThresholds(call=0.5, handback=0.2)
+
+
+def acts(gate: BenefitGate, ticks: int) -> list[bool]:
+    """Who acts at each tick, the expert being there at once."""
+    taken = [False]
+    for tick in range(ticks):
+        seen = {"tick": np.array(tick)}
+        taken.append(gate.decide(GateContext(seen, 0.1 * tick, taken[-1], np.zeros(1), None)))
+    return taken[1:]
+
+
+def foretold(values: list[float]) -> BenefitGate:
+    return BenefitGate(lambda observation, action: values[int(observation["tick"])], NOW)
+
+
+def test_it_calls_where_help_is_worth_much_and_hands_back_where_it_is_worth_little() -> None:
+    values = [0.0, 0.4, 0.6, 0.4, 0.3, 0.2, 0.4, -0.3]
+    assert acts(foretold(values), len(values)) == [False, False, True, True, True] + [False] * 3
+
+
+def test_nobody_is_called_where_no_help_helps() -> None:
+    assert not any(acts(foretold([0.0] * 5), 5))
+    # Nor kept: what was lost under the expert's hand is handed back.
+    assert acts(foretold([0.9, 0.6, 0.0, 0.0]), 4) == [True, True, False, False]
+
+
+def test_a_novice_that_does_not_answer_is_helped() -> None:
+    assert foretold([0.0]).decide(GateContext({}, 0.0, False, None, None))
+
+
+@pytest.mark.parametrize("value", [1.5, math.nan])
+def test_a_benefit_that_cannot_be_is_told(value: float) -> None:
+    with pytest.raises(UserError, match="must be within -1 and 1") as caught:
+        acts(foretold([value]), 1)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("budget", [0.1, 0.3, 0.5, 0.99])
+def test_at_most_the_share_of_the_attempts_calls_however_long_they_are(budget: float) -> None:
+    random = np.random.default_rng(0)
+    for count in (1, 2, 10, 25):
+        attempt = np.repeat(np.arange(count), random.integers(1, 300, count))
+        benefit = random.uniform(LEAST, 1.0, len(attempt))
+        now = BenefitThresholds.fit(benefit, attempt, budget)
+        called = [bool((benefit[attempt == one] > now.call).any()) for one in range(count)]
+        assert sum(called) == int(budget * count)
+        assert now.handback <= now.call
+
+
+def test_nobody_is_called_for_what_hardly_changes_the_outcome() -> None:
+    assert BenefitThresholds.fit([0.01, 0.02, 0.03], [0, 1, 2], 0.9).call == LEAST
+    # Before an attempt is known no help is known to change anything.
+    assert not any(acts(BenefitGate(lambda observation, action: 1.0, BenefitThresholds()), 3))
