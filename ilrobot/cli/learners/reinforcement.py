@@ -1,4 +1,4 @@
-"""``ilrobot train --learner ppo`` and ``sac``: from scratch, or from a clone on a leash."""
+"""``ilrobot train --learner ppo``, and what ``sac`` and ``td3`` share with it: reward and leash."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ilrobot.errors import UserError
 from ilrobot.required import require
 
 if TYPE_CHECKING:
-    from ilrobot.learners.reinforcement.config import PpoConfig, SacConfig
+    from ilrobot.learners.reinforcement.config import OffPolicyConfig, PpoConfig
     from ilrobot.rewards.model import RewardModel
     from ilrobot.run_description import DataUsed
 
@@ -26,7 +26,7 @@ class Reinforcement(WarmStart, OnlineOptions):
     """task: the environment's own; success: 1 for the step that does the task, which ends the
     episode; or the folder of a run with a learnt reward."""
 
-    leash: Annotated[float | None, optional("FLOAT", "ppo 0.01, sac 0.1, without --from 0")] = None
+    leash: Annotated[float | None, optional("FLOAT", "0.1, ppo 0.01, without --from 0")] = None
     """Weight of the divergence from the policy of --from, at each step."""
 
     exploration: Annotated[float | None, optional("FLOAT", "0.15 of a clone, 0.6 of a new one")] = (
@@ -50,7 +50,7 @@ class Reinforcement(WarmStart, OnlineOptions):
     reported_steps: ClassVar[int] = 1
     """Environment steps between two reports, rounded up to whole rollouts."""
 
-    def algorithm(self) -> PpoConfig | SacConfig:
+    def algorithm(self) -> PpoConfig | OffPolicyConfig:
         """Which, and how.
 
         Raises:
@@ -135,11 +135,18 @@ class Reinforcement(WarmStart, OnlineOptions):
 
     @property
     def _exploration(self) -> float:
-        from ilrobot.learners.reinforcement.config import CLONE_LOG_STD, INITIAL_LOG_STD
+        from ilrobot.learners.reinforcement.config import CLONE_LOG_STD
 
         if self.exploration is not None:
             return self.exploration
-        return math.exp(INITIAL_LOG_STD if self.from_ is None else CLONE_LOG_STD)
+        return math.exp(self.new_log_std if self.from_ is None else CLONE_LOG_STD)
+
+    @property
+    def new_log_std(self) -> float:
+        """Logarithm of a new policy's exploration where none is given."""
+        from ilrobot.learners.reinforcement.config import INITIAL_LOG_STD
+
+        return INITIAL_LOG_STD
 
     def check(self) -> None:
         """See `OnlineOptions`."""
@@ -219,47 +226,4 @@ class Ppo(Reinforcement):
         return config
 
 
-@dataclass(kw_only=True)
-class Sac(Reinforcement):
-    """Improve a policy by soft actor-critic (Haarnoja et al. 2018).
-
-    It remembers what it tried, and needs fewer environment steps and more computing than ppo. With
-    --from and --leash the divergence from the clone takes the place of the entropy.
-
-    Example: ilrobot train --learner sac --task Hopper-v5 --steps 300000 --output runs/hopper
-    """
-
-    learning_rate: float = 3e-4
-    """Adam's."""
-
-    updates: float = 1.0
-    """Updates for each environment step."""
-
-    starts: int = 10_000
-    """Environment steps before anything is learnt; those of a new policy are drawn evenly."""
-
-    name = "sac"
-    usual_leash = 0.1
-    reported_steps = 256
-
-    def algorithm(self) -> SacConfig:
-        """See `Reinforcement`."""
-        from ilrobot.learners.reinforcement.config import SacConfig
-
-        config = SacConfig(
-            rollout=_TICKS * self.copies,
-            updates=self.updates,
-            starts=self.starts,
-            learning_rate=self.learning_rate,
-            discount=self.discount,
-            critic_updates=0 if self.from_ is None else _CRITIC_UPDATES,
-        )
-        config.check(self.copies)
-        return config
-
-
-#: Of each copy between two bouts of updates of sac.
-_TICKS = 8
-#: Of sac's critics alone, before they lead a clone.
-_CRITIC_UPDATES = 5_000
 _LEAST_STD, _MOST_STD = 0.01, 7.0

@@ -102,8 +102,8 @@ class PpoConfig:
 
 
 @dataclass(frozen=True)
-class SacConfig:
-    """Soft actor-critic, Haarnoja et al. 2018, table 1, with several copies of the task.
+class OffPolicyConfig:
+    """What SAC and TD3 have in common, with several copies of the task.
 
     Attributes:
         rollout: Environment steps between two bouts of updates, of all copies together.
@@ -111,9 +111,9 @@ class SacConfig:
         starts: Environment steps before anything is learnt; a new policy's are drawn evenly.
         batch_size: Transitions in a minibatch.
         memory: Transitions that are remembered.
-        learning_rate: Adam's, of actor, critics and temperature.
+        learning_rate: Adam's, of all that is learnt.
         discount: γ.
-        follow: How fast the target critics follow, τ.
+        follow: How fast the targets follow, τ.
         critic_width: Features of the critics' two layers.
         critic_updates: Updates of the critics alone when learning begins, so that a policy which
             can already do something is not led astray by critics that know nothing yet.
@@ -161,6 +161,35 @@ class SacConfig:
             value = getattr(self, name)
             if not 0 < value <= 1:
                 raise UserError(f"{_option(name)} must be within 0 and 1, not {value}")
+
+
+@dataclass(frozen=True)
+class SacConfig(OffPolicyConfig):
+    """Soft actor-critic, Haarnoja et al. 2018, table 1."""
+
+
+@dataclass(frozen=True)
+class Td3Config(OffPolicyConfig):
+    """Twin delayed deep deterministic policy gradient, Fujimoto et al. 2018.
+
+    Attributes:
+        smoothing: Deviation of the noise on the target's action, σ̃, in normalised units.
+        smoothing_bound: Where that noise is cut off, c.
+        delay: Updates of the critics for one of the policy, d.
+    """
+
+    smoothing: float = 0.2
+    smoothing_bound: float = 0.5
+    delay: int = 2
+
+    def check(self, copies: int) -> None:
+        """See `OffPolicyConfig`."""
+        super().check(copies)
+        if self.delay < 1:
+            raise UserError(f"{_option('delay')} must be at least 1, not {self.delay}")
+        for name in ("smoothing", "smoothing_bound"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UserError(f"{_option(name)} must be at least 0, not {getattr(self, name)}")
 
 
 def _option(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from ilrobot.learners.reinforcement.config import PpoConfig, SacConfig
+from ilrobot.learners.reinforcement.config import OffPolicyConfig, PpoConfig, Td3Config
 from ilrobot.learners.reinforcement.rollouts import RewardFunction, Rollouts
 from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
 from ilrobot.policies.policy import Policy
@@ -53,7 +53,7 @@ class Reinforcer(Protocol):
 def make_reinforcer(
     policy: Policy,
     env: TaskVectorEnv,
-    config: PpoConfig | SacConfig,
+    config: PpoConfig | OffPolicyConfig,
     seed: int,
     *,
     reference: Policy | None = None,
@@ -79,12 +79,14 @@ def make_reinforcer(
     """
     from ilrobot.learners.reinforcement.ppo import PpoReinforcer
     from ilrobot.learners.reinforcement.sac import SacReinforcer
+    from ilrobot.learners.reinforcement.td3 import Td3Reinforcer
 
     common: dict[str, Any] = {
         "reference": reference,
         "kl_weight": kl_weight,
         "fit_observations": fit_observations,
     }
-    if isinstance(config, SacConfig):
-        return SacReinforcer(policy, env, config, seed, **common)
-    return PpoReinforcer(policy, env, config, seed, **common)
+    if isinstance(config, PpoConfig):
+        return PpoReinforcer(policy, env, config, seed, **common)
+    made = Td3Reinforcer if isinstance(config, Td3Config) else SacReinforcer
+    return made(policy, env, config, seed, **common)

@@ -1,4 +1,4 @@
-"""SAC on our policies: what it learns, what it remembers, and its command line."""
+"""SAC and TD3 on our policies: what they learn, what they remember, and their command lines."""
 
 import copy
 from collections.abc import Iterator
@@ -14,8 +14,15 @@ from ilrobot.data.transitions import Transitions
 from ilrobot.env import make_env
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.evaluate import evaluate
-from ilrobot.learners.reinforcement.config import INITIAL_LOG_STD, SCRATCH, SacConfig
-from ilrobot.learners.reinforcement.sac import SacReinforcer
+from ilrobot.learners.reinforcement.config import (
+    INITIAL_LOG_STD,
+    SCRATCH,
+    OffPolicyConfig,
+    SacConfig,
+    Td3Config,
+)
+from ilrobot.learners.reinforcement.reinforcer import make_reinforcer
+from ilrobot.learners.reinforcement.td3 import MeanActor
 from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
 from ilrobot.policies.density import PolicyDensity, new_policy
 from ilrobot.policies.policy import Policy
@@ -23,17 +30,23 @@ from tests.ilrobot.learner_tester import Case, check_kill, check_mistake, check_
 from tests.ilrobot.learning import line_world
 
 TASK = line_world.TASK
-QUICK = SacConfig(
-    rollout=32,
-    starts=200,
-    batch_size=64,
-    memory=4_000,
-    learning_rate=3e-3,
-    discount=0.9,
-    follow=0.02,
-    critic_width=32,
-)
+METHODS = ("sac", "td3")
 SMALL = ("--task", TASK, "--copies", "2", "--starts", "100", "--updates", "0.05")
+
+
+@pytest.fixture(params=METHODS)
+def quick(request: pytest.FixtureRequest) -> OffPolicyConfig:
+    """A configuration of each algorithm that learns within seconds."""
+    return {"sac": SacConfig, "td3": Td3Config}[request.param](
+        rollout=32,
+        starts=200,
+        batch_size=64,
+        memory=4_000,
+        learning_rate=3e-3,
+        discount=0.9,
+        follow=0.02,
+        critic_width=32,
+    )
 
 
 @pytest.fixture
@@ -48,32 +61,34 @@ def _policy(env: TaskVectorEnv) -> Policy:
     return new_policy(env.task, SCRATCH, INITIAL_LOG_STD)
 
 
-def test_it_learns_the_tasks_reward_and_acts_within_its_limits(env: TaskVectorEnv):
+def test_it_learns_the_tasks_reward_and_acts_within_its_limits(
+    env: TaskVectorEnv, quick: OffPolicyConfig
+):
     policy = _policy(env)
-    made = SacReinforcer(policy, env, QUICK, seed=0).learn(800)
+    made = make_reinforcer(policy, env, quick, 0).learn(800)
     assert len(made) >= 800
     assert np.abs(made.transitions.actions).max() <= 2
     measured = evaluate(lambda: (make_env(TASK), policy.actor()), range(10))
     assert measured.to_json()["return_mean"] > 0.7 * line_world.LIMIT
 
 
-def test_a_reward_takes_the_place_of_the_tasks(env: TaskVectorEnv):
+def test_a_reward_takes_the_place_of_the_tasks(env: TaskVectorEnv, quick: OffPolicyConfig):
     def reward(steps: Transitions) -> np.ndarray:
         return -np.abs(steps.actions[:, 0] - 1)
 
-    made = SacReinforcer(_policy(env), env, QUICK, seed=0).learn(800, reward)
+    made = make_reinforcer(_policy(env), env, quick, 0).learn(800, reward)
     assert made.transitions.actions[-128:].mean() == pytest.approx(1, abs=0.5)
 
 
-def test_a_leash_keeps_the_policy_where_it_was(env: TaskVectorEnv):
+def test_a_leash_keeps_the_policy_where_it_was(env: TaskVectorEnv, quick: OffPolicyConfig):
     moved = []
     for weight in (0.05, 100.0):
         policy, reference = _policy(env), _policy(env)
-        made = SacReinforcer(
+        made = make_reinforcer(
             policy,
             env,
-            QUICK,
-            seed=0,
+            quick,
+            0,
             reference=reference,
             kl_weight=weight,
             fit_observations=False,
@@ -86,8 +101,8 @@ def test_a_leash_keeps_the_policy_where_it_was(env: TaskVectorEnv):
     assert moved[1] < 0.1 * moved[0]
 
 
-def test_it_remembers_where_an_episode_was_cut_off(env: TaskVectorEnv):
-    learner = SacReinforcer(_policy(env), env, QUICK, seed=0)
+def test_it_remembers_where_an_episode_was_cut_off(env: TaskVectorEnv, quick: OffPolicyConfig):
+    learner = make_reinforcer(_policy(env), env, quick, 0)
     made = learner.learn(128).transitions
     kept = learner.state()["memory"]
     order = np.lexsort(made.observations.T)
@@ -103,10 +118,10 @@ def test_it_remembers_where_an_episode_was_cut_off(env: TaskVectorEnv):
     assert cut.any()
 
 
-def test_it_remembers_what_a_clone_executed(env: TaskVectorEnv):
+def test_it_remembers_what_a_clone_executed(env: TaskVectorEnv, quick: OffPolicyConfig):
     policy = _policy(env)  # its actions are normalised as a clone's, by their deviation
     policy.action_normalizer.adopt(*(np.array([x]) for x in (0.3, 0.25, -2.0, 2.0)))
-    learner = SacReinforcer(policy, env, QUICK, seed=0, fit_observations=False)
+    learner = make_reinforcer(policy, env, quick, 0, fit_observations=False)
     made = learner.learn(160).transitions
     assert np.abs(made.actions).max() > 0.3 + 0.25
     remembered = learner.state()["memory"]["actions"].numpy().reshape(-1)
@@ -114,21 +129,24 @@ def test_it_remembers_what_a_clone_executed(env: TaskVectorEnv):
     np.testing.assert_allclose(np.sort(remembered), np.sort(executed), atol=1e-4)
 
 
-def test_critics_learn_alone_before_a_policy_that_can_do_something(env: TaskVectorEnv):
-    config = replace(QUICK, starts=128, updates=0.0, critic_updates=50)
-    learner = SacReinforcer(_policy(env), env, config, seed=0, fit_observations=False)
+def test_critics_learn_alone_before_a_policy_that_can_do_something(
+    env: TaskVectorEnv, quick: OffPolicyConfig
+):
+    config = replace(quick, starts=128, updates=0.0, critic_updates=50)
+    learner = make_reinforcer(_policy(env), env, config, 0, fit_observations=False)
     learner.learn(192)
     actor, critics = (kept["state"][0]["step"] for kept in learner.state()["optimizers"])
-    assert (actor, critics) == (2, 52)
+    later = 2 // getattr(config, "delay", 1)
+    assert (actor, critics) == (later, 52)
 
 
-def test_a_state_goes_on(env: TaskVectorEnv):
-    first = SacReinforcer(_policy(env), env, QUICK, seed=0)
+def test_a_state_goes_on(env: TaskVectorEnv, quick: OffPolicyConfig):
+    first = make_reinforcer(_policy(env), env, quick, 0)
     first.learn(300)
     state = copy.deepcopy(first.state())
     resumed = []
     for _ in range(2):
-        learner = SacReinforcer(_policy(env), env, QUICK, seed=0)
+        learner = make_reinforcer(_policy(env), env, quick, 0)
         learner.load_state(copy.deepcopy(state))
         assert learner.steps == first.steps
         learner.learn(64)
@@ -136,26 +154,46 @@ def test_a_state_goes_on(env: TaskVectorEnv):
     assert all(torch.equal(resumed[0][name], resumed[1][name]) for name in resumed[0])
 
 
-def test_a_reward_that_is_not_finite_is_told(env: TaskVectorEnv):
+def test_a_reward_that_is_not_finite_is_told(env: TaskVectorEnv, quick: OffPolicyConfig):
     with pytest.raises(WorkFailed, match="no longer finite"):
-        SacReinforcer(_policy(env), env, QUICK, seed=0).learn(
+        make_reinforcer(_policy(env), env, quick, 0).learn(
             1, lambda steps: np.full(len(steps), np.nan)
         )
 
 
-def test_a_rollout_that_copies_cannot_share_is_refused(env: TaskVectorEnv):
+def test_a_rollout_that_copies_cannot_share_is_refused(env: TaskVectorEnv, quick: OffPolicyConfig):
     with pytest.raises(UserError, match="a rollout of 33 steps"):
-        SacReinforcer(_policy(env), env, SacConfig(rollout=33), seed=0)
+        make_reinforcer(_policy(env), env, replace(quick, rollout=33), 0)
 
 
-def test_from_the_command_line(tmp_path: Path, capsys):
-    check_run(Case("sac", (*SMALL, "--steps", "512"), (), TASK), tmp_path, capsys)
+def test_td3s_actions_pass_stable_baselines_unchanged_however_far_their_limits(env: TaskVectorEnv):
+    """It cuts off at ±1; with a deviation of 0.25 the limits ±2 lie at ±8."""
+    policy = _policy(env)
+    policy.action_normalizer.adopt(*(np.array([x]) for x in (0.0, 0.25, -2.0, 2.0)))
+    with torch.no_grad():
+        for weights in policy.head.parameters():
+            weights.mul_(50)
+    actor = MeanActor(policy)
+    seen = torch.tensor([[x, 5 + 100 * x] for x in np.linspace(-1, 1, 41)]).float()
+    given = actor(seen)
+    assert given.abs().max() <= 1
+    wanted = PolicyDensity(policy).distribution(seen)[0].clamp(-8, 8)
+    assert wanted.abs().max() == 8
+    assert (wanted.abs() < 7).any()
+    assert torch.equal(given * actor.scale, wanted)
 
 
-def test_a_kill_loses_nothing(tmp_path: Path):
-    check_kill(Case("sac", SMALL, ("--steps", "900000000"), TASK), tmp_path)
+@pytest.mark.parametrize("method", METHODS)
+def test_from_the_command_line(method: str, tmp_path: Path, capsys):
+    check_run(Case(method, (*SMALL, "--steps", "512"), (), TASK), tmp_path, capsys)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_a_kill_loses_nothing(method: str, tmp_path: Path):
+    check_kill(Case(method, SMALL, ("--steps", "900000000"), TASK), tmp_path)
+
+
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -163,7 +201,7 @@ def test_a_kill_loses_nothing(tmp_path: Path):
         (["--starts", "-1"], "--starts must be at least 0"),
     ],
 )
-def test_a_mistake_is_one_line(options: list[str], said: str, tmp_path: Path, capsys):
+def test_a_mistake_is_one_line(method: str, options: list[str], said: str, tmp_path: Path, capsys):
     output = ["--output", str(tmp_path / "run")]
-    arguments = ["train", "--learner", "sac", "--task", TASK, *options]
+    arguments = ["train", "--learner", method, "--task", TASK, *options]
     check_mistake([*arguments, *output], said, capsys)
