@@ -4,9 +4,10 @@
 
 After Fu, Luo and Levine 2018, section 7.2. An expert with noisy hands demonstrates with the gap on
 the left. GAIL learns a policy, AIRL a reward of the state and one of state and action. With the gap
-on the right GAIL's policy is used as it is, both rewards are optimised again by PPO from scratch,
-and so is the task's own reward, the most that can be hoped for. Each run lies in --output and
-goes on where it was stopped; the last line is JSON of these seeds.
+on the right GAIL's policy is used as it is, and both rewards are optimised again: exactly, by
+planning, which tells what the reward is worth, and with --tried by PPO from scratch, too, which may
+fail at a good one. The task's own reward is the most that can be hoped for. Each run lies in
+--output and goes on where it was stopped; the last line is JSON of these seeds.
 """
 
 from __future__ import annotations
@@ -18,22 +19,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from benchmarks._maze_planning import planned_return
 from ilrobot.cli import _main
 from ilrobot.cli.people import scripted_expert
 from ilrobot.data.dataset import DatasetRecorder
+from ilrobot.data.transitions import Transitions
 from ilrobot.env import TaskEnv, make_env
 from ilrobot.evaluate import evaluate
 from ilrobot.intervals import t_interval
 from ilrobot.noisy_expert import NoisyExpert
 from ilrobot.policies.loading import load_policy
+from ilrobot.rewards.model import REWARD_FILE, RewardModel
 from ilrobot.rollout import rollout
+from sims.small.point_maze import GOAL, PointMazeEnv
 
 TASK = "ilrobot/PointMaze-v0"
 DEMONSTRATIONS = 20
 #: Of the demonstrating hand, m/s.
 NOISE = 0.2
 JUDGED = range(900_000, 900_050)
+#: Of the maze, stepped together while GAIL and AIRL learn.
+COPIES = 64
 #: Learner and its options, in the old maze.
 LEARNT = {
     "gail": ("gail",),
@@ -47,9 +55,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--steps", type=int, default=200_000, help="environment steps of each run")
+    parser.add_argument("--tried", action="store_true", help="optimise rewards by PPO, too")
     parser.add_argument("--output", type=Path, default=Path("runs/transfer"))
     chosen = parser.parse_args(arguments)
-    found = {seed: measure(seed, chosen.steps, chosen.output) for seed in chosen.seeds}
+    found = {}
+    for seed in chosen.seeds:
+        found[seed] = measure(seed, chosen.steps, chosen.output)
+        if chosen.tried:
+            found[seed] |= tried(seed, chosen.steps, chosen.output)
     for name in next(iter(found.values())):
         returns = [result[name] for result in found.values()]
         low, high = t_interval(returns)
@@ -63,20 +76,40 @@ def measure(seed: int, steps: int, output: Path) -> dict[str, float]:
     data = output / f"demonstrations-{seed}"
     if not (data / "meta" / "info.json").exists():
         demonstrate(data, seed)
-    found = {}
+    new, found = PointMazeEnv("right"), {}
     for name, (learner, *options) in LEARNT.items():
-        run = output / f"{learner}{''.join(options[1:])}-{seed}"
-        learn(learner, run, seed, steps, "left", "--dataset", str(data), *options)
+        run = output / f"{name.replace(', ', '-')}-{seed}"
+        given = ["--dataset", str(data), "--copies", str(COPIES), *options]
+        learn(learner, run, seed, steps, "left", *given)
         found[f"{name}: old maze"] = returned(run, "left")
         found[f"{name}: policy in the new maze"] = returned(run, "right")
         if learner == "airl":
+            reward = RewardModel.load(run / REWARD_FILE).of
+            found[f"{name}: reward planned for"] = planned_return(reward, new, JUDGED)
+    found["the task's own reward planned for"] = planned_return(own_reward, new, JUDGED)
+    return found
+
+
+def tried(seed: int, steps: int, output: Path) -> dict[str, float]:
+    """True returns in the new maze of PPO on the rewards that `measure` left."""
+    found = {}
+    for name, (learner, *_) in LEARNT.items():
+        if learner == "airl":
+            run = output / f"{name.replace(', ', '-')}-{seed}"
             again = run.with_name(f"{run.name}-again")
             learn("ppo", again, seed, steps, "right", "--reward", str(run))
-            found[f"{name}: reward in the new maze"] = returned(again, "right")
+            found[f"{name}: reward tried for"] = returned(again, "right")
     own = output / f"own-{seed}"
     learn("ppo", own, seed, steps, "right")
-    found["the task's own reward in the new maze"] = returned(own, "right")
+    found["the task's own reward tried for"] = returned(own, "right")
     return found
+
+
+def own_reward(steps: Transitions) -> NDArray[np.float32]:
+    """PointMaze's reward of each step, (N,)."""
+    goal = np.array(GOAL, dtype=np.float32)
+    away: NDArray[np.float32] = np.linalg.norm(steps.next_observations - goal, axis=1)
+    return -away
 
 
 def demonstrate(folder: Path, seed: int) -> None:
