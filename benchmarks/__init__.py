@@ -1,6 +1,7 @@
 """Speed, measured as ratios within one run; ``ilrobot bench NAME`` runs ``benchmarks/NAME.py``.
 
-Each of those has ``run() -> list[dict]``, one dict per row, best made by `row`.
+Each of those has ``run() -> list[dict]``, one dict per row, best made by `row`. Files without are
+programs for hours of work: ``python -m benchmarks.NAME --help``.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ from ilrobot.errors import UserError, WorkFailed
 from ilrobot.evaluate import wilson_interval
 from ilrobot.intervals import t_interval
 from ilrobot.learners.behavioral_cloning import train
-from ilrobot.policies.policy import Policy
+from ilrobot.policies.loading import load_policy
 from ilrobot.rollout import rollout
 from ilrobot.workers import Workers, no_setup
 
@@ -133,7 +133,7 @@ def measure(folder: Path, attempts: int, _: None, job: Job) -> dict[str, Any]:
     policy_config, training = method.configure(data.spec)
     teacher = None
     if method.teacher is not None:
-        teacher = Policy.load(folder / replace(job, method=method.teacher).name)
+        teacher = load_policy(folder / replace(job, method=method.teacher).name)
     training = replace(training, seed=job.seed, device="cpu")
     policy = train(data, policy_config, training, run, resume=True, teacher=teacher)
     with closing(make_env(f"ilrobot/{job.task}-v0")) as env:
@@ -202,7 +202,11 @@ def main() -> None:
                     print(json.dumps(result), file=sys.stderr, flush=True)
     except (UserError, WorkFailed) as error:
         sys.exit(f"panda: {error}")
-    rows = table(found)
+    finally:
+        _show(table(found))
+
+
+def _show(rows: Sequence[dict[str, Any]]) -> None:
     for row in rows:
         low, high = row["interval"]
         print(

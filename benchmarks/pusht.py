@@ -181,7 +181,9 @@ def main() -> None:
     parser.add_argument("--method", choices=METHODS, default="flow")
     parser.add_argument("--steps", type=int, help="optimiser steps")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--eval-seeds", default="100000:100050", help="first:end")
+    parser.add_argument(
+        "--eval-seeds", default=f"{REPORTING.start}:{REPORTING.stop}", help="first:end"
+    )
     parser.add_argument("--hyper", nargs="*", default=[], metavar="KEY=VALUE")
     parser.add_argument("--act", nargs="*", default=[], metavar="KEY=VALUE", help="after training")
     parser.add_argument("--chunks", default=str(RECEDING), metavar="MODE[:NUMBER]")
@@ -228,7 +230,10 @@ def _settings(pairs: list[str]) -> dict[str, Any]:
         if key not in defaults:
             raise UserError(f"no setting '{key}'; there are {', '.join(defaults)}")
         kind = type(defaults[key])
-        settings[key] = tuple(map(int, text.split(","))) if kind is tuple else kind(text)
+        try:
+            settings[key] = tuple(map(int, text.split(","))) if kind is tuple else kind(text)
+        except (TypeError, ValueError) as error:
+            raise UserError(f"{key}={text}: not a {kind.__name__}") from error
     return settings
 
 

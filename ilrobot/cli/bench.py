@@ -26,7 +26,7 @@ class Bench:
     """
 
     name: Annotated[Positional[str], optional("NAME", "list them")] = ""
-    """Which benchmark; 'all' runs each of them."""
+    """Which benchmark; 'all' runs each of them, and the next where one fails."""
 
     minutes: Annotated[float | None, optional("M", "half a minute")] = None
     """How long 'soak' records."""
@@ -53,13 +53,23 @@ class Bench:
         machine = describe_machine()
         print(machine)
         rows: list[dict[str, Any]] = []
+        failures: list[str] = []
         for name in known if self.name == "all" else (self.name,):
-            with console.status(f"measuring {name}"):
-                measured = run_benchmark(name, **options)
+            try:
+                with console.status(f"measuring {name}"):
+                    measured = run_benchmark(name, **options)
+            except (UserError, WorkFailed) as error:
+                if self.name != "all":
+                    raise
+                failures.append(name)
+                console.print(f"{name}: {error}", markup=False)
+                continue
             _print(name, measured)
             rows += [{"benchmark": name, **row} for row in measured]
         if self.json:
-            print_json({"name": self.name, "machine": machine, "rows": rows})
+            print_json({"name": self.name, "machine": machine, "rows": rows, "failures": failures})
+        if failures:
+            raise WorkFailed(f"benchmarks that failed: {', '.join(failures)}")
         return 0
 
 
@@ -78,9 +88,9 @@ def source_checkout() -> Path:
 
 
 def benchmark_names(root: Path) -> list[str]:
-    """Names of the benchmarks in a checkout."""
+    """Names of the benchmarks in a checkout: of the files that have a ``run``."""
     files = (root / "benchmarks").glob("[!_]*.py")
-    return sorted(file.stem for file in files)
+    return sorted(file.stem for file in files if "\ndef run(" in file.read_text())
 
 
 def run_benchmark(name: str, **options: float) -> list[dict[str, Any]]:

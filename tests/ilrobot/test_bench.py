@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -82,8 +83,29 @@ def test_names_are_the_files_that_can_be_run(tmp_path: Path):
     folder = tmp_path / "benchmarks"
     (folder / "peers").mkdir(parents=True)
     for name in ("__init__.py", "_shared.py", "windows.py", "startup.py", "notes.md"):
-        (folder / name).touch()
+        (folder / name).write_text('"""What."""\n\n\ndef run():\n    return []\n')
+    (folder / "program.py").write_text('"""What."""\n\n\ndef main():\n    return []\n')
     assert bench.benchmark_names(tmp_path) == ["startup", "windows"]
+
+
+def test_every_name_that_is_listed_can_be_run():
+    names = bench.benchmark_names(bench.source_checkout())
+    assert {"startup", "pusht", "policy"} <= set(names)
+    assert "panda" not in names
+    for name in names:
+        assert callable(importlib.import_module(f"benchmarks.{name}").run), name
+
+
+def test_after_a_failure_all_goes_on_and_says_so(
+    fake: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(bench, "benchmark_names", lambda root: ["absent", "fake"])
+    assert _main(["bench", "all", "--json"]) == 1
+    out, err = capsys.readouterr()
+    result = json.loads(out.strip().splitlines()[-1])
+    assert {r["benchmark"] for r in result["rows"]} == {"fake"}
+    assert result["failures"] == ["absent"]
+    assert "benchmarks that failed: absent" in err
 
 
 def test_a_row_without_reference_or_goal():
