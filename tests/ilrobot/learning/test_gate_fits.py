@@ -13,13 +13,14 @@ from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import EpisodeInfo, Outcome
 from ilrobot.data.labels import labels
 from ilrobot.errors import UserError
+from ilrobot.gates.benefit import LEAST
 from ilrobot.gates.discrepancy import action_ranges
 from ilrobot.gates.foresight import Foresight
 from ilrobot.gates.gate import GateContext
 from ilrobot.gates.human import risk_threshold
 from ilrobot.gates.log import GateLog
 from ilrobot.gates.safe import SafeGate
-from ilrobot.learners.interactive import success_critic
+from ilrobot.learners.interactive import help_critic, success_critic
 from ilrobot.learners.interactive.doubt_replay import replay
 from ilrobot.learners.interactive.gate_fits import (
     CLASSIFIER,
@@ -27,6 +28,7 @@ from ilrobot.learners.interactive.gate_fits import (
     VALUES,
     GateFit,
     Material,
+    fit_benefit,
     fit_human,
     fit_safety,
     fit_thrifty,
@@ -35,7 +37,7 @@ from ilrobot.learners.interactive.gate_fits import (
 )
 from ilrobot.learners.interactive.safety_classifier import SafetyClassifier
 from ilrobot.learners.interactive.success_critic import SuccessCritic
-from tests.ilrobot.gate_tester import DEMONSTRATIONS, make_novice, run_gate
+from tests.ilrobot.gate_tester import DEMONSTRATIONS, EPISODES, make_novice, run_gate
 
 BUDGET = 0.2
 
@@ -48,6 +50,7 @@ def novice(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture(autouse=True)
 def _learn_hardly_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(success_critic, "_SWEEPS", 2)
+    monkeypatch.setattr(help_critic, "_SWEEPS", 2)
 
 
 def material(novice: tuple[Path, Path], seed: int = 0) -> Material:
@@ -55,7 +58,12 @@ def material(novice: tuple[Path, Path], seed: int = 0) -> Material:
 
 
 @pytest.mark.parametrize(
-    ("fit", "file"), [(partial(fit_thrifty, budget=BUDGET), CRITIC), (fit_safety, CLASSIFIER)]
+    ("fit", "file"),
+    [
+        (partial(fit_thrifty, budget=BUDGET), CRITIC),
+        (partial(fit_benefit, budget=BUDGET), CRITIC),
+        (fit_safety, CLASSIFIER),
+    ],
 )
 def test_the_same_seed_writes_the_same_and_what_is_there_stays(
     novice: tuple[Path, Path], tmp_path: Path, fit: GateFit, file: str
@@ -84,6 +92,17 @@ def test_thrifty_calls_no_more_than_the_budget_where_it_was_not_taught(
     assert 0.0 < calls.mean() <= BUDGET
     assert values["recovery"] == pytest.approx(np.median(success))
     assert values["agreement"] > 0.0
+
+
+def test_who_calls_by_benefit_first_watches_what_becomes_of_the_novice_alone(
+    novice: tuple[Path, Path], tmp_path: Path
+) -> None:
+    run_gate("benefit", *novice, tmp_path / "run", budget=0.5)
+    first, then = (read_values(tmp_path / "run" / f"gate-{number}") for number in (1, 2))
+    assert first["benefit"] == 1.0
+    assert LEAST <= then["benefit"] < 1.0
+    tried = [info for info in Dataset.open(tmp_path / "run" / "dataset").infos if info.control]
+    assert [info.control.takeovers for info in tried[:EPISODES] if info.control] == [0, 0]
 
 
 def test_a_fifth_of_the_first_data_is_unsafe_and_the_threshold_stays(
