@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
+from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, Generic, TypeVar
@@ -20,6 +21,8 @@ from ilrobot.errors import WorkFailed
 
 #: Pieces of work given out ahead for each process, so that a slow one keeps no other idle.
 _AHEAD = 8
+#: Spawned: a forked child would inherit torch's thread pool in an undefined state.
+CONTEXT: BaseContext = multiprocessing.get_context("spawn")
 
 S = TypeVar("S")
 A = TypeVar("A")
@@ -48,9 +51,7 @@ class Workers(Generic[S]):
         self.count = count
         self._died = f"a worker process of {purpose} died (out of memory?); {cure}"
         others = set(multiprocessing.active_children())
-        # Spawn: a forked child would inherit torch's thread pool in an undefined state.
-        context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(count, context, _begin, (setup,))
+        self._pool = ProcessPoolExecutor(count, CONTEXT, _begin, (setup,))
         # A process starts for each of these; the first real work tells what a setup says wrong.
         for _ in range(count):
             self._pool.submit(_get_ready)

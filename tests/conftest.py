@@ -4,6 +4,9 @@ import os
 
 import pytest
 
+from ilrobot import workers
+from tests.forked import SERVER
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _unflushed():
@@ -12,4 +15,12 @@ def _unflushed():
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _workers_that_begin_at_once():
+    """`test_workers` begins them as the product does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workers, "CONTEXT", SERVER)
         yield

@@ -1,4 +1,4 @@
-"""Processes to interrupt and kill, without the seconds in which each would import torch.
+"""Processes to work, or to be killed, without the seconds in which each would import torch.
 
 They are forked from one process, which has imported what they need and has one thread.
 """
@@ -12,8 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-_SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(
+from ilrobot import workers
+
+#: Makes processes like any other context of `multiprocessing`.
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(
     [
         "pytest",
         "pyarrow.compute",
@@ -37,7 +40,7 @@ class Forked:
     """
 
     def __init__(self, call: Callable[..., Any], *arguments: Any, errors: Path) -> None:
-        self._process = _SERVER.Process(target=_begin, args=(errors, call, arguments))
+        self._process = SERVER.Process(target=_begin, args=(errors, call, arguments))
         self._process.start()
 
     def send_signal(self, number: int) -> None:
@@ -65,4 +68,5 @@ def _begin(errors: Path, call: Callable[..., Any], arguments: tuple[Any, ...]) -
     with Path(os.devnull).open("w") as nowhere, errors.open("w") as said:
         os.dup2(nowhere.fileno(), sys.__stdout__.fileno())
         os.dup2(said.fileno(), sys.__stderr__.fileno())
+    workers.CONTEXT = SERVER
     call(*arguments)

@@ -1,13 +1,20 @@
 """Worker processes: order, one setup each, and one clear line where one of them dies."""
 
+import multiprocessing
 import os
 import signal
 import time
 
 import pytest
 
+from ilrobot import workers
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.workers import Workers
+
+
+@pytest.fixture(autouse=True)
+def _spawned(monkeypatch):
+    monkeypatch.setattr(workers, "CONTEXT", multiprocessing.get_context("spawn"))
 
 
 class _Made:
