@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ilrobot.data.transitions import Transitions
 from ilrobot.learners.reinforcement.rollouts import RewardFunction
+from sims.experts.small import PointMazeExpert
 from sims.small.point_maze import EDGE, SPEED, PointMazeEnv
 
 #: Steps of an episode, see `sims`.
@@ -103,6 +104,25 @@ def planned_return(
             best = int(np.argmax(np.asarray(reward(tried)) + _DISCOUNT * ahead))
             maze.set_state(here)
             total += maze.step(_ACTIONS[best].astype(np.float32))[1]
+        returns.append(total)
+    return float(np.mean(returns))
+
+
+def expert_return(expert: PointMazeExpert, maze: PointMazeEnv, seeds: Iterable[int]) -> float:
+    """Mean true return of an expert, which may be that of another maze.
+
+    Args:
+        expert: Acts.
+        maze: Where.
+        seeds: Of the episodes.
+    """
+    returns = []
+    for seed in seeds:
+        observation, _ = maze.reset(seed=seed)
+        total = 0.0
+        for _ in range(STEPS):
+            observation, reward, *_ = maze.step(expert.act(observation))
+            total += reward
         returns.append(total)
     return float(np.mean(returns))
 

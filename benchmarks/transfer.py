@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks._maze_planning import planned_return
+from benchmarks._maze_planning import expert_return, planned_return
 from ilrobot.cli import _main
 from ilrobot.cli.people import scripted_expert
 from ilrobot.data.dataset import DatasetRecorder
@@ -33,6 +33,7 @@ from ilrobot.noisy_expert import NoisyExpert
 from ilrobot.policies.loading import load_policy
 from ilrobot.rewards.model import REWARD_FILE, RewardModel
 from ilrobot.rollout import rollout
+from sims.experts.small import PointMazeExpert
 from sims.small.point_maze import GOAL, PointMazeEnv
 
 TASK = "ilrobot/PointMaze-v0"
@@ -87,6 +88,8 @@ def measure(seed: int, steps: int, output: Path) -> dict[str, float]:
             reward = RewardModel.load(run / REWARD_FILE).of
             found[f"{name}: reward planned for"] = planned_return(reward, new, JUDGED)
     found["the task's own reward planned for"] = planned_return(own_reward, new, JUDGED)
+    expert = PointMazeExpert(PointMazeEnv("left"))
+    found["the expert of the old maze in the new maze"] = expert_return(expert, new, JUDGED)
     return found
 
 
