@@ -20,12 +20,17 @@ TASK = "ilrobot/PointPath-v0"
 TICKS = 40
 
 
-@pytest.fixture(scope="module")
-def policy_file(tmp_path_factory):
-    env = make_env(TASK, {"max_episode_steps": TICKS})
+def written(path, ticks=TICKS, **changes):
+    """A policy for episodes of so many ticks."""
+    env = make_env(TASK, {"max_episode_steps": ticks})
     spec = env.spec
     env.close()
-    return write_policy(tmp_path_factory.mktemp("remote") / "policy.onnx", spec=spec)
+    return write_policy(path, spec=spec, **changes)
+
+
+@pytest.fixture(scope="module")
+def policy_file(tmp_path_factory):
+    return written(tmp_path_factory.mktemp("remote") / "policy.onnx")
 
 
 def deploy(*arguments):
@@ -43,14 +48,14 @@ def line_with(words, process):
 
 
 @pytest.mark.parametrize("chunks", ["receding", "realtime:2"])
-def test_deploy_runs_a_policy_on_a_server(policy_file, chunks):
-    with serving(policy_file) as server:
+def test_deploy_runs_a_policy_on_a_server(tmp_path, chunks):
+    with serving(written(tmp_path / "policy.onnx", ticks=10)) as server:
         process = deploy("--policy", server.address, "--chunks", chunks)
         output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     result = json.loads(output.splitlines()[-1])
     assert result["policy"] == server.address
-    assert result["ticks"] == TICKS
+    assert result["ticks"] == 10
     assert result["inference"]["chunks"] > 0
     assert result["torch_imported"] is False
 
@@ -112,9 +117,7 @@ def test_a_server_that_stays_away_ends_the_run_with_its_report(
 
 
 def test_a_server_that_comes_back_with_another_policy_ends_the_run(policy_file, tmp_path):
-    env = make_env(TASK, {"max_episode_steps": TICKS})
-    other = write_policy(tmp_path / "other.onnx", gain=0.5, spec=env.spec)
-    env.close()
+    other = written(tmp_path / "other.onnx", gain=0.5)
     server = Process(policy_file)
     process = deploy("--policy", server.address, "--episodes", 100)
     assert line_with("running", process)

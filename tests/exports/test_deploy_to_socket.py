@@ -50,7 +50,7 @@ def policy(tmp_path_factory):
 
 
 @contextmanager
-def robot(log, *arguments, listen="udp://127.0.0.1:0", steps=15):
+def robot(log, *arguments, listen="udp://127.0.0.1:0", steps=8):
     """The process of ``ilrobot robot`` and its address."""
     command = ["robot", "--task", TASK, "--listen", listen, "--log", str(log), "--timeout", "300"]
     command += ["--options", f"max_episode_steps={steps}"]
@@ -84,7 +84,7 @@ def test_episodes_on_a_robot_behind_a_socket(policy, tmp_path, capsys, listen):
     assert [episode["seed"] for episode in summary["episode_results"]] == [40, 41]
     assert all(episode["ended"] for episode in summary["episode_results"])
     first, second = read_executed(log)
-    assert len(first.command) == len(second.command) == 15
+    assert len(first.command) == len(second.command) == 8
     assert set(first.state) | set(second.state) <= {State.MOVING, State.HOLDING}
 
 
@@ -118,7 +118,7 @@ def test_a_deploy_that_dies_leaves_a_robot_that_holds(policy, tmp_path, number):
             [*command, "--robot", address], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         end = time.monotonic() + 60
-        while log.read_text().count("executed") < 20 and time.monotonic() < end:
+        while log.read_text().count("executed") < 10 and time.monotonic() < end:
             time.sleep(0.02)
         ended.send_signal(number)
         while '"holding"' not in log.read_text() and time.monotonic() < end:

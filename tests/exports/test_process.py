@@ -27,6 +27,8 @@ from ilrobot.rollout import rollout
 from sims.experts import make_expert
 
 TASK = "ilrobot/PointPath-v0"
+#: Of each episode: a second.
+TICKS = 10
 HANGUP = pytest.param(
     signal.SIGHUP,
     marks=pytest.mark.skipif(
@@ -39,7 +41,7 @@ HANGUP = pytest.param(
 def run_folder(tmp_path_factory):
     """A policy that was trained, for a moment, on a recorded dataset."""
     folder = tmp_path_factory.mktemp("deploy")
-    env = make_env(TASK, {"max_episode_steps": 20})
+    env = make_env(TASK, {"max_episode_steps": TICKS})
     recorder = MemoryRecorder(env.spec)
     actor = ScriptedActor(make_expert(env.env), env)
     for seed in range(2):
@@ -148,7 +150,7 @@ def test_deploy_runs_in_real_time_without_torch(policy_file, tmp_path):
     assert result["torch_imported"] is False
     assert (result["task"], result["rate"], result["episodes"]) == (TASK, 10.0, 1)
     assert result["stopped_by"] is None
-    assert result["ticks"] == result["episode_results"][0]["ticks"] == 20  # as it was trained
+    assert result["ticks"] == result["episode_results"][0]["ticks"] == TICKS  # as it was trained
     for key in ("period_error_ms", "latency_ms", "read_ms", "write_ms"):
         assert set(result[key]) == {"p50", "p99", "p99.9", "max"}
     ticks = read_ticks(log)

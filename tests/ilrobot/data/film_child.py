@@ -78,6 +78,11 @@ def record(
             say("sealed", seed)
 
 
+def record_armed(path: str, armed: dict) -> None:
+    """Three ticks, of which the sealing is killed."""
+    record(path, ticks=3, armed=armed)
+
+
 if __name__ == "__main__":
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     record(**json.loads(sys.argv[1]))

@@ -9,11 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
-from film_child import CAMERAS, WIDTH
+from film_child import CAMERAS, WIDTH, record_armed
 
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Outcome
 from ilrobot.data.repair import needs_repair
+from tests.forked import Forked
 
 CHILD = Path(__file__).with_name("film_child.py")
 ENV = {**os.environ, "PYTHONPATH": str(CHILD.parents[3])}
@@ -142,7 +143,8 @@ def test_killed_while_sealing_films(tmp_path):
     for call in range(0, 200, 4):
         path = tmp_path / str(call)
         armed = {"call": call, "torn": call % 8 == 0, "episode": 0}
-        _, code = run(path=str(path), ticks=3, armed=armed)
+        recording = Forked(record_armed, str(path), armed, errors=tmp_path / "errors")
+        code = recording.wait()
         dataset = Dataset.open(path)
         assert dataset.lengths.tolist() == [3]
         check(dataset)

@@ -1,6 +1,5 @@
 """Every head on every network; what policies refuse; that they learn."""
 
-import itertools
 from dataclasses import replace
 from typing import get_args
 
@@ -14,6 +13,7 @@ from ilrobot.errors import UserError, WorkFailed
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig, preset
 from ilrobot.policies.config import HeadName, NetworkName, PolicyConfig
+from ilrobot.policies.heads import residual_vq
 from ilrobot.policies.loading import load_policy
 from ilrobot.policies.networks.network import Sizes
 from ilrobot.policies.networks.unet1d import UNet1d
@@ -27,6 +27,13 @@ SMALL = PolicyConfig(
 )
 
 
+@pytest.fixture
+def rough_codes(monkeypatch):
+    """What is asked of every policy holds however well codes were fitted."""
+    monkeypatch.setattr(residual_vq, "_STEPS", 20)
+
+
+@pytest.mark.usefixtures("rough_codes")
 @pytest.mark.parametrize("network", get_args(NetworkName))
 @pytest.mark.parametrize("head", get_args(HeadName))
 def test_every_head_on_every_network(head, network, tmp_path):
@@ -56,12 +63,20 @@ def test_a_cvae_that_draws_its_latent(members, tmp_path):
     check_policy(config, CONTINUOUS, tmp_path)
 
 
-@pytest.mark.parametrize("head", ["mse", "diffusion"])
+@pytest.mark.parametrize("head", ["mse", "diffusion", "flow"])
 @pytest.mark.parametrize("normalize", ["limits", "standardize", "quantile"])
-def test_every_normalisation_with_either_kind_of_head(head, normalize, tmp_path):
-    check_policy(replace(SMALL, head=head, normalize=normalize), CONTINUOUS, tmp_path)
+def test_every_normalisation_with_every_kind_of_head(head, normalize, tmp_path):
+    config = replace(SMALL, head=head, normalize=normalize)
+    if (head, normalize) != ("diffusion", "standardize"):
+        check_policy(config, CONTINUOUS, tmp_path)
+        return
+    with pytest.raises(UserError, match=r"--head diffusion ends there; take limits or quantile"):
+        check_policy(config, CONTINUOUS, tmp_path)
+    Policy(CONTINUOUS, config).save(tmp_path / "policy.pt")  # as it was trained before
+    assert load_policy(tmp_path / "policy.pt").config == config
 
 
+@pytest.mark.usefixtures("rough_codes")
 @pytest.mark.parametrize(
     ("head", "network"),
     [(head, "mlp") for head in get_args(HeadName) if head not in ("l1", "huber", "log-cosh")]
@@ -255,31 +270,6 @@ def test_a_linear_expert_is_recovered(tmp_path):
         predicted = policy({"observation.state": torch.from_numpy(x)}).numpy()
     error = np.abs(predicted - x @ gains).mean(axis=(0, 1)) / np.abs(x @ gains).mean(axis=(0, 1))
     assert (error < 0.03).all()
-
-
-def test_samplers_keep_both_ways_around_where_regression_averages(tmp_path):
-    """Half of the demonstrations go left (-1), half right (+1), whatever is observed."""
-    rng = np.random.default_rng(0)
-    sides = itertools.cycle([-1.0, 1.0])
-    data = _demonstrations(
-        rng.uniform(-1, 1, (40, 20, 1)), lambda x: np.full((len(x), 1), next(sides))
-    )
-    base = PolicyConfig(horizon=2, execute=1, width=64, blocks=2)
-    training = TrainConfig(
-        steps=300, warmup=20, learning_rate=2e-3, held_out=0.0, patience=0, device="cpu"
-    )
-    chunks = {}
-    for head in ("mse", "vq", "diffusion", "flow"):
-        policy = train(data, replace(base, head=head), training, tmp_path / head)
-        observations, noise = example(policy, batch=200)
-        with torch.no_grad():
-            chunks[head] = policy(observations, noise)[..., 0]
-    assert chunks["mse"].abs().max() < 0.4
-    for head in ("vq", "diffusion", "flow"):
-        went = chunks[head]
-        assert (went.abs() > 0.8).float().mean() > 0.9
-        assert 0.3 < (went[:, 0] > 0).float().mean() < 0.7
-        assert ((went[:, 0] > 0) == (went[:, 1] > 0)).float().mean() > 0.95
 
 
 def _demonstrations(states, expert):
