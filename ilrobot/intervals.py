@@ -31,6 +31,11 @@ def runs_interval(rates: Sequence[float], episodes: int) -> tuple[float, float]:
     return low, high
 
 
+def apart(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Whether two intervals have no value in common, so that an order of the two is no chance."""
+    return one[1] < other[0] or other[1] < one[0]
+
+
 def t_interval(values: Sequence[float]) -> tuple[float, float]:
     """95 % interval of a mean by Student's t, the value itself for one."""
     mean, freedom = float(np.mean(values)), len(values) - 1

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from ilrobot.comparison import Row
+from ilrobot.intervals import apart
 from ilrobot.report import html
-from ilrobot.report.figures import COLOURS, colour_key, responsive
+from ilrobot.report.figures import colour_key, responsive, styles
 
 _HEADERS = (
     "method",
@@ -36,11 +38,12 @@ def compare_report(rows: Sequence[Row], episodes: int) -> html.Report:
     blocks = []
     if known:
         words = "; ".join(f"{row.method} {score_text(row, judged)}" for row in known)
-        methods = dict.fromkeys(row.method for row in known)
+        methods = list(dict.fromkeys(row.method for row in known))
+        key = zip(styles(len(methods)), methods, strict=True)
         blocks.append(
             html.figure(
                 responsive(lambda width: _draw(known, judged, width), f"{what}: {words}")
-                + colour_key(zip(_colours(len(methods)), methods, strict=True)),
+                + colour_key((style.colour, style.mark + method) for style, method in key),
                 f"{what.capitalize()} over {episodes} fresh episodes per policy, with 95 % "
                 "intervals, against the expert's labels that were learnt from.",
             )
@@ -65,9 +68,38 @@ def score_text(row: Row, judged: bool) -> str:
 
 
 def _summary(rows: Sequence[Row]) -> str:
+    """Who did best, where the intervals allow to say so."""
     best = max(rows, key=lambda row: row.success or 0.0)
+    if not best.success:
+        return "No policy succeeded without help."
     labels = "" if best.labels is None else f" from {best.labels:,.0f} labels of the expert"
-    return f"{best.method} did best: {score_text(best, True)}{labels}."
+    came_to = f"{_name(best, rows)}: {score_text(best, True)}{labels}"
+    # A first policy stands in the rows of every method that began with it.
+    others = {_known_by(row): row for row in reversed(rows) if _known_by(row) != _known_by(best)}
+    if not others:
+        return f"{came_to}."
+    near = [_name(row, rows) for row in reversed(others.values()) if not _apart(row, best)]
+    if not near:
+        return f"Best was {came_to}; its interval lies above all others."
+    if len(near) == len(others):
+        return f"Not told apart: every interval overlaps that of the highest, {came_to}."
+    return f"Highest was {came_to}. Not told apart from it, by their intervals: {', '.join(near)}."
+
+
+def _name(row: Row, rows: Sequence[Row]) -> str:
+    """Its method, with the round where it has several."""
+    several = sum(other.method == row.method for other in rows) > 1
+    return f"{row.method} after round {row.round}" if several else row.method
+
+
+def _known_by(row: Row) -> tuple[Path, ...]:
+    return tuple(Path(policy).resolve() for policy in row.policies)
+
+
+def _apart(row: Row, other: Row) -> bool:
+    assert row.success_interval is not None
+    assert other.success_interval is not None
+    return apart(row.success_interval, other.success_interval)
 
 
 def _cells(row: Row, judged: bool) -> list[str]:
@@ -84,25 +116,21 @@ def _cells(row: Row, judged: bool) -> list[str]:
     ]
 
 
-def _colours(count: int) -> list[str]:
-    return [COLOURS[place % len(COLOURS)] for place in range(count)]
-
-
 def _draw(rows: Sequence[Row], judged: bool, width: float) -> Figure:
     drawn = Figure(figsize=(width, 3.6), layout="constrained")
     axes = drawn.subplots()
     methods = list(dict.fromkeys(row.method for row in rows))
-    for colour, method in zip(_colours(len(methods)), methods, strict=True):
+    for style, method in zip(styles(len(methods)), methods, strict=True):
         line = [row for row in rows if row.method == method]
         labels = [row.labels or 0.0 for row in line]
         scores = [
             row.mean_return if row.success is None or not judged else row.success for row in line
         ]
         intervals = [row.success_interval if judged else row.return_interval for row in line]
-        axes.plot(labels, scores, "o-", color=colour, markersize=5)
+        axes.plot(labels, scores, style.marker + "-", color=style.colour, markersize=5)
         for x, interval in zip(labels, intervals, strict=True):
             if interval is not None:
-                axes.plot([x, x], interval, color=colour, alpha=0.45, linewidth=3)
+                axes.plot([x, x], interval, color=style.colour, alpha=0.45, linewidth=3)
     if judged:
         axes.set_ylim(-0.02, 1.02)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))

@@ -7,6 +7,8 @@ import html
 import io
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import cycle, islice
 from typing import Any
 
 from matplotlib import rc_context
@@ -20,6 +22,35 @@ INK, MUTED, GRID, SURFACE = "#000001", "#000002", "#000003", "#000004"
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
 VERMILION, PURPLE, SKY = "#D55E00", "#CC79A7", "#56B4E9"
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
+
+#: Where there are more things than these.
+MORE_COLOURS = (INK, *COLOURS, "#8a929a", "#5a6b2f")
+
+#: Matplotlib's markers, and the letters that stand for them in a key.
+_MARKS = {"o": "", "s": "■ ", "^": "▲ ", "D": "◆ ", "v": "▼ ", "P": "✚ ", "X": "✖ "}
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one of many lines is drawn.
+
+    Attributes:
+        colour: Of the line.
+        marker: Matplotlib's, at its points.
+        mark: The same for a key, before the name ("": a dot, which needs none).
+    """
+
+    colour: str
+    marker: str
+    mark: str
+
+
+def styles(count: int) -> list[Style]:
+    """As many that differ by colour, and where there are more than colours by marker too."""
+    colours = COLOURS if count <= len(COLOURS) else MORE_COLOURS
+    pairs = [Style(colour, *mark) for mark in _MARKS.items() for colour in colours]
+    return list(islice(cycle(pairs), count))
+
 
 #: Blue alone is too dark for a night page and gets lighter there.
 _VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", SURFACE: "raised", BLUE.lower(): "blue"}

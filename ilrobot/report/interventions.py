@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from ilrobot.comparison import Row
+from ilrobot.intervals import apart
 from ilrobot.report import html
-from ilrobot.report.figures import COLOURS, INK, NARROW, colour_key, responsive
+from ilrobot.report.figures import MORE_COLOURS, NARROW, colour_key, responsive
 
 #: What each gate is called in its paper.
 TITLES = {
@@ -171,8 +173,8 @@ def interventions_report(
         [
             *(html.paragraph(f"{one.source}: {one.claim}. Here: {one.found}.") for one in told),
             html.note(
-                "The papers' tasks, experts and amounts are others; where intervals overlap, an "
-                "order found here may be chance."
+                "The papers' tasks, experts and amounts are others. Told apart is what has "
+                "95 % intervals that do not overlap."
             ),
         ],
     )
@@ -199,7 +201,7 @@ def _task_section(task: str, rows: Sequence[InterventionRow]) -> html.Section:
 
 
 def _order(rows: Sequence[InterventionRow]) -> str:
-    """The three of the paper, best first, and whether that is its order."""
+    """The three of the paper, best first, and what of its order the intervals bear out."""
     methods = ("thrifty", "human", "bc")
     # Of BC the paper's row is what everybody began with.
     by_method = {row.method: row for row in reversed(rows) if row.method in methods}
@@ -207,9 +209,17 @@ def _order(rows: Sequence[InterventionRow]) -> str:
         return "not measured"
     best = sorted(by_method.values(), key=lambda row: -row.success)
     said = ", ".join(f"{row.title} {row.success:.0%} ({_span(row.interval)})" for row in best)
-    rates = [by_method[method].success for method in methods]
-    same = rates[0] > rates[1] > rates[2]
-    return f"{said}: {'the same order' if same else 'another order'}"
+    told = [
+        (better, worse)
+        for better, worse in combinations(best, 2)
+        if apart(better.interval, worse.interval)
+    ]
+    if any(methods.index(better.method) > methods.index(worse.method) for better, worse in told):
+        return f"{said}: another order"
+    if len(told) == len(methods):
+        return f"{said}: the same order"
+    known = ", ".join(f"{better.title} above {worse.title}" for better, worse in told)
+    return f"{said}: not told apart" + (f", but for {known}" if known else "")
 
 
 def _fewer_switches(rows: Mapping[str, InterventionRow]) -> str:
@@ -239,7 +249,8 @@ def _better_than_cloning(rows: Mapping[str, InterventionRow]) -> str:
     if not clone.success:
         return said
     change = dart.success / clone.success - 1
-    return f"{abs(change):.0%} {'better' if change >= 0 else 'worse'} ({said})"
+    chance = "" if apart(dart.interval, clone.interval) else ", not told apart"
+    return f"{abs(change):.0%} {'better' if change >= 0 else 'worse'} ({said}){chance}"
 
 
 def _each(
@@ -265,7 +276,7 @@ def _span(interval: tuple[float, float] | None) -> str:
     return "" if interval is None else "{:.0%} to {:.0%}".format(*interval)
 
 
-_COLOURS = dict(zip(TITLES, (INK, *COLOURS, "#8a929a", "#5a6b2f"), strict=True))
+_COLOURS = dict(zip(TITLES, MORE_COLOURS, strict=True))
 
 
 def _described(rows: Sequence[InterventionRow]) -> str:

@@ -123,31 +123,41 @@ def test_a_killed_study_goes_on_and_comes_to_what_one_process_would(tmp_path: Pa
     assert policy.stat().st_mtime_ns == before
 
 
+def test_an_order_is_said_where_the_intervals_bear_it_out() -> None:
+    def found(thrifty: float, human: float, bc: float) -> str:
+        given = {"thrifty": thrifty, "human": human, "bc": bc}
+        rows = [row(method, success) for method, success in given.items()]
+        return references(rows, "some/Task")[0].found
+
+    assert found(0.9, 0.5, 0.2).endswith("BC, 10 episodes 20% (10% to 30%): the same order")
+    assert found(0.2, 0.9, 0.5).startswith("HG-DAgger 90%")
+    assert found(0.2, 0.9, 0.5).endswith(": another order")
+    assert found(0.41, 0.4, 0.39).endswith(": not told apart")
+    above = "ThriftyDAgger above BC, 10 episodes, HG-DAgger above BC, 10 episodes"
+    assert found(0.71, 0.7, 0.2).endswith(f": not told apart, but for {above}")
+    assert references([row("bc", 0.2)], "some/Task")[0].found == "not measured"
+
+
 def test_references_say_what_was_found_also_against_a_paper() -> None:
     rows = [
         row("bc", 0.2),
         replace(row("bc", 0.8), demonstrations=40, shown=400.0),
-        row("human", 0.7, expert_steps=50.0),
         row("safe", 0.5, switches=10.0),
         row("lazy", 0.5, switches=4.0),
-        row("thrifty", 0.5),
-        row("dart", 0.6, expert_steps=100.0),
+        row("dart", 0.5, expert_steps=100.0),
     ]
-    order, switches, better = references(rows, "some/Task")
-    assert order.found.startswith("HG-DAgger 70%")
-    assert order.found.endswith("BC, 10 episodes 20% (10% to 30%): another order")
+    _, switches, better = references(rows, "some/Task")
     assert "60% fewer (4.0 and 10.0)" in switches.found
-    assert "25% worse (60%, BC 80% with 2.0 times its expert steps)" in better.found
-    best = [replace(one, came_to=replace(one.came_to, success=0.9)) for one in rows[-2:]]
-    order, _, better = references([*rows[:-2], *best], "some/Task")
-    assert order.found.endswith("the same order")
-    assert "12% better (90%, BC 80% with 2.0 times" in better.found
+    assert better.found.endswith("38% worse (50%, BC 80% with 2.0 times its expert steps)")
+    near = references([*rows[:-1], row("dart", 0.9, expert_steps=100.0)], "some/Task")[-1]
+    assert near.found.endswith(
+        "12% better (90%, BC 80% with 2.0 times its expert steps), not told apart"
+    )
     # No clone had as many: the largest.
-    (_, _, better) = references([rows[0], rows[-1]], "some/Task")
+    (_, _, better) = references([rows[0], row("dart", 0.6, expert_steps=100.0)], "some/Task")
     assert "200% better (60%, BC 20% with 0.5 times" in better.found
     failed = references([row("bc", 0.0), rows[-1]], "some/Task")[-1]
-    assert failed.found.endswith("60%, BC 0% with 0.5 times its expert steps")
-    assert references(rows[:2], "some/Task")[0].found == "not measured"
+    assert failed.found.endswith("50%, BC 0% with 0.5 times its expert steps")
 
 
 def test_switches_that_were_not_counted_are_not_called_none() -> None:
