@@ -40,6 +40,8 @@ class Info:
 
             print_file(self.path)
         else:
+            if "config" in found:
+                found["config"]["policy"] = _heeded(found["config"]["policy"])
             _print_table(found)
         return 0
 
@@ -82,6 +84,15 @@ def _run(path: Path) -> dict[str, Any]:
     return {"kind": kind, "path": str(path), "task": spec["task"], "rate": spec["rate"], **found}
 
 
+def _heeded(policy: dict[str, Any]) -> dict[str, Any]:
+    """Its settings without those of other networks and heads."""
+    from ilrobot.policies.config import USED_BY_HEAD, USED_BY_NETWORK
+
+    others = frozenset[str]().union(*USED_BY_NETWORK.values(), *USED_BY_HEAD.values())
+    own = USED_BY_NETWORK[policy["network"]] | USED_BY_HEAD.get(policy["head"], frozenset())
+    return {name: value for name, value in policy.items() if name in own or name not in others}
+
+
 def _print_table(found: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -114,7 +125,22 @@ def _words(key: str, value: Any) -> str:
             for row in value
         )
     if isinstance(value, dict):
-        return "\n".join(f"{name}: {_words('', inner)}" for name, inner in _flat(value))
+        return "\n".join(
+            f"{name}: {_doubts(inner) if name == 'doubts' else _words('', inner)}"
+            for name, inner in _flat(value)
+        )
     if isinstance(value, list):
         return ", ".join(str(item) for item in value)
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _doubts(doubts: list[float]) -> str:
+    """Of the takeovers, and the bound that follows from them."""
+    from statistics import median
+
+    from ilrobot.gates.human import risk_threshold
+
+    return (
+        f"at {len(doubts)} takeovers, median {median(doubts):.3g}, τ {risk_threshold(doubts):.3g} "
+        "(--json has each)"
+    )

@@ -12,6 +12,7 @@ import pytest
 from ilrobot.atomic import PART, write_json
 from ilrobot.cli import _main
 from ilrobot.errors import UserError
+from ilrobot.gates.log import GateLog
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.run import Run, read_metrics
 from ilrobot.run_description import Description, RoundSummary
@@ -127,6 +128,24 @@ def test_info_says_of_a_run_what_it_came_to(tmp_path, capsys):
     assert "None" not in out
     assert _main(["info", str(tmp_path / "run"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rounds"][0]["human_steps"] == 15
+
+
+def test_info_is_short_of_doubts_and_silent_of_what_other_heads_have(tmp_path, capsys):
+    log = GateLog(9, 4, 4, 8, 4, 0.4, doubts=(0.25, 0.75, 0.5, 0.125))
+    rounds = (RoundSummary(1, 2, 2, 1, 4, 4, 9, log),)
+    wanted = dagger_description(rounds=rounds)
+    config = replace(wanted.config, policy=PolicyConfig(head="flow", width=64, members=3))
+    with Run.claim(tmp_path / "run", replace(wanted, config=config), resume=False):
+        pass
+    assert _main(["info", str(tmp_path / "run")]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "doubts: at 4 takeovers, median 0.375, τ 0.125" in out
+    for said, there in {"width: 64": True, "sampler_steps": True, "latent": False}.items():
+        assert (f"policy.{said}" in out) == there
+    assert _main(["info", str(tmp_path / "run"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["control"]["doubts"] == [0.25, 0.75, 0.5, 0.125]
+    assert found["config"]["policy"]["latent"] == "zero"
 
 
 def test_what_is_not_the_same_run_is_refused_and_untouched(tmp_path):
