@@ -39,7 +39,8 @@ class Study:
 
     chunks: how many actions a cloned policy should execute before it looks again.
 
-    interventions: every gate of dagger, and cloning, with the same simulated person.
+    interventions: every gate of dagger, and cloning, with the same simulated person; some 15
+    minutes for each.
 
     irl: rewards recovered from experts on grids, by MaxEnt and by matching features.
 
