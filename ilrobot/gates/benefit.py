@@ -26,8 +26,9 @@ from ilrobot.actors import Action, Observation
 from ilrobot.errors import UserError
 from ilrobot.gates.gate import Gate, GateContext
 
-#: Help that changes the outcome by less than this is none: nobody is called for it.
-LEAST = 0.1
+#: Nobody is called for help that changes the outcome by less than this. Where help came in earlier
+#: rounds Q learns too much of its success, and δ alone would fall from round to round.
+LEAST = 0.25
 
 
 class Benefit(Protocol):
