@@ -14,8 +14,8 @@ from exports.runtime.tick_reading import read_ticks
 from ilrobot.control.clock import SimulatedClock
 from ilrobot.control.guard import Guard
 from ilrobot.errors import WorkFailed
+from tests.exports.looping import Constant, FakeRobot, at, run
 from tests.exports.test_lerobot_robot import Arm
-from tests.exports.test_loop import Constant, FakeRobot, at, run
 from tests.ilrobot.control.contracts import ABSOLUTE, ABSOLUTE_CONTRACT, RATE
 
 

@@ -7,7 +7,7 @@ from ilrobot.control.activation import Activation
 from ilrobot.control.clock import SimulatedClock
 from ilrobot.control.emergency import EmergencyStop
 from ilrobot.control.guard import Guard
-from tests.exports.test_loop import Constant, FakeRobot, Kept
+from tests.exports.looping import Constant, FakeRobot, Kept
 from tests.ilrobot.control.contracts import ABSOLUTE_CONTRACT, RATE
 
 

@@ -12,7 +12,7 @@ from ilrobot.control.clock import SimulatedClock
 from ilrobot.control.drawing import Prediction, Single
 from ilrobot.control.execution import TemporalEnsemble
 from ilrobot.control.guard import Guard
-from tests.exports.test_loop import FakeRobot
+from tests.exports.looping import FakeRobot
 from tests.ilrobot.control.contracts import ABSOLUTE, ABSOLUTE_CONTRACT, RATE
 
 

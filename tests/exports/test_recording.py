@@ -15,7 +15,7 @@ from ilrobot.control.guard import Guard
 from ilrobot.data.episode import EpisodeInfo, Judge, MemoryRecorder, Outcome
 from ilrobot.gates.human import HumanGate
 from ilrobot.shared_control import SharedControl
-from tests.exports.test_loop import Constant, FakeRobot, at
+from tests.exports.looping import Constant, FakeRobot, at
 from tests.ilrobot.control.contracts import ABSOLUTE, ABSOLUTE_CONTRACT, RATE
 
 

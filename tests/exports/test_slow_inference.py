@@ -14,7 +14,7 @@ from ilrobot.control.clock import SimulatedClock
 from ilrobot.control.drawing import Prediction, Single
 from ilrobot.control.execution import Execution, Receding, TemporalEnsemble
 from ilrobot.control.guard import Guard
-from tests.exports.test_loop import FakeRobot, Kept, flags
+from tests.exports.looping import FakeRobot, Kept, flags
 from tests.ilrobot.control.contracts import ABSOLUTE, ABSOLUTE_CONTRACT, RATE
 
 HORIZON = 6
