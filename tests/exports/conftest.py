@@ -9,6 +9,8 @@ from torch.onnx._internal.exporter._registration import ONNXRegistry
 
 from exports.cpp.building import what_is_missing
 from ilrobot.policies.heads import residual_vq
+from tests.exports.plant import Served
+from tests.exports.raw_socket import ADDRESSES
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -28,3 +30,10 @@ def cpp_library():
     """The C++ library is built; a test that needs it is skipped where it cannot be."""
     if why := what_is_missing():
         pytest.skip(why)
+
+
+@pytest.fixture(params=ADDRESSES)
+def served(request):
+    """A plant behind a socket of each kind."""
+    with Served(request.param) as served:
+        yield served
