@@ -5,39 +5,19 @@ import math
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from ilrobot.policies.heads.diffusion import DiffusionHead
 from ilrobot.policies.heads.flow import FlowHead
-from ilrobot.policies.heads.iterated import TIME_EMBEDDING, TIME_STEPS, sinusoids
-from ilrobot.policies.heads.mip import SECOND_TIME, MipHead
+from ilrobot.policies.heads.iterated import sinusoids
+from ilrobot.policies.heads.mip import MipHead
 from ilrobot.policies.heads.solvers import cosine_alpha_bar, solver_tables
-from ilrobot.policies.networks.mlp import ResidualMLP
-from ilrobot.policies.networks.network import Sizes
+from tests.ilrobot.learning.known_heads import known, noise_for
 
 SOLVERS = ("ddim", "ddpm", "dpm")
 PREDICTIONS = ("epsilon", "sample", "velocity")
 
 
-class Known(nn.Module):
-    """A network that computes `function(sample, time)`; the time's embedding must be plain."""
-
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, condition, sample):
-        lowest = condition[:, TIME_EMBEDDING // 2 - 1 - TIME_EMBEDDING]
-        return self.function(sample, 1e4 * lowest.double().asin())
-
-
-def _known(head_class, function, **settings):
-    head = head_class(lambda size: Known(function), condition=0, **settings)
-    head.embed = nn.Identity()
-    return head
-
-
-def _diffusion(clean_of, *, train_steps=100, prediction="sample", shape=(4, 2), **settings):
+def diffusion(clean_of, *, train_steps=100, prediction="sample", shape=(4, 2), **settings):
     """With the denoiser that knows x̂₀ = clean_of(x, ᾱ)."""
 
     def denoise(sample, time):
@@ -47,7 +27,7 @@ def _diffusion(clean_of, *, train_steps=100, prediction="sample", shape=(4, 2), 
         velocity = kept.sqrt() * noise - (1 - kept).sqrt() * clean
         return {"epsilon": noise, "sample": clean, "velocity": velocity}[prediction].float()
 
-    return _known(
+    return known(
         DiffusionHead,
         denoise,
         shape=shape,
@@ -57,12 +37,7 @@ def _diffusion(clean_of, *, train_steps=100, prediction="sample", shape=(4, 2), 
     )
 
 
-def _noise(head, count, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(count, *head.noise_shape, generator=generator)
-
-
-def _path(head, noise):
+def path_of(head, noise):
     """The sample after each step."""
     condition = torch.zeros(len(noise), 0)
     state, tables = head.begin(condition, noise)
@@ -73,14 +48,14 @@ def _path(head, noise):
     return torch.stack(path)
 
 
-def _of_gaussian(mean, std):
+def of_gaussian(mean, std):
     """E[x₀ | x_t] where each number of the chunk is N(μ, σ²)."""
     return lambda x, kept: (
         mean + kept.sqrt() * std**2 * (x - kept.sqrt() * mean) / (kept * std**2 + 1 - kept)
     )
 
 
-def _of_mixture(means, std):
+def of_mixture(means, std):
     """E[x₀ | x_t] where each number of the chunk is in one of several equal Gaussians."""
     means = torch.tensor(means, dtype=torch.float64)
 
@@ -120,13 +95,13 @@ def test_the_cosine_schedule():
 @pytest.mark.parametrize("steps", [1, 2, 10, 100])
 def test_a_perfect_denoiser_gives_the_chunk(prediction, steps, solver):
     clean = torch.rand(4, 2, generator=torch.Generator().manual_seed(0)).double() * 2 - 1
-    head = _diffusion(
+    head = diffusion(
         lambda x, kept: clean.expand_as(x),
         sample_steps=steps,
         prediction=prediction,
         solver=solver,
     )
-    chunk = head(torch.zeros(3, 0), _noise(head, 3))
+    chunk = head(torch.zeros(3, 0), noise_for(head, 3))
     torch.testing.assert_close(chunk, clean.float().expand(3, 4, 2), rtol=0, atol=2e-4)
 
 
@@ -166,14 +141,14 @@ def test_ddim_with_all_steps_goes_the_mean_path_of_ddpm():
     """The exact denoiser of a Gaussian is linear: the mean path is that of the mean noise, 0."""
     paths = {}
     for solver in ("ddim", "ddpm"):
-        head = _diffusion(_of_gaussian(0.3, 0.2), sample_steps=100, solver=solver)
-        paths[solver] = _path(head, torch.zeros_like(_noise(head, 1)))
+        head = diffusion(of_gaussian(0.3, 0.2), sample_steps=100, solver=solver)
+        paths[solver] = path_of(head, torch.zeros_like(noise_for(head, 1)))
     torch.testing.assert_close(paths["ddim"], paths["ddpm"], rtol=0, atol=2e-3)
     alpha_bar = cosine_alpha_bar(100)
     later = torch.cat([alpha_bar[:-1].flip(0), torch.ones(1)])
     expected = (0.3 * later.sqrt())[:, None, None, None].expand_as(paths["ddpm"]).float()
     torch.testing.assert_close(paths["ddpm"], expected, rtol=0, atol=5e-3)
-    drawn = _path(head, _noise(head, 2000)).mean(dim=(1, 2, 3))
+    drawn = path_of(head, noise_for(head, 2000)).mean(dim=(1, 2, 3))
     torch.testing.assert_close(drawn, paths["ddpm"].mean(dim=(1, 2, 3)), rtol=0, atol=0.04)
 
 
@@ -181,17 +156,17 @@ def test_ddpm_samples_a_known_distribution():
     """The least variance of a step that Ho et al. consider lets them shrink by O(1 / steps)."""
     shrunk = []
     for steps in (100, 400):
-        head = _diffusion(
-            _of_gaussian(0.2, 0.2), train_steps=steps, sample_steps=steps, solver="ddpm"
+        head = diffusion(
+            of_gaussian(0.2, 0.2), train_steps=steps, sample_steps=steps, solver="ddpm"
         )
-        samples = head(torch.zeros(2000, 0), _noise(head, 2000))
+        samples = head(torch.zeros(2000, 0), noise_for(head, 2000))
         assert samples.mean().item() == pytest.approx(0.2, abs=0.01)
         shrunk.append(1 - samples.std().item() / 0.2)
     assert 0 < shrunk[1] < 0.04 < shrunk[0] < 0.1
 
 
 def test_every_noise_of_ddpm_counts_once():
-    head = _diffusion(_of_gaussian(0.0, 0.3), sample_steps=4, solver="ddpm", shape=(1, 1))
+    head = diffusion(of_gaussian(0.0, 0.3), sample_steps=4, solver="ddpm", shape=(1, 1))
     assert head.noise_shape == (4, 1, 1)
     noise = torch.full((1, 4, 1, 1), 0.1)
     one_more = noise + 0.1 * torch.eye(4)[:, :, None, None]
@@ -235,14 +210,14 @@ def test_ddim_samples_a_known_distribution(train_steps, steps, prediction):
     method of a contracting flow contracts it too much, by O(1 / steps).
     """
     mean, std = 0.2, 0.2
-    head = _diffusion(
-        _of_gaussian(mean, std),
+    head = diffusion(
+        of_gaussian(mean, std),
         train_steps=train_steps,
         sample_steps=steps,
         prediction=prediction,
         shape=(4, 4),
     )
-    samples = head(torch.zeros(500, 0), _noise(head, 500))
+    samples = head(torch.zeros(500, 0), noise_for(head, 500))
     assert samples.mean().item() == pytest.approx(mean, abs=0.01)
     contraction = 1 - samples.std().item() / std
     assert 0 < contraction < 3.2 / steps + 0.01
@@ -251,13 +226,13 @@ def test_ddim_samples_a_known_distribution(train_steps, steps, prediction):
 
 
 @pytest.mark.parametrize(
-    "clean_of", [_of_gaussian(0.2, 0.3), _of_mixture([-0.6, 0.5], 0.2)], ids=["one", "two"]
+    "clean_of", [of_gaussian(0.2, 0.3), of_mixture([-0.6, 0.5], 0.2)], ids=["one", "two"]
 )
 def test_few_steps_of_dpm_come_closer_to_the_full_path_than_as_many_of_ddim(clean_of):
     chunks = {}
     for solver, steps in (("ddim", 100), ("ddim", 5), ("dpm", 5)):
-        head = _diffusion(clean_of, sample_steps=steps, solver=solver)
-        chunks[solver, steps] = head(torch.zeros(500, 0), _noise(head, 500))
+        head = diffusion(clean_of, sample_steps=steps, solver=solver)
+        chunks[solver, steps] = head(torch.zeros(500, 0), noise_for(head, 500))
     full = chunks["ddim", 100]
     error = {key: (chunk - full).square().mean().sqrt() for key, chunk in chunks.items()}
     assert error["ddim", 5] > 0.05
@@ -266,122 +241,13 @@ def test_few_steps_of_dpm_come_closer_to_the_full_path_than_as_many_of_ddim(clea
 
 def test_the_diffusion_loss_of_a_network_that_says_nothing_is_the_noise_variance():
     torch.manual_seed(0)
-    head = _diffusion(
+    head = diffusion(
         lambda x, kept: x / kept.sqrt(), prediction="epsilon", sample_steps=10, shape=(2, 3)
     )
     mask = torch.ones(4000, 2, dtype=torch.bool)
     loss = head.loss(torch.zeros(4000, 0), torch.zeros(4000, 2, 3), mask)
     assert loss.shape == (4000,)
     assert loss.mean().item() == pytest.approx(1.0, abs=0.03)
-
-
-def _velocity(mean, std):
-    """E[a - ε | x_t] where ε is N(0, 1) and a is N(μ, σ²); the time is counted in steps."""
-
-    def velocity(sample, time):
-        t = (time / TIME_STEPS)[:, None, None].to(sample.dtype)
-        variance = (1 - t) ** 2 + (t * std) ** 2
-        return mean + (t * std**2 - (1 - t)) / variance * (sample - t * mean)
-
-    return velocity
-
-
-def test_the_flow_carries_noise_to_where_the_exact_velocity_does():
-    """x₁ = μ + σ x₀, which Euler's method reaches with an error of O(1 / steps)."""
-    mean, std, errors = 0.4, 0.3, []
-    for steps in (50, 100, 400):
-        head = _known(FlowHead, _velocity(mean, std), shape=(2, 2), sample_steps=steps)
-        noise = _noise(head, 200)
-        chunk = head(torch.zeros(200, 0), noise)
-        errors.append((chunk - (mean + std * noise)).abs().max().item())
-    assert errors[2] < 0.01
-    assert errors[0] / errors[1] == pytest.approx(2, rel=0.1)
-
-
-def test_the_loss_of_the_exact_velocity_is_what_cannot_be_known():
-    """Var(a - ε | x_t) = σ² / ((1-t)² + t² σ²) for Gaussians, here its mean over t."""
-    torch.manual_seed(0)
-    mean, std, count = 0.4, 0.5, 40_000
-    head = _known(FlowHead, _velocity(mean, std), shape=(1, 1), sample_steps=10)
-    actions = mean + std * torch.randn(count, 1, 1)
-    loss = head.loss(torch.zeros(count, 0), actions, torch.ones(count, 1, dtype=torch.bool))
-    t = (np.arange(10_000) + 0.5) / 10_000
-    least = np.mean(std**2 / ((1 - t) ** 2 + (t * std) ** 2))
-    assert loss.mean().item() == pytest.approx(least, rel=0.03)
-
-
-@pytest.mark.parametrize("prediction", ["velocity", "sample", "preconditioned"])
-def test_whatever_a_flow_predicts_its_best_prediction_means_the_same_chunk(prediction):
-    """What the loss asks for, told by the network, gives back the very chunk at every step."""
-    torch.manual_seed(0)
-    actions, noise = torch.randn(1, 4, 2), torch.randn(1, 4, 2)
-    head = FlowHead(
-        lambda size: ResidualMLP(Sizes(size, 4, 2, 2), width=8, blocks=1, dropout=0.0),
-        condition=0,
-        shape=(4, 2),
-        sample_steps=7,
-        prediction=prediction,
-    )
-    for step, t in enumerate(head.times / TIME_STEPS):
-        _, tables = head.begin(torch.zeros(1, 0), noise)
-        head.predict = lambda *_, t=t: head._wanted(actions, noise, t)
-        sample = torch.lerp(noise, actions, t)
-        clean = head.clean((sample,), tuple(table[step] for table in tables), torch.zeros(1, 0))
-        torch.testing.assert_close(clean, actions)
-
-
-def test_the_scale_of_the_noise_is_that_of_what_a_flow_begins_with():
-    head = _known(FlowHead, _velocity(0.4, 0.3), shape=(2, 2), sample_steps=5)
-    scaled = _known(FlowHead, _velocity(0.4, 0.3), shape=(2, 2), sample_steps=5, noise_scale=0.5)
-    noise = _noise(head, 10)
-    condition = torch.zeros(10, 0)
-    torch.testing.assert_close(scaled(condition, noise), head(condition, 0.5 * noise))
-
-
-@pytest.mark.parametrize("prediction", ["velocity", "preconditioned"])
-def test_a_flow_that_is_trained_learns_a_known_transport(prediction):
-    torch.manual_seed(0)
-    mean, std = 0.3, 0.25
-    head = FlowHead(
-        lambda size: ResidualMLP(Sizes(size, 1, 1, 1), width=32, blocks=1, dropout=0.0),
-        condition=0,
-        shape=(1, 1),
-        sample_steps=50,
-        prediction=prediction,
-    )
-    optimizer = torch.optim.Adam(head.parameters(), 3e-3)
-    nothing, mask = torch.zeros(256, 0), torch.ones(256, 1, dtype=torch.bool)
-    for step in range(500):
-        optimizer.param_groups[0]["lr"] = 3e-3 * (1 - step / 500)
-        optimizer.zero_grad()
-        head.loss(nothing, mean + std * torch.randn(256, 1, 1), mask).mean().backward()
-        optimizer.step()
-    noise = torch.linspace(-2, 2, 41)[:, None, None]
-    with torch.no_grad():
-        chunk = head(torch.zeros(41, 0), noise)
-    torch.testing.assert_close(chunk, mean + std * noise, rtol=0, atol=0.08)
-
-
-def test_the_minimal_policy_mends_what_it_first_gave():
-    """f(x, t) = 0.5 + 0.25 x at t = 0 and 1 + x at t*; others would be seen in the result."""
-
-    def function(sample, time):
-        first = time[:, None, None].abs() < 1e-3
-        second = (time[:, None, None] - TIME_STEPS * SECOND_TIME).abs() < 1e-3
-        assert (first | second).all()
-        return torch.where(first, 0.5 + 0.25 * sample, 1 + sample).float()
-
-    head = _known(MipHead, function, shape=(2, 1))
-    assert head.noise_shape is None
-    assert head(torch.zeros(3, 0)).tolist() == [[[1.5], [1.5]]] * 3
-
-    torch.manual_seed(0)
-    count, label = 20_000, 0.2
-    mask = torch.ones(count, 2, dtype=torch.bool)
-    loss = head.loss(torch.zeros(count, 0), torch.full((count, 2, 1), label), mask)
-    # |1 + a + 0.1 ε - a|² has the mean 1.01.
-    paper = (0.5 - label) ** 2 / 0.9**2 + 1.01 / 0.1**2
-    assert loss.mean().item() == pytest.approx(0.1**2 * paper, rel=0.01)
 
 
 @pytest.mark.parametrize("head_class", [DiffusionHead, FlowHead, MipHead])
@@ -392,7 +258,7 @@ def test_what_is_said_of_masked_ticks_does_not_count(head_class):
         FlowHead: {"sample_steps": 5},
         MipHead: {},
     }[head_class]
-    head = _known(head_class, lambda sample, time: said, shape=(3, 2), **settings)
+    head = known(head_class, lambda sample, time: said, shape=(3, 2), **settings)
     mask = torch.tensor([[True, True, False], [True, False, False]])
     head.loss(torch.zeros(2, 0), torch.rand(2, 3, 2), mask).sum().backward()
     assert torch.equal((said.grad != 0).all(dim=2), mask)
@@ -401,6 +267,6 @@ def test_what_is_said_of_masked_ticks_does_not_count(head_class):
 @pytest.mark.parametrize("head_class", [DiffusionHead, FlowHead])
 def test_a_head_that_samples_says_that_it_needs_noise(head_class):
     more = {"train_steps": 9, "prediction": "epsilon"} if head_class is DiffusionHead else {}
-    head = _known(head_class, lambda x, t: x, shape=(3, 2), sample_steps=5, **more)
+    head = known(head_class, lambda x, t: x, shape=(3, 2), sample_steps=5, **more)
     with pytest.raises(ValueError, match="needs noise"):
         head(torch.zeros(1, 0))

@@ -1,0 +1,98 @@
+"""What a comparison counts and keeps: intervals over runs, labels, methods that are one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ilrobot.comparison import Contender, Learnt, expert_labels, group
+from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
+from ilrobot.data.memory import MemoryRecordings
+from ilrobot.evaluate import wilson_interval
+from ilrobot.intervals import runs_interval, t_interval
+from ilrobot.rollout import EpisodeResult
+from ilrobot.scores import Scores
+from tests.ilrobot.policy_tester import CONTINUOUS
+
+
+def test_students_t_over_runs_is_as_the_tables_have_it() -> None:
+    assert t_interval([0.5]) == (0.5, 0.5)
+    low, high = t_interval([1.0, 2.0, 3.0, 4.0, 5.0])
+    assert (high - low) / 2 == pytest.approx(2.776 * np.std([1, 2, 3, 4, 5], ddof=1) / 5**0.5)
+    values = list(range(21))  # 20 degrees of freedom: 2.086, from the expansion
+    low, high = t_interval(values)
+    assert (high - low) / 2 == pytest.approx(2.086 * np.std(values, ddof=1) / 21**0.5, rel=1e-3)
+
+
+def test_runs_that_came_out_alike_still_have_an_interval() -> None:
+    assert runs_interval([1.0, 1.0, 1.0], 20) == pytest.approx(wilson_interval(60, 60))
+    low, high = runs_interval([0.1, 0.9], 100)
+    assert (low, high) == (0.0, 1.0)
+
+
+def episode(source: str, wanted: list[float], outcome: Outcome, human: bool) -> Episode:
+    steps = len(wanted)
+    columns = {
+        "observation.state": np.zeros((steps, 3), np.float32),
+        "observation.target": np.zeros((steps, 1), np.float32),
+        "action": np.zeros((steps, 2), np.float32),
+        "control.source": np.array([source] * steps, dtype=object),
+        "control.human_action": np.repeat(np.array(wanted)[:, None], 2, axis=1),
+        "intervention": np.array([human and np.isfinite(w) for w in wanted]),
+    }
+    return Episode(EpisodeInfo("test", 10.0, outcome=outcome), columns)
+
+
+def test_labels_are_what_the_expert_demonstrated_or_was_asked_for() -> None:
+    nan = float("nan")
+    data = MemoryRecordings(
+        CONTINUOUS,
+        [
+            episode("demo", [nan] * 4, Outcome.SUCCESS, False),
+            episode("demo", [nan] * 4, Outcome.FAILURE, False),
+            episode("policy", [nan, 1.0, 1.0, nan], Outcome.TIMEOUT, True),
+            episode("policy", [1.0] * 3, Outcome.TIMEOUT, False),
+        ],
+    )
+    assert expert_labels(data).tolist() == [4, 0, 2, 3]
+
+
+def contender(path: str, method: str, alike: str) -> Contender:
+    return Contender(Path(path), method, alike, (Learnt(Path(path), 0, 1),))
+
+
+def test_runs_that_differ_by_their_seed_alone_are_one_method() -> None:
+    runs = [contender("r/hg-0", "human", "a"), contender("r/hg-1", "human", "a")]
+    assert {name: len(g) for name, g in group(runs).items()} == {"human": 2}
+    runs.append(contender("r/wide-0", "human", "b"))
+    assert {name: len(g) for name, g in group(runs).items()} == {
+        "human (hg)": 2,
+        "human (wide)": 1,
+    }
+    runs.append(contender("q/wide-0", "human", "c"))
+    assert len(group(runs)) == 3
+
+
+def test_what_was_measured_is_kept_and_a_damaged_file_is_measured_again(tmp_path: Path) -> None:
+    file = tmp_path / "episodes.json"
+    scores = Scores(file)
+    result = EpisodeResult(7, Outcome.SUCCESS, True, 1.0, 2.5, 3, 0, 0, 0)
+    scores.add("policy", result)
+    scores.save()
+    again = Scores(file)
+    assert again.missing("policy", [7, 8]) == [8]
+    assert again.missing("other", [7]) == [7]
+    assert again.score("policy", [7]).successes == 1
+    assert again.score("policy", [7]).returns == (2.5,)
+    file.write_text(file.read_text()[:-5])
+    assert Scores(file).missing("policy", [7]) == [7]
+
+
+def test_two_comparisons_into_one_folder_keep_what_both_measured(tmp_path: Path) -> None:
+    one, other = Scores(tmp_path / "episodes.json"), Scores(tmp_path / "episodes.json")
+    for scores, seed in ((one, 1), (other, 2)):
+        scores.add("policy", EpisodeResult(seed, Outcome.SUCCESS, True, 1.0, 2.5, 3, 0, 0, 0))
+        scores.save()
+    assert Scores(tmp_path / "episodes.json").missing("policy", [1, 2, 3]) == [3]
