@@ -69,7 +69,8 @@ class Dagger:
     budget: Annotated[
         float | None, optional("SHARE", " or ".join(str(share) for share in BUDGETS.values()))
     ] = None
-    """Share of its steps (--gate thrifty) or of its attempts (benefit) at which it may call."""
+    """Share of its steps (--gate thrifty) or of its attempts (benefit) at which it may call; how
+    long the expert then helps is not counted."""
 
     beta: Annotated[BetaName | None, optional(f"{{{','.join(get_args(BetaName))}}}", _BETA)] = None
     """With --gate beta, the expert's share: none; falling to none after the last round; halved."""
@@ -189,7 +190,7 @@ class Dagger:
                 stack.close()
                 console.print(self._stopped(), soft_wrap=True)
                 raise
-        print_rounds(rounds)
+        print_rounds(rounds, self.output)
         print(f"policy: {self.output}   dataset: {self._data}")
         if self.json:
             print_json({"output": str(self.output), "rounds": dump(list(rounds))})

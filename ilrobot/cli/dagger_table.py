@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,8 +11,19 @@ if TYPE_CHECKING:
     from ilrobot.run_description import RoundSummary
 
 
-def print_rounds(rounds: Sequence[RoundSummary]) -> None:
-    """A row for each round, and a line for what is worth knowing of it."""
+#: Of a classifier, below which it hardly tells more than a coin.
+_TELLING_AUC = 0.6
+#: Share of the policy's steps from which a gate calls at nearly all of them.
+_NEARLY_ALL = 0.95
+
+
+def print_rounds(rounds: Sequence[RoundSummary], run: Path) -> None:
+    """A row for each round, and a line for what is worth knowing of it.
+
+    Args:
+        rounds: Of one run.
+        run: Its folder.
+    """
     print("round  without help   interventions   steps by the expert    actions asked for")
     for row in rounds:
         share = f"{row.human_steps} of {row.steps} ({row.human_steps / max(row.steps, 1):.0%})"
@@ -21,7 +33,7 @@ def print_rounds(rounds: Sequence[RoundSummary]) -> None:
             f"{share:<20} {asked:>8}".rstrip()
         )
     for row in rounds:
-        for remark in _remarks(row):
+        for remark in (*_remarks(row), *_of_classifier(run, row.round)):
             print(f"round {row.round}: {remark}")
 
 
@@ -39,8 +51,32 @@ def _remarks(row: RoundSummary) -> Iterator[str]:
             f"called for help at {log.budget_spent:.1%} of the policy's steps "
             f"(budget {log.budget:.3g})"
         )
+        if log.budget_spent >= _NEARLY_ALL > log.budget:
+            yield (
+                "that is nearly all of them: this policy meets other situations than those that "
+                "the budget's thresholds were fitted to"
+            )
     if log.doubts:
         yield f"the policy's doubt when the expert took over: {_middle(log):.3g} (median)"
+
+
+def _of_classifier(run: Path, number: int) -> Iterator[str]:
+    """What SafeDAgger's or LazyDAgger's classifier cannot be trusted with."""
+    from ilrobot.learners.interactive.gate_fits import CLASSIFIER, read_values
+    from ilrobot.learners.interactive.round_gates import gate_folder
+
+    folder = gate_folder(run, number)
+    if not (folder / CLASSIFIER).exists():
+        return
+    validation = read_values(folder)["validation"]
+    cure = "where it calls may be chance; hold out more demonstrations (train --held-out)"
+    if not validation["frames"]:
+        yield f"its classifier saw one episode and was validated on none: {cure}"
+    elif validation["auc"] is not None and validation["auc"] < _TELLING_AUC:
+        yield (
+            "its classifier hardly foretells where the policy strays in episodes that it was not "
+            f"fitted to (AUC {validation['auc']:.2f}, of a coin 0.5): {cure}"
+        )
 
 
 def _middle(log: GateLog) -> float:

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ilrobot.cli.dagger_table import print_rounds
 from ilrobot.cli.export import Export
 from ilrobot.cli.info import Info
 from ilrobot.comparison import Contender
@@ -17,12 +16,11 @@ from ilrobot.data.dataset import Dataset
 from ilrobot.errors import UserError
 from ilrobot.gates.foresight import UNSAFE
 from ilrobot.gates.human import risk_threshold
-from ilrobot.gates.log import GateLog
 from ilrobot.learners.interactive.calling import NEVER_CALLS, calling_of
 from ilrobot.learners.interactive.gate_fits import read_values
 from ilrobot.report.rounds import round_strips
 from ilrobot.run import Run
-from ilrobot.run_description import DaggerDescription, RoundSummary
+from ilrobot.run_description import DaggerDescription
 from ilrobot.shared_control import SharedControl
 from tests.forked import Forked
 from tests.ilrobot import gate_tester
@@ -295,11 +293,6 @@ def test_an_expert_of_another_task_is_refused(novice, tmp_path):
         run_gate("beta", *novice, tmp_path / "run", expert=other)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
-
-
-def test_a_round_in_which_nobody_took_over_is_told(capsys):
-    print_rounds([RoundSummary(1, 2, 0, 0, 0, 0, 50, GateLog(50, 0, 0, 0, 0, 0.0))])
-    assert "nobody took over, so that nothing was added to learn from" in capsys.readouterr().out
 
 
 def test_a_simulated_hand_lets_go_of_its_pad_after_each_round(novice, tmp_path, monkeypatch):

@@ -176,8 +176,9 @@ class _Fit:
         self.classifier.fit_encoder(taught)
         self._encoded = self.classifier.encode_observations(taught)
         self._targets = torch.tensor(unsafe[use], dtype=torch.float32)
-        # With a prior of one frame of either class, so that nothing is ever certain.
-        share = (float(self._targets.sum()) + 1.0) / (len(self._targets) + 2.0)
+        # With a prior of two frames, so that nothing is ever certain. It lies below what the gates
+        # call at, so that labels a fifth of which is unsafe do not call before anything is learnt.
+        share = (float(self._targets.sum()) + UNSAFE) / (len(self._targets) + 2.0)
         last = self.classifier.network[-1]
         assert isinstance(last, nn.Linear)
         nn.init.zeros_(last.weight)

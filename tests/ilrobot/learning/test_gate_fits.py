@@ -117,6 +117,19 @@ def test_a_fifth_of_the_first_data_is_unsafe_and_the_threshold_stays(
     assert read_values(tmp_path / "later")["validation"]["unsafe"] < 0.2
 
 
+def test_no_more_than_a_fifth_is_unsafe_of_any_number_of_ticks(
+    novice: tuple[Path, Path], tmp_path: Path
+) -> None:
+    of = material(novice)
+    _, wanted = labels(of.recordings)
+    of.__dict__["actions"] = wanted + np.random.default_rng(0).normal(size=wanted.shape) * 0.2
+    for ticks in (102, 105):  # of which a fifth is no whole number, and one
+        of.__dict__["held_out"] = np.arange(of.recordings.num_frames) < ticks
+        prepare_gate(tmp_path / str(ticks), of, fit_safety)
+        unsafe = read_values(tmp_path / str(ticks))["validation"]["unsafe"]
+        assert 0.18 < unsafe <= 0.2
+
+
 def strayed(
     novice: tuple[Path, Path], errs: Callable[[NDArray[np.float32]], NDArray[np.bool_]], by: float
 ) -> Material:

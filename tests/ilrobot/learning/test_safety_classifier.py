@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.memory import MemoryRecordings
 from ilrobot.errors import UserError
+from ilrobot.gates.foresight import UNSAFE
+from ilrobot.learners.interactive import safety_classifier
 from ilrobot.learners.interactive.safety_classifier import (
     SafetyClassifier,
     fit_safety_classifier,
@@ -104,6 +106,17 @@ def test_chance_stays_a_probability() -> None:
     classifier = fit_safety_classifier(dataset, unsafe.astype(np.float32), 0)
     angles = np.linspace(-3, 3, 50, dtype=np.float32)[:, None]
     assert classifier.probabilities({ANGLE: angles}).mean() == pytest.approx(0.2, abs=0.05)
+
+
+@pytest.mark.parametrize("unsafe", [9, 10])
+def test_before_it_has_learnt_anything_a_fifth_that_is_unsafe_does_not_call(
+    unsafe: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(safety_classifier, "_STEPS", (0,))
+    dataset = demonstrations(count=1)
+    actions = (np.arange(50)[:, None] < unsafe).astype(np.float32)
+    probability = fit_safety_classifier(dataset, actions, 0)({ANGLE: np.zeros(1, np.float32)})
+    assert 0.15 < probability < UNSAFE
 
 
 @pytest.mark.parametrize(("action", "unsafe"), [(0.0, False), (1.0, True), (np.nan, True)])
