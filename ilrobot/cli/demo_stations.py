@@ -104,7 +104,7 @@ class DemoPath:
 
     def _learn(self) -> None:
         _station("2/6  learn from them")
-        self._train("bc", self.demonstrations, self.output / "bc", self.scale.bc_steps)
+        self._train("bc-chunk", self.demonstrations, self.output / "bc", self.scale.bc_steps)
         self._train(
             "diffusion",
             self.demonstrations,
@@ -213,9 +213,6 @@ class DemoPath:
     def _train(self, policy: Preset, dataset: Path, output: Path, steps: int) -> None:
         from ilrobot.cli.train import Train
 
-        # Some 2,000 frames of demonstrations are few for a denoiser: noise and dropout keep it
-        # from learning them by heart.
-        few = policy == "diffusion"
         _do(
             Train(
                 dataset=dataset,
@@ -224,8 +221,9 @@ class DemoPath:
                 steps=steps,
                 seed=self.seed,
                 resume=output.exists(),
-                observation_noise=0.05 if few else None,
-                dropout=0.1 if few else None,
+                # So few demonstrations would be learnt by heart.
+                observation_noise=0.05,
+                dropout=0.1,
             )
         )
 
