@@ -85,7 +85,7 @@ def train(
     train_config.check()
     if resume:
         train_config = _with_chosen_steps(train_config, output)
-    policy_config.check(dataset.spec)
+    policy_config.check_to_train(dataset.spec)
     teaching = None if teacher is None else Teacher.of(teacher)
     if teaching is not None:
         teaching.check(policy_config, dataset.spec)

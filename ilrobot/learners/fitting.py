@@ -46,7 +46,7 @@ def fit_policy(
         WorkFailed: The loss or the weights are no longer finite, or the memory is full.
     """
     train_config.check()
-    policy_config.check(recordings.spec)
+    policy_config.check_to_train(recordings.spec)
     device = find_device(train_config.device)
     windows, validation = split_windows(recordings, policy_config, train_config, frame_weights)
     with numerics(device, policy_config.network):

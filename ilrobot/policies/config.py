@@ -178,6 +178,19 @@ class PolicyConfig:
         within = _WITHIN_LIMITS - _BEYOND_LIMITS if ways else _WITHIN_LIMITS
         return "limits" if self.head in within else "standardize"
 
+    def check_to_train(self, spec: Spec) -> None:
+        """What `check` refuses, and what is only learnt badly; policies that are kept may have it.
+
+        Raises:
+            UserError: The first thing found, as its option of the command line.
+        """
+        self.check(spec)
+        if self.head in _WITHIN_LIMITS - _BEYOND_LIMITS and self.normalization == "standardize":
+            raise UserError(
+                f"--normalize standardize has actions beyond the limits -1 and 1, and --head "
+                f"{self.head} ends there; take limits or quantile"
+            )
+
     def check(self, spec: Spec) -> None:
         """Refuse what is out of range or does not fit the actions.
 
