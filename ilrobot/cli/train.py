@@ -65,13 +65,13 @@ _TRAIN = (
     "batch_size",
     "learning_rate",
     "weight_decay",
+    "ema",
     "held_out",
+    "patience",
     "weighting",
     "keep_checkpoints",
     "device",
 )
-#: Sampler steps of a flow that a teacher is distilled into.
-_DISTILLED_STEPS = 2
 
 
 @dataclass
@@ -112,7 +112,7 @@ class Train:
     """Run of a diffusion or flow policy whose chunks a flow of 2 --sampler-steps, or 1, learns."""
 
     head: Annotated[HeadName | None, preset_option("head", HeadName)] = None
-    """How actions are predicted; cross-entropy is for discrete actions and their default."""
+    """How actions are predicted, set as in the preset of that head; cross-entropy for choices."""
 
     network: Annotated[NetworkName | None, preset_option("network", NetworkName)] = None
     """An MLP is fastest; a U-Net runs along the chunk, an RNN the history, a transformer both."""
@@ -191,8 +191,14 @@ class Train:
     weight_decay: Annotated[float | None, preset_option("weight_decay")] = None
     """Weight decay."""
 
+    ema: Annotated[float | None, preset_option("ema")] = None
+    """Greatest decay of the averaged weights, which are the result (0: no averaging)."""
+
     held_out: Annotated[float | None, preset_option("held_out")] = None
     """Share of the episodes kept for validation."""
+
+    patience: Annotated[int | None, preset_option("patience")] = None
+    """Validations without a better one after which training stops and takes the best; 0: never."""
 
     weighting: Annotated[Weighting | None, preset_option("weighting", Weighting)] = None
     """How corrections count beside demonstrations: alike (plain), or half of all (iwr, sirius)."""
@@ -210,6 +216,7 @@ class Train:
         """Train and say what to do next."""
         from ilrobot.cli.command import telling_how_to_resume
         from ilrobot.cli.output import progress_bar
+        from ilrobot.cli.training_plan import print_plan
         from ilrobot.cli.training_progress import TrainingProgress
         from ilrobot.cli.training_result import print_result
         from ilrobot.data.dataset import Dataset
@@ -219,6 +226,7 @@ class Train:
         data = Dataset.open(self.dataset)
         policy_config, train_config = self._configs(data.spec)
         teacher = None if self.distill is None else load_policy(self.distill)
+        print_plan(policy_config, train_config)
         with telling_how_to_resume(self), progress_bar() as bars:
             policy = train(
                 data,
@@ -234,20 +242,18 @@ class Train:
 
     def _configs(self, spec: Spec) -> tuple[PolicyConfig, TrainConfig]:
         from ilrobot.cli.duration import time_budget
-        from ilrobot.learners.config import preset
+        from ilrobot.learners.config import preset, with_head
+        from ilrobot.learners.distillation import student_of
 
         policy_config, train_config = preset(self.policy, spec)
+        if self.head is not None and self.head != policy_config.head:
+            policy_config, train_config = with_head(policy_config, train_config, self.head)
+        if self.distill is not None:
+            policy_config = student_of(policy_config)
         given = {o: getattr(self, o) for o in (*_POLICY, *_TRAIN) if getattr(self, o) is not None}
         changes = {field: given[option] for option, field in _POLICY.items() if option in given}
         policy_config = replace(policy_config, **changes)
         self._refuse_unused(given, policy_config)
-        if self.distill is not None:
-            if self.flow_prediction is None:
-                policy_config = replace(policy_config, flow_prediction="sample")
-            if self.noise_scale is None:  # the teacher's chunks are those of its own noise
-                policy_config = replace(policy_config, noise_scale=1.0)
-            if self.sampler_steps is None:
-                policy_config = replace(policy_config, sampler_steps=_DISTILLED_STEPS)
         if self.steps is not None:
             train_config = train_config.with_steps(self.steps)
         budget = time_budget(self.time_budget, self.steps)

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 from ilrobot.data.lessons import ChunkLabels, Weighting
 from ilrobot.errors import UserError
-from ilrobot.policies.config import PolicyConfig
+from ilrobot.policies.config import USED_BY_HEAD, HeadName, PolicyConfig
 from ilrobot.spec import Spec
 
 Preset = Literal["bc", "bc-chunk", "bc-rnn", "act", "diffusion", "flow", "fast", "mip"]
@@ -61,7 +61,7 @@ class TrainConfig:
         time_budget: Seconds that training shall take; `steps` is what fits into them as measured
             on the machine that begins it (None: `steps` says how long).
         keep_checkpoints: At so many evenly spaced steps, the last one among them, the weights that
-            would be the result are kept.
+            would be the result are kept; at every step where there are fewer.
         device: ``auto`` takes CUDA where there is one.
     """
 
@@ -128,7 +128,8 @@ class TrainConfig:
     def kept_steps(self) -> frozenset[int]:
         """The steps after which the weights are kept."""
         count = self.keep_checkpoints
-        return frozenset(round(self.steps * part / count) for part in range(1, count + 1))
+        kept = {round(self.steps * part / count) for part in range(1, count + 1)}
+        return frozenset(kept - {0})
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -193,6 +194,23 @@ def preset(name: Preset, spec: Spec) -> tuple[PolicyConfig, TrainConfig]:
     policy, training = PRESETS[name]
     if policy.head == "mse" and spec.choices is not None:
         policy = replace(policy, head="cross-entropy")
+    return policy, training
+
+
+def with_head(
+    policy: PolicyConfig, training: TrainConfig, head: HeadName
+) -> tuple[PolicyConfig, TrainConfig]:
+    """The same with another head, and with what that head alone uses as in a preset of its own.
+
+    So ``bc`` with a flow has the prediction, noise and steps of ``flow``, and is not stopped by a
+    validation loss that does not rank policies of that head.
+    """
+    policy = replace(policy, head=head)
+    for own, trained in PRESETS.values():
+        if own.head == head:
+            used = USED_BY_HEAD.get(head, frozenset())
+            policy = replace(policy, **{name: getattr(own, name) for name in used})
+            return policy, training if trained.patience else replace(training, patience=0)
     return policy, training
 
 

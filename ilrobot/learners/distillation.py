@@ -29,6 +29,14 @@ from ilrobot.policies.policy import Policy
 from ilrobot.spec import Spec
 
 
+def student_of(config: PolicyConfig) -> PolicyConfig:
+    """A flow's configuration with what suits a student: two steps, the teacher's own noise.
+
+    Nothing is dropped, for a chunk that follows from its noise leaves nothing to average.
+    """
+    return replace(config, flow_prediction="sample", noise_scale=1.0, sampler_steps=2, dropout=0.0)
+
+
 @dataclass(frozen=True)
 class Teacher:
     """Says what a student learns, in place of what was demonstrated.
@@ -61,8 +69,8 @@ class Teacher:
         """Refuse a student that cannot be taught.
 
         Raises:
-            UserError: It is no single flow, is told how a chunk begins, or is of another task,
-                history or chunk.
+            UserError: It is no single flow, begins with less noise or is told how a chunk begins,
+                or is of another task, history or chunk.
         """
         if student.head != "flow":
             raise UserError(
@@ -74,6 +82,11 @@ class Teacher:
         if student.prefix_delay:
             raise UserError(
                 "a teacher's chunks begin with what it says itself; leave --prefix-delay out"
+            )
+        if student.noise_scale != 1:
+            raise UserError(
+                "a student begins with the noise that its teacher's chunk is made of; leave "
+                "--noise-scale out"
             )
         check_policy_fits(self.policy.spec, spec, "the teacher")
         for name, option in (("n_obs", "--history"), ("horizon", "--horizon")):

@@ -16,6 +16,7 @@ from ilrobot.data.known_tasks import PUSHT
 from ilrobot.data.writing import write_episodes
 from ilrobot.learners import behavioral_cloning
 from ilrobot.learners.config import PRESETS
+from ilrobot.policies.config import USED_BY_HEAD
 from ilrobot.policies.loading import load_policy
 from ilrobot.run import Run
 from ilrobot.spec import Feature, Spec
@@ -159,6 +160,12 @@ def test_discrete_actions_are_classified_by_default(tmp_path):
             "--sampler-steps is for",
         ),
         (["--policy", "diffusion", "--sampler-steps", "0"], "--sampler-steps"),
+        (
+            ["--policy", "diffusion", "--normalize", "standardize"],
+            "--head diffusion ends there; take limits or quantile",
+        ),
+        (["--policy", "bc", "--patience", "-1"], "--patience must be at least 0, not -1"),
+        (["--policy", "bc", "--ema", "1"], "--ema must be at least 0 and less than 1, not 1"),
         (["--policy", "diffusion", "--network", "unet", "--horizon", "10"], "multiple of 4"),
     ],
 )
@@ -255,6 +262,48 @@ def test_a_short_training_still_warms_up_and_validates(dataset, tmp_path):
     config = Run.read(tmp_path / "run").description.config.train
     assert (config.steps, config.warmup, config.validate_every) == (100, 10, 10)
     assert PRESETS["bc"][1].with_steps(50_000) == replace(PRESETS["bc"][1], steps=50_000)
+
+
+@pytest.mark.parametrize(
+    ("preset", "head"), [("bc", "flow"), ("diffusion", "flow"), ("act", "diffusion")]
+)
+def test_a_head_on_any_preset_is_set_as_in_its_own_and_what_is_trained_is_said(
+    preset, head, dataset, tmp_path, capsys
+):
+    output = tmp_path / "run"
+    small = ("--width", "16", "--steps", "2", "--output", output)
+    assert _run("--dataset", dataset, "--policy", preset, "--head", head, *small) == 0
+    own, _ = PRESETS[head]
+    config = Run.read(output).description.config
+    for name in USED_BY_HEAD[head]:
+        assert getattr(config.policy, name) == getattr(own, name), name
+    assert config.policy.horizon == PRESETS[preset][0].horizon
+    assert config.train.patience == 0  # no validation loss ranks policies of these heads
+    lines = capsys.readouterr().out.splitlines()
+    own_prediction = {"flow": "flow prediction preconditioned", "diffusion": "prediction sample"}
+    assert lines[0].startswith(f"trains     {head} (")
+    assert own_prediction[head] in lines[0]
+    assert f"on {config.policy.network} (width 16" in lines[0]
+    assert lines[1].startswith(f"chunks     of {config.policy.horizon} from a history of")
+    assert lines[2] == f"length     2 steps of {config.train.batch_size}"
+
+
+def test_what_is_given_goes_before_what_the_head_has_in_its_own_preset(dataset, tmp_path):
+    output = tmp_path / "run"
+    given = ("--flow-prediction", "velocity", "--sampler-steps", "3", "--patience", "7")
+    small = ("--width", "16", "--steps", "2", "--ema", "0.5", "--output", output)
+    assert _run("--dataset", dataset, "--policy", "bc", "--head", "flow", *given, *small) == 0
+    config = Run.read(output).description.config
+    assert (config.policy.flow_prediction, config.policy.sampler_steps) == ("velocity", 3)
+    assert (config.train.patience, config.train.ema) == (7, 0.5)
+
+
+def test_more_checkpoints_than_steps_are_one_for_each(dataset, tmp_path, capsys):
+    output = tmp_path / "run"
+    small = ("--width", "16", "--steps", "5", "--keep-checkpoints", "1000", "--output", output)
+    assert _run("--dataset", dataset, "--policy", "bc", *small) == 0
+    assert "kept       5 checkpoints" in capsys.readouterr().out
+    assert len(list((output / "checkpoints").iterdir())) == 5
 
 
 def test_what_did_not_move_is_named(tmp_path, capsys):
@@ -392,12 +441,18 @@ def test_a_teacher_is_distilled_into_two_calls_or_as_many_as_are_asked_for(
     assert _run("--policy", "diffusion", *small, "--output", teacher) == 0
     student = ("--policy", "flow", *small, "--distill", teacher)
     assert _run(*student, "--output", tmp_path / "two") == 0
-    assert load_policy(tmp_path / "two").sampler_steps == 2
+    two = load_policy(tmp_path / "two")
+    assert (two.sampler_steps, two.config.dropout, two.config.noise_scale) == (2, 0.0, 1.0)
+    given = ("--sampler-steps", "3", "--dropout", "0.2")
+    assert _run(*student, "--output", tmp_path / "three", *given) == 0
+    three = load_policy(tmp_path / "three")
+    assert (three.sampler_steps, three.config.dropout) == (3, 0.2)
     assert _run(*student, "--output", tmp_path / "one", "--sampler-steps", "1") == 0
     assert load_policy(tmp_path / "one").sampler_steps == 1
     capsys.readouterr()
     for wrong, words in (
         (("--policy", "mip", *small, "--distill", teacher), "is a flow, not mip"),
+        ((*student, "--noise-scale", "0.3"), "leave --noise-scale out"),
         ((*student, "--horizon", "8"), "the teacher has --horizon 16, not 8"),
         (("--policy", "flow", *small, "--distill", dataset), "is a dataset, not a run"),
     ):

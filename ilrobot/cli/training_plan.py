@@ -1,0 +1,39 @@
+"""What ``ilrobot train`` says before it begins: which policy it trains, and how long."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ilrobot.policies.config import USED_BY_HEAD, USED_BY_NETWORK, PolicyConfig
+
+if TYPE_CHECKING:
+    from ilrobot.learners.config import TrainConfig
+
+
+def print_plan(policy: PolicyConfig, training: TrainConfig) -> None:
+    """Print the head, the network and the settings that only these have, chunks and length."""
+    head = _with_settings(policy, policy.head, USED_BY_HEAD.get(policy.head, frozenset()))
+    network = _with_settings(policy, policy.network, USED_BY_NETWORK[policy.network])
+    members = f"{policy.members} members, each " if policy.members > 1 else ""
+    print(f"trains     {members}{head} on {network}")
+    print(
+        f"chunks     of {policy.horizon} from a history of {policy.n_obs}, {policy.execute} "
+        f"executed; actions {policy.actions}, normalised by {policy.normalization}"
+    )
+    most = "at most " if training.patience else ""
+    steps = f"{most}{training.steps:,} steps" if training.time_budget is None else "as many steps"
+    within = "" if training.time_budget is None else f" as fit into {training.time_budget:g} s"
+    print(f"length     {steps} of {training.batch_size}{within}")
+
+
+def _with_settings(policy: PolicyConfig, name: str, used: frozenset[str]) -> str:
+    """In the order of their definition; nothing of a prefix that cannot be told."""
+    values = {setting: value for setting, value in vars(policy).items() if setting in used}
+    if not policy.prefix_delay:
+        values.pop("prefix_delay", None)
+    words = [f"{setting.replace('_', ' ')} {_words(value)}" for setting, value in values.items()]
+    return f"{name} ({', '.join(words)})" if words else name
+
+
+def _words(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
