@@ -46,6 +46,19 @@ def recordings(spec: Spec, *, episodes: int = 6, length: int = 20, seed: int = 0
     return MemoryRecordings(spec, made)
 
 
+def two_ways(*, episodes: int = 40, length: int = 20) -> Recordings:
+    """Half of the demonstrations go left (-1), half right (1), whatever is observed."""
+    rng = np.random.default_rng(0)
+    spec = Spec((Feature("observation.state", (1,)),), Feature("action", (1,)), 10.0)
+    info = EpisodeInfo("test", spec.rate, outcome=Outcome.SUCCESS)
+    made = []
+    for episode in range(episodes):
+        state = rng.uniform(-1, 1, (length, 1)).astype(np.float32)
+        action = np.full((length, 1), (-1.0, 1.0)[episode % 2], np.float32)
+        made.append(Episode(info, {"observation.state": state, "action": action}))
+    return MemoryRecordings(spec, made)
+
+
 def check_policy(policy_config: PolicyConfig, spec: Spec, folder: Path) -> None:
     """Put one combination of head and network through everything."""
     data = recordings(spec)

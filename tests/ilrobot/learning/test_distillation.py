@@ -2,14 +2,11 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from exports.runtime.session import OnnxPolicy
-from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
-from ilrobot.data.memory import MemoryRecordings
 from ilrobot.data.windows import Batch, Windows
 from ilrobot.errors import UserError
 from ilrobot.learners.behavioral_cloning import train
@@ -19,9 +16,14 @@ from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.heads.flow import FlowHead
 from ilrobot.policies.loading import load_policy
 from ilrobot.policies.policy import Policy
-from ilrobot.spec import Feature, Spec
 from tests.exports.exported import export
-from tests.ilrobot.policy_tester import CONTINUOUS, assert_same_weights, example, recordings
+from tests.ilrobot.policy_tester import (
+    CONTINUOUS,
+    assert_same_weights,
+    example,
+    recordings,
+    two_ways,
+)
 
 SMALL = PolicyConfig(n_obs=2, horizon=4, execute=2, width=16, blocks=1, sampler_steps=5)
 FLOW = replace(SMALL, head="flow", sampler_steps=2, flow_prediction="sample")
@@ -132,6 +134,11 @@ def test_a_teacher_that_draws_in_every_step_is_asked_without():
         ({"head": "bins"}, FLOW, "its head is bins"),
         ({}, replace(FLOW, head="diffusion"), "is a flow, not diffusion; take --policy flow"),
         ({}, replace(FLOW, members=2), "into one network; leave --members out"),
+        (
+            {},
+            replace(FLOW, noise_scale=0.3),
+            "the noise that its teacher's chunk is made of; leave",
+        ),
         ({}, replace(FLOW, horizon=8), "the teacher has --horizon 4, not 8; give 4"),
         ({}, replace(FLOW, n_obs=1), "the teacher has --history 2, not 1; give 2"),
     ],
@@ -153,16 +160,8 @@ def test_a_teacher_of_another_task_is_one_line(tmp_path):
 
 
 def test_two_calls_go_where_ten_of_the_teacher_go_and_two_of_the_teacher_do_not(tmp_path):
-    """Half of the demonstrations go left, half right; each noise is to keep its way."""
-    rng = np.random.default_rng(0)
-    spec = Spec((Feature("observation.state", (1,)),), Feature("action", (1,)), 10.0)
-    info = EpisodeInfo("", 10.0, outcome=Outcome.SUCCESS)
-    episodes = []
-    for side in [-1.0, 1.0] * 10:
-        seen = rng.uniform(-1, 1, (20, 1)).astype("f4")
-        done = np.full((20, 1), side, "f4")
-        episodes.append(Episode(info, {"observation.state": seen, "action": done}))
-    data = MemoryRecordings(spec, episodes)
+    """Each noise is to keep its way."""
+    data = two_ways(episodes=20)
     config = PolicyConfig(horizon=2, width=64, head="flow", sampler_steps=10)
     training = TrainConfig(
         steps=500, batch_size=128, warmup=20, learning_rate=2e-3, held_out=0.0, device="cpu"
