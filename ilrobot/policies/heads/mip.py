@@ -3,8 +3,9 @@
     L = |f(0, 0) - a|² / t*² + |f(a + (1 - t*) ε, t*) - a|² / (1 - t*)²
 
 with t* = 0.9, and it acts by f(f(0, 0), t*) without any noise. Pan et al. 2025, "Much ado about
-noising: dispelling the myths of generative robotic control"; the second call is given the first
-one's chunk as it is, as in the authors' code.
+noising: dispelling the myths of generative robotic control", as the authors' code has it: both
+while training and when it acts, the second call is given a chunk that is not scaled by t*, where
+the paper's interpolant is t* a + (1 - t*) ε.
 """
 
 from __future__ import annotations

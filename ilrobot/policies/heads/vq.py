@@ -7,8 +7,9 @@ each code of each level, a part of the offset; the parts of the label's codes ar
 
 Lee et al. 2024, "Behavior generation with latent actions" (VQ-BeT), section 3.3. Each level is
 predicted given the codes before it, which the authors' code has as an option: what the second means
-depends on the first, and drawn apart the two may belong to different chunks. Focal loss by Lin et
-al. 2017, "Focal loss for dense object detection", eq. 4.
+depends on the first, and drawn apart the two may belong to different chunks. The parts of the loss
+weigh alike; in the authors' code the first code weighs 5, the second 0.5 and the offset 100. Focal
+loss by Lin et al. 2017, "Focal loss for dense object detection", eq. 4.
 """
 
 from __future__ import annotations
