@@ -100,5 +100,6 @@ def _one_line(box: str) -> str:
 
 
 def _listed(choices: re.Match[str]) -> str:
-    """Choices as the help lists them, not as a tuple of Python."""
-    return f"one of {choices[1].replace(chr(39), '').rstrip(',')}"
+    """By name, as tyro gives them in the order of a set, and not as a tuple of Python."""
+    names = choices[1].replace("'", "").rstrip(",").split(", ")
+    return f"one of {', '.join(sorted(names))}"
