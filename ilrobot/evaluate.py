@@ -82,15 +82,23 @@ class Evaluation:
         """95 % Wilson interval of `success_rate`."""
         return wilson_interval(self.successes, len(self.results))
 
+    @property
+    def max_reward_interval(self) -> tuple[float, float] | None:
+        """95 % interval of the mean greatest reward; None of one episode, which knows no spread."""
+        if len(self.results) == 1:
+            return None
+        return mean_interval([r.max_reward for r in self.results])
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, the summary first and then each episode."""
         max_rewards = [r.max_reward for r in self.results]
+        interval = self.max_reward_interval
         return {
             "success_rate": self.success_rate if self.judged else None,
             "success_interval": list(self.success_interval) if self.judged else None,
             "episodes": len(self.results),
             "max_reward_mean": float(np.mean(max_rewards)),
-            "max_reward_interval": list(mean_interval(max_rewards)),
+            "max_reward_interval": None if interval is None else list(interval),
             "return_mean": float(np.mean([r.total_reward for r in self.results])),
             "length_mean": float(np.mean([r.length for r in self.results])),
             "seeds": [r.seed for r in self.results],

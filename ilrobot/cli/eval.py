@@ -115,7 +115,6 @@ class Eval:
 def _print_summary(evaluation: Evaluation) -> None:
     summary = evaluation.to_json()
     low, high = evaluation.success_interval
-    reward_low, reward_high = summary["max_reward_interval"]
     if evaluation.judged:
         print(
             f"success      {evaluation.success_rate:.1%}  [{low:.1%}, {high:.1%}]  "
@@ -123,6 +122,8 @@ def _print_summary(evaluation: Evaluation) -> None:
         )
     else:
         print(f"success      nobody judged {summary['episodes']} episodes; look at the reward")
-    print(f"max reward   {summary['max_reward_mean']:.3f}  [{reward_low:.3f}, {reward_high:.3f}]")
+    interval = evaluation.max_reward_interval
+    spread = "" if interval is None else "  [{:.3f}, {:.3f}]".format(*interval)
+    print(f"max reward   {summary['max_reward_mean']:.3f}{spread}")
     print(f"return       {summary['return_mean']:.3f}")
     print(f"length       {summary['length_mean']:.1f} steps")

@@ -52,6 +52,15 @@ def test_task_and_options_are_those_of_the_training(policy, capsys):
     assert "options as in training: max_episode_steps=7" in err
 
 
+def test_a_single_episode_has_no_interval_of_its_reward(policy, capsys):
+    assert evaluate(policy, "--episodes", "1") == 0
+    (line,) = [x for x in capsys.readouterr().out.splitlines() if x.startswith("max reward")]
+    assert "[" not in line
+    assert evaluate(policy) == 0
+    (line,) = [x for x in capsys.readouterr().out.splitlines() if x.startswith("max reward")]
+    assert line.endswith("]")
+
+
 @pytest.mark.parametrize(
     ("word", "words"),
     [("average", "--chunks average is none of"), ("ensemble", "predicts one action at a time")],

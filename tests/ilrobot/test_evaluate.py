@@ -62,6 +62,13 @@ def test_an_evaluation_does_not_depend_on_the_number_of_workers():
     assert len({result.length for result in alone.results}) > 1
 
 
+def test_one_episode_has_no_interval_of_its_reward():
+    alone, both = evaluate(_cartpole, [0]), evaluate(_cartpole, [0, 1])
+    assert alone.to_json()["max_reward_interval"] is None
+    rewards = [result.max_reward for result in both.results]
+    assert both.max_reward_interval == mean_interval(rewards)
+
+
 def test_an_environment_without_a_time_limit_still_ends():
     def setup():
         env = make_env("CartPole-v1")
