@@ -23,7 +23,7 @@ from exports.runtime.exported_policy import golden_error
 from exports.runtime.session import BoundSession
 from ilrobot.atomic import replacing
 from ilrobot.control.contract import Contract
-from ilrobot.control.contract_parts import Golden, Quantized
+from ilrobot.control.contract_parts import Quantized
 from ilrobot.control.model_file import read_model_file, seal
 from ilrobot.errors import WorkFailed, explained
 
@@ -52,9 +52,9 @@ def write_int8(source: Path, target: Path, measured: Quantized | None = None) ->
     session = BoundSession(model, contract)
     golden, errors = [], []
     for known in contract.golden:
-        given = session.predict(known.observations, known.noise)
+        given = session.predict(known.observations, known.noise, known.guide)
         errors.append(golden_error(contract, known, given))
-        golden.append(Golden(known.observations, known.noise, given.chunk, given.signals))
+        golden.append(replace(known, action=given.chunk, signals=given.signals))
     worst = float(np.max(errors))
     if not worst < float("inf"):
         raise WorkFailed("the quantised graph gives actions that are not finite")

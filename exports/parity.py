@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from exports.samples import Samples
 from ilrobot.control.drawing import Guide, Prediction
 from ilrobot.control.signals import DOUBT, NOVELTY, ROUNDING
 from ilrobot.ensemble import doubt, novelty, spread
@@ -63,37 +64,6 @@ class Parity:
             f"{self.relative:.1e} of the command range on {self.windows} real observations (at "
             f"most {self.tolerance:.0e}); {self.absolute:.1e} in the action's units"
         )
-
-
-@dataclass(frozen=True)
-class Samples:
-    """What two ways of running a policy are asked.
-
-    Attributes:
-        windows: Real observations: name to shape (N, n_obs, *shape), physical units.
-        noise: Shape (N, *noise_shape), or None.
-        guides: Where the sampler is led at each of the N (None: nowhere).
-    """
-
-    windows: Mapping[str, NDArray[np.float32]]
-    noise: NDArray[np.float32] | None = None
-    guides: Sequence[Guide] | None = None
-
-    def __len__(self) -> int:
-        return len(next(iter(self.windows.values())))
-
-    def free(self) -> Samples:
-        """The same led nowhere."""
-        return replace(self, guides=None)
-
-    def each(self) -> Iterator[tuple[dict[str, NDArray[np.float32]], Any, Guide | None]]:
-        """One after the other: history, noise and guide."""
-        for i in range(len(self)):
-            yield (
-                {name: window[i] for name, window in self.windows.items()},
-                None if self.noise is None else self.noise[i],
-                None if self.guides is None else self.guides[i],
-            )
 
 
 def measure_parity(

@@ -15,16 +15,16 @@ import exports
 import ilrobot
 from exports.graph import trace
 from exports.limits import derive_limits
-from exports.parity import TOLERANCE, Parity, Samples, measure_parity
+from exports.parity import TOLERANCE, Parity, measure_parity
 from exports.runtime.session import BoundSession, OnnxPolicy
+from exports.samples import Samples, draw_samples, golden_vectors
 from ilrobot.atomic import replacing
 from ilrobot.control.chunking import RECEDING, Chunking
 from ilrobot.control.contract import Contract
 from ilrobot.control.contract_check import ACTION
 from ilrobot.control.contract_joints import Joints
-from ilrobot.control.contract_parts import Golden, Limits, Provenance, Range
+from ilrobot.control.contract_parts import Limits, Provenance, Range
 from ilrobot.control.contract_signals import CriticScale, DoubtScale
-from ilrobot.control.drawing import Guide
 from ilrobot.control.model_file import seal
 from ilrobot.control.signals import DOUBT, NOVELTY
 from ilrobot.errors import UserError, WorkFailed, explained
@@ -34,12 +34,8 @@ from ilrobot.policies.policy import Policy
 
 #: An observation may miss this many periods before it counts as stale.
 STALE_PERIODS = 3.0
-#: Golden vectors in the contract.
-GOLDEN = 4
 #: Of the real observations this share has a signal of no more than what is usual.
 USUAL = 0.95
-
-_NOISE_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -125,11 +121,11 @@ def export_policy(
         plain = BoundSession(model, contract, optimized=False)
     except UserError as error:
         raise WorkFailed(f"the exported graph does not run: {error}") from error
-    samples = _samples(policy, contract, windows)
+    samples = draw_samples(contract, windows)
     parity = _checked(policy, session, contract, samples, calling)
     plain_parity = _checked(policy, plain, contract, samples, calling, " as it is written")
     contract = _with_usual(contract, session, samples)
-    contract = replace(contract, golden=_golden(session, samples))
+    contract = replace(contract, golden=golden_vectors(session, samples))
     content = seal(model, contract)
     _write_verified(path, content)
     return Export(contract, parity, plain_parity, len(content))
@@ -202,32 +198,6 @@ def _with_usual(contract: Contract, session: BoundSession, samples: Samples) -> 
     )
 
 
-def _samples(
-    policy: Policy, contract: Contract, windows: Mapping[str, NDArray[np.float32]]
-) -> Samples:
-    """What both are asked: real windows, drawn noise, and where a sampler is led.
-
-    It is led to anywhere within the training data's actions.
-    """
-    generator = np.random.default_rng(_NOISE_SEED)
-    count = len(next(iter(windows.values())))
-    noise = guides = None
-    if contract.noise_shape is not None:
-        noise = generator.standard_normal((count, *contract.noise_shape), dtype=np.float32)
-    if contract.sampler_steps is not None:
-        shape = (contract.horizon, *policy.spec.action.shape)
-        sides = policy.training_range["action"]
-        low, high = (side.reshape(policy.spec.action.shape) for side in sides)
-        guides = [
-            Guide(
-                generator.uniform(low, high, shape).astype(np.float32),
-                generator.random((contract.sampler_steps, shape[0]), dtype=np.float32),
-            )
-            for _ in range(count)
-        ]
-    return Samples(windows, noise, guides)
-
-
 def _checked(
     policy: Policy,
     session: BoundSession,
@@ -253,16 +223,6 @@ def _checked(
                 "written"
             )
     return max(parities, key=lambda parity: parity.relative)
-
-
-def _golden(session: BoundSession, samples: Samples) -> tuple[Golden, ...]:
-    each = list(samples.each())
-    golden = []
-    for i in np.unique(np.linspace(0, len(each) - 1, GOLDEN).astype(int)):
-        observations, noise, _ = each[i]
-        given = session.predict(observations, noise)
-        golden.append(Golden(observations, noise, given.chunk, given.signals))
-    return tuple(golden)
 
 
 def _write_verified(path: Path, content: bytes) -> None:

@@ -13,8 +13,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from exports.runtime.exported_policy import ExportedPolicy
 from ilrobot.control.contract import Contract
+from ilrobot.control.contract_golden import Golden
 from ilrobot.control.contract_guards import FALLBACKS, FallbackAfter, Workspace
-from ilrobot.control.contract_parts import Golden, Limits, Provenance, Range
+from ilrobot.control.contract_parts import Limits, Provenance, Range
 from ilrobot.control.drawing import Guide, Prediction
 from ilrobot.control.model_file import seal
 from ilrobot.spec import Feature, Spec

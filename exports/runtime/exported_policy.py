@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ilrobot.control.chunking import Chunking, Predicts
+from ilrobot.control.chunking import Chunking
 from ilrobot.control.chunks import ChunkActor
 from ilrobot.control.contract import Contract
-from ilrobot.control.contract_parts import Golden
+from ilrobot.control.contract_golden import Golden
 from ilrobot.control.drawing import Guide, Prediction
 from ilrobot.control.signals import greatest_difference
 from ilrobot.ensemble import EnsembleActor
@@ -66,15 +66,7 @@ class ExportedPolicy(ABC):
             UserError: They cannot be executed so.
         """
         contract = self.contract
-        predicts = Predicts(
-            self.spec,
-            contract.horizon,
-            contract.execute,
-            contract.noise_shape,
-            contract.scale,
-            contract.sampler_steps,
-        )
-        execution, draw = (chunking or contract.chunking).make(predicts)
+        execution, draw = (chunking or contract.chunking).make(contract.predicts)
         kind = ChunkActor if contract.doubt is None else EnsembleActor
         return kind(
             self.predict,
@@ -89,8 +81,10 @@ class ExportedPolicy(ABC):
     def golden_errors(self) -> list[float]:
         """Replay the golden vectors on this machine: the error of each, see `golden_error`."""
         return [
-            golden_error(self.contract, golden, self.predict(golden.observations, golden.noise))
-            for golden in self.contract.golden
+            golden_error(
+                self.contract, known, self.predict(known.observations, known.noise, known.guide)
+            )
+            for known in self.contract.golden
         ]
 
     def golden_error(self) -> float:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 #: Of tables, so that names and six columns of numbers fit into 80 characters.
 _INDENT = 4
 
+#: Keys of a contract that are described otherwise, or are long.
+_NOT_AS_STATED = ("task", "golden", "golden_led", "schema")
+
 
 def describe_file(path: Path) -> dict[str, Any]:
     """The contract of an exported policy as plain JSON; of its golden vectors the number.
@@ -39,7 +42,7 @@ def describe_file(path: Path) -> dict[str, Any]:
         "action": list(spec.action.element_names),
         "semantics": spec.semantics,
         "controller": spec.controller,
-        **{key: value for key, value in stated.items() if key not in ("task", "golden", "schema")},
+        **{key: value for key, value in stated.items() if key not in _NOT_AS_STATED},
         "schema": contract.schema,
         "golden": len(contract.golden),
         "spec": stated["task"],
@@ -226,10 +229,12 @@ def _rest(contract: Contract) -> Iterator[tuple[str, str]]:
     else:
         yield "weights", "of full precision"
     of = "of the choices" if contract.limits is None else "of the command range"
+    led = sum(golden.guide is not None for golden in contract.golden)
+    led_too = f", {led} of them led" if led else ""
     yield (
         "promise",
-        f"{len(contract.golden)} golden vectors, kept within {contract.tolerance:.2g} {of} "
-        "(ilrobot verify replays them here)",
+        f"{len(contract.golden)} golden vectors{led_too}, kept within {contract.tolerance:.2g} "
+        f"{of} (ilrobot verify replays them here)",
     )
     known = {
         key: value[:16]

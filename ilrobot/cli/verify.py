@@ -63,11 +63,12 @@ class Verify:
         print(f"schema     {contract.schema}")
         print(f"machine    {machine}")
         of = "choices" if contract.limits is None else "the command range"
-        for number, error in enumerate(errors):
+        for number, (known, error) in enumerate(zip(contract.golden, errors, strict=True)):
+            how = "" if known.guide is None else " where its sampler is led"
             verdict = "" if error <= contract.tolerance else "  TOO MUCH"
             print(
                 f"golden {number}   {error:.1e} of {of}, at most {contract.tolerance:.1e} is "
-                f"allowed{verdict}"
+                f"allowed{how}{verdict}"
             )
         if self.json:
             print_json(

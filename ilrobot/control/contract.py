@@ -1,7 +1,7 @@
 """The contract: what an exported policy promises, and what whoever runs it must keep.
 
 It stands in the .onnx file as one ``metadata_props`` entry with the key ``ilrobot.contract``, as
-JSON (`ilrobot.control.model_file` says where, and how it is hashed). Schema 1.3; what was added
+JSON (`ilrobot.control.model_file` says where, and how it is hashed). Schema 1.4; what was added
 since 1.0 may be missing, and its default stands beside it:
 
 ``schema``
@@ -67,6 +67,9 @@ since 1.0 may be missing, and its default stands beside it:
 ``golden``
     Inputs (``observations``: arrays of shape (n_obs, *feature shape); ``noise``) and the ``action``
     chunk that they give, in physical units; and each further output by its name.
+``golden_led``
+    The same with the ``prefix`` and ``prefix_weights`` by which whoever executes the chunks leads
+    the sampler. Not there: none, as in files of schema 1.3.
 ``quantized``
     Of a file with weights of 8 bits, what it and the file of full precision did in closed loop:
     ``bits``, ``task``, ``episodes``, ``first_seed``, ``success``, ``full_success``. Null, or not
@@ -89,8 +92,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ilrobot.control.chunking import RECEDING, Chunking
+from ilrobot.control.chunking import RECEDING, Chunking, Predicts
 from ilrobot.control.contract_check import ACTION, inconsistency
+from ilrobot.control.contract_golden import Golden, golden_from_json, golden_to_json
 from ilrobot.control.contract_guards import (
     NEVER,
     FallbackAfter,
@@ -100,7 +104,6 @@ from ilrobot.control.contract_guards import (
 )
 from ilrobot.control.contract_joints import Joints
 from ilrobot.control.contract_parts import (
-    Golden,
     Limits,
     Provenance,
     Quantized,
@@ -114,7 +117,7 @@ from ilrobot.control.signals import DOUBT, NOVELTY, OF_ENSEMBLE
 from ilrobot.errors import UserError
 from ilrobot.spec import Spec
 
-SCHEMA = "1.3"
+SCHEMA = "1.4"
 METADATA_KEY = "ilrobot.contract"
 
 
@@ -162,6 +165,13 @@ class Contract:
         return np.where(np.isfinite(span) & (span > 0), span, 1.0)
 
     @property
+    def predicts(self) -> Predicts:
+        """What its chunks are like, for whoever executes them."""
+        return Predicts(
+            self.spec, self.horizon, self.execute, self.noise_shape, self.scale, self.sampler_steps
+        )
+
+    @property
     def signals(self) -> tuple[str, ...]:
         """Outputs of the graph beside the action."""
         return (*(OF_ENSEMBLE if self.doubt else ()), *self.critics)
@@ -195,7 +205,7 @@ class Contract:
             "retreat": pose_to_json(self.retreat),
             "workspace": None if self.workspace is None else self.workspace.to_json(),
             "provenance": vars(self.provenance).copy(),
-            "golden": [golden.to_json() for golden in self.golden],
+            **golden_to_json(self.golden),
             "tolerance": self.tolerance,
             "quantized": None if self.quantized is None else vars(self.quantized).copy(),
             "doubt": None if self.doubt is None else self.doubt.to_json(),
@@ -249,16 +259,14 @@ class Contract:
                 fallback_after=FallbackAfter.from_json(data.get("fallback_after") or {}),
                 retreat=pose_from_json(data.get("retreat")),
             )
-            golden = tuple(
-                Golden.from_json(
-                    item,
-                    contract.spec,
-                    n_obs=contract.n_obs,
-                    horizon=contract.horizon,
-                    noise_shape=contract.noise_shape,
-                    signals=contract.signals,
-                )
-                for item in data["golden"]
+            golden = golden_from_json(
+                data,
+                contract.sampler_steps,
+                spec=contract.spec,
+                n_obs=contract.n_obs,
+                horizon=contract.horizon,
+                noise_shape=contract.noise_shape,
+                signals=contract.signals,
             )
         except KeyError as error:
             raise UserError(

@@ -1,17 +1,11 @@
-"""What a contract is made of: limits, ranges, provenance and golden vectors, each as plain JSON."""
+"""What a contract is made of: limits, ranges, provenance and more, each as plain JSON."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-
-from ilrobot.control.signals import Signals
-from ilrobot.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -141,77 +135,6 @@ class Quantized:
             success=float(data["success"]),
             full_success=float(data["full_success"]),
         )
-
-
-@dataclass(frozen=True)
-class Golden:
-    """One input and what it must give.
-
-    Attributes:
-        observations: For each observation an array (n_obs, *shape).
-        noise: Array of the contract's noise shape (None: the policy takes none).
-        action: The chunk, shape (horizon, *action shape), in physical units; float32, or int64
-            choices.
-        signals: What it says beside them.
-    """
-
-    observations: Mapping[str, NDArray[Any]]
-    noise: NDArray[np.float32] | None
-    action: NDArray[Any]
-    signals: Signals = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON."""
-        return {
-            "observations": {name: array.tolist() for name, array in self.observations.items()},
-            "noise": None if self.noise is None else self.noise.tolist(),
-            "action": self.action.tolist(),
-            **{name: values.tolist() for name, values in self.signals.items()},
-        }
-
-    @classmethod
-    def from_json(
-        cls,
-        data: Mapping[str, Any],
-        spec: Spec,
-        *,
-        n_obs: int,
-        horizon: int,
-        noise_shape: tuple[int, ...] | None,
-        signals: Sequence[str] = (),
-    ) -> Golden:
-        """Inverse of `to_json`, for the shapes that the contract states.
-
-        Raises:
-            KeyError: A key is missing.
-            ValueError: An array has another shape, or there is noise where none is taken.
-        """
-        noise = data["noise"]
-        if (noise is None) != (noise_shape is None):
-            raise ValueError("a golden input has noise where the policy takes none, or lacks it")
-        return cls(
-            observations={
-                feature.name: _array(
-                    data["observations"][feature.name], feature.dtype, (n_obs, *feature.shape)
-                )
-                for feature in spec.observations
-            },
-            noise=None if noise is None else _array(noise, "float32", noise_shape or ()),
-            # As the graph computes it, whatever type the demonstrations were kept in.
-            action=_array(
-                data["action"],
-                "float32" if spec.choices is None else "int64",
-                (horizon, *spec.action.shape),
-            ),
-            signals={name: _array(data[name], "float32", (horizon,)) for name in signals},
-        )
-
-
-def _array(values: Any, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
-    array = np.array(values, dtype=dtype)
-    if array.shape != shape:
-        raise ValueError(f"a golden array has shape {list(array.shape)} instead of {list(shape)}")
-    return array
 
 
 def floats(values: Any, missing: float | None = None) -> tuple[float, ...]:

@@ -173,14 +173,16 @@ class Guided:
     ) -> Prediction:
         """See `Draw`."""
         noise = standard_normal(generator, self._noise_shape)
-        if rest is None:
-            return ask(history, noise, None)
+        return ask(history, noise, None if rest is None else self.guide(rest, delay))
+
+    def guide(self, rest: NDArray[Any], delay: int) -> Guide:
+        """Where the sampler is led, see `Draw`; the next one overwrites its prefix."""
         weights = self._weights[min(delay, len(self._weights) - 1)]
         if weights[:, len(rest) :].any():  # a late prediction left less of the plan than usual
             weights = weights.copy()
             weights[:, len(rest) :] = 0.0
         self._prefix[: len(rest)] = rest
-        return ask(history, noise, Guide(self._prefix, weights))
+        return Guide(self._prefix, weights)
 
 
 def realtime_weights(steps: int, horizon: int, execute: int, delay: int) -> NDArray[np.float32]:

@@ -9,8 +9,10 @@ from onnx import TensorProto, helper, numpy_helper
 from exports.runtime.session import BoundSession
 from ilrobot.control.chunking import Chunking
 from ilrobot.control.contract import Contract
-from ilrobot.control.contract_parts import Golden, Limits, Provenance, Range
+from ilrobot.control.contract_golden import Golden
+from ilrobot.control.contract_parts import Limits, Provenance, Range
 from ilrobot.control.contract_signals import DoubtScale
+from ilrobot.control.drawing import Guide
 from ilrobot.control.model_file import seal
 from ilrobot.control.signals import OF_ENSEMBLE
 from ilrobot.spec import Feature, Spec
@@ -64,9 +66,13 @@ def write_policy(
         f.name: rng.uniform(-1, 1, (N_OBS, *f.shape)).astype(np.float32) for f in spec.observations
     }
     noise = rng.standard_normal(chunk, dtype=np.float32)
-    given = BoundSession(model, contract).predict(observations, noise)
-    golden = Golden(observations, noise, given.chunk, given.signals)
-    path.write_bytes(seal(model, replace(contract, golden=(golden,))))
+    plan = rng.uniform(-1, 1, chunk).astype(np.float32)
+    weights = rng.random((STEPS, HORIZON), dtype=np.float32)
+    session, golden = BoundSession(model, contract), []
+    for guide in (None, Guide(plan, weights)):
+        given = session.predict(observations, noise, guide)
+        golden.append(Golden(observations, noise, given.chunk, given.signals, guide))
+    path.write_bytes(seal(model, replace(contract, golden=tuple(golden))))
     return path
 
 

@@ -130,7 +130,7 @@ def places(data, at=()):
         items = list(enumerate(data[:1])) if isinstance(data, list) else []
     for key, value in items:
         yield (*at, key)
-        if at[:1] != ("golden",) or len(at) < 3:
+        if at[:1] not in (("golden",), ("golden_led",)) or len(at) < 3:
             yield from places(value, (*at, key))
 
 
@@ -185,8 +185,10 @@ def test_an_unchanged_contract_is_accepted(exported, tmp_path):
     [
         (lambda c: c.update(schema="2.0"), "has schema 2.0, but this library reads 1.x"),
         (lambda c: c.pop("n_obs"), "lacks the key 'n_obs'"),
-        (lambda c: c.update(horizon=5, golden=[]), "its contract says"),
+        (lambda c: c.update(horizon=5, golden=[], golden_led=[]), "its contract says"),
         (lambda c: c["golden"][0]["action"][0].__setitem__(0, 9.0), "golden inputs give other"),
+        (lambda c: c["golden_led"][0]["action"][0].__setitem__(0, 9.0), "golden inputs give other"),
+        (lambda c: c["golden_led"][0].pop("prefix"), "lacks the key 'prefix'"),
         (lambda c: c["limits"].update(mode=["absolute"]), "another number of action elements"),
         (lambda c: c["task"]["observations"].reverse(), None),  # found by name, so all the same
     ],

@@ -9,7 +9,8 @@ import pytest
 
 from exports.cpp.binding import CppController, Refused
 from exports.runtime.session import OnnxPolicy
-from ilrobot.control.contract_parts import Golden, Limits
+from ilrobot.control.contract_golden import Golden
+from ilrobot.control.contract_parts import Limits
 from ilrobot.errors import UserError
 from tests.exports.handmade import write_policy
 from tests.exports.identity import OBSERVATION, identity_policy

@@ -52,7 +52,7 @@ def test_a_person_reads_all_that_is_promised(ensemble, capsys):
     for number in (*bounds.low, *bounds.high, *limits.low, *limits.velocity, *limits.acceleration):
         assert f"{number:.4g}" in said
     for words in (
-        "schema 1.3",
+        "schema 1.4",
         "signature    there is one",
         "10 Hz",
         "2 ticks, oldest first",
@@ -64,7 +64,7 @@ def test_a_person_reads_all_that_is_promised(ensemble, capsys):
         "300 ms",
         "hold: when not finite or stale, after 5 ticks in a row late, after 0.5 s calling for help",
         "success 91.0% where full precision had 93.0%, in 100 episodes",
-        "4 golden vectors, kept within 1e-05 of the command range",
+        "8 golden vectors, 4 of them led, kept within 1e-05 of the command range",
         f"code {contract.provenance.code[:16]}",
     ):
         assert words in said
@@ -74,7 +74,7 @@ def test_a_program_reads_the_contract(ensemble, capsys):
     contract, _ = read_model_file(ensemble)
     said = json.loads(info(ensemble, capsys, "--json").splitlines()[-1])
     stated = json.loads(json.dumps(contract.to_json()))
-    assert said["golden"] == 4
+    assert said["golden"] == 8
     assert said["signed"] is True
     for key in ("limits", "training_range", "doubt", "quantized", "chunking", "provenance"):
         assert said[key] == stated[key]

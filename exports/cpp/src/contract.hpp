@@ -51,6 +51,7 @@ struct Prediction {
 struct Golden {
   std::vector<std::vector<float>> observations;  // each n_obs * its feature's size
   std::vector<float> noise;                      // empty: it takes none
+  std::vector<float> prefix, weights;            // where it is led; empty: nowhere
   Prediction given;
 };
 

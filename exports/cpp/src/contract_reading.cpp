@@ -76,7 +76,7 @@ void check_joints(const Json& data) {
   if (!alike) throw Damaged("more of one joint value than of another");
 }
 
-Golden golden(const Json& data, const Contract& contract) {
+Golden golden(const Json& data, const Contract& contract, bool led) {
   Golden result;
   const Json& noise = at(data, "noise");
   if (noise.is_null() == contract.noise_shape.has_value()) {
@@ -88,6 +88,14 @@ Golden golden(const Json& data, const Contract& contract) {
         flat(at(observations, feature.name.c_str()), feature.shape, contract.n_obs));
   }
   if (contract.noise_shape) result.noise = flat(noise, *contract.noise_shape);
+  if (led) {
+    if (!contract.sampler_steps) {
+      throw Damaged("a golden input leads the sampler, which cannot be led");
+    }
+    result.prefix = flat(at(data, "prefix"), contract.action.shape, contract.horizon);
+    result.weights =
+        flat(at(data, "prefix_weights"), {*contract.sampler_steps, contract.horizon});
+  }
   result.given.chunk = flat(at(data, "action"), contract.action.shape, contract.horizon,
                             contract.choices > 0);
   for (const Signal& signal : contract.signals) {
@@ -188,7 +196,14 @@ Contract contract_of(const Json& data) {
   result.tolerance = number(at(data, "tolerance"), "tolerance");
   const Json& examples = at(data, "golden");
   check(result);
-  for (const Json& item : array(examples, "golden")) result.golden.push_back(golden(item, result));
+  for (const Json& item : array(examples, "golden")) {
+    result.golden.push_back(golden(item, result, false));
+  }
+  if (const Json& led = maybe(data, "golden_led"); !led.is_null()) {
+    for (const Json& item : array(led, "golden_led")) {
+      result.golden.push_back(golden(item, result, true));
+    }
+  }
   return result;
 }
 

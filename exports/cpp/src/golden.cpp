@@ -23,7 +23,10 @@ double greatest_golden_error(Session& session, const Contract& contract) {
   for (const Golden& golden : contract.golden) {
     std::vector<const float*> history;
     for (const std::vector<float>& values : golden.observations) history.push_back(values.data());
-    const Prediction& given = session.run(history.data(), golden.noise.data(), nullptr, nullptr);
+    const bool led = !golden.prefix.empty();
+    const Prediction& given =
+        session.run(history.data(), golden.noise.data(), led ? golden.prefix.data() : nullptr,
+                    led ? golden.weights.data() : nullptr);
     const std::vector<float>&chunk = given.chunk, &wanted = golden.given.chunk;
     double differing = 0.0;
     for (std::size_t i = 0; i < chunk.size(); ++i) {

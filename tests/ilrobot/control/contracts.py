@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from ilrobot.control.contract import Contract
-from ilrobot.control.contract_parts import Golden, Limits, Provenance, Range
+from ilrobot.control.contract_golden import Golden
+from ilrobot.control.contract_parts import Limits, Provenance, Range
 from ilrobot.spec import Feature, Spec
 
 RATE = 10.0

@@ -16,6 +16,7 @@ from ilrobot.control.contract_guards import FallbackAfter, Workspace
 from ilrobot.control.contract_joints import Joints
 from ilrobot.control.contract_parts import Range
 from ilrobot.control.contract_signals import CriticScale, DoubtScale
+from ilrobot.control.drawing import Guide
 from ilrobot.control.model_file import read_model_file, seal
 from ilrobot.errors import UserError
 from tests.ilrobot.control.contracts import (
@@ -50,7 +51,7 @@ def refused(data, words):
 
 
 LATER = {
-    *("chunking", "critics", "doubt", "joints", "quantized", "sampler_steps"),
+    *("chunking", "critics", "doubt", "golden_led", "joints", "quantized", "sampler_steps"),
     *("workspace", "fallback_after", "retreat"),
 }
 
@@ -90,6 +91,24 @@ def test_what_the_guards_are_told_is_read_as_it_was_written():
     assert read.workspace == told.workspace
     assert (read.fallback, read.fallback_after) == ("retreat", told.fallback_after)
     np.testing.assert_array_equal(read.retreat, told.retreat)
+
+
+def test_golden_vectors_of_a_led_sampler_stand_apart_for_older_readers():
+    free = ABSOLUTE_CONTRACT.golden[0]
+    guide = Guide(np.full((3, 2), 1 / 3, np.float32), np.full((4, 3), 0.1, np.float32))
+    contract = replace(
+        ABSOLUTE_CONTRACT, sampler_steps=4, golden=(free, replace(free, guide=guide))
+    )
+    data = json.loads(json.dumps(contract.to_json()))
+    assert data["golden"] == ABSOLUTE_CONTRACT.to_json()["golden"]
+    read = Contract.from_json(data, "x").golden
+    assert read[0].guide is None
+    np.testing.assert_array_equal(read[1].guide.prefix, guide.prefix)
+    np.testing.assert_array_equal(read[1].guide.weights, guide.weights)
+    data["golden_led"][0]["prefix_weights"].pop()
+    refused(data, "golden array has shape")
+    del data["golden_led"]
+    assert len(Contract.from_json(data, "x").golden) == 1
 
 
 def test_an_older_file_without_jerk_does_not_limit_it():
@@ -135,6 +154,7 @@ def test_an_older_file_that_names_no_source_of_its_limits_is_read():
         (("training_range",), {}, "lacks the training range of 'observation.state'"),
         (("training_range", "observation.state", "low"), [0.0], "wrong length"),
         (("golden",), [{"observations": {}, "noise": None, "action": []}], "lacks the key"),
+        (("golden_led",), [{}], "leads the sampler, which cannot be led"),
         (("provenance",), "x", "damaged"),
         (("task",), [], "damaged"),
     ],
@@ -225,7 +245,7 @@ def test_a_missing_file(tmp_path):
 def test_the_contract_is_readable_json_in_the_file():
     text = seal(MODEL, ABSOLUTE_CONTRACT).split(b"ilrobot.contract", 1)[1]
     data = json.loads(text[text.index(b"{") :])
-    assert data["schema"] == SCHEMA == "1.3"
+    assert data["schema"] == SCHEMA == "1.4"
     assert data["limits"]["velocity"] == [5.0, 5.0]
     assert set(data["sha256"]) == {"model", "contract"}
 
