@@ -14,12 +14,15 @@ from ilrobot.control.contract_parts import Quantized
 from ilrobot.data.episode import Episode, MemoryRecorder, Outcome
 from ilrobot.data.writing import write_episodes
 from ilrobot.env import ScriptedActor, make_env
+from ilrobot.errors import WorkFailed
+from ilrobot.evaluate import Evaluation
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig
 from ilrobot.policies.config import PolicyConfig
-from ilrobot.rollout import rollout
+from ilrobot.rollout import EpisodeResult, rollout
 from sims.experts import make_expert
 from tests.exports.exported import SMALL, export, make_policy
+from tests.exports.handmade import write_policy
 from tests.ilrobot.policy_tester import CONTINUOUS, recordings
 
 TASK = "ilrobot/PandaReach-v0"
@@ -73,6 +76,12 @@ def run_folder(tmp_path_factory):
     return folder
 
 
+@pytest.fixture
+def few_are_enough(monkeypatch):
+    """Which show little, and take less long."""
+    monkeypatch.setattr(int8, "LEAST_EPISODES", 1)
+
+
 def call(*arguments):
     with pytest.raises(SystemExit) as stop:
         main([*map(str, arguments)])
@@ -83,6 +92,7 @@ def export_int8(run, output, *more):
     return call("export", "--policy", run, "--output", output, "--int8", "--episodes", 8, *more)
 
 
+@pytest.mark.usefixtures("few_are_enough")
 def test_it_is_written_with_what_both_did(run_folder, tmp_path, capsys):
     assert export_int8(run_folder / "run", tmp_path / "policy.onnx", "--json") == 0
     said = json.loads(capsys.readouterr().out.splitlines()[-1])["quantized"]
@@ -93,6 +103,7 @@ def test_it_is_written_with_what_both_did(run_folder, tmp_path, capsys):
     assert [file.name for file in tmp_path.iterdir()] == ["policy.onnx"]
 
 
+@pytest.mark.usefixtures("few_are_enough")
 def test_it_is_refused_where_it_does_worse(run_folder, tmp_path, capsys, monkeypatch):
     honest = quantize
 
@@ -110,6 +121,30 @@ def test_it_is_refused_where_it_does_worse(run_folder, tmp_path, capsys, monkeyp
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("successes", "ships"), [(27, False), (28, True), (47, True)])
+def test_only_a_lower_success_is_refused(successes, ships, tmp_path, monkeypatch):
+    """Of 36 in 100, whose interval is 27.3 to 45.8 %."""
+    done = {"full": 36, "int8": successes}
+
+    def counted(file, episodes):
+        def came_to(seed):
+            success = seed < done[file.stem]
+            outcome = Outcome.SUCCESS if success else Outcome.TIMEOUT
+            return EpisodeResult(seed, outcome, success, 0.0, 0.0, 1, 0, 0, 0)
+
+        return Evaluation(tuple(map(came_to, range(episodes))))
+
+    monkeypatch.setattr(int8, "_evaluate", counted)
+    full, target = write_policy(tmp_path / "full.onnx"), tmp_path / "policy.onnx"
+    if ships:
+        assert int8.ship_int8(full, target, 100).success == successes / 100
+    else:
+        with pytest.raises(WorkFailed, match=r"int8 succeeds in 27.0% .* full precision in 36.0%"):
+            int8.ship_int8(full, target, 100)
+    assert target.exists() == ships
+
+
+@pytest.mark.usefixtures("few_are_enough")
 def test_success_that_nobody_has_or_judges_ships_nothing(run_folder, tmp_path, capsys, monkeypatch):
     class Failed:
         judged, successes = True, 0
@@ -123,6 +158,7 @@ def test_success_that_nobody_has_or_judges_ships_nothing(run_folder, tmp_path, c
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("few_are_enough")
 def test_without_a_task_nothing_is_begun(tmp_path, capsys):
     spec = replace(CONTINUOUS, task="", task_options={})
     data = recordings(spec)
@@ -139,3 +175,5 @@ def test_episodes_are_for_int8(run_folder, tmp_path, capsys):
     assert "--episodes is for --int8" in capsys.readouterr().err
     assert call("export", *arguments, "--int8", "--episodes", 0) == 2
     assert "--episodes must be from 1" in capsys.readouterr().err
+    assert call("export", *arguments, "--int8", "--episodes", 49) == 2
+    assert "give at least 50" in capsys.readouterr().err
