@@ -109,7 +109,7 @@ class GatePlan:
             engaged: Whether a person wants control; only for ``human``.
         """
         from ilrobot.ensemble import EnsembleActor
-        from ilrobot.gates.benefit import BenefitGate, BenefitThresholds
+        from ilrobot.gates.benefit import BenefitGate, BenefitThresholds, patience
         from ilrobot.gates.beta import BetaGate
         from ilrobot.gates.dart import DartGate
         from ilrobot.gates.discrepancy import Discrepancy, action_ranges
@@ -135,7 +135,7 @@ class GatePlan:
             return DartGate(values["covariance"])
         if self.name == "benefit":
             now = BenefitThresholds(values["benefit"], values["handback"])
-            return BenefitGate(HelpCritic.load(folder / CRITIC), now)
+            return BenefitGate(HelpCritic.load(folder / CRITIC), now, patience(spec.rate))
         discrepancy = Discrepancy(action_ranges(spec))
         if self.name in ("safe", "lazy"):
             foresight = Foresight(SafetyClassifier.load(folder / CLASSIFIER))

@@ -1,13 +1,17 @@
 """A gate by the benefit of help: the novice calls where an expert would change what comes of it.
 
     benefit(o) = V(o) - Q(o, π(o))
-    takes over  ⇔  benefit(o) > δ
+    takes over  ⇔  benefit > δ for a second
     hands back  ⇔  benefit(o) ≤ median benefit
 
 V is the discounted probability of success if the expert goes on from here, Q that if the novice
 does; `ilrobot.learners.interactive.help_critic` fits both. It is ThriftyDAgger's risk, 1 - Q (Hoque
 et al. 2021, arXiv:2109.08273), less the part that no help can undo: where the peg lies already both
 are 0, and nobody is called any more. Novelty plays no part.
+
+A novice that is doubted for less than a second goes on: it may come through by itself, and if not,
+what an expert does from where it came to teaches more than another approach like the ones that were
+demonstrated.
 
 δ is such that a given share of the latest attempts would have called at least once. Steps are not
 counted, as ThriftyDAgger counts them: those after the first call would not have been the novice's.
@@ -20,12 +24,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ilrobot.actors import Action, Observation
 from ilrobot.errors import UserError
 from ilrobot.gates.gate import Gate, GateContext
 
+#: Seconds for which help must be worth more than δ.
+PATIENCE = 1.0
 #: Nobody is called for help that changes the outcome by less than this. Where help came in earlier
 #: rounds Q learns too much of its success, and δ alone would fall from round to round.
 LEAST = 0.25
@@ -51,16 +57,20 @@ class BenefitThresholds:
     handback: float = 0.0
 
     @classmethod
-    def fit(cls, benefit: ArrayLike, attempt: ArrayLike, budget: float) -> BenefitThresholds:
+    def fit(
+        cls, benefit: ArrayLike, attempt: ArrayLike, budget: float, patience: int
+    ) -> BenefitThresholds:
         """Those at which a share of at most `budget` of the attempts calls.
 
         Args:
             benefit: At each tick at which the novice had control, shape (N,), N ≥ 1.
             attempt: The number of the attempt that the tick is of, shape (N,).
             budget: In (0, 1).
+            patience: Ticks in a row for which it must be worth more than δ, 1 or more.
         """
         values, attempts = np.asarray(benefit, dtype=np.float64), np.asarray(attempt)
-        greatest = np.sort([values[attempts == one].max() for one in np.unique(attempts)])[::-1]
+        lasting = [_lasting(values[attempts == one], patience) for one in np.unique(attempts)]
+        greatest = np.sort(lasting)[::-1]
         call = max(float(greatest[int(budget * len(greatest))]), LEAST)
         return cls(call, min(float(np.median(values)), call))
 
@@ -71,13 +81,19 @@ class BenefitGate(Gate):
     Args:
         benefit: V - Q.
         now: What it decides by.
+        patience: Ticks in a row for which the benefit must be above δ.
     """
 
     asks_novice = True
     asks_expert = False
 
-    def __init__(self, benefit: Benefit, now: BenefitThresholds) -> None:
-        self._benefit, self._now = benefit, now
+    def __init__(self, benefit: Benefit, now: BenefitThresholds, patience: int) -> None:
+        self._benefit, self._now, self._patience = benefit, now, patience
+        self._above = 0
+
+    def reset(self, seed: int | None = None) -> None:
+        """Begin an episode."""
+        self._above = 0
 
     def decide(self, context: GateContext) -> bool:
         """Whether the novice calls, or has not yet come back.
@@ -90,8 +106,23 @@ class BenefitGate(Gate):
         benefit = float(self._benefit(context.observation, context.policy_action))
         if not -1.0 <= benefit <= 1.0:
             raise UserError(f"the benefit of help must be within -1 and 1, not {benefit}")
-        return benefit > (self._now.handback if context.expert_acting else self._now.call)
+        if context.expert_acting:
+            self._above = 0
+            return benefit > self._now.handback
+        self._above = self._above + 1 if benefit > self._now.call else 0
+        return self._above >= self._patience
 
     def thresholds(self) -> Mapping[str, float]:
         """Both."""
         return {"benefit": self._now.call, "handback benefit": self._now.handback}
+
+
+def patience(rate: float) -> int:
+    """`PATIENCE` in ticks."""
+    return max(round(PATIENCE * rate), 1)
+
+
+def _lasting(values: NDArray[np.float64], ticks: int) -> float:
+    """The greatest value that is kept for so many ticks in a row; the least of fewer ticks."""
+    windows = np.lib.stride_tricks.sliding_window_view(values, min(ticks, len(values)))
+    return float(windows.min(axis=1).max())

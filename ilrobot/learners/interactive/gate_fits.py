@@ -26,7 +26,7 @@ from ilrobot.data.episode import UNCOUNTED
 from ilrobot.data.labels import labels
 from ilrobot.data.memory import MemoryRecordings
 from ilrobot.errors import UserError, explained
-from ilrobot.gates.benefit import BenefitThresholds
+from ilrobot.gates.benefit import BenefitThresholds, patience
 from ilrobot.gates.discrepancy import action_ranges, discrepancies
 from ilrobot.gates.foresight import UNSAFE
 from ilrobot.gates.human import risk_threshold
@@ -250,7 +250,7 @@ def fit_benefit(material: Material, folder: Path, budget: float) -> Values:
 
     They are of the ticks at which the novice had control in the latest attempts, as the present one
     sees them. In the first round there are none, and nobody is called: what the novice comes to by
-    itself is what the critic learns first, as that of ThriftyDAgger's authors does.
+    itself is what the critic learns first.
 
     Raises:
         UserError: No episode succeeded by an expert's hand, or the actions are choices or have no
@@ -265,12 +265,8 @@ def fit_benefit(material: Material, folder: Path, budget: float) -> Values:
         observed = {f.name: recordings.column(f.name)[frames] for f in critic.spec.observations}
         attempt = np.searchsorted(recordings.starts, frames, side="right")
         benefit = critic.values(observed, material.actions[frames])
-        now = BenefitThresholds.fit(benefit, attempt, budget)
-    return {
-        "benefit": now.call,
-        "handback": now.handback,
-        "validation": _report(critic),
-    }
+        now = BenefitThresholds.fit(benefit, attempt, budget, patience(recordings.spec.rate))
+    return {"benefit": now.call, "handback": now.handback, "validation": _report(critic)}
 
 
 def _report(learnt: SuccessCritic | SafetyClassifier | HelpCritic) -> Values:
