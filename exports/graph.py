@@ -46,7 +46,7 @@ def trace(
         critics: What judges it, by the names of their outputs.
         led: Whether its sampler, which must have `sampler_steps`, can be led in the graph, too.
         unrolled: Whether the sampler's steps stand one after the other, for runtimes that compute
-            loops wrongly.
+            loops wrongly or not at all, such as OpenVINO.
 
     Raises:
         WorkFailed: Some operation has no ONNX form.

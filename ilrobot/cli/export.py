@@ -48,13 +48,13 @@ class Export:
     """Weights of 8 bits, if they do the task as well: full precision and they are both tried."""
 
     episodes: Annotated[int | None, optional("N", "100")] = None
-    """With --int8, in how many episodes each of the two is tried."""
+    """With --int8, in how many episodes each of the two is tried, at least 50."""
 
     guards: Annotated[Path | None, optional("FILE", "limits by the data, fallback hold")] = None
     """JSON file of limits, workspace, fallback and timeouts to hold instead of the data's."""
 
     unroll: bool = False
-    """Write the sampler's steps one after the other, for runtimes that compute a loop wrongly."""
+    """Write the sampler's steps one after the other, for runtimes without loops (OpenVINO)."""
 
     sign: Annotated[Path | None, optional("KEY", "not signed")] = None
     """PEM file of an Ed25519 private key; the signature goes beside the file, as FILE.onnx.sig."""
