@@ -226,6 +226,8 @@ class Train:
         data = Dataset.open(self.dataset)
         policy_config, train_config = self._configs(data.spec)
         teacher = None if self.distill is None else load_policy(self.distill)
+        policy_config.check_to_train(data.spec)
+        train_config.check()
         print_plan(policy_config, train_config)
         with telling_how_to_resume(self), progress_bar() as bars:
             policy = train(

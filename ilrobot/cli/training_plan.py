@@ -23,7 +23,7 @@ def print_plan(policy: PolicyConfig, training: TrainConfig) -> None:
     most = "at most " if training.patience else ""
     steps = f"{most}{training.steps:,} steps" if training.time_budget is None else "as many steps"
     within = "" if training.time_budget is None else f" as fit into {training.time_budget:g} s"
-    print(f"length     {steps} of {training.batch_size}{within}")
+    print(f"length     {steps} of {training.batch_size}{within}", flush=True)
 
 
 def _with_settings(policy: PolicyConfig, name: str, used: frozenset[str]) -> str:
