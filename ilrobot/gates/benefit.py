@@ -9,9 +9,7 @@ does; `ilrobot.learners.interactive.help_critic` fits both. It is ThriftyDAgger'
 et al. 2021, arXiv:2109.08273), less the part that no help can undo: where the peg lies already both
 are 0, and nobody is called any more. Novelty plays no part.
 
-A novice that is doubted for less than a second goes on: it may come through by itself, and if not,
-what an expert does from where it came to teaches more than another approach like the ones that were
-demonstrated.
+A novice that is doubted for less than a second goes on: it may come through by itself.
 
 δ is such that a given share of the latest attempts would have called at least once. Steps are not
 counted, as ThriftyDAgger counts them: those after the first call would not have been the novice's.
