@@ -185,7 +185,10 @@ def test_an_unrolled_sampler_has_no_loop_and_acts_alike(network, members, word, 
     loop, unrolled = OnnxPolicy(tmp_path / "loop.onnx"), OnnxPolicy(tmp_path / "unrolled.onnx")
     for golden in loop.contract.golden:
         np.testing.assert_allclose(
-            unrolled(golden.observations, golden.noise), golden.action, rtol=0, atol=1e-5
+            unrolled(golden.observations, golden.noise, golden.guide),
+            golden.action,
+            rtol=0,
+            atol=1e-5,
         )
 
 
