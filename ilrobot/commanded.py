@@ -18,7 +18,8 @@ def commanded(spec: Spec) -> tuple[int | None, ...]:
     """For each element of the action where the quantity that it commands is observed.
 
     That is an element whose name says so, in the same unit and frame where both are stated. Of two
-    such elements it is neither.
+    such elements it is neither. A rotation is commanded as a whole or not at all: its elements are
+    observed in a row.
 
     Returns:
         Indexes into all vector observations in their order, flattened (None: it is not observed, or
@@ -40,6 +41,10 @@ def commanded(spec: Spec) -> tuple[int | None, ...]:
         ]
         if len(found) == 1:
             sources[index] = found[0]
+    for rotation in action.rotations:
+        first = sources[rotation.start] or 0
+        if sources[rotation.part] != list(range(first, first + len(rotation.elements))):
+            sources[rotation.part] = [None] * len(rotation.elements)
     return tuple(sources)
 
 

@@ -101,7 +101,7 @@ def _as_mapping(space: Any) -> Any:
 def _feature(name: str, space: spaces.Box, described: dict[str, Any], dtype: str) -> Feature:
     shape = tuple(int(n) for n in space.shape) or (1,)
     bounded = len(shape) == 1
-    return Feature(
+    feature = Feature(
         name=name,
         shape=shape,
         dtype=dtype,
@@ -111,6 +111,11 @@ def _feature(name: str, space: spaces.Box, described: dict[str, Any], dtype: str
         high=tuple(float(x) for x in space.high.reshape(-1)) if bounded else None,
         frame=str(described.get("frame", "")),
     )
+    try:
+        _ = feature.rotations
+    except ValueError as error:
+        raise UserError(f"'{name}' has {error}; state its units otherwise") from error
+    return feature
 
 
 def stated_joints(env: gym.Env[Any, Any]) -> Mapping[str, Any] | None:

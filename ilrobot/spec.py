@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from ilrobot.errors import UserError
+from ilrobot.rotation_units import Rotation, find_rotations
 
 Semantics = Literal["absolute", "delta", "discrete", "unknown"]
 
@@ -44,7 +45,8 @@ class Feature:
         shape: Shape at one tick; ``(7,)`` for a vector of seven, ``()`` for a scalar.
         dtype: numpy name of the element type.
         names: One name per element, in order (empty: none were stated).
-        units: One unit per element, e.g. ``m``, ``rad`` (an angle that wraps), ``px``, ``1``.
+        units: One unit per element, e.g. ``m``, ``rad`` (an angle that wraps), ``px``, ``1``;
+            a rotation's elements have one of `ROTATION_UNITS`.
         low: Least value per element (None: unbounded or not known).
         high: Greatest value per element.
         frame: The frame that the values are expressed in, e.g. ``base``.
@@ -79,6 +81,11 @@ class Feature:
     def angles(self) -> tuple[int, ...]:
         """Indexes of the elements that are angles and wrap."""
         return tuple(i for i, unit in enumerate(self.units) if unit == ANGLE_UNIT)
+
+    @property
+    def rotations(self) -> tuple[Rotation, ...]:
+        """The elements that are rotations, three or four each, see `ilrobot.rotation_units`."""
+        return () if len(self.shape) > 1 else find_rotations(self.units)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; unbounded limits become null element by element."""
@@ -126,6 +133,10 @@ class Feature:
         for key in () if len(self.shape) > 1 else ("names", "units", "low", "high"):
             if len(getattr(self, key) or ()) not in (0, self.size):
                 raise ValueError(f"'{self.name}' has {self.size} elements and other {key}")
+        try:
+            _ = self.rotations
+        except ValueError as error:
+            raise ValueError(f"'{self.name}' has {error}") from error
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,10 @@ def sampling_error(policy: Policy, windows: Windows) -> float:
     if policy.spec.choices is not None:
         return float((weight * (chunk != batch.actions)).sum() / weight.sum())
     scale = torch.as_tensor(policy.disagreement_scale, dtype=chunk.dtype, device=chunk.device)
-    error = (chunk - batch.actions).reshape(*batch.mask.shape, -1) / scale
+    chunk, wanted = (x.reshape(*batch.mask.shape, -1) for x in (chunk, batch.actions))
+    if policy.rotations is not None:
+        chunk = policy.rotations.nearest(chunk, wanted)
+    error = (chunk - wanted) / scale
     error = error.square().mean(dim=2)
     return float((weight * error).sum() / weight.sum()) ** 0.5
 

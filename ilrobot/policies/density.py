@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ilrobot.errors import UserError
+from ilrobot.policies.action_rotations import refuse_rotations
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.heads.gaussian import LOG_STD_BOUNDS, GaussianHead, gaussian_nll
 from ilrobot.policies.policy import Policy
@@ -40,6 +41,7 @@ class PolicyDensity:
 
     def __init__(self, policy: Policy) -> None:
         check_density(policy.config, "the policy")
+        refuse_rotations(policy.spec, "what needs a density")
         self.policy = policy
         spread = policy.action_normalizer.spread
         moves = spread > 0  # the others have one value, of which no density speaks
@@ -178,6 +180,7 @@ def new_policy(spec: Spec, config: PolicyConfig, log_std: float) -> Policy:
         UserError: They do not fit each other, or the policy would have no density.
     """
     check_density(config, "the policy")
+    refuse_rotations(spec, "what learns by trying")
     policy = Policy(spec, replace(config, clip_actions=True))
     size = policy.spec.action.size
     low = np.array(policy.spec.action.low or (-math.inf,) * size)

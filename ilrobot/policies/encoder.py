@@ -11,16 +11,18 @@ from torch import Tensor, nn
 
 from ilrobot.policies.config import Mode
 from ilrobot.policies.normalize import LEAST_OBSERVATION_SHARE, Normalizer, kinds
+from ilrobot.policies.rotations import SIX, matrices, six
+from ilrobot.rotation_units import Rotation
 from ilrobot.spec import Feature
 
 
 class ObservationEncoder(nn.Module):
-    """Normalises, turns angles into sine and cosine, and flattens the history.
+    """Normalises, turns angles into sine and cosine, rotations into six, and flattens the history.
 
     Args:
         features: The vector observations, in order.
         n_obs: Observations in the history.
-        mode: How values that are not angles are normalised.
+        mode: How values that are no angles or rotations are normalised.
     """
 
     plain: Tensor
@@ -30,15 +32,19 @@ class ObservationEncoder(nn.Module):
         super().__init__()
         self._features = features
         self._n_obs = n_obs
-        angles, start = [], 0
+        angles: list[int] = []
+        self._rotations: list[Rotation] = []
+        start = 0
         for feature in features:
             angles += [start + index for index in feature.angles]
+            self._rotations += [Rotation(start + r.start, r.unit) for r in feature.rotations]
             start += feature.size
-        plain = [index for index in range(start) if index not in angles]
+        turning = {*angles, *(index for r in self._rotations for index in r.elements)}
+        plain = [index for index in range(start) if index not in turning]
         self.register_buffer("plain", torch.tensor(plain, dtype=torch.int64), persistent=False)
         self.register_buffer("angles", torch.tensor(angles, dtype=torch.int64), persistent=False)
         self.normalizer = Normalizer(kinds(features), mode, least_share=LEAST_OBSERVATION_SHARE)
-        self.size = n_obs * (len(plain) + 2 * len(angles))
+        self.size = n_obs * (len(plain) + 2 * len(angles) + SIX * len(self._rotations))
 
     def fit(self, observations: Mapping[str, NDArray[np.float32]]) -> None:
         """Take the normalisation from single observations, name to shape (N, size)."""
@@ -55,10 +61,13 @@ class ObservationEncoder(nn.Module):
     def encode(self, joined: Tensor) -> Tensor:
         """The same of histories whose features lie side by side, (B, n_obs, O) to (B, size)."""
         encoded: Tensor = self.normalizer(joined)
+        parts = []
         if len(self.angles):
             radians = joined.index_select(2, self.angles)
-            encoded = encoded.index_select(2, self.plain)
-            encoded = torch.cat([encoded, radians.sin(), radians.cos()], dim=2)
+            parts += [radians.sin(), radians.cos()]
+        parts += [six(matrices(joined[..., r.part], r.unit)) for r in self._rotations]
+        if parts:
+            encoded = torch.cat([encoded.index_select(2, self.plain), *parts], dim=2)
         return encoded.flatten(1)
 
     def _joined(self, observations: Mapping[str, Tensor]) -> Tensor:

@@ -18,6 +18,7 @@ from ilrobot.data.labels import vector_spec
 from ilrobot.data.windows import Batch, Windows
 from ilrobot.ensemble import disagreement_scale
 from ilrobot.policies.acting import make_actor
+from ilrobot.policies.action_rotations import ActionRotations
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.encoder import ObservationEncoder
 from ilrobot.policies.heads.ensemble import EnsembleHead
@@ -28,7 +29,7 @@ from ilrobot.policies.heads.making import make_head
 from ilrobot.policies.heads.stacked_ensemble import make_ensemble
 from ilrobot.policies.module_file import check_finite, load_module, save_module
 from ilrobot.policies.normalize import Normalizer, kinds
-from ilrobot.policies.relative import RelativeActions
+from ilrobot.policies.relative import RelativeActions, whole_chunks
 from ilrobot.spec import Spec
 
 
@@ -60,12 +61,16 @@ class Policy(nn.Module):
         self.relative: RelativeActions | None = None
         if config.actions != "absolute":
             self.relative = RelativeActions(self.spec, stepwise=config.actions == "delta")
+        self.rotations: ActionRotations | None = None
+        numbers, size = kinds((spec.action,)), spec.choices or spec.action.size
+        if spec.action.rotations:
+            self.rotations = ActionRotations(self.spec, config.actions)
+            numbers, size = self.rotations.kinds, self.rotations.size
         ticks = 1 if self.relative is None else config.horizon
-        self.action_normalizer = Normalizer(kinds((spec.action,)) * ticks, mode)
+        self.action_normalizer = Normalizer(numbers * ticks, mode)
         for name, given in (("low", spec.action.low), ("high", spec.action.high)):
             side = torch.tensor(given or (-math.inf if name == "low" else math.inf,))
             self.register_buffer(f"_{name}", side.float(), persistent=False)
-        size = spec.choices or spec.action.size
         heads = [make_head(config, self.encoder.size, size) for _ in range(config.members)]
         self.head = heads[0] if config.members == 1 else make_ensemble(heads, spec.choices)
         self.noise_shape = self.head.noise_shape
@@ -73,10 +78,15 @@ class Policy(nn.Module):
     def fit_normalizers(self, windows: Windows) -> None:
         """Take the normalisation from the windows that it will be trained on."""
         self.encoder.fit(windows.observations)
-        if self.relative is None:
-            self.action_normalizer.fit(windows.actions.reshape(len(windows.actions), -1))
-        else:
-            self.action_normalizer.fit(self.relative.fit(windows, self.encoder))
+        actions = windows.actions.reshape(len(windows.actions), -1)
+        for module in (self.relative, self.rotations):
+            if module is not None:
+                module.low.copy_(torch.from_numpy(actions.min(axis=0)))
+                module.high.copy_(torch.from_numpy(actions.max(axis=0)))
+        if self.relative is not None or self.rotations is not None:
+            codes = self._coded(*whole_chunks(windows, self.encoder)).float()
+            actions = (codes.flatten(0, 1) if self.relative is None else codes.flatten(1)).numpy()
+        self.action_normalizer.fit(actions)
         batch = windows.take(windows.spread(_FIT_WINDOWS))
         self.head.fit(self._normalized(batch), batch.mask)
 
@@ -156,25 +166,32 @@ class Policy(nn.Module):
         return condition
 
     def decode(self, chunk: Tensor, observations: Mapping[str, Tensor]) -> Tensor:
-        """What the head gives, (..., B, H, A) or of choices (..., B, H), as `forward` does."""
+        """What the head gives, (..., B, H, C) or of choices (..., B, H), as `forward` does."""
         if self.spec.choices is not None:
             return chunk
         if self.relative is None:
             actions: Tensor = self.action_normalizer.inverse(chunk)
         else:
-            ways = self.action_normalizer.inverse(chunk.flatten(-2)).unflatten(-1, chunk.shape[-2:])
-            actions = self.relative.decode(ways, self.encoder.newest(observations))
+            ways = self.action_normalizer.inverse(chunk.flatten(-2))
+            actions = ways.unflatten(-1, chunk.shape[-2:])
+        if self.rotations is not None:
+            actions = self.rotations.decode(actions, self.encoder.newest(observations))
+        if self.relative is not None:
+            actions = self.relative.decode(actions, self.encoder.newest(observations))
         if self.config.clip_actions:
             actions = torch.minimum(torch.maximum(actions, self._low), self._high)
         return actions.reshape(*actions.shape[:-1], *self.spec.action.shape)
 
     def represent(self, actions: Tensor, observations: Mapping[str, Tensor]) -> Tensor:
-        """Inverse of `decode` for continuous actions: (B, H, *action shape) to (B, H, A)."""
+        """Inverse of `decode` for continuous actions: (B, H, *action shape) to (B, H, C)."""
         chunk = actions.reshape(*actions.shape[:2], -1)
-        if self.relative is not None:
-            ways = self.relative.encode(chunk, self.encoder.newest(observations))
-            return self.action_normalizer(ways.flatten(1)).unflatten(1, ways.shape[1:])
-        normalized: Tensor = self.action_normalizer(chunk)
+        if self.relative is not None or self.rotations is not None:
+            chunk = self._coded(chunk, self.encoder.newest(observations))
+        normalized: Tensor
+        if self.relative is None:
+            normalized = self.action_normalizer(chunk)
+        else:
+            normalized = self.action_normalizer(chunk.flatten(1)).unflatten(1, chunk.shape[1:])
         return normalized
 
     def check_finite(self, what: str) -> None:
@@ -200,7 +217,7 @@ class Policy(nn.Module):
             part = slice(start, start + feature.size)
             ranges[feature.name] = low[part], high[part]
             start += feature.size
-        known = self.relative or self.action_normalizer
+        known = self.relative or self.rotations or self.action_normalizer
         sides = [getattr(known, side).cpu().numpy() for side in _SIDES]
         ranges["action"] = sides[0], sides[1]
         return ranges
@@ -216,6 +233,8 @@ class Policy(nn.Module):
         if self.spec.choices is None:
             features = (*features, self.spec.action)
             still_actions = self.action_normalizer.constant
+            if self.rotations is not None:  # of ways: those at the first tick of the chunk
+                still_actions = self.rotations.frozen(still_actions[: self.rotations.size])
             if self.relative is not None:  # what moves along with what it commands does move
                 moved = self.relative.moved.tolist()
                 size = len(moved)  # what does not move does so at every tick of the chunk
@@ -258,8 +277,16 @@ class Policy(nn.Module):
         """
         return load_module(path, "policy", lambda s, c: cls(s, PolicyConfig.from_json(c)))
 
+    def _coded(self, actions: Tensor, observed: Tensor) -> Tensor:
+        """Actions (B, H, A) as ways to go and rotations in six, (B, H, C), not yet normalised."""
+        if self.relative is not None:
+            actions = self.relative.encode(actions, observed)
+        if self.rotations is not None:
+            actions = self.rotations.encode(actions, observed)
+        return actions
+
     def _normalized(self, batch: Batch) -> Tensor:
-        """The labels as the head reads them, shape (B, H, A), or (B, H) int64 for choices."""
+        """The labels as the head reads them, shape (B, H, C), or (B, H) int64 for choices."""
         if self.spec.choices is not None:
             return batch.actions
         return self.represent(batch.actions, batch.observations)

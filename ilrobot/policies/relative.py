@@ -9,13 +9,13 @@ so that what was learnt at one place is done at another. ``relative`` is the rel
 Chi et al. 2024, "Universal Manipulation Interface", for positions; a delta is smaller, but the
 errors add up over the chunk. Ways grow along a chunk, so each tick of it has a normalisation of its
 own: with one for all, the first ticks, which are executed, are lost in what the last ones span.
+Rotations are left to `ilrobot.policies.action_rotations`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ilrobot.commanded import commanded
@@ -33,8 +33,9 @@ class RelativeActions(nn.Module):
     Elements that command nothing observed stay as they are; of an angle it is the shorter way.
 
     Attributes:
-        low: Least action in the training data, shape (A,), see `fit`.
+        low: Least action in the training data, shape (A,).
         high: Greatest.
+        moved: Which elements command what is observed, those of rotations included.
 
     Args:
         spec: Whose action commands something that is observed.
@@ -45,6 +46,7 @@ class RelativeActions(nn.Module):
     low: Tensor
     high: Tensor
     moved: Tensor
+    shifted: Tensor
     angles: Tensor
     sources: Tensor
 
@@ -55,27 +57,15 @@ class RelativeActions(nn.Module):
         self.register_buffer("low", torch.zeros(size))
         self.register_buffer("high", torch.zeros(size))
         moved = torch.tensor([source is not None for source in sources])
+        shifted = moved.clone()
+        for rotation in spec.action.rotations:
+            shifted[rotation.part] = False
         angles = torch.tensor([index in spec.action.angles for index in range(size)]) & moved
         self.register_buffer("moved", moved, persistent=False)
+        self.register_buffer("shifted", shifted, persistent=False)
         self.register_buffer("angles", angles, persistent=False)
         indexes = torch.tensor([source or 0 for source in sources])
         self.register_buffer("sources", indexes, persistent=False)
-
-    def fit(self, windows: Windows, encoder: ObservationEncoder) -> NDArray[np.float32]:
-        """Keep the range of the actions.
-
-        Returns:
-            The ways of all chunks, or of many evenly spread, to normalise by: shape (N, H * A).
-            Chunks beyond the end of their episode are left out where there are others.
-        """
-        actions, size = windows.actions.reshape(len(windows.actions), -1), len(self.moved)
-        self.low.copy_(torch.from_numpy(actions.min(axis=0)))
-        self.high.copy_(torch.from_numpy(actions.max(axis=0)))
-        batch = windows.drawn(windows.spread(_MOST_VALUES // (size * windows.horizon) + 1))
-        chunks = batch.actions.reshape(*batch.mask.shape, size)
-        ways = self.encode(chunks, encoder.newest(batch.observations))
-        whole = batch.mask.all(dim=1)
-        return ways[whole if whole.any() else slice(None)].flatten(1).numpy().astype(np.float32)
 
     def encode(self, actions: Tensor, observed: Tensor) -> Tensor:
         """Ways to go.
@@ -86,15 +76,31 @@ class RelativeActions(nn.Module):
         """
         start = self._start(observed)
         if self._stepwise:
-            start = torch.cat([start, actions[:, :-1] * self.moved], dim=1)
+            start = torch.cat([start, actions[:, :-1] * self.shifted], dim=1)
         way = actions - start
         return torch.where(self.angles, torch.atan2(way.sin(), way.cos()), way)
 
     def decode(self, ways: Tensor, observed: Tensor) -> Tensor:
         """Inverse of `encode`, ways of shape (..., B, H, A); of an angle up to whole turns."""
         if self._stepwise:
-            ways = torch.where(self.moved, ways.cumsum(dim=-2), ways)
+            ways = torch.where(self.shifted, ways.cumsum(dim=-2), ways)
         return ways + self._start(observed)
 
     def _start(self, observed: Tensor) -> Tensor:
-        return (observed.index_select(1, self.sources) * self.moved)[:, None]
+        return (observed.index_select(1, self.sources) * self.shifted)[:, None]
+
+
+def whole_chunks(windows: Windows, encoder: ObservationEncoder) -> tuple[Tensor, Tensor]:
+    """Chunks to normalise by: all, or many evenly spread.
+
+    Those beyond the end of their episode are left out where there are others.
+
+    Returns:
+        Actions of shape (N, H, A), and all that is observed at their beginning, (N, O).
+    """
+    size = int(np.prod(windows.actions.shape[1:]))
+    batch = windows.drawn(windows.spread(_MOST_VALUES // (size * windows.horizon) + 1))
+    whole = batch.mask.all(dim=1)
+    kept = whole if whole.any() else torch.ones_like(whole)
+    actions = batch.actions.reshape(*whole.shape, windows.horizon, size)
+    return actions[kept], encoder.newest(batch.observations)[kept]

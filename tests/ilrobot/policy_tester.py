@@ -59,9 +59,11 @@ def two_ways(*, episodes: int = 40, length: int = 20) -> Recordings:
     return MemoryRecordings(spec, made)
 
 
-def check_policy(policy_config: PolicyConfig, spec: Spec, folder: Path) -> None:
+def check_policy(
+    policy_config: PolicyConfig, spec: Spec, folder: Path, data: Recordings | None = None
+) -> None:
     """Put one combination of head and network through everything."""
-    data = recordings(spec)
+    data = data or recordings(spec)
     train_config = TrainConfig(
         steps=6, batch_size=8, warmup=2, validate_every=3, learning_rate=1e-3, device="cpu"
     )

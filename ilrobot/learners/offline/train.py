@@ -23,6 +23,7 @@ from ilrobot.learners.offline.experience import Experience, fit_normalizers
 from ilrobot.learners.offline.learner import OfflineMethod
 from ilrobot.learners.offline.optimization import Optimization
 from ilrobot.learners.training import Progress
+from ilrobot.policies.action_rotations import refuse_rotations
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.loading import load_policy
 from ilrobot.policies.policy import Policy
@@ -105,6 +106,7 @@ def train_offline(
             f"{dataset.path}: its actions are {dataset.spec.choices} choices, and --learner "
             f"{method.name} is for continuous ones; take --policy bc --head cross-entropy"
         )
+    refuse_rotations(dataset.spec, f"--learner {method.name}")
     policy_config.check(dataset.spec)
     device = find_device(train_config.device)
     require_memory(dataset.spec, policy_config, train_config, device)
