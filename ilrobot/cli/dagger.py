@@ -69,8 +69,7 @@ class Dagger:
     budget: Annotated[
         float | None, optional("SHARE", " or ".join(str(share) for share in BUDGETS.values()))
     ] = None
-    """Share of its steps (--gate thrifty) or of its attempts (benefit) at which it may call; how
-    long the expert then helps is not counted."""
+    """Share of its steps (thrifty) or attempts (benefit) at which it may call, however long."""
 
     beta: Annotated[BetaName | None, optional(f"{{{','.join(get_args(BetaName))}}}", _BETA)] = None
     """With --gate beta, the expert's share: none; falling to none after the last round; halved."""
