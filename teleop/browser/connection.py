@@ -69,10 +69,6 @@ class Connection:
             with contextlib.suppress(asyncio.CancelledError, ConnectionError):
                 await sender
 
-    async def close(self, code: int, why: str) -> None:
-        """End it; the page shows why."""
-        await self._socket.close(code=code, message=why.encode()[:120])
-
     async def _listen(self) -> str:
         """Why it ended, if it did not simply go."""
         async for message in self._socket:
@@ -80,7 +76,9 @@ class Connection:
             if wrong:
                 # At once: closing takes as long as the other side likes.
                 self._seat.leave(self, f"the page was shut out ({wrong})")
-                await self.close(WSCloseCode.POLICY_VIOLATION, wrong)
+                await self._socket.close(
+                    code=WSCloseCode.POLICY_VIOLATION, message=wrong.encode()[:120]
+                )
         if self._socket.close_code == WSCloseCode.MESSAGE_TOO_BIG:
             return "the page was shut out (its message was too long)"
         return ""

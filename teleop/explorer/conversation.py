@@ -54,13 +54,12 @@ class Conversation(Generic[State]):
                 try:
                     await self._hear(message)
                 except BadMessage as error:
-                    await self.close(WSCloseCode.POLICY_VIOLATION, f"bad message: {error}")
+                    await self._socket.close(
+                        code=WSCloseCode.POLICY_VIOLATION,
+                        message=f"bad message: {error}".encode()[:120],
+                    )
         finally:
             await self._stop()
-
-    async def close(self, code: int, why: str) -> None:
-        """End it; the page shows why."""
-        await self._socket.close(code=code, message=why.encode()[:120])
 
     async def _hear(self, message: WSMessage) -> None:
         if message.type is not WSMsgType.TEXT:

@@ -18,6 +18,10 @@ Answer = TypeVar("Answer")
 
 #: Most pages at a time.
 MAX_PAGES = 16
+#: Seconds that a page has to answer a goodbye. One that is cut off while it still speaks is reset,
+#: and then it never reads why.
+_FAREWELL = 5.0
+_GOODBYE = b"the session has ended"
 _TYPES = {
     ".html": "text/html",
     ".css": "text/css",
@@ -56,10 +60,7 @@ class OpenPage(Protocol):
     """One open page; called in the server's thread only."""
 
     async def serve(self) -> None:
-        """Talk with it until it goes or has to go."""
-
-    async def close(self, code: int, why: str) -> None:
-        """End it; the page shows why."""
+        """Talk with it until it goes, has to go, or this is cancelled as the session ends."""
 
 
 class WebServer:
@@ -86,7 +87,7 @@ class WebServer:
     ) -> None:
         self._access, self._files, self._open_page = access, dict(files), open_page
         self._max_message = max_message
-        self._pages: set[OpenPage] = set()
+        self._talks: dict[asyncio.Task[None], asyncio.Task[None]] = {}
         self._loop = asyncio.new_event_loop()
         self._runner = web.AppRunner(self._application(), access_log=None)
         # Not in this thread, which may run a loop of its own, as in a notebook.
@@ -137,8 +138,11 @@ class WebServer:
     async def _end(self) -> None:
         # First, or a page that was told would connect again before all others were.
         await self._site.stop()
-        ends = (page.close(WSCloseCode.GOING_AWAY, "the session has ended") for page in self._pages)
-        await asyncio.gather(*ends, return_exceptions=True)
+        handlers = list(self._talks.values())
+        for talk in self._talks:
+            talk.cancel()
+        if handlers:
+            await asyncio.wait(handlers)
         await self._runner.cleanup()
 
     def _application(self) -> web.Application:
@@ -176,16 +180,24 @@ class WebServer:
         )
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
-        if len(self._pages) >= MAX_PAGES:
+        if len(self._talks) >= MAX_PAGES:
             return web.Response(status=503, text=f"{MAX_PAGES} pages are open already\n")
         socket = web.WebSocketResponse(
-            max_msg_size=self._max_message, heartbeat=10.0, compress=False, timeout=1.0
+            max_msg_size=self._max_message, heartbeat=10.0, compress=False, timeout=_FAREWELL
         )
         await socket.prepare(request)
-        page = self._open_page(socket)
-        self._pages.add(page)
+        talk = asyncio.ensure_future(self._open_page(socket).serve())
+        handler: asyncio.Task[None] | None = asyncio.current_task()
+        assert handler is not None
+        self._talks[talk] = handler
         try:
-            await page.serve()
+            await asyncio.wait([talk])
+            if talk.cancelled():
+                # By who read it: closed from elsewhere it would not wait for the page's answer.
+                await socket.close(code=WSCloseCode.GOING_AWAY, message=_GOODBYE)
+            else:
+                talk.result()
         finally:
-            self._pages.discard(page)
+            talk.cancel()
+            del self._talks[talk]
         return socket

@@ -123,6 +123,7 @@ def press_until_it_counts(page: Any, key: str) -> None:
         if tenth % 50 == 0 and state in ("you", "held"):
             page.keyboard.press(key)
         page.wait_for_timeout(100)
+    raise AssertionError(f"{key} was not heard: {state}, {page.inner_text('header')!r}")
 
 
 def test_a_process_records_what_the_page_declares(browser: Any, tmp_path: Path) -> None:
