@@ -73,6 +73,7 @@ METHODS: Mapping[str, Method] = {
         {
             "flow_prediction": "sample",
             "noise_scale": 1.0,
+            "dropout": 0.0,
             "sampler_steps": 2,
             "steps": 2_000,
             "ema": 0.999,
