@@ -16,27 +16,22 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks._maze_planning import expert_return, planned_return
-from ilrobot.cli import _main
+from benchmarks._transfer_runs import World, show
 from ilrobot.cli.people import scripted_expert
 from ilrobot.data.dataset import DatasetRecorder
 from ilrobot.data.transitions import Transitions
-from ilrobot.env import TaskEnv, make_env
-from ilrobot.evaluate import evaluate
-from ilrobot.intervals import t_interval
 from ilrobot.noisy_expert import NoisyExpert
-from ilrobot.policies.loading import load_policy
 from ilrobot.rewards.model import REWARD_FILE, RewardModel
 from ilrobot.rollout import rollout
 from sims.experts.small import PointMazeExpert
 from sims.small.point_maze import GOAL, PointMazeEnv
 
-TASK = "ilrobot/PointMaze-v0"
+OLD, NEW = (World("ilrobot/PointMaze-v0", {"gap": gap}) for gap in ("left", "right"))
 DEMONSTRATIONS = 20
 #: Of the demonstrating hand, m/s.
 NOISE = 0.2
@@ -64,10 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
         found[seed] = measure(seed, chosen.steps, chosen.output)
         if chosen.tried:
             found[seed] |= tried(seed, chosen.steps, chosen.output)
-    for name in next(iter(found.values())):
-        returns = [result[name] for result in found.values()]
-        low, high = t_interval(returns)
-        print(f"{name:40} {np.mean(returns):8.2f}  [{low:.2f}, {high:.2f}]")
+    show(found)
     print(json.dumps(found))
     return 0
 
@@ -81,9 +73,9 @@ def measure(seed: int, steps: int, output: Path) -> dict[str, float]:
     for name, (learner, *options) in LEARNT.items():
         run = output / f"{name.replace(', ', '-')}-{seed}"
         given = ["--dataset", str(data), "--copies", str(COPIES), *options]
-        learn(learner, run, seed, steps, "left", *given)
-        found[f"{name}: old maze"] = returned(run, "left")
-        found[f"{name}: policy in the new maze"] = returned(run, "right")
+        OLD.learn(learner, run, seed=seed, steps=steps, given=given)
+        found[f"{name}: old maze"] = OLD.returned(run, JUDGED)
+        found[f"{name}: policy in the new maze"] = NEW.returned(run, JUDGED)
         if learner == "airl":
             reward = RewardModel.load(run / REWARD_FILE).of
             found[f"{name}: reward planned for"] = planned_return(reward, new, JUDGED)
@@ -100,11 +92,10 @@ def tried(seed: int, steps: int, output: Path) -> dict[str, float]:
         if learner == "airl":
             run = output / f"{name.replace(', ', '-')}-{seed}"
             again = run.with_name(f"{run.name}-again")
-            learn("ppo", again, seed, steps, "right", "--reward", str(run))
-            found[f"{name}: reward tried for"] = returned(again, "right")
-    own = output / f"own-{seed}"
-    learn("ppo", own, seed, steps, "right")
-    found["the task's own reward tried for"] = returned(own, "right")
+            NEW.learn("ppo", again, seed=seed, steps=steps, given=["--reward", str(run)])
+            found[f"{name}: reward tried for"] = NEW.returned(again, JUDGED)
+    own = NEW.learn("ppo", output / f"own-{seed}", seed=seed, steps=steps, given=[])
+    found["the task's own reward tried for"] = NEW.returned(own, JUDGED)
     return found
 
 
@@ -117,31 +108,13 @@ def own_reward(steps: Transitions) -> NDArray[np.float32]:
 
 def demonstrate(folder: Path, seed: int) -> None:
     """Record the expert with the gap on the left."""
-    env = make_env(TASK, {"gap": "left"})
+    env = OLD.make()
     size = env.spec.action.size
     expert = NoisyExpert(scripted_expert(env), env.spec, NOISE**2 * np.eye(size), seed)
     with DatasetRecorder(folder, env.spec, state_size=env.state_size) as recorder:
         for episode in range(DEMONSTRATIONS):
             rollout(env, expert, seed=1_000 * seed + episode, recorder=recorder)
     env.close()
-
-
-def learn(learner: str, run: Path, seed: int, steps: int, gap: str, *options: str) -> None:
-    """Train into `run`, or go on there."""
-    arguments = ["train", "--learner", learner, "--task", TASK, "--options", f"gap={gap}"]
-    arguments += ["--steps", str(steps), "--seed", str(seed), "--output", str(run), "--resume"]
-    if _main([*arguments, *options]):
-        sys.exit(1)
-
-
-def returned(run: Path, gap: str) -> float:
-    """Mean true return of a policy that acts by its mean."""
-    policy = load_policy(run)
-
-    def setup() -> tuple[TaskEnv, Any]:
-        return make_env(TASK, {"gap": gap}), policy.actor()
-
-    return float(evaluate(setup, JUDGED).to_json()["return_mean"])
 
 
 if __name__ == "__main__":
