@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.control.contract_parts import Limits
+from ilrobot.control.turns import unrolled
 from ilrobot.spec import Spec
 
 #: Velocity, acceleration and jerk may be this many times the greatest ones demonstrated: tight
@@ -35,7 +36,9 @@ def derive_limits(spec: Spec, runs: Sequence[NDArray[Any]]) -> Limits | None:
     - a delta is itself the change of the target, so its velocity is bounded by its range, and its
       acceleration by m·max|Δa|;
     - the change of that acceleration is bounded by m times the greatest one demonstrated, but not
-      below the bound of the acceleration itself, which may so be reached within one tick.
+      below the bound of the acceleration itself, which may so be reached within one tick;
+    - of a rotation that is a target, a is what it has turned about x, y and z
+      (`ilrobot.control.rotation_limiter`), and a quaternion's real part has no such bound.
 
     Commands are bounded by the task's action range, and by the demonstrated one, widened by
     `RANGE_MARGIN`, where the task states none. No bound is below `LEAST_STEP` of that range.
@@ -57,7 +60,15 @@ def derive_limits(spec: Spec, runs: Sequence[NDArray[Any]]) -> Limits | None:
     mode = _modes(spec)
     absolute = np.array([m == "absolute" for m in mode])
 
-    span = np.where(high > low, high - low, 1.0)
+    real_parts: list[int] = []
+    span = high - low
+    if spec.semantics != "delta" and (rotations := spec.action.rotations):
+        arrays = [unrolled(actions, rotations) for actions in arrays]
+        for rotation in rotations:
+            span[rotation.part] = np.max([np.ptp(a[:, rotation.part], axis=0) for a in arrays])
+            axes = range(size)[rotation.axes]
+            real_parts += [index for index in rotation.elements if index not in axes]
+    span = np.where(span > 0, span, 1.0)
     change = np.maximum(_greatest_difference(arrays, 1), LEAST_STEP * span / DYNAMIC_MARGIN)
     second = np.maximum(_greatest_difference(arrays, 2), LEAST_STEP * span / DYNAMIC_MARGIN)
     range_step = np.maximum(np.abs(low), np.abs(high))
@@ -65,6 +76,8 @@ def derive_limits(spec: Spec, runs: Sequence[NDArray[Any]]) -> Limits | None:
     step_change = DYNAMIC_MARGIN * np.where(absolute, np.maximum(second, change), change)
     third = np.where(absolute, _greatest_difference(arrays, 3), _greatest_difference(arrays, 2))
     jerk = np.maximum(DYNAMIC_MARGIN * third, step_change)
+    for bound in (step, step_change, jerk):
+        bound[real_parts] = np.inf
     return Limits(
         mode=mode,
         low=tuple(low.tolist()),

@@ -32,6 +32,12 @@ class Rotation(NamedTuple):
         """The same, to cut them out."""
         return slice(self.start, self.start + ROTATION_UNITS[self.unit])
 
+    @property
+    def axes(self) -> slice:
+        """Those that go with the axes x, y and z: all but a quaternion's real part."""
+        first = self.start + (self.unit == "quat_wxyz")
+        return slice(first, first + 3)
+
 
 def find_rotations(units: Sequence[str]) -> tuple[Rotation, ...]:
     """The rotations among elements with these units, in order.

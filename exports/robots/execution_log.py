@@ -21,7 +21,9 @@ from exports.robots.base import Capabilities
 from exports.robots.messages import State
 from ilrobot.atomic import make_folder
 from ilrobot.control.contract_parts import Limits
+from ilrobot.control.turns import unrolled
 from ilrobot.errors import UserError, explained
+from ilrobot.rotation_units import find_rotations
 
 _BEGINNING = b'{"episode": '
 
@@ -129,8 +131,13 @@ class Executed:
 
     @property
     def velocity(self) -> NDArray[np.float64]:
-        """Of the commanded target in units/s, shape (ticks - 1, elements), from the second tick."""
-        steps = np.where(self.absolute, np.diff(self.command, axis=0), self.command[1:])
+        """Of the commanded target in units/s, shape (ticks - 1, elements), from the second tick.
+
+        Of a rotation its angular velocity, as in `ilrobot.control.rotation_limiter`.
+        """
+        targets = [r for r in find_rotations(self.units) if self.absolute[r.start]]
+        moved = np.diff(unrolled(self.command, targets), axis=0)
+        steps = np.where(self.absolute, moved, self.command[1:])
         return np.asarray(steps * self.rate)
 
     @property

@@ -10,9 +10,15 @@ from numpy.typing import NDArray
 from exports.robots.base import Capabilities, Motion, Reading, Robot
 from exports.robots.execution_log import ExecutionLog
 from exports.robots.messages import State
-from ilrobot.control.contract_guards import HOLD, Workspace, problem_of_guards
+from ilrobot.control.contract_guards import (
+    HOLD,
+    Workspace,
+    problem_of_guards,
+    problem_of_rotations,
+)
 from ilrobot.control.contract_parts import Limits
 from ilrobot.control.limiter import CommandLimiter
+from ilrobot.control.rotation_limiter import RotationLimiter, command_limiter
 
 
 class WatchfulRobot:
@@ -41,7 +47,7 @@ class WatchfulRobot:
     ) -> None:
         self._robot, self._timeout, self._log = robot, timeout, log
         self._capabilities, self._spec = capabilities, capabilities.spec
-        self._limiter: CommandLimiter | None = None
+        self._limiter: CommandLimiter | RotationLimiter | None = None
         self._is_bounded = False
         self._absolute: NDArray[Any] = np.zeros(self._spec.action.size, np.bool_)
         self._wanted = np.zeros(self._spec.action.size)
@@ -75,9 +81,12 @@ class WatchfulRobot:
         size = self._spec.action.size
         if limits is not None:
             _check(limits, size)
+            if wrong := problem_of_rotations(limits.mode, self._spec.action.rotations):
+                raise ValueError(f"the contract {wrong}")
         if workspace is not None and (wrong := problem_of_guards(limits, workspace, HOLD, None)):
             raise ValueError(f"the contract {wrong}")
-        limiter = None if limits is None else CommandLimiter(limits, self._spec.rate, workspace)
+        rate, rotations = self._spec.rate, self._spec.action.rotations
+        limiter = None if limits is None else command_limiter(limits, rate, workspace, rotations)
         motion = self._robot.reset(seed)
         if limiter is not None and motion is not None:
             limiter.reset(motion.command, motion.velocity, motion.pose)

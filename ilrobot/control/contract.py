@@ -42,7 +42,8 @@ since 1.0 may be missing, and its default stands beside it:
     repeating it) or ``delta`` (a displacement per tick, held by zero). ``low``, ``high``: least
     and greatest command, in the action's units. ``velocity``, ``acceleration``, ``jerk``: greatest
     speed (units/s), acceleration (units/s²) and jerk (units/s³) of the commanded target; null: not
-    limited, as jerk is not where an older file lacks it.
+    limited, as jerk is not where an older file lacks it. Of a rotation that is a target these are
+    angular, in rad/s and so on, see `ilrobot.control.rotation_limiter`.
 ``workspace``
     ``low``, ``high``: where the commanded target may be, per action element, in the action's units
     (null: anywhere); of a delta, the sum of its commands from where the robot says it begins. Null,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ilrobot.control.contract_guards import problem_of_guards
+from ilrobot.control.contract_guards import problem_of_guards, problem_of_rotations
 from ilrobot.control.signals import OF_CRITICS
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ def inconsistency(contract: Contract) -> str | None:
             return "has a lower limit above its upper limit"
         if not all(value >= 0 for value in (*limits.velocity, *limits.acceleration)):
             return "has a limit of velocity or acceleration that is not a positive number"
+        if problem := problem_of_rotations(limits.mode, spec.action.rotations):
+            return problem
     if problem := problem_of_guards(
         limits, contract.workspace, contract.fallback, contract.retreat
     ):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ilrobot.control.contract_parts import Limits, floats
+from ilrobot.rotation_units import Rotation
 
 #: Brake and stay; let the velocity decay; go to a pose (see `ilrobot.control.limiter`).
 HOLD, DAMP, RETREAT = "hold", "damp", "retreat"
@@ -92,6 +93,22 @@ class FallbackAfter:
 
 #: Of older files: what is a warning stays one.
 NEVER = FallbackAfter()
+
+
+def problem_of_rotations(mode: Sequence[str], rotations: Sequence[Rotation]) -> str | None:
+    """What the modes of their elements make impossible, as "the contract" goes on."""
+    for rotation in rotations:
+        modes = set(mode[rotation.part])
+        if len(modes) > 1:
+            return (
+                f"has elements of both modes in the rotation from action element {rotation.start}"
+            )
+        if modes == {"delta"} and rotation.unit != "rotvec":
+            return (
+                f"commands steps by a quaternion from action element {rotation.start} on, which "
+                "zeros do not hold; command rotation vectors"
+            )
+    return None
 
 
 def problem_of_guards(

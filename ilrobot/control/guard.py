@@ -4,7 +4,7 @@
 has lasted)?  4. Is the emergency stop not pressed?  5. Were deadlines kept (counted, until too many
 in a row were not)?  6. Does the policy not call for help (a warning, until it has lasted)?  7. Is
 the action finite?  8. Does it keep the position, workspace, velocity, acceleration and jerk limits
-(clipped, see `ilrobot.control.limiter`)?
+(clipped, see `ilrobot.control.limiter` and, of rotations, `ilrobot.control.rotation_limiter`)?
 
 Where one of 1 to 7 says no, the fallback of the contract acts in the policy's place, within the
 limits of 8: hold (brake as fast as they allow, and stay), damp (let the velocity decay) or retreat
@@ -27,6 +27,7 @@ from ilrobot.control.contract_guards import DAMP, RETREAT
 from ilrobot.control.emergency import EmergencyStop
 from ilrobot.control.limiter import CommandLimiter
 from ilrobot.control.observation_watch import LateWatch, ObservationWatch, Outside, ticks
+from ilrobot.control.rotation_limiter import RotationLimiter, command_limiter
 
 
 class Guard:
@@ -52,11 +53,13 @@ class Guard:
         self._watch = ObservationWatch(contract, rate)
         self._late_watch = LateWatch(contract.fallback_after)
         self._emergency = emergency
-        self._limiter: CommandLimiter | ChoiceLimiter
+        self._limiter: CommandLimiter | RotationLimiter | ChoiceLimiter
         if contract.limits is None:
             self._limiter = ChoiceLimiter(spec.choices or 1)
         else:
-            self._limiter = CommandLimiter(contract.limits, rate, contract.workspace)
+            self._limiter = command_limiter(
+                contract.limits, rate, contract.workspace, spec.action.rotations
+            )
         self._fallback = contract.fallback
         self._most_calling = ticks(contract.fallback_after.calling, rate)
         self._calling = 0
@@ -100,7 +103,8 @@ class Guard:
     @property
     def workspace_unknown(self) -> bool:
         """Whether the contract's workspace cannot be kept: nobody said where the target is."""
-        return isinstance(self._limiter, CommandLimiter) and self._limiter.workspace_unknown
+        limiter = self._limiter
+        return not isinstance(limiter, ChoiceLimiter) and limiter.workspace_unknown
 
     @property
     def emergency(self) -> bool:
@@ -179,7 +183,7 @@ class Guard:
         """
         self._raise(cause | Activation.FALLBACK)
         limiter = self._limiter
-        if isinstance(limiter, CommandLimiter) and Activation.EMERGENCY_STOP not in self.flags:
+        if not isinstance(limiter, ChoiceLimiter) and Activation.EMERGENCY_STOP not in self.flags:
             if self._fallback == DAMP:
                 return limiter.damp()
             if self._fallback == RETREAT and self._retreat is not None:

@@ -3,9 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from exports.limits import DYNAMIC_MARGIN, derive_limits
+from exports.real_data import taught_actions
+from ilrobot.rotation_units import find_rotations
 from tests.ilrobot.control.contracts import ABSOLUTE, DELTA, DISCRETE, RATE
+from tests.ilrobot.learning.rotating import poses
 
 
 def test_absolute_targets_are_limited_by_what_was_demonstrated():
@@ -65,3 +69,20 @@ def test_a_single_action_limits_no_motion():
 
 def test_discrete_actions_have_none():
     assert derive_limits(DISCRETE, [np.zeros(5, int)]) is None
+
+
+@pytest.mark.parametrize("unit", ["rotvec", "quat_wxyz", "quat_xyzw"])
+def test_a_rotation_is_limited_in_its_angular_velocity_wherever_its_numbers_jump(unit):
+    data = poses(unit, about=(0.0, 0.0, 1.0))  # by 0.2 rad a tick, told within half a turn
+    runs = taught_actions(data)
+    jumps = np.concatenate([np.abs(np.diff(run, axis=0)).max(axis=1) for run in runs])
+    assert jumps.max() > 1.5
+    limits = derive_limits(data.spec, runs)
+    (rotation,) = find_rotations(data.spec.action.units)
+    rate = data.spec.rate
+    np.testing.assert_allclose(limits.velocity[rotation.axes][2], 2 * 0.2 * rate, rtol=1e-4)
+    # What never turned may still be rounded: by a hundredth of 4.8 rad a tick.
+    np.testing.assert_allclose(limits.velocity[rotation.axes][:2], 0.048 * rate, rtol=1e-3)
+    if unit != "rotvec":
+        real = set(rotation.elements) - set(range(99)[rotation.axes])
+        assert [limits.velocity[i] for i in real] == [np.inf]

@@ -168,6 +168,23 @@ def test_a_wrong_value_is_refused(path, value, words):
     refused(data, words)
 
 
+@pytest.mark.parametrize(
+    ("unit", "size", "modes", "words"),
+    [
+        ("quat_wxyz", 4, ["delta"] * 4, "steps by a quaternion from action element 0"),
+        ("rotvec", 3, ["absolute", "delta", "delta"], "both modes in the rotation"),
+    ],
+)
+def test_a_rotation_whose_modes_make_no_sense_is_refused(unit, size, modes, words):
+    data = copy.deepcopy(ABSOLUTE_CONTRACT.to_json())
+    data["task"]["action"] |= {"shape": [size], "units": [unit] * size}
+    data["task"]["action"] |= dict.fromkeys(("names", "low", "high"))
+    bounds = {"low": -1, "high": 1, "velocity": 1, "acceleration": 1, "jerk": 1}
+    data["limits"] = {"mode": modes, **{key: [x] * size for key, x in bounds.items()}}
+    data["golden"] = []
+    refused(data, words)
+
+
 @pytest.mark.parametrize("data", [None, [], "text", 3])
 def test_what_is_no_object_is_refused(data):
     refused(data, "schema")
