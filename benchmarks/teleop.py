@@ -30,7 +30,8 @@ from teleop.bindings import TeleopCommand
 from teleop.clutch import Ramp, most_jump
 from teleop.devices.base import Device, DeviceState
 from teleop.hands import make_hand
-from teleop.mapping import Mapping, make_mapping
+from teleop.mappings.making import make_mapping
+from teleop.mappings.mapping import Mapping
 
 TASKS = ("ilrobot/PandaLift-v0", "ilrobot/PushT-v0")
 EPISODES = 30

@@ -36,7 +36,7 @@ from teleop.devices.gamepad import Gamepad
 from teleop.devices.keyboard import Keyboard
 from teleop.devices.terminal import Terminal
 from teleop.devices.virtual_gamepad import VirtualGamepad
-from teleop.mapping import make_mapping
+from teleop.mappings.making import make_mapping
 
 SAMPLES = 500
 #: A tenth of a tick at 20 Hz, the rate of the Panda tasks.

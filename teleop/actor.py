@@ -10,7 +10,7 @@ from teleop.bindings import REST, Control, TeleopCommand
 from teleop.clutch import Clutch, Ramp
 from teleop.devices.base import Device, Feedback
 from teleop.engagement import Engagement, is_present
-from teleop.mapping import Mapping
+from teleop.mappings.mapping import Mapping
 from teleop.operator import Operator
 
 #: How long a person is shown what they were told, s.

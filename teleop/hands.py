@@ -21,7 +21,9 @@ from teleop.devices.spacemouse import SpaceMouse
 from teleop.devices.together import Together
 from teleop.devices.virtual_gamepad import VirtualGamepad
 from teleop.engagement import EngageMode, make_engagement
-from teleop.mapping import ChoiceMapping, Mapping, make_mapping
+from teleop.mappings.choice import ChoiceMapping
+from teleop.mappings.making import make_mapping
+from teleop.mappings.mapping import Mapping
 from teleop.operator import Operator
 from teleop.profile import Profile
 from teleop.takeover import Patience, Summoned

@@ -20,7 +20,7 @@ from teleop.bindings import DIRECTIONS, Control, PadPose
 from teleop.devices.base import STICK_AXES
 from teleop.devices.virtual_gamepad import VirtualGamepad
 from teleop.fatigue import MORE_TREMOR, MORE_WANDER, SLOWER_REACTION, SLOWER_THUMB, Fatigue
-from teleop.mapping import Intent, Mapping
+from teleop.mappings.mapping import Intent, Mapping
 from teleop.motor_noise import Tremor, Wander
 from teleop.profile import Profile
 from teleop.takeover import Patience, Summoned, Watcher

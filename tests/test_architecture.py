@@ -116,7 +116,7 @@ def test_the_arrows_hold():
         ("sims.tasks.lift", "def f():\n    import exports.runtime"),
         ("ilrobot.rollout", "import mujoco"),
         ("ilrobot.rollout", "def f():\n    from sims.experts import make_expert"),
-        ("ilrobot.rollout", "class A:\n    def f(self):\n        from teleop import mapping"),
+        ("ilrobot.rollout", "class A:\n    def f(self):\n        from teleop import mappings"),
         ("ilrobot.rollout", "from ilrobot import cli"),
         ("ilrobot.rollout", "from . import cli"),
         ("ilrobot.rollout", "import importlib\nimportlib.import_module('pybullet')"),

@@ -11,7 +11,7 @@ from exports.runtime.loop import TickRecord
 from ilrobot.actors import Decision, Source
 from ilrobot.cli.deploy_stage import RobotStage
 from ilrobot.spec import Feature, Spec
-from teleop.mapping import make_mapping
+from teleop.mappings.making import make_mapping
 
 SPEC = Spec(
     (

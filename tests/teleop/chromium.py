@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ilrobot.env import TaskEnv
 from teleop.bindings import PadPose
 from teleop.devices.keys import FINE, STICK_KEYS
-from teleop.mapping import make_mapping
+from teleop.mappings.making import make_mapping
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 

@@ -21,7 +21,7 @@ from teleop.bindings import END_EFFECTOR
 from teleop.browser.device import BrowserDevice
 from teleop.browser.page import Page
 from teleop.browser.seat import Seat
-from teleop.mapping import make_mapping
+from teleop.mappings.making import make_mapping
 
 PATIENCE = 20.0
 

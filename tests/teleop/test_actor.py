@@ -19,7 +19,7 @@ from ilrobot.shared_control import SharedControl
 from teleop.actor import TeleopActor
 from teleop.devices.base import Device, DeviceState, Feedback
 from teleop.engagement import HoldToEngage
-from teleop.mapping import make_mapping
+from teleop.mappings.making import make_mapping
 
 
 class Pad(Device):

@@ -5,7 +5,7 @@ import pytest
 from teleop.bindings import DIRECTIONS, END_EFFECTOR, PICTURE, VECTOR, Bindings, Control
 from teleop.devices.base import AXES, BUTTONS, DeviceState, Pose
 from teleop.devices.keys import BUTTON_KEYS, FINE_KEY, STICK_KEYS
-from teleop.mapping import ChoiceMapping
+from teleop.mappings.choice import ChoiceMapping
 
 ALL = pytest.mark.parametrize("bindings", [END_EFFECTOR, PICTURE, VECTOR])
 

@@ -16,7 +16,7 @@ from teleop.bindings import REST, Control, TeleopCommand
 from teleop.clutch import Clutch, Ramp, leashed, rotation, rotation_vector
 from teleop.devices.base import Device, DeviceState, Feedback, Pose
 from teleop.engagement import HoldToEngage
-from teleop.mapping import make_mapping
+from teleop.mappings.making import make_mapping
 
 STEP = np.array([0.02, 0.02, 0.02, 0.1, 0.1, 0.1])
 LEVEL = (1.0, 0.0, 0.0, 0.0)

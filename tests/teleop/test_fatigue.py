@@ -12,7 +12,7 @@ from teleop.actor import TeleopActor
 from teleop.devices.gamepad import Gamepad
 from teleop.devices.virtual_gamepad import VirtualGamepad
 from teleop.fatigue import Fatigue
-from teleop.mapping import make_mapping
+from teleop.mappings.making import make_mapping
 from teleop.operator import Operator
 from teleop.profile import Profile
 

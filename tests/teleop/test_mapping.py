@@ -12,14 +12,12 @@ from ilrobot.errors import UserError
 from ilrobot.spec import Feature, Spec
 from teleop.bindings import END_EFFECTOR, TeleopCommand
 from teleop.devices.base import DeviceState
-from teleop.mapping import (
-    ChoiceMapping,
-    EndEffectorMapping,
-    Mapping,
-    TargetMapping,
-    VectorMapping,
-    make_mapping,
-)
+from teleop.mappings.choice import ChoiceMapping
+from teleop.mappings.end_effector import EndEffectorMapping
+from teleop.mappings.making import make_mapping
+from teleop.mappings.mapping import Mapping
+from teleop.mappings.target import TargetMapping
+from teleop.mappings.vector import VectorMapping
 from teleop.shaping import Shaping
 
 INT16 = 1.0 / 32767

@@ -20,7 +20,7 @@ from teleop.devices.gamepad import Gamepad
 from teleop.devices.virtual_gamepad import VirtualGamepad
 from teleop.engagement import HoldToEngage
 from teleop.hands import make_hand
-from teleop.mapping import make_mapping
+from teleop.mappings.making import make_mapping
 from teleop.motor_noise import Tremor, Wander
 from teleop.operator import Operator
 from teleop.profile import Profile

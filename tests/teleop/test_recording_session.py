@@ -22,7 +22,7 @@ from teleop.devices.keyboard import Keyboard
 from teleop.hands import make_hand
 from teleop.hud import HudState, hud_lines
 from teleop.live import LiveStage
-from teleop.mapping import make_mapping
+from teleop.mappings.making import make_mapping
 from teleop.session import Stage, record
 from teleop.window import Window
 

@@ -10,7 +10,7 @@ from ilrobot.env import make_env
 from teleop.actor import TeleopActor
 from teleop.devices.gamepad import Gamepad
 from teleop.devices.virtual_gamepad import VirtualGamepad
-from teleop.mapping import make_mapping
+from teleop.mappings.making import make_mapping
 from teleop.session import Stage, record
 
 TICKS, PULLED, BACK = 12, 4, 8
