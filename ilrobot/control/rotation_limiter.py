@@ -164,18 +164,20 @@ class RotationLimiter:
 
     def hold(self) -> NDArray[np.float64] | None:
         """See `CommandLimiter.hold`."""
-        return self._moved(self._limiter.hold())
+        self._forget()
+        return self._sent(self._limiter.hold())
 
     def damp(self) -> NDArray[np.float64] | None:
         """See `CommandLimiter.damp`."""
-        return self._moved(self._limiter.damp())
+        self._forget()
+        return self._sent(self._limiter.damp())
 
     def retreat(self, pose: NDArray[Any]) -> NDArray[np.float64] | None:
         """See `CommandLimiter.retreat`; a rotation of which an element is NaN holds."""
         for target in self._targets:
             target.aim(pose)
         turns = [target.wanted for target in self._targets]
-        return self._moved(self._limiter.retreat(self._coordinates(pose, turns)), aimed=True)
+        return self._sent(self._limiter.retreat(self._coordinates(pose, turns)))
 
     def _coordinates(
         self, values: NDArray[Any], turns: Iterable[Sequence[float]]
@@ -186,15 +188,12 @@ class RotationLimiter:
     def _places(self, pose: NDArray[Any]) -> NDArray[np.float64]:
         return self._coordinates(np.ravel(pose), [_UNKNOWN] * len(self._targets))
 
-    def _moved(
-        self, command: NDArray[np.float64] | None, *, aimed: bool = False
-    ) -> NDArray[np.float64] | None:
-        if command is None:
-            return None
-        if not aimed:
-            for target in self._targets:
-                target.wanted = _UNKNOWN
-        return self._send(command)
+    def _forget(self) -> None:
+        for target in self._targets:
+            target.forget()
+
+    def _sent(self, command: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
+        return None if command is None else self._send(command)
 
     def _send(self, command: NDArray[np.float64]) -> NDArray[np.float64]:
         """The command that coordinates mean, which is from now on the last one."""
@@ -219,8 +218,7 @@ class _Target:
     ) -> None:
         self.rotation = rotation
         self._bounds = [element_limits(limits, i, rate, workspace) for i in rotation.elements]
-        self.wanted: Turn = _UNKNOWN
-        self._aim: tuple[Quaternion, list[float]] | None = None
+        self.forget()
         self._at: Quaternion | None = None
         self._last: list[float] = []
         self._place: Turn = (0.0, 0.0, 0.0)
@@ -247,10 +245,15 @@ class _Target:
         x, y, z = between(before, self._at)
         return x * rate, y * rate, z * rate
 
+    def forget(self) -> None:
+        """Aim at nothing."""
+        self.wanted: Turn = _UNKNOWN
+        self._aim: tuple[Quaternion, list[float]] | None = None
+
     def aim(self, values: NDArray[Any]) -> Activation:
         """Aim at the rotation nearest to a wanted one that its position limits allow."""
         unit = self.rotation.unit
-        self.wanted, self._aim = _UNKNOWN, None
+        self.forget()
         given: list[float] = values[self.rotation.part].tolist()
         goal = quaternion(given, unit)
         if goal is None:

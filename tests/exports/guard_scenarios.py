@@ -95,10 +95,10 @@ def replay(scenario: Scenario) -> list[Outcome]:
 
 def scenarios() -> list[Scenario]:
     """All of them."""
-    return [*_wild(), *_fallbacks(), *_discrete()]
+    return [*_wild(), *_turning(), *_fallbacks(), *_discrete()]
 
 
-def _contract(limits: Limits | None, rate: float) -> Contract:
+def contract_of(limits: Limits | None, rate: float) -> Contract:
     shape: tuple[int, ...] = () if limits is None else (SIZE,)
     modes = () if limits is None else limits.mode
     spec = Spec(
@@ -166,7 +166,7 @@ def _wild() -> list[Scenario]:
         wide = np.where(np.array(modes) == "delta", 8.0, 0.8) * span
         box = Workspace(tuple((-wide).tolist()), (math.inf, *wide[1:].tolist()))
         contract = replace(
-            _contract(limits, rate), workspace=box if seed % 2 else None, fallback="hold"
+            contract_of(limits, rate), workspace=box if seed % 2 else None, fallback="hold"
         )
         moving = 0.1 * np.array(limits.velocity) * rng.uniform(-1, 1, SIZE)
         start = (np.zeros(SIZE), moving, np.zeros(SIZE)) if seed % 4 else (None, None, None)
@@ -179,6 +179,53 @@ def _wild() -> list[Scenario]:
     return made
 
 
+def _turning() -> list[Scenario]:
+    """Rotations are wanted that turn, jump, are none, or lie outside their box."""
+    made = []
+    units = (("rotvec", "rotvec", "rotvec", "m"), ("quat_wxyz",) * SIZE, ("quat_xyzw",) * SIZE)
+    for seed in range(12):
+        rng = np.random.default_rng(200 + seed)
+        rate = 50.0
+        limits = _limits(rng, rate, ("absolute",) * SIZE)
+        turning = slice(0, 3) if seed % 3 == 0 else slice(0, SIZE)
+        wide = np.array(limits.high)
+        wide[turning] = (math.inf, 1.2, 4.0)[seed // 3 % 3]
+        low, high = (tuple(x.tolist()) for x in (-wide, wide))
+        contract = contract_of(replace(limits, low=low, high=high), rate)
+        spec = contract.spec
+        contract = replace(
+            contract,
+            spec=replace(spec, action=replace(spec.action, units=units[seed % 3])),
+            fallback=("hold", "damp", "retreat")[seed % 3 if seed < 9 else seed // 3 - 1],
+            retreat=tuple((0.3 * rng.normal(size=SIZE)).tolist()),
+            workspace=Workspace((-0.9,) * SIZE, (math.inf,) * SIZE) if seed % 4 == 1 else None,
+        )
+        ticks: list[Tick] = []
+        at, spin = rng.normal(size=SIZE), np.zeros(SIZE)
+        for tick in range(400):
+            if tick % 37 == 0:
+                spin = rng.normal(size=SIZE) * 10 ** rng.uniform(-5, -0.5)
+            if tick % 101 == 0:
+                at = rng.normal(size=SIZE)
+            at = at + spin
+            if seed % 3 == 0:  # told within half a turn
+                angle = np.linalg.norm(at[:3])
+                told = np.append(at[:3] * math.remainder(angle, 2 * math.pi) / angle, at[3])
+            else:
+                at /= np.linalg.norm(at)
+                told = at * rng.choice([-1.0, 1.0])
+            if tick % 53 == 0:
+                told = (0.0, math.nan, 1e300)[tick // 53 % 3] * np.ones(SIZE)
+            with np.errstate(over="ignore"):
+                steady = _steady(rng, tick, rate, told.astype(np.float32))
+            ticks.append(_faulty(ticks, steady, tick) if seed >= 6 else steady)
+        start = rng.normal(size=SIZE)
+        begin = (start, 0.3 * rng.normal(size=SIZE), None) if seed % 2 else (None, None, None)
+        name = f"turning {seed}, {units[seed % 3][0]}"
+        made.append(Scenario(name, contract, rate, *begin, tuple(ticks)))
+    return made
+
+
 def _fallbacks() -> list[Scenario]:
     """Every reason to fall back, under each fallback."""
     made = []
@@ -188,7 +235,7 @@ def _fallbacks() -> list[Scenario]:
         limits = _limits(rng, rate, ("absolute", "absolute", "delta", "delta"))
         span = np.array(limits.high)
         contract = replace(
-            _contract(limits, rate),
+            contract_of(limits, rate),
             fallback=fallback,
             fallback_after=FallbackAfter(out_of_range=0.1, frozen=0.2, late=3),
             retreat=(*(0.2 * span[:3]).tolist(), math.nan),
@@ -245,4 +292,4 @@ def _discrete() -> list[Scenario]:
     wanted = [0.0, 1.0, 2.0, 7.0, -3.0, 1.0]
     ticks = [_steady(rng, tick, 10.0, np.int64(action)) for tick, action in enumerate(wanted)]
     ticks[3] = replace(ticks[3], age=9.0)
-    return [Scenario("choices", _contract(None, 10.0), 10.0, None, None, None, tuple(ticks))]
+    return [Scenario("choices", contract_of(None, 10.0), 10.0, None, None, None, tuple(ticks))]

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "chunking.hpp"
+#include "rotation_units.hpp"
 
 namespace ilrobot {
 
@@ -22,6 +23,7 @@ struct Feature {
   std::string name, dtype, frame;
   Shape shape;
   std::vector<std::string> names, units;  // one per element, or none
+  std::vector<Rotation> rotations;
   std::size_t size = 0;
 };
 

@@ -3,6 +3,7 @@
 
 #include "contract.hpp"
 #include "refused.hpp"
+#include "turns.hpp"
 
 namespace ilrobot {
 namespace {
@@ -41,6 +42,23 @@ void check_guards(const Contract& contract) {
     const double high = limits.absolute[i] ? std::min(box.high[i], limits.high[i]) : box.high[i];
     if (!(low <= high)) {
       throw Refused("has a workspace without room for action element " + std::to_string(i));
+    }
+  }
+}
+
+// What the modes of their elements make impossible.
+void check_rotations(const Contract& contract) {
+  const std::vector<bool>& absolute = contract.limits->absolute;
+  for (const Rotation& rotation : contract.action.rotations) {
+    const std::string first = std::to_string(rotation.start);
+    for (std::size_t i = 1; i < rotation.size(); ++i) {
+      if (absolute[rotation.start + i] != absolute[rotation.start]) {
+        throw Refused("has elements of both modes in the rotation from action element " + first);
+      }
+    }
+    if (!absolute[rotation.start] && rotation.unit != RotationUnit::kRotvec) {
+      throw Refused("commands steps by a quaternion from action element " + first +
+                    " on, which zeros do not hold; command rotation vectors");
     }
   }
 }
@@ -85,6 +103,7 @@ void check(const Contract& contract) {
         throw Refused("has a limit of velocity or acceleration that is not a positive number");
       }
     }
+    check_rotations(contract);
   }
   check_guards(contract);
   for (std::size_t i = 0; i < contract.observations.size(); ++i) {
@@ -107,6 +126,16 @@ void check_start(const Contract& contract, const double* present, const double* 
     throw Refused(std::string(wrong) + " of action element " + std::to_string(i) +
                   (i < names.size() ? " ('" + names[i] + "')" : "") +
                   " is not a finite number; no episode begins");
+  }
+  if (present == nullptr || !contract.limits) return;
+  for (const Rotation& rotation : contract.action.rotations) {
+    Values held = {};
+    std::copy(present + rotation.start, present + rotation.start + rotation.size(), held.begin());
+    Quaternion ignored;
+    if (contract.limits->absolute[rotation.start] && !quaternion(held, rotation.unit, ignored)) {
+      throw Refused("present of action element " + std::to_string(rotation.start) +
+                    " and those after it is no rotation; no episode begins");
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 
 #include "contract.hpp"
 #include "json_reading.hpp"
@@ -39,6 +40,11 @@ Feature feature(const Json& data) {
     if (values.is_null() || array(values, key).empty() || values.size() == result.size) continue;
     throw Damaged("'" + result.name + "' has " + std::to_string(result.size) +
                   " elements and other " + key);
+  }
+  try {
+    result.rotations = find_rotations(result.units);
+  } catch (const std::invalid_argument& error) {
+    throw Damaged("'" + result.name + "' has " + error.what());
   }
   return result;
 }

@@ -1,5 +1,7 @@
 #include "guard.hpp"
 
+#include "rotation_limiter.hpp"
+
 namespace ilrobot {
 
 Guard::Guard(const Contract& contract, double rate)
@@ -9,7 +11,8 @@ Guard::Guard(const Contract& contract, double rate)
       most_calling_(ticks(contract.fallback_calling, rate)) {
   if (contract.fallback == "retreat") retreat_ = contract.retreat;
   if (contract.limits) {
-    limiter_ = std::make_unique<CommandLimiter>(*contract.limits, rate, contract.workspace);
+    limiter_ = command_limiter(*contract.limits, rate, contract.workspace,
+                               contract.action.rotations);
   } else {
     limiter_ = std::make_unique<ChoiceLimiter>(contract.choices);
   }

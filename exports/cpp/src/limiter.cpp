@@ -22,9 +22,10 @@ double inward(double limit, int side) {
   return rounded;
 }
 
-// One element's limits per tick.
-ElementLimits per_tick(const Limits& limits, std::size_t i, double rate,
-                       const std::optional<Range>& workspace) {
+}  // namespace
+
+ElementLimits element_limits(const Limits& limits, std::size_t i, double rate,
+                             const std::optional<Range>& workspace) {
   double low = inward(limits.low[i], -1), high = inward(limits.high[i], 1);
   const double velocity = limits.velocity[i] / rate;
   const double change = limits.acceleration[i] / (rate * rate);
@@ -42,6 +43,8 @@ ElementLimits per_tick(const Limits& limits, std::size_t i, double rate,
   high = std::min(high, box_high);
   return {false, low, high, low, high, -velocity, velocity, change, jerk, at_low, at_high};
 }
+
+namespace {
 
 // A box of states that are safe wherever they lie within a margin of the walls.
 struct Ease {
@@ -125,8 +128,8 @@ CommandLimiter::CommandLimiter(const Limits& limits, double rate,
       kept_by_damping_(std::exp(-1.0 / (rate * kDampingTime))),
       elements_(limits.absolute.size()) {
   for (std::size_t i = 0; i < elements_.size(); ++i) {
-    elements_[i].anywhere = per_tick(limits, i, rate, std::nullopt);
-    elements_[i].bounded = per_tick(limits, i, rate, workspace);
+    elements_[i].anywhere = element_limits(limits, i, rate, std::nullopt);
+    elements_[i].bounded = element_limits(limits, i, rate, workspace);
     elements_[i].find_ease();
   }
   reset(nullptr, nullptr, nullptr);

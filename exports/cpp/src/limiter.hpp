@@ -12,13 +12,17 @@
 
 namespace ilrobot {
 
+// The limits of one element, per tick; workspace: where its target may be (none: anywhere).
+ElementLimits element_limits(const Limits& limits, std::size_t i, double rate,
+                             const std::optional<Range>& workspace);
+
 class Limiter {
  public:
   virtual ~Limiter() = default;
 
   // Begins from what the robot does now: the command that it holds, how fast that moves in units
   // per second, and where the target of each delta element is (null, or NaN: not known). False,
-  // and unchanged: what it holds, or its velocity, is not finite.
+  // and nothing begins: what it holds, or its velocity, is not finite, or no rotation.
   virtual bool reset(const double* present, const double* velocity, const double* pose) = 0;
 
   // Corrects where the target of each delta element is (NaN: not known), which else is summed up;
