@@ -6,7 +6,8 @@
 A seed is a set of demonstrations, a clone and its 100 fresh attempts. The demonstrations are as few
 as make a clone that does half of them. From it go PPO on a leash and without one, both by success
 in attempts that are cut short, and RAFT; PPO from scratch, by the task's reward, knows nothing of
-it. Each is measured on the way, until 95 % twice in a row or the steps are spent. A second call
+it. A residual is learnt beside the clone, or from scratch beside one that always does the same.
+Each is measured on the way, until 95 % twice in a row or the steps are spent. A second call
 goes on where the first was ended, at the last measurement; processes may share the work by tasks
 and seeds. One JSON line is the result.
 """
@@ -32,11 +33,14 @@ from ilrobot.cli.people import scripted_expert
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.recorder import DatasetRecorder
 from ilrobot.env import TaskEnv, make_env
+from ilrobot.env_spec import stated_frame
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.evaluate import wilson_interval
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.finetuning.raft import RaftConfig, RaftLearner
 from ilrobot.learners.finetuning.reinforced import ReinforcedLearner
+from ilrobot.learners.finetuning.residual import ResidualLearner
+from ilrobot.learners.finetuning.residual_config import ResidualTd3Config
 from ilrobot.learners.machine import numerics
 from ilrobot.learners.online import OnlineLearner
 from ilrobot.learners.reinforcement.config import (
@@ -50,17 +54,20 @@ from ilrobot.learners.reinforcement.reinforcer import make_reinforcer
 from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
 from ilrobot.policies.density import as_gaussian, new_policy
 from ilrobot.policies.policy import Policy
+from ilrobot.policies.residual import with_residual
 from ilrobot.policies.tensor_file import load_tensors, save_tensors
 from ilrobot.rollout import rollout
 
 TASKS = ("PandaPush", "PandaPegInsert")
-METHODS = ("leash", "free", "raft", "scratch")
+METHODS = ("leash", "free", "raft", "scratch", "residual", "residual-scratch")
 #: Tried from the left until a clone does half of its attempts.
 COUNTS = (10, 20, 40, 80, 160, 320, 640)
 CLONED = Method("bc", {"width": 128, "blocks": 1, "dropout": 0.0, "steps": 4_000})
 LEASH = 0.01
 WANTED, ENOUGH = 0.5, 0.95
-COPIES = 32
+COPIES, RESIDUAL_COPIES = 32, 8
+#: Of a residual: an insertion takes twice as many ticks as a push.
+DISCOUNT = {"PandaPush": 0.97, "PandaPegInsert": 0.985}
 #: Steps after which an attempt is over while PPO improves a clone: after twice what a demonstration
 #: takes it has gone astray, and such states would be most of what is learnt from.
 TRIED = {"PandaPush": 80, "PandaPegInsert": 200}
@@ -141,6 +148,8 @@ def clone(folder: Path, task: str, seed: int, attempts: int) -> tuple[Path, dict
 def learner(folder: Path, job: Job, run: Path, demos: Path) -> tuple[OnlineLearner, Any]:
     """What a method is, and what is to be closed when it is done."""
     begun = Policy.load(run / "policy.pt")
+    if job.method.startswith("residual"):
+        return residual(job, begun)
     if job.method == "raft":
         _, fit = CLONED.configure(begun.spec)
         fit = replace(fit.with_steps(1_000), seed=job.seed, device="cpu")
@@ -167,6 +176,28 @@ def learner(folder: Path, job: Job, run: Path, demos: Path) -> tuple[OnlineLearn
         fit_observations=False,
     )
     return ReinforcedLearner(reinforcer), env
+
+
+def residual(job: Job, begun: Policy) -> tuple[OnlineLearner, Any]:
+    """A residual beside the clone; from scratch beside one that always gives the mean action.
+
+    What is scratch here knows how far things were moved in the demonstrations, and no more of them;
+    its residual is as great as those motions.
+    """
+    made = partial(make, job.task, TRIED[job.task])
+    env = TaskVectorEnv(made, RESIDUAL_COPIES, job.seed, success_only=True)
+    torch.manual_seed(job.seed)
+    frame = stated_frame(env.get_attr("unwrapped", 0)[0])
+    if job.method == "residual":
+        config = ResidualTd3Config(discount=DISCOUNT[job.task])
+        policy = with_residual(begun, frame=frame)
+    else:
+        config = ResidualTd3Config(discount=DISCOUNT[job.task], leash=0.03)
+        with torch.no_grad():
+            for weights in begun.head.parameters():
+                weights.zero_()
+        policy = with_residual(begun, bound=2.0, frame=frame)
+    return ResidualLearner(policy, env, config, job.seed, steps=256), env
 
 
 def away(policy: Policy, demos: Path) -> float:

@@ -129,6 +129,16 @@ def stated_joints(env: gym.Env[Any, Any]) -> Mapping[str, Any] | None:
     return stated
 
 
+def stated_frame(env: gym.Env[Any, Any]) -> tuple[str, ...]:
+    """From which thing towards which the task is alike wherever it is, by ``task_frame``.
+
+    Returns:
+        Two names of things whose places are observed (`ilrobot.policies.places`); none where the
+        environment says nothing.
+    """
+    return tuple(str(name) for name in getattr(env.unwrapped, "task_frame", ()))
+
+
 def stated_rate(env: gym.Env[Any, Any]) -> float | None:
     """The control rate in Hz that an environment states (None: it states none)."""
     for source in (env.unwrapped.metadata or {}, env.metadata or {}):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from ilrobot.learners.behavioral_cloning import data_used
 from ilrobot.learners.checkpointed import go_back, run_checkpointed
 from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.machine import within_memory
-from ilrobot.learners.reinforcement.rollouts import Rollouts
+from ilrobot.learners.reinforcement.vector_env import Ended
 from ilrobot.learners.training import Progress
 from ilrobot.policies.policy import Policy
 from ilrobot.run import RUN_FILE, Run
@@ -158,13 +158,21 @@ def describe_online(
     )
 
 
-def reported(made: Rollouts) -> dict[str, float]:
-    """What every online learner reports of a round: the task's own return, whatever was learnt."""
-    if not made.ended:
+def reported(ended: Sequence[Ended]) -> dict[str, float]:
+    """What every online learner reports of the episodes that ended in a round.
+
+    Returns:
+        ``return``, the task's own whatever was learnt from, ``length`` and, where anybody judged,
+        ``success``; nothing where none ended.
+    """
+    if not ended:
         return {}
-    found = {"return": float(np.mean(made.returns)), "length": float(np.mean(made.lengths))}
-    rate = made.success_rate
-    return found if rate is None else {**found, "success": rate}
+    found = {
+        "return": float(np.mean([one.ret for one in ended])),
+        "length": float(np.mean([one.length for one in ended])),
+    }
+    judged = [one.success for one in ended if one.success is not None]
+    return {**found, "success": float(np.mean(judged))} if judged else found
 
 
 class OnlineLearning:

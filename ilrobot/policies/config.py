@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from ilrobot.commanded import commanded
 from ilrobot.errors import UserError
+from ilrobot.policies.residual_config import ResidualConfig
 from ilrobot.spec import Spec
 from ilrobot.typed_json import parse_fields
 
@@ -86,6 +87,7 @@ _LATER = frozenset(
         "noise_scale",
         "normalize",
         "prefix_delay",
+        "residual",
         "solver",
     }
 )
@@ -141,6 +143,7 @@ class PolicyConfig:
             from which reinforcement learns; what is cloned keeps within what was demonstrated.
         members: Heads that are trained apart, each on a bootstrap of the windows; several of them
             are an ensemble that acts by their mean and knows how far they are apart.
+        residual: What was learnt beside the head by trying (None: nothing).
     """
 
     head: HeadName = "mse"
@@ -168,6 +171,7 @@ class PolicyConfig:
     normalize: Normalization = "auto"
     actions: Actions = "absolute"
     clip_actions: bool = False
+    residual: ResidualConfig | None = None
 
     @property
     def normalization(self) -> Mode:
@@ -185,6 +189,11 @@ class PolicyConfig:
             UserError: The first thing found, as its option of the command line.
         """
         self.check(spec)
+        if self.residual is not None:
+            raise UserError(
+                "a residual is learnt by trying, not from demonstrations; train the policy that it "
+                "was learnt beside"
+            )
         if self.head in _WITHIN_LIMITS - _BEYOND_LIMITS and self.normalization == "standardize":
             raise UserError(
                 f"--normalize standardize has actions beyond the limits -1 and 1, and --head "
@@ -240,6 +249,23 @@ class PolicyConfig:
 
         if self.actions != "absolute":
             self._check_relative(spec)
+        if self.residual is not None:
+            self._check_residual(spec, self.residual)
+
+    def _check_residual(self, spec: Spec, residual: ResidualConfig) -> None:
+        for name, value in (
+            ("a history", self.n_obs),
+            ("chunks", self.horizon),
+            ("members", self.members),
+        ):
+            if value > 1:
+                raise UserError(
+                    f"a residual is added to one action for one observation, and this policy has "
+                    f"{name} of {value}"
+                )
+        if spec.choices is not None:
+            raise UserError("a residual is added to continuous actions, and these are choices")
+        residual.check(spec)
 
     def _check_relative(self, spec: Spec) -> None:
         option = f"--actions {self.actions}"
@@ -255,7 +281,10 @@ class PolicyConfig:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
-        return {**asdict(self), "channels": list(self.channels)}
+        data = {**asdict(self), "channels": list(self.channels)}
+        if self.residual is None:  # as in runs of before
+            return {name: value for name, value in data.items() if name != "residual"}
+        return {**data, "residual": self.residual.to_json()}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> PolicyConfig:

@@ -121,9 +121,14 @@ class PolicyDensity:
         return elements.sum(dim=1)
 
     def _named(self, observations: Tensor) -> dict[str, Tensor]:
-        features = self.policy.spec.observations
-        parts = observations.split([f.size for f in features], dim=1)
-        return {f.name: p.reshape(-1, 1, *f.shape) for f, p in zip(features, parts, strict=True)}
+        return named(self.policy.spec, observations)
+
+
+def named(spec: Spec, observations: Tensor) -> dict[str, Tensor]:
+    """Observations side by side, (B, O), as histories of one by their names."""
+    features = spec.observations
+    parts = observations.split([f.size for f in features], dim=1)
+    return {f.name: p.reshape(-1, 1, *f.shape) for f, p in zip(features, parts, strict=True)}
 
 
 def log_density(policy: Policy, observations: Tensor, actions: Tensor) -> Tensor:
@@ -160,7 +165,7 @@ def check_density(config: PolicyConfig, what: str) -> None:
     Raises:
         UserError: It has another head, a history, chunks or several members.
     """
-    _check_single(config, what)
+    check_single(config, what)
     if config.head != "gaussian":
         raise UserError(f"{what} has the head {config.head}, and this needs gaussian")
 
@@ -210,7 +215,7 @@ def as_gaussian(policy: Policy, log_std: float) -> Policy:
         UserError: It predicts something else than one action, or has no such head.
     """
     config = replace(policy.config, dropout=0.0, observation_noise=0.0, clip_actions=True)
-    _check_single(config, "the policy to begin with")
+    check_single(config, "the policy to begin with")
     if config.head == "gaussian":
         made = Policy(policy.spec, config)
         made.load_state_dict(policy.state_dict())
@@ -246,7 +251,17 @@ def spread_evenly(policy: Policy, log_std: float) -> None:
         layer.bias[size:] = math.atanh(share)
 
 
-def _check_single(config: PolicyConfig, what: str) -> None:
+def check_single(config: PolicyConfig, what: str) -> None:
+    """Refuse what is no perceptron from one observation to one action.
+
+    Raises:
+        UserError: It has another network, a history, chunks, several members or a residual.
+    """
+    if config.residual is not None:
+        raise UserError(
+            f"{what} has a residual already, beside which nothing more is learnt; begin with the "
+            "policy that it was learnt beside"
+        )
     if config.network != "mlp":
         raise UserError(f"{what} has the network {config.network}, and this needs mlp")
     for name, value in (

@@ -18,7 +18,7 @@ from ilrobot.data.labels import vector_spec
 from ilrobot.data.windows import Batch, Windows
 from ilrobot.ensemble import disagreement_scale
 from ilrobot.policies.acting import make_actor
-from ilrobot.policies.action_rotations import ActionRotations
+from ilrobot.policies.action_rotations import ActionRotations, refuse_rotations
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.encoder import ObservationEncoder
 from ilrobot.policies.heads.ensemble import EnsembleHead
@@ -26,6 +26,7 @@ from ilrobot.policies.heads.guidance import Guidance
 from ilrobot.policies.heads.head import Head
 from ilrobot.policies.heads.iterated import IteratedHead
 from ilrobot.policies.heads.making import make_head
+from ilrobot.policies.heads.residual import ResidualHead
 from ilrobot.policies.heads.stacked_ensemble import make_ensemble
 from ilrobot.policies.module_file import check_finite, load_module, save_module
 from ilrobot.policies.normalize import Normalizer, kinds
@@ -73,6 +74,12 @@ class Policy(nn.Module):
             self.register_buffer(f"_{name}", side.float(), persistent=False)
         heads = [make_head(config, self.encoder.size, size) for _ in range(config.members)]
         self.head = heads[0] if config.members == 1 else make_ensemble(heads, spec.choices)
+        if config.residual is not None:
+            refuse_rotations(self.spec, "a residual")
+            plain = self.encoder.plain.tolist()
+            self.head = ResidualHead(
+                self.head, config.residual, self.spec, plain, self.encoder.size
+            )
         self.noise_shape = self.head.noise_shape
 
     def fit_normalizers(self, windows: Windows) -> None:

@@ -42,6 +42,7 @@ class PandaPegInsertEnv(PandaEnv):
     """
 
     scene = Scene(fixture=peg.add_peg_and_socket)
+    task_frame = ("peg", "hole")
     feature_metadata: ClassVar = {
         "state": STATE_METADATA,
         "environment_state": {

@@ -34,6 +34,7 @@ class PandaPushEnv(PandaEnv):
     """
 
     scene = Scene(cubes=1, goal=True)
+    task_frame = ("cube", "goal")
     feature_metadata: ClassVar = {
         "state": STATE_METADATA,
         "environment_state": {

@@ -23,6 +23,7 @@ LEARNERS: dict[str, tuple[str, str, str]] = {
     ),
     "sac": ("Sac", "off_policy", "the same by soft actor-critic: fewer tries, more computing"),
     "td3": ("Td3", "off_policy", "the same by twin delayed policy gradients, without entropy"),
+    "residual": ("Residual", "residual", "what to add to a clone's actions, by trying, on success"),
     "gail": ("Gail", "adversarial", "pass for the expert under a discriminator's eyes, by PPO"),
     "airl": ("Airl", "adversarial", "the same, and recover what the expert is rewarded by"),
     "preferences": ("Preferences", "preferences", "a reward from which of two clips was better"),

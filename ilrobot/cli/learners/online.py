@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import tyro
 
@@ -115,6 +115,13 @@ class OnlineOptions(TriedInTask):
     json: bool = False
     """Print one JSON object as the last line."""
 
+    usual_steps: ClassVar[int] = STEPS
+    """What is done without --steps."""
+
+    @property
+    def _steps(self) -> int:
+        return self.usual_steps if self.steps is None else self.steps
+
     def check(self) -> None:
         """Refuse what needs no look at anything.
 
@@ -134,9 +141,7 @@ class OnlineOptions(TriedInTask):
         from ilrobot.learners.config import TrainConfig
 
         budget = time_budget(self.time_budget, self.steps)
-        steps = (
-            _UNBOUNDED if budget is not None else self.steps if self.steps is not None else STEPS
-        )
+        steps = _UNBOUNDED if budget is not None else self._steps
         config = TrainConfig(
             steps=steps, seed=self.seed, device=self.device, time_budget=budget, **changes
         )
@@ -152,10 +157,10 @@ class OnlineOptions(TriedInTask):
         Raises:
             UserError: There are no more than these.
         """
-        steps = STEPS if self.steps is None else self.steps
-        if self.time_budget is None and steps <= first:
+        if self.time_budget is None and self._steps <= first:
             raise UserError(
-                f"the policy learns nothing in the first {first} steps, and --steps is {steps}; "
+                f"the policy learns nothing in the first {first} steps, and --steps is "
+                f"{self._steps}; "
                 "give more"
             )
 
@@ -259,6 +264,14 @@ def learn(
         )
     print_online_result(output, counted, json=verb.json)
     return 0
+
+
+def trained_on(path: Path) -> DataUsed | None:
+    """What the policy of --from was trained on, as far as it is known."""
+    from ilrobot.run import RUN_FILE, Run, run_of
+
+    run = run_of(path)
+    return Run.read(run).description.dataset if (run / RUN_FILE).exists() else None
 
 
 @dataclass(kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from ilrobot.cli.learners.online import OnlineOptions, WarmStart
+from ilrobot.cli.learners.online import OnlineOptions, WarmStart, trained_on
 from ilrobot.cli.usage import optional
 from ilrobot.errors import UserError
 from ilrobot.required import require
@@ -15,7 +15,6 @@ from ilrobot.required import require
 if TYPE_CHECKING:
     from ilrobot.learners.reinforcement.config import OffPolicyConfig, PpoConfig
     from ilrobot.rewards.model import RewardModel
-    from ilrobot.run_description import DataUsed
 
 
 @dataclass(kw_only=True)
@@ -121,7 +120,7 @@ class Reinforcement(WarmStart, OnlineOptions):
                     settings,
                     make,
                     train_config,
-                    dataset=self._demonstrations(),
+                    dataset=None if self.from_ is None else trained_on(self.from_),
                     initial=None if begun is None else weights_hash(begun),
                 )
             finally:
@@ -177,14 +176,6 @@ class Reinforcement(WarmStart, OnlineOptions):
                 "run of a learner that leaves a reward"
             )
         return RewardModel.load(file), policy_hash(file)[:16]
-
-    def _demonstrations(self) -> DataUsed | None:
-        """What the policy of --from was trained on, as far as it is known."""
-        from ilrobot.run import RUN_FILE, Run, run_of
-
-        if self.from_ is None or not (run_of(self.from_) / RUN_FILE).exists():
-            return None
-        return Run.read(run_of(self.from_)).description.dataset
 
 
 @dataclass(kw_only=True)

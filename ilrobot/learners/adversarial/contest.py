@@ -78,7 +78,7 @@ class Contest:
         """
         made = self.reinforcer.learn(1, self._judge)
         assert self._judgement is not None, "a rollout is judged before it is learnt from"
-        return {**asdict(self._judgement), **reported(made)}
+        return {**asdict(self._judgement), **reported(made.ended)}
 
     def leave(self, folder: Path) -> None:
         """See `OnlineLearner`."""

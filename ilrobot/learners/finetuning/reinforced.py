@@ -35,7 +35,7 @@ class ReinforcedLearner:
     def improve(self) -> dict[str, float]:
         """See `OnlineLearner`."""
         made = self._reinforcer.learn(self._steps, self._reward)
-        return {**self._reinforcer.diagnostics, **reported(made)}
+        return {**self._reinforcer.diagnostics, **reported(made.ended)}
 
     def state(self) -> dict[str, Any]:
         """See `OnlineLearner`."""

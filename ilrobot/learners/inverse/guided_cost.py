@@ -134,7 +134,7 @@ class GuidedCost:
             WorkFailed: One of them diverged.
         """
         made = self.reinforcer.learn(1, self._rewards)
-        return {**self._learnt, **reported(made)}
+        return {**self._learnt, **reported(made.ended)}
 
     def leave(self, folder: Path) -> None:
         """See `OnlineLearner`."""

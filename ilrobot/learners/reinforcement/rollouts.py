@@ -52,11 +52,5 @@ class Rollouts:
         """Of the episodes that ended, (E,)."""
         return np.array([end.length for end in self.ended], dtype=np.int64)
 
-    @property
-    def success_rate(self) -> float | None:
-        """Share of the episodes that ended in which the task was done (None: not known)."""
-        judged = [end.success for end in self.ended if end.success is not None]
-        return float(np.mean(judged)) if judged else None
-
     def __len__(self) -> int:
         return len(self.transitions)

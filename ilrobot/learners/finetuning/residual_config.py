@@ -1,0 +1,71 @@
+"""How a residual is learnt, as plain numbers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ilrobot.errors import UserError
+
+
+@dataclass(frozen=True)
+class ResidualTd3Config:
+    """TD3 (Fujimoto et al. 2018) over residuals that are held while they are tried.
+
+    Attributes:
+        hold: Ticks for which a residual is held while it is tried.
+        starts: Environment steps with residuals at random, in which the critics alone learn.
+        updates: Updates for each environment step.
+        first_updates: Updates of the critics for each environment step of `starts`.
+        learning_rate: Adam's of the residual.
+        critic_learning_rate: Adam's of the critics.
+        discount: γ, for a tick.
+        leash: What a residual of its greatest size costs beside a value of one.
+        noise: Deviation of the noise on a residual that is tried, as a share of its bound, in the
+            copy of the task that tries as is usual; others do less and more.
+        smoothing: The same on the target's residual, cut off at twice that.
+        follow: How fast the targets follow, τ.
+        batch_size: Stretches in a minibatch.
+        memory: Stretches that are remembered.
+        critic_width: Features of the critics' two layers.
+    """
+
+    hold: int = 5
+    starts: int = 24_000
+    updates: float = 0.4
+    first_updates: float = 0.15
+    learning_rate: float = 3e-4
+    critic_learning_rate: float = 5e-4
+    discount: float = 0.97
+    leash: float = 0.3
+    noise: float = 0.3
+    smoothing: float = 0.15
+    follow: float = 0.01
+    batch_size: int = 256
+    memory: int = 100_000
+    critic_width: int = 128
+
+    def check(self) -> None:
+        """Refuse what is out of range.
+
+        Raises:
+            UserError: The first thing found, as its option of the command line.
+        """
+        for name in ("hold", "batch_size", "memory", "critic_width"):
+            if getattr(self, name) < 1:
+                raise UserError(f"--{_option(name)} must be at least 1, not {getattr(self, name)}")
+        for name in ("starts", "updates", "first_updates", "leash", "noise", "smoothing"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UserError(f"--{_option(name)} must be at least 0, not {getattr(self, name)}")
+        for name in ("learning_rate", "critic_learning_rate"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise UserError(f"--{_option(name)} must be positive, not {getattr(self, name)}")
+        for name in ("discount", "follow"):
+            if not 0 < getattr(self, name) <= 1:
+                raise UserError(
+                    f"--{_option(name)} must be within 0 and 1, not {getattr(self, name)}"
+                )
+
+
+def _option(name: str) -> str:
+    return name.replace("_", "-")

@@ -1,0 +1,110 @@
+"""Where things are as seen from one of them, told by the names of what is observed.
+
+``cube_x``, ``cube_y`` and ``cube_z`` are where the cube is, ``peg_to_hole_x`` is how far the hole
+lies beyond the peg. Where one thing is as seen from another is then a sum and difference of
+elements, found by going from one to the next, axis by axis: not every place has a height.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Mapping
+
+from ilrobot.errors import UserError
+from ilrobot.spec import Feature, Spec
+
+#: Units of what is a place; others are directions, turns and speeds.
+_LENGTHS = frozenset({"m", "cm", "mm", "px"})
+_ELEMENT = re.compile(r"(.+)_([xyz])")
+_BETWEEN = "_to_"
+#: What a place is seen from where its name names nothing else.
+_BASE = ""
+#: What the action calls the quantity x, in the order in which it is looked for.
+_COMMANDS = ("d{}", "target_{}", "{}")
+
+#: Index of an observed element, all vector observations side by side, to its sign.
+Sum = Mapping[int, float]
+
+
+def places_from(spec: Spec, origin: str) -> dict[str, dict[str, Sum]]:
+    """Where other things are as seen from one, along the axes of the frame of observation.
+
+    Args:
+        spec: Whose vector observations are read.
+        origin: Name of the thing.
+
+    Returns:
+        Name to axis (``x``, ``y``, ``z``) to the sum of elements that says so; the origin itself
+        and the base are left out.
+    """
+    found: dict[str, dict[str, Sum]] = {}
+    for axis in "xyz":
+        ways = _ways(spec, axis)
+        reached: dict[str, Sum] = {origin: {}}
+        queue = deque([origin])
+        while queue:
+            here = queue.popleft()
+            for (start, end), index in ways.items():
+                for begin, other, sign in ((start, end, 1.0), (end, start, -1.0)):
+                    if begin == here and other not in reached:
+                        step = reached[here].get(index, 0.0) + sign
+                        reached[other] = {**reached[here], index: step}
+                        queue.append(other)
+        for name, terms in reached.items():
+            if name not in (origin, _BASE):
+                found.setdefault(name, {})[axis] = terms
+    return found
+
+
+def check_frame(spec: Spec, frame: tuple[str, ...]) -> None:
+    """Refuse a frame that cannot be told from what is observed.
+
+    Args:
+        spec: Of the observations.
+        frame: Whose place is the origin, and towards whose place the first axis points.
+
+    Raises:
+        UserError: It is not two things, or it is not observed where they are.
+    """
+    where = ":".join(frame)
+    if len(frame) != 2:
+        raise UserError(
+            f"a frame is from one thing towards another, such as cube:goal, not {where}"
+        )
+    origin, goal = frame
+    level = places_from(spec, origin).get(goal, {})
+    if not {"x", "y"} <= level.keys():
+        raise UserError(
+            f"the frame {where} cannot be told: nothing that is observed says how {goal} lies from "
+            f"{origin}, such as {origin}{_BETWEEN}{goal}_x, or {origin}_x and {goal}_x, and y, in "
+            f"one of {', '.join(sorted(_LENGTHS))}"
+        )
+
+
+def level_pair(action: Feature) -> tuple[int, int] | None:
+    """Which elements of an action move in the horizontal plane, along x and y (None: none do).
+
+    They are called ``dx`` and ``dy``, ``target_x`` and ``target_y``, or ``x`` and ``y``.
+    """
+    names = list(action.names)
+    for word in _COMMANDS:
+        x, y = (word.format(axis) for axis in "xy")
+        if x in names and y in names:
+            return names.index(x), names.index(y)
+    return None
+
+
+def _ways(spec: Spec, axis: str) -> dict[tuple[str, str], int]:
+    """From what to what each element leads, to its index."""
+    found: dict[tuple[str, str], int] = {}
+    start = 0
+    for feature in spec.observations:
+        for index, (name, unit) in enumerate(zip(feature.names, feature.units, strict=False)):
+            match = _ELEMENT.fullmatch(name)
+            if match and match[2] == axis and unit in _LENGTHS:
+                begin, between, end = match[1].partition(_BETWEEN)
+                way = (begin, end) if between else (_BASE, begin)
+                found.setdefault(way, start + index)
+        start += feature.size
+    return found

@@ -1,0 +1,52 @@
+"""What a residual beside a policy's head is made of, see `ilrobot.policies.heads.residual`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ilrobot.errors import UserError
+from ilrobot.policies.places import check_frame
+from ilrobot.spec import Spec
+
+
+@dataclass(frozen=True)
+class ResidualConfig:
+    """What a residual is made of.
+
+    Attributes:
+        elements: Names of the elements of the action that it is added to.
+        bound: Its greatest size, in standard deviations of what was demonstrated.
+        width: Features of the two layers of its network.
+        frame: From which thing towards which (empty: in none).
+    """
+
+    elements: tuple[str, ...]
+    bound: float = 0.7
+    width: int = 128
+    frame: tuple[str, ...] = ()
+
+    def check(self, spec: Spec) -> None:
+        """Refuse what is out of range or not of this task.
+
+        Raises:
+            UserError: The first thing found.
+        """
+        if not 0 < self.bound < math.inf:
+            raise UserError(f"--bound must be positive, not {self.bound}")
+        if self.width < 1:
+            raise UserError(f"the width of a residual must be at least 1, not {self.width}")
+        if self.frame:
+            check_frame(spec, self.frame)
+        unknown = set(self.elements) - set(spec.action.element_names)
+        if unknown or not self.elements:
+            which = f"one to '{min(unknown)}'" if unknown else "one to nothing"
+            raise UserError(
+                f"a residual adds to elements of the action "
+                f"({', '.join(spec.action.element_names)}), and this is {which}"
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {**asdict(self), "elements": list(self.elements), "frame": list(self.frame)}
