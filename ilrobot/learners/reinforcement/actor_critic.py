@@ -1,14 +1,11 @@
-"""Our policy in the place of stable-baselines3's, with a value network beside it."""
+"""What PPO improves: our policy, with a value network beside it."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-from gymnasium import spaces
-from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor, nn
 
+from ilrobot.learners.reinforcement.config import PpoConfig
 from ilrobot.policies.density import PolicyDensity
 from ilrobot.policies.policy import Policy
 
@@ -44,74 +41,66 @@ class Critic(nn.Module):
         return value
 
 
-class ActorCritic(ActorCriticPolicy):
-    """What `stable_baselines3.PPO` improves: normalised actions of a `Policy`, and a `Critic`.
+class ActorCritic:
+    """A policy's density and a `Critic` of encoded observations, under one optimiser.
 
-    In place of the entropy, which PPO adds to its objective with weight 1 here, stands
+    In the place of PPO's entropy bonus stands
 
-        w_H H(π(· | o)) - w_KL KL(π(· | o) ‖ π_ref(· | o)),
+        w_H H(π(· | o)) - w_KL KL(π(· | o) ‖ π_ref(· | o)).
 
-    so that PPO itself need not know of a leash. Its observations are encoded ones, which stay the
-    same through all epochs of an update. The policy stays in evaluation mode: a density must not
-    change by what is dropped out.
+    The policy stays in evaluation mode: a density must not change by what is dropped out.
+
+    Attributes:
+        critic: Learnt beside the policy.
+        parameters: Of both.
+        optimizer: Adam, with a group for each.
 
     Args:
-        observation_space: See `ActorCriticPolicy`.
-        action_space: See `ActorCriticPolicy`.
-        lr_schedule: See `ActorCriticPolicy`.
         actor: What is improved.
-        critic: Learnt beside it.
-        entropy: w_H.
+        critic: See above.
+        config: Its learning rates and w_H.
         reference: π_ref (None: no leash).
         leash: w_KL.
-        critic_learning_rate: Of the critic (None: the actor's).
     """
 
     def __init__(
         self,
-        observation_space: spaces.Space[Any],
-        action_space: spaces.Space[Any],
-        lr_schedule: Any,
-        *,
         actor: Policy,
         critic: Critic,
-        entropy: float,
-        reference: Policy | None,
-        leash: float,
-        critic_learning_rate: float | None = None,
-        **keywords: Any,
+        config: PpoConfig,
+        *,
+        reference: Policy | None = None,
+        leash: float = 0.0,
     ) -> None:
-        self._parts, self._critic_rate = (actor, critic), critic_learning_rate
-        super().__init__(observation_space, action_space, lr_schedule, **keywords)
-        self.density = PolicyDensity(actor)
-        self.reference = None if reference is None or not leash else PolicyDensity(reference)
-        self._entropy, self._leash = entropy, leash
-
-    def _build(self, lr_schedule: Any) -> None:
-        self.actor, self.critic = self._parts
-        rate = lr_schedule(1)
+        self.critic = critic
+        self.parameters = [*actor.parameters(), *critic.parameters()]
+        rate = config.learning_rate
         groups = [
-            {"params": list(self.actor.parameters()), "lr": rate},
-            {"params": list(self.critic.parameters()), "lr": self._critic_rate or rate},
+            {"params": list(actor.parameters()), "lr": rate},
+            {"params": list(critic.parameters()), "lr": config.critic_learning_rate or rate},
         ]
         self.optimizer = torch.optim.Adam(groups, eps=1e-5, fused=True)
+        self._density = PolicyDensity(actor)
+        self._reference = None if reference is None or not leash else PolicyDensity(reference)
+        self._entropy, self._leash = config.entropy, leash
 
-    def evaluate_actions(self, obs: Any, actions: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Value, log-probability and regulariser, each (B,) or (B, 1); see `ActorCriticPolicy`."""
-        mean, log_std = self.density.given(obs)
-        log_probability = self.density.log_normalized(actions, mean, log_std)
-        bonus = torch.zeros_like(log_probability)
+    def evaluate(self, conditions: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Value, log-probability and bonus of each step, (B,).
+
+        Args:
+            conditions: Encoded observations, (B, C).
+            actions: Normalised, (B, A).
+
+        Returns:
+            V(o), log π(a | o), and what is added to the objective (None: nothing).
+        """
+        density = self._density
+        mean, log_std = density.given(conditions)
+        bonus: Tensor | None = None
         if self._entropy:
-            bonus = self._entropy * self.density.entropy(log_std)
-        if self.reference is not None:
-            away = self.density.divergence(self.reference, obs, mean, log_std)
-            bonus = bonus - self._leash * away
-        return self.predict_values(obs), log_probability, bonus
-
-    def predict_values(self, obs: Any) -> Tensor:
-        """See `ActorCriticPolicy`."""
-        value: Tensor = self.critic(obs)
-        return value
-
-    def set_training_mode(self, mode: bool) -> None:
-        """See the class: there is only one mode."""
+            bonus = self._entropy * density.entropy(log_std)
+        if self._reference is not None:
+            away = self._leash * density.divergence(self._reference, conditions, mean, log_std)
+            bonus = -away if bonus is None else bonus - away
+        values = self.critic(conditions)[:, 0]
+        return values, density.log_normalized(actions, mean, log_std), bonus

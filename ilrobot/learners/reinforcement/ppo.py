@@ -1,8 +1,7 @@
-"""Proximal policy optimisation of stable-baselines3, on a `Policy`.
+"""Proximal policy optimisation on a `Policy`.
 
-Its buffer, advantages, loss and updates are stable-baselines3's own. Rollouts are ours, for speed
-and for the sake of learnt rewards: while the copies of a task are stepped, only the actor is asked;
-values, log-probabilities and rewards of a whole rollout are computed at once afterwards.
+While the copies of a task are stepped, only the actor is asked; values, log-probabilities and
+rewards of a whole rollout, which a learnt reward judges at once, are computed afterwards.
 """
 
 from __future__ import annotations
@@ -12,16 +11,15 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from stable_baselines3 import PPO
-from stable_baselines3.common.logger import Logger
 from torch import Tensor
 
 from ilrobot.data.transitions import Transitions
 from ilrobot.errors import WorkFailed
 from ilrobot.learners.reinforcement.actor_critic import ActorCritic, Critic
+from ilrobot.learners.reinforcement.advantages import generalized_advantages
+from ilrobot.learners.reinforcement.clipped_update import Samples, clipped_update
 from ilrobot.learners.reinforcement.collecting import Collecting, by_copy
 from ilrobot.learners.reinforcement.config import PpoConfig
-from ilrobot.learners.reinforcement.rollout_tensors import RolloutTensors
 from ilrobot.learners.reinforcement.rollouts import RewardFunction, Rollouts
 from ilrobot.learners.reinforcement.running import RewardScale
 from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
@@ -54,34 +52,7 @@ class PpoReinforcer:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             critic = Critic(policy, config.critic_width).to(self._device)
-        self._critic = critic
-        self._model = _Ppo(
-            ActorCritic,
-            env,
-            n_steps=config.rollout // env.num_envs,
-            batch_size=min(config.batch_size, config.rollout),
-            n_epochs=config.epochs,
-            learning_rate=config.learning_rate,
-            gamma=config.discount,
-            gae_lambda=config.trace,
-            clip_range=config.clip,
-            ent_coef=1.0,
-            vf_coef=config.value,
-            max_grad_norm=config.gradient,
-            target_kl=config.target_kl,
-            device=self._device,
-            rollout_buffer_class=RolloutTensors,
-            rollout_buffer_kwargs={"critic_trace": config.critic_trace},
-            policy_kwargs={
-                "actor": policy,
-                "critic": critic,
-                "entropy": config.entropy,
-                "reference": reference,
-                "leash": kl_weight,
-                "critic_learning_rate": config.critic_learning_rate,
-            },
-        )
-        self._model.set_logger(Logger(None, []))
+        self._model = ActorCritic(policy, critic, config, reference=reference, leash=kl_weight)
         self._collecting = Collecting(policy, env, seed, fit_observations=fit_observations)
         self._scale = RewardScale(env.num_envs, config.discount) if config.scale_rewards else None
         self._rollouts = 0
@@ -104,8 +75,8 @@ class PpoReinforcer:
             **self._collecting.state(),
             "rollouts": self._rollouts,
             "policy": self.policy.state_dict(),
-            "critic": self._critic.state_dict(),
-            "optimizer": self._model.policy.optimizer.state_dict(),
+            "critic": self._model.critic.state_dict(),
+            "optimizer": self._model.optimizer.state_dict(),
             "scale": None if self._scale is None else self._scale.state(),
         }
 
@@ -114,8 +85,8 @@ class PpoReinforcer:
         self._collecting.load_state(state)
         self._rollouts = int(state["rollouts"])
         self.policy.load_state_dict(state["policy"])
-        self._critic.load_state_dict(state["critic"])
-        self._model.policy.optimizer.load_state_dict(state["optimizer"])
+        self._model.critic.load_state_dict(state["critic"])
+        self._model.optimizer.load_state_dict(state["optimizer"])
         if self._scale is not None:
             self._scale.load_state(state["scale"])
         self._draw = np.random.default_rng((self._seed, self.steps))
@@ -132,37 +103,57 @@ class PpoReinforcer:
     def _update(
         self, made: Transitions, actions: NDArray[np.float32], rewards: NDArray[np.float32]
     ) -> None:
-        """Let stable-baselines3 learn from a rollout, all copy by copy."""
+        """Learn from a rollout, all copy by copy."""
         if not np.isfinite(rewards).all():
             raise WorkFailed(
                 f"a reward is no longer finite after {self.steps} environment steps; look at where "
                 "it comes from"
             )
-        ticks, copies = len(made) // self._env.num_envs, self._env.num_envs
-        ends = made.terminal | made.timeout
+        copies = self._env.num_envs
+        ticks = len(made) // copies
+        ends = (made.terminal | made.timeout).reshape(copies, ticks)
         if self._scale is not None:
-            shape = copies, ticks
-            rewards = by_copy(self._scale(rewards.reshape(shape).T, ends.reshape(shape).T))
-        buffer, cut = self._model.rollout_buffer, np.flatnonzero(made.timeout)
-        assert isinstance(buffer, RolloutTensors)
+            rewards = by_copy(self._scale(rewards.reshape(copies, ticks).T, ends.T))
+        cut = np.flatnonzero(made.timeout)
+        drawn = torch.from_numpy(actions).to(self._device)
         with torch.no_grad():
             conditions = self._encoded(made.observations)
-            values, log_probabilities, _ = self._model.policy.evaluate_actions(
-                conditions, torch.from_numpy(actions).to(self._device)
-            )
+            known, log_probabilities, _ = self._model.evaluate(conditions, drawn)
             rewards = rewards.copy()
-            after = self._critic(self._encoded(made.next_observations[cut]))[:, 0]
-            rewards[cut] += self._config.discount * after.cpu().numpy()
-            last = self._critic(self._encoded(made.next_observations[ticks - 1 :: ticks]))[:, 0]
-        buffer.fill(conditions, actions, rewards, ends, values[:, 0], log_probabilities, last)
+            rewards[cut] += self._config.discount * self._value(made.next_observations[cut])
+            last = self._value(made.next_observations[ticks - 1 :: ticks])
+        values = known.cpu().numpy().reshape(copies, ticks)
+        advantages, looking = (
+            generalized_advantages(
+                rewards.reshape(copies, ticks),
+                values,
+                ends,
+                last,
+                discount=self._config.discount,
+                trace=self._config.trace if trace is None else trace,
+            )
+            for trace in (None, self._config.critic_trace)
+        )
+        targets = looking + values
+        samples = Samples(
+            conditions,
+            drawn,
+            log_probabilities,
+            *(torch.from_numpy(x.reshape(-1)).to(self._device) for x in (advantages, targets)),
+        )
         learns = self._rollouts >= self._config.critic_rollouts
         self.policy.requires_grad_(learns)
-        np.random.seed(int(self._draw.integers(2**31)))  # noqa: NPY002 (the buffer shuffles by it)
-        self._model.train()
+        self.diagnostics = clipped_update(self._model, samples, self._config, self._draw)
         self.policy.requires_grad_(True)
         self._rollouts += 1
-        told = self._model.logger.name_to_value
-        self.diagnostics = {name: float(told[f"train/{key}"]) for name, key in _TOLD.items()}
+        self.diagnostics["explained"] = _explained(values, targets)
+
+    def _value(self, observations: NDArray[np.float32]) -> NDArray[np.float32]:
+        """V(o), (n, O) to (n,)."""
+        value: NDArray[np.float32] = (
+            self._model.critic(self._encoded(observations))[:, 0].cpu().numpy()
+        )
+        return value
 
     def _encoded(self, observations: NDArray[np.float32]) -> Tensor:
         """As the policy's network reads them, (n, O) to (n, C), on its device."""
@@ -170,17 +161,7 @@ class PpoReinforcer:
         return self.policy.encoder.encode(rows[:, None])
 
 
-class _Ppo(PPO):
-    """PPO whose learning rates stay what the policy's optimiser was made with."""
-
-    def _update_learning_rate(self, optimizers: Any) -> None:
-        """There is no schedule, and the value may have a rate of its own."""
-
-
-#: What is reported of an update, and what stable-baselines3 calls it.
-_TOLD = {
-    "loss": "loss",
-    "value_loss": "value_loss",
-    "moved": "approx_kl",
-    "explained": "explained_variance",
-}
+def _explained(values: NDArray[np.float32], targets: NDArray[np.float32]) -> float:
+    """Share of the targets' variance that the values knew (NaN: they have none)."""
+    variance = float(targets.var())
+    return 1 - float((targets - values).var()) / variance if variance else float("nan")

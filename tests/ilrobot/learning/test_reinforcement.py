@@ -7,15 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from gymnasium import spaces
 
 from ilrobot.data.transitions import Transitions
 from ilrobot.env import make_env
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.evaluate import evaluate
+from ilrobot.learners.reinforcement.advantages import generalized_advantages
 from ilrobot.learners.reinforcement.config import INITIAL_LOG_STD, SCRATCH, PpoConfig
 from ilrobot.learners.reinforcement.ppo import PpoReinforcer
-from ilrobot.learners.reinforcement.rollout_tensors import RolloutTensors
 from ilrobot.learners.reinforcement.rollouts import Rollouts
 from ilrobot.learners.reinforcement.running import RewardScale, RunningStatistics
 from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
@@ -137,27 +136,23 @@ def test_the_value_learns_at_a_rate_of_its_own(env: TaskVectorEnv):
     assert not all(torch.equal(value, before[n]) for n, value in policy.head.state_dict().items())
 
 
-def test_the_value_can_learn_from_whole_returns():
-    box = spaces.Box(-1.0, 1.0, (1,), np.float32)
-    found = []
-    for critic_trace in (None, 1.0):
-        buffer = RolloutTensors(
-            3, box, box, "cpu", gae_lambda=0.0, gamma=0.5, n_envs=1, critic_trace=critic_trace
-        )
-        buffer.fill(
-            torch.zeros(3, 1),
-            np.zeros((3, 1), dtype=np.float32),
-            np.array([1.0, 2.0, 4.0], dtype=np.float32),
-            np.zeros(3, dtype=bool),
-            torch.tensor([10.0, 20.0, 30.0]),
-            torch.zeros(3),
-            torch.tensor([40.0]),
-        )
-        found.append((buffer.advantages.ravel().tolist(), buffer.returns.ravel().tolist()))
-    (advantages, one_step), (same, whole) = found
-    assert advantages == same == [1.0, -3.0, -6.0]  # r + γ V(o') - V(o)
-    assert one_step == [11.0, 17.0, 24.0]
-    assert whole == [8.0, 14.0, 24.0]  # Σ γ^k r, and what comes after
+def test_advantages_look_ahead_by_their_trace_until_an_episode_ends():
+    values = np.array([[10.0, 20.0, 30.0]], dtype=np.float32)
+
+    def advantages(trace: float, *ends: bool) -> list[float]:
+        return generalized_advantages(
+            np.array([[1.0, 2.0, 4.0]], dtype=np.float32),
+            values,
+            np.array([ends]),
+            np.array([40.0], dtype=np.float32),
+            discount=0.5,
+            trace=trace,
+        ).tolist()[0]
+
+    assert advantages(0.0, False, False, False) == [1.0, -3.0, -6.0]  # r + γ V(o') - V(o)
+    whole = np.array(advantages(1.0, False, False, False)) + values[0]
+    assert whole.tolist() == [8.0, 14.0, 24.0]  # Σ γ^k r, and what comes after
+    assert advantages(1.0, False, True, False) == [-8.0, -18.0, -6.0]
 
 
 def test_the_same_seed_learns_the_same_and_a_state_goes_on(env: TaskVectorEnv):
