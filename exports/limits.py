@@ -62,7 +62,7 @@ def derive_limits(spec: Spec, runs: Sequence[NDArray[Any]]) -> Limits | None:
 
     real_parts: list[int] = []
     span = high - low
-    if spec.semantics != "delta" and (rotations := spec.action.rotations):
+    if rotations := spec.target_rotations:
         arrays = [unrolled(actions, rotations) for actions in arrays]
         for rotation in rotations:
             span[rotation.part] = np.max([np.ptp(a[:, rotation.part], axis=0) for a in arrays])

@@ -169,6 +169,11 @@ class Spec:
         return tuple(feature.name for feature in self.observations)
 
     @property
+    def target_rotations(self) -> tuple[Rotation, ...]:
+        """The rotations that the action commands; one that is a step is a small turn, and none."""
+        return () if self.semantics == "delta" else self.action.rotations
+
+    @property
     def cameras(self) -> tuple[Feature, ...]:
         """The observations that are pictures, in order."""
         return tuple(feature for feature in self.observations if feature.is_image)

@@ -139,8 +139,9 @@ class Chunking:
                     "this policy predicts one action at a time (--horizon 1), so there is nothing "
                     "to average"
                 )
-            shape, choices = policy.spec.action.shape, policy.spec.choices
-            return TemporalEnsemble(policy.horizon, shape, number, choices), single
+            spec = policy.spec
+            averaged = (spec.action.shape, number, spec.choices, spec.target_rotations)
+            return TemporalEnsemble(policy.horizon, *averaged), single
         if self.mode == "coherent":
             return receding, self._coherent(policy, int(number))
         if self.mode == "warm":
@@ -157,7 +158,7 @@ class Chunking:
         scale = None
         if policy.scale is not None:
             scale = np.reshape(policy.scale, policy.spec.action.shape)
-        return Coherent(samples, policy.noise_shape, scale)
+        return Coherent(samples, policy.noise_shape, scale, policy.spec.target_rotations)
 
     def _warm(self, policy: Predicts, kept: int) -> Guided:
         steps = self._steps(policy)

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.control.signals import Signals
+from ilrobot.control.turns import nearest_rows
+from ilrobot.rotation_units import Rotation
 
 History = Mapping[str, NDArray[Any]]
 
@@ -101,7 +103,8 @@ class Coherent:
 
         loss = Σ_τ ρ^τ ‖(a_τ - â_τ) / scale‖₂,    ρ = 0.5
 
-    over the ticks that the plan reaches: the backward coherence of Liu et al. 2024, "Bidirectional
+    over the ticks that the plan reaches, of a rotation by that of its equal answers a_τ that is
+    nearest to â_τ: the backward coherence of Liu et al. 2024, "Bidirectional
     decoding", without its forward contrast, which wants a second, weaker policy. Of
     choices each that differs counts 1. Where nothing is planned, one sample.
 
@@ -110,12 +113,18 @@ class Coherent:
         noise_shape: Shape of the noise that the policy takes.
         scale: What each element of an action is measured by, in its units, of the action's shape;
             None where actions are choices.
+        rotations: Of an action that is a target.
     """
 
     def __init__(
-        self, samples: int, noise_shape: tuple[int, ...], scale: NDArray[np.float64] | None
+        self,
+        samples: int,
+        noise_shape: tuple[int, ...],
+        scale: NDArray[np.float64] | None,
+        rotations: Sequence[Rotation] = (),
     ) -> None:
         self._samples, self._noise_shape, self._scale = samples, noise_shape, scale
+        self._rotations = rotations
 
     def __call__(
         self,
@@ -139,6 +148,7 @@ class Coherent:
         if self._scale is None:
             apart = (chunk != plan).astype(np.float64)
         else:
+            chunk = nearest_rows(chunk, plan, self._rotations)
             apart = np.linalg.norm(((chunk - plan) / self._scale).reshape(len(plan), -1), axis=1)
         return float(apart @ COHERENCE_DECAY ** np.arange(len(plan)))
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ilrobot.control.rotation_means import RotationMeans
+from ilrobot.rotation_units import Rotation
 
 
 class Execution(ABC):
@@ -158,7 +162,8 @@ class TemporalEnsemble(Execution):
     Zhao et al. 2023, "Learning fine-grained bimanual manipulation with low-cost hardware",
     algorithm 2. Choices are voted for with these weights; of several with equal votes the least
     wins. How many chunks reach a tick is counted, so that an action of zeros counts as any other.
-    Elements are averaged each by itself, which an angle that wraps or a quaternion does not bear.
+    Elements are averaged each by itself, which an angle that wraps does not bear; of rotations, see
+    `ilrobot.control.rotation_means`.
 
     A prediction that takes longer than a tick is taken when it comes, and the next one asked for.
 
@@ -167,12 +172,20 @@ class TemporalEnsemble(Execution):
         shape: Of an action.
         decay: m ≥ 0; 0 weighs all alike, and the greater it is the more the oldest counts.
         choices: How many there are, where actions are choices.
+        rotations: Of an action that is a target.
     """
 
     def __init__(
-        self, horizon: int, shape: tuple[int, ...], decay: float, choices: int | None = None
+        self,
+        horizon: int,
+        shape: tuple[int, ...],
+        decay: float,
+        choices: int | None = None,
+        rotations: Sequence[Rotation] = (),
     ) -> None:
         width = int(np.prod(shape)) if choices is None else choices
+        self._means = RotationMeans(width, rotations) if rotations else None
+        width = width if self._means is None else self._means.width
         self._shape = shape
         self._choices = None if choices is None else np.arange(choices)
         # The i-th prediction of a tick has the weight i, whichever tick it is: sums suffice.
@@ -225,7 +238,10 @@ class TemporalEnsemble(Execution):
         np.take(self._weights, self._counts, out=now, mode="clip")
         now[reached:] = 0.0
         self._weighted[reached:] = 0.0
-        if self._choices is None:
+        if self._means is not None:
+            ahead = chunk.reshape(len(now), -1)[passed:]
+            np.copyto(self._weighted[:reached], self._means.encode(ahead, self._sums[:reached]))
+        elif self._choices is None:
             np.copyto(self._weighted[:reached], chunk.reshape(self._sums.shape)[passed:])
         else:
             np.equal(chunk[passed:, None], self._choices, out=self._votes[:reached])
@@ -253,7 +269,8 @@ class TemporalEnsemble(Execution):
         action: Any
         if self._choices is None:
             np.divide(self._sums[0], self._totals[0], out=self._mean)
-            action = self._mean.astype(np.float32).reshape(self._shape)  # whoever acts may keep it
+            mean = self._mean if self._means is None else self._means.decode(self._mean)
+            action = mean.astype(np.float32).reshape(self._shape)  # whoever acts may keep it
         else:
             action = self._sums[0].argmax()
         for earlier, later in self._moves:

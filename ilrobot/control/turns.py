@@ -78,6 +78,19 @@ def nearest(values: Sequence[float], to: Sequence[float], unit: str) -> list[flo
     return [values[0] + more * x, values[1] + more * y, values[2] + more * z]
 
 
+def nearest_rows(
+    commands: NDArray[Any], to: NDArray[Any], rotations: Sequence[Rotation]
+) -> NDArray[Any]:
+    """The same commands, shape (T, A), with each rotation `nearest` to that of others, (T, A)."""
+    if not (rotations and np.isfinite(commands).all() and np.isfinite(to).all()):
+        return commands
+    told = commands.copy()
+    for rotation in rotations:
+        pairs = zip(commands[:, rotation.part].tolist(), to[:, rotation.part].tolist(), strict=True)
+        told[:, rotation.part] = [nearest(row, other, rotation.unit) for row, other in pairs]
+    return told
+
+
 def equal_answers(values: Sequence[float], unit: str) -> list[list[float]]:
     """A rotation as it is given, and its next equal answers: -q, or a turn more and one less."""
     if unit != "rotvec":

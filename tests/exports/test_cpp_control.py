@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -147,11 +148,23 @@ def test_the_guards_do_what_python_does_tick_by_tick(tmp_path, scenario):
 
 
 @pytest.mark.parametrize(
-    "word", ["receding", "ensemble:0.1", "coherent:3", "warm:1", "realtime:1", "realtime:2"]
+    ("word", "units"),
+    [
+        *((word, ()) for word in ("receding", "warm:1", "realtime:1", "realtime:2")),
+        *(
+            (word, units)
+            for word in ("ensemble:0.1", "coherent:3")
+            for units in ((), ["m"] + ["rotvec"] * 3, ["quat_wxyz"] * 4, ["quat_xyzw"] * 4)
+        ),
+    ],
 )
-def test_chunks_are_executed_as_in_python(tmp_path, word):
+def test_chunks_are_executed_as_in_python(tmp_path, word, units):
     """The same noise and observations give the same commands to the last bit."""
-    path = write_policy(tmp_path / "policy.onnx")
+    spec = SPEC
+    if units:
+        action = replace(SPEC.action, shape=(len(units),), units=tuple(units))
+        spec = replace(SPEC, action=action)
+    path = write_policy(tmp_path / "policy.onnx", spec=spec)
     policy = OnnxPolicy(path)
     actor, guard = policy.actor(Chunking.parse(word)), Guard(policy.contract)
     drawn = np.random.default_rng(5)

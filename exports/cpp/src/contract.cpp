@@ -20,6 +20,14 @@ std::vector<double> Contract::scale() const {
   return result;
 }
 
+std::vector<Rotation> Contract::target_rotations() const {
+  std::vector<Rotation> result;
+  for (const Rotation& rotation : action.rotations) {
+    if (limits && limits->absolute[rotation.start]) result.push_back(rotation);
+  }
+  return result;
+}
+
 std::string Contract::differing(const std::string& feature, const char* const* names,
                                 std::size_t count) const {
   const Feature* ours = feature == action.name ? &action : nullptr;

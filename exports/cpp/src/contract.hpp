@@ -84,6 +84,9 @@ struct Contract {
   // the range of the demonstrations (1 where that is 0 or not known).
   std::vector<double> scale() const;
 
+  // The rotations that the action commands as targets; one that is a step is a small turn.
+  std::vector<Rotation> target_rotations() const;
+
   // What differs between a robot's names of a feature's elements and ours, in order (empty:
   // nothing, or we state none).
   std::string differing(const std::string& feature, const char* const* names,

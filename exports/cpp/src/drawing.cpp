@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "refused.hpp"
+#include "turns.hpp"
 
 namespace ilrobot {
 namespace {
@@ -61,8 +62,10 @@ Draw::Draw(const Contract& contract, const Chunking& chunking)
       size_(contract.action.size),
       choices_(contract.choices > 0),
       scale_(contract.scale()),
+      rotations_(contract.target_rotations()),
       horizon_(contract.horizon),
-      execute_(contract.execute) {
+      execute_(contract.execute),
+      told_(contract.horizon * contract.action.size) {
   const auto count = static_cast<std::size_t>(chunking.number);
   const std::size_t horizon = contract.horizon, execute = contract.execute;
   const auto refuse = [](const std::string& why) {
@@ -113,7 +116,7 @@ double Draw::weight(std::size_t step, std::size_t tick, std::size_t delay) const
 std::unique_ptr<Execution> Draw::execution(const Contract& contract) const {
   if (chunking_.mode == Mode::kEnsemble) {
     return std::make_unique<TemporalEnsemble>(contract.horizon, size_, chunking_.number,
-                                              contract.choices);
+                                              contract.choices, rotations_);
   }
   const auto delay =
       chunking_.mode == Mode::kRealtime ? static_cast<std::size_t>(chunking_.number) : 0;
@@ -148,12 +151,14 @@ void Draw::operator()(Session& session, const Noise& noise, Plan rest, std::size
   }
 }
 
-double Draw::loss(const std::vector<float>& chunk, Plan plan) const {
+double Draw::loss(const std::vector<float>& chunk, Plan plan) {
+  std::copy(chunk.begin(), chunk.begin() + plan.count * size_, told_.begin());
+  if (!rotations_.empty()) tell_nearest(plan);
   double total = 0.0, decay = 1.0;
   for (std::size_t tick = 0; tick < plan.count; ++tick, decay *= kCoherenceDecay) {
     double squares = 0.0;
     for (std::size_t i = 0; i < size_; ++i) {
-      const float difference = chunk[tick * size_ + i] - plan.actions[tick * size_ + i];
+      const float difference = told_[tick * size_ + i] - plan.actions[tick * size_ + i];
       const double scaled =
           choices_ ? (difference != 0.0f ? 1.0 : 0.0) : static_cast<double>(difference) / scale_[i];
       squares += scaled * scaled;
@@ -161,6 +166,30 @@ double Draw::loss(const std::vector<float>& chunk, Plan plan) const {
     total += std::sqrt(squares) * decay;
   }
   return total;
+}
+
+// Each rotation by that of its equal answers that is nearest to the plan's.
+void Draw::tell_nearest(Plan plan) {
+  const auto finite = [](float value) { return std::isfinite(value); };
+  const std::size_t count = plan.count * size_;
+  if (!std::all_of(told_.begin(), told_.begin() + count, finite) ||
+      !std::all_of(plan.actions, plan.actions + count, finite)) {
+    return;
+  }
+  for (std::size_t tick = 0; tick < plan.count; ++tick) {
+    for (const Rotation& rotation : rotations_) {
+      const std::size_t first = tick * size_ + rotation.start;
+      Values values = {}, planned = {};
+      for (std::size_t i = 0; i < rotation.size(); ++i) {
+        values[i] = told_[first + i];
+        planned[i] = plan.actions[first + i];
+      }
+      values = nearest(values, planned, rotation.unit);
+      for (std::size_t i = 0; i < rotation.size(); ++i) {
+        told_[first + i] = static_cast<float>(values[i]);
+      }
+    }
+  }
 }
 
 }  // namespace ilrobot

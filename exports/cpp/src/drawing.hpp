@@ -47,14 +47,16 @@ class Draw {
 
  private:
   double weight(std::size_t step, std::size_t tick, std::size_t delay) const;
-  double loss(const std::vector<float>& chunk, Plan plan) const;
+  double loss(const std::vector<float>& chunk, Plan plan);
+  void tell_nearest(Plan plan);
 
   Chunking chunking_;
   std::size_t size_, samples_ = 1;
   bool choices_;
   std::vector<double> scale_;
+  std::vector<Rotation> rotations_;  // that are targets
   std::size_t horizon_, execute_;
-  std::vector<float> prefix_;
+  std::vector<float> prefix_, told_;  // told: the chunk whose loss it is, as near as it can be told
 };
 
 }  // namespace ilrobot

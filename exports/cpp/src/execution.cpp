@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "turns.hpp"
+
 namespace ilrobot {
 
 Receding::Receding(std::size_t horizon, std::size_t size, std::size_t execute, std::size_t delay)
@@ -58,14 +60,23 @@ Plan Receding::rest() const {
 }
 
 TemporalEnsemble::TemporalEnsemble(std::size_t horizon, std::size_t size, double decay,
-                                   std::size_t choices)
+                                   std::size_t choices, const std::vector<Rotation>& rotations)
     : horizon_(horizon),
-      width_(choices > 0 ? choices : size),
+      size_(size),
       choices_(choices),
+      rotations_(rotations),
       weights_(horizon),
       totals_(horizon),
-      sums_(horizon * width_),
       counts_(horizon) {
+  std::vector<bool> turning(size, false);
+  for (const Rotation& rotation : rotations_) {
+    for (std::size_t i = 0; i < rotation.size(); ++i) turning[rotation.start + i] = true;
+  }
+  for (std::size_t i = 0; i < size; ++i) {
+    if (!turning[i]) plain_.push_back(i);
+  }
+  width_ = choices > 0 ? choices : plain_.size() + 4 * rotations_.size();
+  sums_.resize(horizon * width_);
   for (std::size_t i = 0; i < horizon; ++i) {
     weights_[i] = std::exp(-decay * static_cast<double>(i));
   }
@@ -97,14 +108,25 @@ void TemporalEnsemble::take(const float* chunk) {
         sums[static_cast<std::size_t>(choice)] += weight;
       }
     } else {
-      const float* action = chunk + (tick + passed) * width_;
-      for (std::size_t i = 0; i < width_; ++i) sums[i] += static_cast<double>(action[i]) * weight;
+      add(chunk + (tick + passed) * size_, weight, sums);
     }
     totals_[tick] += weight;
     ++counts_[tick];
   }
   element_ = passed;
   awaited_ = false;
+}
+
+void TemporalEnsemble::add(const float* action, double weight, double* sums) {
+  for (const std::size_t i : plain_) *sums++ += static_cast<double>(action[i]) * weight;
+  for (const Rotation& rotation : rotations_) {
+    Values values = {};
+    std::copy(action + rotation.start, action + rotation.start + rotation.size(), values.begin());
+    Quaternion q;
+    if (!quaternion(values, rotation.unit, q)) q.fill(std::numeric_limits<double>::quiet_NaN());
+    const double along = (q[0] * sums[0] + q[1] * sums[1]) + (q[2] * sums[2] + q[3] * sums[3]);
+    for (const double number : q) *sums++ += (along < 0.0 ? -number : number) * weight;
+  }
 }
 
 bool TemporalEnsemble::next(float* action) {
@@ -118,8 +140,17 @@ bool TemporalEnsemble::next(float* action) {
     *action = std::isnan(*best) ? std::numeric_limits<float>::quiet_NaN()
                                 : static_cast<float>(best - sums_.begin());
   } else {
-    for (std::size_t i = 0; i < width_; ++i) {
-      action[i] = static_cast<float>(sums_[i] / totals_[0]);
+    const double* mean = sums_.data();
+    for (const std::size_t i : plain_) action[i] = static_cast<float>(*mean++ / totals_[0]);
+    for (const Rotation& rotation : rotations_) {
+      Quaternion q;
+      for (double& number : q) number = *mean++ / totals_[0];
+      Values values;
+      values.fill(std::numeric_limits<double>::quiet_NaN());
+      if (quaternion(q, RotationUnit::kQuatWxyz, q)) values = in_unit(q, rotation.unit);
+      for (std::size_t i = 0; i < rotation.size(); ++i) {
+        action[rotation.start + i] = static_cast<float>(values[i]);
+      }
     }
   }
   std::copy(counts_.begin() + 1, counts_.end(), counts_.begin());

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <vector>
 
+#include "rotation_units.hpp"
+
 namespace ilrobot {
 
 // What is planned from this tick on: `count` actions one after the other (0: nothing).
@@ -62,8 +64,11 @@ class Receding : public Execution {
 // oldest with weight 1, the next with exp(-decay), ...; choices are voted for.
 class TemporalEnsemble : public Execution {
  public:
-  // choices: how many there are (0: actions are continuous).
-  TemporalEnsemble(std::size_t horizon, std::size_t size, double decay, std::size_t choices);
+  // choices: how many there are (0: actions are continuous); rotations: of an action that is a
+  // target. What is averaged of these are quaternions, behind the elements that are no rotation, as
+  // in ilrobot/control/rotation_means.py.
+  TemporalEnsemble(std::size_t horizon, std::size_t size, double decay, std::size_t choices,
+                   const std::vector<Rotation>& rotations);
 
   void forget() override;
   bool asks() const override { return !awaited_; }
@@ -74,7 +79,11 @@ class TemporalEnsemble : public Execution {
   bool next(float* action) override;
 
  private:
-  std::size_t horizon_, width_, choices_;
+  void add(const float* action, double weight, double* sums);
+
+  std::size_t horizon_, size_, width_, choices_;
+  std::vector<Rotation> rotations_;
+  std::vector<std::size_t> plain_;  // the elements that are no rotation
   std::vector<double> weights_, totals_, sums_;  // sums: horizon * width
   std::vector<std::size_t> counts_;
   bool awaited_ = false;

@@ -12,7 +12,7 @@ Guard::Guard(const Contract& contract, double rate)
   if (contract.fallback == "retreat") retreat_ = contract.retreat;
   if (contract.limits) {
     limiter_ = command_limiter(*contract.limits, rate, contract.workspace,
-                               contract.action.rotations);
+                               contract.target_rotations());
   } else {
     limiter_ = std::make_unique<ChoiceLimiter>(contract.choices);
   }

@@ -18,12 +18,8 @@ constexpr double kRounding = 1e-6;
 std::unique_ptr<Limiter> command_limiter(const Limits& limits, double rate,
                                          const std::optional<Range>& workspace,
                                          const std::vector<Rotation>& rotations) {
-  std::vector<Rotation> targets;
-  for (const Rotation& rotation : rotations) {
-    if (limits.absolute[rotation.start]) targets.push_back(rotation);
-  }
-  if (targets.empty()) return std::make_unique<CommandLimiter>(limits, rate, workspace);
-  return std::make_unique<RotationLimiter>(limits, rate, workspace, targets);
+  if (rotations.empty()) return std::make_unique<CommandLimiter>(limits, rate, workspace);
+  return std::make_unique<RotationLimiter>(limits, rate, workspace, rotations);
 }
 
 Values RotationLimiter::Target::of(const double* elements) const {

@@ -11,14 +11,14 @@
 
 namespace ilrobot {
 
-// What limits continuous commands of which these elements are rotations.
+// What limits continuous commands of which these elements are rotations that are targets.
 std::unique_ptr<Limiter> command_limiter(const Limits& limits, double rate,
                                          const std::optional<Range>& workspace,
                                          const std::vector<Rotation>& rotations);
 
 class RotationLimiter : public Limiter {
  public:
-  // rotations: those of absolute commands.
+  // rotations: at least one.
   RotationLimiter(const Limits& limits, double rate, const std::optional<Range>& workspace,
                   const std::vector<Rotation>& rotations);
 
