@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from itertools import takewhile
+
+from ilrobot.rotation_units import Rotation
 from ilrobot.spec import Feature, Spec
+
+#: How the common beginning of a rotation's element names ends, which says of what kind it is.
+_KIND = re.compile(
+    r"(^|[._])(quaternion|quat|q|rotvec|rotation_vector|axis_angle|rotation|rot|orientation|r)$"
+)
 
 
 def observed_names(target: str) -> frozenset[str]:
@@ -19,7 +28,8 @@ def commanded(spec: Spec) -> tuple[int | None, ...]:
 
     That is an element whose name says so, in the same unit and frame where both are stated. Of two
     such elements it is neither. A rotation is commanded as a whole or not at all: its elements are
-    observed in a row.
+    observed in a row. One that is observed in another unit has no such elements, see
+    `commanded_rotations`.
 
     Returns:
         Indexes into all vector observations in their order, flattened (None: it is not observed, or
@@ -46,6 +56,57 @@ def commanded(spec: Spec) -> tuple[int | None, ...]:
         if sources[rotation.part] != list(range(first, first + len(rotation.elements))):
             sources[rotation.part] = [None] * len(rotation.elements)
     return tuple(sources)
+
+
+def commanded_rotations(spec: Spec) -> tuple[Rotation | None, ...]:
+    """For each rotation of the action where what it commands is observed, and in which unit.
+
+    In the same unit it is told by its elements, see `commanded`. A rotation vector that commands
+    what is observed as a quaternion, or the reverse, is told by how all names of its elements
+    begin, without what says of which kind it is: ``target_tool_rx`` … and ``tool_qw`` … are of a
+    tool, and ``rx`` … and ``qw`` … of the one thing that there is. Of two such it is neither.
+
+    Returns:
+        `Rotation.start` counts as the indexes of `commanded` do (None: it is not observed, or not
+        known to be).
+    """
+    action, sources = spec.action, commanded(spec)
+    observed: list[tuple[str, Rotation]] = []
+    start = 0
+    for feature in spec.observations:
+        if len(feature.shape) <= 1:
+            frames = (action.frame, feature.frame)
+            if not all(frames) or frames[0] == frames[1]:
+                observed += [
+                    (
+                        _whole_name(feature, rotation),
+                        Rotation(start + rotation.start, rotation.unit),
+                    )
+                    for rotation in feature.rotations
+                ]
+            start += feature.size
+    found: list[Rotation | None] = []
+    for rotation in action.rotations:
+        source = sources[rotation.start]
+        if source is not None:
+            found.append(Rotation(source, rotation.unit))
+            continue
+        name = _whole_name(action, rotation)
+        wanted = {_KIND.sub("", each) for each in observed_names(name)} if name else set()
+        alike = [
+            other
+            for each, other in observed
+            if each and _KIND.sub("", each) in wanted and other.unit != rotation.unit
+        ]
+        found.append(alike[0] if len(alike) == 1 else None)
+    return tuple(found)
+
+
+def _whole_name(feature: Feature, rotation: Rotation) -> str:
+    """How the names of all elements of a rotation begin (empty: in no common way, or unnamed)."""
+    names = feature.names[rotation.part] or ("",)
+    pairs = zip(min(names), max(names), strict=False)
+    return "".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)).rstrip("._")
 
 
 def _agree(action: Feature, index: int, feature: Feature, i: int) -> bool:

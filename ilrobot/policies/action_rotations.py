@@ -20,7 +20,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ilrobot.commanded import commanded
+from ilrobot.commanded import commanded_rotations
 from ilrobot.errors import UserError
 from ilrobot.policies.config import Actions
 from ilrobot.policies.normalize import kinds
@@ -61,9 +61,10 @@ class ActionRotations(nn.Module):
         super().__init__()
         self._action, self._mode = spec.action, actions
         size, rotations = spec.action.size, spec.action.rotations
-        # A step is no pose: what it is nearest to is no turn.
-        sources = (None,) * size if spec.semantics == "delta" else commanded(spec)
-        self._rotations = [(rotation, sources[rotation.start]) for rotation in rotations]
+        observed = commanded_rotations(spec)
+        if spec.semantics == "delta":  # a step is no pose: what it is nearest to is no turn
+            observed = (None,) * len(rotations)
+        self._rotations = list(zip(rotations, observed, strict=True))
         turning = [index for rotation in rotations for index in rotation.elements]
         self._plain = [index for index in range(size) if index not in turning]
         self.size = len(self._plain) + SIX * len(rotations)
@@ -105,7 +106,7 @@ class ActionRotations(nn.Module):
         for rotation, source in self._rotations:
             turn = matrices(actions[..., rotation.part], rotation.unit)
             if source is not None and self._mode != "absolute":
-                start = matrices(_seen(rotation, source, observed), rotation.unit)
+                start = matrices(_seen(source, observed), source.unit)
                 if self._mode == "delta":
                     start = torch.cat([start, turn[:, :-1]], dim=1)
                 turn = start.transpose(-1, -2) @ turn
@@ -120,12 +121,12 @@ class ActionRotations(nn.Module):
             turn = orthonormal(given)
             start = turn.new_tensor([1.0, 0.0, 0.0, 0.0])
             if source is not None:
-                seen = _seen(rotation, source, observed)
-                start = quaternions(seen, rotation.unit)
+                seen = _seen(source, observed)
+                start = quaternions(seen, source.unit)
                 if self._mode == "delta":
                     turn = running_product(turn)
                 if self._mode != "absolute":
-                    turn = matrices(seen, rotation.unit) @ turn
+                    turn = matrices(seen, source.unit) @ turn
             parts.append(in_unit(along(of_matrices(turn), start), rotation.unit))
         return torch.cat(parts, dim=-1).index_select(-1, self.order)
 
@@ -152,6 +153,6 @@ def refuse_rotations(spec: Spec, what: str) -> None:
         )
 
 
-def _seen(rotation: Rotation, source: int, observed: Tensor) -> Tensor:
+def _seen(source: Rotation, observed: Tensor) -> Tensor:
     """What is observed of a rotation, (B, O) to (B, 1, 3 or 4)."""
-    return observed[:, None, source : source + len(rotation.elements)]
+    return observed[:, None, source.part]

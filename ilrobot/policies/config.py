@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
-from ilrobot.commanded import commanded
+from ilrobot.commanded import commanded, commanded_rotations
 from ilrobot.errors import UserError
 from ilrobot.policies.residual_config import ResidualConfig
 from ilrobot.spec import Spec
@@ -272,7 +272,7 @@ class PolicyConfig:
         if spec.choices is not None or spec.semantics == "delta":
             kind = "choices" if spec.choices is not None else "steps from where it is already"
             raise UserError(f"{option} is for targets, and these actions are {kind}; leave it out")
-        if all(source is None for source in commanded(spec)):
+        if not any(source is not None for source in (*commanded(spec), *commanded_rotations(spec))):
             raise UserError(
                 f"{option}: no element of the action ({', '.join(spec.action.element_names)}) is "
                 "called like one that is observed (x or target_x for x or agent_x, in one unit); "

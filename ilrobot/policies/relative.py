@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ilrobot.commanded import commanded
+from ilrobot.commanded import commanded, commanded_rotations
 from ilrobot.data.windows import Windows
 from ilrobot.policies.encoder import ObservationEncoder
 from ilrobot.spec import Spec
@@ -58,8 +58,10 @@ class RelativeActions(nn.Module):
         self.register_buffer("high", torch.zeros(size))
         moved = torch.tensor([source is not None for source in sources])
         shifted = moved.clone()
-        for rotation in spec.action.rotations:
+        observed = commanded_rotations(spec)
+        for rotation, source in zip(spec.action.rotations, observed, strict=True):
             shifted[rotation.part] = False
+            moved[rotation.part] = source is not None
         angles = torch.tensor([index in spec.action.angles for index in range(size)]) & moved
         self.register_buffer("moved", moved, persistent=False)
         self.register_buffer("shifted", shifted, persistent=False)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from ilrobot.commanded import commanded
+from ilrobot.commanded import commanded, commanded_rotations
 from ilrobot.data.windows import Windows
 from ilrobot.env import make_env
 from ilrobot.errors import UserError
@@ -39,6 +39,57 @@ def test_a_rotation_commands_what_is_observed_as_a_whole():
     assert commanded(replace(spec, action=replace(spec.action, names=names))) == (0, *[None] * 4)
     swapped = ("target_x", "target_r1", "target_r0", "target_r2", "grip")
     assert commanded(replace(spec, action=replace(spec.action, names=swapped))) == (0, *[None] * 4)
+
+
+def _seen_otherwise(spec, unit, *, begins="tool_q", frame=""):
+    """The same task, whose rotation is observed in another unit than it is commanded in."""
+    size = 3 if unit == "rotvec" else 4
+    names = ("x", *(f"{begins}{i}" for i in range(size)))
+    state = replace(spec.observations[0], shape=(1 + size,), names=names, frame=frame)
+    return replace(spec, observations=(replace(state, units=("m", *[unit] * size)),))
+
+
+def test_a_rotation_observed_in_another_unit_is_told_by_how_its_names_begin():
+    spec = posed("rotvec")
+    told = ("target_x", "target_tool_rx", "target_tool_ry", "target_tool_rz", "grip")
+    tool = replace(spec, action=replace(spec.action, names=told))
+    plain = replace(spec, action=replace(spec.action, names=("x", "rx", "ry", "rz", "grip")))
+    seen = ((1, "quat_wxyz"),)
+    for begins in ("tool_q", "tool_quat_", "agent_tool_q", "tool.orientation_"):
+        assert commanded_rotations(_seen_otherwise(tool, "quat_wxyz", begins=begins)) == seen
+    assert commanded_rotations(_seen_otherwise(plain, "quat_wxyz", begins="q")) == seen
+    assert commanded_rotations(posed("rotvec")) == ((1, "rotvec"),)
+    for begins in ("cube_q", "", "q", "tool2_q"):
+        assert commanded_rotations(_seen_otherwise(tool, "quat_wxyz", begins=begins)) == (None,)
+    once = _seen_otherwise(tool, "quat_wxyz")
+    twice = replace(
+        once, observations=(*once.observations, replace(once.observations[0], name="b"))
+    )
+    assert commanded_rotations(twice) == (None,)
+    framed = replace(tool, action=replace(tool.action, frame="base"))
+    assert commanded_rotations(_seen_otherwise(framed, "quat_wxyz", frame="tool")) == (None,)
+    alone = replace(tool.action, names=("a", *told[1:4], "grip"))
+    PolicyConfig(actions="relative").check(
+        _seen_otherwise(replace(tool, action=alone), "quat_xyzw")
+    )
+
+
+@pytest.mark.parametrize("actions", ["absolute", "relative", "delta"])
+@pytest.mark.parametrize(("unit", "other"), [("rotvec", "quat_xyzw"), ("quat_wxyz", "rotvec")])
+def test_ways_to_go_from_what_is_observed_in_another_unit(unit, other, actions):
+    spec, same = _seen_otherwise(posed(unit), other, begins="r"), posed(unit)
+    named = replace(same.action, names=("target_x", *(f"target_r{i}" for i in range(4)), "grip"))
+    if unit != "rotvec":
+        spec = replace(spec, action=named)
+    assert commanded_rotations(spec) == ((1, other),)
+    rng = np.random.default_rng(0)
+    turned = [(rng.normal(size=3), angle) for angle in rng.uniform(0, math.pi, 6)]
+    chunk = torch.tensor(np.array([[0.3, *stated(a, t, unit), 0.5] for a, t in turned[1:]]))[None]
+    seen, as_commanded = (torch.tensor([[0.1, *stated(*turned[0], u)]]) for u in (other, unit))
+    mixed, alike = ActionRotations(spec, actions), ActionRotations(same, actions)
+    codes = mixed.encode(chunk, seen)
+    torch.testing.assert_close(codes, alike.encode(chunk, as_commanded))
+    torch.testing.assert_close(mixed.decode(codes, seen), alike.decode(codes, as_commanded))
 
 
 @pytest.mark.parametrize("unit", UNITS)
