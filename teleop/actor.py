@@ -50,7 +50,7 @@ class TeleopActor(Actor):
     ) -> None:
         self.device, self.mapping = device, mapping
         self.clutch = Clutch(mapping.spec, mapping.twist_step)
-        self._ramp = Ramp(mapping.action_step)
+        self._ramp = Ramp(mapping.action_step, mapping.spec.target_rotations)
         self._operator, self._engagement = operator, engagement
         self.connected = True
         """Whether the device was there at the last poll."""

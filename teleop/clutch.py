@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.actors import Action, Observation
+from ilrobot.control.turns import nearest_rows
+from ilrobot.rotation_units import Rotation
 from ilrobot.spec import Spec
 from teleop.bindings import Control, Six, TeleopCommand
 from teleop.devices.base import Pose
@@ -165,10 +167,11 @@ class Ramp:
     Args:
         step: Full step of each element of the action; infinite where it may switch at once (None:
             the task has no such thing as a step).
+        rotations: Of an action that is a target: what equals the last command counts as it does.
     """
 
-    def __init__(self, step: Array | None) -> None:
-        self._most = most_jump(step)
+    def __init__(self, step: Array | None, rotations: Sequence[Rotation] = ()) -> None:
+        self._most, self._rotations = most_jump(step), rotations
         self._last: Array | None = None
 
     def reset(self) -> None:
@@ -183,7 +186,9 @@ class Ramp:
         """The person's command, as near as it may be to the last one."""
         if self._most is None or self._last is None:
             return action
-        apart = np.asarray(action, dtype=np.float64) - self._last
+        wanted = np.asarray(action, dtype=np.float64)
+        self._last = nearest_rows(self._last[None], wanted[None], self._rotations)[0]
+        apart = wanted - self._last
         if (np.abs(apart) <= self._most).all():
             self._last = None
             return action

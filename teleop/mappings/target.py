@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.actors import Action, Observation
+from ilrobot.control.turns import nearest_rows
 from ilrobot.spec import Spec
 from teleop.bindings import PICTURE, Bindings, TeleopCommand
 from teleop.clutch import REACH, REACH_OF_RANGE, leashed
@@ -55,19 +56,25 @@ class TargetMapping(Mapping):
 
     def intent(self, action: Action, observation: Observation) -> Intent:
         """The stick towards the wanted target, at most fully."""
-        ahead = (np.asarray(action, dtype=np.float64) - self._where(observation)) / self._step
+        here = self._where(observation)
+        ahead = (self._as_near(np.asarray(action, dtype=np.float64), here) - here) / self._step
         return Intent(six(ahead / max(1.0, float(np.linalg.norm(ahead)))))
 
     def _hold(self, target: NDArray[np.float64], observation: Observation) -> NDArray[np.float64]:
         achieved = measured_target(self.spec, observation)
         if achieved is None:
             return target
+        achieved = self._as_near(achieved, target)
         held = [
             leashed(target[i : i + 1], achieved[i : i + 1], reach)
             for i, reach in enumerate(self._reach)
         ]
         self.leash = max(share for _, share in held)
         return np.concatenate([place for place, _ in held])
+
+    def _as_near(self, values: NDArray[Any], to: NDArray[Any]) -> NDArray[Any]:
+        """The same, with rotations by the numbers nearest to others: measured ones jump."""
+        return nearest_rows(values[None], to[None], self.spec.target_rotations)[0]
 
     def _where(self, observation: Observation) -> NDArray[np.float64]:
         if self._target is not None:
