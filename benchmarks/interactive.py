@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from benchmarks import row
 from ilrobot.cli.cores import cores
@@ -27,6 +27,7 @@ from ilrobot.cli.dagger_gate import BUDGETS
 from ilrobot.cli.studies.interventions import PEG, SETTINGS, jobs, measure
 from ilrobot.cli.studies.interventions_job import GATES, Scale
 from ilrobot.cli.studies.page import print_row
+from ilrobot.data.lessons import Weighting
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.policies.config import HeadName
 from ilrobot.report.interventions import HEADERS, InterventionRow, intervention_rows
@@ -159,6 +160,7 @@ def plan(words: Sequence[str] | None = None) -> tuple[Path, Scale]:
     parser.add_argument(
         "--calls", type=float, default=BUDGETS["benefit"], help="attempts that call, by benefit"
     )
+    parser.add_argument("--weighting", choices=get_args(Weighting), default="plain")
     parser.add_argument("--attempts", type=_positive, default=100, help="fresh, for each policy")
     parser.add_argument("--workers", type=_positive, default=cores())
     parser.add_argument("--output", type=Path, required=True, help="a second call goes on there")
@@ -172,6 +174,7 @@ def plan(words: Sequence[str] | None = None) -> tuple[Path, Scale]:
         episodes=asked.episodes,
         steps=asked.steps,
         budgets={"thrifty": asked.budget, "benefit": asked.calls},
+        weighting=asked.weighting,
         policy=replace(SETTINGS[task].policy, members=MEMBERS, head=HEAD),
     )
     scale = Scale(

@@ -179,6 +179,7 @@ class Dagger:
                     ),
                     info=info,
                     resume=self.resume,
+                    rehearsals=self.gates.rehearsals,
                     workers=self.processes,
                     run_episode=run_episode,
                     on_episode=lambda number, kept: bars.update(

@@ -31,6 +31,8 @@ NEED_HELD_OUT = frozenset({"safe", "lazy", "ensemble", "thrifty", "dart"})
 #: Budgets where none is given: share of the steps at which, or of the attempts in which, the policy
 #: may call for help.
 BUDGETS: Mapping[str, float] = {"thrifty": 0.1, "benefit": 0.3}
+#: Attempts that the policy makes alone before each round, where the gate learns from these.
+REHEARSALS: Mapping[str, int] = {"benefit": 100}
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class GatePlan:
         said: dict[str, Any] = {"gate": self.name}
         if self.name in BUDGETS:
             said["budget"] = self.share
+        if self.rehearsals:
+            said["rehearsals"] = self.rehearsals
         if self.name == "beta":
             # A linear schedule depends on how many rounds there are to be.
             over = f" over {self.rounds} rounds" if self.beta == "linear" else ""
@@ -68,6 +72,11 @@ class GatePlan:
     def share(self) -> float:
         """The budget (0: the gate has none)."""
         return BUDGETS.get(self.name, 0.0) if self.budget is None else self.budget
+
+    @property
+    def rehearsals(self) -> int:
+        """Attempts that the policy makes alone before each round."""
+        return REHEARSALS.get(self.name, 0)
 
     def check(self, spec: Spec, dataset: Dataset, policy: Path, members: int) -> None:
         """Refuse what this gate cannot do, before anything is made.

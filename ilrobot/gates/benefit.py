@@ -5,13 +5,14 @@
     hands back  ⇔  benefit(o) ≤ median benefit
 
 V is the discounted probability of success if the expert goes on from here, Q that if the novice
-does; `ilrobot.learners.interactive.help_critic` fits both. It is ThriftyDAgger's risk, 1 - Q (Hoque
-et al. 2021, arXiv:2109.08273), less the part that no help can undo: where the peg lies already both
-are 0, and nobody is called any more. Novelty plays no part.
+does; `ilrobot.learners.interactive.help_critic` fits both, Q to rehearsals, which the novice
+makes alone before each round. It is ThriftyDAgger's risk, 1 - Q (Hoque et al. 2021,
+arXiv:2109.08273), less the part that no help can undo: where the peg lies already both are 0, and
+nobody is called any more. Novelty plays no part.
 
 A novice that is doubted for less than a second goes on: it may come through by itself.
 
-δ is such that a given share of the latest attempts would have called at least once. Steps are not
+δ is such that a given share of the rehearsals would have called at least once. Steps are not
 counted, as ThriftyDAgger counts them: those after the first call would not have been the novice's.
 """
 
@@ -30,8 +31,8 @@ from ilrobot.gates.gate import Gate, GateContext
 
 #: Seconds for which help must be worth more than δ.
 PATIENCE = 1.0
-#: Nobody is called for help that changes the outcome by less than this. Where help came in earlier
-#: rounds Q learns too much of its success, and δ alone would fall from round to round.
+#: Nobody is called for help that changes the outcome by less than this, else a novice that hardly
+#: fails any more would go on calling as often.
 LEAST = 0.25
 
 
@@ -47,12 +48,12 @@ class BenefitThresholds:
     """What a `BenefitGate` decides by.
 
     Attributes:
-        call: δ, above which the expert is called; 1 is never exceeded.
+        call: δ, above which the expert is called.
         handback: Benefit from which down control is given back.
     """
 
-    call: float = 1.0
-    handback: float = 0.0
+    call: float
+    handback: float
 
     @classmethod
     def fit(
@@ -61,7 +62,7 @@ class BenefitThresholds:
         """Those at which a share of at most `budget` of the attempts calls.
 
         Args:
-            benefit: At each tick at which the novice had control, shape (N,), N ≥ 1.
+            benefit: At each tick of what the novice did alone, shape (N,), N ≥ 1.
             attempt: The number of the attempt that the tick is of, shape (N,).
             budget: In (0, 1).
             patience: Ticks in a row for which it must be worth more than δ, 1 or more.

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ilrobot.actors import Decision, Observation
+from ilrobot.cli import dagger_gate
 from ilrobot.cli.dagger import Dagger
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo, Outcome
 from ilrobot.env import ScriptedActor, make_env
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import preset
-from ilrobot.learners.interactive import help_critic, success_critic
-from ilrobot.rollout import rollout
+from ilrobot.learners.interactive import collect, help_critic, success_critic
+from ilrobot.rollout import EpisodeResult, rollout
 from ilrobot.shared_control import SharedControl
 from sims.experts import make_expert
 
@@ -45,7 +48,8 @@ def make_novice(folder: Path, members: int = 3, task: str = TASK) -> tuple[Path,
 
 def run_gate(gate: str, data: Path, policy: Path, output: Path, **changes: object) -> Dagger:
     """A small run of a gate, with what it learns learnt hardly at all."""
-    success_critic._SWEEPS = help_critic._SWEEPS = 1
+    success_critic._SWEEPS = help_critic._SWEEPS = help_critic._STEPS = 1
+    dagger_gate.REHEARSALS = {"benefit": 4}
     verb = Dagger(
         task=TASK,
         dataset=data,
@@ -90,6 +94,19 @@ def run_and_die(gate: str, data: Path, policy: Path, output: Path, seed: int) ->
     """Run it in a process of its own, which is killed in the midst of the episode of that seed."""
     _die_in(seed)
     run_gate(gate, data, policy, output)
+
+
+def rehearse_and_die(data: Path, policy: Path, output: Path, attempts: int) -> None:
+    """Run what rehearses in a process of its own, which is killed after so many attempts alone."""
+    made = itertools.count()
+
+    def counted(*arguments: Any, **named: Any) -> EpisodeResult:
+        if next(made) == attempts:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return rollout(*arguments, **named)
+
+    collect.rollout = counted  # type: ignore[assignment]
+    run_gate("benefit", data, policy, output)
 
 
 def _die_in(seed: int, tick: int = 20) -> None:

@@ -81,5 +81,3 @@ def test_an_attempt_that_is_shorter_than_the_patience_has_the_least_of_its_value
 
 def test_nobody_is_called_for_what_hardly_changes_the_outcome() -> None:
     assert BenefitThresholds.fit([0.01, 0.02, 0.03], [0, 1, 2], 0.9, 1).call == LEAST
-    # Before an attempt is known no help is known to change anything.
-    assert not any(acts(BenefitGate(lambda observation, action: 1.0, BenefitThresholds(), 1), 3))

@@ -32,6 +32,7 @@ from tests.ilrobot.gate_tester import (
     SEED,
     make_novice,
     outcome_of,
+    rehearse_and_die,
     run_and_die,
     run_gate,
 )
@@ -92,6 +93,16 @@ def test_every_gate_goes_on_after_a_kill_as_if_it_had_not_been(done, novice, tmp
     assert killed.wait() == -signal.SIGKILL, errors.read_text()[-500:]
     run_gate(gate, *novice, run, resume=True)
     assert outcome_of(run) == outcome_of(done(gate))
+
+
+def test_a_rehearsal_that_was_killed_goes_on_as_if_it_had_not_been(done, novice, tmp_path):
+    run, errors = tmp_path / "run", tmp_path / "errors"
+    killed = Forked(rehearse_and_die, *novice, run, 2, errors=errors)
+    assert killed.wait() == -signal.SIGKILL, errors.read_text()[-500:]
+    assert Dataset.open(run / "dataset").num_episodes == DEMONSTRATIONS
+    assert not (run / "gate-1").exists()
+    run_gate("benefit", *novice, run, resume=True)
+    assert outcome_of(run) == outcome_of(done("benefit"))
 
 
 def test_a_gate_that_was_being_fitted_is_fitted_again(done, novice, tmp_path):

@@ -227,7 +227,7 @@ def every_gate(size: int) -> dict[str, Gate]:
         "lazy": LazyGate(PLAIN, 1.0),
         "ensemble": EnsembleGate(PLAIN, at_tick(low), 0.3, 1.0),
         "thrifty": thrifty(low, high),
-        "benefit": BenefitGate(at_tick(low), BenefitThresholds(), patience=1),
+        "benefit": BenefitGate(at_tick(low), BenefitThresholds(1.0, 0.0), patience=1),
     }
 
 

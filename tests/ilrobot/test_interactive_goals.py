@@ -76,6 +76,9 @@ def test_it_is_the_study_at_a_larger_scale_with_every_round_measured() -> None:
     assert setting.steps > small.steps
     assert setting.rounds > small.rounds
     assert setting.policy.horizon == small.policy.horizon
+    assert setting.weighting == "plain"
+    of_iwr = plan([*words.split(), "--weighting", "iwr"])[1].settings[PEG]
+    assert of_iwr == replace(setting, weighting="iwr")
     runs = [(job.seed, job.gate, job.demonstrations) for job in jobs(scale)]
     each = [(None, 20), (None, 50), ("human", 20), ("dart", 20)]
     assert runs == [(seed, *run) for seed in (0, 1) for run in each]

@@ -21,6 +21,7 @@ from ilrobot.cli.dagger_gate import ASK_ALWAYS, BUDGETS, GateName, GatePlan
 from ilrobot.cli.people import hand_info, scripted_expert
 from ilrobot.comparison import Contender, Score
 from ilrobot.data.dataset import Dataset, DatasetRecorder
+from ilrobot.data.lessons import Weighting
 from ilrobot.env import TaskEnv, make_env
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig
@@ -48,6 +49,7 @@ class Setting:
         steps: Of each training.
         policy: What is trained.
         budgets: Of the gates that have one.
+        weighting: Of corrections beside demonstrations.
     """
 
     start: int
@@ -57,6 +59,7 @@ class Setting:
     steps: int
     policy: PolicyConfig
     budgets: Mapping[str, float] = field(default_factory=lambda: BUDGETS)
+    weighting: Weighting = "plain"
 
 
 @dataclass(frozen=True)
@@ -211,6 +214,7 @@ class Workshop:
             self._cloned(job),
             plan,
             {"task": job.task, **gates.setting()},
+            weighting=setting.weighting,
         )
         members = described.config.policy.members
         gates.check(env.spec, self._demonstrations(job), self._cloned(job), members)
@@ -225,5 +229,6 @@ class Workshop:
             ),
             info=cast.info(env),
             resume=True,
+            rehearsals=gates.rehearsals,
         )
         return output

@@ -21,6 +21,7 @@ from ilrobot.data.episode import UNCOUNTED, Column, EpisodeInfo, Outcome, Record
 from ilrobot.data.layout import ATTEMPTS
 from ilrobot.env import TaskEnv
 from ilrobot.errors import WorkFailed, explained
+from ilrobot.policies.loading import load_policy
 from ilrobot.rollout import EpisodeResult, rollout
 from ilrobot.workers import Workers
 
@@ -77,12 +78,14 @@ class Round:
         seeds: Of its episodes.
         policy_run: Run of the policy that acts.
         info: What each episode shall know about itself; its seed is filled in.
+        alone: Whether the policy rehearses: no gate, no expert, and nobody watches.
     """
 
     number: int
     seeds: range
     policy_run: Path
     info: EpisodeInfo
+    alone: bool = False
 
 
 class Collector:
@@ -181,11 +184,12 @@ class Collector:
         self, recorder: DatasetRecorder, round_: Round, seeds: Sequence[int]
     ) -> Iterator[tuple[int, Outcome]]:
         """Run and seal one attempt for each seed."""
-        if self._straight is not None:
+        straight = rollout if round_.alone and self._watched else self._straight
+        if straight is not None:
             with _one_thread():
                 actor = self._stage.actor(round_)
                 for seed in seeds:
-                    result = self._straight(
+                    result = straight(
                         self._stage.env,
                         actor,
                         seed=seed,
@@ -222,18 +226,22 @@ class _Stage:
     def __init__(self, cast: Cast, env: TaskEnv) -> None:
         self.env = env
         self._cast = cast
-        self._number = 0
+        self._part = (0, False)
         self._actor: Actor | None = None
         self._held = ExitStack()
 
     def actor(self, round_: Round) -> Actor:
-        """Made once in each round."""
-        if self._actor is None or round_.number != self._number:
+        """Made once in each round, and once for its rehearsal."""
+        part = (round_.number, round_.alone)
+        if self._actor is None or part != self._part:
             self.clear()
-            self._actor = self._held.enter_context(
-                self._cast.share_control(self.env, round_.policy_run, round_.number)
-            )
-            self._number = round_.number
+            if round_.alone:
+                self._actor = load_policy(round_.policy_run).actor()
+            else:
+                self._actor = self._held.enter_context(
+                    self._cast.share_control(self.env, round_.policy_run, round_.number)
+                )
+            self._part = part
         return self._actor
 
     def clear(self) -> None:

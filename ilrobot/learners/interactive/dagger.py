@@ -30,6 +30,7 @@ from ilrobot.env import TaskEnv
 from ilrobot.errors import UserError
 from ilrobot.learners.behavioral_cloning import data_used
 from ilrobot.learners.interactive.collect import Cast, Collector, Round, RunEpisode
+from ilrobot.learners.interactive.rehearsal import rehearse
 from ilrobot.learners.interactive.rounds import FitRun, Rounds
 from ilrobot.learners.machine import find_device, require_memory
 from ilrobot.policies.loading import load_policy
@@ -114,6 +115,7 @@ def run_dagger(
     fit: FitRun,
     info: EpisodeInfo,
     resume: bool = False,
+    rehearsals: int = 0,
     workers: int = 1,
     run_episode: RunEpisode | None = None,
     on_episode: Callable[[int, int], None] | None = None,
@@ -121,9 +123,9 @@ def run_dagger(
     """Run the rounds; a run that was cut off anywhere goes on where it was.
 
     The run's folder holds ``dataset`` (the demonstrations and all that was added),
-    ``round-N`` (the policy fitted after round N), ``policy.pt`` (the last of them) and
-    ``run.json``. An episode that a person discards, or in which one was cut off, is kept and run
-    again.
+    ``round-N`` (the policy fitted after round N), ``rehearsal-N`` (what the policy of round
+    N did alone before it), ``policy.pt`` (the last policy) and ``run.json``. An episode that a
+    person discards, or in which one was cut off, is kept and run again.
 
     Args:
         env: The world.
@@ -133,6 +135,8 @@ def run_dagger(
         fit: Fits a policy to the aggregated dataset.
         info: What each recorded episode shall know about itself; seed and policy are filled in.
         resume: Go on with a run that exists, or begin it where there is none yet.
+        rehearsals: Attempts that the policy makes alone before each round. They teach the gate, not
+            the policy, and cost no expert.
         workers: Processes that share the episodes of a round; the dataset does not depend on it.
         run_episode: Runs each episode in front of a person (None: nobody watches).
         on_episode: Called with the round and the number of episodes kept so far in all rounds, at
@@ -155,6 +159,8 @@ def run_dagger(
             with Collector(cast, env, workers=workers, run_episode=run_episode) as collector:
                 for number in rounds.left:
                     acting = rounds.acting(number)
+                    if rehearsals:
+                        rehearse(collector, env, output, number, acting, rounds.plan, rehearsals)
                     data = Dataset.open(rounds.dataset)
                     cast.prepare(number, data, acting)
                     wanted = Round(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,7 @@ from ilrobot.actors import Source
 from ilrobot.atomic import PART, make_folder, sync_folder, write_json
 from ilrobot.data.branches import lives
 from ilrobot.data.dataset import Dataset
-from ilrobot.data.episode import UNCOUNTED
+from ilrobot.data.episode import UNCOUNTED, Episode
 from ilrobot.data.labels import labels
 from ilrobot.data.memory import MemoryRecordings
 from ilrobot.errors import UserError, explained
@@ -33,7 +33,7 @@ from ilrobot.gates.human import risk_threshold
 from ilrobot.gates.thrifty import Thresholds
 from ilrobot.learners.interactive.dart import fit_noise, held_out_episodes
 from ilrobot.learners.interactive.doubt_replay import replay
-from ilrobot.learners.interactive.help_critic import HelpCritic, fit_help_critic
+from ilrobot.learners.interactive.help_critic import HelpCritic, Rehearsed, fit_help_critic
 from ilrobot.learners.interactive.novice import novice_actions
 from ilrobot.learners.interactive.safety_classifier import (
     SafetyClassifier,
@@ -69,12 +69,14 @@ class Material:
         policy_run: Run of the policy that acts in the round.
         seed: Of all draws.
         latest: Indexes of the attempts of the round before (empty: this is the first).
+        rehearsal: What the policy came to alone before the round (None: it did not rehearse).
     """
 
     dataset: Dataset
     policy_run: Path
     seed: int
     latest: tuple[int, ...] = ()
+    rehearsal: Dataset | None = None
 
     @cached_property
     def policy(self) -> Policy:
@@ -84,8 +86,12 @@ class Material:
     @cached_property
     def recordings(self) -> MemoryRecordings:
         """The episodes that count."""
+        return self.with_rehearsals(())
+
+    def with_rehearsals(self, alone: Sequence[Episode]) -> MemoryRecordings:
+        """The episodes that count, and these."""
         episodes = [self.dataset.episode(int(index)) for index in np.flatnonzero(self._counts)]
-        return MemoryRecordings(self.dataset.spec, episodes, str(self.dataset.path))
+        return MemoryRecordings(self.dataset.spec, [*episodes, *alone], str(self.dataset.path))
 
     @cached_property
     def actions(self) -> NDArray[np.float32]:
@@ -248,24 +254,22 @@ def fit_thrifty(material: Material, folder: Path, budget: float) -> Values:
 def fit_benefit(material: Material, folder: Path, budget: float) -> Values:
     """What help is worth, and the thresholds of the gate that calls by it.
 
-    They are of the ticks at which the novice had control in the latest attempts, as the present one
-    sees them. In the first round there are none, and nobody is called: what the novice comes to by
-    itself is what the critic learns first.
+    They are of what the present policy came to alone, as it is foretold untaught.
 
     Raises:
-        UserError: No episode succeeded by an expert's hand, or the actions are choices or have no
-            limits.
+        UserError: No episode succeeded by an expert's hand, it is not known how the rehearsals
+            ended, or the actions are choices or have no limits.
     """
-    recordings = material.recordings
-    critic = fit_help_critic(recordings, material.actions, material.seed)
+    assert material.rehearsal is not None
+    alone, spec = material.rehearsal, material.dataset.spec
+    episodes = [alone.episode(index) for index in range(alone.num_episodes)]
+    rehearsals = MemoryRecordings(spec, episodes, str(alone.path))
+    actions = novice_actions(material.policy, rehearsals, material.seed)
+    rehearsed = Rehearsed.of(rehearsals, actions)
+    critic = fit_help_critic(material.with_rehearsals(episodes), rehearsed, material.seed)
     critic.save(folder / CRITIC)
-    frames = np.flatnonzero(material.driven & material.tried & lives(recordings))
-    now = BenefitThresholds()
-    if len(frames):
-        observed = {f.name: recordings.column(f.name)[frames] for f in critic.spec.observations}
-        attempt = np.searchsorted(recordings.starts, frames, side="right")
-        benefit = critic.values(observed, material.actions[frames])
-        now = BenefitThresholds.fit(benefit, attempt, budget, patience(recordings.spec.rate))
+    benefit = rehearsed.others_say(critic)
+    now = BenefitThresholds.fit(benefit, rehearsed.attempt, budget, patience(spec.rate))
     return {"benefit": now.call, "handback": now.handback, "validation": _report(critic)}
 
 

@@ -1,16 +1,21 @@
 """What help is worth: how likely an expert succeeds from here, less how likely the novice does.
 
-    Q(o, a) = E[γ^k · success],    k ticks after this one, the novice acting from the next tick on
+    Q(o, a) = E[γ^k · success],    k ticks after this one, the novice acting to the end
     V(o)    = E[γ^k · success],    the expert acting from this tick on
 
-Both by the targets of `ilrobot.learners.interactive.success_critic`, Q from all that was recorded,
-V from the ticks that an expert drove, demonstrations included, and from the last tick of whatever
-ended without success: there nobody can help any more.
+Q is fitted to what became of the novice's rehearsals (`rehearsal.py`), by the cross-entropy with
+γ^k · success as the probability. They are of the very policy that will act and cost nobody's time,
+so that there are enough to do without the temporal differences of `success_critic.py`: a robot that
+is stuck has failed, and no value has to come back to it over the ticks for which it stayed. Each of
+two networks sees one half of the rehearsals, and their mean is believed; what each says of the
+other half is untaught, and is what thresholds and validation go by.
+
+V is by the targets of `success_critic.py`, from the ticks that an expert drove, demonstrations
+included, and from the last tick of whatever ended without success: there nobody can help any more.
 
 γ is 0.99, so that a success counts half as much 70 ticks later, where ThriftyDAgger's 0.9999 hardly
-tells when it comes. A robot that is stuck has no value of its own then, whatever the network
-supposes of a state that leads to itself. And help is worth most where it bears fruit at once:
-between a call on the way to the hole and one beside it, the latter costs the expert fewer steps.
+tells when it comes. So help is worth most where it bears fruit at once: between a call on the way
+to the hole and one beside it, the latter costs the expert fewer steps.
 """
 
 from __future__ import annotations
@@ -23,6 +28,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from ilrobot.actors import Action, Observation
 from ilrobot.data.memory import Recordings
@@ -31,7 +37,7 @@ from ilrobot.gates.discrepancy import action_ranges
 from ilrobot.learners.interactive.critic_samples import Samples
 from ilrobot.learners.interactive.gate_network import GateNetwork, Validation
 from ilrobot.learners.interactive.piecewise import PiecewiseLinear
-from ilrobot.learners.interactive.success_critic import fit_twins, split_episodes
+from ilrobot.learners.interactive.success_critic import fit_twins
 from ilrobot.learners.interactive.transitions import Transitions
 from ilrobot.learners.interactive.twins import Twins
 from ilrobot.learners.machine import numerics
@@ -40,23 +46,28 @@ from ilrobot.spec import Spec
 
 GAMMA = 0.99
 
-#: See `success_critic`; values reach less far, so that fewer renewals do.
+#: Of V, see `success_critic`; values reach less far, so that fewer renewals do.
 _SWEEPS = 40
+#: Of Q.
+_STEPS, _BATCH, _LEARNING_RATE = 2_000, 128, 1e-3
 
 
 @dataclass(frozen=True)
 class HelpFit(Validation):
-    """How well both hold on episodes that they were not fitted to; None: there are none.
+    """How well Q foretells the rehearsals that it was not fitted to.
 
     Attributes:
-        episodes: How many were held out.
-        novice: Root of the mean square of Q's temporal difference.
-        expert: The same of V.
+        rehearsals: How many there were.
+        successes: How many of them succeeded.
+        brier: Mean square of Q less γ^k · success over their ticks.
+        constant: The same of the one best constant in place of Q; a critic that knows something is
+            below it.
     """
 
-    episodes: int
-    novice: float | None
-    expert: float | None
+    rehearsals: int
+    successes: int
+    brier: float
+    constant: float
 
 
 class HelpCritic(GateNetwork[HelpFit]):
@@ -94,7 +105,7 @@ class HelpCritic(GateNetwork[HelpFit]):
     ) -> NDArray[np.float32]:
         """V - Q of many, shape (N,), from arrays of shape (N, *shape)."""
         finite = np.isfinite(actions.reshape(len(actions), -1)).all(axis=1)
-        novice = self.novice.lesser(self.encode(observations, actions)).numpy()
+        novice = self.novice(self.encode(observations, actions)).sigmoid().mean(dim=0).numpy()
         expert = self.expert.lesser(self.encode_seen(observations, actions)).numpy()
         return expert - np.where(finite, novice, np.float32(0.0))
 
@@ -114,15 +125,67 @@ class HelpCritic(GateNetwork[HelpFit]):
         return encoded
 
 
-def fit_help_critic(dataset: Recordings, actions: NDArray[np.float32], seed: int) -> HelpCritic:
-    """Fit both values to all episodes but a tenth, which are held out to validate them.
+@dataclass(frozen=True)
+class Rehearsed:
+    """What became of a novice alone, tick for tick.
 
-    The same data and seed give the same critic on the same machine.
+    Attributes:
+        columns: What it saw, name to (N, *shape).
+        actions: What it would do there, (N, *shape).
+        attempt: Number of each tick's attempt, (N,).
+        became: γ^k · success, (N,).
+        first: Whether the tick is in the half that the first network learns from, (N,).
+    """
+
+    columns: Mapping[str, NDArray[Any]]
+    actions: NDArray[np.float32]
+    attempt: NDArray[np.int64]
+    became: NDArray[np.float64]
+    first: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, rehearsals: Recordings, actions: NDArray[np.float32]) -> Rehearsed:
+        """Those ticks of some recordings whose end is known.
+
+        Raises:
+            UserError: There are none.
+        """
+        known = Transitions.of(rehearsals)
+        alone, became = known.alone(rehearsals, GAMMA)
+        if not alone.any():
+            raise UserError(
+                f"{rehearsals.path}: it is not known how any of these attempts ended, so that "
+                "nothing tells what becomes of the policy alone; take a task that says whether it "
+                "is done"
+            )
+        known = known.where(alone)
+        # Every other one of those that succeeded, and of those that did not.
+        successful = np.unique(known.episode[known.success])
+        others = np.setdiff1d(known.episode, successful)
+        first = np.concatenate([successful[::2], others[::2]])
+        return cls(
+            {f.name: rehearsals.column(f.name)[known.frames] for f in rehearsals.spec.observations},
+            actions[known.frames],
+            known.episode,
+            became[alone],
+            np.isin(known.episode, first),
+        )
+
+    def others_say(self, critic: HelpCritic) -> NDArray[np.float32]:
+        """V - Q at each tick by the network that did not learn from it, (N,)."""
+        with torch.inference_mode():
+            both = critic.novice(critic.encode(self.columns, self.actions)).sigmoid().numpy()
+            expert = critic.expert.lesser(critic.encode_seen(self.columns, self.actions)).numpy()
+        return expert - np.where(self.first, both[1], both[0])
+
+
+def fit_help_critic(dataset: Recordings, rehearsed: Rehearsed, seed: int) -> HelpCritic:
+    """Fit both values. The same data and seed give the same critic on the same machine.
 
     Args:
-        dataset: Demonstrations and what was recorded under shared control.
-        actions: What the novice would do at each tick, `novice.novice_actions`.
-        seed: Of the first weights, the draws and the split.
+        dataset: Demonstrations, what was recorded under shared control, and the rehearsals.
+        rehearsed: What became of the novice in the rehearsals.
+        seed: Of the first weights and the draws.
 
     Raises:
         UserError: No episode succeeded by the expert, or the action is a choice or has no limits.
@@ -136,27 +199,43 @@ def fit_help_critic(dataset: Recordings, actions: NDArray[np.float32], seed: int
     with numerics(torch.device("cpu"), "mlp"):
         torch.manual_seed(seed)
         critic = HelpCritic(dataset.spec)
-        train, held_out = split_episodes(known, seed)
-        _fit_encoding(critic, dataset, train.frames)
-        for twins, samples in _lessons(critic, dataset, actions, train):
-            fit_twins(twins, samples, _SWEEPS)
-        errors: list[float | None] = [None, None]
-        if len(held_out):
-            errors = [
-                float(samples.errors(twins)[1].square().mean().sqrt()) if len(samples) else None
-                for twins, samples in _lessons(critic, dataset, actions, held_out)
-            ]
-        critic.report = HelpFit(len(np.unique(held_out.episode)), *errors)
+        _fit_encoding(critic, dataset, known.frames)
+        _fit_halves(critic, rehearsed)
+        shown = Samples.of_expert(critic.encode_seen, dataset, known, GAMMA)
+        fit_twins(critic.expert, shown, _SWEEPS)
+    critic.report = _validate(critic, rehearsed)
     return critic
 
 
-def _lessons(
-    critic: HelpCritic, dataset: Recordings, actions: NDArray[np.float32], known: Transitions
-) -> tuple[tuple[Twins, Samples], tuple[Twins, Samples]]:
-    """What Q is fitted to, and what V is."""
-    return (
-        (critic.novice, Samples.of(critic.encode, dataset, actions, known, GAMMA)),
-        (critic.expert, Samples.of_expert(critic.encode_seen, dataset, known, GAMMA)),
+def _fit_halves(critic: HelpCritic, rehearsed: Rehearsed) -> None:
+    """Fit each of the two networks of Q to its half."""
+    read = critic.encode(rehearsed.columns, rehearsed.actions)
+    became = torch.tensor(rehearsed.became, dtype=torch.float32)
+    sees = torch.from_numpy(np.stack([rehearsed.first, ~rehearsed.first]).astype(np.float32))
+    optimizer = torch.optim.Adam(critic.novice.parameters(), lr=_LEARNING_RATE, fused=True)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _STEPS)
+    for _ in range(_STEPS):
+        index = torch.randint(len(read), (_BATCH,))
+        loss = functional.binary_cross_entropy_with_logits(
+            critic.novice(read[index]), became[index].expand(2, -1), sees[:, index]
+        )
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+
+
+def _validate(critic: HelpCritic, rehearsed: Rehearsed) -> HelpFit:
+    with torch.inference_mode():
+        read = critic.encode(rehearsed.columns, rehearsed.actions)
+        both = critic.novice(read).sigmoid().numpy()
+    foretold = np.where(rehearsed.first, both[1], both[0])
+    attempts, last = np.unique(rehearsed.attempt[::-1], return_index=True)
+    return HelpFit(
+        len(attempts),
+        int(np.count_nonzero(rehearsed.became[::-1][last])),
+        float(np.mean((foretold - rehearsed.became) ** 2)),
+        float(np.var(rehearsed.became)),
     )
 
 

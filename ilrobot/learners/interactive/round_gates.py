@@ -17,6 +17,7 @@ from ilrobot.learners.interactive.gate_fits import (
     fit_thrifty,
     read_values,
 )
+from ilrobot.learners.interactive.rehearsal import rehearsal_folder
 from ilrobot.round_attempts import round_attempts
 from ilrobot.run import Run
 from ilrobot.run_description import DaggerDescription
@@ -64,4 +65,6 @@ def gate_material(run: Path, number: int, dataset: Dataset, policy: Path, seed: 
         described = Run.read_as(run, DaggerDescription).description
         attempts = round_attempts(run, described, number - 1, dataset)
         latest = tuple(index for index, _ in attempts)
-    return Material(dataset, policy, seed, latest)
+    alone = rehearsal_folder(run, number)
+    rehearsal = Dataset.open(alone) if alone.exists() else None
+    return Material(dataset, policy, seed, latest, rehearsal)

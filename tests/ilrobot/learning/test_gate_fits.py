@@ -37,6 +37,7 @@ from ilrobot.learners.interactive.gate_fits import (
 )
 from ilrobot.learners.interactive.safety_classifier import SafetyClassifier
 from ilrobot.learners.interactive.success_critic import SuccessCritic
+from ilrobot.run import policy_hash
 from tests.ilrobot.gate_tester import DEMONSTRATIONS, EPISODES, make_novice, run_gate
 
 BUDGET = 0.2
@@ -51,6 +52,7 @@ def novice(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def _learn_hardly_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(success_critic, "_SWEEPS", 2)
     monkeypatch.setattr(help_critic, "_SWEEPS", 2)
+    monkeypatch.setattr(help_critic, "_STEPS", 2)
 
 
 def material(novice: tuple[Path, Path], seed: int = 0) -> Material:
@@ -61,7 +63,6 @@ def material(novice: tuple[Path, Path], seed: int = 0) -> Material:
     ("fit", "file"),
     [
         (partial(fit_thrifty, budget=BUDGET), CRITIC),
-        (partial(fit_benefit, budget=BUDGET), CRITIC),
         (fit_safety, CLASSIFIER),
     ],
 )
@@ -97,12 +98,34 @@ def test_thrifty_calls_no_more_than_the_budget_where_it_was_not_taught(
 def test_who_calls_by_benefit_first_watches_what_becomes_of_the_novice_alone(
     novice: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    run_gate("benefit", *novice, tmp_path / "run", budget=0.5)
-    first, then = (read_values(tmp_path / "run" / f"gate-{number}") for number in (1, 2))
-    assert first["benefit"] == 1.0
-    assert LEAST <= then["benefit"] < 1.0
-    tried = [info for info in Dataset.open(tmp_path / "run" / "dataset").infos if info.control]
-    assert [info.control.takeovers for info in tried[:EPISODES] if info.control] == [0, 0]
+    run = tmp_path / "run"
+    run_gate("benefit", *novice, run, budget=0.5)
+    seeds = [info.seed for info in Dataset.open(run / "dataset").infos]
+    for number, acted in ((1, novice[1]), (2, run / "round-1")):
+        alone = Dataset.open(run / f"rehearsal-{number}")
+        assert set(alone.column("control.source")) == {"policy"}
+        assert {info.policy_hash for info in alone.infos} == {policy_hash(acted)}
+        assert all(info.control is None for info in alone.infos)
+        seeds += [info.seed for info in alone.infos]
+        values = read_values(run / f"gate-{number}")
+        assert values["benefit"] >= LEAST
+        assert values["validation"]["rehearsals"] == alone.num_episodes == 4
+    assert len(seeds) == len(set(seeds))  # no attempt is known before it is made
+    # The policy is not taught what it did alone.
+    assert len(seeds) == DEMONSTRATIONS + 2 * EPISODES + 2 * 4
+
+
+def test_the_same_seed_gives_the_same_gate_by_benefit(
+    novice: tuple[Path, Path], tmp_path: Path
+) -> None:
+    run_gate("benefit", *novice, tmp_path / "run", rounds=1)
+    alone = Dataset.open(tmp_path / "run" / "rehearsal-1")
+    for name, seed in (("one", 0), ("again", 0), ("other", 1)):
+        of = replace(material(novice, seed), rehearsal=alone)
+        prepare_gate(tmp_path / name, of, partial(fit_benefit, budget=BUDGET))
+    weights = [(tmp_path / name / CRITIC).read_bytes() for name in ("one", "again", "other")]
+    assert weights[0] == weights[1]
+    assert weights[0] != weights[2]
 
 
 def test_a_fifth_of_the_first_data_is_unsafe_and_the_threshold_stays(

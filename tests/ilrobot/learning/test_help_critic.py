@@ -11,7 +11,12 @@ from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.memory import MemoryRecordings
 from ilrobot.errors import UserError
 from ilrobot.learners.interactive import help_critic
-from ilrobot.learners.interactive.help_critic import GAMMA, HelpCritic, fit_help_critic
+from ilrobot.learners.interactive.help_critic import (
+    GAMMA,
+    HelpCritic,
+    Rehearsed,
+    fit_help_critic,
+)
 from ilrobot.learners.interactive.piecewise import PiecewiseLinear
 from ilrobot.spec import Feature, Spec
 
@@ -35,19 +40,30 @@ def episode(places: list[float], sources: list[str], outcome: Outcome) -> Episod
     return Episode(EpisodeInfo("t", 10.0, outcome), columns)
 
 
-def recordings() -> MemoryRecordings:
+def attempts() -> list[Episode]:
     """The novice is lost once it was at risk, and stands still where it is stuck."""
-    novice, expert = ["policy"], ["demo"]
     kinds = [
-        episode([FINE] * 2, expert * 2, Outcome.SUCCESS),
-        episode([FINE] * 2, novice * 2, Outcome.SUCCESS),
-        episode([AT_RISK, FINE, FINE], expert * 3, Outcome.SUCCESS),
-        episode([*[STUCK] * 6, FINE], expert * 7, Outcome.SUCCESS),
-        episode([FINE, AT_RISK, *[LOST] * 30], novice * 32, Outcome.TIMEOUT),
-        episode([*[LOST] * 5], ["human"] * 5, Outcome.TIMEOUT),
-        episode([*[STUCK] * 40], novice * 40, Outcome.TIMEOUT),
+        episode([FINE] * 2, ["policy"] * 2, Outcome.SUCCESS),
+        episode([FINE, AT_RISK, *[LOST] * 30], ["policy"] * 32, Outcome.TIMEOUT),
+        episode([*[STUCK] * 40], ["policy"] * 40, Outcome.TIMEOUT),
     ]
-    return MemoryRecordings(SPEC, [kind for kind in kinds for _ in range(OFTEN)])
+    return [kind for kind in kinds for _ in range(OFTEN)]
+
+
+def recordings() -> MemoryRecordings:
+    """What experts did, and what the novice did."""
+    kinds = [
+        episode([FINE] * 2, ["demo"] * 2, Outcome.SUCCESS),
+        episode([AT_RISK, FINE, FINE], ["demo"] * 3, Outcome.SUCCESS),
+        episode([*[STUCK] * 6, FINE], ["demo"] * 7, Outcome.SUCCESS),
+        episode([*[LOST] * 5], ["human"] * 5, Outcome.TIMEOUT),
+    ]
+    return MemoryRecordings(SPEC, [kind for kind in kinds for _ in range(OFTEN)] + attempts())
+
+
+def rehearsed(episodes: list[Episode] | None = None) -> Rehearsed:
+    alone = MemoryRecordings(SPEC, attempts() if episodes is None else episodes)
+    return Rehearsed.of(alone, still(alone))
 
 
 def still(dataset: MemoryRecordings) -> NDArray[np.float32]:
@@ -62,8 +78,9 @@ def worth(critic: HelpCritic, place: float) -> float:
 def critic() -> HelpCritic:
     dataset = recordings()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(help_critic, "_SWEEPS", 15)
-        return fit_help_critic(dataset, still(dataset), seed=0)
+        patch.setattr(help_critic, "_SWEEPS", 25)
+        patch.setattr(help_critic, "_STEPS", 500)
+        return fit_help_critic(dataset, rehearsed(), seed=0)
 
 
 def test_help_is_worth_what_it_changes(critic: HelpCritic) -> None:
@@ -71,9 +88,21 @@ def test_help_is_worth_what_it_changes(critic: HelpCritic) -> None:
     assert abs(worth(critic, LOST)) < 0.2
     assert worth(critic, FINE) < 0.5
     assert critic.report is not None
-    assert critic.report.episodes > 0
-    assert critic.report.novice is not None
-    assert critic.report.expert is not None
+    assert (critic.report.rehearsals, critic.report.successes) == (3 * OFTEN, OFTEN)
+    assert critic.report.brier < 0.5 * critic.report.constant
+
+
+def test_each_half_is_judged_by_the_network_that_saw_the_other(critic: HelpCritic) -> None:
+    of = rehearsed()
+    for kind in range(3):  # of each kind one half
+        halves = [of.first[of.attempt == n].all() for n in range(kind * OFTEN, (kind + 1) * OFTEN)]
+        assert sum(halves) == OFTEN // 2
+    with torch.inference_mode():
+        first, second = critic.novice(critic.encode(of.columns, of.actions)).sigmoid().numpy()
+        expert = critic.expert.lesser(critic.encode_seen(of.columns, of.actions)).numpy()
+    said = of.others_say(critic)
+    assert np.array_equal(said[of.first], (expert - second)[of.first])
+    assert np.array_equal(said[~of.first], (expert - first)[~of.first])
 
 
 def test_who_stands_still_needs_help_though_a_state_that_leads_to_itself_could_have_any_value(
@@ -110,7 +139,13 @@ def test_an_action_that_is_not_finite_comes_to_nothing(critic: HelpCritic) -> No
 def test_without_an_expert_who_succeeded_it_is_told() -> None:
     alone = MemoryRecordings(SPEC, [episode([FINE], ["policy"], Outcome.SUCCESS)] * 3)
     with pytest.raises(UserError, match="no episode succeeded by an expert's hand") as caught:
-        fit_help_critic(alone, still(alone), seed=0)
+        fit_help_critic(alone, rehearsed(), seed=0)
+    assert "\n" not in str(caught.value)
+
+
+def test_rehearsals_that_nobody_judged_tell_nothing() -> None:
+    with pytest.raises(UserError, match="not known how any of these attempts ended") as caught:
+        rehearsed([episode([FINE] * 5, ["policy"] * 5, Outcome.UNKNOWN)])
     assert "\n" not in str(caught.value)
 
 
