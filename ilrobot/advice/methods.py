@@ -202,9 +202,16 @@ def _finetune(e: Evidence, data: str) -> Advice | None:
                 "runs/raft",
             ),
         )
+    if e.available.judges:
+        return Advice(
+            "residual",
+            "the simulator says what succeeded: learn from that alone what to add to the clone's "
+            "actions, within a bound",
+            (f"ilrobot train --learner residual --from {run}{_task(e)} --output runs/residual",),
+        )
     return Advice(
         "ppo",
-        f"the simulator knows {what}: try to go past the demonstrations from the clone, on a leash "
+        "the simulator knows a reward: try to go past the demonstrations from the clone, on a leash "
         "to it",
         (f"ilrobot train --learner ppo --from {run}{_task(e)} --output runs/ppo",),
     )

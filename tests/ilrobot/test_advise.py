@@ -217,7 +217,7 @@ def test_two_modes_call_for_chunks_that_are_drawn():
 
 
 def test_one_mode_calls_for_the_small_clone():
-    assert names(made(), SIMULATOR) == ["bc", "dagger", "ppo"]
+    assert names(made(), SIMULATOR) == ["bc", "dagger", "residual"]
 
 
 def test_what_the_present_does_not_explain_calls_for_chunks():
@@ -301,7 +301,7 @@ def test_every_command_is_one_that_the_verbs_take():
                     program, verb, *arguments = shlex.split(command)
                     assert program == "ilrobot"
                     _parse(verb, arguments)  # raises what is wrong
-    told = {"bc", "flow", "iql", "gail", "dagger", "ppo", "raft", "preferences"}
+    told = {"bc", "flow", "iql", "gail", "dagger", "residual", "ppo", "raft", "preferences"}
     assert seen == {*told, "more demonstrations"}
 
 
