@@ -211,8 +211,8 @@ def _finetune(e: Evidence, data: str) -> Advice | None:
         )
     return Advice(
         "ppo",
-        "the simulator knows a reward: try to go past the demonstrations from the clone, on a leash "
-        "to it",
+        "the simulator knows a reward: try to go past the demonstrations from the clone, on a "
+        "leash to it",
         (f"ilrobot train --learner ppo --from {run}{_task(e)} --output runs/ppo",),
     )
 
