@@ -33,7 +33,8 @@ def print_rounds(rounds: Sequence[RoundSummary], run: Path) -> None:
             f"{share:<20} {asked:>8}".rstrip()
         )
     for row in rounds:
-        for remark in (*_remarks(row), *_of_classifier(run, row.round)):
+        of_gate = (*_of_classifier(run, row.round), *_of_rehearsal(run, row.round))
+        for remark in (*_remarks(row), *of_gate):
             print(f"round {row.round}: {remark}")
 
 
@@ -77,6 +78,23 @@ def _of_classifier(run: Path, number: int) -> Iterator[str]:
             "its classifier hardly foretells where the policy strays in episodes that it was not "
             f"fitted to (AUC {validation['auc']:.2f}, of a coin 0.5): {cure}"
         )
+
+
+def _of_rehearsal(run: Path, number: int) -> Iterator[str]:
+    """What the policy of a round came to alone, and whether its gate learnt anything from that."""
+    from ilrobot.learners.interactive.gate_fits import read_values
+    from ilrobot.learners.interactive.rehearsal import rehearsal_folder
+    from ilrobot.learners.interactive.round_gates import gate_folder
+
+    if not rehearsal_folder(run, number).exists():
+        return
+    validation = read_values(gate_folder(run, number))["validation"]
+    yield (
+        f"its policy succeeded in {validation['successes']} of {validation['rehearsals']} attempts "
+        "that it made alone before"
+    )
+    if 0 < validation["constant"] <= validation["brier"]:
+        yield "its critic cannot tell which of these fail: where it calls may be chance"
 
 
 def _middle(log: GateLog) -> float:

@@ -47,6 +47,20 @@ def test_a_budget_that_was_no_bound_is_told(
     assert said not in told(capsys, tmp_path, expert_steps=100, takeovers=2)
 
 
+@pytest.mark.parametrize(("brier", "chance"), [(0.04, False), (0.09, True)])
+def test_what_the_policy_came_to_alone_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], brier: float, chance: bool
+) -> None:
+    validation = {"rehearsals": 100, "successes": 54, "brier": brier, "constant": 0.08}
+    (tmp_path / "gate-1").mkdir()
+    write_json(tmp_path / "gate-1" / VALUES, {"validation": validation})
+    assert "54 of 100" not in told(capsys, tmp_path)  # of a gate that did not rehearse
+    (tmp_path / "rehearsal-1").mkdir()
+    out = told(capsys, tmp_path)
+    assert "round 1: its policy succeeded in 54 of 100 attempts" in out
+    assert ("may be chance" in out) == chance
+
+
 @pytest.mark.parametrize(
     ("validation", "said"),
     [
