@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ilrobot.policies.heads.guidance import Guidance, Lead, free, towards
 from ilrobot.policies.heads.head import Head
 from ilrobot.policies.heads.prefix import Prefix
+from ilrobot.policies.networks.mish import Mish
 from ilrobot.policies.networks.network import Network
 
 #: Size of the embedding of the time.
@@ -60,7 +61,7 @@ class IteratedHead(Head):
         self.register_buffer("embedded", None, persistent=False)
         self.embed = nn.Sequential(
             nn.Linear(TIME_EMBEDDING, 2 * TIME_EMBEDDING),
-            nn.Mish(),
+            Mish(),
             nn.Linear(2 * TIME_EMBEDDING, TIME_EMBEDDING),
         )
         self.network = make_network(condition + self.prefix.features + TIME_EMBEDDING)

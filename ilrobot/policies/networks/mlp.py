@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ilrobot.policies.networks.dropout import Dropout
 from ilrobot.policies.networks.network import Network, Sizes
 
 _EXPANSION = 2
@@ -22,7 +23,7 @@ class ResidualBlock(nn.Module):
             nn.LayerNorm(width),
             nn.Linear(width, _EXPANSION * width),
             nn.SiLU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(_EXPANSION * width, width),
         )
 

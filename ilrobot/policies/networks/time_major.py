@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from ilrobot.policies.networks.mish import mish_and_slope
 from ilrobot.policies.networks.precision import product_type
 
 
@@ -134,9 +135,8 @@ class _NormMish(torch.autograd.Function):
         square = _group_mean(x.square().mean(dim=0), groups)
         inverse = (square.sub_(mean.square()).clamp_(min=0.0) + eps).rsqrt_()
         scale = inverse * weight
-        # Mish is computed from -z, because its sigmoid then needs no further pass.
         minus_z = torch.addcmul(torch.addcmul(-bias, mean, scale), x, -scale)
-        y, slope = _mish(minus_z)
+        y, slope = mish_and_slope(minus_z)
         ctx.groups = groups
         ctx.save_for_backward(x, mean, inverse, weight, slope)
         return _time_last(y)
@@ -183,18 +183,3 @@ def _group_mean(x: Tensor, groups: int) -> Tensor:
     """Mean over each group of channels, at each of its channels: shape (B, C) to the same."""
     grouped = x.unflatten(1, (groups, -1))
     return grouped.mean(dim=2, keepdim=True).expand_as(grouped).flatten(1)
-
-
-def _mish(minus_z: Tensor) -> tuple[Tensor, Tensor]:
-    """Mish at z and its derivative there, from -z.
-
-    With r the sigmoid of -z and i = 1 / (1 + r²), tanh(log(1 + exp z)) = 2 i - 1, which neither
-    overflows nor needs a logarithm; its derivative is 4 i (1 - i) (1 - r).
-    """
-    r = minus_z.sigmoid()
-    i = torch.addcmul(minus_z.new_ones(()), r, r).reciprocal_()
-    minus_gate = torch.add(minus_z.new_ones(()), i, alpha=-2)
-    lean = r.sub_(1).mul_(minus_z)
-    steep = torch.addcmul(i, i, i, value=-1, out=i)
-    slope = lean.mul_(steep).mul_(4).sub_(minus_gate)
-    return minus_gate.mul_(minus_z), slope

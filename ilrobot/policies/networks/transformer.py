@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ilrobot.errors import UserError
+from ilrobot.policies.networks.dropout import Dropout, dropout
 from ilrobot.policies.networks.network import Network, Sizes
 
 _EXPANSION = 4
@@ -40,8 +41,12 @@ class Attention(nn.Module):
             tokens.unflatten(2, (self._heads, -1)).transpose(1, 2)
             for tokens in (self.query(x), *self.key_value(memory).chunk(2, dim=2))
         )
-        dropout = self._dropout if self.training else 0.0
-        read = functional.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
+        chance = self._dropout if self.training else 0.0
+        if chance and x.device.type == "cpu":  # as torch does, but for how it draws
+            scores = (query * query.shape[3] ** -0.5) @ key.transpose(2, 3)
+            read = dropout(scores.softmax(dim=3), chance) @ value
+        else:
+            read = functional.scaled_dot_product_attention(query, key, value, dropout_p=chance)
         y: Tensor = self.leave(read.transpose(1, 2).flatten(2))
         return y
 
@@ -58,11 +63,11 @@ class Layer(nn.Module):
             nn.LayerNorm(width),
             nn.Linear(width, _EXPANSION * width),
             nn.GELU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(_EXPANSION * width, width),
-            nn.Dropout(dropout),
+            Dropout(dropout),
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, memory: Tensor | None = None) -> Tensor:
         """Shapes (B, T, width) and (B, S, width) to (B, T, width)."""
