@@ -15,10 +15,12 @@ from torch import Tensor
 from ilrobot.data.windows import Windows
 from ilrobot.errors import WorkFailed
 from ilrobot.learners.bootstrap import Bootstraps
+from ilrobot.learners.clipped_adamw import ClippedAdamW
 from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.distillation import Teacher
 from ilrobot.learners.ema import Ema
 from ilrobot.learners.validation import sampling_error, validation_loss
+from ilrobot.policies.heads.ensemble import EnsembleHead
 from ilrobot.policies.policy import Policy
 
 #: Steps between two reports.
@@ -87,12 +89,13 @@ class Training:
         self.policy, self._windows, self._held_out = policy, windows, held_out
         self._config, self._teacher = config, teacher
         self._parameters = list(policy.parameters())
-        self._optimizer = torch.optim.AdamW(
+        self._optimizer = ClippedAdamW(
             self._parameters,
             lr=config.learning_rate,
             weight_decay=config.weight_decay,
             fused=True,
         )
+        self._optimizer.zero_grad()
         members = policy.config.members
         self._bootstraps = None if members == 1 else Bootstraps(windows, members, config.seed)
         self._generator = torch.Generator(windows.device).manual_seed(config.seed)
@@ -234,12 +237,13 @@ class Training:
         if self._teacher is not None:
             batch = self._teacher(batch)
         loss = (self.policy.loss(batch) * batch.weight).mean()
-        self._optimizer.zero_grad()
         # Each member is to learn as it would alone: by its own mean, clipped by its own norm.
         (loss * self.policy.config.members).backward()
-        if self._config.clip:
-            self.policy.head.clip_gradients(self._config.clip)
-        self._optimizer.step()
+        clip, head = self._config.clip, self.policy.head
+        if clip and isinstance(head, EnsembleHead):
+            head.clip_gradients(clip)
+            clip = 0.0
+        self._optimizer.update(clip)
         if self._ema is not None:
             self._ema.update(self.step)
         self._loss_sum += loss.detach()

@@ -60,9 +60,9 @@ class EnsembleHead(Head):
         return self.combine(ask(self.acting, condition, noise, guidance))
 
     def clip_gradients(self, greatest: float) -> None:
-        """See `Head`; each member's by its own norm."""
+        """Scale the gradient of each member's weights down to this norm, where it is greater."""
         for member in self.members:
-            member.clip_gradients(greatest)
+            nn.utils.clip_grad_norm_(member.parameters(), greatest)
 
     @property
     def acting(self) -> Sequence[Head]:

@@ -58,10 +58,6 @@ class Head(nn.Module, ABC):
         `noise` is standard normal of shape (B, *noise_shape) for heads that sample, else None.
         """
 
-    def clip_gradients(self, greatest: float) -> None:
-        """Scale the gradient of its weights down to this norm, where it is greater."""
-        nn.utils.clip_grad_norm_(self.parameters(), greatest)
-
 
 def masked_mean(errors: Tensor, mask: Tensor) -> Tensor:
     """Mean of each sample over the ticks that count: shapes (B, H) and (B, H) to (B,)."""
