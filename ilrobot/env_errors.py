@@ -14,6 +14,8 @@ from gymnasium.envs.registration import load_env_creator
 
 #: What an environment's class is made with that is no option of the task.
 _NOT_OPTIONS = ("self", "render_mode")
+#: How alike a name must be to be meant: 'Hoper' is 0.91 to 'Hopper', 'Nope' 0.6.
+_ALIKE = 0.7
 
 
 def is_task_id(text: str) -> bool:
@@ -28,7 +30,8 @@ def unknown_task(task: str) -> str:
     for full in known:
         named.setdefault(_bare(full), []).append(full)
     space, _, _ = task.rpartition("/")
-    near = [full for bare in difflib.get_close_matches(_bare(task), named) for full in named[bare]]
+    alike = difflib.get_close_matches(_bare(task), named, cutoff=_ALIKE)
+    near = [full for bare in alike for full in named[bare]]
     # Where a namespace was given, the names of another one are no help.
     near = [full for full in near if not space or full.rpartition("/")[0] == space]
     if near:

@@ -73,6 +73,7 @@ def test_success_is_unknown_where_the_environment_does_not_judge():
         ("ilrobot/PandaLft-v0", {}, "did you mean ilrobot/PandaLift-v0"),
         ("CartPol-v1", {}, "CartPole-v1"),
         ("pandalift", {}, "did you mean ilrobot/PandaLift-v0"),
+        ("Nope-v0", {}, "unknown task 'Nope-v0'; ours are"),
         (
             "Nonsense-v0",
             {},

@@ -121,6 +121,11 @@ class Adversarial(DemonstratedOptions):
         super().check()
         if self.subsample < 1:
             raise UserError(f"--subsample must be at least 1, not {self.subsample}")
+        if self.penalty is not None and self.regularizer not in (None, "gradient-penalty"):
+            raise UserError(
+                f"--penalty weighs the gradient penalty, and --regularizer is {self.regularizer}; "
+                "leave one of them out"
+            )
         if self.absorbing and self.discount == 1:
             raise UserError("--absorbing needs a --discount below 1: a state that lasts for ever")
 

@@ -153,7 +153,7 @@ class Reinforcement(WarmStart, OnlineOptions):
         if self.from_ is None and self.leash:
             raise UserError("--leash keeps a policy close to that of --from; give --from RUN")
         if not 0 <= self._leash < math.inf:
-            raise UserError(f"--leash must be at least 0, not {self.leash}")
+            raise UserError(f"--leash must be finite and at least 0, not {self.leash}")
         if not _LEAST_STD < self._exploration < _MOST_STD:
             raise UserError(
                 f"--exploration must be within {_LEAST_STD} and {_MOST_STD}, not {self.exploration}"

@@ -48,7 +48,7 @@ class GuidedCostConfig:
         piece: Steps of a trajectory that are weighed together. Longer ones are truer to the model,
             and fewer of them count.
         smoothness: Weight of the paper's g_lcr, the squared change of the change of r along a
-            piece of demonstration (section 5).
+            piece of demonstration or sample (section 5); pieces of fewer than 3 steps have none.
         memory: Rounds whose samples are used, the newest included.
     """
 

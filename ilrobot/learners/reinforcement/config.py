@@ -95,10 +95,12 @@ class PpoConfig:
         for name in ("discount", "trace", "critic_trace"):
             value = getattr(self, name)
             if value is not None and not 0 < value <= 1:
-                raise UserError(f"{_option(name)} must be within 0 and 1, not {value}")
+                raise UserError(f"{_option(name)} must be above 0 and at most 1, not {value}")
         for name in ("entropy", "value"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise UserError(f"{_option(name)} must be at least 0, not {getattr(self, name)}")
+                raise UserError(
+                    f"{_option(name)} must be finite and at least 0, not {getattr(self, name)}"
+                )
 
 
 @dataclass(frozen=True)
@@ -154,13 +156,15 @@ class OffPolicyConfig:
             )
         for name in ("updates", "starts", "critic_updates"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise UserError(f"{_option(name)} must be at least 0, not {getattr(self, name)}")
+                raise UserError(
+                    f"{_option(name)} must be finite and at least 0, not {getattr(self, name)}"
+                )
         if not 0 < self.learning_rate < math.inf:
             raise UserError(f"--learning-rate must be positive, not {self.learning_rate}")
         for name in ("discount", "follow"):
             value = getattr(self, name)
             if not 0 < value <= 1:
-                raise UserError(f"{_option(name)} must be within 0 and 1, not {value}")
+                raise UserError(f"{_option(name)} must be above 0 and at most 1, not {value}")
 
 
 @dataclass(frozen=True)
@@ -189,7 +193,9 @@ class Td3Config(OffPolicyConfig):
             raise UserError(f"{_option('delay')} must be at least 1, not {self.delay}")
         for name in ("smoothing", "smoothing_bound"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise UserError(f"{_option(name)} must be at least 0, not {getattr(self, name)}")
+                raise UserError(
+                    f"{_option(name)} must be finite and at least 0, not {getattr(self, name)}"
+                )
 
 
 def _option(name: str) -> str:

@@ -118,6 +118,10 @@ def test_a_kill_loses_nothing(data: Path, tmp_path: Path):
         (["--task", TASK, "--penalty", "-1"], "gradient penalty cannot be -1"),
         (["--task", TASK, "--discriminator-updates", "0"], "updates cannot be 0"),
         (["--task", TASK, "--absorbing", "--discount", "1"], "needs a --discount below 1"),
+        (
+            ["--task", TASK, "--regularizer", "none", "--penalty", "3"],
+            "--penalty weighs the gradient penalty, and --regularizer is none",
+        ),
         (["--task", TASK, "--exploration", "0"], "--exploration must be within"),
         (["--task", TASK, "--from", "nowhere"], "no policy at nowhere"),
     ],
