@@ -176,11 +176,14 @@ class OnlineOptions(TriedInTask):
         Raises:
             UserError: There is no such task, it does not fit the policy, or none is named.
         """
+        from ilrobot.cli.cores import cores
         from ilrobot.compatibility import check_policy_fits
         from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
 
         make = self.maker(begun)
-        envs = TaskVectorEnv(make, self.copies, self.seed, success_only=success_only)
+        envs = TaskVectorEnv(
+            make, self.copies, self.seed, success_only=success_only, processes=cores()
+        )
         if begun is not None:
             try:
                 check_policy_fits(begun.spec, envs.task, "the policy of --from")

@@ -47,7 +47,7 @@ class Collecting:
             self._acting = copy.deepcopy(policy).cpu()
         self._seed = seed
         self._generator = torch.Generator().manual_seed(seed)
-        size = env.observation_space.shape[0]  # type: ignore[index]
+        size = env.observation_space.shape[0]
         self._seen = RunningStatistics(size) if fit_observations else None
         self._now: NDArray[np.float32] | None = None
 

@@ -1,0 +1,95 @@
+"""Copies of a task that another process steps meanwhile."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterable
+from contextlib import closing, suppress
+from multiprocessing.connection import Connection
+from typing import Any
+
+from ilrobot import workers
+from ilrobot.env import TaskEnv
+from ilrobot.errors import WorkFailed
+from ilrobot.learners.reinforcement.task_copies import TaskCopies
+
+#: How long a process may take to free its simulators, s.
+_PATIENCE = 5.0
+
+
+class CopiesElsewhere:
+    """`TaskCopies` in a process of their own, which is asked first and answers later.
+
+    It ends when this process does, however it ends.
+
+    Args:
+        make: Makes a copy; picklable.
+        indexes: See `TaskCopies`.
+        seed: See `TaskCopies`.
+        success_only: See `TaskCopies`.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], TaskEnv],
+        indexes: Iterable[int],
+        seed: int,
+        *,
+        success_only: bool,
+    ) -> None:
+        self._there, asked = workers.CONTEXT.Pipe()
+        given = asked, make, tuple(indexes), seed, success_only
+        self._process = workers.CONTEXT.Process(target=_serve, args=given, daemon=True)  # type: ignore[attr-defined]
+        self._process.start()
+        asked.close()
+
+    def ask(self, method: str, *arguments: Any) -> None:
+        """Let a method of `TaskCopies` be called; each question is followed by `answer`."""
+        with suppress(BrokenPipeError, ConnectionResetError):  # its last answer says why
+            self._there.send((method, arguments))
+
+    def answer(self) -> Any:
+        """What it returned.
+
+        Raises:
+            WorkFailed: The process died.
+            Exception: Whatever was raised there, which ends it.
+        """
+        try:
+            found = self._there.recv()
+        except (EOFError, ConnectionResetError) as error:
+            raise WorkFailed(
+                "a process that steps copies of the task died (out of memory?); take fewer "
+                "--copies, or go on with --resume"
+            ) from error
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def close(self) -> None:
+        """End the process."""
+        self._there.close()
+        self._process.join(_PATIENCE)
+        self._process.kill()
+
+
+def _serve(
+    asked: Connection,
+    make: Callable[[], TaskEnv],
+    indexes: tuple[int, ...],
+    seed: int,
+    success_only: bool,
+) -> None:
+    """Answer until nobody asks any more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent acts
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        try:
+            copies = TaskCopies(make, indexes, seed, success_only=success_only)
+            with closing(copies):
+                while True:
+                    method, arguments = asked.recv()
+                    asked.send(getattr(copies, method)(*arguments))
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            raise
+        except Exception as error:
+            asked.send(error)

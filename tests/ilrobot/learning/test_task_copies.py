@@ -1,0 +1,120 @@
+"""Copies of a task in several processes: the same as in one, and what happens when one dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ilrobot.env import TaskEnv, make_env
+from ilrobot.errors import UserError, WorkFailed
+from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv, VectorStep
+from tests.forked import Forked
+from tests.ilrobot.learner_tester import WORLDS
+from tests.ilrobot.learning import line_world
+
+COPIES = 5
+MAKE = partial(make_env, line_world.TASK)
+
+
+def _steps(processes: int) -> tuple[list[np.ndarray], list[VectorStep]]:
+    draw = np.random.default_rng(0)
+    with closing(TaskVectorEnv(MAKE, COPIES, seed=3, processes=processes)) as env:
+        begun, steps = [env.reset()], []
+        for tick in range(60):
+            if tick == 30:
+                env.reseed(4)
+                begun.append(env.reset())
+            steps.append(env.advance(draw.normal(size=(COPIES, 1)).astype(np.float32)))
+        assert env.judges_success
+    return begun, steps
+
+
+@pytest.mark.parametrize("processes", [2, 3, 9])
+def test_it_does_not_show_how_many_processes_there_are(processes: int):
+    (begun, steps), (other_begun, other_steps) = _steps(1), _steps(processes)
+    np.testing.assert_array_equal(begun, other_begun)
+    assert sum(len(step.ended) for step in steps) > COPIES
+    for one, other in zip(steps, other_steps, strict=True):
+        for name in ("observations", "after", "rewards", "terminal", "timeout"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+        assert one.ended == other.ended
+
+
+def test_each_copy_begins_elsewhere():
+    with closing(TaskVectorEnv(MAKE, COPIES, seed=0)) as env:
+        first, again = env.reset(), env.reset()
+    assert len(np.unique(np.concatenate([first, again])[:, 0])) == 2 * COPIES
+
+
+@dataclass(frozen=True)
+class _OnlyHere:
+    """A task that can be made in one process alone."""
+
+    here: int
+
+    def __call__(self) -> TaskEnv:
+        if os.getpid() != self.here:
+            raise UserError("it cannot be made elsewhere")
+        return MAKE()
+
+
+def test_what_goes_wrong_elsewhere_is_told_here():
+    with (
+        closing(TaskVectorEnv(_OnlyHere(os.getpid()), 2, seed=0, processes=2)) as env,
+        pytest.raises(UserError, match="it cannot be made elsewhere"),
+    ):
+        env.reset()
+
+
+def test_a_process_that_was_killed_is_told():
+    with closing(TaskVectorEnv(MAKE, 2, seed=0, processes=2)) as env:
+        env.reset()
+        pid = env._elsewhere[0]._process.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        with pytest.raises(WorkFailed, match="steps copies of the task died"):
+            env.reset()
+
+
+def _wait_with_copies(told: str) -> None:
+    sys.path.insert(0, str(WORLDS))
+    env = TaskVectorEnv(MAKE, 2, seed=0, processes=2)
+    env.reset()
+    Path(told).write_text(str(env._elsewhere[0]._process.pid))
+    time.sleep(600)
+
+
+def test_no_process_outlives_the_one_that_asks(tmp_path: Path):
+    told = tmp_path / "pid"
+    process = Forked(_wait_with_copies, str(told), errors=tmp_path / "errors")
+    try:
+        _until(lambda: told.exists() and bool(told.read_text()), process, tmp_path / "errors")
+        other = int(told.read_text())
+        assert _lives(other)
+    finally:
+        process.kill()
+    _until(lambda: not _lives(other))
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process runs; one that nobody has waited for yet does not."""
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def _until(happened, process: Forked | None = None, errors: Path | None = None) -> None:
+    end = time.monotonic() + 120
+    while not happened():
+        if process is not None and errors is not None:
+            assert process.poll() is None, errors.read_text()
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.02)
