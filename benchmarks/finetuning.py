@@ -187,7 +187,8 @@ def residual(job: Job, begun: Policy) -> tuple[OnlineLearner, Any]:
     made = partial(make, job.task, TRIED[job.task])
     env = TaskVectorEnv(made, RESIDUAL_COPIES, job.seed, success_only=True)
     torch.manual_seed(job.seed)
-    frame = stated_frame(env.get_attr("unwrapped", 0)[0])
+    with closing(made()) as one:
+        frame = stated_frame(one.env)
     if job.method == "residual":
         config = ResidualTd3Config(discount=DISCOUNT[job.task])
         policy = with_residual(begun, frame=frame)

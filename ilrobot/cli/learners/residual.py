@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -84,7 +85,8 @@ class Residual(OnlineOptions):
             torch.manual_seed(self.seed)
             envs, make = self.make_envs(begun, success_only=True)
             try:
-                frame = stated_frame(envs.get_attr("unwrapped", 0)[0])
+                with closing(make()) as env:
+                    frame = stated_frame(env.env)
                 policy = with_residual(begun, bound=self.bound, frame=frame)
                 learner = ResidualLearner(policy, envs, config, self.seed, steps=_REPORTED)
                 settings: dict[str, Any] = {

@@ -13,7 +13,6 @@ from ilrobot.cli import _main
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.recorder import DatasetRecorder
 from ilrobot.env import make_env
-from ilrobot.env_spec import stated_frame
 from ilrobot.errors import UserError
 from ilrobot.evaluate import evaluate
 from ilrobot.learners.behavioral_cloning import train
@@ -74,8 +73,7 @@ def _still(env: TaskVectorEnv) -> Policy:
 
 def _made(env: TaskVectorEnv) -> Policy:
     torch.manual_seed(0)
-    frame = stated_frame(env.get_attr("unwrapped", 0)[0])
-    return with_residual(_still(env), bound=2.0, frame=frame)
+    return with_residual(_still(env), bound=2.0, frame=planar_world.Planar.task_frame)
 
 
 def test_it_learns_to_succeed_and_leaves_the_clone_as_it_is(env: TaskVectorEnv):
