@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Mapping
 
 from ilrobot.errors import UserError
-from ilrobot.spec import Feature, Spec
+from ilrobot.spec import Spec
 
 #: Units of what is a place; others are directions, turns and speeds.
 _LENGTHS = frozenset({"m", "cm", "mm", "px"})
@@ -82,12 +82,18 @@ def check_frame(spec: Spec, frame: tuple[str, ...]) -> None:
         )
 
 
-def level_pair(action: Feature) -> tuple[int, int] | None:
-    """Which elements of an action move in the horizontal plane, along x and y (None: none do).
+def level_pair(spec: Spec) -> tuple[int, int] | None:
+    """Which elements of the action move in the horizontal plane, along x and y of observation.
 
     They are called ``dx`` and ``dy``, ``target_x`` and ``target_y``, or ``x`` and ``y``.
+
+    Returns:
+        Their indices (None: there are none, or they are in another frame than what is observed).
     """
-    names = list(action.names)
+    frames = {feature.frame for feature in spec.observations if feature.frame}
+    if spec.action.frame and frames and spec.action.frame not in frames:
+        return None
+    names = list(spec.action.names)
     for word in _COMMANDS:
         x, y = (word.format(axis) for axis in "xy")
         if x in names and y in names:

@@ -17,7 +17,8 @@ class ResidualConfig:
 
     Attributes:
         elements: Names of the elements of the action that it is added to.
-        bound: Its greatest size, in standard deviations of what was demonstrated.
+        bound: Its greatest size in normalised units, which are standard deviations of what was
+            demonstrated but for a base that is normalised otherwise.
         width: Features of the two layers of its network.
         frame: From which thing towards which (empty: in none).
     """

@@ -20,8 +20,8 @@ from ilrobot.policies.density import named
 from ilrobot.policies.heads.residual import ResidualHead
 from ilrobot.policies.policy import Policy
 
-#: Shares of the noise of the copies of the task, evenly from the least to the greatest: some hardly
-#: leave what is known, some go far.
+#: Least and greatest share of the noise: some copies of the task hardly leave what is known, some
+#: go far, and one alone is in the middle.
 _SHARES = (0.1, 1.6)
 
 
@@ -99,7 +99,10 @@ class HeldTrying:
         self._policy, self._head = policy, policy.head
         self._env, self._config = env, config
         self._memory, self._generator = memory, generator
-        self._shares = torch.linspace(*_SHARES, env.num_envs)[:, None]
+        copies = env.num_envs
+        middle = sum(_SHARES) / 2
+        shares = torch.linspace(*_SHARES, copies) if copies > 1 else torch.tensor([middle])
+        self._shares = shares[:, None]
         self._check_judges()
         self.begin()
 

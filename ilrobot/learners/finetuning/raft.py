@@ -121,7 +121,8 @@ class RaftLearner:
         fit: How the rounds are cloned.
 
     Raises:
-        UserError: A setting is out of range, or the actions are choices.
+        UserError: A setting is out of range, the actions are choices, or such a policy is not
+            cloned.
     """
 
     def __init__(
@@ -134,6 +135,7 @@ class RaftLearner:
         fit: TrainConfig,
     ) -> None:
         config.check()
+        begun.config.check_to_train(begun.spec)
         self.policy = begun
         self._folder, self._demonstrations, self._make = folder, demonstrations, make
         self._config, self._fit = config, fit

@@ -64,7 +64,7 @@ class ResidualHead(Head):
         names = spec.action.element_names
         elements = [names.index(name) for name in config.elements]
         self.frame = MovingFrame(spec, config.frame, plain) if config.frame else None
-        pair = level_pair(spec.action)
+        pair = level_pair(spec)
         #: Of the residuals, those that are turned.
         self._turned: list[int] = []
         if self.frame is not None and pair is not None and set(pair) <= set(elements):

@@ -184,11 +184,9 @@ def test_from_the_command_line(clone: Path, tmp_path: Path, capsys):
     capsys.readouterr()
     assert _main(["info", str(tmp_path / "run")]) == 0
     assert "residual" in capsys.readouterr().out
-    check_mistake(
-        ["train", "--learner", "residual", "--from", str(tmp_path / "run"), "--output", "again"],
-        "has a residual already",
-        capsys,
-    )
+    for learner, said in (("residual", "has a residual already"), ("raft", "learnt by trying")):
+        begin = ["train", "--learner", learner, "--from", str(tmp_path / "run")]
+        check_mistake([*begin, "--output", str(tmp_path / "again")], said, capsys)
 
 
 def test_a_kill_loses_nothing(clone: Path, tmp_path: Path):

@@ -15,7 +15,7 @@ from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.density import as_gaussian
 from ilrobot.policies.frame import MovingFrame
 from ilrobot.policies.heads.residual import ResidualHead
-from ilrobot.policies.places import check_frame, places_from
+from ilrobot.policies.places import check_frame, level_pair, places_from
 from ilrobot.policies.policy import Policy
 from ilrobot.policies.residual import with_residual
 from ilrobot.spec import Feature, Spec
@@ -136,6 +136,11 @@ def test_a_residual_is_along_and_beside_the_way_to_the_goal(push: Spec, goal):
         moved = physical(one) - physical(none)
         np.testing.assert_allclose(moved[:2], 0.5 * unit * expected, rtol=1e-2, atol=1e-6)
         np.testing.assert_allclose(moved[2:], 0, atol=1e-6)
+
+
+def test_actions_in_another_frame_are_not_turned(push: Spec):
+    assert level_pair(push) == (0, 1)
+    assert level_pair(replace(push, action=replace(push.action, frame="hand"))) is None
 
 
 def test_near_the_goal_the_way_there_means_nothing(push: Spec):
