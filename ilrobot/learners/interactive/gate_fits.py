@@ -252,9 +252,7 @@ def fit_thrifty(material: Material, folder: Path, budget: float) -> Values:
 
 
 def fit_benefit(material: Material, folder: Path, budget: float) -> Values:
-    """What help is worth, and the thresholds of the gate that calls by it.
-
-    They are of what the present policy came to alone, as it is foretold untaught.
+    """What help is worth, and the gate's thresholds, of what is foretold of rehearsals untaught.
 
     Raises:
         UserError: No episode succeeded by an expert's hand, it is not known how the rehearsals
@@ -268,8 +266,8 @@ def fit_benefit(material: Material, folder: Path, budget: float) -> Values:
     rehearsed = Rehearsed.of(rehearsals, actions)
     critic = fit_help_critic(material.with_rehearsals(episodes), rehearsed, material.seed)
     critic.save(folder / CRITIC)
-    benefit = rehearsed.others_say(critic)
-    now = BenefitThresholds.fit(benefit, rehearsed.attempt, budget, patience(spec.rate))
+    benefit, ticks = rehearsed.benefit(critic), patience(spec.rate)
+    now = BenefitThresholds.fit(benefit, rehearsed.attempt, budget, ticks)
     return {"benefit": now.call, "handback": now.handback, "validation": _report(critic)}
 
 

@@ -171,12 +171,18 @@ class Rehearsed:
             np.isin(known.episode, first),
         )
 
-    def others_say(self, critic: HelpCritic) -> NDArray[np.float32]:
-        """V - Q at each tick by the network that did not learn from it, (N,)."""
-        with torch.inference_mode():
-            both = critic.novice(critic.encode(self.columns, self.actions)).sigmoid().numpy()
-            expert = critic.expert.lesser(critic.encode_seen(self.columns, self.actions)).numpy()
-        return expert - np.where(self.first, both[1], both[0])
+    @torch.inference_mode()
+    def foretold(self, critic: HelpCritic) -> NDArray[np.float32]:
+        """Q at each tick by the network that did not learn from it, (N,)."""
+        first, second = critic.novice(critic.encode(self.columns, self.actions)).sigmoid().numpy()
+        return np.where(self.first, second, first)
+
+    @torch.inference_mode()
+    def benefit(self, critic: HelpCritic) -> NDArray[np.float32]:
+        """V - Q at each tick, Q being `foretold`, (N,)."""
+        expert = critic.expert.lesser(critic.encode_seen(self.columns, self.actions)).numpy()
+        worth: NDArray[np.float32] = expert - self.foretold(critic)
+        return worth
 
 
 def fit_help_critic(dataset: Recordings, rehearsed: Rehearsed, seed: int) -> HelpCritic:
@@ -226,15 +232,11 @@ def _fit_halves(critic: HelpCritic, rehearsed: Rehearsed) -> None:
 
 
 def _validate(critic: HelpCritic, rehearsed: Rehearsed) -> HelpFit:
-    with torch.inference_mode():
-        read = critic.encode(rehearsed.columns, rehearsed.actions)
-        both = critic.novice(read).sigmoid().numpy()
-    foretold = np.where(rehearsed.first, both[1], both[0])
     attempts, last = np.unique(rehearsed.attempt[::-1], return_index=True)
     return HelpFit(
         len(attempts),
         int(np.count_nonzero(rehearsed.became[::-1][last])),
-        float(np.mean((foretold - rehearsed.became) ** 2)),
+        float(np.mean((rehearsed.foretold(critic) - rehearsed.became) ** 2)),
         float(np.var(rehearsed.became)),
     )
 

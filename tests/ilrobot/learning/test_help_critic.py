@@ -100,7 +100,7 @@ def test_each_half_is_judged_by_the_network_that_saw_the_other(critic: HelpCriti
     with torch.inference_mode():
         first, second = critic.novice(critic.encode(of.columns, of.actions)).sigmoid().numpy()
         expert = critic.expert.lesser(critic.encode_seen(of.columns, of.actions)).numpy()
-    said = of.others_say(critic)
+    said = of.benefit(critic)
     assert np.array_equal(said[of.first], (expert - second)[of.first])
     assert np.array_equal(said[~of.first], (expert - first)[~of.first])
 
