@@ -24,7 +24,7 @@ from teleop.devices.base import Pose
 Array = NDArray[np.float64]
 
 #: Farthest a target may lie from what is achieved, by unit of its elements.
-REACH = {"m": 0.05, "rad": 0.3}
+REACH = {"m": 0.05, "rad": 0.3, "rotvec": 0.3}
 #: The same for other units, as a share of the range: 0.25 s at the speed that crosses it in 1.5 s.
 REACH_OF_RANGE = 1 / 6
 #: Speeds of a tracked hand that are full speed where the task's steps are no metres, m/s and rad/s.

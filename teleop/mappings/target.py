@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.actors import Action, Observation
-from ilrobot.control.turns import nearest_rows
+from ilrobot.control.turns import between, in_unit, nearest, quaternion, turned
 from ilrobot.spec import Spec
 from teleop.bindings import PICTURE, Bindings, TeleopCommand
 from teleop.clutch import REACH, REACH_OF_RANGE, leashed
@@ -20,7 +21,8 @@ class TargetMapping(Mapping):
     """Absolute targets: the stick moves the target, which begins where the robot is measured.
 
     Full stick crosses the whole range in `CROSSING` seconds. Each element of the target stays on
-    its leash to what is measured; see `teleop.clutch`.
+    its leash to what is measured; see `teleop.clutch`. A rotation vector is turned about the axes
+    of its frame, whatever it is already.
     """
 
     CROSSING = 1.5
@@ -32,6 +34,8 @@ class TargetMapping(Mapping):
         units = spec.action.units or ("",) * self._low.size
         of_range = REACH_OF_RANGE * (self._high - self._low)
         self._reach = [REACH.get(unit, own) for unit, own in zip(units, of_range, strict=True)]
+        turning = (r for r in spec.target_rotations if r.unit == "rotvec")
+        self._turning = [rotation.part for rotation in turning]
         self._target: NDArray[np.float64] | None = None
 
     @property
@@ -46,7 +50,8 @@ class TargetMapping(Mapping):
 
     def action(self, command: TeleopCommand, observation: Observation) -> Action:
         """The target after this tick, within its limits and on its leash."""
-        moved = self._where(observation) + self._step * command.twist[: self._step.size]
+        here = self._where(observation)
+        moved = self._after(here, self._step * command.twist[: self._step.size], here)
         self._target = np.clip(self._hold(moved, observation), self._low, self._high)
         return self._array(self._target)
 
@@ -56,25 +61,40 @@ class TargetMapping(Mapping):
 
     def intent(self, action: Action, observation: Observation) -> Intent:
         """The stick towards the wanted target, at most fully."""
-        here = self._where(observation)
-        ahead = (self._as_near(np.asarray(action, dtype=np.float64), here) - here) / self._step
+        wanted = np.asarray(action, dtype=np.float64)
+        ahead = self._way(self._where(observation), wanted) / self._step
         return Intent(six(ahead / max(1.0, float(np.linalg.norm(ahead)))))
 
     def _hold(self, target: NDArray[np.float64], observation: Observation) -> NDArray[np.float64]:
         achieved = measured_target(self.spec, observation)
         if achieved is None:
             return target
-        achieved = self._as_near(achieved, target)
-        held = [
-            leashed(target[i : i + 1], achieved[i : i + 1], reach)
-            for i, reach in enumerate(self._reach)
-        ]
+        ahead, here = self._way(achieved, target), np.zeros(1)
+        held = [leashed(ahead[i : i + 1], here, reach) for i, reach in enumerate(self._reach)]
         self.leash = max(share for _, share in held)
-        return np.concatenate([place for place, _ in held])
+        way = np.concatenate([place for place, _ in held])
+        return target if (way == ahead).all() else self._after(achieved, way, target)
 
-    def _as_near(self, values: NDArray[Any], to: NDArray[Any]) -> NDArray[Any]:
-        """The same, with rotations by the numbers nearest to others: measured ones jump."""
-        return nearest_rows(values[None], to[None], self.spec.target_rotations)[0]
+    def _way(self, here: NDArray[np.float64], there: NDArray[np.float64]) -> NDArray[np.float64]:
+        """From one target to another; of a rotation vector the turn about the axes of its frame."""
+        way = there - here
+        for part in self._turning:
+            start, end = (quaternion(at[part].tolist(), "rotvec") for at in (here, there))
+            # What is measured as not finite is for the guard to find, as of any other element.
+            way[part] = math.nan if start is None or end is None else between(start, end)
+        return way
+
+    def _after(
+        self, here: NDArray[np.float64], way: NDArray[np.float64], to: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Where a way leads, of a rotation by the numbers nearest to those of another target."""
+        there = here + way
+        for part in self._turning:
+            start = quaternion(here[part].tolist(), "rotvec")
+            if start is not None and np.isfinite(there[part]).all():
+                led = in_unit(turned(start, way[part].tolist()), "rotvec")
+                there[part] = nearest(led, to[part].tolist(), "rotvec")
+        return there
 
     def _where(self, observation: Observation) -> NDArray[np.float64]:
         if self._target is not None:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from ilrobot.control.turns import between, in_unit, quaternion, turned
 from ilrobot.spec import Feature, Spec
 from teleop.bindings import TeleopCommand
 from teleop.clutch import Ramp
@@ -37,7 +38,33 @@ def test_a_stick_leads_a_rotation_on_through_half_a_turn() -> None:
         targets.append(float(mapping.action(command, measured(at))[0]))
         at = targets[-1] - 0.02  # the robot follows, and tells it within half a turn
     assert targets[-1] > 3.3
+    # Full stick crosses the range of 4π in 1.5 s.
     assert np.diff(targets) == pytest.approx(0.1 * 4 * math.pi / 15, abs=1e-3)
+
+
+def test_a_stick_turns_about_the_axes_of_the_frame_whatever_the_rotation_is() -> None:
+    mapping = make_mapping(SPEC)
+    here = turned((1.0, 0.0, 0.0, 0.0), (1.5, -2.0, 1.0))
+    there = in_unit(turned(here, (0.0, 0.05, 0.0)), "rotvec")
+    observation = {"observation.state": np.array(in_unit(here, "rotvec"))}
+    twist = mapping.intent(np.array(there), observation).twist
+    assert twist[:3] == pytest.approx((0.0, 0.05 / (4 * math.pi / 15), 0.0))
+    taken = mapping.action(TeleopCommand(twist=twist), observation)
+    assert taken == pytest.approx(there, abs=1e-6)
+    # The robot does not follow: so far does the leash let the rotation go.
+    for _ in range(30):
+        taken = mapping.action(TeleopCommand(twist=(0, 1.0, 0, 0, 0, 0)), observation)
+    led = quaternion([float(x) for x in taken], "rotvec")
+    assert led is not None
+    assert between(here, led) == pytest.approx((0.0, 0.3, 0.0), abs=1e-5)
+
+
+def test_a_rotation_that_is_measured_as_not_finite_is_commanded_so() -> None:
+    mapping = make_mapping(SPEC)
+    broken = {"observation.state": np.array([0.1, math.nan, 0.0])}
+    assert np.isnan(mapping.action(TeleopCommand(), broken)).any()
+    mapping.follow(np.zeros(3))
+    assert np.isfinite(mapping.action(TeleopCommand(), measured(0.1))).all()
 
 
 def test_a_takeover_beyond_half_a_turn_does_not_lead_the_long_way() -> None:
