@@ -19,7 +19,8 @@ import hashlib
 import json
 from pathlib import Path
 
-from ilrobot.control.contract import METADATA_KEY, Contract, check_schema
+from ilrobot.control.contract import Contract
+from ilrobot.control.contract_schema import METADATA_KEY, check_schema
 from ilrobot.errors import UserError
 
 _GRAPH_FIELD = 7

@@ -1,5 +1,5 @@
 // The contract: what an exported policy promises, and what whoever runs it must keep. The twin of
-// ilrobot/control/contract.py, whose docstring explains each field.
+// ilrobot/control/contract.py; ilrobot/control/contract_schema.py explains each field.
 #pragma once
 
 #include <cstddef>

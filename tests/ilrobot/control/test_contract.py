@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ilrobot.control.chunking import Chunking
-from ilrobot.control.contract import SCHEMA, Contract
+from ilrobot.control.contract import Contract
 from ilrobot.control.contract_guards import FallbackAfter, Workspace
 from ilrobot.control.contract_joints import Joints
 from ilrobot.control.contract_parts import Range
+from ilrobot.control.contract_schema import SCHEMA
 from ilrobot.control.contract_signals import CriticScale, DoubtScale
 from ilrobot.control.drawing import Guide
 from ilrobot.control.model_file import read_model_file, seal
