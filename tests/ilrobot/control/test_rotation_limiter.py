@@ -109,6 +109,30 @@ def test_a_turn_faster_than_allowed_is_followed_at_the_greatest_speed_and_never_
     np.testing.assert_allclose(turns[:, :2], 0.0, atol=1e-12)
 
 
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(UNITS))
+def test_any_turn_at_constant_speed_is_caught_up_with_and_never_turned_back(seed, unit):
+    rng = np.random.default_rng(seed)
+    axis, speed = _unit(rng), 10 ** rng.uniform(-2, 0)  # rad/s
+    velocity = np.maximum(np.abs(axis) * speed * rng.uniform(1.2, 5, 3), 1e-3)
+    acceleration = velocity * 10 ** rng.uniform(0.5, 2, 3)
+    jerk = acceleration * 10 ** rng.uniform(0.5, 2, 3)
+    limiter = limited(unit, velocity, acceleration, jerk)
+    start = about(rng.normal(size=3), rng.uniform(0, 2 * math.pi))
+    begin, step = told(start, unit), (axis * speed / RATE).tolist()
+    limiter.reset(begin)
+    commands, at = [begin] * 4, start
+    for _ in range(3000):
+        at = turned(at, step)
+        commands.append(limiter.limit(told(at, unit, rng))[0].copy())
+    assert_kept(commands, unit, velocity, acceleration, jerk)
+    turns = turns_of(commands, unit)
+    assert (turns @ axis).min() > -1e-9
+    np.testing.assert_allclose(turns[-1], step, atol=1e-9)
+    apart = between(quaternion(commands[-1].tolist(), unit), at)
+    assert np.linalg.norm(apart) < 1e-6
+
+
 @st.composite
 def wanting(draw):
     """A unit, limits, and rotations that are wanted: still, turning, jumping, and no rotation."""
