@@ -17,8 +17,14 @@ from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.policy import Policy
 from tests.ilrobot.policy_tester import CONTINUOUS, recordings
 
-#: Of each network that is called more than once in a step, or beside another.
-CALLS: dict[str, tuple[int, ...]] = {"act": (1, 1), "mip": (2,)}
+#: Of each module with weights of a head that has several: what embeds the time comes first.
+CALLS: dict[str, tuple[int, ...]] = {
+    "act": (1, 1),
+    "diffusion": (1, 1),
+    "flow": (1, 1),
+    "fast": (1, 1),
+    "mip": (1, 2),
+}
 
 
 def _small(policy: PolicyConfig) -> PolicyConfig:
@@ -36,7 +42,7 @@ def test_every_preset_is_measured_and_all_its_networks_count(
     train_config = replace(train_config, batch_size=4, device="cpu")
     data = recordings(CONTINUOUS)
     spent = bench.seconds_of(data, policy_config, train_config)
-    assert list(spent)[:2] == ["step", "network"]
+    assert list(spent)[:2] == ["step", "networks"]
     assert all(seconds > 0 for seconds in spent.values())
 
     windows = Windows(data, n_obs=2, horizon=policy_config.horizon)
@@ -44,11 +50,14 @@ def test_every_preset_is_measured_and_all_its_networks_count(
     policy.fit_normalizers(windows)
     training = Training(policy, windows, None, train_config)
     calls = bench.calls_of_networks(training)
-    found = Counter(id(call.network) for call in calls)
+    found = Counter(id(call.module) for call in calls)
+    in_calls = {id(leaf) for call in calls for leaf in call.leaves}
+    assert in_calls >= {id(parameter) for parameter in policy.parameters()}
     assert tuple(found.values()) == CALLS.get(name, (1,))
-    for network, inputs, gradient in calls:
-        assert network(*inputs).shape == gradient.shape
-        assert not any(hooks for hooks in (network._forward_hooks, network._forward_pre_hooks))
+    for call in calls:
+        assert call.module(*call.inputs).shape == call.gradient.shape
+    for module in policy.modules():
+        assert not any((module._forward_hooks, module._forward_pre_hooks))
 
 
 def test_a_replay_makes_the_gradient_of_all_calls():
@@ -58,12 +67,12 @@ def test_a_replay_makes_the_gradient_of_all_calls():
     train_config = replace(PRESETS["mip"][1], batch_size=4, learning_rate=1e-12, device="cpu")
     calls = bench.calls_of_networks(Training(policy, windows, None, train_config))
     bench._replay(calls)
-    parameters = list(calls[0].network.parameters())
+    parameters = list(policy.parameters())
     together = [p.grad.clone() for p in parameters if p.grad is not None]
     apart = [torch.zeros_like(gradient) for gradient in together]
     for call in calls:
+        policy.zero_grad()
         bench._replay([call])
         for total, parameter in zip(apart, parameters, strict=True):
-            assert parameter.grad is not None
-            total += parameter.grad
+            total += 0 if parameter.grad is None else parameter.grad
     torch.testing.assert_close(together, apart)
