@@ -88,7 +88,11 @@ class Prefer:
         if dataset.num_episodes < 2:
             raise UserError(f"{dataset.path} has one episode; there is nothing to compare it with")
         ticks = None if self.seconds is None else max(1, round(self.seconds * dataset.fps))
-        compared = Compared.of(dataset, ticks, self.seed)
+        # Episodes that were added since are not compared: the pairs stay what they were.
+        episodes = None
+        if Comparisons.begun(folder):
+            episodes = Comparisons.read(folder).compared.episodes
+        compared = Compared.of(dataset, ticks, self.seed, episodes)
         try:
             with Comparisons.writing(folder, compared) as comparisons:
                 if self.judge == "person":
@@ -134,7 +138,7 @@ class Prefer:
                 Dataset.open(self.path)  # what is neither says so first
                 raise UserError("--output is missing: where shall the comparisons of a dataset go?")
             return Dataset.open(self.path)
-        if (folder / FILE).exists():
+        if Comparisons.begun(folder):
             dataset = Comparisons.read(folder).open_dataset()
             self._check_attempts(dataset, folder / FILE)
             return dataset

@@ -90,11 +90,14 @@ class Compared:
     seed: int
 
     @classmethod
-    def of(cls, dataset: Dataset, ticks: int | None, seed: int) -> Compared:
-        """Those of a dataset as it is now."""
-        return cls(
-            str(dataset.path.resolve()), dataset.num_episodes, dataset.content_hash, ticks, seed
-        )
+    def of(
+        cls, dataset: Dataset, ticks: int | None, seed: int, episodes: int | None = None
+    ) -> Compared:
+        """Those of the first `episodes` of a dataset (None: of all that there are)."""
+        count = dataset.num_episodes
+        episodes = count if episodes is None else min(episodes, count)
+        content_hash = dataset.hash_of_first(episodes)
+        return cls(str(dataset.path.resolve()), episodes, content_hash, ticks, seed)
 
     def pair(self, recordings: Recordings, number: int) -> tuple[Clip, Clip]:
         """The clips of comparison `number`: of two episodes, the same whenever it is asked for."""
@@ -132,6 +135,11 @@ class Comparisons:
     def __init__(self, path: Path, compared: Compared, answers: list[Comparison]) -> None:
         self.path, self.compared, self.answers = path, compared, answers
         self._descriptor = -1
+
+    @staticmethod
+    def begun(folder: Path) -> bool:
+        """Whether there is one."""
+        return (folder / FILE).exists()
 
     @property
     def content_hash(self) -> str:

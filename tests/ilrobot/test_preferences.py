@@ -39,15 +39,20 @@ def test_a_judge_of_success_needs_outcomes_and_one_of_returns_rewards():
         ScriptedJudge("return", data)
 
 
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def record(path: Path, seeds: range) -> None:
     """PointPath driven well and badly."""
-    path = tmp_path_factory.mktemp("preferences") / "mixed"
     env = make_env(TASK, {"horizon": 40})
-    with DatasetRecorder(path, env.spec, state_size=env.state_size) as recorder:
-        for seed in range(16):
+    state, more = env.state_size, seeds.start > 0
+    with DatasetRecorder(path, env.spec, state_size=state, resume=more) as recorder:
+        for seed in seeds:
             actor = NoisyExpert.isotropic(scripted_expert(env), env.spec, std=1.5 * (seed % 4))
             rollout(env, actor, seed=seed, recorder=recorder)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("preferences") / "mixed"
+    record(path, range(16))
     return path
 
 
@@ -66,6 +71,21 @@ def test_answers_are_kept_and_gone_on_with(recorded: Path, tmp_path: Path, capsy
     assert (tmp_path / "whole" / FILE).read_bytes() == twelve
     assert len(Comparisons.read(tmp_path).answers) == 12
     assert "answers    12" in capsys.readouterr().out
+
+
+def test_what_is_recorded_later_does_not_change_the_pairs(tmp_path: Path, capsys):
+    data, folder = tmp_path / "data", tmp_path / "answers"
+    record(data, range(4))
+    compare(data, folder, 2)
+    record(data, range(4, 6))
+    compare(data, folder, 12)
+    known = Comparisons.read(folder)
+    assert known.compared.episodes == 4
+    assert len(known.answers) == 12
+    assert {clip.episode for one in known.answers for clip in (one.left, one.right)} == set(
+        range(4)
+    )
+    assert Dataset.open(data).num_episodes == known.open_dataset().num_episodes == 6
 
 
 def test_a_kill_loses_no_answer_and_what_it_cut_off_is_dropped(recorded: Path, tmp_path: Path):
