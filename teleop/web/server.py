@@ -144,6 +144,10 @@ class WebServer:
         if handlers:
             await asyncio.wait(handlers)
         await self._runner.cleanup()
+        # What a page asked for and did not wait for; a loop that stops before would complain of it.
+        unfinished = asyncio.all_tasks() - {asyncio.current_task()}
+        if unfinished:
+            await asyncio.wait(unfinished, timeout=_FAREWELL)
 
     def _application(self) -> web.Application:
         application = web.Application(middlewares=[self._guard], client_max_size=self._max_message)

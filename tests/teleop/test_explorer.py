@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -314,3 +315,21 @@ def test_a_port_that_is_taken_is_one_line_and_leaves_no_process(explorer: Explor
     port = int(explorer.url.rstrip("/").rpartition(":")[2])
     with pytest.raises(UserError, match="--port"):
         Explorer(COUNTING, "127.0.0.1", port)
+
+
+def test_the_end_of_a_session_waits_for_what_nobody_waits_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    explorer = Explorer(COUNTING, "127.0.0.1", 0)
+
+    async def test() -> None:
+        async with visit(explorer) as anne:
+            await anne.ask(1, start=1, until=str(tmp_path / "never"))
+            await anne.socket.send_json({"type": "stop"})
+            while not explorer._desk.busy:
+                await asyncio.sleep(0.01)
+
+    run(test)
+    explorer.close()
+    gc.collect()
+    assert "destroyed" not in caplog.text
