@@ -145,7 +145,7 @@ class GatePlan:
         if self.name == "benefit":
             now = BenefitThresholds(values["benefit"], values["handback"])
             return BenefitGate(HelpCritic.load(folder / CRITIC), now, patience(spec.rate))
-        discrepancy = Discrepancy(action_ranges(spec))
+        discrepancy = Discrepancy(action_ranges(spec), spec.target_rotations)
         if self.name in ("safe", "lazy"):
             foresight = Foresight(SafetyClassifier.load(folder / CLASSIFIER))
             if self.name == "safe":

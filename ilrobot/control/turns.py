@@ -81,13 +81,21 @@ def nearest(values: Sequence[float], to: Sequence[float], unit: str) -> list[flo
 def nearest_rows(
     commands: NDArray[Any], to: NDArray[Any], rotations: Sequence[Rotation]
 ) -> NDArray[Any]:
-    """The same commands, shape (T, A), with each rotation `nearest` to that of others, (T, A)."""
-    if not (rotations and np.isfinite(commands).all() and np.isfinite(to).all()):
+    """The same commands, shape (T, A), with each rotation `nearest` to that of others, (T, A).
+
+    What is not finite stays as it is.
+    """
+    if not rotations:
         return commands
     told = commands.copy()
     for rotation in rotations:
         pairs = zip(commands[:, rotation.part].tolist(), to[:, rotation.part].tolist(), strict=True)
-        told[:, rotation.part] = [nearest(row, other, rotation.unit) for row, other in pairs]
+        told[:, rotation.part] = [
+            nearest(row, other, rotation.unit)
+            if all(math.isfinite(x) for x in (*row, *other))
+            else row
+            for row, other in pairs
+        ]
     return told
 
 

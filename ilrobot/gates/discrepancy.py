@@ -3,18 +3,23 @@
     ε(o) = 1/D Σ_j ((π(o)_j - π*(o)_j) / range_j)²
 
 This is ‖π(o) - π*(o)‖² of Zhang and Cho 2017, arXiv:1605.06450, with each of the D elements of the
-action measured by its range, so that metres, radians and a gripper's opening can be added.
+action measured by its range, so that metres, radians and a gripper's opening can be added. Of a
+rotation that is a target, π(o) is that of its equal answers which is nearest to the expert's.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ilrobot.control.turns import nearest_rows
 from ilrobot.errors import UserError
 from ilrobot.gates.gate import GateContext
+from ilrobot.rotation_units import Rotation
 from ilrobot.spec import Spec
 
 #: The default threshold. LazyDAgger's authors take ‖π(o) - π*(o)‖² > 0.008 Σ_j range_j² in their
@@ -27,13 +32,14 @@ class Discrepancy:
 
     Args:
         ranges: Of each element of the action, in its units, above 0; `action_ranges` of a spec.
+        rotations: Its `Spec.target_rotations`.
     """
 
     asks_expert = True
     name = "discrepancy"
 
-    def __init__(self, ranges: ArrayLike) -> None:
-        self._ranges = np.asarray(ranges, np.float64)
+    def __init__(self, ranges: ArrayLike, rotations: Sequence[Rotation] = ()) -> None:
+        self._ranges, self._rotations = np.asarray(ranges, np.float64), rotations
 
     def __call__(self, context: GateContext) -> float:
         """ε: 0 where both want the same, 1 where they are a whole range apart.
@@ -51,18 +57,25 @@ class Discrepancy:
         if context.policy_action is None:
             return math.inf
         policy, expert = context.policy_action[None], context.human_action[None]
-        value = float(discrepancies(policy, expert, self._ranges)[0])
+        value = float(discrepancies(policy, expert, self._ranges, self._rotations)[0])
         return value if math.isfinite(value) else math.inf
 
 
-def discrepancies(policy: ArrayLike, expert: ArrayLike, ranges: ArrayLike) -> NDArray[np.float64]:
+def discrepancies(
+    policy: NDArray[Any],
+    expert: NDArray[Any],
+    ranges: ArrayLike,
+    rotations: Sequence[Rotation] = (),
+) -> NDArray[np.float64]:
     """ε of many pairs of actions, shape (N,), from shapes (N, *action shape).
 
     Args:
         policy: The novice's actions.
         expert: The expert's.
         ranges: Of each element, in the action's shape and units.
+        rotations: The `Spec.target_rotations` of the actions.
     """
+    policy = nearest_rows(policy, expert, rotations)
     apart = np.subtract(policy, expert, dtype=np.float64) / np.asarray(ranges, np.float64)
     return np.mean(apart.reshape(len(apart), -1) ** 2, axis=1)
 

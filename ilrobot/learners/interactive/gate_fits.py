@@ -284,8 +284,9 @@ def _discrepancies(
     teaches, wanted = labels(material.recordings)
     if ticks is not None:
         teaches &= ticks
-    ranges = action_ranges(material.recordings.spec)
-    return discrepancies(material.actions[teaches], wanted[teaches], ranges)
+    spec = material.recordings.spec
+    novice, expert = material.actions[teaches], wanted[teaches]
+    return discrepancies(novice, expert, action_ranges(spec), spec.target_rotations)
 
 
 def fit_dart(material: Material, folder: Path) -> Values:

@@ -144,7 +144,8 @@ def fit_safety_classifier(
     frames = np.flatnonzero(teaches if ticks is None else teaches & ticks)
     if not frames.size:
         raise UserError(nothing_to_learn(dataset))
-    strays = discrepancies(actions[frames], wanted[frames], action_ranges(dataset.spec))
+    ranges, rotations = action_ranges(dataset.spec), dataset.spec.target_rotations
+    strays = discrepancies(actions[frames], wanted[frames], ranges, rotations)
     unsafe = ~(strays <= threshold)  # an action that is not finite is not safe
     episodes, episode = np.unique(
         np.searchsorted(dataset.starts, frames, side="right"), return_inverse=True

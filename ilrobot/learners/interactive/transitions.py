@@ -87,6 +87,7 @@ class Transitions:
             dataset.column("action")[self.frames],
             actions[self.frames],
             action_ranges(dataset.spec),
+            dataset.spec.target_rotations,
         )
 
     def alone(
