@@ -130,7 +130,7 @@ class Export:
         print(f"parity   {parity}")
         print(f"plain    {done.plain_parity}  (without ONNX Runtime's optimisation)")
         if done.contract.limits is not None:
-            print(f"limits   of the {sum(map(len, actions)):,} ticks that teach in {dataset.path}")
+            print(f"limits   of {sum(map(len, actions)):,} ticks in {dataset.path}")
         if self.int8:
             print(
                 f"int8     success {quantized.success:.1%}, of full precision "
@@ -173,16 +173,24 @@ class Export:
             return NEVER_CALLS
 
     def _actions(self, dataset: Dataset) -> list[NDArray[Any]]:
-        """What the robot may do: what was taught, or to an offline learner all that was done."""
+        """What the robot may do.
+
+        That is what was taught. It is all that was done for an offline learner, and for one that
+        nobody taught, whose own attempts are all that there is, failed ones too.
+        """
         from exports.real_data import executed_actions, taught_actions
         from ilrobot.cli.learners import LEARNERS
         from ilrobot.run import RUN_FILE, Run
-        from ilrobot.run_description import TrainDescription
+        from ilrobot.run_description import ATTEMPTS, TrainDescription
 
         if (self.policy / RUN_FILE).exists():
             known = Run.read(self.policy).description
             learner = known.learner if isinstance(known, TrainDescription) else ""
-            if learner in LEARNERS and LEARNERS[learner][1] == "offline":
+            offline = learner in LEARNERS and LEARNERS[learner][1] == "offline"
+            own = learner in LEARNERS and dataset.path.resolve() == (
+                (self.policy / ATTEMPTS).resolve()
+            )
+            if offline or own:
                 return executed_actions(dataset)
         return taught_actions(dataset)
 

@@ -105,7 +105,7 @@ def test_limits_of_another_dataset_are_told_and_named_in_the_contract(
     assert call("export", *arguments) == 0
     told = capsys.readouterr()
     assert "the limits come from what it teaches now" in " ".join(told.err.split())
-    assert f"limits   of the {len(first)} ticks that teach in {other.path}" in told.out
+    assert f"limits   of {len(first)} ticks in {other.path}" in told.out
     provenance = OnnxPolicy(output).contract.provenance
     assert provenance.data == trained_on.content_hash
     assert provenance.limits == other.content_hash

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from ilrobot.cli import _main
+from ilrobot.data.dataset import Dataset
+from ilrobot.data.episode import Outcome
 from ilrobot.env import make_env
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig
@@ -39,6 +41,16 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_from_scratch(tmp_path: Path, capsys):
     check_run(SCRATCHED, tmp_path, capsys)
+
+
+def test_a_policy_that_nobody_taught_is_exported_though_it_fails(tmp_path: Path):
+    run, file = tmp_path / "run", tmp_path / "policy.onnx"
+    options = ("--task", "ilrobot/PointPath-v0", "--copies", "2", "--rollout", "128")
+    asked = ["train", "--learner", "ppo", *options, "--steps", "128", "--output", str(run)]
+    assert _main(asked) == 0
+    assert {info.outcome for info in Dataset.open(run / "dataset").infos} == {Outcome.FAILURE}
+    assert _main(["export", "--policy", str(run), "--output", str(file)]) == 0
+    assert _main(["verify", str(file)]) == 0
 
 
 def test_a_kill_loses_nothing(tmp_path: Path):
