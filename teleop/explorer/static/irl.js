@@ -24,7 +24,11 @@ const link = new Link({
     paths.limits = limits;
   },
   answer: show,
-  state: (state, words) => showState(state, state === "done" ? "done" : words),
+  state: (state, words) => {
+    // What is shown answers another question than the one that got no answer.
+    if (["wrong", "failed"].includes(state)) document.body.classList.toggle("old", found !== null);
+    showState(state, state === "done" ? "done" : words);
+  },
 });
 
 // Something else is set now: what is shown, or being worked out, is of another question.
