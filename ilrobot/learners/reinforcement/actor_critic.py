@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
@@ -51,16 +53,20 @@ class ActorCritic:
     The policy stays in evaluation mode: a density must not change by what is dropped out.
 
     Attributes:
-        critic: Learnt beside the policy.
-        parameters: Of both.
+        actor: The policy.
+        critic: Learnt beside it.
+        reference: π_ref (None: no leash).
+        entropy: w_H.
+        leash: w_KL.
+        parameters: Of policy and critic.
         optimizer: Adam, with a group for each.
 
     Args:
-        actor: What is improved.
+        actor: See above.
         critic: See above.
         config: Its learning rates and w_H.
-        reference: π_ref (None: no leash).
-        leash: w_KL.
+        reference: See above.
+        leash: See above.
     """
 
     def __init__(
@@ -72,7 +78,9 @@ class ActorCritic:
         reference: Policy | None = None,
         leash: float = 0.0,
     ) -> None:
-        self.critic = critic
+        self.actor, self.critic = actor, critic
+        self.reference = reference if leash else None
+        self.entropy, self.leash = config.entropy, leash
         self.parameters = [*actor.parameters(), *critic.parameters()]
         rate = config.learning_rate
         groups = [
@@ -81,8 +89,12 @@ class ActorCritic:
         ]
         self.optimizer = torch.optim.Adam(groups, eps=1e-5, fused=True)
         self._density = PolicyDensity(actor)
-        self._reference = None if reference is None or not leash else PolicyDensity(reference)
-        self._entropy, self._leash = config.entropy, leash
+        self._reference = None if self.reference is None else PolicyDensity(self.reference)
+
+    @property
+    def actor_learns(self) -> bool:
+        """Whether the policy learns, or its value alone."""
+        return any(parameter.requires_grad for parameter in self.actor.parameters())
 
     def evaluate(self, conditions: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Value, log-probability and bonus of each step, (B,).
@@ -97,10 +109,34 @@ class ActorCritic:
         density = self._density
         mean, log_std = density.given(conditions)
         bonus: Tensor | None = None
-        if self._entropy:
-            bonus = self._entropy * density.entropy(log_std)
+        if self.entropy:
+            bonus = self.entropy * density.entropy(log_std)
         if self._reference is not None:
-            away = self._leash * density.divergence(self._reference, conditions, mean, log_std)
+            away = self.leash * density.divergence(self._reference, conditions, mean, log_std)
             bonus = -away if bonus is None else bonus - away
         values = self.critic(conditions)[:, 0]
         return values, density.log_normalized(actions, mean, log_std), bonus
+
+
+@dataclass(frozen=True)
+class Samples:
+    """A rollout as it is learnt from, where the policy lies.
+
+    Attributes:
+        conditions: Encoded observations, (N, C).
+        actions: Normalised, (N, A).
+        log_probabilities: log π_old(a | o), (N,).
+        advantages: Â, (N,).
+        targets: V_target, (N,).
+    """
+
+    conditions: Tensor
+    actions: Tensor
+    log_probabilities: Tensor
+    advantages: Tensor
+    targets: Tensor
+
+    def minibatches(self, size: int, order: Tensor) -> list[Samples]:
+        """All of it in an order, (N,), cut into parts of a size; the last may be smaller."""
+        columns = (column.index_select(0, order).split(size) for column in vars(self).values())
+        return [Samples(*part) for part in zip(*columns, strict=True)]

@@ -18,12 +18,14 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.type_aliases import RolloutBufferSamples
 from torch import Tensor
 
-from ilrobot.learners.reinforcement.actor_critic import ActorCritic, Critic
+from ilrobot.learners.reinforcement.actor_critic import ActorCritic, Critic, Samples
 from ilrobot.learners.reinforcement.advantages import generalized_advantages
-from ilrobot.learners.reinforcement.clipped_update import Samples, clipped_update
+from ilrobot.learners.reinforcement.clipped_update import AutogradGradient, clipped_update
 from ilrobot.learners.reinforcement.config import INITIAL_LOG_STD, PpoConfig
+from ilrobot.learners.reinforcement.explicit_density import ExplicitDensity
+from ilrobot.learners.reinforcement.explicit_gradient import ExplicitGradient
 from ilrobot.policies.config import PolicyConfig
-from ilrobot.policies.density import new_policy
+from ilrobot.policies.density import PolicyDensity, new_policy
 from ilrobot.policies.policy import Policy
 from ilrobot.spec import Feature, Spec
 
@@ -71,7 +73,9 @@ class _Ordered(RolloutBuffer):
             yield self._get_samples(order[start : start + batch_size])
 
 
-def _model(config: PpoConfig, leash: float) -> tuple[ActorCritic, tuple[Policy, Critic]]:
+def _model(
+    config: PpoConfig, leash: float, still: bool = False
+) -> tuple[ActorCritic, tuple[Policy, Critic]]:
     spec = Spec(
         task="test",
         task_options={},
@@ -82,6 +86,9 @@ def _model(config: PpoConfig, leash: float) -> tuple[ActorCritic, tuple[Policy, 
     torch.manual_seed(0)
     made = PolicyConfig(head="gaussian", width=16, blocks=1)
     policy = new_policy(spec, made, INITIAL_LOG_STD).eval()
+    if still:  # the last element of the action has one value
+        normalizer = policy.action_normalizer
+        normalizer.spread[-1] = 0.0
     critic, reference = Critic(policy, 16), copy.deepcopy(policy)
     model = ActorCritic(policy, critic, config, reference=reference, leash=leash)
     return model, (policy, critic)
@@ -195,3 +202,39 @@ def test_an_update_ends_once_it_has_gone_far():
         model, _ = _model(config, 0.0)
         went.append(clipped_update(model, _rollout(model)[1], config, np.random.default_rng(2)))
     assert went[1]["moved"] < went[0]["moved"]
+
+
+@pytest.mark.parametrize("still", [False, True])
+@pytest.mark.parametrize("learns", [True, False])
+@pytest.mark.parametrize(
+    ("changes", "leash"), [({}, 0.0), ({"entropy": 0.1}, 0.0), ({"entropy": 0.1}, 0.5)]
+)
+def test_the_explicit_gradient_is_that_of_autograd(
+    changes: dict[str, Any], leash: float, learns: bool, still: bool
+):
+    config = replace(CONFIG, **changes)
+    model, (policy, _) = _model(config, leash, still)
+    _, samples = _rollout(model)
+    with torch.no_grad():  # away from the policy of the rollout, some ratios beyond the clip
+        for parameter in model.parameters:
+            parameter += 0.1 * torch.randn_like(parameter)
+    policy.requires_grad_(learns)
+    told, gradients = [], []
+    for method in (AutogradGradient, ExplicitGradient):
+        told.append(method(model, config)(samples))
+        gradients.append([None if p.grad is None else p.grad.clone() for p in model.parameters])
+    torch.testing.assert_close(*told, rtol=1e-4, atol=1e-5)
+    assert sum(g is None for g in gradients[1]) == (0 if learns else len([*policy.parameters()]))
+    for first, second in zip(*gradients, strict=True):
+        torch.testing.assert_close(first, second, rtol=1e-3, atol=1e-5)
+
+
+def test_the_explicit_density_is_that_of_the_policy():
+    _, (policy, _) = _model(CONFIG, 0.0)
+    seen = torch.randn(7, OBSERVED)
+    expected = PolicyDensity(policy).given(seen)
+    for one, other in zip(ExplicitDensity(policy).given(seen.numpy()), expected, strict=True):
+        np.testing.assert_allclose(one, other.detach(), rtol=1e-4, atol=1e-5)
+    with torch.no_grad():
+        policy.head.network.enter.weight.mul_(2)  # type: ignore[operator, union-attr]
+    assert not np.allclose(ExplicitDensity(policy).given(seen.numpy())[0], expected[0].detach())

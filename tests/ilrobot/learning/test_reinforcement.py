@@ -61,8 +61,8 @@ def test_transitions_are_the_worlds_own(env: TaskVectorEnv):
     same = np.diff(steps.episode) == 0
     np.testing.assert_array_equal(same & (steps.terminal | steps.timeout)[:-1], False)
     np.testing.assert_allclose(x[1:][same], after[:-1][same])
-    assert made.lengths.max() <= line_world.LIMIT
-    assert made.success_rate is not None
+    assert max(end.length for end in made.ended) <= line_world.LIMIT
+    assert all(end.success is not None for end in made.ended)
 
 
 def test_it_learns_the_tasks_reward_and_is_measured_like_any_policy(env: TaskVectorEnv):
