@@ -122,13 +122,13 @@ class TrainDescription(Description):
     def fixed(self) -> Mapping[str, Any]:
         """See `Description`."""
         return {
+            "--learner": self.learner,  # first, for of another one all else may differ, too
             **self.config.settings(),
             "data of content hash": self.dataset.content_hash,
             "frame weights of hash": self.dataset.frame_weights,
             "perturbation": self.perturbation,
             "initial weights of hash": self.initial,
             "a teacher of hash": self.teacher,
-            "--learner": self.learner,
             **{_words(name): value for name, value in self.settings.items()},
         }
 

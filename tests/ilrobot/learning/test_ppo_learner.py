@@ -67,6 +67,11 @@ def test_from_a_clone_on_a_leash(clone: Path, tmp_path: Path, capsys):
     assert run.dataset == Run.read(clone).description.dataset
 
 
+def test_a_run_of_another_learner_is_called_so(clone: Path, tmp_path: Path, capsys):
+    begun = ["train", "--learner", "ppo", *SMALL, "--output", str(clone), "--resume"]
+    check_mistake(begun, "was begun with --learner bc, not ppo", capsys)
+
+
 def test_by_a_learnt_reward(tmp_path: Path):
     env = make_env(TASK)
     reward = RewardModel(env.spec, RewardConfig(width=8))
