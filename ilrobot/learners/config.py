@@ -147,9 +147,7 @@ _LONG = TrainConfig(
     patience=0,
 )
 
-_FLOW = replace(
-    _CHUNKS, head="flow", flow_prediction="preconditioned", noise_scale=0.5, dropout=0.1
-)
+_FLOW = replace(_CHUNKS, head="flow", dropout=0.1)
 
 #: What suits most tasks. ``bc`` predicts one action from one observation by a small network and
 #: stops early; ``bc-chunk`` predicts chunks of 16 actions from two observations by regression;
@@ -182,7 +180,7 @@ PRESETS: dict[Preset, tuple[PolicyConfig, TrainConfig]] = {
         ),
         TrainConfig(batch_size=8, learning_rate=1e-4, ema=0.999, validate_every=1_000, patience=0),
     ),
-    "diffusion": (replace(_CHUNKS, head="diffusion", prediction="sample"), _LONG),
+    "diffusion": (replace(_CHUNKS, head="diffusion"), _LONG),
     "flow": (_FLOW, _LONG),
     "fast": (replace(_FLOW, sampler_steps=2), _LONG),
     "mip": (replace(_CHUNKS, head="mip"), replace(_LONG, ema=0.995)),
@@ -200,18 +198,17 @@ def preset(name: Preset, spec: Spec) -> tuple[PolicyConfig, TrainConfig]:
 def with_head(
     policy: PolicyConfig, training: TrainConfig, head: HeadName
 ) -> tuple[PolicyConfig, TrainConfig]:
-    """The same with another head, and with what that head alone uses as in a preset of its own.
+    """The same with another head, and with what that head alone uses as `PolicyConfig` advises.
 
-    So ``bc`` with a flow has the prediction, noise and steps of ``flow``, and is not stopped by a
-    validation loss that does not rank policies of that head.
+    So ``fast`` with a diffusion takes as many steps as ``diffusion``, and ``bc`` with a flow is not
+    stopped by a validation loss that does not rank policies of that head.
     """
-    policy = replace(policy, head=head)
-    for own, trained in PRESETS.values():
-        if own.head == head:
-            used = USED_BY_HEAD.get(head, frozenset())
-            policy = replace(policy, **{name: getattr(own, name) for name in used})
-            return policy, training if trained.patience else replace(training, patience=0)
-    return policy, training
+    advised = PolicyConfig(head=head)
+    used = {name: getattr(advised, name) for name in USED_BY_HEAD.get(head, ())}
+    alike = [trained for own, trained in PRESETS.values() if own.head == head]
+    if alike and not any(trained.patience for trained in alike):
+        training = replace(training, patience=0)
+    return replace(policy, head=head, **used), training
 
 
 def _option(name: str) -> str:

@@ -79,12 +79,10 @@ _LATER = frozenset(
         "actions",
         "attention_heads",
         "clip_actions",
-        "flow_prediction",
         "kl_weight",
         "latent",
         "layers",
         "members",
-        "noise_scale",
         "normalize",
         "prefix_delay",
         "residual",
@@ -92,13 +90,16 @@ _LATER = frozenset(
     }
 )
 
-#: What settings were called in runs of before.
+#: What settings were called in runs of before, and what those have that do not say.
 _RENAMED = {"ddim_steps": "sampler_steps"}
+_FORMER = {"flow_prediction": "velocity", "noise_scale": 1.0}
 
 
 @dataclass(frozen=True)
 class PolicyConfig:
     """A policy is encoder × network × head; this names the three and their sizes.
+
+    What only one head uses has by default what did best with it (BENCHMARKS.md).
 
     Attributes:
         head: Which: ``mse``, ``l1``, ``huber`` and ``log-cosh`` regress, ``gaussian`` predicts mean
@@ -162,9 +163,9 @@ class PolicyConfig:
     latent: Latent = "zero"
     diffusion_steps: int = 100
     sampler_steps: int = 10
-    prediction: Prediction = "epsilon"
-    flow_prediction: FlowPrediction = "velocity"
-    noise_scale: float = 1.0
+    prediction: Prediction = "sample"
+    flow_prediction: FlowPrediction = "preconditioned"
+    noise_scale: float = 0.5
     prefix_delay: int = 0
     solver: Solver = "ddim"
     members: int = 1
@@ -294,7 +295,7 @@ class PolicyConfig:
             UserError: A key is missing (but for `_LATER`), unknown or of another type.
         """
         try:
-            data = {_RENAMED.get(name, name): value for name, value in data.items()}
+            data = _FORMER | {_RENAMED.get(name, name): value for name, value in data.items()}
             if missing := {f.name for f in fields(cls)} - data.keys() - _LATER:
                 raise ValueError(f"'{min(missing)}' is missing")
             return parse_fields(cls, data)

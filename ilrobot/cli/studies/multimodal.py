@@ -52,8 +52,8 @@ HEADS: dict[str, PolicyConfig] = {
     "cvae": _CVAE,
     "cvae-drawn": replace(_CVAE, kl_weight=0.01, latent="drawn"),
     "diffusion": replace(_MSE, head="diffusion"),
-    "flow": replace(_MSE, head="flow", flow_prediction="sample"),
-    "flow-velocity": replace(_MSE, head="flow"),
+    "flow": replace(_MSE, head="flow", flow_prediction="sample", noise_scale=1.0),
+    "flow-velocity": replace(_MSE, head="flow", flow_prediction="velocity", noise_scale=1.0),
     "mip": replace(_MSE, head="mip"),
 }
 

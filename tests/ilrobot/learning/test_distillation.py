@@ -26,7 +26,7 @@ from tests.ilrobot.policy_tester import (
 )
 
 SMALL = PolicyConfig(n_obs=2, horizon=4, execute=2, width=16, blocks=1, sampler_steps=5)
-FLOW = replace(SMALL, head="flow", sampler_steps=2, flow_prediction="sample")
+FLOW = replace(SMALL, head="flow", sampler_steps=2, flow_prediction="sample", noise_scale=1.0)
 SHORT = TrainConfig(steps=6, batch_size=8, warmup=2, validate_every=3, device="cpu")
 DIFFUSION = replace(SMALL, head="diffusion", prediction="sample")
 
@@ -162,7 +162,9 @@ def test_a_teacher_of_another_task_is_one_line(tmp_path):
 def test_two_calls_go_where_ten_of_the_teacher_go_and_two_of_the_teacher_do_not(tmp_path):
     """Each noise is to keep its way."""
     data = two_ways(episodes=20)
-    config = PolicyConfig(horizon=2, width=64, head="flow", sampler_steps=10)
+    config = PolicyConfig(
+        head="flow", horizon=2, width=64, flow_prediction="velocity", noise_scale=1.0
+    )
     training = TrainConfig(
         steps=500, batch_size=128, warmup=20, learning_rate=2e-3, held_out=0.0, device="cpu"
     )

@@ -1,5 +1,7 @@
 """What networks make of the history: its order, its last state, what follows it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -104,6 +106,13 @@ def test_what_was_seen_some_ticks_ago_is_learnt(network, tmp_path):
 def test_a_run_from_before_these_networks_is_read():
     config = PolicyConfig()
     old = {k: v for k, v in config.to_json().items() if k not in ("layers", "attention_heads")}
+    assert PolicyConfig.from_json(old) == config
+
+
+def test_a_run_from_before_flows_could_be_set_has_the_plain_one():
+    config = replace(PolicyConfig(head="flow"), flow_prediction="velocity", noise_scale=1.0)
+    told = config.to_json()
+    old = {k: v for k, v in told.items() if k not in ("flow_prediction", "noise_scale")}
     assert PolicyConfig.from_json(old) == config
 
 

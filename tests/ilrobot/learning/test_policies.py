@@ -11,8 +11,8 @@ from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.memory import MemoryRecordings
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.learners.behavioral_cloning import train
-from ilrobot.learners.config import TrainConfig, preset
-from ilrobot.policies.config import HeadName, NetworkName, PolicyConfig
+from ilrobot.learners.config import PRESETS, TrainConfig, preset
+from ilrobot.policies.config import USED_BY_HEAD, HeadName, NetworkName, PolicyConfig
 from ilrobot.policies.heads import residual_vq
 from ilrobot.policies.loading import load_policy
 from ilrobot.policies.networks.network import Sizes
@@ -92,6 +92,14 @@ def test_the_bc_preset_fits_any_actions(spec, tmp_path):
     policy, _ = preset("bc", spec)
     assert (policy.n_obs, policy.horizon, policy.execute) == (1, 1, 1)
     check_policy(policy, spec, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["act", "diffusion", "flow", "mip"])
+def test_a_head_has_from_python_what_it_has_in_its_preset(name):
+    own, _ = PRESETS[name]
+    config = PolicyConfig(head=own.head)
+    for setting in USED_BY_HEAD[own.head]:
+        assert getattr(config, setting) == getattr(own, setting), setting
 
 
 def test_the_unet_has_about_four_and_a_half_million_parameters():
