@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -42,10 +43,11 @@ def sampling_error(policy: Policy, windows: Windows) -> float:
 
         √ E_w (â - a)² / r²   over windows, ticks that count and elements,
 
-    with r the range of an element (`Policy.disagreement_scale`), so that heads, normalisations and
-    representations of the same actions compare; where actions are choices, the share of ticks with
-    another one. A head that samples is asked for one sample, by the same noise every time: unlike
-    its loss at a random noise level, this measures what it would do.
+    with r the range of an element (`Policy.disagreement_scale`) and the shorter way between angles
+    and between rotations, so that heads, normalisations and representations of the same actions
+    compare; where actions are choices, the share of ticks with another one. A head that samples is
+    asked for one sample, by the same noise every time: unlike its loss at a random noise level,
+    this measures what it would do.
 
     Args:
         policy: On the device of `windows`.
@@ -64,8 +66,10 @@ def sampling_error(policy: Policy, windows: Windows) -> float:
     chunk, wanted = (x.reshape(*batch.mask.shape, -1) for x in (chunk, batch.actions))
     if policy.rotations is not None:
         chunk = policy.rotations.nearest(chunk, wanted)
-    error = (chunk - wanted) / scale
-    error = error.square().mean(dim=2)
+    error = chunk - wanted
+    angles = list(policy.spec.action.angles)
+    error[..., angles] = torch.remainder(error[..., angles] + math.pi, 2 * math.pi) - math.pi
+    error = (error / scale).square().mean(dim=2)
     return float((weight * error).sum() / weight.sum()) ** 0.5
 
 

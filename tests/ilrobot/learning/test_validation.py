@@ -50,6 +50,25 @@ def test_the_sampling_error_is_the_root_mean_square_in_shares_of_the_range():
     assert error == pytest.approx(np.sqrt(np.concatenate(chunks).__pow__(2).mean()), rel=1e-5)
 
 
+def test_whole_turns_of_an_angle_are_no_error():
+    action = replace(CONTINUOUS.action, units=("rad", "m"), low=None, high=None)
+    spec = replace(CONTINUOUS, action=action)
+    data = recordings(spec)
+    policy = Constant(spec, SMALL)
+    policy.fit_normalizers(Windows(data, n_obs=2, horizon=4))
+
+    def error():
+        return sampling_error(policy, Windows(data, n_obs=2, horizon=4))
+
+    before = error()
+    actions = data.column("action")
+    turns = 2 * np.pi * (np.arange(len(actions)) % 3 - 1)
+    actions[:, 0] += turns
+    assert error() == pytest.approx(before, rel=1e-4)
+    actions[:, 1] += turns
+    assert error() > 2 * before
+
+
 @pytest.mark.parametrize("head", ["mse", "diffusion", "cross-entropy"])
 def test_it_is_the_same_at_every_call_and_leaves_no_trace(head):
     spec = DISCRETE if head == "cross-entropy" else CONTINUOUS
