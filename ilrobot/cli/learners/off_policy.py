@@ -24,7 +24,8 @@ class OffPolicy(Reinforcement):
     """Updates for each environment step."""
 
     starts: int = 10_000
-    """Environment steps before anything is learnt; those of a new policy are drawn evenly."""
+    """Environment steps before anything is learnt; those of a new policy are drawn evenly. Beside a
+    clone the critics then learn alone at first, for 5,000 updates."""
 
     usual_leash = 0.1
     reported_steps = 256

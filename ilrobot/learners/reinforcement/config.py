@@ -117,8 +117,9 @@ class OffPolicyConfig:
         discount: γ.
         follow: How fast the targets follow, τ.
         critic_width: Features of the critics' two layers.
-        critic_updates: Updates of the critics alone when learning begins, so that a policy which
-            can already do something is not led astray by critics that know nothing yet.
+        critic_updates: Updates of the critics alone when learning begins, while the policy goes on
+            trying, so that one which can already do something is not led astray by critics that
+            know nothing yet.
     """
 
     rollout: int = 64

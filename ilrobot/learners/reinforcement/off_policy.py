@@ -56,7 +56,7 @@ class OffPolicyReinforcer(ABC):
         self.diagnostics: dict[str, float] = {}
         self._env, self._config = env, config
         self._scratch = fit_observations
-        self._seed, self._warmed = seed, False
+        self._seed, self._warmed = seed, 0
         low, high = PolicyDensity(policy).limits()
         self._limits = low.cpu().numpy(), high.cpu().numpy()
         leashed = reference if kl_weight > 0 else None
@@ -93,6 +93,8 @@ class OffPolicyReinforcer(ABC):
         names = {name: key for name, key in self.told.items() if f"train/{key}" in told}
         self.diagnostics = {name: float(told[f"train/{key}"]) for name, key in names.items()}
         self.diagnostics.setdefault("loss", 0.0)  # nothing was learnt yet
+        if 0 < self._warmed < self._config.critic_updates:
+            self.diagnostics["critic_updates"] = float(self._warmed)
         return Rollouts.joined(parts)
 
     def state(self) -> dict[str, Any]:
@@ -114,7 +116,8 @@ class OffPolicyReinforcer(ABC):
         """See `Reinforcer`."""
         memory = self._memory
         self._collecting.load_state(state)
-        self._warmed = bool(state["warmed"])
+        warmed = state["warmed"]  # runs of before know only whether
+        self._warmed = self._config.critic_updates if warmed is True else int(warmed)
         self.policy.load_state_dict(state["policy"])
         self._model.critic.load_state_dict(state["critic"])
         self._model.critic_target.load_state_dict(state["critic_target"])
@@ -164,19 +167,22 @@ class OffPolicyReinforcer(ABC):
             )
         self._remember(drawn, made, rewards)
         self._collecting.normalize(made.transitions.observations)
-        if not first:
+        if first:
+            return made
+        left = self._config.critic_updates - self._warmed
+        if left > 0:
+            self._warm(min(_BOUT, left))
+        else:
             updates = max(1, round(self._config.updates * ticks * self._env.num_envs))
-            if self._config.critic_updates and not self._warmed:
-                self._warm()
-                self._warmed = True
             self._model.train(updates, self._config.batch_size)
         return made
 
-    def _warm(self) -> None:
+    def _warm(self, updates: int) -> None:
         """Updates of the critics alone."""
         self.policy.requires_grad_(False)
-        self._model.train(self._config.critic_updates, self._config.batch_size)
+        self._model.train(updates, self._config.batch_size)
         self.policy.requires_grad_(True)
+        self._warmed += updates
 
     def _remember(
         self, drawn: NDArray[np.float32], made: Rollouts, rewards: NDArray[np.float32]
@@ -236,4 +242,6 @@ class _Normalized(VecEnv):
         return [False for _ in self._get_indices(indices)]
 
 
+#: Updates of the critics alone between two rollouts, so that one who waits is told and may stop.
+_BOUT = 250
 _REMEMBERED = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")

@@ -134,10 +134,20 @@ def test_critics_learn_alone_before_a_policy_that_can_do_something(
 ):
     config = replace(quick, starts=128, updates=0.0, critic_updates=50)
     learner = make_reinforcer(_policy(env), env, config, 0, fit_observations=False)
-    learner.learn(192)
+    learner.learn(256)
     actor, critics = (kept["state"][0]["step"] for kept in learner.state()["optimizers"])
-    later = 2 // getattr(config, "delay", 1)
-    assert (actor, critics) == (later, 52)
+    later = 3 // getattr(config, "delay", 1)
+    assert (actor, critics) == (later, 53)
+
+
+def test_critics_alone_learn_in_bouts_that_are_told(env: TaskVectorEnv, quick: OffPolicyConfig):
+    config = replace(quick, starts=128, critic_updates=600)
+    learner = make_reinforcer(_policy(env), env, config, 0, fit_observations=False)
+    told = []
+    for _ in range(3):
+        learner.learn(160 if not told else quick.rollout)
+        told.append(learner.diagnostics.get("critic_updates"))
+    assert told == [250, 500, None]
 
 
 def test_a_state_goes_on(env: TaskVectorEnv, quick: OffPolicyConfig):
@@ -197,8 +207,8 @@ def test_a_kill_loses_nothing(method: str, tmp_path: Path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--updates", "-1"], "--updates must be at least 0"),
-        (["--starts", "-1"], "--starts must be at least 0"),
+        (["--updates", "-1"], "--updates must be finite and at least 0"),
+        (["--starts", "-1"], "--starts must be finite and at least 0"),
     ],
 )
 def test_a_mistake_is_one_line(method: str, options: list[str], said: str, tmp_path: Path, capsys):
