@@ -62,7 +62,6 @@ METHODS: Mapping[str, Method] = {
         {
             "flow_prediction": "velocity",
             "noise_scale": 1.0,
-            "dropout": 0.0,
             "steps": 3_000,
             "ema": 0.999,
         },
@@ -73,7 +72,6 @@ METHODS: Mapping[str, Method] = {
         {
             "flow_prediction": "sample",
             "noise_scale": 1.0,
-            "dropout": 0.0,
             "sampler_steps": 2,
             "steps": 2_000,
             "ema": 0.999,

@@ -56,6 +56,8 @@ METHODS: dict[str, Method] = {
         "flow",
         {
             "actions": "relative",
+            "noise_scale": 0.5,
+            "dropout": 0.1,
             "execute": 6,
             "steps": 25_000,
         },
@@ -66,7 +68,6 @@ METHODS: dict[str, Method] = {
             "actions": "relative",
             "flow_prediction": "sample",
             "noise_scale": 1.0,
-            "dropout": 0.0,
             "sampler_steps": 2,
             "execute": 6,
             "steps": 15_000,

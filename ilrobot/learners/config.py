@@ -147,7 +147,7 @@ _LONG = TrainConfig(
     patience=0,
 )
 
-_FLOW = replace(_CHUNKS, head="flow", dropout=0.1)
+_FLOW = replace(_CHUNKS, head="flow")
 
 #: What suits most tasks. ``bc`` predicts one action from one observation by a small network and
 #: stops early; ``bc-chunk`` predicts chunks of 16 actions from two observations by regression;

@@ -165,7 +165,7 @@ class PolicyConfig:
     sampler_steps: int = 10
     prediction: Prediction = "sample"
     flow_prediction: FlowPrediction = "preconditioned"
-    noise_scale: float = 0.5
+    noise_scale: float = 0.25
     prefix_delay: int = 0
     solver: Solver = "ddim"
     members: int = 1
