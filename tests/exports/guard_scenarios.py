@@ -186,7 +186,8 @@ def _turning() -> list[Scenario]:
     for seed in range(12):
         rng = np.random.default_rng(200 + seed)
         rate = 50.0
-        limits = _limits(rng, rate, ("absolute",) * SIZE)
+        steps = seed in (3, 9)  # beside the rotation, from where the robot says that it is
+        limits = _limits(rng, rate, (*["absolute"] * 3, "delta" if steps else "absolute"))
         turning = slice(0, 3) if seed % 3 == 0 else slice(0, SIZE)
         wide = np.array(limits.high)
         wide[turning] = (math.inf, 1.2, 4.0)[seed // 3 % 3]
@@ -220,7 +221,9 @@ def _turning() -> list[Scenario]:
                 steady = _steady(rng, tick, rate, told.astype(np.float32))
             ticks.append(_faulty(ticks, steady, tick) if seed >= 6 else steady)
         start = rng.normal(size=SIZE)
-        begin = (start, 0.3 * rng.normal(size=SIZE), None) if seed % 2 else (None, None, None)
+        begin = (None, None, None)
+        if seed % 2:
+            begin = (start, 0.3 * rng.normal(size=SIZE), np.zeros(SIZE) if steps else None)
         name = f"turning {seed}, {units[seed % 3][0]}"
         made.append(Scenario(name, contract, rate, *begin, tuple(ticks)))
     return made
