@@ -1,5 +1,6 @@
 // Commands with rotations kept inside limits: as turns, which never jump. The twin of
-// ilrobot/control/rotation_limiter.py, which says how; the same operations in the same order.
+// ilrobot/control/rotation_limiter.py, which says how, and of rotation_target.py; the same operations
+// in the same order.
 #pragma once
 
 #include <memory>
