@@ -12,7 +12,6 @@ from torch import Tensor
 
 from ilrobot.data.transitions import Transitions
 from ilrobot.errors import WorkFailed
-from ilrobot.learners.reinforcement.explicit_density import ExplicitDensity
 from ilrobot.learners.reinforcement.rollouts import Rollouts
 from ilrobot.learners.reinforcement.running import RunningStatistics
 from ilrobot.learners.reinforcement.vector_env import Ended, TaskVectorEnv
@@ -68,7 +67,7 @@ class Collecting:
         now = self._begun()
         if self._acting is not self._policy:
             self._acting.load_state_dict(self._policy.state_dict())
-        density, acting = PolicyDensity(self._acting), ExplicitDensity(self._acting)
+        density = PolicyDensity(self._acting)
         copies, size = self.env.num_envs, self.env.task.action.size
         observed = np.empty((ticks, copies, now.shape[1]), dtype=np.float32)
         after = np.empty_like(observed)
@@ -83,8 +82,8 @@ class Collecting:
             with torch.inference_mode():
                 seen, action = torch.from_numpy(now), noise[tick]
                 if not uniform:
-                    mean, log_std = acting.given(density.encode(seen).numpy())
-                    action = torch.from_numpy(mean + np.exp(log_std) * action.numpy())
+                    mean, log_std = density.distribution(seen)
+                    action = mean + log_std.exp() * action
                 physical = density.physical(action, seen).numpy()
             drawn[tick] = action.numpy()
             executed[tick] = np.clip(physical, *self.env.limits)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ilrobot.learners.reinforcement.explicit_layers import Array, explicit
@@ -20,15 +21,14 @@ class ExplicitDensity:
 
     Args:
         policy: In evaluation mode, see `ilrobot.policies.density.check_density`.
-        gradient: See `explicit`; of a policy that only acts, nothing is written.
+        gradient: See `explicit` (None: it does not learn).
     """
 
-    def __init__(self, policy: Policy, gradient: Callable[[Tensor], Array] | None = None) -> None:
+    def __init__(self, policy: Policy, gradient: Callable[[Tensor], Tensor] | None = None) -> None:
         head = policy.head
         assert isinstance(head, GaussianHead)
-        self._network = explicit(head.network, gradient or _nowhere)
+        self._network = explicit(head.network, gradient or torch.empty_like)
 
-    @np.errstate(over="ignore", invalid="ignore")  # whoever acts by it looks at the actions
     def given(self, conditions: Array) -> tuple[Array, Array]:
         """Mean and log standard deviation of the normalised action, (B, C) to (B, A) each."""
         mean, raw = np.split(self._network.forward(conditions), 2, axis=1)
@@ -39,7 +39,3 @@ class ExplicitDensity:
         """Keep the gradient of the weights, given that of what `given` said last."""
         to_raw = to_log_std * _HALF * (1 - self._bounded**2)
         self._network.backward(np.concatenate([to_mean, to_raw], axis=1))
-
-
-def _nowhere(weight: Tensor) -> Array:
-    return np.empty(0, dtype=np.float32)

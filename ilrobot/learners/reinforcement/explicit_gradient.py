@@ -92,12 +92,11 @@ def _divergence(
     return away, way * precision, share - 1
 
 
-def _gradient(weight: Tensor) -> Array:
+def _gradient(weight: Tensor) -> Tensor:
     """Where the gradient of a weight lies; of one that does not learn it is thrown away."""
     if not weight.requires_grad:
         weight.grad = None
-        return np.empty(weight.shape, dtype=np.float32)
+        return torch.empty_like(weight)
     if weight.grad is None:
         weight.grad = torch.zeros_like(weight)
-    array: Array = weight.grad.numpy()
-    return array
+    return weight.grad

@@ -1,16 +1,17 @@
 """Small networks in numpy, forward and backward, on the memory of a torch module's weights.
 
-What acts and learns online is small: of its step in torch three quarters go by between the matrix
-products, in asking for a hundred operations and in the graph of their gradients. Here a layer is a
-few operations on arrays, and its gradient is written down.
+What learns online is small: of its step in torch most goes by between the matrix products, in
+asking for a hundred operations and in the graph of their gradients. Here a layer is a few
+operations on arrays, and its gradient is written down.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -31,50 +32,50 @@ class Layer(Protocol):
 
 
 class Affine:
-    """y = x Wᵀ + b."""
+    """y = x Wᵀ + b; its products are torch's, which keep to torch's number of threads."""
 
-    def __init__(self, layer: nn.Linear, gradient: Callable[[Tensor], Array]) -> None:
-        self._weight, self._bias = _shared(layer.weight), _shared(layer.bias)
-        self._to_weight, self._to_bias = gradient(layer.weight), gradient(layer.bias)
+    def __init__(self, layer: nn.Linear, gradient: Callable[[Tensor], Tensor]) -> None:
+        self._weight, self._bias = layer.weight.detach(), layer.bias.detach()
+        self._to_weight, self._to_bias = gradient(layer.weight), gradient(layer.bias).numpy()
 
     def forward(self, x: Array) -> Array:
         """See `Layer`."""
-        self._x = x
-        y: Array = x @ self._weight.T
-        y += self._bias
+        self._x = torch.from_numpy(x)
+        y: Array = torch.addmm(self._bias, self._x, self._weight.T).numpy()
         return y
 
     def backward(self, gradient: Array) -> Array:
         """See `Layer`."""
-        np.matmul(gradient.T, self._x, out=self._to_weight)
-        np.matmul(_ones(len(gradient)), gradient, out=self._to_bias)
-        return gradient @ self._weight
+        rows = torch.from_numpy(gradient)
+        torch.mm(rows.T, self._x, out=self._to_weight)
+        gradient.sum(axis=0, out=self._to_bias)
+        back: Array = torch.mm(rows, self._weight).numpy()
+        return back
 
 
 class Normalization:
     """y = w x̂ + b, x̂ = (x - E[x]) / √(Var[x] + ε) over the features of a row (Ba et al. 2016)."""
 
-    def __init__(self, layer: nn.LayerNorm, gradient: Callable[[Tensor], Array]) -> None:
-        self._weight, self._bias = _shared(layer.weight), _shared(layer.bias)
-        self._to_weight, self._to_bias = gradient(layer.weight), gradient(layer.bias)
+    def __init__(self, layer: nn.LayerNorm, gradient: Callable[[Tensor], Tensor]) -> None:
+        self._weight, self._bias = layer.weight.detach().numpy(), layer.bias.detach().numpy()
+        self._to_weight = gradient(layer.weight).numpy()
+        self._to_bias = gradient(layer.bias).numpy()
         self._least = np.float32(layer.eps)
 
     def forward(self, x: Array) -> Array:
         """See `Layer`."""
-        centred = x - _row_means(x)
-        self._precision = 1 / np.sqrt(_row_means(centred**2) + self._least)
-        self._x = centred * self._precision
+        centred = x - _means(x)
+        self._precision = 1 / np.sqrt(_means(centred, centred) + self._least)
+        self._x: Array = centred * self._precision
         return self._x * self._weight + self._bias
 
     def backward(self, gradient: Array) -> Array:
         """See `Layer`."""
-        np.matmul(_ones(len(gradient)), gradient * self._x, out=self._to_weight)
-        np.matmul(_ones(len(gradient)), gradient, out=self._to_bias)
+        (gradient * self._x).sum(axis=0, out=self._to_weight)
+        gradient.sum(axis=0, out=self._to_bias)
         inner = gradient * self._weight
-        result: Array = self._precision * (
-            inner - _row_means(inner) - self._x * _row_means(inner * self._x)
-        )
-        return result
+        back: Array = self._precision * (inner - _means(inner) - self._x * _means(inner, self._x))
+        return back
 
 
 class Silu:
@@ -139,12 +140,12 @@ class Shortcut:
         return gradient + self._inner.backward(gradient)
 
 
-def explicit(module: nn.Module, gradient: Callable[[Tensor], Array]) -> Layer:
+def explicit(module: nn.Module, gradient: Callable[[Tensor], Tensor]) -> Layer:
     """A module of torch on the CPU, in evaluation mode, as layers that share its weights.
 
     Args:
         module: A perceptron, or a residual one of a single tick.
-        gradient: Where the gradient of a weight is to be written, an array of its shape.
+        gradient: Where the gradient of a weight is to be written, of its shape.
 
     Raises:
         TypeError: There is no such layer here.
@@ -172,17 +173,7 @@ def explicit(module: nn.Module, gradient: Callable[[Tensor], Array]) -> Layer:
     raise TypeError(f"{type(module).__name__} has no explicit form")
 
 
-def _row_means(x: Array) -> Array:
-    """(B, F) to (B, 1); as a product, several times faster than numpy's own."""
-    count = x.shape[1]
-    return x @ np.full((count, 1), 1 / count, dtype=np.float32)
-
-
-def _ones(count: int) -> Array:
-    """Sums columns, as a product; see `_row_means`."""
-    return np.ones(count, dtype=np.float32)
-
-
-def _shared(weight: Tensor) -> Array:
-    array: NDArray[Any] = weight.detach().numpy()
-    return array
+def _means(x: Array, *by: Array) -> Array:
+    """Mean of each row of x, or of its product with another, (B, F) to (B, 1)."""
+    sums: Array = np.einsum("bf,bf->b", x, *by) if by else np.einsum("bf->b", x)
+    return (sums / np.float32(x.shape[1]))[:, None]
