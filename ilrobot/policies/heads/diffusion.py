@@ -67,15 +67,12 @@ class DiffusionHead(IteratedHead):
         t = torch.randint(self._train_steps, (len(actions),), device=actions.device)
         noise = torch.randn_like(actions)
         kept = self.alpha_bar[t][:, None, None]
-        noisy = kept.sqrt() * actions + (1 - kept).sqrt() * noise
-        targets = {
-            "epsilon": noise,
-            "sample": actions,
-            "velocity": kept.sqrt() * noise - (1 - kept).sqrt() * actions,
-        }
-        prediction = self.predict(noisy, self.embed_time(t), condition)
-        error = prediction - targets[self._prediction]
-        return masked_mean(error.square().mean(dim=2), mask)
+        signal, spread = kept.sqrt(), (1 - kept).sqrt()
+        prediction = self.predict(signal * actions + spread * noise, self.embed_time(t), condition)
+        wanted = {"epsilon": noise, "sample": actions}.get(self._prediction)
+        if wanted is None:
+            wanted = signal * noise - spread * actions
+        return masked_mean((prediction - wanted).square().mean(dim=2), mask)
 
     def begin(self, condition: Tensor, noise: Tensor | None) -> tuple[State, tuple[Tensor, ...]]:
         """See `IteratedHead`; the state is the sample and the clean chunk last seen in it."""
