@@ -1,1 +1,1 @@
-"""Reinforcement learning: stable-baselines3 behind a narrow protocol, on our policies."""
+"""Reinforcement learning behind a narrow protocol: PPO, and stable-baselines3's SAC and TD3."""

@@ -22,7 +22,7 @@ MOST_STEPS = 1_000_000
 
 @dataclass(frozen=True)
 class PpoConfig:
-    """Proximal policy optimisation, Schulman et al. 2017, with stable-baselines3's own defaults.
+    """Proximal policy optimisation, Schulman et al. 2017, with stable-baselines3's defaults.
 
     Attributes:
         rollout: Environment steps between two updates, of all copies together.

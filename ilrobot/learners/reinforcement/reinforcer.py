@@ -60,7 +60,7 @@ def make_reinforcer(
     kl_weight: float = 0.0,
     fit_observations: bool = True,
 ) -> Reinforcer:
-    """Make one of stable-baselines3's algorithms around a policy.
+    """Make one of the algorithms around a policy.
 
     Args:
         policy: Of one observation, one action and a Gaussian head, on the device to train on; see
