@@ -135,8 +135,18 @@ def stated_frame(env: gym.Env[Any, Any]) -> tuple[str, ...]:
     Returns:
         Two names of things whose places are observed (`ilrobot.policies.places`); none where the
         environment says nothing.
+
+    Raises:
+        UserError: It states something else.
     """
-    return tuple(str(name) for name in getattr(env.unwrapped, "task_frame", ()))
+    stated = getattr(env.unwrapped, "task_frame", None) or ()
+    names = stated if isinstance(stated, tuple | list) else (stated,)
+    if len(names) not in (0, 2) or not all(isinstance(name, str) for name in names):
+        raise UserError(
+            f"{type(env.unwrapped).__name__}.task_frame must name two things, such as "
+            f"('cube', 'goal'), not {stated!r}"
+        )
+    return tuple(names)
 
 
 def stated_rate(env: gym.Env[Any, Any]) -> float | None:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.learners.finetuning.residual_config import ResidualTd3Config
-from ilrobot.learners.reinforcement.vector_env import Ended, TaskVectorEnv
+from ilrobot.learners.reinforcement.vector_env import Ended, TaskVectorEnv, VectorStep
 from ilrobot.policies.density import named
 from ilrobot.policies.heads.residual import ResidualHead
 from ilrobot.policies.policy import Policy
@@ -142,7 +142,7 @@ class HeldTrying:
             self._age += 1
             over = step.terminal | step.timeout | (self._age == self._config.hold)
             if over.any():
-                self._remember(over, step.after, step.terminal)
+                self._remember(over, step)
             self._now = step.observations
             ended.extend(step.ended)
         self.steps += ticks * self._env.num_envs
@@ -167,15 +167,14 @@ class HeldTrying:
             )
         return physical
 
-    def _remember(
-        self, over: NDArray[np.bool_], after: NDArray[np.float32], done: NDArray[np.bool_]
-    ) -> None:
-        condition = self._policy.encoder.encode(torch.from_numpy(after[over])[:, None])
+    def _remember(self, over: NDArray[np.bool_], step: VectorStep) -> None:
+        condition = self._policy.encoder.encode(torch.from_numpy(step.after[over])[:, None])
         seen, _ = self._head.see(condition)
         for row, copy in enumerate(np.flatnonzero(over)):
             ticks, discount = int(self._age[copy]), self._config.discount
-            won = discount ** (ticks - 1) if done[copy] else 0.0
-            counts = 0.0 if done[copy] else discount**ticks
+            # The reward is success, which ends the attempt; one that falls ends it, too.
+            won = float(step.rewards[copy]) * discount ** (ticks - 1)
+            counts = 0.0 if step.terminal[copy] else discount**ticks
             self._memory.add(self._begun[copy], self._held[copy], won, seen[row], counts)
             self._age[copy] = 0
 

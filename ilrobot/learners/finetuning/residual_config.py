@@ -56,14 +56,16 @@ class ResidualTd3Config:
                 raise UserError(f"--{_option(name)} must be at least 1, not {getattr(self, name)}")
         for name in ("starts", "updates", "first_updates", "leash", "noise", "smoothing"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise UserError(f"--{_option(name)} must be at least 0, not {getattr(self, name)}")
+                raise UserError(
+                    f"--{_option(name)} must be finite and at least 0, not {getattr(self, name)}"
+                )
         for name in ("learning_rate", "critic_learning_rate"):
             if not 0 < getattr(self, name) < math.inf:
                 raise UserError(f"--{_option(name)} must be positive, not {getattr(self, name)}")
         for name in ("discount", "follow"):
             if not 0 < getattr(self, name) <= 1:
                 raise UserError(
-                    f"--{_option(name)} must be within 0 and 1, not {getattr(self, name)}"
+                    f"--{_option(name)} must be above 0 and at most 1, not {getattr(self, name)}"
                 )
 
 

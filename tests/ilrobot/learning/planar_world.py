@@ -16,7 +16,11 @@ SPEED, NEAR, LIMIT = 0.1, 0.12, 16
 
 
 class Planar(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
-    """hand' = hand + a, |a_i| ≤ 0.1 m; success within 0.12 m of the goal."""
+    """hand' = hand + a, |a_i| ≤ 0.1 m; success within 0.12 m of the goal.
+
+    Args:
+        falls: Ticks after which an attempt that has not succeeded fails (0: it goes on).
+    """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": [], "render_fps": 10}
     task_frame = ("hand", "goal")
@@ -38,10 +42,14 @@ class Planar(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
         np.array([-SPEED, -SPEED, 0], np.float32), np.array([SPEED, SPEED, 1], np.float32)
     )
 
+    def __init__(self, falls: int = 0) -> None:
+        self.falls = falls
+
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
         super().reset(seed=seed)
+        self.ticks = 0
         self.hand = self.np_random.uniform(-1, 1, 2)
         angle = self.np_random.uniform(0, 2 * np.pi)
         self.goal = self.hand + 0.8 * np.array([np.cos(angle), np.sin(angle)])
@@ -52,7 +60,9 @@ class Planar(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
     ) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         self.hand = self.hand + np.clip(action[:2], -SPEED, SPEED)
         away = float(np.linalg.norm(self.goal - self.hand))
-        return self._seen(), -away, False, False, {"is_success": away < NEAR}
+        self.ticks += 1
+        fell = self.ticks == self.falls
+        return self._seen(), -away, fell, False, {"is_success": away < NEAR}
 
     def _seen(self) -> NDArray[np.float32]:
         return np.concatenate([self.hand, self.goal]).astype(np.float32)

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -117,6 +118,21 @@ def test_it_remembers_stretches_up_to_the_end_of_an_attempt(env: TaskVectorEnv):
     assert np.isclose(counts, 0.9**5).sum() >= 3 * len(cut)
 
 
+def test_an_attempt_that_ends_in_failure_is_worth_nothing():
+    falling = partial(make_env, TASK, {"falls": 3})
+    with closing(TaskVectorEnv(falling, 4, seed=0, success_only=True)) as env:
+        policy = _made(env)
+        head = policy.head
+        assert isinstance(head, ResidualHead)
+        memory = Memory(head.size, head.residuals, 64)
+        config = ResidualTd3Config(hold=5, discount=0.9, memory=64)
+        trying = HeldTrying(policy, env, config, memory, torch.Generator().manual_seed(0))
+        ended = trying.tries(6, at_random=True)
+    assert [one.success for one in ended] == [False] * 8
+    _, _, won, _, counts = (column.numpy() for column in memory.state()["columns"])
+    assert won.tolist() == counts.tolist() == [0.0] * 8
+
+
 def test_the_oldest_stretches_are_forgotten():
     memory = Memory(1, 1, 3)
     for number in range(5):
@@ -201,7 +217,7 @@ def test_a_kill_loses_nothing(clone: Path, tmp_path: Path):
         (["--hold", "0"], "--hold must be at least 1"),
         (["--steps", "0"], "--steps must be at least 1"),
         (["--steps", "1000"], "learns nothing in the first 24000 steps"),
-        (["--leash", "-1"], "--leash must be at least 0"),
+        (["--leash", "-1"], "--leash must be finite and at least 0"),
         (["--task", "line_world/Line-v0"], "observation.state"),
     ],
 )

@@ -96,6 +96,16 @@ def test_tasks_state_frames_that_are_observed(task: str):
     assert len(frame) == 2
 
 
+@pytest.mark.parametrize("stated", ["cube", 5, ("cube",), ("cube", 3)])
+def test_a_frame_that_names_no_two_things_is_refused(stated: object):
+    with closing(make_env("ilrobot/PandaPush-v0")) as env:
+        env.env.unwrapped.task_frame = stated
+        with pytest.raises(UserError, match="task_frame must name two things"):
+            stated_frame(env.env)
+        env.env.unwrapped.task_frame = None
+        assert stated_frame(env.env) == ()
+
+
 def test_what_is_told_is_the_same_wherever_things_are_turned_to(push: Spec):
     policy = with_residual(_clone(push), frame=FRAME)
     frame = _head(policy).frame
