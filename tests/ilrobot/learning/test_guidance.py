@@ -64,7 +64,7 @@ def test_what_is_frozen_is_kept_and_what_has_no_weight_is_free(config: PolicyCon
 
 @torch.inference_mode()
 def test_a_warm_start_goes_on_from_the_plan_with_noise_on_it() -> None:
-    policy = make(replace(SMALL, head="flow", sampler_steps=4))
+    policy = make(replace(SMALL, head="flow", sampler_steps=4, noise_scale=1.0))
     head = policy.head
     condition = torch.zeros(1, policy.encoder.size)
     generator = torch.Generator().manual_seed(0)

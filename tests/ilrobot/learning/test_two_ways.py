@@ -28,8 +28,8 @@ DRAWING = {
     "vq": replace(BASE, head="vq"),
     "cvae, drawn": replace(BASE, head="cvae", latent="drawn", kl_weight=0.01),
     "diffusion": replace(BASE, head="diffusion"),
-    "flow": replace(BASE, head="flow"),
-    "flow of the velocity": replace(BASE, head="flow", flow_prediction="velocity"),
+    "flow": replace(BASE, head="flow", noise_scale=1.0),
+    "flow of the velocity": replace(BASE, head="flow", flow_prediction="velocity", noise_scale=1.0),
 }
 #: What has one answer, which is the mean of both.
 AVERAGING = ("mse", "huber", "log-cosh", "gaussian")
