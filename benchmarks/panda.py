@@ -70,7 +70,6 @@ METHODS: Mapping[str, Method] = {
     "distilled": Method(
         "flow",
         {
-            "flow_prediction": "sample",
             "noise_scale": 1.0,
             "sampler_steps": 2,
             "steps": 2_000,

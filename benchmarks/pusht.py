@@ -56,7 +56,7 @@ METHODS: dict[str, Method] = {
         "flow",
         {
             "actions": "relative",
-            "noise_scale": 0.5,
+            "flow_prediction": "preconditioned",
             "dropout": 0.1,
             "execute": 6,
             "steps": 25_000,
@@ -66,7 +66,6 @@ METHODS: dict[str, Method] = {
         "flow",
         {
             "actions": "relative",
-            "flow_prediction": "sample",
             "noise_scale": 1.0,
             "sampler_steps": 2,
             "execute": 6,

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 
 from ilrobot.gates.log import GateLog
 from ilrobot.learners.config import TrainConfig
-from ilrobot.policies.config import PolicyConfig
+from ilrobot.policies.config import PolicyConfig, heeded
 from ilrobot.spec import Spec
 
 #: Of a run that was begun without demonstrations: what its policy did when it was done.
@@ -46,8 +46,11 @@ class Config:
     train: TrainConfig
 
     def settings(self) -> dict[str, Any]:
-        """All that must stay the same when a run goes on, as words and values."""
-        both = {**self.policy.to_json(), **self.train.to_json()}
+        """All that must stay the same when a run goes on, as words and values.
+
+        What the policy takes no notice of is left out: its defaults may be others by then.
+        """
+        both = {**heeded(self.policy.to_json()), **self.train.to_json()}
         return {_words(name): value for name, value in both.items() if name not in _FREE}
 
 

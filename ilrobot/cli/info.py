@@ -41,7 +41,9 @@ class Info:
             print_file(self.path)
         else:
             if "config" in found:
-                found["config"]["policy"] = _heeded(found["config"]["policy"])
+                from ilrobot.policies.config import heeded
+
+                found["config"]["policy"] = heeded(found["config"]["policy"])
             _print_table(found)
         return 0
 
@@ -82,15 +84,6 @@ def _run(path: Path) -> dict[str, Any]:
         logs = [row.log for row in description.rounds if row.log is not None]
         found["control"] = total(logs).to_json() if logs else {}
     return {"kind": kind, "path": str(path), "task": spec["task"], "rate": spec["rate"], **found}
-
-
-def _heeded(policy: dict[str, Any]) -> dict[str, Any]:
-    """Its settings without those of other networks and heads."""
-    from ilrobot.policies.config import USED_BY_HEAD, USED_BY_NETWORK
-
-    others = frozenset[str]().union(*USED_BY_NETWORK.values(), *USED_BY_HEAD.values())
-    own = USED_BY_NETWORK[policy["network"]] | USED_BY_HEAD.get(policy["head"], frozenset())
-    return {name: value for name, value in policy.items() if name in own or name not in others}
 
 
 def _print_table(found: dict[str, Any]) -> None:

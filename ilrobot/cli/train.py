@@ -165,7 +165,7 @@ class Train:
     flow_prediction: Annotated[
         FlowPrediction | None, preset_option("flow_prediction", FlowPrediction)
     ] = None
-    """What a flow's network predicts; preconditioned did best on Push-T."""
+    """What a flow's network predicts: the clean chunk (sample) keeps right answers apart best."""
 
     noise_scale: Annotated[float | None, preset_option("noise_scale")] = None
     """Of the noise that a flow draws a chunk from; less than 1 is more precise and less varied."""

@@ -52,6 +52,14 @@ USED_BY_HEAD: dict[HeadName, frozenset[str]] = {
     "mip": frozenset({"prefix_delay"}),
 }
 
+
+def heeded(settings: dict[str, Any]) -> dict[str, Any]:
+    """A policy's settings by name without those that only other networks and heads use."""
+    others = frozenset[str]().union(*USED_BY_NETWORK.values(), *USED_BY_HEAD.values())
+    own = USED_BY_NETWORK[settings["network"]] | USED_BY_HEAD.get(settings["head"], frozenset())
+    return {name: value for name, value in settings.items() if name in own or name not in others}
+
+
 #: Heads that refine a sample, whose labels shall be within [-1, 1], as large as its noise.
 _WITHIN_LIMITS: frozenset[HeadName] = frozenset({"diffusion", "flow", "mip"})
 #: Those of them that do not end at these limits. Most ways to go are far shorter than the longest,
@@ -164,8 +172,8 @@ class PolicyConfig:
     diffusion_steps: int = 100
     sampler_steps: int = 10
     prediction: Prediction = "sample"
-    flow_prediction: FlowPrediction = "preconditioned"
-    noise_scale: float = 0.25
+    flow_prediction: FlowPrediction = "sample"
+    noise_scale: float = 0.5
     prefix_delay: int = 0
     solver: Solver = "ddim"
     members: int = 1

@@ -42,6 +42,21 @@ def test_train_with_every_preset(dataset, tmp_path, capsys):
         assert result["parameters"] == sum(p.numel() for p in trained.parameters())
 
 
+@pytest.mark.parametrize(("policy", "code"), [("bc", 0), ("diffusion", 2)])
+def test_a_default_that_became_another_binds_a_run_that_uses_it_alone(
+    dataset, tmp_path, capsys, policy, code
+):
+    output = tmp_path / "run"
+    small = ("--policy", policy, "--width", "16", "--steps", "2", "--output", output)
+    assert run_train("--dataset", dataset, *small) == 0
+    told = json.loads((output / "run.json").read_text())
+    told["config"]["policy"]["prediction"] = "epsilon"
+    (output / "run.json").write_text(json.dumps(told))
+    assert run_train("--dataset", dataset, *small, "--resume") == code
+    said = "was begun with prediction epsilon, not sample"
+    assert (said in capsys.readouterr().err) == bool(code)
+
+
 def test_an_ensemble_is_one_run_that_info_tells_of(dataset, tmp_path, capsys):
     output = tmp_path / "five"
     code = run_train(
@@ -165,7 +180,7 @@ def test_a_head_on_any_preset_is_set_as_in_its_own_and_what_is_trained_is_said(
     assert config.policy.horizon == PRESETS[preset][0].horizon
     assert config.train.patience == 0  # no validation loss ranks policies of these heads
     lines = capsys.readouterr().out.splitlines()
-    own_prediction = {"flow": "flow prediction preconditioned", "diffusion": "prediction sample"}
+    own_prediction = {"flow": "flow prediction sample", "diffusion": "prediction sample"}
     assert lines[0].startswith(f"trains     {head} (")
     assert own_prediction[head] in lines[0]
     assert f"on {config.policy.network} (width 16" in lines[0]
