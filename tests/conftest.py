@@ -1,11 +1,14 @@
 """What all tests share."""
 
 import os
+from pathlib import Path
 
 import pytest
 
 from ilrobot import workers
 from tests.forked import SERVER
+
+WORLDS = Path(__file__).parent / "ilrobot" / "learning"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -23,4 +26,5 @@ def _workers_that_begin_at_once():
     """`test_workers` begins them as the product does."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(workers, "CONTEXT", SERVER)
+        patch.syspath_prepend(WORLDS)  # theirs, too: tasks are found there by their namespace
         yield
