@@ -81,7 +81,7 @@ class WatchfulRobot:
         size = self._spec.action.size
         if limits is not None:
             _check(limits, size)
-            if wrong := problem_of_rotations(limits.mode, self._spec.action.rotations):
+            if wrong := problem_of_rotations(limits, self._spec.action.rotations):
                 raise ValueError(f"the contract {wrong}")
         if workspace is not None and (wrong := problem_of_guards(limits, workspace, HOLD, None)):
             raise ValueError(f"the contract {wrong}")

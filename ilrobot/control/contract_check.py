@@ -41,7 +41,7 @@ def inconsistency(contract: Contract) -> str | None:
             return "has a lower limit above its upper limit"
         if not all(value >= 0 for value in (*limits.velocity, *limits.acceleration)):
             return "has a limit of velocity or acceleration that is not a positive number"
-        if problem := problem_of_rotations(limits.mode, spec.action.rotations):
+        if problem := problem_of_rotations(limits, spec.action.rotations):
             return problem
     if problem := problem_of_guards(
         limits, contract.workspace, contract.fallback, contract.retreat

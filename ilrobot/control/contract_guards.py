@@ -13,6 +13,8 @@ from ilrobot.rotation_units import Rotation
 #: Brake and stay; let the velocity decay; go to a pose (see `ilrobot.control.limiter`).
 HOLD, DAMP, RETREAT = "hold", "damp", "retreat"
 FALLBACKS = (HOLD, DAMP, RETREAT)
+#: Of the corner of a quaternion's limits that is farthest from zero; 1 but for rounding.
+_LEAST_SQUARE = 0.99
 
 
 @dataclass(frozen=True)
@@ -95,10 +97,10 @@ class FallbackAfter:
 NEVER = FallbackAfter()
 
 
-def problem_of_rotations(mode: Sequence[str], rotations: Sequence[Rotation]) -> str | None:
-    """What the modes of their elements make impossible, as "the contract" goes on."""
+def problem_of_rotations(limits: Limits, rotations: Sequence[Rotation]) -> str | None:
+    """What the limits of their elements make impossible, as "the contract" goes on."""
     for rotation in rotations:
-        modes = set(mode[rotation.part])
+        modes = set(limits.mode[rotation.part])
         if len(modes) > 1:
             return (
                 f"has elements of both modes in the rotation from action element {rotation.start}"
@@ -107,6 +109,13 @@ def problem_of_rotations(mode: Sequence[str], rotations: Sequence[Rotation]) -> 
             return (
                 f"commands steps by a quaternion from action element {rotation.start} on, which "
                 "zeros do not hold; command rotation vectors"
+            )
+        sides = zip(limits.low[rotation.part], limits.high[rotation.part], strict=True)
+        greatest = sum(max(abs(low), abs(high)) ** 2 for low, high in sides)
+        if rotation.unit != "rotvec" and greatest < _LEAST_SQUARE:
+            return (
+                f"has limits of the quaternion from action element {rotation.start} on that no "
+                "quaternion of length 1 keeps"
             )
     return None
 

@@ -94,6 +94,8 @@ class RotationTarget:
             given, goal = clipped, quaternion(clipped, unit)
             if goal is None:
                 return Activation.ACTION_NOT_FINITE
+            if unit != "rotvec":  # its limits are no reason to command what is no rotation
+                given = nearest(in_unit(goal, unit), given, unit)
         x, y, z = (0.0, 0.0, 0.0) if self._at is None else between(self._at, goal)
         self.wanted = self._place[0] + x, self._place[1] + y, self._place[2] + z
         self._aim = goal, given

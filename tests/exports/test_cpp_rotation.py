@@ -71,18 +71,42 @@ def test_a_turn_at_constant_speed_goes_on_through_half_a_turn(tmp_path, unit):
     np.testing.assert_allclose(along[-100:], 0.03, atol=1e-9)
 
 
+@pytest.mark.parametrize("unit", list(UNITS))
+def test_what_is_clipped_is_the_same_rotation(tmp_path, unit):
+    sides = {"low": (-1.0, -0.3, -0.2, -0.3), "high": (1.0, 0.2, 0.3, 1.0)}
+    made = contract(UNITS[unit], replace(LIMITS, **sides))
+    constant_policy(tmp_path / "policy.onnx", made)
+    begins = np.zeros(4) if unit == "rotvec" else np.array(in_unit((1.0, 0, 0, 0), unit))
+    wanted = [told(0.02 * tick, unit, 1.0) for tick in range(150)]
+    seen = np.zeros(STATE, np.float32)
+    ticks = [Tick(seen, 0.0, False, tick / RATE, values) for tick, values in enumerate(wanted)]
+    outcomes = replay(Scenario("clip", made, RATE, begins, None, None, tuple(ticks)))
+    with CppController(tmp_path / "policy.onnx") as cpp:
+        cpp.reset(0, begins)
+        for tick, outcome in zip(ticks, outcomes, strict=True):
+            cpp.observe({OBSERVATION: tick.observation}, tick.measured)
+            command = cpp.override(tick.measured, False, tick.action)
+            np.testing.assert_array_equal(command, outcome.command)
+            assert cpp.flags == outcome.flags
+            if unit != "rotvec":
+                assert abs(np.linalg.norm(command) - 1) < 1e-9
+    assert Activation.POSITION_LIMITED in Activation(cpp.flags)
+
+
 @pytest.mark.parametrize(
-    ("units", "mode", "said"),
+    ("units", "mode", "high", "said"),
     [
-        (["quat_wxyz"] * 3 + ["1"], ["absolute"] * 4, "3 elements in a row of unit 'quat_wxyz'"),
-        (["rotvec"] * 4, ["absolute"] * 4, "4 elements in a row of unit 'rotvec', of which 3 are"),
-        (["quat_xyzw"] * 4, ["delta"] * 4, "steps by a quaternion from action element 0 on"),
-        (UNITS["rotvec"], ["delta", *["absolute"] * 3], "both modes in the rotation from action"),
+        (["quat_wxyz"] * 3 + ["1"], ["absolute"] * 4, 1, "3 elements in a row of unit 'quat_wxyz'"),
+        (["rotvec"] * 4, ["absolute"] * 4, 1, "4 elements in a row of unit 'rotvec', of which 3"),
+        (["quat_xyzw"] * 4, ["delta"] * 4, 1, "steps by a quaternion from action element 0 on"),
+        (UNITS["rotvec"], ["delta", *["absolute"] * 3], 1, "both modes in the rotation from"),
+        (["quat_wxyz"] * 4, ["absolute"] * 4, 0.4, "0 on that no quaternion of length 1 keeps"),
     ],
 )
-def test_what_is_no_rotation_is_refused_in_both_languages(tmp_path, units, mode, said):
+def test_what_is_no_rotation_is_refused_in_both_languages(tmp_path, units, mode, high, said):
     path = tmp_path / "policy.onnx"
-    made = contract(UNITS["rotvec"], replace(LIMITS, mode=tuple(mode)))
+    sides = {"low": (-high,) * 4, "high": (high,) * 4}
+    made = contract(UNITS["rotvec"], replace(LIMITS, mode=tuple(mode), **sides))
     action = replace(made.spec.action, units=tuple(units))
     constant_policy(path, replace(made, spec=replace(made.spec, action=action)))
     for read, refusal in ((CppController, Refused), (OnnxPolicy, UserError)):

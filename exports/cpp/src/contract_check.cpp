@@ -46,9 +46,13 @@ void check_guards(const Contract& contract) {
   }
 }
 
-// What the modes of their elements make impossible.
+// Of the corner of a quaternion's limits that is farthest from zero; 1 but for rounding.
+constexpr double kLeastSquare = 0.99;
+
+// What the limits of their elements make impossible.
 void check_rotations(const Contract& contract) {
-  const std::vector<bool>& absolute = contract.limits->absolute;
+  const Limits& limits = *contract.limits;
+  const std::vector<bool>& absolute = limits.absolute;
   for (const Rotation& rotation : contract.action.rotations) {
     const std::string first = std::to_string(rotation.start);
     for (std::size_t i = 1; i < rotation.size(); ++i) {
@@ -59,6 +63,15 @@ void check_rotations(const Contract& contract) {
     if (!absolute[rotation.start] && rotation.unit != RotationUnit::kRotvec) {
       throw Refused("commands steps by a quaternion from action element " + first +
                     " on, which zeros do not hold; command rotation vectors");
+    }
+    double greatest = 0.0;
+    for (std::size_t i = rotation.start; i < rotation.start + rotation.size(); ++i) {
+      const double side = std::max(std::fabs(limits.low[i]), std::fabs(limits.high[i]));
+      greatest += side * side;
+    }
+    if (rotation.unit != RotationUnit::kRotvec && greatest < kLeastSquare) {
+      throw Refused("has limits of the quaternion from action element " + first +
+                    " on that no quaternion of length 1 keeps");
     }
   }
 }

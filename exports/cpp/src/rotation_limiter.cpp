@@ -63,7 +63,13 @@ Activations RotationLimiter::Target::aim(const double* elements) {
   if (rotation.unit != RotationUnit::kRotvec) given = in_unit(goal, rotation.unit);
   given = nearest(given, known ? last : given, rotation.unit);
   Activations flags = 0;
-  if (clip(given, flags) && !quaternion(given, rotation.unit, goal)) return kActionNotFinite;
+  if (clip(given, flags)) {
+    if (!quaternion(given, rotation.unit, goal)) return kActionNotFinite;
+    // Its limits are no reason to command what is no rotation.
+    if (rotation.unit != RotationUnit::kRotvec) {
+      given = nearest(in_unit(goal, rotation.unit), given, rotation.unit);
+    }
+  }
   const Turn ahead = known ? between(at, goal) : Turn{0.0, 0.0, 0.0};
   for (std::size_t i = 0; i < 3; ++i) wanted[i] = place[i] + ahead[i];
   aims = true;

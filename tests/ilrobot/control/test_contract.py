@@ -170,17 +170,18 @@ def test_a_wrong_value_is_refused(path, value, words):
 
 
 @pytest.mark.parametrize(
-    ("unit", "size", "modes", "words"),
+    ("unit", "size", "modes", "bound", "words"),
     [
-        ("quat_wxyz", 4, ["delta"] * 4, "steps by a quaternion from action element 0"),
-        ("rotvec", 3, ["absolute", "delta", "delta"], "both modes in the rotation"),
+        ("quat_wxyz", 4, ["delta"] * 4, 1, "steps by a quaternion from action element 0"),
+        ("rotvec", 3, ["absolute", "delta", "delta"], 1, "both modes in the rotation"),
+        ("quat_xyzw", 4, ["absolute"] * 4, 0.4, "that no quaternion of length 1 keeps"),
     ],
 )
-def test_a_rotation_whose_modes_make_no_sense_is_refused(unit, size, modes, words):
+def test_a_rotation_whose_limits_make_no_sense_is_refused(unit, size, modes, bound, words):
     data = copy.deepcopy(ABSOLUTE_CONTRACT.to_json())
     data["task"]["action"] |= {"shape": [size], "units": [unit] * size}
     data["task"]["action"] |= dict.fromkeys(("names", "low", "high"))
-    bounds = {"low": -1, "high": 1, "velocity": 1, "acceleration": 1, "jerk": 1}
+    bounds = {"low": -bound, "high": bound, "velocity": 1, "acceleration": 1, "jerk": 1}
     data["limits"] = {"mode": modes, **{key: [x] * size for key, x in bounds.items()}}
     data["golden"] = []
     refused(data, words)

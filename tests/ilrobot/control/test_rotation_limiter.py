@@ -269,6 +269,17 @@ def test_a_position_limit_bounds_what_is_aimed_at_by_its_nearest_equal_answer():
     np.testing.assert_allclose(command, q, atol=1e-12)
 
 
+def test_a_quaternion_that_is_clipped_is_still_a_rotation():
+    narrow = limited("quat_wxyz", low=(-1, -0.1, -0.1, -0.1), high=(1, 0.1, 0.1, 0.1))
+    narrow.reset(np.array([1.0, 0.0, 0.0, 0.0]))
+    for _ in range(400):
+        command, activation = narrow.limit(np.array(about((1, 0, 0), 1.0)))
+        assert abs(np.linalg.norm(command) - 1) < 1e-12
+    assert Activation.POSITION_LIMITED in activation
+    clipped = np.array([np.cos(0.5), 0.1, 0.0, 0.0])
+    np.testing.assert_allclose(command, clipped / np.linalg.norm(clipped), atol=1e-9)
+
+
 def test_other_elements_are_limited_as_ever_beside_a_rotation():
     units = ["m", "rotvec", "rotvec", "rotvec", "1"]
     limits = Limits(
