@@ -11,7 +11,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import islice
+from multiprocessing import resource_tracker
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from types import TracebackType
@@ -27,6 +29,21 @@ CONTEXT: BaseContext = multiprocessing.get_context("spawn")
 S = TypeVar("S")
 A = TypeVar("A")
 R = TypeVar("R")
+
+
+@contextmanager
+def deaf_to_ctrl_c() -> Iterator[None]:
+    """A process that is started here does not hear of Ctrl-C, which reaches a whole group.
+
+    It shall ignore the signal as soon as it runs, for its parent acts; the parent hears of it when
+    this ends.
+    """
+    resource_tracker.ensure_running()  # which would begin with the process, and unblock the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def no_setup() -> None:
@@ -53,8 +70,9 @@ class Workers(Generic[S]):
         others = set(multiprocessing.active_children())
         self._pool = ProcessPoolExecutor(count, CONTEXT, _begin, (setup,))
         # A process starts for each of these; the first real work tells what a setup says wrong.
-        for _ in range(count):
-            self._pool.submit(_get_ready)
+        with deaf_to_ctrl_c():
+            for _ in range(count):
+                self._pool.submit(_get_ready)
         self._processes: set[BaseProcess] = set(multiprocessing.active_children()) - others
 
     def map(self, work: Callable[[S, A], R], items: Iterable[A]) -> Iterator[R]:
@@ -106,7 +124,7 @@ _made: Any = None
 
 def _begin(setup: Callable[[], Any]) -> None:
     global _setup
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent acts
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of one that was started later than the others
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = "1"  # for a torch that is loaded later
     _setup = setup

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 import signal
+import traceback
 from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
 from multiprocessing.connection import Connection
@@ -40,7 +42,8 @@ class CopiesElsewhere:
         self._there, asked = workers.CONTEXT.Pipe()
         given = asked, make, tuple(indexes), seed, success_only
         self._process = workers.CONTEXT.Process(target=_serve, args=given, daemon=True)  # type: ignore[attr-defined]
-        self._process.start()
+        with workers.deaf_to_ctrl_c():
+            self._process.start()
         asked.close()
 
     def ask(self, method: str, *arguments: Any) -> None:
@@ -81,7 +84,7 @@ def _serve(
     success_only: bool,
 ) -> None:
     """Answer until nobody asks any more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent acts
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
             copies = TaskCopies(make, indexes, seed, success_only=success_only)
@@ -92,4 +95,16 @@ def _serve(
         except (EOFError, BrokenPipeError, ConnectionResetError):
             raise
         except Exception as error:
-            asked.send(error)
+            asked.send(_portable(error))
+
+
+def _portable(error: Exception) -> Exception:
+    """An error as it can be told to another process, with where it was raised."""
+    where = "".join(traceback.format_exception(error))
+    try:
+        found = pickle.loads(pickle.dumps(error))
+    except Exception:  # whatever its constructor asks for that it does not keep
+        found = RuntimeError(f"{type(error).__name__}: {error}")
+    assert isinstance(found, Exception)
+    found.add_note(f"\nIn another process:\n{where}")
+    return found

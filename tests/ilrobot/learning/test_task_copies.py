@@ -75,6 +75,44 @@ def test_what_goes_wrong_elsewhere_is_told_here():
         env.reset()
 
 
+class _Odd(Exception):
+    """One that pickle cannot make again: it asks for more than it keeps."""
+
+    def __init__(self, joint: str, angle: float) -> None:
+        super().__init__(f"{joint} is at {angle}")
+
+
+@dataclass(frozen=True)
+class _Broken:
+    """A task whose making fails elsewhere in its own way."""
+
+    here: int
+
+    def __call__(self) -> TaskEnv:
+        if os.getpid() != self.here:
+            raise _Odd("elbow", 7.0)
+        return MAKE()
+
+
+def test_what_cannot_be_sent_is_told_in_its_words_and_where_it_was_raised():
+    with (
+        closing(TaskVectorEnv(_Broken(os.getpid()), 2, seed=0, processes=2)) as env,
+        pytest.raises(RuntimeError, match="_Odd: elbow is at 7") as told,
+    ):
+        env.reset()
+    assert 'raise _Odd("elbow", 7.0)' in told.value.__notes__[0]
+
+
+def test_ctrl_c_does_not_reach_them():
+    with closing(TaskVectorEnv(MAKE, 2, seed=0, processes=2)) as env:
+        pid = env._elsewhere[0]._process.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGINT)  # while it starts
+        env.reset()
+        os.kill(pid, signal.SIGINT)
+        env.reset()
+
+
 def test_a_process_that_was_killed_is_told():
     with closing(TaskVectorEnv(MAKE, 2, seed=0, processes=2)) as env:
         env.reset()
