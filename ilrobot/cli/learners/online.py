@@ -178,11 +178,13 @@ class OnlineOptions(TriedInTask):
         """
         from ilrobot.cli.cores import cores
         from ilrobot.compatibility import check_policy_fits
+        from ilrobot.learners.reinforcement.sharing import fastest_processes
         from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
 
         make = self.maker(begun)
+        processes = fastest_processes(make, self.copies, cores())
         envs = TaskVectorEnv(
-            make, self.copies, self.seed, success_only=success_only, processes=cores()
+            make, self.copies, self.seed, success_only=success_only, processes=processes
         )
         if begun is not None:
             try:

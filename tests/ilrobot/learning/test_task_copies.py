@@ -16,6 +16,7 @@ import pytest
 
 from ilrobot.env import TaskEnv, make_env
 from ilrobot.errors import UserError, WorkFailed
+from ilrobot.learners.reinforcement.sharing import best_share, fastest_processes, step_seconds
 from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv, VectorStep
 from tests.forked import Forked
 from tests.ilrobot.learner_tester import WORLDS
@@ -53,6 +54,14 @@ def test_each_copy_begins_elsewhere():
     with closing(TaskVectorEnv(MAKE, COPIES, seed=0)) as env:
         first, again = env.reset(), env.reset()
     assert len(np.unique(np.concatenate([first, again])[:, 0])) == 2 * COPIES
+
+
+def test_a_cheap_task_is_not_shared_and_a_dear_one_is():
+    assert best_share(1e-5, copies=8, most=16) == 1
+    assert best_share(1e-2, copies=8, most=16) == 8
+    assert best_share(2e-4, copies=8, most=2) == 2
+    assert fastest_processes(MAKE, copies=8, most=1) == 1
+    assert 0 < step_seconds(MAKE) < 1
 
 
 @dataclass(frozen=True)
