@@ -19,7 +19,7 @@ _GRIPPER = "gripper"
 
 
 def with_residual(policy: Policy, *, bound: float = 0.7, frame: tuple[str, ...] = ()) -> Policy:
-    """A copy that begins by acting as the policy does, within the limits of the task.
+    """A copy that begins by acting nearly as the policy does, within the limits of the task.
 
     A residual is added to what was moved in the demonstrations, but for a gripper.
 

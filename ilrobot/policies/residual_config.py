@@ -11,6 +11,12 @@ from ilrobot.policies.places import check_frame
 from ilrobot.spec import Spec
 
 
+def check_bound(bound: float) -> None:
+    """Refuse a greatest residual that is none; raises `UserError`."""
+    if not 0 < bound < math.inf:
+        raise UserError(f"--bound must be positive, not {bound}")
+
+
 @dataclass(frozen=True)
 class ResidualConfig:
     """What a residual is made of.
@@ -34,8 +40,7 @@ class ResidualConfig:
         Raises:
             UserError: The first thing found.
         """
-        if not 0 < self.bound < math.inf:
-            raise UserError(f"--bound must be positive, not {self.bound}")
+        check_bound(self.bound)
         if self.width < 1:
             raise UserError(f"the width of a residual must be at least 1, not {self.width}")
         if self.frame:

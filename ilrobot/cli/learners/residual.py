@@ -73,8 +73,10 @@ class Residual(OnlineOptions):
         from ilrobot.learners.machine import numerics
         from ilrobot.policies.loading import load_policy
         from ilrobot.policies.residual import with_residual
+        from ilrobot.policies.residual_config import check_bound
 
         self.check()
+        check_bound(self.bound)
         config = self._config()
         train_config = self.train_config(
             learning_rate=config.learning_rate, batch_size=config.batch_size

@@ -54,12 +54,12 @@ class ResidualTd3Config:
         for name in ("hold", "batch_size", "memory", "critic_width"):
             if getattr(self, name) < 1:
                 raise UserError(f"--{_option(name)} must be at least 1, not {getattr(self, name)}")
-        for name in ("starts", "updates", "first_updates", "leash", "noise", "smoothing"):
+        for name in ("starts", "first_updates", "leash", "noise", "smoothing"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise UserError(
                     f"--{_option(name)} must be finite and at least 0, not {getattr(self, name)}"
                 )
-        for name in ("learning_rate", "critic_learning_rate"):
+        for name in ("updates", "learning_rate", "critic_learning_rate"):
             if not 0 < getattr(self, name) < math.inf:
                 raise UserError(f"--{_option(name)} must be positive, not {getattr(self, name)}")
         for name in ("discount", "follow"):

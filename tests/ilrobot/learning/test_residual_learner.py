@@ -214,6 +214,7 @@ def test_a_kill_loses_nothing(clone: Path, tmp_path: Path):
     ("options", "said"),
     [
         (["--bound", "0"], "--bound must be positive, not 0.0"),
+        (["--updates", "0"], "--updates must be positive, not 0.0"),
         (["--hold", "0"], "--hold must be at least 1"),
         (["--steps", "0"], "--steps must be at least 1"),
         (["--steps", "1000"], "learns nothing in the first 24000 steps"),
