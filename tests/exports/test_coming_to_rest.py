@@ -190,7 +190,7 @@ def test_an_arm_of_lerobot_whose_bus_fails_is_braked_as_far_as_it_can_be_reached
             return super().send_action(action)
 
     named = replace(ABSOLUTE, semantics="unknown")
-    features = (replace(f, names=names, units=None) for f in (*named.observations, named.action))
+    features = (replace(f, names=names, units=()) for f in (*named.observations, named.action))
     state, action = features
     spec = replace(named, observations=(state,), action=action)
     device, clock = Bus(), SimulatedClock(RATE)

@@ -325,9 +325,9 @@ def test_the_end_of_a_session_waits_for_what_nobody_waits_for(
     async def test() -> None:
         async with visit(explorer) as anne:
             await anne.ask(1, start=1, until=str(tmp_path / "never"))
-            await anne.socket.send_json({"type": "stop"})
             while not explorer._desk.busy:
                 await asyncio.sleep(0.01)
+            await anne.socket.send_json({"type": "stop"})
 
     run(test)
     explorer.close()
