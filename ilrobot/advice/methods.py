@@ -135,7 +135,7 @@ def _clone(e: Evidence, data: str) -> Advice:
             f"one observation has one answer: two modes at {modes.share:.1%} of the frames, a "
             f"smooth function explains {max(modes.explained, 0.0):.0%} of the next actions"
         )
-        if policy == "bc-chunk":
+        if policy == "flow":
             reasons.append(
                 "what is not explained so is often a person's delay: a chunk keeps to what was "
                 "begun, where a clone of single ticks dithers"
@@ -260,9 +260,7 @@ def clone_of(e: Evidence) -> str:
     """The preset that clones such data."""
     if e.facts.choices is not None or e.modes is None:
         return _SINGLE
-    if e.modes.several:
-        return "flow"
-    return _SINGLE if e.modes.explained >= _EXPLAINED else "bc-chunk"
+    return "flow" if e.modes.several or e.modes.explained < _EXPLAINED else _SINGLE
 
 
 def _needs_adversary(e: Evidence) -> bool:

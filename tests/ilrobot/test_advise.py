@@ -225,7 +225,7 @@ def test_what_the_present_does_not_explain_calls_for_chunks():
     assert evidence.modes is not None
     late = replace(evidence, modes=replace(evidence.modes, explained=0.6))
     advice = recommend(late, "d")
-    assert [one.method for one in advice] == ["bc-chunk", "dagger", "raft"]
+    assert [one.method for one in advice] == ["flow", "dagger", "raft"]
     assert "explains 60% of the next actions" in advice[0].why
     for command in (command for one in advice for command in one.commands):
         _, verb, *arguments = shlex.split(command)
