@@ -116,8 +116,9 @@ def test_ctrl_c_does_not_reach_them():
     with closing(TaskVectorEnv(MAKE, 2, seed=0, processes=2)) as env:
         pid = env._elsewhere[0]._process.pid
         assert pid is not None
-        os.kill(pid, signal.SIGINT)  # while it starts
+        assert _deaf(pid)  # while it starts
         env.reset()
+        assert _deaf(pid)
         os.kill(pid, signal.SIGINT)
         env.reset()
 
@@ -150,6 +151,12 @@ def test_no_process_outlives_the_one_that_asks(tmp_path: Path):
     finally:
         process.kill()
     _until(lambda: not _lives(other))
+
+
+def _deaf(pid: int) -> bool:
+    """Whether SIGINT is blocked or ignored."""
+    told = dict(line.split(":\t") for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return bool((int(told["SigBlk"], 16) | int(told["SigIgn"], 16)) & 1 << signal.SIGINT - 1)
 
 
 def _lives(pid: int) -> bool:
