@@ -57,7 +57,7 @@ task, copies, rollout, batch, epochs, updates, judged, width, pairs, rollouts, p
     kind(x) for kind, x in zip([str] + [int] * 10, sys.argv[1:])
 )
 env = TaskVectorEnv(partial(make_env, task), copies, 0, processes=processes)
-size, actions = env.observation_space.shape[0], env.action_space.shape[0]
+size, actions = env.observation_space.shape[0], env.task.action.size
 draw, never = np.random.default_rng(0), np.zeros(pairs, bool)
 seen = draw.normal(size=(pairs, size)).astype(np.float32)
 acted = draw.uniform(-1, 1, (pairs, actions)).astype(np.float32)

@@ -186,11 +186,8 @@ class Export:
         if (self.policy / RUN_FILE).exists():
             known = Run.read(self.policy).description
             learner = known.learner if isinstance(known, TrainDescription) else ""
-            offline = learner in LEARNERS and LEARNERS[learner][1] == "offline"
-            own = learner in LEARNERS and dataset.path.resolve() == (
-                (self.policy / ATTEMPTS).resolve()
-            )
-            if offline or own:
+            own = dataset.path.resolve() == (self.policy / ATTEMPTS).resolve()
+            if learner in LEARNERS and (own or LEARNERS[learner][1] == "offline"):
                 return executed_actions(dataset)
         return taught_actions(dataset)
 

@@ -74,8 +74,6 @@ class Study:
 
         # A study's processes would find it missing only later.
         require("study", "matplotlib.figure", "gymnasium", "mujoco", "pygame", "torch")
-        if self.name == "efficiency":
-            require("study efficiency", "stable_baselines3", extra="rl")
         file = (self.output or Path("runs/study")) / f"{self.name}.html"
         claim_file(file)
         study = importlib.import_module(f"ilrobot.cli.studies.{self.name}")

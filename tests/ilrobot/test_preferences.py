@@ -221,7 +221,6 @@ def test_from_answers_to_a_reward_by_the_verbs(recorded: Path, tmp_path: Path, c
 def test_a_policys_attempts_are_compared_and_improved_by_the_reward(
     recorded: Path, tmp_path: Path, capsys
 ):
-    pytest.importorskip("stable_baselines3")
     run = str(tmp_path / "bc")
     short = ["--steps", "50", "--batch-size", "32"]
     assert (

@@ -31,7 +31,6 @@ SMALL = Scale(
 
 
 def test_every_method_is_tried_and_paid_for(tmp_path: Path):
-    pytest.importorskip("stable_baselines3")
     told: list[None] = []
     found = measure(tmp_path, SMALL, lambda: told.append(None))
     assert len(told) == len(jobs(SMALL)) == 6
@@ -109,7 +108,6 @@ def test_the_page_and_its_table():
     ],
 )
 def test_mistakes_are_one_line(tmp_path: Path, capsys, options: list[str], said: str):
-    pytest.importorskip("stable_baselines3")
     assert _main(["study", *options, "--output", str(tmp_path)]) == 2
     error = capsys.readouterr().err
     assert said in error
@@ -117,7 +115,6 @@ def test_mistakes_are_one_line(tmp_path: Path, capsys, options: list[str], said:
 
 
 def test_runs_of_other_settings_are_refused(tmp_path: Path):
-    pytest.importorskip("stable_baselines3")
     scale = Scale(TASK, Setting(options={"horizon": 20}, sizes=(1,), few=(), clone_steps=5))
     folder = tmp_path / TASK.replace("/", "-") / "seed-0"
     (folder / "ppo-0").mkdir(parents=True)

@@ -62,7 +62,7 @@ class Adversarial(DemonstratedOptions):
 
     def run(self) -> int:
         """Train and say what to do next."""
-        require(f"--learner {self.method}", "stable_baselines3", "torch", extra="rl")
+        require(f"--learner {self.method}", "gymnasium", "torch", extra="rl")
         import torch
 
         from ilrobot.data.dataset import Dataset

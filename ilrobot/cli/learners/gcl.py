@@ -39,7 +39,7 @@ class Gcl(DemonstratedOptions):
 
     def run(self) -> int:
         """Train and say what to do next."""
-        require("--learner gcl", "stable_baselines3", "torch", extra="rl")
+        require("--learner gcl", "gymnasium", "torch", extra="rl")
         import torch
 
         from ilrobot.data.dataset import Dataset

@@ -29,6 +29,7 @@ class OffPolicy(Reinforcement):
 
     usual_leash = 0.1
     reported_steps = 256
+    packages = ("stable_baselines3", "torch")
 
     def settings(self) -> dict[str, Any]:
         """What the options say of any such algorithm."""

@@ -49,6 +49,9 @@ class Reinforcement(WarmStart, OnlineOptions):
     reported_steps: ClassVar[int] = 1
     """Environment steps between two reports, rounded up to whole rollouts."""
 
+    packages: ClassVar[tuple[str, ...]] = ("gymnasium", "torch")
+    """What must be installed."""
+
     def algorithm(self) -> PpoConfig | OffPolicyConfig:
         """Which, and how.
 
@@ -59,7 +62,7 @@ class Reinforcement(WarmStart, OnlineOptions):
 
     def run(self) -> int:
         """Train and say what to do next."""
-        require(f"--learner {self.name}", "stable_baselines3", "torch", extra="rl")
+        require(f"--learner {self.name}", *self.packages, extra="rl")
         import torch
 
         from ilrobot.compatibility import check_policy_fits

@@ -64,7 +64,7 @@ class Residual(OnlineOptions):
 
     def run(self) -> int:
         """Train and say what to do next."""
-        require("--learner residual", "stable_baselines3", "torch", extra="rl")
+        require("--learner residual", "gymnasium", "torch", extra="rl")
         import torch
 
         from ilrobot.env_spec import stated_frame

@@ -15,9 +15,6 @@ from ilrobot.learners.reinforcement.task_copies import Ended, TaskCopies, Vector
 
 __all__ = ["Ended", "TaskVectorEnv", "VectorStep"]
 
-#: Stands for a missing limit: stable-baselines3 takes no infinite ones, and cuts nothing off here.
-_FAR = 1e6
-
 
 class TaskVectorEnv:
     """Copies of a task with flat observations and physical actions, cut off at their limits.
@@ -28,7 +25,6 @@ class TaskVectorEnv:
     Attributes:
         num_envs: How many copies there are.
         observation_space: Of one copy, (O,), without limits.
-        action_space: Of one copy, (A,), with finite limits.
         task: Spec of the task, without its pictures.
         limits: Least and greatest action, (A,) each, infinite where there is none.
         time_limit: Steps after which an episode is cut off (None: it has no limit).
@@ -77,9 +73,6 @@ class TaskVectorEnv:
         self.limits = low, high
         size = sum(f.size for f in self.task.observations)
         self.observation_space = spaces.Box(-np.inf, np.inf, (size,), np.float32)
-        self.action_space = spaces.Box(
-            np.maximum(low, -_FAR), np.minimum(high, _FAR), dtype=np.float32
-        )
 
     @property
     def judges_success(self) -> bool:
