@@ -1,13 +1,14 @@
 """Interactive imitation against cloning: success against what the person had to do.
 
     python -m benchmarks.interactive --task PandaPegInsert --seeds 5 --output runs/interactive
+    python -m benchmarks.interactive --policy flow --start 20 --sizes 50 100 --output runs/flow
 
-The study `interventions` on one task at a scale where methods differ: policies of more members that
-train longer, more demonstrations, more and longer rounds, each of them measured. A second call goes
-on where the first one stopped. HG-DAgger is held against BC by all that the expert drove,
-demonstrations included; a gate of the robot against HG-DAgger by what the expert drove in the
-rounds, since both begin with the same demonstrations. Of several rounds the most successful counts
-that is cheap enough. One JSON line is the result.
+The study `interventions` on one task at a scale where methods differ: policies that train longer
+(of more members, or the preset `flow`), more demonstrations, more and longer rounds, each of them
+measured. A second call goes on where the first one stopped. HG-DAgger is held against BC by all
+that the expert drove, demonstrations included; a gate of the robot against HG-DAgger by what the
+expert drove in the rounds, since both begin with the same demonstrations. Of several rounds the
+most successful counts that is cheap enough. One JSON line is the result.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from typing import Any, get_args
 
 from benchmarks import row
 from ilrobot.cli.cores import cores
-from ilrobot.cli.dagger_gate import BUDGETS
+from ilrobot.cli.dagger_gate import BUDGETS, NEED_DOUBT
 from ilrobot.cli.studies.interventions import PEG, SETTINGS, jobs, measure
-from ilrobot.cli.studies.interventions_job import GATES, Scale
+from ilrobot.cli.studies.interventions_job import GATES, Scale, Setting
 from ilrobot.cli.studies.page import print_row
 from ilrobot.data.lessons import Weighting
 from ilrobot.errors import UserError, WorkFailed
-from ilrobot.policies.config import HeadName
+from ilrobot.learners.config import PRESETS
 from ilrobot.report.interventions import HEADERS, InterventionRow, intervention_rows
 
 LEAST_SUCCESS = 0.9
@@ -39,9 +40,20 @@ GREATEST_SHARE = 0.5
 MARGIN = 0.03
 """Goal: how much less successful than HG-DAgger a gate of the robot may be."""
 
-MEMBERS = 5
-HEAD: HeadName = "log-cosh"
-"""Of the policies; all else of them is the study's."""
+
+def novices(small: Setting) -> dict[str, Setting]:
+    """By name, the setting of the study on a task with what learns there in place of its own.
+
+    ``bc`` is the study's network as an ensemble that trains longer, ``flow`` the preset of that
+    name for the steps of `benchmarks.panda`.
+    """
+    clone = replace(small.policy, members=5, head="log-cosh")
+    policy, training = PRESETS["flow"]
+    training = replace(training, ema=0.999, device="cpu")
+    return {
+        "bc": replace(small, steps=2_000, policy=clone),
+        "flow": replace(small, steps=3_000, policy=policy, training=training),
+    }
 
 
 def goals(rows: Sequence[InterventionRow]) -> list[dict[str, Any]]:
@@ -155,7 +167,11 @@ def plan(words: Sequence[str] | None = None) -> tuple[Path, Scale]:
     parser.add_argument("--rounds", type=_positive, default=6)
     parser.add_argument("--episodes", type=_positive, default=25, help="in a round")
     parser.add_argument("--gates", nargs="*", choices=GATES, default=["human", "benefit"])
-    parser.add_argument("--steps", type=_positive, default=2_000, help="of each training")
+    parser.add_argument("--policy", choices=novices(SETTINGS[PEG]), default="bc")
+    parser.add_argument("--members", type=_positive, help="by default 5 of bc, 1 of flow")
+    parser.add_argument(
+        "--steps", type=_positive, help="of each training, by default 2,000 of bc, 3,000 of flow"
+    )
     parser.add_argument("--budget", type=float, default=0.02, help="of ThriftyDAgger")
     parser.add_argument(
         "--calls", type=float, default=BUDGETS["benefit"], help="attempts that call, by benefit"
@@ -166,16 +182,23 @@ def plan(words: Sequence[str] | None = None) -> tuple[Path, Scale]:
     parser.add_argument("--output", type=Path, required=True, help="a second call goes on there")
     asked = parser.parse_args(words)
     task = tasks[asked.task]
+    novice = novices(SETTINGS[task])[asked.policy]
+    members = asked.members or novice.policy.members
+    if members < 2 and (doubting := NEED_DOUBT.intersection(asked.gates)):
+        parser.error(
+            f"--gates {min(doubting)} needs a policy that knows how sure it is, and --policy "
+            f"{asked.policy} is a single net; add --members 5"
+        )
     setting = replace(
-        SETTINGS[task],
+        novice,
         start=asked.start,
         more=tuple(size for size in dict.fromkeys(asked.sizes) if size != asked.start),
         rounds=asked.rounds,
         episodes=asked.episodes,
-        steps=asked.steps,
+        steps=asked.steps or novice.steps,
         budgets={"thrifty": asked.budget, "benefit": asked.calls},
         weighting=asked.weighting,
-        policy=replace(SETTINGS[task].policy, members=MEMBERS, head=HEAD),
+        policy=replace(novice.policy, members=members),
     )
     scale = Scale(
         asked.seeds,

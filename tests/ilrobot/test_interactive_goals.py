@@ -8,6 +8,7 @@ import pytest
 from benchmarks.interactive import goals, plan
 from ilrobot.cli.studies.interventions import PEG, SETTINGS, jobs
 from ilrobot.comparison import Row
+from ilrobot.learners.config import PRESETS
 from ilrobot.report.interventions import InterventionRow
 
 
@@ -82,6 +83,26 @@ def test_it_is_the_study_at_a_larger_scale_with_every_round_measured() -> None:
     runs = [(job.seed, job.gate, job.demonstrations) for job in jobs(scale)]
     each = [(None, 20), (None, 50), ("human", 20), ("dart", 20)]
     assert runs == [(seed, *run) for seed in (0, 1) for run in each]
+
+
+def test_the_novice_is_an_ensemble_of_clones_or_the_preset_flow() -> None:
+    of_bc, of_flow, of_three = (
+        plan([*words.split(), "--output", "there"])[1].settings[PEG]
+        for words in ("--steps 7", "--policy flow", "--policy flow --members 3 --gates thrifty")
+    )
+    assert (of_bc.policy.head, of_bc.policy.members, of_bc.steps) == ("log-cosh", 5, 7)
+    policy, training = PRESETS["flow"]
+    assert of_flow.policy == policy
+    assert of_flow.training == replace(training, ema=of_bc.training.ema, device="cpu")
+    assert of_three.policy == replace(policy, members=3)
+
+
+def test_what_goes_by_doubt_is_refused_a_single_net(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        plan(["--policy", "flow", "--gates", "human", "thrifty", "--output", "there"])
+    assert left.value.code == 2
+    assert "--gates thrifty" in (said := capsys.readouterr().err)
+    assert "--members" in said.splitlines()[-1]
 
 
 @pytest.mark.parametrize("wrong", ["--seeds 0", "--gates hg-dagger", "--task PushT"])
