@@ -54,5 +54,5 @@ def show(found: Mapping[int, Mapping[str, float]]) -> None:
     """Each number's mean over seeds, with its t interval where there are several."""
     for name in next(iter(found.values())):
         returns = [result[name] for result in found.values()]
-        low, high = t_interval(returns)
-        print(f"{name:48} {np.mean(returns):9.2f}  [{low:.2f}, {high:.2f}]")
+        spread = "  [{:.2f}, {:.2f}]".format(*t_interval(returns)) if len(returns) > 1 else ""
+        print(f"{name:48} {np.mean(returns):9.2f}{spread}")

@@ -209,7 +209,7 @@ def main() -> None:
                 "most_labels": max(found["labels"][-1] for found in runs),
                 "share_of_expert": last,
                 "mean": float(np.mean(last)),
-                "interval": t_interval(last),
+                "interval": t_interval(last) if len(last) > 1 else None,
                 "runs": runs,
             }
         )

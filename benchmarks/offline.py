@@ -224,8 +224,8 @@ def _cell(scores: list[list[float]]) -> str:
     if not scores:
         return ""
     parts = scores[0] if len(scores) == 1 else [float(np.mean(seed)) for seed in scores]
-    low, high = t_interval(parts)
-    return f"{np.mean(parts):.0f} [{low:.0f}, {high:.0f}]"
+    spread = " [{:.0f}, {:.0f}]".format(*t_interval(parts)) if len(parts) > 1 else ""
+    return f"{np.mean(parts):.0f}{spread}"
 
 
 if __name__ == "__main__":

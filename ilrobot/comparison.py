@@ -74,7 +74,7 @@ class Row:
         success: Success without help, in [0, 1] (None: nobody judged).
         success_interval: 95 %, see `runs_interval`.
         mean_return: Mean sum of rewards.
-        return_interval: 95 % over runs, over the episodes of one.
+        return_interval: 95 % over runs, over the episodes of one (None: of a single episode).
         helped: Success in the collection of this round, with help where it was called for
             (None: nothing was collected).
         helped_interval: 95 %, see `runs_interval`.
@@ -92,7 +92,7 @@ class Row:
     success: float | None
     success_interval: tuple[float, float] | None
     mean_return: float
-    return_interval: tuple[float, float]
+    return_interval: tuple[float, float] | None
     helped: float | None
     helped_interval: tuple[float, float] | None
     expert_steps: float
@@ -125,9 +125,7 @@ class Row:
             success=float(np.mean(rates)) if judged else None,
             success_interval=runs_interval(rates, len(scores[0].returns)) if judged else None,
             mean_return=float(np.mean(means)),
-            return_interval=mean_interval(scores[0].returns)
-            if len(scores) == 1
-            else t_interval(means),
+            return_interval=_return_interval(scores, means),
             helped=sum(r.successes for r in last) / sum(r.episodes for r in last) if last else None,
             helped_interval=runs_interval(helped, last[0].episodes) if last else None,
             expert_steps=sum(row.human_steps for row in collected) / len(policies),
@@ -238,6 +236,13 @@ def group(contenders: Sequence[Contender]) -> dict[str, list[Contender]]:
             name += "'"
         named[name] = runs
     return named
+
+
+def _return_interval(scores: Sequence[Score], means: Sequence[float]) -> tuple[float, float] | None:
+    if len(scores) > 1:
+        return t_interval(means)
+    returns = scores[0].returns
+    return mean_interval(returns) if len(returns) > 1 else None
 
 
 def _settings(known: Description) -> dict[str, Any]:

@@ -50,9 +50,15 @@ def wilson_interval(successes: int, episodes: int, z: float = 1.96) -> tuple[flo
 
 
 def mean_interval(values: Sequence[float], z: float = 1.96) -> tuple[float, float]:
-    """Normal interval of a mean, 95 % by default; the mean itself for a single value."""
+    """Normal interval of a mean, 95 % by default.
+
+    Raises:
+        ValueError: Of fewer than two values nobody knows how they spread.
+    """
+    if len(values) < 2:
+        raise ValueError(f"an interval needs two values or more, not {len(values)}")
     mean = float(np.mean(values))
-    half = z * float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+    half = z * float(np.std(values, ddof=1)) / math.sqrt(len(values))
     return mean - half, mean + half
 
 

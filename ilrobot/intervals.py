@@ -37,10 +37,14 @@ def apart(one: tuple[float, float], other: tuple[float, float]) -> bool:
 
 
 def t_interval(values: Sequence[float]) -> tuple[float, float]:
-    """95 % interval of a mean by Student's t, the value itself for one."""
+    """95 % interval of a mean by Student's t.
+
+    Raises:
+        ValueError: Of fewer than two values nobody knows how they spread.
+    """
+    if len(values) < 2:
+        raise ValueError(f"an interval needs two values or more, not {len(values)}")
     mean, freedom = float(np.mean(values)), len(values) - 1
-    if freedom == 0:
-        return mean, mean
     half = t_quantile(freedom) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
     return mean - half, mean + half
 

@@ -59,10 +59,12 @@ def compare_report(rows: Sequence[Row], episodes: int) -> html.Report:
 
 
 def score_text(row: Row, judged: bool) -> str:
-    """Success or return, with its interval."""
+    """Success or return, with its interval where it has one."""
     if judged and row.success is not None and row.success_interval is not None:
         low, high = row.success_interval
         return f"{row.success:.1%} [{low:.0%}, {high:.0%}]"
+    if row.return_interval is None:
+        return f"{row.mean_return:.1f} [one episode]"
     low, high = row.return_interval
     return f"{row.mean_return:.1f} [{low:.1f}, {high:.1f}]"
 

@@ -50,9 +50,11 @@ class PathRegrets:
         """Regret at each horizon."""
         return [float(np.mean(regrets)) for regrets in self.trainings[method]]
 
-    def intervals(self, method: str) -> list[tuple[float, float]]:
-        """95 % intervals of `means` over the trainings, by Student's t."""
-        return [t_interval(regrets) for regrets in self.trainings[method]]
+    def intervals(self, method: str) -> list[tuple[float, float] | None]:
+        """95 % intervals of `means` over the trainings, by Student's t (None: of a single one)."""
+        return [
+            t_interval(regrets) if len(regrets) > 1 else None for regrets in self.trainings[method]
+        ]
 
     def slope(self, method: str) -> float | None:
         """The exponent k of regret ∝ T^k, by least squares of the logarithms over all trainings.

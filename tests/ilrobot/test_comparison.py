@@ -7,18 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ilrobot.comparison import Contender, Learnt, expert_labels, group
+from ilrobot.comparison import Contender, Learnt, Row, Score, expert_labels, group
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.memory import MemoryRecordings
 from ilrobot.evaluate import wilson_interval
 from ilrobot.intervals import runs_interval, t_interval
+from ilrobot.report.compare import compare_report, score_text
+from ilrobot.report.html import render
 from ilrobot.rollout import EpisodeResult
 from ilrobot.scores import Scores
 from tests.ilrobot.policy_tester import CONTINUOUS
 
 
 def test_students_t_over_runs_is_as_the_tables_have_it() -> None:
-    assert t_interval([0.5]) == (0.5, 0.5)
     low, high = t_interval([1.0, 2.0, 3.0, 4.0, 5.0])
     assert (high - low) / 2 == pytest.approx(2.776 * np.std([1, 2, 3, 4, 5], ddof=1) / 5**0.5)
     values = list(range(21))  # 20 degrees of freedom: 2.086, from the expansion
@@ -30,6 +31,23 @@ def test_runs_that_came_out_alike_still_have_an_interval() -> None:
     assert runs_interval([1.0, 1.0, 1.0], 20) == pytest.approx(wilson_interval(60, 60))
     low, high = runs_interval([0.1, 0.9], 100)
     assert (low, high) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("returns", "said"),
+    [
+        ([(3.0,)], "3.0 [one episode]"),
+        ([(3.0, 5.0)], "4.0 [2.0, 6.0]"),
+        ([(3.0,), (5.0,)], "4.0 [-8.7, 16.7]"),
+    ],
+)
+def test_a_return_has_an_interval_where_several_were_measured(
+    returns: list[tuple[float, ...]], said: str
+) -> None:
+    policies = [Learnt(Path(f"runs/{n}"), 0, labels=7) for n in range(len(returns))]
+    row = Row.over("ppo", policies, [Score(None, of) for of in returns])
+    assert score_text(row, judged=False) == said
+    assert said in render(compare_report([row], len(returns[0])))
 
 
 def episode(source: str, wanted: list[float], outcome: Outcome, human: bool) -> Episode:

@@ -14,6 +14,7 @@ import pytest
 from ilrobot.actors import Actor, Decision, Source
 from ilrobot.env import TaskEnv, make_env
 from ilrobot.evaluate import Evaluation, evaluate, mean_interval, wilson_interval
+from ilrobot.intervals import t_interval
 
 
 class Swing(Actor):
@@ -52,6 +53,12 @@ def test_mean_interval_is_the_normal_one():
     low, high = mean_interval([0.0, 1.0, 2.0, 3.0])
     half = 1.96 * math.sqrt(5 / 3) / 2
     assert (low, high) == pytest.approx((1.5 - half, 1.5 + half))
+
+
+@pytest.mark.parametrize("interval", [mean_interval, t_interval])
+def test_one_value_has_no_interval(interval):
+    with pytest.raises(ValueError, match="two values or more, not 1"):
+        interval([0.5])
 
 
 def test_an_evaluation_does_not_depend_on_the_number_of_workers():
