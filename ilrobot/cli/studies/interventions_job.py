@@ -31,9 +31,6 @@ from ilrobot.run_description import DaggerPlan
 
 GATES: tuple[GateName, ...] = get_args(GateName)
 
-#: Of every clone and every fit; `Setting.steps` long.
-TRAINING = TrainConfig(batch_size=128, ema=0.999, held_out=0.1, patience=0, device="cpu")
-
 #: Apart of the first episodes of two persons: demonstrations from 0, attempts from half of it.
 _SEEDS_APART = 10_000
 #: Of the first attempt without help, beyond all of these.
@@ -53,7 +50,6 @@ class Setting:
         policy: What is trained.
         budgets: Of the gates that have one.
         weighting: Of corrections beside demonstrations.
-        training: How, but for its steps and its seed.
     """
 
     start: int
@@ -64,7 +60,6 @@ class Setting:
     policy: PolicyConfig
     budgets: Mapping[str, float] = field(default_factory=lambda: BUDGETS)
     weighting: Weighting = "plain"
-    training: TrainConfig = TRAINING
 
 
 @dataclass(frozen=True)
@@ -194,7 +189,9 @@ class Workshop:
     def _clone(self, job: Job) -> Path:
         run = self._cloned(job)
         setting = self.scale.settings[job.task]
-        training = replace(setting.training, seed=job.seed).with_steps(setting.steps)
+        training = TrainConfig(
+            seed=job.seed, batch_size=128, ema=0.999, held_out=0.1, patience=0, device="cpu"
+        ).with_steps(setting.steps)
         train(self._demonstrations(job), setting.policy, training, run, resume=True)
         return run
 

@@ -262,8 +262,7 @@ def fit_benefit(material: Material, folder: Path, budget: float) -> Values:
     alone, spec = material.rehearsal, material.dataset.spec
     episodes = [alone.episode(index) for index in range(alone.num_episodes)]
     rehearsals = MemoryRecordings(spec, episodes, str(alone.path))
-    actions = novice_actions(material.policy, rehearsals, material.seed)
-    rehearsed = Rehearsed.of(rehearsals, actions)
+    rehearsed = Rehearsed.of(rehearsals)
     critic = fit_help_critic(material.with_rehearsals(episodes), rehearsed, material.seed)
     critic.save(folder / CRITIC)
     benefit, ticks = rehearsed.benefit(critic), patience(spec.rate)

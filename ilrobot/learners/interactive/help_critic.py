@@ -131,7 +131,8 @@ class Rehearsed:
 
     Attributes:
         columns: What it saw, name to (N, *shape).
-        actions: What it would do there, (N, *shape).
+        actions: What it did there, (N, *shape): in the midst of a chunk, or where it samples, it
+            would do something else if it were asked anew.
         attempt: Number of each tick's attempt, (N,).
         became: γ^k · success, (N,).
         first: Whether the tick is in the half that the first network learns from, (N,).
@@ -144,7 +145,7 @@ class Rehearsed:
     first: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, rehearsals: Recordings, actions: NDArray[np.float32]) -> Rehearsed:
+    def of(cls, rehearsals: Recordings) -> Rehearsed:
         """Those ticks of some recordings whose end is known.
 
         Raises:
@@ -165,7 +166,7 @@ class Rehearsed:
         first = np.concatenate([successful[::2], others[::2]])
         return cls(
             {f.name: rehearsals.column(f.name)[known.frames] for f in rehearsals.spec.observations},
-            actions[known.frames],
+            rehearsals.column("action")[known.frames].astype(np.float32),
             known.episode,
             became[alone],
             np.isin(known.episode, first),

@@ -63,7 +63,7 @@ def recordings() -> MemoryRecordings:
 
 def rehearsed(episodes: list[Episode] | None = None) -> Rehearsed:
     alone = MemoryRecordings(SPEC, attempts() if episodes is None else episodes)
-    return Rehearsed.of(alone, still(alone))
+    return Rehearsed.of(alone)
 
 
 def still(dataset: MemoryRecordings) -> NDArray[np.float32]:
@@ -103,6 +103,13 @@ def test_each_half_is_judged_by_the_network_that_saw_the_other(critic: HelpCriti
     said = of.benefit(critic)
     assert np.array_equal(said[of.first], (expert - second)[of.first])
     assert np.array_equal(said[~of.first], (expert - first)[~of.first])
+
+
+def test_what_becomes_of_a_tick_becomes_of_what_was_done_there() -> None:
+    ticks = np.linspace(-1.0, 1.0, 5, dtype=np.float32)[:, None]
+    alone = episode([FINE] * 5, ["policy"] * 5, Outcome.SUCCESS)
+    alone.columns["action"] = ticks
+    assert np.array_equal(rehearsed([alone]).actions, ticks)
 
 
 def test_who_stands_still_needs_help_though_a_state_that_leads_to_itself_could_have_any_value(
