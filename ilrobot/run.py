@@ -216,11 +216,11 @@ def _look(path: Path, wanted: D, resume: bool) -> D | None:
         if path.exists() and any(_counts(file) for file in path.iterdir()):
             raise UserError(f"{path} is not empty and no run; give another --output")
         return None
-    if not resume:
-        raise UserError(
-            f"{path} already holds a run; go on with it by --resume or give another --output"
-        )
     known = _read(path)
+    if not resume:
+        done = known.status == "done"
+        cure = "or give another" if done else "delete the folder to begin anew, or give another"
+        raise UserError(f"{path} already holds a run; go on with it by --resume, {cure} --output")
     if not isinstance(known, type(wanted)):
         raise UserError(f"{path} is a run of '{known.kind}'; give another --output")
     before, now = known.fixed(), wanted.fixed()

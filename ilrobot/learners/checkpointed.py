@@ -50,8 +50,8 @@ def go_back(run: Run[TrainDescription], learning: Learning) -> None:
     if not run.checkpoint_file.exists():
         if run.done:
             raise UserError(
-                f"{run.path} is done but holds neither {run.policy_file.name} nor "
-                f"{run.checkpoint_file.name}; train again into another --output"
+                f"{run.path} is done and has lost its {run.checkpoint_file.name}, without which it "
+                "cannot go on; train again into another --output"
             )
         run.drop_metrics_after(learning.step)
         return

@@ -80,7 +80,8 @@ def train_online(
     """Let a learner learn into a run's folder.
 
     A kill leaves a run that `resume` continues from its last checkpoint, in new episodes; on Ctrl-C
-    and SIGTERM the round under way is finished and a checkpoint written first.
+    and SIGTERM the round under way is finished and a checkpoint written first. With `resume` a run
+    may be made longer, though it was done: its policy of then stays until there is the new one.
 
     Args:
         learner: New.
@@ -95,15 +96,18 @@ def train_online(
         UserError: `output` holds something else, or its checkpoint is damaged.
         WorkFailed: It diverged, the memory or the disk is full.
     """
-    config = described.config.train
+    config, begun = described.config.train, described
     if resume and (output / RUN_FILE).exists():
-        described = _as_begun(described, Run.read_as(output, TrainDescription).description)
-    there = Run.check(output, described, resume=resume)
-    if there is not None and there.done and there.policy_file.exists():
+        begun = _as_begun(described, Run.read_as(output, TrainDescription).description)
+    longer = begun.config != described.config
+    there = Run.check(output, begun, resume=resume)
+    if there is not None and there.done and there.policy_file.exists() and not longer:
         return Policy.load(there.policy_file)
-    with Run.claim(output, described, resume=resume) as run:
+    with Run.claim(output, begun, resume=resume) as run:
         learning = OnlineLearning(learner, config)
         go_back(run, learning)
+        if longer:  # attempts of its own are of the policy of then, so that they are made anew
+            run.update(status="running", config=described.config, dataset=described.dataset)
         with _advised(run):
             run_checkpointed(run, learning, config, on_progress)
         learner.policy.cpu().check_finite("the weights after training")
@@ -201,7 +205,10 @@ class OnlineLearning:
             details = dict(self._learner.improve())
             loss = details.pop("loss")
             if not math.isfinite(loss):
-                raise WorkFailed(f"the loss is no longer finite after {self.step} steps")
+                raise WorkFailed(
+                    f"the loss is no longer finite after {self.step} steps; try a lower "
+                    "--learning-rate, into another --output"
+                )
             self.policy = self._learner.policy
             self.step, elapsed = self._learner.steps, time.perf_counter() - began
             self.seconds, self.loss = already + elapsed, loss
@@ -260,7 +267,17 @@ def _advised(run: Run[TrainDescription]) -> Iterator[None]:
 
 
 def _as_begun(wanted: TrainDescription, known: TrainDescription) -> TrainDescription:
-    """With the attempts that the run itself has made since."""
-    if wanted.dataset.episodes or wanted.dataset.path != known.dataset.path:
-        return wanted
-    return replace(wanted, dataset=known.dataset)
+    """With the attempts that the run itself has made since, and no longer than it was to be."""
+    if not wanted.dataset.episodes and wanted.dataset.path == known.dataset.path:
+        wanted = replace(wanted, dataset=known.dataset)
+    train, before = wanted.config.train, known.config.train
+    if _is_longer(train, before):
+        train = replace(train, steps=before.steps, time_budget=before.time_budget)
+        wanted = replace(wanted, config=replace(wanted.config, train=train))
+    return wanted
+
+
+def _is_longer(wanted: TrainConfig, known: TrainConfig) -> bool:
+    if wanted.time_budget is not None and known.time_budget is not None:
+        return wanted.time_budget > known.time_budget
+    return wanted.time_budget == known.time_budget and wanted.steps > known.steps

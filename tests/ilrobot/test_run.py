@@ -155,7 +155,7 @@ def test_what_is_not_the_same_run_is_refused_and_untouched(tmp_path):
     before = (tmp_path / "run" / "run.json").read_bytes()
     policy = replace(wanted.config, policy=PolicyConfig(horizon=8))
     for other, resume, said in (
-        (wanted, False, "already holds a run"),
+        (wanted, False, "--resume, delete the folder to begin anew, or give another --output"),
         (dagger_description(), True, "is a run of 'train'"),
         (replace(wanted, config=policy), True, "begun with horizon 16, not 8"),
         (

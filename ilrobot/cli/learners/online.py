@@ -95,7 +95,7 @@ class OnlineOptions(TriedInTask):
     """Folder of the run; it must not exist yet, except with --resume."""
 
     steps: Annotated[int | None, optional("INT", f"{STEPS}")] = None
-    """Environment steps, of all copies together."""
+    """Environment steps, of all copies together, with those that a resumed run has made."""
 
     time_budget: Annotated[str | None, optional("TIME", "--steps says how long")] = None
     """How long training may take, such as 90s, 10m or 1h: as many steps as fit on this machine."""
@@ -107,7 +107,7 @@ class OnlineOptions(TriedInTask):
     """Seed of everything drawn at random."""
 
     resume: bool = False
-    """Go on with the run in --output where it stopped (give the same options again)."""
+    """Go on with the run in --output where it stopped (the same options again, or more --steps)."""
 
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     """Where to compute; the CPU is faster for policies of this size."""
@@ -132,16 +132,21 @@ class OnlineOptions(TriedInTask):
             raise UserError(f"--copies must be from 1 to {_MOST_COPIES}, not {self.copies}")
 
     def train_config(self, **changes: Any) -> TrainConfig:
-        """How long, from which seed and where.
+        """How long, from which seed and where; as long as a run to go on with, if none is said.
 
         Raises:
             UserError: Something is out of range.
         """
         from ilrobot.cli.duration import time_budget
         from ilrobot.learners.config import TrainConfig
+        from ilrobot.run import RUN_FILE, Run
 
         budget = time_budget(self.time_budget, self.steps)
         steps = _UNBOUNDED if budget is not None else self._steps
+        unsaid = self.steps is None and budget is None
+        if unsaid and self.resume and (self.output / RUN_FILE).exists():
+            known = Run.read(self.output).description.config.train
+            steps, budget = known.steps, known.time_budget
         config = TrainConfig(
             steps=steps, seed=self.seed, device=self.device, time_budget=budget, **changes
         )

@@ -14,12 +14,14 @@ from ilrobot.learners.reinforcement.attempts import record_attempts
 from ilrobot.learners.reinforcement.config import INITIAL_LOG_STD, SCRATCH
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.density import new_policy
+from ilrobot.policies.loading import load_policy
 from ilrobot.rewards.config import RewardConfig
 from ilrobot.rewards.model import RewardModel
 from ilrobot.run import Run, read_metrics
 from ilrobot.run_description import TrainDescription
 from tests.ilrobot.learner_tester import Case, check_kill, check_mistake, check_run
 from tests.ilrobot.learning import line_world
+from tests.ilrobot.policy_tester import assert_same_weights
 
 TASK = line_world.TASK
 SMALL = ("--task", TASK, "--copies", "2", "--rollout", "128")
@@ -103,6 +105,41 @@ def test_a_time_budget_ends_it(tmp_path: Path):
     assert run.result is not None
     assert run.result.steps == read_metrics(tmp_path / "run" / "metrics.jsonl")[-1]["step"]
     assert _main([*arguments, "--output", str(tmp_path / "run"), "--resume"]) == 0
+
+
+def test_a_run_that_is_done_can_be_made_longer(tmp_path: Path, capsys):
+    def described() -> TrainDescription:
+        return Run.read_as(tmp_path / "run", TrainDescription).description
+
+    arguments = SCRATCHED.arguments(tmp_path / "run")
+    assert _main(arguments) == 0
+    short, before = described(), load_policy(tmp_path / "run")
+    asked = ["train", "--learner", "ppo", *SMALL, "--output", str(tmp_path / "run"), "--resume"]
+    assert _main(asked) == 0  # as many steps as it was begun with
+    assert described() == short
+    assert _main([*asked, "--steps", "512"]) == 0
+    longer, after = described(), load_policy(tmp_path / "run")
+    assert longer.result is not None
+    assert (longer.status, longer.result.steps, longer.config.train.steps) == ("done", 512, 512)
+    steps = [row["step"] for row in read_metrics(tmp_path / "run" / "metrics.jsonl")]
+    assert steps == [128, 256, 384, 512]
+    with pytest.raises(AssertionError):
+        assert_same_weights(before, after)
+    recorded = Dataset.open(tmp_path / "run" / "dataset")
+    assert longer.dataset.content_hash == recorded.content_hash != short.dataset.content_hash
+    capsys.readouterr()
+    assert _main([*asked, "--steps", "256"]) == 2
+    assert "was begun with steps 512, not 256" in capsys.readouterr().err
+
+
+def test_a_run_that_is_done_cannot_be_made_longer_without_its_checkpoint(tmp_path: Path, capsys):
+    run = tmp_path / "run"
+    assert _main(SCRATCHED.arguments(run)) == 0
+    (run / "checkpoint.pt").unlink()
+    kept = (run / "run.json").read_bytes(), (run / "policy.pt").read_bytes()
+    assert _main(SCRATCHED.arguments(run, "--resume", "--steps", "512")) == 2
+    assert "has lost its checkpoint.pt" in capsys.readouterr().err
+    assert kept == ((run / "run.json").read_bytes(), (run / "policy.pt").read_bytes())
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def test_a_finished_run_is_kept_and_resume_takes_it_as_it_is(dataset, tmp_path, 
     assert run_train(*command) == 0
     content = (tmp_path / "run" / "policy.pt").read_bytes()
     assert run_train(*command) == 2
-    assert "already holds a run; go on with it by --resume" in capsys.readouterr().err
+    assert "already holds a run; go on with it by --resume, or give" in capsys.readouterr().err
     capsys.readouterr()
     assert run_train(*command, "--resume", "--json") == 0
     out, err = capsys.readouterr()

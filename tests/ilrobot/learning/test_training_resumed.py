@@ -101,7 +101,7 @@ def test_a_policy_that_was_lost_is_made_again_from_the_checkpoint(tmp_path):
     with pytest.raises(UserError, match=r"policy\.pt cannot be read "):
         train(data, POLICY, TRAIN, run, resume=True)
     (run / "policy.pt").unlink()
-    with pytest.raises(UserError, match=r"neither policy\.pt nor checkpoint\.pt"):
+    with pytest.raises(UserError, match=r"is done and has lost its checkpoint\.pt"):
         train(data, POLICY, TRAIN, run, resume=True)
 
 
