@@ -68,7 +68,7 @@ class OffPolicyReinforcer(ABC):
 
     @abstractmethod
     def _algorithm(self, reference: Policy | None, leash: float) -> SAC | TD3:
-        """Make stable-baselines3's, by `_common`.
+        """Make stable-baselines3's, by `_common` and, for its policy, by `_critics`.
 
         Args:
             reference: What the policy is kept close to (None: nothing).
@@ -144,6 +144,16 @@ class OffPolicyReinforcer(ABC):
         }
 
     @property
+    def _critics(self) -> dict[str, Any]:
+        """What the policy of every algorithm, our actor and its critics, is told of the critics."""
+        return {
+            "net_arch": [self._config.critic_width] * 2,
+            "features_extractor_class": _Encoded,
+            "features_extractor_kwargs": {"policy": self.policy},
+            "optimizer_kwargs": {"fused": True},
+        }
+
+    @property
     def _optimizers(self) -> tuple[torch.optim.Optimizer, ...]:
         return self._model.actor.optimizer, self._model.critic.optimizer
 
@@ -205,7 +215,7 @@ class OffPolicyReinforcer(ABC):
             memory.add(seen, after, action, reward, end, infos)
 
 
-class Encoded(BaseFeaturesExtractor):
+class _Encoded(BaseFeaturesExtractor):
     """Observations as the policy's network reads them."""
 
     def __init__(self, space: Any, policy: Policy) -> None:

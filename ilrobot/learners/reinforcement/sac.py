@@ -9,12 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from gymnasium import spaces
 from stable_baselines3 import SAC
 from stable_baselines3.sac.policies import SACPolicy
 from torch import Tensor, nn
 
-from ilrobot.learners.reinforcement.off_policy import Encoded, OffPolicyReinforcer
+from ilrobot.learners.reinforcement.off_policy import OffPolicyReinforcer
 from ilrobot.policies.bounded import bounded
 from ilrobot.policies.density import PolicyDensity
 from ilrobot.policies.policy import Policy
@@ -53,11 +52,7 @@ class SacReinforcer(OffPolicyReinforcer):
             _Policy,
             **self._common,
             ent_coef=f"auto_{_TEMPERATURE}" if reference is None else leash,
-            policy_kwargs={
-                "actor": self.policy,
-                "reference": reference,
-                "net_arch": [self._config.critic_width] * 2,
-            },
+            policy_kwargs={"ours": (self.policy, reference), **self._critics},
         )
 
 
@@ -90,27 +85,9 @@ class _Actor(nn.Module):
 class _Policy(SACPolicy):
     """stable-baselines3's critics beside our actor."""
 
-    def __init__(
-        self,
-        observation_space: spaces.Space[Any],
-        action_space: spaces.Box,
-        lr_schedule: Any,
-        *,
-        actor: Policy,
-        reference: Policy | None,
-        net_arch: list[int],
-        use_sde: bool = False,
-    ) -> None:
-        self._ours = (actor, reference)
-        super().__init__(
-            observation_space,
-            action_space,
-            lr_schedule,
-            net_arch,
-            features_extractor_class=Encoded,
-            features_extractor_kwargs={"policy": actor},
-            optimizer_kwargs={"fused": True},
-        )
+    def __init__(self, *told: Any, ours: tuple[Policy, Policy | None], **keywords: Any) -> None:
+        self._ours = ours
+        super().__init__(*told, **keywords)
 
     def make_actor(self, features_extractor: Any = None) -> Any:
         """See `SACPolicy`."""

@@ -8,17 +8,16 @@ actor is ours: the mean of a Gaussian whose spread is the exploration, which sta
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
-from gymnasium import spaces
 from stable_baselines3 import TD3
 from stable_baselines3.common.policies import ContinuousCritic
 from stable_baselines3.td3.policies import TD3Policy
 from torch import Tensor, nn
 
 from ilrobot.learners.reinforcement.config import Td3Config
-from ilrobot.learners.reinforcement.off_policy import Encoded, OffPolicyReinforcer
+from ilrobot.learners.reinforcement.off_policy import OffPolicyReinforcer
 from ilrobot.policies.bounded import bounded
 from ilrobot.policies.density import PolicyDensity, gaussian_divergence
 from ilrobot.policies.policy import Policy
@@ -49,17 +48,14 @@ class Td3Reinforcer(OffPolicyReinforcer):
         self._model._n_updates = int(state["updates"])
 
     def _algorithm(self, reference: Policy | None, leash: float) -> TD3:
+        tied = None if reference is None else _Leash(self.policy, reference, leash)
+        smoothing = self._config.smoothing, self._config.smoothing_bound
         return TD3(
             _Policy,
             **self._common,
             policy_delay=self._config.delay,
             target_policy_noise=0.0,  # the actor's own, see `_SlowActor`
-            policy_kwargs={
-                "actor": self.policy,
-                "leash": None if reference is None else _Leash(self.policy, reference, leash),
-                "smoothing": (self._config.smoothing, self._config.smoothing_bound),
-                "net_arch": [self._config.critic_width] * 2,
-            },
+            policy_kwargs={"ours": (self.policy, tied, smoothing), **self._critics},
         )
 
 
@@ -147,30 +143,16 @@ class _Critic(ContinuousCritic):
         return value if self._leash is None else value - self._leash(obs, actions * self._scale)
 
 
+#: Policy, leash on it (None: none), and deviation and bound of the noise on its target's actions.
+_Ours: TypeAlias = tuple[Policy, _Leash | None, tuple[float, float]]
+
+
 class _Policy(TD3Policy):
     """stable-baselines3's critics beside our actor."""
 
-    def __init__(
-        self,
-        observation_space: spaces.Space[Any],
-        action_space: spaces.Box,
-        lr_schedule: Any,
-        *,
-        actor: Policy,
-        leash: _Leash | None,
-        smoothing: tuple[float, float],
-        net_arch: list[int],
-    ) -> None:
-        self._ours, self._begun = (actor, leash, smoothing), False
-        super().__init__(
-            observation_space,
-            action_space,
-            lr_schedule,
-            net_arch,
-            features_extractor_class=Encoded,
-            features_extractor_kwargs={"policy": actor},
-            optimizer_kwargs={"fused": True},
-        )
+    def __init__(self, *told: Any, ours: _Ours, **keywords: Any) -> None:
+        self._ours, self._begun = ours, False
+        super().__init__(*told, **keywords)
 
     def make_actor(self, features_extractor: Any = None) -> Any:
         """See `TD3Policy`, which makes the actor first and its target then."""
