@@ -25,6 +25,7 @@ from ilrobot.policies.heads.ensemble import EnsembleHead
 from ilrobot.policies.heads.guidance import Guidance, Lead, free, towards
 from ilrobot.policies.heads.head import Head
 from ilrobot.policies.heads.iterated import IteratedHead, Row, State
+from ilrobot.policies.heads.recurrent import RecurrentHead
 from ilrobot.policies.heads.stacked_ensemble import StackedEnsemble
 from ilrobot.policies.policy import Policy
 
@@ -164,6 +165,8 @@ class _Graph(nn.Module):
         guidance: Guidance | None = None,
     ) -> Tensor:
         """What the head gives, where it samples step by step as a loop."""
+        if isinstance(head, RecurrentHead):
+            return self._chunk(head.head, head.read(condition), noise, guidance)
         if isinstance(head, IteratedHead):
             return _iterate(head, condition, noise, guidance, unrolled=self._unrolled)
         chunk: Tensor = head(condition, noise)

@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from ilrobot.policies.heads.head import Head
 from ilrobot.policies.heads.iterated import IteratedHead
+from ilrobot.policies.heads.recurrent import RecurrentHead
 from ilrobot.policies.networks.network import Network
 from ilrobot.policies.networks.unet1d import ConvBlock, FilmBlock, Level, NormMish, UNet1d
 
@@ -30,6 +31,8 @@ _GREATEST_EXPONENT = 20.0
 
 def lower(head: Head) -> None:
     """Exchange the U-Net of a head; the times of a sampler are embedded from then on."""
+    if isinstance(head, RecurrentHead):
+        head = head.head
     if isinstance(head, IteratedHead):
         head.freeze()
         if isinstance(head.network, UNet1d) and head.embedded is not None:

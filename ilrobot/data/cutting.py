@@ -58,6 +58,14 @@ def histories(
     return np.concatenate(pieces), rows
 
 
+def one_after_another(begins: NDArray[np.int64], starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many windows before each begin in the ticks just before it, without a gap."""
+    goes_on = np.diff(begins, prepend=-2) == 1
+    goes_on &= ~np.isin(begins, starts)
+    places = np.arange(len(begins))
+    return places - np.maximum.accumulate(np.where(goes_on, 0, places))
+
+
 def within_runs(
     starts: NDArray[np.int64], teaches: NDArray[np.bool_], horizon: int, *, counted: bool
 ) -> Chunks:

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ilrobot.data.branches import lives
-from ilrobot.data.cutting import across, histories, within_runs
+from ilrobot.data.cutting import across, histories, one_after_another, within_runs
 from ilrobot.data.labels import labels, nothing_to_learn, origins, vector_spec
+from ilrobot.data.learnable import require_choices, require_finite
 from ilrobot.data.lessons import ChunkLabels, Weighting
 from ilrobot.data.memory import Recordings
 from ilrobot.data.stray import Perturbation
@@ -37,9 +38,10 @@ class Batch:
     Attributes:
         observations: Each observation's history, oldest first: shape (B, n_obs, *shape).
         actions: Labels from the newest observation on: (B, H, A) float, or (B, H) int64 where the
-            action is one of some choices.
-        mask: Which of them count, shape (B, H) bool; at least one in each chunk does.
-        weight: Weight of each window in the loss, shape (B,).
+            action is one of some choices. Where more than that tick teaches, a chunk from each of
+            the newest `ticks` of the history on, one after the other, oldest first: (B · ticks, H).
+        mask: Which of them count, shape (B · ticks, H) bool; at least one in each chunk does.
+        weight: Weight of each chunk in the loss, shape (B · ticks,).
         noise: What a sampler made the actions of, shape (B, *noise_shape) (None: nothing is known).
     """
 
@@ -48,6 +50,11 @@ class Batch:
     mask: Tensor
     weight: Tensor
     noise: Tensor | None = None
+
+    @property
+    def ticks(self) -> int:
+        """At how many of its newest ticks each window teaches."""
+        return len(self.mask) // len(next(iter(self.observations.values())))
 
 
 class Windows:
@@ -111,11 +118,11 @@ class Windows:
         used[np.searchsorted(dataset.starts, frames, side="right") - 1] = True
         seen = np.repeat(used, dataset.lengths)
         for name, column in columns.items():
-            _require_finite(dataset, name, column, seen)
+            require_finite(dataset, name, column, seen)
         # Labels that do not count are multiplied by 0, which NaN survives.
         read = seen if chunk_labels == "completed" else teaches
-        _require_finite(dataset, "action", _flat(values), read)
-        _require_choices(dataset, values, np.flatnonzero(read))
+        require_finite(dataset, "action", _flat(values), read)
+        require_choices(dataset, values, np.flatnonzero(read))
         self.actions = values[frames]
         left_out = origin[of_chosen & ~teaches]
 
@@ -139,6 +146,7 @@ class Windows:
         joined = np.concatenate(list(columns.values()), axis=1)
         self._observations = torch.from_numpy(joined[source].astype(np.float32))
         self._first_observation = torch.from_numpy(window)
+        self._before = torch.from_numpy(one_after_another(chunks.begins, starts))
         self.observations = {
             name: column[chunks.begins].astype(np.float32) for name, column in columns.items()
         }
@@ -146,12 +154,13 @@ class Windows:
         windows = len(chunks.begins)
         own = np.ones(windows) if frame_weights is None else frame_weights[chunks.taught]
         self._own_weights = torch.from_numpy(_scaled(own))
-        self._weights, self._cumulated = self._own_weights, None
+        self._weights, self._drawn_by, self._cumulated = self._own_weights, None, None
         if weighting != "plain":
             drawn = class_weights(np.concatenate((origin[chunks.taught], left_out)), weighting)[
                 :windows
             ]
             self._weights = torch.from_numpy(_scaled(own * drawn))
+            self._drawn_by = torch.from_numpy(drawn.astype(np.float32))
             self._cumulated = torch.from_numpy(np.cumsum(drawn))
         if perturb is not None:
             self._normalise_by_perturbed(perturb)
@@ -171,12 +180,13 @@ class Windows:
                 setattr(self, name, value.to(device))
         return self
 
-    def sample(self, batch_size: int, generator: torch.Generator) -> Batch:
+    def sample(self, batch_size: int, generator: torch.Generator, ticks: int = 1) -> Batch:
         """Draw windows with replacement; `generator` lies on `device`.
 
         They are drawn by the weighting, so that their `weight` is the rest, that of their frames.
+        Each teaches at the newest `ticks` of its history, see `drawn`.
         """
-        return self.drawn(self.draw(batch_size, generator))
+        return self.drawn(self.draw(batch_size, generator), ticks)
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         """Indexes of windows drawn by the weighting with replacement, on the generator's device."""
@@ -188,14 +198,29 @@ class Windows:
         index = torch.searchsorted(cumulated, draws * cumulated[-1], right=True)
         return index.clamp_(max=len(self) - 1)
 
-    def drawn(self, index: Tensor) -> Batch:
-        """The windows of indexes that `draw` gave, with the weight that is left, perturbed."""
-        batch = self._take(index, self._own_weights)
-        return batch if self._perturb is None else self._perturb(batch)
+    def drawn(self, index: Tensor, ticks: int = 1) -> Batch:
+        """The windows of indexes that `draw` gave, with the weight that is left, perturbed.
+
+        An earlier tick teaches what it does as the newest of a window of its own, with the weight
+        that makes up for which windows were drawn; with none where it has no such window, or others
+        are between. A perturbation leads back from the newest tick, which then teaches alone.
+        """
+        if self._perturb is not None:
+            return self._perturb(self._take(index, index, self._own_weights[index]))
+        if ticks == 1:
+            return self._take(index, index, self._own_weights.index_select(0, index))
+        newest = index[:, None]
+        back = torch.arange(ticks - 1, -1, -1, device=index.device)
+        there = back <= self._before[newest]
+        taught = torch.where(there, newest - back, newest)
+        weight = self._own_weights[taught] * there
+        if self._drawn_by is not None:
+            weight = weight * self._drawn_by[taught] / self._drawn_by[newest]
+        return self._take(index, taught.flatten(), weight.flatten())
 
     def take(self, index: Tensor) -> Batch:
         """The windows of these indexes, int64 of shape (B,), with their whole weight."""
-        return self._take(index, self._weights)
+        return self._take(index, index, self._weights.index_select(0, index))
 
     def spread(self, most: int) -> Tensor:
         """Indexes of at most so many windows, evenly spread, on `device`."""
@@ -216,7 +241,8 @@ class Windows:
         }
         self.actions = np.concatenate([b.actions[b.mask[:, 0], 0].numpy() for b in batches])
 
-    def _take(self, index: Tensor, weights: Tensor) -> Batch:
+    def _take(self, index: Tensor, taught: Tensor, weight: Tensor) -> Batch:
+        """The histories of some windows, and the chunks of those that are taught, (B · ticks,)."""
         count, size = len(index), self._observations.shape[1]
         rows = self._first_observation.index_select(0, index)
         history = _rows(self._observations, self._n_obs).index_select(0, rows)
@@ -227,11 +253,11 @@ class Windows:
             f.name: part.reshape(count, self._n_obs, *f.shape)
             for f, part in zip(self.spec.observations, parts, strict=True)
         }
-        rows = self._first_action.index_select(0, index)
+        rows = self._first_action.index_select(0, taught)
         chunk = _rows(self._actions, self.horizon).index_select(0, rows)
-        chunk = chunk.view(count, self.horizon, *self.spec.action.shape)
+        chunk = chunk.view(len(taught), self.horizon, *self.spec.action.shape)
         mask = _rows(self._counts, self.horizon).index_select(0, rows)
-        return Batch(observations, chunk, mask, weights.index_select(0, index))
+        return Batch(observations, chunk, mask, weight)
 
 
 def _rows(matrix: Tensor, length: int) -> Tensor:
@@ -242,34 +268,6 @@ def _rows(matrix: Tensor, length: int) -> Tensor:
 
 def _flat(column: NDArray[Any]) -> NDArray[Any]:
     return column.reshape(len(column), -1)
-
-
-def _require_finite(
-    dataset: Recordings, name: str, column: NDArray[Any], needed: NDArray[np.bool_]
-) -> None:
-    bad = np.flatnonzero(needed & ~np.isfinite(column).all(axis=1))
-    if bad.size:
-        raise UserError(
-            f"{dataset.path}: '{name}' is not finite at {_place(dataset, int(bad[0]))} "
-            f"({bad.size} such frames in all); mend or discard those episodes"
-        )
-
-
-def _require_choices(dataset: Recordings, values: NDArray[Any], frames: NDArray[np.int64]) -> None:
-    choices = dataset.spec.choices
-    if choices is None:
-        return
-    bad = frames[(values[frames] < 0) | (values[frames] >= choices)]
-    if bad.size:
-        raise UserError(
-            f"{dataset.path}: action {values[bad[0]]} at {_place(dataset, int(bad[0]))} is none of "
-            f"the {choices} choices 0 to {choices - 1}"
-        )
-
-
-def _place(dataset: Recordings, frame: int) -> str:
-    episode = int(np.searchsorted(dataset.starts, frame, side="right")) - 1
-    return f"episode {episode}, frame {frame - int(dataset.starts[episode])}"
 
 
 def _scaled(weights: NDArray[np.floating[Any]]) -> NDArray[np.float32]:

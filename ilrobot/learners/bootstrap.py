@@ -29,10 +29,10 @@ class Bootstraps:
             chosen.append(windows.draw(len(windows), generator))
         self._chosen = torch.stack(chosen).to(windows.device)
 
-    def sample(self, batch_size: int, generator: torch.Generator) -> Batch:
-        """`batch_size` windows of each member, one member after the other."""
+    def sample(self, batch_size: int, generator: torch.Generator, ticks: int = 1) -> Batch:
+        """`batch_size` windows of each member, one member after the other; see `Windows`."""
         shape = (len(self._chosen), batch_size)
         draws = torch.randint(
             len(self._windows), shape, generator=generator, device=self._windows.device
         )
-        return self._windows.drawn(self._chosen.gather(1, draws).flatten())
+        return self._windows.drawn(self._chosen.gather(1, draws).flatten(), ticks)

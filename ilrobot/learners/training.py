@@ -96,6 +96,8 @@ class Training:
             fused=True,
         )
         self._optimizer.zero_grad()
+        # A teacher says what to do at the newest tick alone.
+        self._ticks = policy.members[0].ticks if teacher is None else 1
         members = policy.config.members
         self._bootstraps = None if members == 1 else Bootstraps(windows, members, config.seed)
         self._generator = torch.Generator(windows.device).manual_seed(config.seed)
@@ -202,6 +204,8 @@ class Training:
         Raises:
             KeyError, RuntimeError, ValueError: It is of another policy or configuration.
         """
+        if state["policy"].keys() != self.policy.state_dict().keys():
+            raise KeyError("weights of other names, and so moments in another order")
         self.policy.load_state_dict(state["policy"])
         self._optimizer.load_state_dict(state["optimizer"])
         if self._ema is not None:
@@ -233,7 +237,7 @@ class Training:
         rate = learning_rate(self.step, self._config)
         self._optimizer.param_groups[0]["lr"] = rate
         source = self._bootstraps or self._windows
-        batch = source.sample(self._config.batch_size, self._generator)
+        batch = source.sample(self._config.batch_size, self._generator, self._ticks)
         if self._teacher is not None:
             batch = self._teacher(batch)
         loss = (self.policy.loss(batch) * batch.weight).mean()

@@ -50,9 +50,9 @@ class ObservationEncoder(nn.Module):
         """Take the normalisation from single observations, name to shape (N, size)."""
         self.normalizer.fit(np.concatenate([observations[f.name] for f in self._features], axis=1))
 
-    def newest(self, observations: Mapping[str, Tensor]) -> Tensor:
-        """What is observed now, shape (B, O), physical units."""
-        return self._joined(observations)[:, -1]
+    def newest(self, observations: Mapping[str, Tensor], ticks: int = 1) -> Tensor:
+        """What is observed now, or at the newest `ticks`, (B · ticks, O), physical units."""
+        return self._joined(observations)[:, -ticks:].flatten(0, 1)
 
     def forward(self, observations: Mapping[str, Tensor]) -> Tensor:
         """Histories of shape (B, n_obs, *shape) each to one vector of shape (B, size)."""

@@ -24,7 +24,6 @@ from ilrobot.policies.encoder import ObservationEncoder
 from ilrobot.policies.heads.ensemble import EnsembleHead
 from ilrobot.policies.heads.guidance import Guidance
 from ilrobot.policies.heads.head import Head
-from ilrobot.policies.heads.iterated import IteratedHead
 from ilrobot.policies.heads.making import make_head
 from ilrobot.policies.heads.residual import ResidualHead
 from ilrobot.policies.heads.stacked_ensemble import make_ensemble
@@ -98,7 +97,7 @@ class Policy(nn.Module):
         self.head.fit(self._normalized(batch), batch.mask)
 
     def loss(self, batch: Batch) -> Tensor:
-        """The loss of each sample without its weight, shape (B,).
+        """The loss of each chunk without its weight, shape (B · batch.ticks,).
 
         Of several members it is their batches of equal size, one after the other.
         """
@@ -142,8 +141,7 @@ class Policy(nn.Module):
     @property
     def sampler_steps(self) -> int | None:
         """Steps of its sampler that can be led (None: it cannot)."""
-        head = self.members[0]
-        return head.steps if isinstance(head, IteratedHead) else None
+        return self.members[0].steps
 
     @property
     def members(self) -> Sequence[Head]:
@@ -189,11 +187,17 @@ class Policy(nn.Module):
             actions = torch.minimum(torch.maximum(actions, self._low), self._high)
         return actions.reshape(*actions.shape[:-1], *self.spec.action.shape)
 
-    def represent(self, actions: Tensor, observations: Mapping[str, Tensor]) -> Tensor:
-        """Inverse of `decode` for continuous actions: (B, H, *action shape) to (B, H, C)."""
+    def represent(
+        self, actions: Tensor, observations: Mapping[str, Tensor], ticks: int = 1
+    ) -> Tensor:
+        """Inverse of `decode` for continuous actions: (B, H, *action shape) to (B, H, C).
+
+        With more than one of the `ticks` of a history each of its newest has a chunk, one after
+        the other, oldest first: (B · ticks, H, *action shape) to (B · ticks, H, C).
+        """
         chunk = actions.reshape(*actions.shape[:2], -1)
         if self.relative is not None or self.rotations is not None:
-            chunk = self._coded(chunk, self.encoder.newest(observations))
+            chunk = self._coded(chunk, self.encoder.newest(observations, ticks))
         normalized: Tensor
         if self.relative is None:
             normalized = self.action_normalizer(chunk)
@@ -293,10 +297,10 @@ class Policy(nn.Module):
         return actions
 
     def _normalized(self, batch: Batch) -> Tensor:
-        """The labels as the head reads them, shape (B, H, C), or (B, H) int64 for choices."""
+        """The labels as the head reads them, (B · ticks, H, C), or of choices int64 without C."""
         if self.spec.choices is not None:
             return batch.actions
-        return self.represent(batch.actions, batch.observations)
+        return self.represent(batch.actions, batch.observations, batch.ticks)
 
 
 _SIDES = ("low", "high")

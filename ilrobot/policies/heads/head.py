@@ -20,6 +20,7 @@ class Head(nn.Module, ABC):
 
     Attributes:
         noise_shape: Shape of the standard normal noise that `forward` takes (None: it takes none).
+        ticks: At how many of the newest ticks of a history it is taught.
         apart: Whether each layer with weights treats the samples of a batch apart, so that several
             heads can be one, see `StackedEnsemble`.
         parts: How many it is at once, each for its own part of the batch, one after the other; so
@@ -27,8 +28,14 @@ class Head(nn.Module, ABC):
     """
 
     noise_shape: tuple[int, ...] | None = None
+    ticks: int = 1
     apart: bool = True
     parts: int = 1
+
+    @property
+    def steps(self) -> int | None:
+        """How many steps it samples in (None: it does not sample in steps)."""
+        return None
 
     def fit(self, actions: Tensor, mask: Tensor) -> None:
         """Take what it must know of the actions before it is trained; most heads need nothing.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from ilrobot.policies.config import PolicyConfig
@@ -14,11 +15,11 @@ from ilrobot.policies.heads.gaussian import GaussianHead
 from ilrobot.policies.heads.head import Head
 from ilrobot.policies.heads.mip import MipHead
 from ilrobot.policies.heads.mixture import MixtureHead
+from ilrobot.policies.heads.recurrent import RecurrentHead
 from ilrobot.policies.heads.regression import ERROR_FUNCTIONS, RegressionHead
 from ilrobot.policies.heads.vq import VqHead
 from ilrobot.policies.networks.mlp import ResidualMLP
 from ilrobot.policies.networks.network import Network, Sizes
-from ilrobot.policies.networks.recurrent import Recurrent
 from ilrobot.policies.networks.transformer import Transformer
 from ilrobot.policies.networks.unet1d import UNet1d
 
@@ -34,6 +35,14 @@ def make_head(config: PolicyConfig, condition: int, size: int) -> Head:
     Raises:
         UserError: The network's sizes do not fit.
     """
+    if config.network == "rnn":
+        return RecurrentHead(
+            make_head(replace(config, network="mlp"), config.width, size),
+            history=config.n_obs,
+            observation=condition // config.n_obs,
+            width=config.width,
+            layers=config.layers,
+        )
     network = partial(_make_network, config, condition)
     refining = partial(network, sample=size, output=size)
     shape = (config.horizon, size)
@@ -96,6 +105,4 @@ def _make_network(
         return Transformer(
             sizes, width=width, layers=config.layers, attention_heads=heads, dropout=dropout
         )
-    if config.network == "rnn":
-        return Recurrent(sizes, width=width, layers=config.layers, blocks=blocks, dropout=dropout)
     return ResidualMLP(sizes, width=width, blocks=blocks, dropout=dropout)

@@ -68,7 +68,7 @@ def test_a_member_learns_as_it_would_alone():
     class SecondPart:
         device = windows.device
 
-        def sample(self, batch_size, generator):
+        def sample(self, batch_size, generator, ticks):
             batch = bootstraps.sample(batch_size, generator)
             part = slice(batch_size, 2 * batch_size)
             return replace(

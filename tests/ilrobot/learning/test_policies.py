@@ -80,7 +80,7 @@ def test_every_normalisation_with_every_kind_of_head(head, normalize, tmp_path):
 @pytest.mark.parametrize(
     ("head", "network"),
     [(head, "mlp") for head in get_args(HeadName) if head not in ("l1", "huber", "log-cosh")]
-    + [("diffusion", "unet")],
+    + [("diffusion", "unet"), ("mixture", "rnn")],
 )
 def test_an_ensemble_of_every_head(head, network, tmp_path):
     spec = DISCRETE if head == "cross-entropy" else CONTINUOUS
