@@ -60,7 +60,7 @@ class OnlineLearner(Protocol):
         """
 
     def leave(self, folder: Path) -> None:
-        """Write what the run's folder shall hold beside the policy, such as a reward."""
+        """Settle what the policy is, and write what the run's folder shall hold beside it."""
 
 
 #: Records what a policy does into a new dataset in this folder.
@@ -121,7 +121,7 @@ def train_online(
             status="done",
             seconds=learning.seconds,
             dataset=known,
-            result=Result(learning.step, None, learning.loss),
+            result=Result(learner.steps, None, learning.loss),
         )
     return learner.policy
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import torch
+from torch import nn
 
 from ilrobot.errors import UserError
 from ilrobot.policies.density import check_single
@@ -52,6 +54,19 @@ def with_residual(policy: Policy, *, bound: float = 0.7, frame: tuple[str, ...] 
     made.load_state_dict({**made.state_dict(), **weights})
     head.adopt(made.encoder.normalizer, made.action_normalizer)
     return made.eval()
+
+
+def without_residual(policy: Policy) -> Policy:
+    """A copy of a policy with a residual that acts as its base does."""
+    made = copy.deepcopy(policy)
+    head = made.head
+    assert isinstance(head, ResidualHead)
+    last = head.network[-1]
+    assert isinstance(last, nn.Linear)
+    with torch.no_grad():
+        last.weight.zero_()
+        last.bias.zero_()
+    return made
 
 
 def _moved(policy: Policy) -> tuple[str, ...]:

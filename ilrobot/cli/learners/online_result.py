@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json as json_file
 import math
 from pathlib import Path
 from typing import Any
 
 from ilrobot.cli.output import print_json
+from ilrobot.learners.finetuning.keeping import KEPT_FILE
 from ilrobot.run import Run, read_metrics
 from ilrobot.run_description import TrainDescription
 
@@ -38,6 +40,10 @@ def print_online_result(output: Path, counted: str, *, json: bool) -> None:
     )
     words = ", ".join(f"{name} {value:g}" for name, value in means.items())
     print(f"at last    {words or 'no episode has ended'} (while exploring)")
+    kept: dict[str, float] = {}
+    if (output / KEPT_FILE).exists():
+        kept = json_file.loads((output / KEPT_FILE).read_text())
+        print(f"kept       {kept['kept']:.0%} without exploring; the clone {kept['clone']:.0%}")
     print(f"next       ilrobot eval --policy {output}")
     print(f"           ilrobot export --policy {output} --output policy.onnx")
     if json:
@@ -48,6 +54,7 @@ def print_online_result(output: Path, counted: str, *, json: bool) -> None:
                 "seconds": run.seconds,
                 "parameters": run.parameters,
                 **means,
+                **kept,
                 "output": str(output),
             }
         )

@@ -57,6 +57,10 @@ class Residual(OnlineOptions):
     discount: float = 0.97
     """What a success is worth that comes a step later."""
 
+    attempts: int = 48
+    """Attempts without noise, every 12,000 steps, by which what is learnt is compared with what was
+    kept, at first the clone, and kept where it does no worse; 0: what was learnt last is."""
+
     device: Literal["cpu"] = "cpu"
     """Where to compute; a GPU is slower for networks of this size."""
 
@@ -123,6 +127,7 @@ class Residual(OnlineOptions):
             leash=self.leash,
             learning_rate=self.learning_rate,
             discount=self.discount,
+            attempts=self.attempts,
         )
         config.check()
         return config

@@ -3,17 +3,23 @@
 Fujimoto et al. 2018, algorithm 1, with normalised critics (Ball et al. 2023) and residuals that are
 held while they are tried (`ilrobot.learners.finetuning.held`); what is learnt has one each tick.
 Success is the reward, so that a value is within 0 and 1.
+
+What is learnt is handed back where it does no worse than the clone, and else the clone
+(`ilrobot.learners.finetuning.keeping`).
 """
 
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ilrobot.atomic import write_text
 from ilrobot.learners.finetuning.held import HeldTrying, Memory
+from ilrobot.learners.finetuning.keeping import KEPT_FILE, Keeper
 from ilrobot.learners.finetuning.residual_config import ResidualTd3Config
 from ilrobot.learners.offline.learner import follow
 from ilrobot.learners.online import reported
@@ -21,17 +27,23 @@ from ilrobot.learners.reinforcement.vector_env import Ended, TaskVectorEnv
 from ilrobot.policies.heads.residual import ResidualHead
 from ilrobot.policies.networks.twins import TwinPerceptrons
 from ilrobot.policies.policy import Policy
+from ilrobot.policies.residual import without_residual
 
 #: Ticks of each copy between two bouts of updates.
 _TICKS = 8
 #: Updates of the critics for one of the residual.
 _DELAY = 2
+#: From the seed of all trying to that of the attempts that are compared.
+_SEEDS_APART = 2**30
 #: A value below this is as good as none.
 _LEAST_VALUE = 1e-3
 
 
 class ResidualLearner:
     """An `ilrobot.learners.online.OnlineLearner`.
+
+    Attributes:
+        policy: What is kept by now; as it is learnt where nothing is compared.
 
     Args:
         policy: By `ilrobot.policies.residual.with_residual`, on the CPU.
@@ -55,7 +67,7 @@ class ResidualLearner:
     ) -> None:
         config.check()
         assert isinstance(policy.head, ResidualHead)
-        self.policy, self._head = policy.eval(), policy.head
+        self._policy, self._head = policy.eval(), policy.head
         self._env, self._config, self._seed, self._round = env, config, seed, steps
         self._generator = torch.Generator().manual_seed(seed)
         network, size = self._head.network, self._head.size + self._head.residuals
@@ -71,6 +83,12 @@ class ResidualLearner:
         self._memory = Memory(self._head.size, self._head.residuals, config.memory)
         self._trying = HeldTrying(policy, env, config, self._memory, self._generator)
         self._due, self._updates, self._loss = 0.0, 0, 0.0
+        self._keeper: Keeper | None = None
+        if config.attempts:
+            apart = (seed + _SEEDS_APART) % 2**31
+            self._keeper = Keeper(without_residual(policy), env, config.attempts, apart)
+        self.policy = policy if self._keeper is None else self._keeper.kept
+        self._compared = config.starts
 
     @property
     def steps(self) -> int:
@@ -90,7 +108,9 @@ class ResidualLearner:
             while self._due >= 1 and len(self._memory):
                 told |= self._update(critics_alone=first)
                 self._due -= 1
-        self.policy.check_finite(f"the weights after {self.steps} environment steps")
+        self._policy.check_finite(f"the weights after {self.steps} environment steps")
+        if self.steps - self._compared >= self._config.every:
+            told |= self._compare()
         return {"loss": self._loss, **told, **reported(ended)}
 
     def state(self) -> dict[str, Any]:
@@ -100,7 +120,9 @@ class ResidualLearner:
             "due": self._due,
             "updates": self._updates,
             "loss": self._loss,
-            "policy": self.policy.state_dict(),
+            "policy": self._policy.state_dict(),
+            "keeper": None if self._keeper is None else self._keeper.state(),
+            "compared": self._compared,
             "slow": self._slow.state_dict(),
             "critic": self._critic.state_dict(),
             "slow_critic": self._slow_critic.state_dict(),
@@ -114,7 +136,10 @@ class ResidualLearner:
         self._trying.steps = int(state["steps"])
         self._due, self._updates = float(state["due"]), int(state["updates"])
         self._loss = float(state["loss"])
-        self.policy.load_state_dict(state["policy"])
+        self._policy.load_state_dict(state["policy"])
+        if self._keeper is not None:
+            self._keeper.load_state(state["keeper"])
+        self._compared = int(state["compared"])
         self._slow.load_state_dict(state["slow"])
         self._critic.load_state_dict(state["critic"])
         self._slow_critic.load_state_dict(state["slow_critic"])
@@ -122,11 +147,31 @@ class ResidualLearner:
             optimizer.load_state_dict(kept)
         self._memory.load_state(state["memory"])
         self._generator.set_state(state["generator"])
-        self._env.reseed(hash((self._seed, self.steps)) % 2**31)
-        self._trying.begin()
+        self._go_on()
 
     def leave(self, folder: Path) -> None:
-        """See `OnlineLearner`: there is nothing but the policy."""
+        """See `OnlineLearner`: what was learnt since the last comparison is compared, too."""
+        if self._keeper is None:
+            return
+        if self.steps > self._compared:
+            self._compare()
+        if self._keeper.rate is not None:
+            write_text(folder / KEPT_FILE, json.dumps(self._keeper.told()))
+
+    def _compare(self) -> dict[str, float]:
+        """Attempts without noise of what is learnt, and of the clone; what to report of them."""
+        if self._keeper is None:
+            return {}
+        rate, taken = self._keeper.compare(self._policy)
+        self._trying.steps += taken
+        self._compared = self.steps
+        self._go_on()
+        return {"learnt": rate, **self._keeper.told()}
+
+    def _go_on(self) -> None:
+        """In new episodes."""
+        self._env.reseed(hash((self._seed, self.steps)) % 2**31)
+        self._trying.begin()
 
     def _update(self, *, critics_alone: bool) -> dict[str, float]:
         """One step of the critics, at every second one of the residual, too."""

@@ -28,6 +28,10 @@ class ResidualTd3Config:
         batch_size: Stretches in a minibatch.
         memory: Stretches that are remembered.
         critic_width: Features of the critics' two layers.
+        every: Environment steps of learning between two comparisons of what is learnt with the
+            clone.
+        attempts: Of each policy that is compared (0: nothing is, and what was learnt last is the
+            result).
     """
 
     hold: int = 5
@@ -44,6 +48,8 @@ class ResidualTd3Config:
     batch_size: int = 256
     memory: int = 100_000
     critic_width: int = 128
+    every: int = 12_000
+    attempts: int = 48
 
     def check(self) -> None:
         """Refuse what is out of range.
@@ -51,9 +57,11 @@ class ResidualTd3Config:
         Raises:
             UserError: The first thing found, as its option of the command line.
         """
-        for name in ("hold", "batch_size", "memory", "critic_width"):
+        for name in ("hold", "batch_size", "memory", "critic_width", "every"):
             if getattr(self, name) < 1:
                 raise UserError(f"--{_option(name)} must be at least 1, not {getattr(self, name)}")
+        if self.attempts < 0:
+            raise UserError(f"--attempts must be at least 0, not {self.attempts}")
         for name in ("starts", "first_updates", "leash", "noise", "smoothing"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise UserError(
