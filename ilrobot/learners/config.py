@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 from ilrobot.data.lessons import ChunkLabels, Weighting
 from ilrobot.errors import UserError
 from ilrobot.policies.config import USED_BY_HEAD, HeadName, PolicyConfig
+from ilrobot.ranges import NOT_NEGATIVE, POSITIVE, SHARE, Range, check_ranges
 from ilrobot.spec import Spec
 
 Preset = Literal["bc", "bc-chunk", "bc-rnn", "act", "diffusion", "flow", "fast", "mip"]
@@ -20,13 +20,20 @@ GREATEST_SEED = 2**63 - 1
 MOST_IN_BATCH = 2**16
 
 _RANGES = {
-    "steps": (1, 10**9),
-    "batch_size": (1, MOST_IN_BATCH),
-    "validate_every": (1, 10**9),
-    "seed": (0, GREATEST_SEED),
-    "warmup": (0, 10**9),
-    "patience": (0, 10**9),
-    "keep_checkpoints": (0, 1_000),
+    "steps": Range(1, 10**9),
+    "batch_size": Range(1, MOST_IN_BATCH),
+    "validate_every": Range(1, 10**9),
+    "seed": Range(0, GREATEST_SEED),
+    "warmup": Range(0, 10**9),
+    "patience": Range(0, 10**9),
+    "keep_checkpoints": Range(0, 1_000),
+    "learning_rate": POSITIVE,
+    "checkpoint_seconds": POSITIVE,
+    "time_budget": POSITIVE,
+    "weight_decay": NOT_NEGATIVE,
+    "clip": NOT_NEGATIVE,
+    "ema": SHARE,
+    "held_out": SHARE,
 }
 
 _CHOICES = {"weighting": get_args(Weighting), "chunk_labels": get_args(ChunkLabels)}
@@ -89,29 +96,11 @@ class TrainConfig:
         Raises:
             UserError: The first thing found, as its option of the command line.
         """
-        for name, (least, most) in _RANGES.items():
-            value = getattr(self, name)
-            if not least <= value <= most:
-                bound = f"at least {least}" if value < least else f"at most {most}"
-                raise UserError(f"--{_option(name)} must be {bound}, not {value}")
+        check_ranges(self, _RANGES)
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise UserError(
-                    f"--{_option(name)} must be one of {', '.join(choices)}, not "
-                    f"{getattr(self, name)}"
-                )
-        for name in ("learning_rate", "checkpoint_seconds"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise UserError(f"--{_option(name)} must be positive, not {getattr(self, name)}")
-        if self.time_budget is not None and not 0 < self.time_budget < math.inf:
-            raise UserError(f"--time-budget must be positive, not {self.time_budget}")
-        for name in ("weight_decay", "clip"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise UserError(f"--{_option(name)} must be at least 0, not {getattr(self, name)}")
-        for name in ("ema", "held_out"):
-            if not 0 <= getattr(self, name) < 1:
-                raise UserError(
-                    f"--{_option(name)} must be at least 0 and less than 1, not "
+                    f"--{name.replace('_', '-')} must be one of {', '.join(choices)}, not "
                     f"{getattr(self, name)}"
                 )
 
@@ -209,7 +198,3 @@ def with_head(
     if alike and not any(trained.patience for trained in alike):
         training = replace(training, patience=0)
     return replace(policy, head=head, **used), training
-
-
-def _option(name: str) -> str:
-    return name.replace("_", "-")

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from ilrobot.commanded import commanded, commanded_rotations
 from ilrobot.errors import UserError
 from ilrobot.policies.residual_config import ResidualConfig
+from ilrobot.ranges import NOT_NEGATIVE, SHARE, Range, check_ranges
 from ilrobot.spec import Spec
 from ilrobot.typed_json import parse_fields
 
@@ -67,18 +68,22 @@ _WITHIN_LIMITS: frozenset[HeadName] = frozenset({"diffusion", "flow", "mip"})
 _BEYOND_LIMITS: frozenset[HeadName] = frozenset({"flow", "mip"})
 
 #: Beyond these nothing was ever trained; what they are mistyped as would fill any memory.
-_MOST = {
-    "n_obs": 1_000,
-    "horizon": 1_000,
-    "execute": 1_000,
-    "width": 65_536,
-    "blocks": 1_000,
-    "layers": 1_000,
-    "attention_heads": 65_536,
-    "channels": 65_536,
-    "diffusion_steps": 100_000,
-    "sampler_steps": 100_000,
-    "members": 100,
+_RANGES = {
+    "n_obs": Range(1, 1_000),
+    "horizon": Range(1, 1_000),
+    "execute": Range(1, 1_000),
+    "width": Range(1, 65_536),
+    "blocks": Range(1, 1_000),
+    "layers": Range(1, 1_000),
+    "attention_heads": Range(1, 65_536),
+    "channels": Range(1, 65_536),
+    "diffusion_steps": Range(1, 100_000),
+    "sampler_steps": Range(1, 100_000),
+    "members": Range(1, 100),
+    "dropout": SHARE,
+    "observation_noise": NOT_NEGATIVE,
+    "noise_scale": NOT_NEGATIVE,
+    "kl_weight": NOT_NEGATIVE,
 }
 
 #: Settings that came after the first runs were kept; a run without them has their defaults.
@@ -215,12 +220,7 @@ class PolicyConfig:
         Raises:
             UserError: The first thing found, as its option of the command line.
         """
-        for name, most in _MOST.items():
-            value = getattr(self, name)
-            for size in value if isinstance(value, tuple) else (value,):
-                if not 1 <= size <= most:
-                    bound = "at least 1" if size < 1 else f"at most {most}"
-                    raise UserError(f"--{_option(name)} must be {bound}, not {size}")
+        check_ranges(self, _RANGES, {"n_obs": "history"})
         if self.execute > self.horizon:
             raise UserError(
                 f"--execute {self.execute} is more than the chunk has (--horizon {self.horizon}); "
@@ -238,14 +238,6 @@ class PolicyConfig:
                 f"--sampler-steps must be at most {self.diffusion_steps}, the steps of the noising "
                 f"process, not {self.sampler_steps}"
             )
-        if not 0 <= self.dropout < 1:
-            raise UserError(f"--dropout must be at least 0 and less than 1, not {self.dropout}")
-        if not 0 <= self.observation_noise < float("inf"):
-            raise UserError(f"--observation-noise must be at least 0, not {self.observation_noise}")
-        if not 0 <= self.noise_scale < float("inf"):
-            raise UserError(f"--noise-scale must be at least 0, not {self.noise_scale}")
-        if not 0 <= self.kl_weight < float("inf"):
-            raise UserError(f"--kl-weight must be at least 0, not {self.kl_weight}")
         if spec.choices is None and self.head == "cross-entropy":
             raise UserError(
                 "--head cross-entropy is for discrete actions, and these are continuous; take mse"
@@ -311,7 +303,3 @@ class PolicyConfig:
             raise UserError(
                 f"the policy's configuration is damaged or of another version ({error})"
             ) from error
-
-
-def _option(name: str) -> str:
-    return {"n_obs": "history"}.get(name, name.replace("_", "-"))

@@ -135,7 +135,7 @@ def test_skipped_pairs_teach_nothing_and_too_few_answers_are_refused():
     [
         ({"batch_size": 10**6}, "--batch-size must be at most 65536"),
         ({"weight_decay": -1.0}, "--weight-decay must be at least 0"),
-        ({"weight_decay": float("nan")}, "--weight-decay must be at least 0"),
+        ({"weight_decay": float("nan")}, "--weight-decay must be finite and at least 0"),
         ({"seed": -1}, "--seed must be at least 0"),
         ({"width": 5_000}, "width must be within 1 and 4096"),
     ],

@@ -27,9 +27,20 @@ from ilrobot.data.labels import held_out_places, vector_spec
 from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.learners.config import MOST_IN_BATCH
+from ilrobot.ranges import AT_LEAST_1, NOT_NEGATIVE, SHARE, Range, check_ranges
 from ilrobot.rewards.config import Inputs, RewardConfig
 from ilrobot.rewards.model import RewardModel
 
+_RANGES = {
+    "error_rate": SHARE,
+    "held_out": SHARE,
+    "steps": AT_LEAST_1,
+    "batch_size": Range(1, MOST_IN_BATCH),
+    "width": AT_LEAST_1,
+    "learning_rate": Range(0, 1, above=True, below=True),
+    "weight_decay": NOT_NEGATIVE,
+    "seed": NOT_NEGATIVE,
+}
 _TARGET = {Answer.LEFT: 1.0, Answer.EQUAL: 0.5, Answer.RIGHT: 0.0}
 #: Fewer answers than this fit anything.
 LEAST = 4
@@ -70,25 +81,7 @@ class PreferenceConfig:
         Raises:
             UserError: The first thing found, as its option of the command line.
         """
-        for name in ("error_rate", "held_out"):
-            if not 0 <= getattr(self, name) < 1:
-                raise UserError(
-                    f"--{name.replace('_', '-')} must be at least 0 and less than 1, not "
-                    f"{getattr(self, name)}"
-                )
-        for name in ("steps", "batch_size", "width"):
-            if getattr(self, name) < 1:
-                raise UserError(
-                    f"--{name.replace('_', '-')} must be at least 1, not {getattr(self, name)}"
-                )
-        if self.batch_size > MOST_IN_BATCH:
-            raise UserError(f"--batch-size must be at most {MOST_IN_BATCH}, not {self.batch_size}")
-        if not 0 < self.learning_rate < 1:
-            raise UserError(f"--learning-rate must be within 0 and 1, not {self.learning_rate}")
-        if not 0 <= self.weight_decay < np.inf:
-            raise UserError(f"--weight-decay must be at least 0, not {self.weight_decay}")
-        if self.seed < 0:
-            raise UserError(f"--seed must be at least 0, not {self.seed}")
+        check_ranges(self, _RANGES)
         self.reward()
 
     def reward(self) -> RewardConfig:

@@ -23,18 +23,27 @@ from ilrobot.data.labels import vector_spec
 from ilrobot.data.memory import MemoryRecordings, Recordings
 from ilrobot.data.recorder import DatasetRecorder
 from ilrobot.env import TaskEnv
-from ilrobot.errors import UserError, WorkFailed
+from ilrobot.errors import WorkFailed
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.finetuning.exploring import ExploringActor
 from ilrobot.policies.loading import load_policy
 from ilrobot.policies.policy import Policy
+from ilrobot.ranges import AT_LEAST_1, NOT_NEGATIVE, check_ranges
 from ilrobot.rollout import EpisodeResult, rollout
 from ilrobot.run import RUN_FILE, Run
 from ilrobot.run_description import TrainDescription
 
 #: All attempts of a run, in the order in which they were made.
 ATTEMPTED = "attempts"
+
+
+_RANGES = {
+    "rounds": AT_LEAST_1,
+    "episodes": AT_LEAST_1,
+    "tries": AT_LEAST_1,
+    "exploration": NOT_NEGATIVE,
+}
 
 
 @dataclass(frozen=True)
@@ -62,11 +71,7 @@ class RaftConfig:
         Raises:
             UserError: The first thing found, as its option of the command line.
         """
-        for name in ("rounds", "episodes", "tries"):
-            if getattr(self, name) < 1:
-                raise UserError(f"--{name} must be at least 1, not {getattr(self, name)}")
-        if not 0 <= self.exploration < np.inf:
-            raise UserError(f"--exploration must be at least 0, not {self.exploration}")
+        check_ranges(self, _RANGES)
 
     @property
     def attempts(self) -> int:

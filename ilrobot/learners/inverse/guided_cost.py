@@ -34,7 +34,16 @@ from ilrobot.learners.online import reported
 from ilrobot.learners.reinforcement.reinforcer import Reinforcer
 from ilrobot.policies.density import PolicyDensity
 from ilrobot.policies.policy import Policy
+from ilrobot.ranges import AT_LEAST_1, Range, check_ranges
 from ilrobot.rewards.model import REWARD_FILE, RewardModel
+
+_RANGES = {
+    "updates": AT_LEAST_1,
+    "batch_size": AT_LEAST_1,
+    "piece": AT_LEAST_1,
+    "memory": AT_LEAST_1,
+    "learning_rate": Range(0, 1, above=True),
+}
 
 
 @dataclass(frozen=True)
@@ -60,15 +69,7 @@ class GuidedCostConfig:
     memory: int = 5
 
     def __post_init__(self) -> None:
-        for name in ("updates", "batch_size", "piece", "memory"):
-            if getattr(self, name) < 1:
-                raise UserError(
-                    f"--{name.replace('_', '-')} must be at least 1, not {getattr(self, name)}"
-                )
-        if not 0 < self.learning_rate <= 1:
-            raise UserError(
-                f"--reward-learning-rate must be within 0 and 1, not {self.learning_rate}"
-            )
+        check_ranges(self, _RANGES, {"learning_rate": "reward_learning_rate"})
         if not self.smoothness >= 0:
             raise UserError(f"the smoothness must be at least 0, not {self.smoothness}")
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from ilrobot.errors import UserError
 from ilrobot.policies.config import PolicyConfig
+from ilrobot.ranges import AT_LEAST_1, DISCOUNT, NOT_NEGATIVE, POSITIVE, Range, check_ranges
 
 #: A new policy's logarithm of the standard deviation, in shares of half the range of an action.
 INITIAL_LOG_STD = -0.5
@@ -78,29 +78,12 @@ class PpoConfig:
         Raises:
             UserError: The first thing found.
         """
-        for name in ("rollout", "batch_size", "epochs", "critic_width"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{_option(name)} must be at least 1, not {getattr(self, name)}")
-        if self.rollout > MOST_STEPS:
-            raise UserError(f"--rollout must be at most {MOST_STEPS}, not {self.rollout}")
+        check_ranges(self, _PPO)
         if self.rollout % copies or self.rollout < 2 * copies:
             raise UserError(
                 f"--rollout {self.rollout} cannot be shared by --copies {copies}; take a multiple "
                 "of them, at least twice as many"
             )
-        for name in ("learning_rate", "critic_learning_rate", "clip", "gradient"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                raise UserError(f"{_option(name)} must be positive, not {value}")
-        for name in ("discount", "trace", "critic_trace"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value <= 1:
-                raise UserError(f"{_option(name)} must be above 0 and at most 1, not {value}")
-        for name in ("entropy", "value"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise UserError(
-                    f"{_option(name)} must be finite and at least 0, not {getattr(self, name)}"
-                )
 
 
 @dataclass(frozen=True)
@@ -147,25 +130,12 @@ class OffPolicyConfig:
         Raises:
             UserError: The first thing found.
         """
-        for name in ("rollout", "batch_size", "memory", "critic_width"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{_option(name)} must be at least 1, not {getattr(self, name)}")
+        check_ranges(self, _OFF_POLICY)
         if self.rollout % copies:
             raise UserError(
                 f"a rollout of {self.rollout} steps cannot be shared by --copies {copies}; take as "
                 "many as divide it"
             )
-        for name in ("updates", "starts", "critic_updates"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise UserError(
-                    f"{_option(name)} must be finite and at least 0, not {getattr(self, name)}"
-                )
-        if not 0 < self.learning_rate < math.inf:
-            raise UserError(f"--learning-rate must be positive, not {self.learning_rate}")
-        for name in ("discount", "follow"):
-            value = getattr(self, name)
-            if not 0 < value <= 1:
-                raise UserError(f"{_option(name)} must be above 0 and at most 1, not {value}")
 
 
 @dataclass(frozen=True)
@@ -190,18 +160,37 @@ class Td3Config(OffPolicyConfig):
     def check(self, copies: int) -> None:
         """See `OffPolicyConfig`."""
         super().check(copies)
-        if self.delay < 1:
-            raise UserError(f"{_option('delay')} must be at least 1, not {self.delay}")
-        for name in ("smoothing", "smoothing_bound"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise UserError(
-                    f"{_option(name)} must be finite and at least 0, not {getattr(self, name)}"
-                )
+        check_ranges(self, _TD3)
 
 
-def _option(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
-
+_PPO = {
+    "rollout": Range(1, MOST_STEPS),
+    "batch_size": AT_LEAST_1,
+    "epochs": AT_LEAST_1,
+    "critic_width": AT_LEAST_1,
+    "learning_rate": POSITIVE,
+    "critic_learning_rate": POSITIVE,
+    "clip": POSITIVE,
+    "gradient": POSITIVE,
+    "discount": DISCOUNT,
+    "trace": DISCOUNT,
+    "critic_trace": DISCOUNT,
+    "entropy": NOT_NEGATIVE,
+    "value": NOT_NEGATIVE,
+}
+_OFF_POLICY = {
+    "rollout": AT_LEAST_1,
+    "batch_size": AT_LEAST_1,
+    "memory": AT_LEAST_1,
+    "critic_width": AT_LEAST_1,
+    "updates": NOT_NEGATIVE,
+    "starts": NOT_NEGATIVE,
+    "critic_updates": NOT_NEGATIVE,
+    "learning_rate": POSITIVE,
+    "discount": DISCOUNT,
+    "follow": DISCOUNT,
+}
+_TD3 = {"delay": AT_LEAST_1, "smoothing": NOT_NEGATIVE, "smoothing_bound": NOT_NEGATIVE}
 
 #: For a clone: it can do something, which its first updates shall not undo. Its value learns alone
 #: at first, from whole returns and faster than the policy; and an update ends once it has moved the
