@@ -19,11 +19,13 @@ class Method:
         preset: Its name.
         changes: Settings of policy and training by name.
         teacher: Whose chunks it learns (None: it learns what was demonstrated).
+        framed: Whether it acts in the frame that the task states, if it states one.
     """
 
     preset: Preset
     changes: Mapping[str, Any] = field(default_factory=dict)
     teacher: str | None = None
+    framed: bool = False
 
     def configure(self, spec: Spec, **further: Any) -> tuple[PolicyConfig, TrainConfig]:
         """The settings for a dataset, with further changes by name."""
@@ -32,5 +34,7 @@ class Method:
         changes = {**self.changes, **further}
         steps = changes.pop("steps", training.steps)
         policy = replace(policy, **{k: v for k, v in changes.items() if k in names})
+        if self.framed:
+            policy = replace(policy, frame=spec.task_frame)
         training = replace(training, **{k: v for k, v in changes.items() if k not in names})
         return policy, training.with_steps(steps)

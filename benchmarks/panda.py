@@ -56,6 +56,9 @@ METHODS: Mapping[str, Method] = {
         {"network": "transformer", "width": 128, "layers": 2, "steps": 1_000, "ema": 0.995},
     ),
     "flow": Method("flow", {"steps": 3_000, "ema": 0.999}),
+    "flow-framed": Method("flow", {"steps": 3_000, "ema": 0.999}, framed=True),
+    "bc-chunk-framed": Method("bc-chunk", {"steps": 3_000, "ema": 0.999}, framed=True),
+    "diffusion-framed": Method("diffusion", {"steps": 3_000, "ema": 0.999}, framed=True),
     "fast": Method("fast", {"steps": 3_000, "ema": 0.999}),
     "flow-velocity": Method(
         "flow",

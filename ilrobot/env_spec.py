@@ -88,6 +88,7 @@ def describe(
         controller=str(described.get("controller", "")),
         task=task,
         task_options=options,
+        task_frame=stated_frame(env),
     )
     return spec, tuple(sources)
 

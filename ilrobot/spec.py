@@ -152,6 +152,8 @@ class Spec:
         controller: What turns the action into motion, e.g. ``ee_delta_gripper``.
         task: Gymnasium id (empty: none, as in imported data).
         task_options: Keyword arguments for `gymnasium.make`.
+        task_frame: From which thing towards which the task is alike wherever it is (empty: the task
+            states none); what is the same but for this is the same task.
     """
 
     observations: tuple[Feature, ...]
@@ -162,6 +164,7 @@ class Spec:
     controller: str = ""
     task: str = ""
     task_options: dict[str, Any] = field(default_factory=dict)
+    task_frame: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def observation_names(self) -> tuple[str, ...]:
@@ -200,6 +203,7 @@ class Spec:
             "controller": self.controller,
             "task": self.task,
             "task_options": self.task_options,
+            **({"task_frame": list(self.task_frame)} if self.task_frame else {}),
         }
 
     @classmethod
@@ -219,6 +223,7 @@ class Spec:
                 controller=str(data.get("controller", "")),
                 task=str(data.get("task", "")),
                 task_options=dict(data.get("task_options") or {}),
+                task_frame=tuple(str(name) for name in data.get("task_frame") or ()),
             )
             if not 0 < spec.rate < math.inf:
                 raise ValueError(f"rate {spec.rate} Hz")

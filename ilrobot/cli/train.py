@@ -182,6 +182,10 @@ class Train:
     actions: Annotated[Actions | None, preset_option("actions", Actions)] = None
     """What is predicted of targets that are observed too: them, or the way there from here."""
 
+    frame: str = "auto"
+    """What the task is alike in wherever it lies, from one thing to another, such as cube:goal; the
+    policy is told places and acts in it. auto: as the task states; none: the base's axes alone."""
+
     batch_size: Annotated[int | None, preset_option("batch_size")] = None
     """Windows in a batch."""
 
@@ -256,12 +260,18 @@ class Train:
         changes = {field: given[option] for option, field in _POLICY.items() if option in given}
         policy_config = replace(policy_config, **changes)
         self._refuse_unused(given, policy_config)
+        policy_config = replace(policy_config, frame=self._frame(spec))
         if self.steps is not None:
             train_config = train_config.with_steps(self.steps)
         budget = time_budget(self.time_budget, self.steps)
         if budget is not None:
             train_config = replace(train_config, time_budget=budget)
         return policy_config, replace(train_config, **{n: given[n] for n in _TRAIN if n in given})
+
+    def _frame(self, spec: Spec) -> tuple[str, ...]:
+        if self.frame == "auto":
+            return spec.task_frame
+        return () if self.frame == "none" else tuple(self.frame.split(":"))
 
     def _refuse_unused(self, given: dict[str, Any], config: PolicyConfig) -> None:
         """An option that would change nothing was meant for something else."""

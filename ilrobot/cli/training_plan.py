@@ -20,6 +20,8 @@ def print_plan(policy: PolicyConfig, training: TrainConfig) -> None:
         f"chunks     of {policy.horizon} from a history of {policy.n_obs}, {policy.execute} "
         f"executed; actions {policy.actions}, normalised by {policy.normalization}"
     )
+    if policy.frame:
+        print(f"frame      from {' towards '.join(policy.frame)}, in which it sees and acts")
     most = "at most " if training.patience else ""
     steps = f"{most}{training.steps:,} steps" if training.time_budget is None else "as many steps"
     within = "" if training.time_budget is None else f" as fit into {training.time_budget:g} s"

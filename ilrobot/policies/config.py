@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from ilrobot.commanded import commanded, commanded_rotations
 from ilrobot.errors import UserError
+from ilrobot.policies.places import check_frame
 from ilrobot.policies.residual_config import ResidualConfig
 from ilrobot.ranges import NOT_NEGATIVE, SHARE, Range, check_ranges
 from ilrobot.spec import Spec
@@ -92,6 +93,7 @@ _LATER = frozenset(
         "actions",
         "attention_heads",
         "clip_actions",
+        "frame",
         "kl_weight",
         "latent",
         "layers",
@@ -153,6 +155,9 @@ class PolicyConfig:
         solver: How a diffusion policy samples, see `ilrobot.policies.heads.solvers`.
         actions: What the heads predict of an action that commands what is observed: the target
             itself (``absolute``), or the way there, see `ilrobot.policies.relative`.
+        frame: From which thing towards which there is a frame that the task is alike in wherever it
+            lies, such as ``("cube", "goal")``: where things are is told in it, too, and steps in
+            the plane are predicted in it (empty: none); see `ilrobot.policies.task_frame`.
         clip_actions: Whether actions are cut off at the limits that the task states, as those are
             from which reinforcement learns; what is cloned keeps within what was demonstrated.
         members: Heads that are trained apart, each on a bootstrap of the windows; several of them
@@ -184,6 +189,7 @@ class PolicyConfig:
     members: int = 1
     normalize: Normalization = "auto"
     actions: Actions = "absolute"
+    frame: tuple[str, ...] = ()
     clip_actions: bool = False
     residual: ResidualConfig | None = None
 
@@ -247,7 +253,8 @@ class PolicyConfig:
                 f"--head {self.head} is for continuous actions, and these are {spec.choices} "
                 "choices; take --policy bc --head cross-entropy"
             )
-
+        if self.frame:
+            check_frame(spec, self.frame)
         if self.actions != "absolute":
             self._check_relative(spec)
         if self.residual is not None:
@@ -282,10 +289,12 @@ class PolicyConfig:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
-        data = {**asdict(self), "channels": list(self.channels)}
-        if self.residual is None:  # as in runs of before
-            return {name: value for name, value in data.items() if name != "residual"}
-        return {**data, "residual": self.residual.to_json()}
+        data = {**asdict(self), "channels": list(self.channels), "frame": list(self.frame)}
+        if self.residual is not None:
+            data["residual"] = self.residual.to_json()
+        # What is not there is left out, as in runs of before.
+        absent = {name for name in ("frame", "residual") if not data[name]}
+        return {name: value for name, value in data.items() if name not in absent}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> PolicyConfig:

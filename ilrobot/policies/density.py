@@ -163,9 +163,10 @@ def check_density(config: PolicyConfig, what: str) -> None:
     """Refuse what has no density.
 
     Raises:
-        UserError: It has another head, a history, chunks or several members.
+        UserError: It has another head, a history, chunks or several members, or acts in a frame.
     """
     check_single(config, what)
+    _refuse_frame(config, what)
     if config.head != "gaussian":
         raise UserError(f"{what} has the head {config.head}, and this needs gaussian")
 
@@ -216,6 +217,7 @@ def as_gaussian(policy: Policy, log_std: float) -> Policy:
     """
     config = replace(policy.config, dropout=0.0, observation_noise=0.0, clip_actions=True)
     check_single(config, "the policy to begin with")
+    _refuse_frame(config, "the policy to begin with")
     if config.head == "gaussian":
         made = Policy(policy.spec, config)
         made.load_state_dict(policy.state_dict())
@@ -275,6 +277,14 @@ def check_single(config: PolicyConfig, what: str) -> None:
                 "one observation; begin with a clone by --policy bc, or improve this one by "
                 "--learner raft"
             )
+
+
+def _refuse_frame(config: PolicyConfig, what: str) -> None:
+    if config.frame:
+        raise UserError(
+            f"{what} acts in the frame {':'.join(config.frame)}, in which no density is known yet; "
+            "begin with a clone by --frame none, or improve this one by --learner residual"
+        )
 
 
 def _last_layer(policy: Policy) -> nn.Linear:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ilrobot.policies.config import Mode
 from ilrobot.policies.normalize import LEAST_OBSERVATION_SHARE, Normalizer, kinds
 from ilrobot.policies.rotations import SIX, matrices, six
+from ilrobot.policies.task_frame import FrameView
 from ilrobot.rotation_units import Rotation
 from ilrobot.spec import Feature
 
@@ -23,12 +24,19 @@ class ObservationEncoder(nn.Module):
         features: The vector observations, in order.
         n_obs: Observations in the history.
         mode: How values that are no angles or rotations are normalised.
+        view: What is told of each observation besides, in the task's frame (None: nothing).
     """
 
     plain: Tensor
     angles: Tensor
 
-    def __init__(self, features: tuple[Feature, ...], n_obs: int, mode: Mode) -> None:
+    def __init__(
+        self,
+        features: tuple[Feature, ...],
+        n_obs: int,
+        mode: Mode,
+        view: FrameView | None = None,
+    ) -> None:
         super().__init__()
         self._features = features
         self._n_obs = n_obs
@@ -44,11 +52,15 @@ class ObservationEncoder(nn.Module):
         self.register_buffer("plain", torch.tensor(plain, dtype=torch.int64), persistent=False)
         self.register_buffer("angles", torch.tensor(angles, dtype=torch.int64), persistent=False)
         self.normalizer = Normalizer(kinds(features), mode, least_share=LEAST_OBSERVATION_SHARE)
-        self.size = n_obs * (len(plain) + 2 * len(angles) + SIX * len(self._rotations))
+        self.view = view
+        told = 0 if view is None else view.size
+        self.size = n_obs * (len(plain) + 2 * len(angles) + SIX * len(self._rotations) + told)
 
     def fit(self, observations: Mapping[str, NDArray[np.float32]]) -> None:
         """Take the normalisation from single observations, name to shape (N, size)."""
         self.normalizer.fit(np.concatenate([observations[f.name] for f in self._features], axis=1))
+        if self.view is not None:
+            self.view.adopt(self.normalizer)
 
     def newest(self, observations: Mapping[str, Tensor], ticks: int = 1) -> Tensor:
         """What is observed now, or at the newest `ticks`, (B · ticks, O), physical units."""
@@ -68,6 +80,8 @@ class ObservationEncoder(nn.Module):
         parts += [six(matrices(joined[..., r.part], r.unit)) for r in self._rotations]
         if parts:
             encoded = torch.cat([encoded.index_select(2, self.plain), *parts], dim=2)
+        if self.view is not None:
+            encoded = torch.cat([encoded, self.view(joined)], dim=2)
         return encoded.flatten(1)
 
     def _joined(self, observations: Mapping[str, Tensor]) -> Tensor:

@@ -15,9 +15,10 @@ from ilrobot.errors import UserError
 from ilrobot.spec import Spec
 
 #: Units of what is a place; others are directions, turns and speeds.
-_LENGTHS = frozenset({"m", "cm", "mm", "px"})
+LENGTHS = frozenset({"m", "cm", "mm", "px"})
 _ELEMENT = re.compile(r"(.+)_([xyz])")
-_BETWEEN = "_to_"
+#: What stands between the names of two things whose distance a name is of.
+BETWEEN = "_to_"
 #: What a place is seen from where its name names nothing else.
 _BASE = ""
 #: What the action calls the quantity x, in the order in which it is looked for.
@@ -77,8 +78,8 @@ def check_frame(spec: Spec, frame: tuple[str, ...]) -> None:
     if not {"x", "y"} <= level.keys():
         raise UserError(
             f"the frame {where} cannot be told: nothing that is observed says how {goal} lies from "
-            f"{origin}, such as {origin}{_BETWEEN}{goal}_x, or {origin}_x and {goal}_x, and y, in "
-            f"one of {', '.join(sorted(_LENGTHS))}"
+            f"{origin}, such as {origin}{BETWEEN}{goal}_x, or {origin}_x and {goal}_x, and y, in "
+            f"one of {', '.join(sorted(LENGTHS))}"
         )
 
 
@@ -108,8 +109,8 @@ def _ways(spec: Spec, axis: str) -> dict[tuple[str, str], int]:
     for feature in spec.observations:
         for index, (name, unit) in enumerate(zip(feature.names, feature.units, strict=False)):
             match = _ELEMENT.fullmatch(name)
-            if match and match[2] == axis and unit in _LENGTHS:
-                begin, between, end = match[1].partition(_BETWEEN)
+            if match and match[2] == axis and unit in LENGTHS:
+                begin, between, end = match[1].partition(BETWEEN)
                 way = (begin, end) if between else (_BASE, begin)
                 found.setdefault(way, start + index)
         start += feature.size

@@ -30,6 +30,7 @@ from ilrobot.policies.heads.stacked_ensemble import make_ensemble
 from ilrobot.policies.module_file import check_finite, load_module, save_module
 from ilrobot.policies.normalize import Normalizer, kinds
 from ilrobot.policies.relative import RelativeActions, whole_chunks
+from ilrobot.policies.task_frame import FramedActions, FrameView
 from ilrobot.spec import Spec
 
 
@@ -57,7 +58,9 @@ class Policy(nn.Module):
         config.check(spec)
         self.spec, self.config = vector_spec(spec), config
         mode = config.normalization
-        self.encoder = ObservationEncoder(self.spec.observations, config.n_obs, mode)
+        view = FrameView(self.spec, config.frame) if config.frame else None
+        self.encoder = ObservationEncoder(self.spec.observations, config.n_obs, mode, view)
+        self.framed = FramedActions(self.spec, ways=config.actions != "absolute") if view else None
         self.relative: RelativeActions | None = None
         if config.actions != "absolute":
             self.relative = RelativeActions(self.spec, stepwise=config.actions == "delta")
@@ -77,7 +80,12 @@ class Policy(nn.Module):
             refuse_rotations(self.spec, "a residual")
             plain = self.encoder.plain.tolist()
             self.head = ResidualHead(
-                self.head, config.residual, self.spec, plain, self.encoder.size
+                self.head,
+                config.residual,
+                self.spec,
+                plain,
+                self.encoder.size,
+                turned=bool(config.frame),
             )
         self.noise_shape = self.head.noise_shape
 
@@ -85,11 +93,11 @@ class Policy(nn.Module):
         """Take the normalisation from the windows that it will be trained on."""
         self.encoder.fit(windows.observations)
         actions = windows.actions.reshape(len(windows.actions), -1)
-        for module in (self.relative, self.rotations):
+        for module in (self.relative, self.rotations, self.framed):
             if module is not None:
                 module.low.copy_(torch.from_numpy(actions.min(axis=0)))
                 module.high.copy_(torch.from_numpy(actions.max(axis=0)))
-        if self.relative is not None or self.rotations is not None:
+        if self.coded:
             codes = self._coded(*whole_chunks(windows, self.encoder)).float()
             actions = (codes.flatten(0, 1) if self.relative is None else codes.flatten(1)).numpy()
         self.action_normalizer.fit(actions)
@@ -139,6 +147,11 @@ class Policy(nn.Module):
         return (Guidance(self.represent(prefix, observations), weights),)
 
     @property
+    def coded(self) -> bool:
+        """Whether what its head speaks of are other numbers than actions, by what is observed."""
+        return any(m is not None for m in (self.relative, self.rotations, self.framed))
+
+    @property
     def sampler_steps(self) -> int | None:
         """Steps of its sampler that can be led (None: it cannot)."""
         return self.members[0].steps
@@ -181,6 +194,9 @@ class Policy(nn.Module):
             actions = ways.unflatten(-1, chunk.shape[-2:])
         if self.rotations is not None:
             actions = self.rotations.decode(actions, self.encoder.newest(observations))
+        if self.framed is not None and self.encoder.view is not None:
+            axis = self.encoder.view.axis(self.encoder.newest(observations))
+            actions = self.framed.decode(actions, axis)
         if self.relative is not None:
             actions = self.relative.decode(actions, self.encoder.newest(observations))
         if self.config.clip_actions:
@@ -196,7 +212,7 @@ class Policy(nn.Module):
         the other, oldest first: (B · ticks, H, *action shape) to (B · ticks, H, C).
         """
         chunk = actions.reshape(*actions.shape[:2], -1)
-        if self.relative is not None or self.rotations is not None:
+        if self.coded:
             chunk = self._coded(chunk, self.encoder.newest(observations, ticks))
         normalized: Tensor
         if self.relative is None:
@@ -228,7 +244,7 @@ class Policy(nn.Module):
             part = slice(start, start + feature.size)
             ranges[feature.name] = low[part], high[part]
             start += feature.size
-        known = self.relative or self.rotations or self.action_normalizer
+        known = self.relative or self.rotations or self.framed or self.action_normalizer
         sides = [getattr(known, side).cpu().numpy() for side in _SIDES]
         ranges["action"] = sides[0], sides[1]
         return ranges
@@ -246,6 +262,8 @@ class Policy(nn.Module):
             still_actions = self.action_normalizer.constant
             if self.rotations is not None:  # of ways: those at the first tick of the chunk
                 still_actions = self.rotations.frozen(still_actions[: self.rotations.size])
+            if self.framed is not None:
+                still_actions = self.framed.frozen(still_actions)
             if self.relative is not None:  # what moves along with what it commands does move
                 moved = self.relative.moved.tolist()
                 size = len(moved)  # what does not move does so at every tick of the chunk
@@ -292,6 +310,8 @@ class Policy(nn.Module):
         """Actions (B, H, A) as ways to go and rotations in six, (B, H, C), not yet normalised."""
         if self.relative is not None:
             actions = self.relative.encode(actions, observed)
+        if self.framed is not None and self.encoder.view is not None:
+            actions = self.framed.encode(actions, self.encoder.view.axis(observed))
         if self.rotations is not None:
             actions = self.rotations.encode(actions, observed)
         return actions

@@ -45,6 +45,7 @@ class ResidualHead(Head):
         spec: Of observations and action.
         plain: See `MovingFrame`.
         condition: Size of the encoded observations.
+        turned: Whether the base speaks of motions in the plane along and beside the way already.
 
     Raises:
         UserError: The frame is not observed.
@@ -55,7 +56,14 @@ class ResidualHead(Head):
     place: Tensor
 
     def __init__(
-        self, base: Head, config: ResidualConfig, spec: Spec, plain: Sequence[int], condition: int
+        self,
+        base: Head,
+        config: ResidualConfig,
+        spec: Spec,
+        plain: Sequence[int],
+        condition: int,
+        *,
+        turned: bool = False,
     ) -> None:
         super().__init__()
         self.base = base
@@ -64,7 +72,7 @@ class ResidualHead(Head):
         names = spec.action.element_names
         elements = [names.index(name) for name in config.elements]
         self.frame = MovingFrame(spec, config.frame, plain) if config.frame else None
-        pair = level_pair(spec)
+        pair = None if turned else level_pair(spec)
         #: Of the residuals, those that are turned.
         self._turned: list[int] = []
         if self.frame is not None and pair is not None and set(pair) <= set(elements):
