@@ -10,6 +10,7 @@ from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import tyro
 from tyro.conf import Positional
 
 from ilrobot.cli.usage import TaskOptions, optional
@@ -30,7 +31,10 @@ class Compare:
     Example: ilrobot compare runs/bc runs/hg-dagger runs/thrifty
     """
 
-    runs: Annotated[Positional[tuple[Path, ...]], optional("RUN ...", "none")] = ()
+    runs: Annotated[
+        Positional[tuple[Path, ...]],
+        tyro.conf.arg(metavar="RUN ...", help_behavior_hint="(required)"),
+    ] = ()
     """Folders of runs of train and of dagger, or checkpoints that they kept, all on one task."""
 
     episodes: int = 50

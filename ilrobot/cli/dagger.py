@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from ilrobot.cli.dagger_gate import BUDGETS, BetaName, GateName, GatePlan
 from ilrobot.cli.page import Page, PageAddress
-from ilrobot.cli.usage import BindingsFile, TaskOptions, optional
+from ilrobot.cli.usage import BindingsFile, TaskId, TaskOptions, optional
 from ilrobot.data.lessons import Weighting
 from ilrobot.errors import UserError
 
@@ -33,17 +33,24 @@ DeviceName = Literal["operator", "gamepad", "keyboard", "spacemouse", "browser",
 class Dagger:
     """Let the policy try, take over when it goes wrong, and learn from that too.
 
-    --gate says who acts at each step. human (HG-DAgger): a person, who takes over by holding the
-    right bumper. beta (DAgger): a draw; the expert labels every step. safe, lazy, ensemble, thrifty
-    (the DAggers of these names): the robot calls for help when it is about to stray, doubts itself
-    or is about to fail. benefit: when help would change what comes of it. dart: the expert
-    alone, disturbed as the policy would err.
+    Who acts at each step is decided by --gate.
+
+    human: a person, who takes over by holding the right bumper (HG-DAgger).
+
+    beta: a draw; the expert labels every step (DAgger).
+
+    safe, lazy, ensemble, thrifty: the robot, which calls for help when it is about to stray, doubts
+    itself or is about to fail (the DAggers of these names).
+
+    benefit: the robot, which calls when help would change what comes of it.
+
+    dart: nobody; the expert acts alone, disturbed as the policy would err.
 
     Example: ilrobot dagger --task ilrobot/PandaLift-v0 --dataset data/lift --policy
     runs/bc --output runs/dagger
     """
 
-    task: str
+    task: TaskId
     """Gymnasium id, e.g. ilrobot/PandaLift-v0."""
 
     dataset: Path

@@ -17,6 +17,8 @@ class Demo:
 
     A demo that was stopped goes on where it was when it is called again. With a gamepad and a
     display you are offered the pad; otherwise a simulated operator moves a virtual one.
+
+    Example: ilrobot demo --fast
     """
 
     output: Annotated[

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import tyro
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ilrobot.control.clock import Clock
     from ilrobot.control.emergency import EmergencyStop
     from ilrobot.control.guard import Guard
+
+DeviceName = Literal["gamepad", "keyboard", "spacemouse", "browser", "operator"]
 
 #: Length of an episode on a robot that has no time limit of its own.
 EPISODE_SECONDS = 60.0
@@ -60,7 +62,7 @@ class Deploy:
     """Control rate, where the robot leaves a choice; a simulated one runs at the rate it states."""
 
     chunks: Chunks = ""
-    """How chunks are executed: receding, ensemble, coherent, warm or realtime."""
+    """How chunks are executed: receding, ensemble, coherent, warm or realtime (see docs)."""
 
     episodes: int = 1
     """How many episodes, each from a seed of its own."""
@@ -72,14 +74,14 @@ class Deploy:
     """Write every tick to this file, whose name ends in .ticks; ilrobot view shows it."""
 
     device: Annotated[
-        Literal["gamepad", "keyboard", "spacemouse", "browser", "operator"] | None,
-        optional("DEVICE", "nobody shares control"),
+        DeviceName | None,
+        optional(f"{{{','.join(get_args(DeviceName))}}}", "nobody shares control"),
     ] = None
     """Take over by hand: hold the shoulder button, as in ilrobot dagger."""
 
     page: Page = PageAddress()  # noqa: RUF009 (it is frozen)
 
-    record: Annotated[Path | None, optional("DIR", "nothing is recorded")] = None
+    record: Annotated[Path | None, optional("FOLDER", "nothing is recorded")] = None
     """Record what happens as a dataset, or add it to one."""
 
     shadow: bool = False

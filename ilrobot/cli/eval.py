@@ -36,7 +36,7 @@ class Eval:
     """Processes that share the episodes; the result does not depend on it."""
 
     chunks: Chunks = ""
-    """How chunks are executed: receding, ensemble, coherent, warm or realtime."""
+    """How chunks are executed: receding, ensemble, coherent, warm or realtime (see docs)."""
 
     video: Annotated[Path | None, optional("FOLDER", "no film")] = None
     """Folder for a film of each episode (needs an environment that can render)."""

@@ -44,7 +44,7 @@ class Prefer:
     output: Annotated[Path | None, optional("FOLDER", "preferences in a run")] = None
     """Where preferences.jsonl goes; it must be given for a dataset."""
 
-    comparisons: Annotated[int | None, optional("N", "as many as you like; 100 by --judge")] = None
+    answers: Annotated[int | None, optional("N", "as many as you like; 100 by --judge")] = None
     """How many answers there shall be in all."""
 
     seconds: Annotated[float | None, optional("S", "whole episodes")] = None
@@ -110,8 +110,8 @@ class Prefer:
         return 0
 
     def _check(self) -> tuple[str, int]:
-        if self.comparisons is not None and self.comparisons < 1:
-            raise UserError(f"--comparisons must be at least 1, not {self.comparisons}")
+        if self.answers is not None and self.answers < 1:
+            raise UserError(f"--answers must be at least 1, not {self.answers}")
         if self.seconds is not None and not 0 < self.seconds < 3600:
             raise UserError(f"--seconds must be positive, not {self.seconds}")
         if self.judge == "person" and self.error_rate:
@@ -190,7 +190,7 @@ class Prefer:
 
         assert self.judge != "person"
         judge = ScriptedJudge(self.judge, dataset, self.error_rate, self.seed)
-        answer_all(comparisons, dataset, judge, self.comparisons or _SCRIPTED)
+        answer_all(comparisons, dataset, judge, self.answers or _SCRIPTED)
 
     def _ask(self, comparisons: Comparisons, dataset: Dataset, address: tuple[str, int]) -> None:
         from ilrobot.cli.clips import Films
@@ -206,7 +206,7 @@ class Prefer:
         with judging(
             self.device, title, address=address, tell=tell, task=dataset.spec.task
         ) as asked:
-            while self.comparisons is None or len(comparisons.answers) < self.comparisons:
+            while self.answers is None or len(comparisons.answers) < self.answers:
                 number = len(comparisons.answers)
                 left, right = comparisons.compared.pair(dataset, number)
                 answer = asked.ask(
@@ -214,7 +214,7 @@ class Prefer:
                     films.of(right),
                     films.rate,
                     number + 1,
-                    self.comparisons or 0,
+                    self.answers or 0,
                 )
                 if answer is None:
                     return

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from ilrobot.cli.page import Page, PageAddress, tell_address
-from ilrobot.cli.usage import BindingsFile, TaskOptions, optional
+from ilrobot.cli.usage import BindingsFile, TaskId, TaskOptions, optional
 from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Record:
     data/lift
     """
 
-    task: str
+    task: TaskId
     """Gymnasium id, e.g. ilrobot/PandaLift-v0 or gym_pusht/PushT-v0."""
 
     output: Path

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from ilrobot.cli.usage import TaskOptions, optional
+from ilrobot.cli.usage import Milliseconds, TaskId, TaskOptions, optional
 from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ class RobotVerb:
     Example: ilrobot robot --task ilrobot/PandaLift-v0 --listen udp://127.0.0.1:5555 --latency 20
     """
 
-    task: str
-    """Gymnasium id."""
+    task: TaskId
+    """Gymnasium id, e.g. ilrobot/PandaLift-v0."""
 
     engine: Annotated[
         Literal["mujoco", "pybullet"] | None, optional("mujoco|pybullet", "the task's own")
@@ -34,7 +34,7 @@ class RobotVerb:
     """The physics engine, of a task that has a choice."""
 
     options: TaskOptions = ()
-    """Keyword arguments for the task."""
+    """Options of the environment."""
 
     rate: Annotated[float | None, optional("HZ", "the one that the task states")] = None
     """Control rate, of a task that states none."""
@@ -42,13 +42,13 @@ class RobotVerb:
     listen: str = "udp://127.0.0.1:5555"
     """Where controllers reach it: udp://HOST:PORT or zmq+tcp://HOST:PORT; port 0 chooses one."""
 
-    timeout: float = 200.0
+    timeout: Milliseconds = 200.0
     """Milliseconds without a command after which it brakes and holds."""
 
-    latency: float = 0.0
+    latency: Milliseconds = 0.0
     """Milliseconds that every message travels longer, in each direction."""
 
-    jitter: float = 0.0
+    jitter: Milliseconds = 0.0
     """Milliseconds, drawn evenly up to this, that each travels longer still."""
 
     loss: float = 0.0

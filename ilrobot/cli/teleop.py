@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ilrobot.cli.page import Page, PageAddress, tell_address
-from ilrobot.cli.usage import BindingsFile, TaskOptions
+from ilrobot.cli.usage import BindingsFile, TaskId, TaskOptions
 from ilrobot.errors import UserError
 
 
@@ -21,7 +21,7 @@ class Teleop:
     Example: ilrobot teleop --task ilrobot/PandaLift-v0 --device browser
     """
 
-    task: str
+    task: TaskId
     """Gymnasium id, e.g. ilrobot/PandaLift-v0."""
 
     device: Literal["browser", "gamepad", "keyboard", "spacemouse"] = "browser"

@@ -36,7 +36,7 @@ def run(tmp_path: Path) -> Path:
 
 
 def prefer(run: Path, *options: str) -> int:
-    return _main(["prefer", str(run), "--judge", "return", "--comparisons", "2", *options])
+    return _main(["prefer", str(run), "--judge", "return", "--answers", "2", *options])
 
 
 def test_the_same_attempts_are_gone_on_with(run: Path):

@@ -58,7 +58,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def compare(recorded: Path, folder: Path, count: int = 12) -> None:
     asked = ["prefer", str(recorded), "--output", str(folder), "--judge", "return"]
-    assert _main([*asked, "--comparisons", str(count)]) == 0
+    assert _main([*asked, "--answers", str(count)]) == 0
 
 
 def test_answers_are_kept_and_gone_on_with(recorded: Path, tmp_path: Path, capsys):
@@ -123,7 +123,7 @@ def test_two_cannot_answer_into_one_file(recorded: Path, tmp_path: Path, capsys)
         (["--seed", "4"], "was begun with seed 0, not 4"),
         (["--error-rate", "2"], "--error-rate must be within 0 and 1"),
         (["--attempts", "3"], "--attempts is for the attempts of a run"),
-        (["--comparisons", "0"], "--comparisons must be at least 1"),
+        (["--answers", "0"], "--answers must be at least 1"),
         (["--judge", "person", "--error-rate", "0.1"], "--error-rate is for a program"),
         (["--judge", "success", "--seconds", "1"], "--judge success compares whole episodes"),
     ],
@@ -227,7 +227,7 @@ def test_a_policys_attempts_are_compared_and_improved_by_the_reward(
         _main(["train", "--dataset", str(recorded), "--policy", "bc", "--output", run, *short]) == 0
     )
     asked = ["prefer", run, "--judge", "return", "--attempts", "4", "--options", "horizon=20"]
-    assert _main([*asked, "--comparisons", "20"]) == 0
+    assert _main([*asked, "--answers", "20"]) == 0
     assert Dataset.open(tmp_path / "bc" / "preferences" / "attempts").num_episodes == 4
     judged, reward = str(tmp_path / "bc" / "preferences"), str(tmp_path / "reward")
     fit = ["train", "--learner", "preferences", "--comparisons", judged, "--output", reward]

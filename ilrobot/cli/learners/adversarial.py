@@ -30,10 +30,12 @@ class Adversarial(DemonstratedOptions):
 
     regularizer: Annotated[
         Literal["gradient-penalty", "spectral-norm", "logit-clip", "none"] | None,
-        optional("NAME", "gradient-penalty; none for an airl --inputs state"),
+        optional(
+            "{gradient-penalty,spectral-norm,logit-clip,none}",
+            "gradient-penalty; none for an airl --inputs state",
+        ),
     ] = None
-    """What keeps the discriminator from being sure too soon: gradient-penalty, spectral-norm,
-    logit-clip or none."""
+    """What keeps the discriminator from being sure too soon."""
 
     penalty: Annotated[float | None, optional("FLOAT", "10 of gail, 0.05 of airl")] = None
     """Weight of the gradient penalty."""
@@ -177,8 +179,7 @@ class Gail(Adversarial):
     method: ClassVar[Literal["gail", "airl"]] = "gail"
 
     termination_bias: Literal["survive", "finish", "none"] = "none"
-    """What the reward says of episodes that end by themselves: survive is -log(1-D), always
-    positive; finish is log D, always negative; none is log D - log(1-D)."""
+    """What the reward makes of ending: survive is -log(1-D), finish log D, none their sum."""
 
     def reward_config(self) -> RewardConfig:
         """See `Adversarial`."""

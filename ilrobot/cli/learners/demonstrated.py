@@ -30,11 +30,11 @@ class DemonstratedOptions(WarmStart, OnlineOptions):
     task: Annotated[str, optional("ID", "that of --from, or of the demonstrations")] = ""
     """Gymnasium id of the task, e.g. ilrobot/PandaPush-v0 or Hopper-v5."""
 
-    exploration: Annotated[float | None, optional("FLOAT", "0.5 of a clone, 0.6 of a new one")] = (
-        None
-    )
-    """Spread of the actions at first: of a clone in standard deviations of what was demonstrated,
-    of a new policy in halves of the action's range. A Gaussian clone knows its own."""
+    exploration: Annotated[
+        float | None,
+        optional("FLOAT", "a Gaussian clone's own, 0.5 of another clone, 0.6 of a new policy"),
+    ] = None
+    """Spread of the actions at first, in demonstrated deviations or halves of the range."""
 
     width: Annotated[int | None, optional("INT", "64")] = None
     """Features of a new policy's layers."""

@@ -24,8 +24,7 @@ class OffPolicy(Reinforcement):
     """Updates for each environment step."""
 
     starts: int = 10_000
-    """Environment steps before anything is learnt; those of a new policy are drawn evenly. Beside a
-    clone the critics then learn alone at first, for 5,000 updates."""
+    """Environment steps before anything is learnt; a clone's critics first, for 5,000 updates."""
 
     usual_leash = 0.1
     reported_steps = 256
@@ -74,11 +73,11 @@ class Td3(OffPolicy):
     Example: ilrobot train --learner td3 --task Hopper-v5 --steps 300000 --output runs/hopper
     """
 
-    exploration: Annotated[float | None, optional("FLOAT", "0.15 of a clone, 0.1 of a new one")] = (
-        None
-    )
-    """Spread of the actions while it tries: of a clone in standard deviations of what was
-    demonstrated, of a new one in halves of the action's range. A Gaussian clone knows its own."""
+    exploration: Annotated[
+        float | None,
+        optional("FLOAT", "a Gaussian clone's own, 0.15 of another clone, 0.1 of a new policy"),
+    ] = None
+    """Spread of the actions that are tried, in demonstrated deviations or halves of the range."""
 
     name = "td3"
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class Preferences:
     """Fit a reward to what `ilrobot prefer` took down (Christiano et al. 2017).
 
-    What is left is a run with a reward and no policy: `ilrobot reward` shows it, and
-    --learner ppo --reward RUN improves a policy by it.
+    What is left is a run with a reward and no policy: `ilrobot reward` shows it, and a policy is
+    improved by it with --learner ppo --reward RUN.
 
     Example: ilrobot train --learner preferences --comparisons runs/bc/preferences --output
     runs/reward

@@ -22,17 +22,16 @@ class Reinforcement(WarmStart, OnlineOptions):
     """Options of every learner from a reward."""
 
     reward: str = "task"
-    """task: the environment's own; success: 1 for the step that does the task, which ends the
-    episode; or the folder of a run with a learnt reward."""
+    """task, success (1 for the step that does it, which ends the episode), or a run's reward."""
 
     leash: Annotated[float | None, optional("FLOAT", "0.1, ppo 0.01, without --from 0")] = None
     """Weight of the divergence from the policy of --from, at each step."""
 
-    exploration: Annotated[float | None, optional("FLOAT", "0.15 of a clone, 0.6 of a new one")] = (
-        None
-    )
-    """Spread of the actions at first: of a clone in standard deviations of what was demonstrated,
-    of a new policy in halves of the action's range. A Gaussian clone knows its own."""
+    exploration: Annotated[
+        float | None,
+        optional("FLOAT", "a Gaussian clone's own, 0.15 of another clone, 0.6 of a new policy"),
+    ] = None
+    """Spread of the actions at first, in demonstrated deviations or halves of the range."""
 
     width: Annotated[int | None, optional("INT", "64")] = None
     """Features of a new policy's layers."""
