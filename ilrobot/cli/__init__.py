@@ -59,7 +59,29 @@ def main(arguments: list[str] | None = None) -> None:
     for number in ending_signals():
         if number != signal.SIGINT:
             signal.signal(number, _terminate)
-    sys.exit(_main(sys.argv[1:] if arguments is None else arguments))
+    if arguments is not None:
+        sys.exit(_main(arguments))
+    _Ending.of_process = True
+    code = _main(sys.argv[1:])
+    _Ending.begin(code)
+    sys.exit(code)
+
+
+class _Ending:
+    """From a process's last word on a signal ends it at once, with the code that it has come to.
+
+    What torch and threads leave to the interpreter's end would answer with a traceback, and the
+    code would be another one.
+    """
+
+    of_process = False
+
+    @classmethod
+    def begin(cls, code: int) -> None:
+        """Nothing is left to be done or said; of no effect where `main` is called by a program."""
+        if cls.of_process:
+            for number in ending_signals():
+                signal.signal(number, lambda *_: os._exit(code))
 
 
 def _main(arguments: list[str]) -> int:
@@ -153,5 +175,6 @@ def _terminate(number: int, frame: object) -> NoReturn:
 
 
 def _fail(message: str, code: int) -> int:
+    _Ending.begin(code)
     print(f"ilrobot: {message}", file=sys.stderr)
     return code

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 
@@ -69,8 +70,11 @@ def require_memory(
     Raises:
         UserError: It needs more than there is.
     """
+    # One member alone: to stack tensors without values torch imports its compiler, for seconds.
+    alone = replace(policy_config, members=1)
     with torch.device("meta"):
-        parameters = sum(p.numel() for p in Policy(spec, policy_config).parameters())
+        parameters = sum(p.numel() for p in Policy(spec, alone).parameters())
+    parameters *= policy_config.members
     copies = 4 + bool(train_config.ema) + bool(train_config.patience)
     needed = parameters * copies * torch.float32.itemsize
     if device.type == "cuda":

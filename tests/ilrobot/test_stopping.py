@@ -3,6 +3,8 @@
 import shlex
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -150,3 +152,15 @@ def test_dagger_stopped_counts_its_attempts_in_plain_words(demonstrations, tmp_p
     for seed, said in ((3, "keeps 1 attempt and"), (4, "keeps 2 attempts and")):
         _record(verb.output / "dataset", range(seed, seed + 1))
         assert said in verb._stopped()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_after_the_last_word_adds_none(number):
+    command = (sys.executable, "-c", "from ilrobot.cli import main; main()")
+    verb = ("eval", "--policy", "nowhere", "--task", TASK, "--episodes", "0")
+    with subprocess.Popen((*command, *verb), stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert "--episodes must be from 1" in process.stderr.readline()
+        process.send_signal(number)
+        assert process.stderr.read() == ""
+    assert process.returncode in (2, -number)
