@@ -274,18 +274,16 @@ def _check_place(path: Path, resume: bool) -> None:
     if path.exists() and not path.is_dir():
         raise UserError(f"{path}: is a file; choose a folder for the recording")
     there = sorted(path.iterdir()) if path.is_dir() else []
+    # A recording that was killed as it began leaves its lock, and a part of its first file.
+    others = [inner.name for inner in there if inner.name not in (LOCK_FILE, Path(INFO).parts[0])]
+    if others and not (path / INFO).exists():
+        raise UserError(
+            f"{path}: holds no recording but {', '.join(others[:3])}; choose another folder"
+        )
     if there and not resume:
         raise UserError(
             f"{path}: is not empty; choose another folder, or add to the recording that is there "
             "with --resume"
-        )
-    if (path / INFO).exists():
-        return
-    # A recording that was killed as it began leaves its lock, and a part of its first file.
-    others = [inner.name for inner in there if inner.name not in (LOCK_FILE, Path(INFO).parts[0])]
-    if others:
-        raise UserError(
-            f"{path}: holds no recording but {', '.join(others[:3])}; choose another folder"
         )
 
 

@@ -19,6 +19,7 @@ from ilrobot.actors import Source
 from ilrobot.data.branches import DISCARDED
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import UNCOUNTED, Episode, EpisodeInfo, Outcome
+from ilrobot.data.episode_table import count_sealed
 from ilrobot.data.labels import vector_spec
 from ilrobot.data.memory import MemoryRecordings, Recordings
 from ilrobot.data.recorder import DatasetRecorder
@@ -236,7 +237,7 @@ class RaftLearner:
     def _attempts(self) -> list[int]:
         """Indices of the attempts in their dataset that count."""
         folder = self._folder / ATTEMPTED
-        if not (folder / "meta" / "info.json").exists():
+        if not count_sealed(folder)[0]:  # the first one may have been cut off
             return []
         infos = Dataset.open(folder).infos
         return [i for i, info in enumerate(infos) if info.outcome not in UNCOUNTED]

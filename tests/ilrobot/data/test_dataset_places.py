@@ -51,8 +51,9 @@ def test_a_dataset_of_another_program(path):
 def test_a_folder_of_something_else(tmp_path):
     (tmp_path / "run.json").write_text("{}")
     (tmp_path / "policy.pt").write_bytes(b"")
-    with pytest.raises(UserError, match=r"holds no recording but policy\.pt, run\.json"):
-        DatasetRecorder(tmp_path, SPEC, resume=True)
+    for resume in (False, True):
+        with pytest.raises(UserError, match=r"holds no recording but policy\.pt, run\.json"):
+            DatasetRecorder(tmp_path, SPEC, resume=resume)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["policy.pt", "run.json"]
 
 

@@ -1,5 +1,7 @@
 """``ilrobot train --learner raft``: what is kept, what is learnt of it, and where it goes on."""
 
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from ilrobot.learners.finetuning.raft import ATTEMPTED, RaftConfig, best_attempt
 from ilrobot.policies.loading import load_policy
 from ilrobot.rollout import rollout
 from ilrobot.run import Run, read_metrics
+from tests.forked import Forked
 from tests.ilrobot.learner_tester import Case, check_kill, check_mistake, check_run
 from tests.ilrobot.learning import line_world
 from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE, assert_same_weights
@@ -147,6 +150,27 @@ def test_a_kill_loses_nothing(clones: dict[str, Path], tmp_path: Path):
     check_kill(case, tmp_path)
     attempts = Dataset.open(tmp_path / "run" / ATTEMPTED)
     assert attempts.num_episodes >= 2
+
+
+def _killed_in_the_first_attempt(arguments: list[str]) -> None:
+    def killed(env, actor, **options):
+        def kill(decision, step):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        return rollout(env, actor, **options, on_tick=kill)
+
+    raft.rollout = killed
+    _main(arguments)
+
+
+def test_a_kill_in_the_first_attempt_is_gone_on_from(clones, tmp_path):
+    run = tmp_path / "run"
+    arguments = ["train", "--learner", "raft", *_options(clones["bc"]), "--output", str(run)]
+    first = Forked(_killed_in_the_first_attempt, arguments, errors=tmp_path / "errors.txt")
+    assert first.wait() == -signal.SIGKILL
+    assert (run / ATTEMPTED / "meta" / "info.json").exists()
+    assert _main([*arguments, "--resume"]) == 0
+    assert Dataset.open(run / ATTEMPTED).num_episodes >= 6
 
 
 @pytest.mark.parametrize("when", ["before", "during"])
