@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -14,7 +16,6 @@ class ClippedAdamW(torch.optim.AdamW):
     is from step to step. On small networks that was half of all that a step costs beside them.
     """
 
-    @torch.no_grad()
     def update(self, greatest: float) -> None:
         """One step along the gradient, which is then forgotten.
 
@@ -22,15 +23,28 @@ class ClippedAdamW(torch.optim.AdamW):
             greatest: Norm that the gradient of all weights together is scaled down to where it is
                 greater (0: it is not).
         """
-        (group,) = self.param_groups
-        moved = [p for p in group["params"] if p.grad is not None]
-        gradients = [p.grad for p in moved]
+        self.move(greatest)
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.grad = None
+
+    @torch.no_grad()
+    def move(self, greatest: float) -> None:
+        """The same, but the gradient stays where it is, scaled."""
+        groups = [[p for p in g["params"] if p.grad is not None] for g in self.param_groups]
+        gradients = [p.grad for moved in groups for p in moved]
+        excess = _excess(gradients, greatest) if greatest else None
+        for group, moved in zip(self.param_groups, groups, strict=True):
+            if moved:
+                self._step(group, moved, excess)
+
+    def _step(self, group: dict[str, Any], moved: list[Tensor], excess: Tensor | None) -> None:
         kept = [self._kept(p) for p in moved]
         steps = [k["step"] for k in kept]
         torch._foreach_add_(steps, 1)
         torch._fused_adamw_(
             moved,
-            gradients,
+            [p.grad for p in moved if p.grad is not None],
             [k["exp_avg"] for k in kept],
             [k["exp_avg_sq"] for k in kept],
             [],
@@ -42,10 +56,8 @@ class ClippedAdamW(torch.optim.AdamW):
             eps=group["eps"],
             amsgrad=False,
             maximize=False,
-            grad_scale=_excess(gradients, greatest) if greatest else None,
+            grad_scale=excess,
         )
-        for p in moved:
-            p.grad = None
 
     def _kept(self, parameter: Tensor) -> dict[str, Tensor]:
         """Its moments and how often it was moved, as torch's AdamW names them."""

@@ -56,6 +56,11 @@ class ObservationEncoder(nn.Module):
         told = 0 if view is None else view.size
         self.size = n_obs * (len(plain) + 2 * len(angles) + SIX * len(self._rotations) + told)
 
+    @property
+    def affine(self) -> bool:
+        """Whether it normalises and does nothing else: there are no angles and no rotations."""
+        return not len(self.angles) and not self._rotations
+
     def fit(self, observations: Mapping[str, NDArray[np.float32]]) -> None:
         """Take the normalisation from single observations, name to shape (N, size)."""
         self.normalizer.fit(np.concatenate([observations[f.name] for f in self._features], axis=1))

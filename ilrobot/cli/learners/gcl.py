@@ -66,7 +66,7 @@ class Gcl(DemonstratedOptions):
         device = find_device(self.device)
         with numerics(device, "mlp"):
             torch.manual_seed(self.seed)
-            envs, make = self.make_envs(begun)
+            envs, make = self.make_envs(begun, rollout=ppo.rollout)
             try:
                 check_task(data, envs)
                 policy = self.policy(begun, envs.task).to(device)

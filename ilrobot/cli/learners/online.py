@@ -170,12 +170,13 @@ class OnlineOptions(TriedInTask):
             )
 
     def make_envs(
-        self, begun: Policy | None = None, *, success_only: bool = False
+        self, begun: Policy | None = None, *, rollout: int | None = None, success_only: bool = False
     ) -> tuple[TaskVectorEnv, Callable[[], TaskEnv]]:
         """Copies of the task, and what makes one more.
 
         Args:
             begun: The policy that is begun with; its task is the default.
+            rollout: Steps of all copies that are played at once (None: tick by tick).
             success_only: See `TaskVectorEnv`.
 
         Raises:
@@ -187,7 +188,8 @@ class OnlineOptions(TriedInTask):
         from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
 
         make = self.maker(begun)
-        processes = fastest_processes(make, self.copies, cores())
+        ticks = 1 if rollout is None else max(1, rollout // self.copies)
+        processes = fastest_processes(make, self.copies, cores(), ticks=ticks)
         envs = TaskVectorEnv(
             make, self.copies, self.seed, success_only=success_only, processes=processes
         )

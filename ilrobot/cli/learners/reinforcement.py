@@ -86,7 +86,9 @@ class Reinforcement(WarmStart, OnlineOptions):
         with numerics(device, "mlp"):
             torch.manual_seed(self.seed)
             clone = None if begun is None else as_gaussian(begun, log_std)
-            envs, make = self.make_envs(begun, success_only=self.reward == "success")
+            envs, make = self.make_envs(
+                begun, rollout=config.rollout, success_only=self.reward == "success"
+            )
             try:
                 if reward is not None:
                     check_policy_fits(reward.spec, envs.task, self.reward, "reward")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
+from ilrobot.learners.clipped_adamw import ClippedAdamW
 from ilrobot.learners.reinforcement.config import PpoConfig
 from ilrobot.policies.density import PolicyDensity
 from ilrobot.policies.policy import Policy
@@ -87,7 +87,7 @@ class ActorCritic:
             {"params": list(actor.parameters()), "lr": rate},
             {"params": list(critic.parameters()), "lr": config.critic_learning_rate or rate},
         ]
-        self.optimizer = torch.optim.Adam(groups, eps=1e-5, fused=True)
+        self.optimizer = ClippedAdamW(groups, eps=1e-5, weight_decay=0.0, fused=True)  # Adam
         self._density = PolicyDensity(actor)
         self._reference = None if self.reference is None else PolicyDensity(self.reference)
 

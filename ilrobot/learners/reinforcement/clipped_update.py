@@ -12,7 +12,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.utils import clip_grad_norm_
 
 from ilrobot.learners.reinforcement.actor_critic import ActorCritic, Samples
 from ilrobot.learners.reinforcement.config import PpoConfig
@@ -48,8 +47,7 @@ def clipped_update(
             told.append(gradient(part))
             if config.target_kl is not None and told[-1][2] > _TOO_FAR * config.target_kl:
                 return _summary(told, begins)
-            clip_grad_norm_(model.parameters, config.gradient)
-            model.optimizer.step()
+            model.optimizer.move(config.gradient)
     return _summary(told, begins)
 
 

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ilrobot.data.transitions import Transitions
 from ilrobot.errors import WorkFailed
+from ilrobot.learners.reinforcement.played import Played
+from ilrobot.learners.reinforcement.rollout_actor import ActionsDiverged, RolloutActor
 from ilrobot.learners.reinforcement.rollouts import Rollouts
 from ilrobot.learners.reinforcement.running import RunningStatistics
-from ilrobot.learners.reinforcement.vector_env import Ended, TaskVectorEnv
-from ilrobot.policies.density import PolicyDensity
+from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
 from ilrobot.policies.policy import Policy
 
 #: Steps of each copy at random, before anything is learnt.
@@ -67,47 +67,21 @@ class Collecting:
         now = self._begun()
         if self._acting is not self._policy:
             self._acting.load_state_dict(self._policy.state_dict())
-        density = PolicyDensity(self._acting)
-        copies, size = self.env.num_envs, self.env.task.action.size
-        observed = np.empty((ticks, copies, now.shape[1]), dtype=np.float32)
-        after = np.empty_like(observed)
-        drawn = np.empty((ticks, copies, size), dtype=np.float32)
-        executed = np.empty_like(drawn)
-        rewards = np.empty((ticks, copies), dtype=np.float32)
-        terminal, timeout = np.empty((2, ticks, copies), dtype=bool)
-        noise = self._noise((ticks, copies, size), uniform=uniform)
-        ended: list[Ended] = []
-        for tick in range(ticks):
-            observed[tick] = now
-            with torch.inference_mode():
-                seen, action = torch.from_numpy(now), noise[tick]
-                if not uniform:
-                    mean, log_std = density.distribution(seen)
-                    action = mean + log_std.exp() * action
-                physical = density.physical(action, seen).numpy()
-            drawn[tick] = action.numpy()
-            executed[tick] = np.clip(physical, *self.env.limits)
-            if not np.isfinite(executed[tick]).all():
-                raise WorkFailed(
-                    f"the policy's actions are no longer finite after {self.steps} environment "
-                    "steps; train again with a lower --learning-rate, into another --output"
-                )
-            step = self.env.advance(executed[tick])
-            self._now = now = step.observations
-            after[tick], rewards[tick] = step.after, step.rewards
-            terminal[tick], timeout[tick] = step.terminal, step.timeout
-            ended.extend(step.ended)
+        copies = self.env.num_envs
+        noise = self._noise((ticks, copies, self.env.task.action.size), uniform=uniform)
+        played = self._played(now, noise, at_random=uniform)
+        self._now = played.now
         self.steps += ticks * copies
         transitions = Transitions(
-            observations=by_copy(observed),
-            actions=by_copy(executed),
-            rewards=by_copy(rewards),
-            next_observations=by_copy(after),
-            terminal=by_copy(terminal),
-            timeout=by_copy(timeout),
-            episode=_numbered(terminal | timeout),
+            observations=by_copy(played.observations),
+            actions=by_copy(played.executed),
+            rewards=by_copy(played.rewards),
+            next_observations=by_copy(played.after),
+            terminal=by_copy(played.terminal),
+            timeout=by_copy(played.timeout),
+            episode=_numbered(played.terminal | played.timeout),
         )
-        return by_copy(drawn), Rollouts(transitions, tuple(ended))
+        return by_copy(played.drawn), Rollouts(transitions, tuple(end for _, end in played.ended))
 
     def normalize(self, observations: NDArray[np.float32]) -> None:
         """Take observations into the policy's normalisation, (N, O), where it is fitted at all."""
@@ -137,21 +111,29 @@ class Collecting:
         if self._now is None:
             self._now = self.env.reset()
             if self._seen is not None and not self._seen.count:
-                seen = [self._now]
-                density = PolicyDensity(self._acting)
-                for _ in range(_LOOKS):
-                    noise = self._noise((self.env.num_envs, self.env.task.action.size))
-                    with torch.inference_mode():
-                        physical = density.physical(noise, torch.from_numpy(seen[-1])).numpy()
-                    seen.append(self.env.advance(physical).observations)
-                self.normalize(np.concatenate(seen))
+                shape = (_LOOKS, self.env.num_envs, self.env.task.action.size)
+                looked = self._played(self._now, self._noise(shape), at_random=True)
+                seen = np.concatenate([looked.observations, looked.now[None]])
+                self.normalize(seen.reshape(-1, seen.shape[2]))
                 self._now = self.env.reset()
         return self._now
 
-    def _noise(self, shape: tuple[int, ...], *, uniform: bool = False) -> Tensor:
+    def _played(
+        self, now: NDArray[np.float32], noise: NDArray[np.float32], *, at_random: bool
+    ) -> Played:
+        actor = RolloutActor(self._acting, self.env.limits, at_random=at_random)
+        try:
+            return self.env.play(actor, now, noise)
+        except ActionsDiverged as error:
+            raise WorkFailed(
+                f"the policy's actions are no longer finite after {self.steps} environment steps; "
+                "train again with a lower --learning-rate, into another --output"
+            ) from error
+
+    def _noise(self, shape: tuple[int, ...], *, uniform: bool = False) -> NDArray[np.float32]:
         if uniform:
-            return 2 * torch.rand(shape, generator=self._generator) - 1
-        return torch.randn(shape, generator=self._generator)
+            return (2 * torch.rand(shape, generator=self._generator) - 1).numpy()
+        return torch.randn(shape, generator=self._generator).numpy()
 
 
 def by_copy(values: NDArray[Any]) -> NDArray[Any]:

@@ -2,7 +2,7 @@
 
 What learns online is small: of its step in torch most goes by between the matrix products, in
 asking for a hundred operations and in the graph of their gradients. Here a layer is a few
-operations on arrays, and its gradient is written down.
+operations on arrays, in numpy or by torch's kernels, and its gradient is written down.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ class Affine:
 
     def __init__(self, layer: nn.Linear, gradient: Callable[[Tensor], Tensor]) -> None:
         self._weight, self._bias = layer.weight.detach(), layer.bias.detach()
-        self._to_weight, self._to_bias = gradient(layer.weight), gradient(layer.bias).numpy()
+        self._to_weight, self._to_bias = gradient(layer.weight), gradient(layer.bias)
+        self._ones = torch.ones(0)
 
     def forward(self, x: Array) -> Array:
         """See `Layer`."""
@@ -48,7 +49,9 @@ class Affine:
         """See `Layer`."""
         rows = torch.from_numpy(gradient)
         torch.mm(rows.T, self._x, out=self._to_weight)
-        gradient.sum(axis=0, out=self._to_bias)
+        if len(self._ones) != len(rows):
+            self._ones = torch.ones(len(rows))
+        torch.mv(rows.T, self._ones, out=self._to_bias)  # faster than a sum
         back: Array = torch.mm(rows, self._weight).numpy()
         return back
 
@@ -57,25 +60,35 @@ class Normalization:
     """y = w x̂ + b, x̂ = (x - E[x]) / √(Var[x] + ε) over the features of a row (Ba et al. 2016)."""
 
     def __init__(self, layer: nn.LayerNorm, gradient: Callable[[Tensor], Tensor]) -> None:
-        self._weight, self._bias = layer.weight.detach().numpy(), layer.bias.detach().numpy()
-        self._to_weight = gradient(layer.weight).numpy()
-        self._to_bias = gradient(layer.bias).numpy()
-        self._least = np.float32(layer.eps)
+        self._weight, self._bias = layer.weight.detach(), layer.bias.detach()
+        self._to_weight, self._to_bias = gradient(layer.weight), gradient(layer.bias)
+        self._shape, self._least = list(layer.normalized_shape), layer.eps
 
     def forward(self, x: Array) -> Array:
         """See `Layer`."""
-        centred = x - _means(x)
-        self._precision = 1 / np.sqrt(_means(centred, centred) + self._least)
-        self._x: Array = centred * self._precision
-        return self._x * self._weight + self._bias
+        self._x = torch.from_numpy(x)
+        normalized, self._mean, self._precision = torch.native_layer_norm(
+            self._x, self._shape, self._weight, self._bias, self._least
+        )
+        y: Array = normalized.numpy()
+        return y
 
     def backward(self, gradient: Array) -> Array:
         """See `Layer`."""
-        (gradient * self._x).sum(axis=0, out=self._to_weight)
-        gradient.sum(axis=0, out=self._to_bias)
-        inner = gradient * self._weight
-        back: Array = self._precision * (inner - _means(inner) - self._x * _means(inner, self._x))
-        return back
+        back, to_weight, to_bias = torch.ops.aten.native_layer_norm_backward(
+            torch.from_numpy(gradient),
+            self._x,
+            self._shape,
+            self._mean,
+            self._precision,
+            self._weight,
+            self._bias,
+            [True, True, True],
+        )
+        self._to_weight.copy_(to_weight)
+        self._to_bias.copy_(to_bias)
+        found: Array = back.numpy()
+        return found
 
 
 class Silu:
@@ -83,14 +96,14 @@ class Silu:
 
     def forward(self, x: Array) -> Array:
         """See `Layer`."""
-        self._x = x
-        self._gate = 0.5 * np.tanh(0.5 * x) + np.float32(0.5)
-        return x * self._gate
+        self._x = torch.from_numpy(x)
+        y: Array = nn.functional.silu(self._x).numpy()
+        return y
 
     def backward(self, gradient: Array) -> Array:
         """See `Layer`."""
-        gate = self._gate
-        return gradient * gate * (1 + self._x * (1 - gate))
+        back: Array = torch.ops.aten.silu_backward(torch.from_numpy(gradient), self._x).numpy()
+        return back
 
 
 class Tanh:
@@ -171,9 +184,3 @@ def explicit(module: nn.Module, gradient: Callable[[Tensor], Tensor]) -> Layer:
         case ResidualMLP():
             return Chain([made(module.enter), made(module.blocks), made(module.leave)])
     raise TypeError(f"{type(module).__name__} has no explicit form")
-
-
-def _means(x: Array, *by: Array) -> Array:
-    """Mean of each row of x, or of its product with another, (B, F) to (B, 1)."""
-    sums: Array = np.einsum("bf,bf->b", x, *by) if by else np.einsum("bf->b", x)
-    return (sums / np.float32(x.shape[1]))[:, None]

@@ -11,27 +11,34 @@ import numpy as np
 
 from ilrobot.env import TaskEnv
 
-#: What a process more costs at each tick, s: two messages, and that the slower one is waited for.
-_MESSAGES = 2e-4
+#: What a process more costs, s: where it is asked at each tick two messages, and that the slower
+#: one is waited for; where it plays a whole rollout a policy that travels there, and what it did.
+_TICK, _ROLLOUT = 2e-4, 2e-3
+#: Less at each tick is not worth a process's start and memory.
+_LEAST = 5e-5
 _TICKS = 20
 
 
-def fastest_processes(make: Callable[[], TaskEnv], copies: int, most: int) -> int:
+def fastest_processes(
+    make: Callable[[], TaskEnv], copies: int, most: int, *, ticks: int = 1
+) -> int:
     """By the time that a step of one copy takes; a run is the same with any number.
 
     Args:
         make: Makes a copy.
         copies: How many there shall be.
         most: Processes, as many as there are cores.
+        ticks: After how many the processes wait for each other: of a rollout, or one.
     """
     most = min(copies, most)
-    return 1 if most == 1 else best_share(step_seconds(make), copies, most)
+    return 1 if most == 1 else best_share(step_seconds(make), copies, most, ticks=ticks)
 
 
-def best_share(seconds: float, copies: int, most: int) -> int:
+def best_share(seconds: float, copies: int, most: int, *, ticks: int = 1) -> int:
     """The number of processes with the shortest tick, where a step takes so long."""
+    waiting = _TICK if ticks == 1 else max(_LEAST, _ROLLOUT / ticks)
     return min(
-        range(1, most + 1), key=lambda n: math.ceil(copies / n) * seconds + (n - 1) * _MESSAGES
+        range(1, most + 1), key=lambda n: math.ceil(copies / n) * seconds + (n - 1) * waiting
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,13 @@ class VectorStep:
             np.concatenate([part.timeout for part in parts]),
             tuple(end for part in parts for end in part.ended),
         )
+
+
+class Player(Protocol):
+    """Steps copies of a task many times; picklable where they are in several processes."""
+
+    def play(self, copies: TaskCopies, *arguments: Any) -> Any:
+        """Whatever is made of them."""
 
 
 class TaskCopies:
@@ -154,6 +161,10 @@ class TaskCopies:
                 ended.append(self._end(index, env))
                 observations[index] = self._begin(index)
         return VectorStep(observations, after, rewards, terminal, timeout, tuple(ended))
+
+    def played_by(self, player: Player, *arguments: Any) -> Any:
+        """What a player makes of these copies; where they are elsewhere, it travels there."""
+        return player.play(self, *arguments)
 
     def close(self) -> None:
         """Free the simulators."""

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ilrobot.env import TaskEnv
 from ilrobot.learners.reinforcement.copies_elsewhere import CopiesElsewhere
-from ilrobot.learners.reinforcement.task_copies import Ended, TaskCopies, VectorStep
+from ilrobot.learners.reinforcement.played import Played
+from ilrobot.learners.reinforcement.task_copies import Ended, Player, TaskCopies, VectorStep
 
 __all__ = ["Ended", "TaskVectorEnv", "VectorStep"]
 
@@ -96,6 +97,21 @@ class TaskVectorEnv:
         """
         commands = np.clip(actions, *self.limits)
         return VectorStep.joined(self._asked("advance", [(commands[p],) for p in self._parts]))
+
+    def play(self, player: Player, now: NDArray[np.float32], noise: NDArray[np.float32]) -> Played:
+        """A whole rollout, in which no process waits for another.
+
+        Args:
+            player: Such as a `RolloutActor`.
+            now: Where the copies are, (n, O).
+            noise: What is drawn for each tick of each copy, (ticks, n, A).
+
+        Raises:
+            UserError: Success is the reward, and an episode ended of which the task did not judge.
+            WorkFailed: A process died.
+        """
+        given = [(player, part, now[part], noise) for part in self._parts]
+        return Played.joined(self._asked("played_by", given))
 
     def close(self) -> None:
         """Free the simulators."""

@@ -49,6 +49,27 @@ def test_it_steps_as_torchs_own_does(greatest, missing):
     )
 
 
+def test_several_groups_are_clipped_together_and_their_gradients_stay():
+    ours, torchs = weights(), weights()
+    clipped, reference = (
+        kind([{"params": w[:2], "lr": 0.03}, {"params": w[2:], "lr": 0.1}], eps=1e-5, **settings)
+        for kind, w, settings in (
+            (ClippedAdamW, ours, {"weight_decay": 0.0}),
+            (torch.optim.Adam, torchs, {}),
+        )
+    )
+    for step in range(1, 4):
+        # Of the first group nothing learns at first.
+        missing = (0, 1) if step == 1 else ()
+        give_gradients(ours, step, missing)
+        give_gradients(torchs, step, missing)
+        kept = [parameter.grad for parameter in ours]
+        clipped.move(0.5)
+        torchs_step(reference, torchs, 0.5)
+        torch.testing.assert_close(ours, torchs, rtol=1e-5, atol=1e-6)
+        assert all(p.grad is g for p, g in zip(ours, kept, strict=True))
+
+
 def test_a_state_of_torchs_own_is_taken_over():
     ours, torchs = weights(), weights()
     reference = torch.optim.AdamW(torchs, **SETTINGS)

@@ -60,6 +60,9 @@ def test_a_cheap_task_is_not_shared_and_a_dear_one_is():
     assert best_share(1e-5, copies=8, most=16) == 1
     assert best_share(1e-2, copies=8, most=16) == 8
     assert best_share(2e-4, copies=8, most=2) == 2
+    assert best_share(4e-5, copies=8, most=2) == 1
+    assert best_share(4e-5, copies=8, most=2, ticks=512) == 2
+    assert best_share(1e-5, copies=8, most=2, ticks=512) == 1
     assert fastest_processes(MAKE, copies=8, most=1) == 1
     assert 0 < step_seconds(MAKE) < 1
 
