@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import gymnasium
-import mujoco
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from sims.panda.engine import make_engine
 from sims.panda.ik import ArmKinematics
 from sims.panda.joints import joint_metadata
 from sims.panda.model import Array, Scene
+from sims.panda.target import CommandedPose, finger_target
 
 Observation = dict[str, NDArray[Any]]
 
@@ -24,15 +24,6 @@ TRANSLATION_LIMIT = 0.02
 """Greatest command along one axis, m per tick (0.4 m/s)."""
 ROTATION_LIMIT = 0.1
 """Greatest command about one axis, rad per tick (2 rad/s)."""
-POSITION_LEASH = 0.05
-"""Farthest the commanded position may lie from the achieved one, m."""
-ROTATION_LEASH = 0.3
-"""Farthest the commanded orientation may turn from the achieved one, rad."""
-TILT_LIMIT = math.pi / 4
-"""Greatest angle between the commanded approach direction and straight down, rad."""
-WORKSPACE_LOW = np.array([0.3, -0.35, 0.012])
-WORKSPACE_HIGH = np.array([0.75, 0.35, 0.45])
-"""The commanded position stays in this box, m; its floor leaves 5 mm under the finger tips."""
 START = np.array([0.45, 0.0, 0.2])
 """Centre of the start positions of the tool centre point, m."""
 START_SPREAD = 0.02
@@ -42,8 +33,6 @@ HOLD_TICKS = 5
 
 IMAGE_SPACE = spaces.Box(0, 255, (panda.IMAGE_HEIGHT, panda.IMAGE_WIDTH, 3), np.uint8)
 
-_DOWN = np.array([0.0, 1.0, 0.0, 0.0])
-_LEAST_DOWN = math.cos(TILT_LIMIT)
 _ACTION_LOW = np.array([-TRANSLATION_LIMIT] * 3 + [-ROTATION_LIMIT] * 3 + [0.0], dtype=np.float32)
 _ACTION_HIGH = np.array([TRANSLATION_LIMIT] * 3 + [ROTATION_LIMIT] * 3 + [1.0], dtype=np.float32)
 _AXES = tuple(f"ee_{axis}_axis_{of}" for axis in "xy" for of in "xyz")
@@ -133,18 +122,12 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
         )
         # One vector holds what the task remembers, so that saving it is one copy.
         self._memory = np.zeros(7 + 9 + 3 + 1)
-        self._pose = self._memory[0:7]
-        self._quaternion, self._position = self._pose[:4], self._pose[4:]
+        self._target = CommandedPose(self._memory[0:7])
         self.joint_targets = self._memory[7:16]
         """Commanded joints (9,): seven of the arm in rad, two fingers in m."""
         self._goal = self._memory[16:19]
         self._held = self._memory[19:20]
-        self._quaternion[:] = _DOWN
         self._joint_goal = np.empty(9)
-        self._turn = np.empty(4)
-        self._achieved = np.empty(4)
-        self._turned = np.empty(4)
-        self._ahead = np.empty(3)
         if self._observed_cameras:  # whether it can be drawn at all is told now
             self.engine.render(self._observed_cameras[0])
 
@@ -181,12 +164,11 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
         """Draw a start pose, gripper open and pointing down, and what the task places."""
         super().reset(seed=seed)
         self._pictures.clear()
-        self._position[:] = START + self.np_random.uniform(-START_SPREAD, START_SPREAD, 3)
-        self._quaternion[:] = _DOWN
+        self._target.point_down(START + self.np_random.uniform(-START_SPREAD, START_SPREAD, 3))
         self._goal[:] = 0.0
         self._held[:] = 0.0
         cubes = self._place()
-        self.joint_targets[:7] = self._kinematics.settle(self._pose)
+        self.joint_targets[:7] = self._kinematics.settle(self._target.pose)
         self.joint_targets[7:] = panda.FINGER_STROKE
         self.engine.reset(self.joint_targets[:7], panda.FINGER_STROKE, cubes)
         self._arrange()
@@ -202,12 +184,15 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
         """Move for one tick of 50 ms; see the class for ``action``."""
         command = _checked(action)
         self._pictures.clear()
-        self._move_target(command)
+        engine, target = self.engine, self._target
+        target.move(command[:6], engine.tcp_position, engine.tcp_rotation)
         self._joint_goal[:7] = self._kinematics.solve(
-            self.joint_targets[:7], self._pose, 1.0 / panda.RATE
+            self.joint_targets[:7], target.pose, 1.0 / panda.RATE
         )
-        self._joint_goal[7:] = self._finger_target(command[6])
-        self.engine.step(self.joint_targets, self._joint_goal)
+        self._joint_goal[7:] = finger_target(
+            command[6], float(self.joint_targets[7]), engine.fingers
+        )
+        engine.step(self.joint_targets, self._joint_goal)
         self.joint_targets[:] = self._joint_goal
         success = self._success()
         self._held[0] = self._held[0] + 1.0 if success else 0.0
@@ -277,46 +262,9 @@ class PandaEnv(gymnasium.Env[Any, NDArray[np.float32]]):
     @property
     def commanded_target(self) -> Array:
         """Where the commanded position is, m, by element of the action; NaN for the others (7,)."""
-        return np.array([*self._position, *(math.nan,) * 4])
+        return np.array([*self._target.position, *(math.nan,) * 4])
 
     # Inside -------------------------------------------------------------------------------
-
-    def _move_target(self, command: Array) -> None:
-        """Add the command to the target, within workspace and tilt, and keep it on its leash."""
-        position, achieved = self._position, self.engine.tcp_position
-        position += command[:3]
-        np.minimum(np.maximum(position, WORKSPACE_LOW), WORKSPACE_HIGH, out=position)
-        ahead = position - achieved
-        distance = math.sqrt(ahead @ ahead)
-        if distance > POSITION_LEASH:
-            position[:] = achieved + ahead * (POSITION_LEASH / distance)
-
-        turn = command[3:6]
-        angle = math.sqrt(turn @ turn)
-        if angle > 0.0:
-            mujoco.mju_axisAngle2Quat(self._turn, turn / angle, angle)
-            mujoco.mju_mulQuat(self._turned, self._turn, self._quaternion)
-            mujoco.mju_normalize4(self._turned)
-            _, x, y, _ = self._turned.tolist()
-            # 2 (x² + y²) - 1 is the share of the approach direction that points down.
-            if 2.0 * (x * x + y * y) - 1.0 >= _LEAST_DOWN:
-                self._quaternion[:] = self._turned
-
-        mujoco.mju_mat2Quat(self._achieved, self.engine.tcp_rotation.ravel())
-        mujoco.mju_subQuat(self._ahead, self._quaternion, self._achieved)
-        angle = math.sqrt(self._ahead @ self._ahead)
-        if angle > ROTATION_LEASH:
-            mujoco.mju_quatIntegrate(self._achieved, self._ahead, ROTATION_LEASH / angle)
-            self._quaternion[:] = self._achieved
-
-    def _finger_target(self, opening: float) -> float:
-        """The next finger target, m: towards ``opening``, at a finite speed and on a leash."""
-        travel = panda.FINGER_SPEED / panda.RATE
-        before = float(self.joint_targets[7])
-        target = min(max(opening * panda.FINGER_STROKE, before - travel), before + travel)
-        fingers = self.engine.fingers
-        now = 0.5 * float(fingers[0] + fingers[1])
-        return min(max(target, now - panda.FINGER_LEASH), now + panda.FINGER_LEASH)
 
     def _observation(self) -> Observation:
         state = np.empty(10, dtype=np.float32)
