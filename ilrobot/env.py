@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.metadata
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +10,6 @@ from typing import Any, Literal
 import gymnasium as gym
 import numpy as np
 from gymnasium import error as gym_error
-from gymnasium.envs.registration import find_highest_version, parse_env_id
 from numpy.typing import NDArray
 
 from ilrobot.actors import Action, Actor, Decision, Observation, Scripted, Source
@@ -20,8 +17,7 @@ from ilrobot.env_errors import is_task_id, one_line, refused_options, unknown_ta
 from ilrobot.env_spec import describe, stated_rate, walk
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.spec import DEFAULT_RATE
-
-_PLUGINS = "gymnasium.envs"
+from ilrobot.task_ids import registered
 
 
 @dataclass(frozen=True)
@@ -265,13 +261,9 @@ def make_env(
 ) -> TaskEnv:
     """Make any Gymnasium environment by its id.
 
-    Gymnasium 1.x loads no plugins by itself, so an id whose namespace is not registered yet is
-    looked for among the entry points ``gymnasium.envs`` and then in the package of that name
-    (``gym_pusht/PushT-v0`` imports ``gym_pusht``).
-
     Args:
-        task: Gymnasium id, e.g. ``ilrobot/PandaLift-v0``; without a version the newest is meant,
-            and the spec names it.
+        task: Gymnasium id, e.g. ``ilrobot/PandaLift-v0``, see `ilrobot.task_ids`; the spec names
+            its version.
         options: Keyword arguments for the environment.
         render_mode: ``rgb_array`` to film it, ``human`` for a window.
         rate: Control rate in Hz, where the environment states none or a wrong one.
@@ -287,8 +279,7 @@ def make_env(
     if render_mode is not None:
         keywords["render_mode"] = render_mode
     try:
-        _register_namespace(task)
-        task = _versioned(task)
+        task = registered(task)
         env = gym.make(task, **keywords)
     except (gym_error.UnregisteredEnv, gym_error.DeprecatedEnv) as error:
         raise UserError(unknown_task(task)) from error
@@ -310,27 +301,3 @@ def make_env(
     if rate is not None:
         made.spec = made.spec.with_rate(rate)
     return made
-
-
-def _versioned(task: str) -> str:
-    """The newest version of a task that is named without one."""
-    if is_task_id(task) or task in gym.registry:
-        return task
-    namespace, name, _ = parse_env_id(task)
-    newest = find_highest_version(namespace, name)
-    return task if newest is None else f"{task}-v{newest}"
-
-
-def _register_namespace(task: str) -> None:
-    namespace = task.split("/", 1)[0] if "/" in task else ""
-    if any(name.startswith(f"{namespace}/") for name in gym.registry):
-        return
-    plugins = {point.name: point for point in importlib.metadata.entry_points(group=_PLUGINS)}
-    for name in {namespace, "ilrobot"} & plugins.keys():
-        plugins[name].load()()
-    if namespace.isidentifier() and namespace not in plugins:
-        try:
-            importlib.import_module(namespace)
-        except ModuleNotFoundError as error:
-            if error.name != namespace:
-                raise

@@ -14,7 +14,7 @@ from pathlib import Path
 from ilrobot.advice.evidence import Evidence
 
 #: With fewer demonstrations than this a clone has seldom seen enough.
-_FEW = 10
+FEW = 10
 #: From here on, in ticks, a new episode is mostly where nobody has been.
 FAR = 5.0
 #: A single second of driving wrong already leads where nobody was; from so many ticks on it counts.
@@ -57,35 +57,6 @@ def recommend(evidence: Evidence, dataset: Path | str) -> list[Advice]:
     return [advice for advice in given if advice is not None]
 
 
-def cautions(evidence: Evidence) -> list[str]:
-    """What the data are too few to tell, or what is wrong with them, a line each."""
-    facts, coverage, modes = evidence.facts, evidence.coverage, evidence.modes
-    found = []
-    if facts.choices is None and modes is None:
-        found.append(
-            f"{facts.episodes} episodes are too few to tell whether one observation was answered "
-            "in several ways; record at least 10"
-        )
-    if facts.episodes < _FEW:
-        found.append(f"{facts.episodes} episodes: every number here may change with the next ones")
-    if coverage is not None and coverage.pauses > 0.1:
-        found.append(
-            f"next to nothing moves at {coverage.pauses:.0%} of the ticks: a clone of single ticks "
-            "may learn to stand still; cut the pauses (ilrobot edit trim)"
-        )
-    if facts.cameras and facts.vectors:
-        found.append(f"{len(facts.cameras)} cameras are left aside: policies read vectors only")
-    if modes is not None and not modes.several and modes.explained < 0.5:
-        found.append(
-            f"the present observation explains {max(modes.explained, 0.0):.0%} of the next actions "
-            "and they have no two modes: something that was acted on is not in it, the examples "
-            "are too few, or the hand is noisy; try --history 2 or record more"
-        )
-    if facts.success_rate is None and not facts.returns:
-        found.append("nobody judged the episodes and no reward was recorded: all are taken as good")
-    return found
-
-
 def _offline(e: Evidence, data: str) -> Advice | None:
     facts = e.facts
     if not facts.mixed or facts.choices is not None:
@@ -109,7 +80,7 @@ def _offline(e: Evidence, data: str) -> Advice | None:
 
 
 def _few(e: Evidence, data: str) -> Advice | None:
-    if not _needs_adversary(e) or e.facts.episodes >= _FEW:
+    if not _needs_adversary(e) or e.facts.episodes >= FEW:
         return None
     return _adversarial(e, data)
 
@@ -179,7 +150,7 @@ def _dagger(e: Evidence, data: str) -> Advice | None:
 
 
 def _many(e: Evidence, data: str) -> Advice | None:
-    if not _needs_adversary(e) or e.facts.episodes < _FEW:
+    if not _needs_adversary(e) or e.facts.episodes < FEW:
         return None
     return _adversarial(e, data)
 
@@ -269,7 +240,7 @@ def _needs_adversary(e: Evidence) -> bool:
         and e.available.expert == "none"
         and e.facts.choices is None
         and not e.facts.mixed
-        and (e.facts.episodes < _FEW or e.facts.typical >= LONG)
+        and (e.facts.episodes < FEW or e.facts.typical >= LONG)
     )
 
 

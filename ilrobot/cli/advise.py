@@ -50,8 +50,9 @@ class Advise:
     def run(self) -> int:
         """Measure and print."""
         require("advise", "pyarrow", extra="data")
+        from ilrobot.advice.cautions import cautions
         from ilrobot.advice.evidence import Evidence
-        from ilrobot.advice.methods import cautions, recommend
+        from ilrobot.advice.methods import recommend
         from ilrobot.cli.output import console, print_json
         from ilrobot.data.dataset import Dataset
 

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ilrobot.advice.cautions import cautions
 from ilrobot.advice.coverage import Coverage
 from ilrobot.advice.evidence import Available, Evidence
 from ilrobot.advice.facts import Facts
 from ilrobot.advice.frames import CHUNK, Frames
-from ilrobot.advice.methods import cautions, recommend
+from ilrobot.advice.methods import recommend
 from ilrobot.advice.modes import Modes, Split, luck
 from ilrobot.advice.neighbours import Neighbours
 from ilrobot.cli import _main, _parse
