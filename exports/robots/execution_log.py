@@ -32,10 +32,10 @@ class ExecutionLog:
     """Writes the file; each line is handed to the system at once.
 
     Args:
-        path: The file; one that is there is replaced (None: nothing is kept).
+        path: The file; an earlier log that is there is replaced (None: nothing is kept).
 
     Raises:
-        UserError: It cannot be written.
+        UserError: It cannot be written, or something else than such a log is there.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -43,6 +43,7 @@ class ExecutionLog:
         if path is not None:
             with explained(path, "nothing has moved", "start it again"):
                 make_folder(path.parent)
+                _refuse_another_file(path)
                 self._file = path.open("w", buffering=1)  # closed by `close`
 
     def begin(
@@ -97,6 +98,14 @@ class ExecutionLog:
 
     def _explained(self) -> Any:
         return explained(self._path or Path(), "the robot has stopped", "start it again")
+
+
+def _refuse_another_file(path: Path) -> None:
+    # A pipe or a terminal has nothing to lose, and reading it would wait.
+    if path.is_file() and path.stat().st_size and not is_execution_log(path):
+        raise UserError(
+            f"{path} is no log of ilrobot robot, and would be lost; give --log another name"
+        )
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ class RobotVerb:
     """Of the draws of jitter, loss and noise."""
 
     log: Annotated[Path | None, optional("PATH", "no log")] = None
-    """Write every tick that it executes to this file of JSON lines."""
+    """Write every tick that it executes to this file of JSON lines; an earlier log is replaced."""
 
     json: bool = False
     """Print one JSON object as the last line."""

@@ -9,11 +9,12 @@ import time
 import numpy as np
 import pytest
 
-from exports.robots.execution_log import read_executed
+from exports.robots.execution_log import ExecutionLog, read_executed
 from exports.robots.socket_robot import SocketRobot
 from ilrobot.cli import main
 from ilrobot.control.contract_parts import Limits
 from ilrobot.env import make_env
+from ilrobot.errors import UserError
 
 TASK = "ilrobot/PointPath-v0"
 
@@ -78,3 +79,19 @@ def test_a_mistake_is_one_line(arguments, line, capsys):
     said = capsys.readouterr().err
     assert line in said
     assert "Traceback" not in said
+
+
+def test_a_file_that_is_no_log_is_left_as_it_is(tmp_path):
+    notes = tmp_path / "notes.txt"
+    notes.write_text("mine\n")
+    with pytest.raises(UserError, match=r"notes\.txt is no log of ilrobot robot"):
+        ExecutionLog(notes)
+    assert notes.read_text() == "mine\n"
+
+
+def test_an_earlier_log_is_replaced(tmp_path):
+    earlier = tmp_path / "log.jsonl"
+    earlier.write_text('{"episode": 0, "seed": 0}\n')
+    ExecutionLog(earlier).close()
+    assert earlier.read_text() == ""
+    ExecutionLog(earlier).close()  # of a bench to which no controller came
