@@ -183,8 +183,7 @@ class Train:
     """What is predicted of targets that are observed too: them, or the way there from here."""
 
     frame: str = "auto"
-    """What the task is alike in wherever it lies, from one thing to another, such as cube:goal; the
-    policy is told places and acts in it. auto: as the task states; none: the base's axes alone."""
+    """Frame to see and act in, from one thing to another: cube:goal; auto: the task's; none: no."""
 
     batch_size: Annotated[int | None, preset_option("batch_size")] = None
     """Windows in a batch."""

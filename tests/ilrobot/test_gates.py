@@ -11,7 +11,7 @@ from ilrobot.actors import Actor, Decision, Observation, Source
 from ilrobot.errors import UserError
 from ilrobot.gates.benefit import BenefitGate, BenefitThresholds
 from ilrobot.gates.beta import BetaGate, exponential, indicator, linear
-from ilrobot.gates.discrepancy import Discrepancy, action_ranges, discrepancies
+from ilrobot.gates.discrepancy import Discrepancy
 from ilrobot.gates.ensemble import EnsembleGate
 from ilrobot.gates.foresight import Foresight
 from ilrobot.gates.gate import Gate, GateContext
@@ -21,7 +21,6 @@ from ilrobot.gates.log import GateLog, total
 from ilrobot.gates.safe import SafeGate
 from ilrobot.gates.thrifty import Thresholds, ThriftyGate
 from ilrobot.shared_control import SharedControl
-from ilrobot.spec import Feature, Spec
 
 
 class Trace(Actor):
@@ -95,58 +94,6 @@ def test_thrifty_dagger_calls_at_novelty_or_risk_and_hands_back_at_neither() -> 
     assert acted == [1, 2, 3, 5, 6]
     assert log.queries == 7  # the expert is asked while it acts and at the handbacks
     assert log.budget_spent == pytest.approx(2 / 5)
-
-
-def test_thrifty_dagger_stays_within_its_budget_where_two_quantiles_would_double_it() -> None:
-    random = np.random.default_rng(0)
-    novelty, success = random.exponential(size=20_000), random.uniform(size=20_000)
-    fitted = Thresholds.fit(novelty, success, 0.1)
-    fresh_novelty, fresh_success = random.exponential(size=20_000), random.uniform(size=20_000)
-    calls = (fresh_novelty > fitted.novelty) | (fresh_success < fitted.success)
-    assert calls.mean() == pytest.approx(0.1, abs=0.01)
-    each = (fresh_novelty > fitted.novelty).mean(), (fresh_success < fitted.success).mean()
-    assert each == pytest.approx((0.0513, 0.0513), abs=0.01)  # 1 - (1 - q)² = 0.1
-    naive = (novelty > np.quantile(novelty, 0.9)) | (success < np.quantile(success, 0.1))
-    assert naive.mean() > 0.17
-
-
-@pytest.mark.parametrize("budget", [0.01, 0.1, 0.5, 0.99])
-def test_fitted_thresholds_never_call_more_than_the_budget_ties_or_not(budget: float) -> None:
-    random = np.random.default_rng(1)
-    for size in (1, 3, 26, 200):
-        novelty, success = random.integers(0, 4, size), random.integers(0, 4, size) / 4
-        fitted = Thresholds.fit(novelty, success, budget)
-        calls = (novelty > fitted.novelty) | (success < fitted.success)
-        assert calls.mean() <= budget
-        assert fitted.recovery == np.median(success)
-
-
-def calls_at(level: int, novelty: np.ndarray, success: np.ndarray) -> int:
-    return int(
-        ((novelty > np.sort(novelty)[::-1][level]) | (success < np.sort(success)[level])).sum()
-    )
-
-
-def test_fitted_thresholds_are_of_the_greatest_level_within_the_budget_ties_or_not() -> None:
-    random = np.random.default_rng(2)
-    for _ in range(100):
-        size, budget = int(random.integers(2, 60)), float(random.uniform(0.01, 0.99))
-        novelty, success = random.integers(0, 9, size), random.integers(0, 9, size) / 8
-        within = [
-            level for level in range(size) if calls_at(level, novelty, success) <= budget * size
-        ]
-        fitted = Thresholds.fit(novelty, success, budget)
-        assert fitted.novelty == np.sort(novelty)[::-1][max(within)]
-        assert fitted.success == np.sort(success)[max(within)]
-
-
-def test_a_robot_that_was_stuck_does_not_switch_the_calls_off() -> None:
-    random = np.random.default_rng(3)
-    novelty, success = random.exponential(size=1_000), random.uniform(0.2, 1.0, size=1_000)
-    success[:150] = 0.1
-    fitted = Thresholds.fit(novelty, success, 0.1)
-    calls = (novelty > fitted.novelty) | (success < fitted.success)
-    assert calls.mean() == pytest.approx(0.1)
 
 
 def test_a_novelty_that_is_not_a_number_calls() -> None:
@@ -289,44 +236,6 @@ def test_a_setting_that_cannot_be_is_told(make: Callable[[], object], told: str)
 def test_a_critic_that_gives_no_probability_is_told() -> None:
     with pytest.raises(UserError, match="probability of success"):
         share(thrifty([0.0], [1.5]), [0.0])
-
-
-def test_discrepancy_is_the_same_in_any_unit() -> None:
-    def apart(scale: float) -> float:
-        novice, expert = np.array([0.02, 0.5]), np.array([0.01, 0.5])
-        context = GateContext({}, 0.0, False, scale * novice, scale * expert)
-        return Discrepancy(scale * np.array([0.04, 1.0]))(context)
-
-    assert apart(1.0) == pytest.approx(0.25**2 / 2)
-    assert apart(1_000.0) == pytest.approx(apart(1.0))
-
-
-@pytest.mark.parametrize("unit", ["rotvec", "quat_xyzw"])
-def test_discrepancy_is_none_between_equal_rotations(unit: str) -> None:
-    size = 3 if unit == "rotvec" else 4
-    action = Feature("action", (size,), units=(unit,) * size)
-    turning = Spec((), action, rate=10.0, semantics="absolute").target_rotations
-    half = np.array([math.pi, 0.0, 0.0]) if unit == "rotvec" else np.array([1.0, 0.0, 0.0, 0.0])
-    pairs = np.stack([1.01 * half, half]), np.stack([-0.99 * half, np.full(size, math.nan)])
-    ranges = np.full(size, 2 * math.pi)
-    apart = discrepancies(*pairs, ranges, turning)
-    assert apart[0] == pytest.approx(0.0 if unit == "rotvec" else 0.02**2 / ranges[0] ** 2 / 4)
-    assert math.isnan(apart[1])
-    context = GateContext({}, 0.0, False, pairs[0][0], pairs[1][0])
-    assert Discrepancy(ranges, turning)(context) == apart[0]
-    assert discrepancies(*pairs, ranges)[0] > 0.02
-
-
-def test_an_action_that_is_a_choice_or_without_a_range_is_told() -> None:
-    def spec(low: tuple[float, ...] | None, high: tuple[float, ...], choices=None) -> Spec:
-        action = Feature("action", (len(high),), low=low, high=high)
-        return Spec((), action, rate=10.0, choices=choices)
-
-    assert action_ranges(spec((-1.0, 0.0), (1.0, 3.0))) == pytest.approx([2.0, 3.0])
-    still, choices = spec((1.0,), (1.0,)), spec((0.0,), (3.0,), choices=4)
-    for bad in (spec(None, (1.0,)), spec((-math.inf,), (1.0,)), still, choices):
-        with pytest.raises(UserError):
-            action_ranges(bad)
 
 
 def test_a_critic_that_always_says_the_same_does_not_keep_control_for_ever() -> None:

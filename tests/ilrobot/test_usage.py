@@ -60,7 +60,7 @@ def test_every_verb_explains_itself(verb: str, capsys):
 def test_the_words_on_an_option_stand_on_one_line():
     # The help would break them where the source does.
     broken = []
-    for file in Path(cli.__file__).parent.glob("*.py"):
+    for file in Path(cli.__file__).parent.rglob("*.py"):
         for verb in ast.walk(ast.parse(file.read_text())):
             if isinstance(verb, ast.ClassDef):
                 for field, words in itertools.pairwise(verb.body):

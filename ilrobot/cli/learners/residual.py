@@ -58,8 +58,7 @@ class Residual(OnlineOptions):
     """What a success is worth that comes a step later."""
 
     attempts: int = 48
-    """Attempts without noise, every 12,000 steps, by which what is learnt is compared with what was
-    kept, at first the clone, and kept where it does no worse; 0: what was learnt last is."""
+    """Attempts without noise, every 12,000 steps, by which the best is kept; 0: the last one is."""
 
     device: Literal["cpu"] = "cpu"
     """Where to compute; a GPU is slower for networks of this size."""
