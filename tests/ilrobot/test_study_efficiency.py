@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from ilrobot.cli import _main
-from ilrobot.cli.studies.efficiency import TASK, Scale, Setting, jobs, measure
+from ilrobot.cli.studies.efficiency import TASK, jobs, measure
+from ilrobot.cli.studies.efficiency_job import Scale, Setting
 from ilrobot.errors import UserError
 from ilrobot.report.efficiency import Efficiency, Learnt, efficiency_report, efficiency_rows
 from ilrobot.report.html import render
