@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from ilrobot.data.episode import Outcome
 from ilrobot.errors import explained
 from ilrobot.rollout import EpisodeResult
 
-#: Per seed: success (None: nobody judged) and sum of rewards.
+#: Per seed: success (None: nobody judged) and sum of rewards, NaN where it is no number.
 _Episode = tuple[bool | None, float]
 
 
@@ -40,13 +41,21 @@ class Scores:
         """Note an episode; its seed is known."""
         assert result.seed is not None
         success = None if result.outcome is Outcome.UNKNOWN else result.success
-        self._known.setdefault(policy, {})[result.seed] = success, result.total_reward
+        reward = result.total_reward if math.isfinite(result.total_reward) else math.nan
+        self._known.setdefault(policy, {})[result.seed] = success, reward
 
     def save(self) -> None:
         """Write all to the file, beside what others have measured into it meanwhile."""
         for policy, episodes in _read(self._file).items():
             self._known[policy] = episodes | self._known.get(policy, {})
-        content = {"version": __version__, "policies": self._known}
+        policies = {
+            policy: {
+                seed: (success, None if math.isnan(reward) else reward)
+                for seed, (success, reward) in episodes.items()
+            }
+            for policy, episodes in self._known.items()
+        }
+        content = {"version": __version__, "policies": policies}
         with explained(self._file, "nothing else was changed", "compare again"):
             write_json(self._file, content)
 
@@ -64,7 +73,10 @@ def _read(file: Path) -> dict[str, dict[int, _Episode]]:
         if kept["version"] != __version__:
             return {}
         return {
-            policy: {int(seed): (row[0], row[1]) for seed, row in episodes.items()}
+            policy: {
+                int(seed): (row[0], math.nan if row[1] is None else row[1])
+                for seed, row in episodes.items()
+            }
             for policy, episodes in kept["policies"].items()
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,17 @@ def test_what_was_measured_is_kept_and_a_damaged_file_is_measured_again(tmp_path
     assert again.score("policy", [7]).returns == (2.5,)
     file.write_text(file.read_text()[:-5])
     assert Scores(file).missing("policy", [7]) == [7]
+
+
+@pytest.mark.parametrize("reward", [math.nan, math.inf])
+def test_a_reward_that_is_no_number_is_kept_as_none(reward: float, tmp_path: Path) -> None:
+    file = tmp_path / "episodes.json"
+    scores = Scores(file)
+    scores.add("policy", EpisodeResult(7, Outcome.UNKNOWN, False, 1.0, reward, 3, 0, 0, 0))
+    scores.save()
+    for kept in (scores, Scores(file)):
+        assert kept.missing("policy", [7]) == []
+        assert math.isnan(kept.score("policy", [7]).returns[0])
 
 
 def test_two_comparisons_into_one_folder_keep_what_both_measured(tmp_path: Path) -> None:
