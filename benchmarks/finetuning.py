@@ -68,6 +68,10 @@ WANTED, ENOUGH = 0.5, 0.95
 COPIES, RESIDUAL_COPIES = 32, 8
 #: Of a residual: an insertion takes twice as many ticks as a push.
 DISCOUNT = {"PandaPush": 0.97, "PandaPegInsert": 0.985}
+#: What a residual may do: a peg is free by half a millimetre, and the hand moves by a tenth as much
+#: beside the hole as on its way there; small ones fail seldom, so that fewer random ones will do.
+BOUND = {"PandaPush": 0.7, "PandaPegInsert": 0.1}
+STARTS = {"PandaPush": (24_000, 0.15), "PandaPegInsert": (12_000, 0.4)}
 #: Steps after which an attempt is over while PPO improves a clone: after twice what a demonstration
 #: takes it has gone astray, and such states would be most of what is learnt from.
 TRIED = {"PandaPush": 80, "PandaPegInsert": 200}
@@ -190,10 +194,13 @@ def residual(job: Job, begun: Policy) -> tuple[OnlineLearner, Any]:
     with closing(made()) as one:
         frame = stated_frame(one.env)
     if job.method == "residual":
-        config = ResidualTd3Config(discount=DISCOUNT[job.task])
-        policy = with_residual(begun, frame=frame)
+        starts, rate = STARTS[job.task]
+        config = ResidualTd3Config(
+            discount=DISCOUNT[job.task], starts=starts, first_updates=rate, attempts=40
+        )
+        policy = with_residual(begun, bound=BOUND[job.task], frame=frame)
     else:
-        config = ResidualTd3Config(discount=DISCOUNT[job.task], leash=0.03)
+        config = ResidualTd3Config(discount=DISCOUNT[job.task], leash=0.03, attempts=0)
         with torch.no_grad():
             for weights in begun.head.parameters():
                 weights.zero_()
