@@ -86,16 +86,18 @@ class PolicyDensity:
     def limits(self) -> tuple[Tensor, Tensor]:
         """Least and greatest normalised action that the task allows, (A,) each.
 
-        Infinite where it states none, and where actions are relative to what is seen; both 0 of an
-        element that has one value.
+        Infinite where it states none, and of what is relative to what is seen or turned by it; both
+        0 of an element that has one value.
         """
         normalizer, action = self.policy.action_normalizer, self.policy.spec.action
+        turned = [] if self.policy.framed is None else self.policy.framed.elements
         sides = []
         for stated, none in ((action.low, -math.inf), (action.high, math.inf)):
             if stated is None or self.policy.relative is not None:
                 side = torch.full_like(normalizer.spread, none)
             else:
                 side = normalizer(torch.tensor(stated).to(normalizer.spread))
+                side[turned] = none
             sides.append(torch.where(normalizer.spread > 0, side, torch.zeros_like(side)))
         return sides[0], sides[1]
 
@@ -163,10 +165,9 @@ def check_density(config: PolicyConfig, what: str) -> None:
     """Refuse what has no density.
 
     Raises:
-        UserError: It has another head, a history, chunks or several members, or acts in a frame.
+        UserError: It has another head, a history, chunks or several members.
     """
     check_single(config, what)
-    _refuse_frame(config, what)
     if config.head != "gaussian":
         raise UserError(f"{what} has the head {config.head}, and this needs gaussian")
 
@@ -217,7 +218,6 @@ def as_gaussian(policy: Policy, log_std: float) -> Policy:
     """
     config = replace(policy.config, dropout=0.0, observation_noise=0.0, clip_actions=True)
     check_single(config, "the policy to begin with")
-    _refuse_frame(config, "the policy to begin with")
     if config.head == "gaussian":
         made = Policy(policy.spec, config)
         made.load_state_dict(policy.state_dict())
@@ -277,14 +277,6 @@ def check_single(config: PolicyConfig, what: str) -> None:
                 "one observation; begin with a clone by --policy bc, or improve this one by "
                 "--learner raft"
             )
-
-
-def _refuse_frame(config: PolicyConfig, what: str) -> None:
-    if config.frame:
-        raise UserError(
-            f"{what} acts in the frame {':'.join(config.frame)}, in which no density is known yet; "
-            "begin with a clone by --frame none, or improve this one by --learner residual"
-        )
 
 
 def _last_layer(policy: Policy) -> nn.Linear:

@@ -58,8 +58,8 @@ class ObservationEncoder(nn.Module):
 
     @property
     def affine(self) -> bool:
-        """Whether it normalises and does nothing else: there are no angles and no rotations."""
-        return not len(self.angles) and not self._rotations
+        """Whether it normalises and does nothing else: no angles, no rotations, no view."""
+        return not len(self.angles) and not self._rotations and self.view is None
 
     def fit(self, observations: Mapping[str, NDArray[np.float32]]) -> None:
         """Take the normalisation from single observations, name to shape (N, size)."""

@@ -114,6 +114,11 @@ class FramedActions(nn.Module):
         self.register_buffer("low", torch.zeros(size))
         self.register_buffer("high", torch.zeros(size))
 
+    @property
+    def elements(self) -> list[int]:
+        """Indices of all that is turned."""
+        return [index for pair in self.pairs for index in pair]
+
     def encode(self, actions: Tensor, axis: Tensor) -> Tensor:
         """Into the frame, (B, H, A), given its first axis, (B, 2)."""
         return self._turned(actions, axis * axis.new_tensor([1.0, -1.0]))
@@ -125,9 +130,8 @@ class FramedActions(nn.Module):
     def frozen(self, constant: Sequence[bool]) -> list[bool]:
         """Which elements never move, given which do not in the frame."""
         still = list(constant)
-        for pair in self.pairs:
-            for index in pair:
-                still[index] = bool(self.low[index] == self.high[index])
+        for index in self.elements:
+            still[index] = bool(self.low[index] == self.high[index])
         return still
 
     def _turned(self, actions: Tensor, axis: Tensor) -> Tensor:

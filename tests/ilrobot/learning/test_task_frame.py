@@ -3,6 +3,7 @@
 import math
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -20,8 +21,10 @@ from ilrobot.env import make_env
 from ilrobot.errors import UserError
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig
+from ilrobot.learners.reinforcement.rollout_actor import RolloutActor
+from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
 from ilrobot.policies.config import PolicyConfig
-from ilrobot.policies.density import as_gaussian
+from ilrobot.policies.density import PolicyDensity, as_gaussian, log_density
 from ilrobot.policies.directions import level_directions, level_rates, level_turns
 from ilrobot.policies.loading import load_policy
 from ilrobot.policies.normalize import Normalizer
@@ -260,19 +263,48 @@ def test_a_frame_that_is_not_observed_and_one_of_three_things_are_refused():
         PolicyConfig(frame=("cube",)).check(SPEC)
 
 
-def test_a_clone_in_a_frame_has_no_density_but_may_have_a_residual():
+def _clone(**changes):
     data = _demonstrations(3)
-    clone = Policy(data.spec, replace(SMALL, frame=data.spec.task_frame)).eval()
+    torch.manual_seed(0)
+    clone = Policy(data.spec, replace(SMALL, frame=data.spec.task_frame, **changes)).eval()
     clone.fit_normalizers(Windows(data, n_obs=1, horizon=1))
-    with pytest.raises(UserError, match="begin with a clone by --frame none"):
-        as_gaussian(clone, -1.0)
-    sum_ = with_residual(clone, bound=0.05, frame=data.spec.task_frame)
+    return clone
+
+
+def test_the_density_of_an_action_is_that_of_its_code():
+    policy = as_gaussian(_clone(), -1.0)
+    density = PolicyDensity(policy)
+    seen = torch.tensor([[0.1, -0.2, 0.5, 0.6]])
+    mean, log_std = density.distribution(seen)
+    drawn = mean + 0.1
+    physical = density.physical(drawn, seen)
+    torch.testing.assert_close(density.normalize(physical, seen)[:, :2], drawn[:, :2])
+    stretch = torch.func.jacrev(lambda a: density.physical(a, seen)[0, :2])(drawn)[:, 0, :2]
+    wanted = density.log_normalized(drawn, mean, log_std) - stretch.det().abs().log()
+    torch.testing.assert_close(log_density(policy, seen, physical), wanted)
+    assert density.limits()[0][:2].tolist() == [-math.inf, -math.inf]
+
+
+def test_what_tries_it_beside_the_task_acts_in_the_frame():
+    policy = as_gaussian(_clone(), -1.0)
+    noise = np.random.default_rng(0).standard_normal((3, 2, 3)).astype(np.float32)
+    with closing(TaskVectorEnv(partial(make_env, planar_world.TASK), 2, seed=3)) as env:
+        actor = RolloutActor(policy, env.limits, at_random=False)
+        played = env.play(actor, env.reset(), noise)
+    seen = torch.from_numpy(played.observations[1])
+    wanted = PolicyDensity(policy).physical(torch.from_numpy(played.drawn[1]), seen)
+    np.testing.assert_allclose(played.executed[1], wanted.detach().numpy(), atol=1e-6)
+
+
+def test_a_residual_is_added_along_the_way():
+    clone = _clone()
+    sum_ = with_residual(clone, bound=0.05, frame=clone.config.frame)
     seen = {"observation.state": torch.tensor([[[0.0, 0.0, 0.3, 0.4]]])}
     with torch.no_grad():
         sum_.head.network[-1].weight.zero_()
         sum_.head.network[-1].bias[0] = 9.0
     added = (sum_(seen) - clone(seen))[0, 0, :2].detach()
-    assert added[0] / added[1] == pytest.approx(0.75, rel=1e-3)  # along the way from hand to goal
+    assert added[0] / added[1] == pytest.approx(0.75, rel=1e-3)
 
 
 def test_train_takes_the_frame_that_was_recorded_another_or_none(tmp_path, capsys):
