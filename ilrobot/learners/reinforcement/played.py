@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,16 +41,17 @@ class Played:
     @classmethod
     def empty(cls, ticks: int, now: NDArray[np.float32], actions: int) -> Played:
         """Of copies that are there, to be filled; actions of so many elements."""
-        count, size = now.shape
+        steps, size = (ticks, len(now)), now.shape[1]
         return cls(
-            *(
-                np.empty((ticks, count, n), dtype=np.float32)
-                for n in (size, actions, actions, size)
-            ),
-            np.empty((ticks, count), dtype=np.float32),
-            *np.empty((2, ticks, count), dtype=bool),
-            now,
-            (),
+            observations=np.empty((*steps, size), dtype=np.float32),
+            drawn=np.empty((*steps, actions), dtype=np.float32),
+            executed=np.empty((*steps, actions), dtype=np.float32),
+            after=np.empty((*steps, size), dtype=np.float32),
+            rewards=np.empty(steps, dtype=np.float32),
+            terminal=np.empty(steps, dtype=bool),
+            timeout=np.empty(steps, dtype=bool),
+            now=now,
+            ended=(),
         )
 
     @classmethod
@@ -57,11 +59,13 @@ class Played:
         """Of copies side by side."""
         if len(parts) == 1:
             return parts[0]
-        columns = (
-            np.concatenate([getattr(part, name) for part in parts], axis=1) for name in _BY_TICK
-        )
+        columns: dict[str, Any] = {
+            name: np.concatenate([getattr(part, name) for part in parts], axis=1)
+            for name in _BY_TICK
+        }
         ended = sorted((end for part in parts for end in part.ended), key=lambda end: end[0])
-        return cls(*columns, np.concatenate([part.now for part in parts]), tuple(ended))
+        now = np.concatenate([part.now for part in parts])
+        return cls(**columns, now=now, ended=tuple(ended))
 
 
 _BY_TICK = ("observations", "drawn", "executed", "after", "rewards", "terminal", "timeout")

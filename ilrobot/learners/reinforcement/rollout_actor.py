@@ -52,8 +52,10 @@ class RolloutActor:
         low, high = limits
         if policy.config.clip_actions:
             action = policy.spec.action
-            low = low if action.low is None else np.maximum(low, np.float32(action.low))
-            high = high if action.high is None else np.minimum(high, np.float32(action.high))
+            low = low if action.low is None else np.maximum(low, np.array(action.low, np.float32))
+            high = (
+                high if action.high is None else np.minimum(high, np.array(action.high, np.float32))
+            )
         self._low, self._high = low, high
 
     def __reduce__(self) -> tuple[Any, ...]:
