@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ilrobot.data.episode import Outcome
 from ilrobot.data.labels import vector_spec
 from ilrobot.data.memory import Recordings
 from ilrobot.gates.discrepancy import THRESHOLD
@@ -91,8 +92,9 @@ class Samples:
     ) -> Samples:
         """Those that tell what comes of the expert's going on.
 
-        They are the ticks that an expert drove, and the last one of what ended without success,
-        whoever drove: there nobody could have helped any more.
+        They are the ticks that an expert drove, and the last one of what failed, whoever drove:
+        there nobody could have helped any more. A novice that ran out of time alone tells nothing:
+        it may have stood where an expert would have gone on.
 
         Args:
             encode: The critic's, which reads no action.
@@ -100,7 +102,9 @@ class Samples:
             known: Their transitions.
             gamma: γ.
         """
-        known = known.where(known.helped(dataset) | (known.ended & ~known.success))
+        failed = np.array([info.outcome is Outcome.FAILURE for info in dataset.infos], dtype=bool)
+        lost = known.ended & failed[known.episode]
+        known = known.where(known.helped(dataset) | lost)
         columns = {n: dataset.column(n) for n in vector_spec(dataset.spec).observation_names}
         done = dataset.column("action")
 

@@ -22,7 +22,7 @@ from ilrobot.spec import Feature, Spec
 
 PLACE = "observation.state"
 SPEC = Spec((Feature(PLACE, (1,)),), Feature("action", (1,), low=(-1.0,), high=(1.0,)), 10.0)
-FINE, AT_RISK, LOST, STUCK = 0.0, 1.0, 2.0, 3.0
+FINE, AT_RISK, LOST, STUCK, BEGUN = 0.0, 1.0, 2.0, 3.0, 4.0
 OFTEN = 12
 
 
@@ -59,6 +59,12 @@ def recordings() -> MemoryRecordings:
         episode([*[LOST] * 5], ["human"] * 5, Outcome.TIMEOUT),
     ]
     return MemoryRecordings(SPEC, [kind for kind in kinds for _ in range(OFTEN)] + attempts())
+
+
+def idle(outcome: Outcome) -> list[Episode]:
+    """A novice that stays where experts began and soon were done, to an end of this kind."""
+    begun = [episode([BEGUN, FINE], ["demo"] * 2, Outcome.SUCCESS) for _ in range(4)]
+    return begun + [episode([BEGUN] * 10, ["policy"] * 10, outcome) for _ in range(OFTEN)]
 
 
 def rehearsed(episodes: list[Episode] | None = None) -> Rehearsed:
@@ -116,6 +122,18 @@ def test_who_stands_still_needs_help_though_a_state_that_leads_to_itself_could_h
     critic: HelpCritic,
 ) -> None:
     assert worth(critic, STUCK) > 0.6
+
+
+@pytest.mark.parametrize(("outcome", "hopes"), [(Outcome.TIMEOUT, True), (Outcome.FAILURE, False)])
+def test_an_expert_could_go_on_where_a_novice_ran_out_of_time_but_not_where_it_failed(
+    outcome: Outcome, hopes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(help_critic, "_SWEEPS", 25)
+    monkeypatch.setattr(help_critic, "_STEPS", 500)
+    made = idle(outcome)
+    stood = rehearsed([*attempts(), *made[4:]])
+    critic = fit_help_critic(MemoryRecordings(SPEC, made), stood, seed=0)
+    assert (worth(critic, BEGUN) > 0.6) is hopes
 
 
 def test_the_expert_is_worth_the_discount_to_the_steps_that_it_takes(critic: HelpCritic) -> None:
