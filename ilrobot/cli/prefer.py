@@ -227,5 +227,7 @@ def _summarise(folder: Path) -> None:
     counts = Counter(one.answer for one in Comparisons.read(folder).answers)
     words = ", ".join(f"{counts[answer]} {answer}" for answer in Answer if counts[answer])
     print(f"answers    {counts.total()} ({words or 'none yet'}) in {folder / FILE}")
-    if counts.total():
+    if counts[Answer.LEFT] or counts[Answer.RIGHT]:
         print(f"next       ilrobot train --learner preferences --comparisons {folder} --output DIR")
+    elif counts.total():
+        print("next       go on: no answer is for one side, and nothing is learnt of the others")

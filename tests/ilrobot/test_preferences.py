@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from ilrobot.cli import _main
 from ilrobot.cli.people import scripted_expert
 from ilrobot.data.comparisons import FILE, Answer, Clip, Compared, Comparisons
 from ilrobot.data.dataset import Dataset, DatasetRecorder
+from ilrobot.data.episode import Outcome
 from ilrobot.data.transitions import Transitions
 from ilrobot.env import make_env
 from ilrobot.errors import UserError
@@ -37,6 +39,9 @@ def test_a_judge_of_success_needs_outcomes_and_one_of_returns_rewards():
     del data._columns["next.reward"]
     with pytest.raises(UserError, match="has no rewards"):
         ScriptedJudge("return", data)
+    data.infos = tuple(replace(info, outcome=Outcome.SUCCESS) for info in data.infos)
+    with pytest.raises(UserError, match="all of its episodes succeeded"):
+        ScriptedJudge("success", data)
 
 
 def record(path: Path, seeds: range) -> None:

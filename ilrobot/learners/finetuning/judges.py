@@ -87,4 +87,11 @@ def _successes(recordings: Recordings) -> NDArray[np.float64]:
         raise UserError(
             f"{recordings.path}: nobody judged all of its episodes; judge by hand or by return"
         )
-    return np.array([outcome is Outcome.SUCCESS for outcome in outcomes], dtype=np.float64)
+    succeeded = np.array([outcome is Outcome.SUCCESS for outcome in outcomes])
+    if succeeded.all() or not succeeded.any():
+        share = "all" if succeeded.all() else "none"
+        raise UserError(
+            f"{recordings.path}: {share} of its episodes succeeded, so that no one is better than "
+            "another; judge by hand or by return"
+        )
+    return succeeded.astype(np.float64)
