@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import tyro
 
 from ilrobot.cli.usage import optional
+from ilrobot.errors import UserError
 
 
 @dataclass
@@ -48,6 +49,10 @@ class Import:
         from ilrobot.data.writing import check_output, write_episodes
 
         check_output(self.output)
+        if self.source.is_dir() and self.output.resolve().is_relative_to(self.source.resolve()):
+            raise UserError(
+                f"{self.output} lies in {self.source}, which stays as it is; choose another folder"
+            )
         source = open_source(self.source, None if self.format == "auto" else self.format, self.rate)
         with progress_bar() as progress:
             bar = progress.add_task("importing", total=source.total, note=source.format)

@@ -11,7 +11,7 @@ from ilrobot.data.convert import open_source
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.writing import write_episodes
 from ilrobot.errors import UserError
-from tests.ilrobot.data.import_sources import NOT_FINITE, bring, check_arrays, make_npz
+from tests.ilrobot.data.import_sources import NOT_FINITE, bring, check_arrays, make_npz, make_ours
 
 
 def test_an_episode_that_fails_half_way_leaves_nothing(tmp_path):
@@ -85,6 +85,14 @@ def test_the_output_is_tried_before_the_source_is_read(
     assert _main(["import", str(tmp_path / "nothing.npz"), "--output", output]) == 2
     assert words in capsys.readouterr().err
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["a.npz", "here"]
+
+
+def test_an_output_in_the_source_is_refused(tmp_path, capsys):
+    ours = make_ours(tmp_path / "ours")
+    before = sorted(ours.rglob("*"))
+    assert _main(["import", str(ours), "--output", str(ours / "again")]) == 2
+    assert "lies in" in capsys.readouterr().err
+    assert sorted(ours.rglob("*")) == before
 
 
 def test_nothing_stands_above_an_error(tmp_path, capsys):
