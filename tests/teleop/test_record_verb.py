@@ -1,6 +1,7 @@
 """``ilrobot record`` as a person runs it: a process of its own."""
 
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -165,6 +166,7 @@ def test_an_output_that_cannot_be(tmp_path: Path, output: str, words: str) -> No
 
 def test_options_are_typed_as_they_read() -> None:
     pairs = ("engine=pybullet", "size=96", "gain=0.5", "fast=true", "slow=False", "a=[1, 2]", "b=")
+    pairs += ("most=inf", "c=[0.7, Infinity]", "name=nanny")
     assert parse_options(pairs) == {
         "engine": "pybullet",
         "size": 96,
@@ -173,7 +175,16 @@ def test_options_are_typed_as_they_read() -> None:
         "slow": False,
         "a": [1, 2],
         "b": "",
+        "most": math.inf,
+        "c": [0.7, math.inf],
+        "name": "nanny",
     }
+
+
+@pytest.mark.parametrize("value", ["nan", "NaN", "[1.0, NaN]"])
+def test_an_option_that_is_not_a_number_is_refused(value: str) -> None:
+    with pytest.raises(UserError, match="nan is no number"):
+        parse_options([f"instability={value}"])
 
 
 @pytest.mark.parametrize("pair", ["engine", "=1", "two words=1"])
