@@ -79,7 +79,6 @@ class Adversarial(DemonstratedOptions):
         train_config = self.train_config(
             learning_rate=config.ppo.learning_rate, batch_size=config.ppo.batch_size
         )
-        self.check_learns(config.ppo.before_learning)
         data = Dataset.open(self.dataset)
         expert = expert_transitions(data, every=self.subsample, seed=self.seed)
         begun = None if self.from_ is None else load_policy(self.from_)
@@ -90,6 +89,7 @@ class Adversarial(DemonstratedOptions):
             try:
                 check_task(data, envs)
                 policy = self.policy(begun, envs.task).to(device)
+                self.check_learns(config.ppo.before_learning)
                 contest = make_contest(
                     config,
                     policy,

@@ -156,6 +156,8 @@ class OnlineOptions(TriedInTask):
     def check_learns(self, first: int) -> None:
         """Refuse a run that would end before its policy learns anything.
 
+        It comes after all other refusals: more steps shall not be what makes them known.
+
         Args:
             first: Environment steps that go by before it does.
 

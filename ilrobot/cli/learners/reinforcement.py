@@ -79,7 +79,6 @@ class Reinforcement(WarmStart, OnlineOptions):
         train_config = self.train_config(
             learning_rate=config.learning_rate, batch_size=config.batch_size
         )
-        self.check_learns(config.before_learning)
         reward, reward_hash = self._reward()
         device = find_device(self.device)
         log_std = math.log(self._exploration)
@@ -92,6 +91,7 @@ class Reinforcement(WarmStart, OnlineOptions):
             try:
                 if reward is not None:
                     check_policy_fits(reward.spec, envs.task, self.reward, "reward")
+                self.check_learns(config.before_learning)
                 if clone is None:
                     made = replace(SCRATCH, width=self.width or SCRATCH.width)
                     policy, reference = new_policy(envs.task, made, log_std), None

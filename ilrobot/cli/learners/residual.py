@@ -84,7 +84,6 @@ class Residual(OnlineOptions):
         train_config = self.train_config(
             learning_rate=config.learning_rate, batch_size=config.batch_size
         )
-        self.check_learns(config.starts)
         begun = load_policy(self.from_)
         with numerics(torch.device("cpu"), "mlp"):
             torch.manual_seed(self.seed)
@@ -93,6 +92,7 @@ class Residual(OnlineOptions):
                 with closing(make()) as env:
                     frame = stated_frame(env.env)
                 policy = with_residual(begun, bound=self.bound, frame=frame)
+                self.check_learns(config.starts)
                 learner = ResidualLearner(policy, envs, config, self.seed, steps=_REPORTED)
                 settings: dict[str, Any] = {
                     **asdict(config),

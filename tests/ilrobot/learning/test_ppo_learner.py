@@ -179,8 +179,9 @@ def test_a_chunked_policy_is_refused(clone: Path, tmp_path: Path, capsys):
     arguments = ["train", "--dataset", data, "--policy", "flow", "--steps", "2", "--width", "16"]
     assert _main([*arguments, "--output", str(chunked)]) == 0
     capsys.readouterr()
+    few = ["--steps", "100", "--output", str(tmp_path / "run")]
     check_mistake(
-        ["train", "--learner", "ppo", "--from", str(chunked), "--output", str(tmp_path / "run")],
+        ["train", "--learner", "ppo", "--from", str(chunked), *few],
         "improve this one by --learner raft",
         capsys,
     )
