@@ -26,6 +26,7 @@ from ilrobot.gates.beta import BetaGate
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig, preset
 from ilrobot.learners.interactive.dagger import describe_dagger, run_dagger
+from ilrobot.learners.interactive.gate_network import OnSteps
 from ilrobot.policies.loading import load_policy
 from ilrobot.policies.policy import Policy
 from ilrobot.rollout import rollout
@@ -51,7 +52,7 @@ class Coin:
         """The world."""
         return make_env(TASK)
 
-    def prepare(self, number: int, dataset: Dataset, policy_run: Path) -> None:
+    def prepare(self, number: int, dataset: Dataset, policy_run: Path, on_steps: OnSteps) -> None:
         """A coin needs nothing fitted."""
         self.began[number] = time.perf_counter()
 

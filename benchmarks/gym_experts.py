@@ -36,6 +36,7 @@ from ilrobot.intervals import t_interval
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import preset
 from ilrobot.learners.interactive.dagger import describe_dagger, run_dagger
+from ilrobot.learners.interactive.gate_network import OnSteps
 from ilrobot.policies.loading import load_policy
 from ilrobot.policies.policy import Policy
 from ilrobot.rollout import rollout
@@ -85,7 +86,7 @@ class Queried:
         """The task, without the rest of its options."""
         return make_env(TASKS[self.name])
 
-    def prepare(self, number: int, dataset: Dataset, policy_run: Path) -> None:
+    def prepare(self, number: int, dataset: Dataset, policy_run: Path, on_steps: OnSteps) -> None:
         """The gate is a number."""
 
     @contextmanager

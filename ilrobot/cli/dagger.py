@@ -14,12 +14,7 @@ from ilrobot.data.lessons import Weighting
 from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as ProgressBar
-
-    from ilrobot.data.dataset import Dataset
     from ilrobot.learners.interactive.collect import RunEpisode
-    from ilrobot.policies.policy import Policy
-    from ilrobot.run_description import Config
     from ilrobot.spec import Spec
 
 #: What holds without an option, in words.
@@ -121,6 +116,7 @@ class Dagger:
 
     def run(self) -> int:
         """Run the rounds and print what each came to."""
+        from ilrobot.cli.dagger_bars import GateBars, fit_policy
         from ilrobot.cli.dagger_cast import ExpertCast, HandCast, OperatorCast, take_hand
         from ilrobot.cli.dagger_check import check_options
         from ilrobot.cli.dagger_table import print_rounds
@@ -181,7 +177,7 @@ class Dagger:
                     description=description,
                     output=self.output,
                     cast=cast,
-                    fit=lambda data, run, initial: _fit(
+                    fit=lambda data, run, initial: fit_policy(
                         description.config, data, run, initial, bars
                     ),
                     info=info,
@@ -192,6 +188,7 @@ class Dagger:
                     on_episode=lambda number, kept: bars.update(
                         trying, completed=kept, note=f"round {number}"
                     ),
+                    on_gate=GateBars(bars),
                 )
             except KeyboardInterrupt:
                 stack.close()
@@ -245,8 +242,9 @@ class Dagger:
             "device": self.who,
         }
         if self.expert is not None:
+            trained = trained_hash(self.expert)
             setting["an expert of hash"] = policy_hash(self.expert)
-            if trained_hash(self.expert) == policy_hash(self.policy):
+            if trained == policy_hash(self.policy):
                 raise UserError(
                     f"--expert {self.expert} is the policy that is to learn, which it can teach "
                     "nothing; give a stronger one, or leave it out for the task's script"
@@ -276,23 +274,3 @@ class Dagger:
             f"Stopped; {self.output} keeps {attempts} and every policy fitted so far. Go on "
             f"with: {resuming(self)}"
         )
-
-
-def _fit(
-    config: Config, data: Dataset, run: Path, initial: Policy | None, bars: ProgressBar
-) -> Policy:
-    """Train as the first policy was trained, on all there is now."""
-    from ilrobot.learners.behavioral_cloning import train
-
-    bar = bars.add_task(run.name, total=config.train.steps, note="fitting")
-    policy = train(
-        data,
-        config.policy,
-        config.train,
-        run,
-        resume=True,
-        initial=initial,
-        on_progress=lambda progress: bars.update(bar, completed=progress.step),
-    )
-    bars.update(bar, completed=config.train.steps)
-    return policy

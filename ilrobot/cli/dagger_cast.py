@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ilrobot.env import TaskEnv
     from ilrobot.gates.doubt import Doubt
     from ilrobot.learners.interactive.collect import RunEpisode
+    from ilrobot.learners.interactive.gate_network import OnSteps
     from ilrobot.spec import Spec
     from teleop.actor import TeleopActor
     from teleop.display import Display
@@ -45,9 +46,9 @@ class _CastOnTask:
 
         return make_env(self.task, self.options)
 
-    def prepare(self, number: int, dataset: Dataset, policy_run: Path) -> None:
+    def prepare(self, number: int, dataset: Dataset, policy_run: Path, on_steps: OnSteps) -> None:
         """See `Cast`."""
-        self.plan.prepare(number, dataset, policy_run)
+        self.plan.prepare(number, dataset, policy_run, on_steps)
 
 
 @dataclass(frozen=True)
@@ -167,9 +168,9 @@ class HandCast:
         """The one that the person sees."""
         return self.env
 
-    def prepare(self, number: int, dataset: Dataset, policy_run: Path) -> None:
+    def prepare(self, number: int, dataset: Dataset, policy_run: Path, on_steps: OnSteps) -> None:
         """See `ilrobot.learners.interactive.collect.Cast`."""
-        self.plan.prepare(number, dataset, policy_run)
+        self.plan.prepare(number, dataset, policy_run, on_steps)
 
     @contextmanager
     def share_control(self, env: TaskEnv, policy_run: Path, number: int) -> Iterator[Actor]:

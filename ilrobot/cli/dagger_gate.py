@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ilrobot.data.dataset import Dataset
     from ilrobot.gates.beta import BetaSchedule
     from ilrobot.gates.gate import Gate
+    from ilrobot.learners.interactive.gate_network import OnSteps
     from ilrobot.spec import Spec
 
 GateName = Literal["human", "beta", "safe", "lazy", "ensemble", "thrifty", "benefit", "dart"]
@@ -98,14 +99,14 @@ class GatePlan:
         if self.name in NEED_HELD_OUT:
             held_out_episodes(dataset, policy)
 
-    def prepare(self, number: int, dataset: Dataset, policy_run: Path) -> None:
+    def prepare(self, number: int, dataset: Dataset, policy_run: Path, on_steps: OnSteps) -> None:
         """See `ilrobot.learners.interactive.collect.Cast`."""
         from ilrobot.learners.interactive.gate_fits import prepare_gate
         from ilrobot.learners.interactive.round_gates import gate_fit, gate_material
 
         fit = gate_fit(self.name, self.output, number, self.share)
         if fit is not None:
-            material = gate_material(self.output, number, dataset, policy_run, self.seed)
+            material = gate_material(self.output, number, dataset, policy_run, self.seed, on_steps)
             prepare_gate(self._folder(number), material, fit)
 
     def make(self, number: int, spec: Spec, novice: Actor, engaged: Callable[[], bool]) -> Gate:

@@ -19,6 +19,7 @@ from ilrobot.gates.beta import BetaGate
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import preset
 from ilrobot.learners.interactive.dagger import describe_dagger, run_dagger
+from ilrobot.learners.interactive.gate_network import OnSteps
 from ilrobot.policies.loading import load_policy
 from ilrobot.policies.policy import Policy
 from ilrobot.rollout import rollout
@@ -70,7 +71,7 @@ class Coin:
     def make_env(self) -> TaskEnv:
         return make_env(self.task, self.options)
 
-    def prepare(self, number: int, dataset: Dataset, policy_run: Path) -> None:
+    def prepare(self, number: int, dataset: Dataset, policy_run: Path, on_steps: OnSteps) -> None:
         pass
 
     @contextmanager

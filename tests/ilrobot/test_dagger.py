@@ -285,7 +285,7 @@ class _Driving:
     def make_env(self) -> TaskEnv:
         return make_env(TASK)
 
-    def prepare(self, number, dataset, policy_run) -> None:
+    def prepare(self, number, dataset, policy_run, on_steps) -> None:
         pass
 
     @contextmanager

@@ -21,6 +21,7 @@ from ilrobot.data.episode import UNCOUNTED, Column, EpisodeInfo, Outcome, Record
 from ilrobot.data.layout import ATTEMPTS
 from ilrobot.env import TaskEnv
 from ilrobot.errors import WorkFailed, explained
+from ilrobot.learners.interactive.gate_network import OnSteps
 from ilrobot.policies.loading import load_policy
 from ilrobot.rollout import EpisodeResult, rollout
 from ilrobot.workers import Workers
@@ -36,7 +37,7 @@ class Cast(Protocol):
     def make_env(self) -> TaskEnv:
         """The world, alike in every process."""
 
-    def prepare(self, number: int, dataset: Dataset, policy_run: Path) -> None:
+    def prepare(self, number: int, dataset: Dataset, policy_run: Path, on_steps: OnSteps) -> None:
         """Fit and write what the gate of a round needs, before any of its episodes.
 
         It is called by one process, and again when a round that was cut off goes on, whose first
@@ -46,6 +47,7 @@ class Cast(Protocol):
             number: Of the round, from 1.
             dataset: All that was recorded so far.
             policy_run: Run of the policy that acts in this round.
+            on_steps: Follows a fit that takes long.
         """
 
     def share_control(

@@ -30,6 +30,7 @@ from ilrobot.env import TaskEnv
 from ilrobot.errors import UserError
 from ilrobot.learners.behavioral_cloning import data_used
 from ilrobot.learners.interactive.collect import Cast, Collector, Round, RunEpisode
+from ilrobot.learners.interactive.gate_network import unwatched
 from ilrobot.learners.interactive.rehearsal import rehearse
 from ilrobot.learners.interactive.rounds import FitRun, Rounds
 from ilrobot.learners.machine import find_device, require_memory
@@ -119,6 +120,7 @@ def run_dagger(
     workers: int = 1,
     run_episode: RunEpisode | None = None,
     on_episode: Callable[[int, int], None] | None = None,
+    on_gate: Callable[[int, int, int], None] | None = None,
 ) -> list[RoundSummary]:
     """Run the rounds; a run that was cut off anywhere goes on where it was.
 
@@ -141,6 +143,8 @@ def run_dagger(
         run_episode: Runs each episode in front of a person (None: nobody watches).
         on_episode: Called with the round and the number of episodes kept so far in all rounds, at
             the beginning of each round and after each episode.
+        on_gate: Called with the round, the steps of its gate's fit that are done, and how many
+            there are to be.
 
     Raises:
         UserError: `output` exists without `resume`, is something else, or was begun with other
@@ -162,7 +166,8 @@ def run_dagger(
                     if rehearsals:
                         rehearse(collector, env, output, number, acting, rounds.plan, rehearsals)
                     data = Dataset.open(rounds.dataset)
-                    cast.prepare(number, data, acting)
+                    watched = unwatched if on_gate is None else partial(on_gate, number)
+                    cast.prepare(number, data, acting, watched)
                     wanted = Round(
                         number,
                         rounds.plan.seeds(number),

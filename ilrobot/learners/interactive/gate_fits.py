@@ -33,12 +33,10 @@ from ilrobot.gates.human import risk_threshold
 from ilrobot.gates.thrifty import Thresholds
 from ilrobot.learners.interactive.dart import fit_noise, held_out_episodes
 from ilrobot.learners.interactive.doubt_replay import replay
+from ilrobot.learners.interactive.gate_network import OnSteps, unwatched
 from ilrobot.learners.interactive.help_critic import HelpCritic, Rehearsed, fit_help_critic
 from ilrobot.learners.interactive.novice import novice_actions
-from ilrobot.learners.interactive.safety_classifier import (
-    SafetyClassifier,
-    fit_safety_classifier,
-)
+from ilrobot.learners.interactive.safety_classifier import SafetyClassifier, fit_safety_classifier
 from ilrobot.learners.interactive.success_critic import SuccessCritic, fit_success_critic
 from ilrobot.policies.loading import load_policy
 from ilrobot.policies.policy import Policy
@@ -70,6 +68,7 @@ class Material:
         seed: Of all draws.
         latest: Indexes of the attempts of the round before (empty: this is the first).
         rehearsal: What the policy came to alone before the round (None: it did not rehearse).
+        on_steps: Follows the fit of a network.
     """
 
     dataset: Dataset
@@ -77,6 +76,7 @@ class Material:
     seed: int
     latest: tuple[int, ...] = ()
     rehearsal: Dataset | None = None
+    on_steps: OnSteps = unwatched
 
     @cached_property
     def policy(self) -> Policy:
@@ -219,7 +219,7 @@ def fit_safety(material: Material, folder: Path, threshold: float | None = None)
         first = float(np.quantile(strays, 1.0 - UNSAFE, method="higher"))
         threshold = max(first, NEGLIGIBLE)
     classifier = fit_safety_classifier(
-        material.recordings, actions, material.seed, threshold, ticks
+        material.recordings, actions, material.seed, threshold, ticks, material.on_steps
     )
     classifier.save(folder / CLASSIFIER)
     return {"discrepancy": threshold, "validation": _report(classifier)}
@@ -235,7 +235,9 @@ def fit_thrifty(material: Material, folder: Path, budget: float) -> Values:
         UserError: The policy is no ensemble, no episode succeeded, or nothing is held out.
     """
     recordings = material.recordings
-    critic = fit_success_critic(recordings, material.actions, material.seed)
+    critic = fit_success_critic(
+        recordings, material.actions, material.seed, on_steps=material.on_steps
+    )
     critic.save(folder / CRITIC)
     enough = np.count_nonzero(material.driven & lives(recordings)) > FEWEST
     ticks = material.driven if enough else material.held_out
@@ -261,9 +263,9 @@ def fit_benefit(material: Material, folder: Path, budget: float) -> Values:
     assert material.rehearsal is not None
     alone, spec = material.rehearsal, material.dataset.spec
     episodes = [alone.episode(index) for index in range(alone.num_episodes)]
-    rehearsals = MemoryRecordings(spec, episodes, str(alone.path))
-    rehearsed = Rehearsed.of(rehearsals)
-    critic = fit_help_critic(material.with_rehearsals(episodes), rehearsed, material.seed)
+    rehearsed = Rehearsed.of(MemoryRecordings(spec, episodes, str(alone.path)))
+    known = material.with_rehearsals(episodes)
+    critic = fit_help_critic(known, rehearsed, material.seed, material.on_steps)
     critic.save(folder / CRITIC)
     benefit, ticks = rehearsed.benefit(critic), patience(spec.rate)
     now = BenefitThresholds.fit(benefit, rehearsed.attempt, budget, ticks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
@@ -18,6 +18,13 @@ from ilrobot.errors import UserError
 from ilrobot.policies.encoder import ObservationEncoder
 from ilrobot.policies.tensor_file import load_tensors, save_tensors
 from ilrobot.spec import Spec
+
+#: Called with how many steps of a fit are done, and how many there are to be.
+OnSteps = Callable[[int, int], None]
+
+
+def unwatched(done: int, steps: int) -> None:
+    """Nobody follows the fit."""
 
 
 @dataclass(frozen=True)

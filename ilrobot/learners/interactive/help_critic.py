@@ -11,7 +11,8 @@ two networks sees one half of the rehearsals, and their mean is believed; what e
 other half is untaught, and is what thresholds and validation go by.
 
 V is by the targets of `success_critic.py`, from the ticks that an expert drove, demonstrations
-included, and from the last tick of whatever ended without success: there nobody can help any more.
+included, and from the last tick of what failed: there nobody can help any more. That a novice alone
+ran out of time says nothing of an expert, who would have gone on from where it stood.
 
 γ is 0.99, so that a success counts half as much 70 ticks later, where ThriftyDAgger's 0.9999 hardly
 tells when it comes. So help is worth most where it bears fruit at once: between a call on the way
@@ -20,7 +21,7 @@ to the hole and one beside it, the latter costs the expert fewer steps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,9 +36,9 @@ from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
 from ilrobot.gates.discrepancy import action_ranges
 from ilrobot.learners.interactive.critic_samples import Samples
-from ilrobot.learners.interactive.gate_network import GateNetwork, Validation
+from ilrobot.learners.interactive.gate_network import GateNetwork, OnSteps, Validation, unwatched
 from ilrobot.learners.interactive.piecewise import PiecewiseLinear
-from ilrobot.learners.interactive.success_critic import fit_twins
+from ilrobot.learners.interactive.success_critic import SWEEP_STEPS, fit_twins
 from ilrobot.learners.interactive.transitions import Transitions
 from ilrobot.learners.interactive.twins import Twins
 from ilrobot.learners.machine import numerics
@@ -186,13 +187,16 @@ class Rehearsed:
         return worth
 
 
-def fit_help_critic(dataset: Recordings, rehearsed: Rehearsed, seed: int) -> HelpCritic:
+def fit_help_critic(
+    dataset: Recordings, rehearsed: Rehearsed, seed: int, on_steps: OnSteps = unwatched
+) -> HelpCritic:
     """Fit both values. The same data and seed give the same critic on the same machine.
 
     Args:
         dataset: Demonstrations, what was recorded under shared control, and the rehearsals.
         rehearsed: What became of the novice in the rehearsals.
         seed: Of the first weights and the draws.
+        on_steps: Follows the fit.
 
     Raises:
         UserError: No episode succeeded by the expert, or the action is a choice or has no limits.
@@ -207,21 +211,22 @@ def fit_help_critic(dataset: Recordings, rehearsed: Rehearsed, seed: int) -> Hel
         torch.manual_seed(seed)
         critic = HelpCritic(dataset.spec)
         _fit_encoding(critic, dataset, known.frames)
-        _fit_halves(critic, rehearsed)
+        most = _STEPS + _SWEEPS * SWEEP_STEPS
+        _fit_halves(critic, rehearsed, lambda done: on_steps(done, most))
         shown = Samples.of_expert(critic.encode_seen, dataset, known, GAMMA)
-        fit_twins(critic.expert, shown, _SWEEPS)
+        fit_twins(critic.expert, shown, _SWEEPS, lambda done, _: on_steps(_STEPS + done, most))
     critic.report = _validate(critic, rehearsed)
     return critic
 
 
-def _fit_halves(critic: HelpCritic, rehearsed: Rehearsed) -> None:
+def _fit_halves(critic: HelpCritic, rehearsed: Rehearsed, on_step: Callable[[int], None]) -> None:
     """Fit each of the two networks of Q to its half."""
     read = critic.encode(rehearsed.columns, rehearsed.actions)
     became = torch.tensor(rehearsed.became, dtype=torch.float32)
     sees = torch.from_numpy(np.stack([rehearsed.first, ~rehearsed.first]).astype(np.float32))
     optimizer = torch.optim.Adam(critic.novice.parameters(), lr=_LEARNING_RATE, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _STEPS)
-    for _ in range(_STEPS):
+    for step in range(1, _STEPS + 1):
         index = torch.randint(len(read), (_BATCH,))
         loss = functional.binary_cross_entropy_with_logits(
             critic.novice(read[index]), became[index].expand(2, -1), sees[:, index]
@@ -230,6 +235,7 @@ def _fit_halves(critic: HelpCritic, rehearsed: Rehearsed) -> None:
         loss.backward()
         optimizer.step()
         schedule.step()
+        on_step(step)
 
 
 def _validate(critic: HelpCritic, rehearsed: Rehearsed) -> HelpFit:

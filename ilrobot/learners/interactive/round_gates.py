@@ -17,6 +17,7 @@ from ilrobot.learners.interactive.gate_fits import (
     fit_thrifty,
     read_values,
 )
+from ilrobot.learners.interactive.gate_network import OnSteps, unwatched
 from ilrobot.learners.interactive.rehearsal import rehearsal_folder
 from ilrobot.round_attempts import round_attempts
 from ilrobot.run import Run
@@ -50,7 +51,9 @@ def gate_fit(gate: str, run: Path, number: int, budget: float) -> GateFit | None
     return {"human": fit_human, "ensemble": fit_ensemble, "dart": fit_dart}.get(gate)
 
 
-def gate_material(run: Path, number: int, dataset: Dataset, policy: Path, seed: int) -> Material:
+def gate_material(
+    run: Path, number: int, dataset: Dataset, policy: Path, seed: int, on_steps: OnSteps = unwatched
+) -> Material:
     """What there is to fit the gate of a round to.
 
     Args:
@@ -59,6 +62,7 @@ def gate_material(run: Path, number: int, dataset: Dataset, policy: Path, seed: 
         dataset: All that was recorded before it.
         policy: Run of the policy that acts in it.
         seed: Of all draws.
+        on_steps: Follows the fit.
     """
     latest: tuple[int, ...] = ()
     if number > 1:
@@ -67,4 +71,4 @@ def gate_material(run: Path, number: int, dataset: Dataset, policy: Path, seed: 
         latest = tuple(index for index, _ in attempts)
     alone = rehearsal_folder(run, number)
     rehearsal = Dataset.open(alone) if alone.exists() else None
-    return Material(dataset, policy, seed, latest, rehearsal)
+    return Material(dataset, policy, seed, latest, rehearsal, on_steps)

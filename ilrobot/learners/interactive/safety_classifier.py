@@ -37,7 +37,7 @@ from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
 from ilrobot.gates.discrepancy import THRESHOLD, action_ranges, discrepancies
 from ilrobot.gates.foresight import UNSAFE
-from ilrobot.learners.interactive.gate_network import GateNetwork, Validation
+from ilrobot.learners.interactive.gate_network import GateNetwork, OnSteps, Validation, unwatched
 from ilrobot.learners.machine import numerics
 from ilrobot.spec import Spec
 
@@ -124,6 +124,7 @@ def fit_safety_classifier(
     seed: int,
     threshold: float = THRESHOLD,
     ticks: NDArray[np.bool_] | None = None,
+    on_steps: OnSteps = unwatched,
 ) -> SafetyClassifier:
     """Fit it to the frames that have an expert's label, for as many steps as foretell others best.
 
@@ -136,6 +137,7 @@ def fit_safety_classifier(
         seed: Of the first weights, the draws and the folds.
         threshold: τ.
         ticks: Frames that may be fitted to, shape (num_frames,) (None: all).
+        on_steps: Follows the fit, which may end early.
 
     Raises:
         UserError: No frame of them has a label, or the action is a choice or has no limits.
@@ -155,7 +157,7 @@ def fit_safety_classifier(
     observed = {name: dataset.column(name)[frames] for name in names}
     with numerics(torch.device("cpu"), "mlp"):
         torch.manual_seed(seed)
-        steps, foretold = _cross_validate(dataset.spec, observed, unsafe, fold)
+        steps, foretold = _cross_validate(dataset.spec, observed, unsafe, fold, on_steps)
         fit = _Fit(dataset.spec, observed, unsafe, np.ones(len(frames), dtype=bool))
         fit.train(steps)
     fit.classifier.report = _report(foretold, unsafe)
@@ -209,6 +211,7 @@ def _cross_validate(
     observed: Mapping[str, NDArray[Any]],
     unsafe: NDArray[np.bool_],
     fold: NDArray[np.int64],
+    on_steps: OnSteps,
 ) -> tuple[int, NDArray[np.float32] | None]:
     """How many steps foretell best what was not fitted to, and what they foretell of each frame.
 
@@ -219,16 +222,19 @@ def _cross_validate(
         return _STEPS[0], None
     fits = [_Fit(spec, observed, unsafe, fold != left_out) for left_out in folds]
     steps, least, best = 0, math.inf, None
+    most = _STEPS[-1] * len(folds)
     for more in _STEPS:
         foretold = np.zeros(len(unsafe), dtype=np.float32)
         for left_out, fit in zip(folds, fits, strict=True):
             fit.train(more - steps)
             others = {name: column[fold == left_out] for name, column in observed.items()}
             foretold[fold == left_out] = fit.classifier.probabilities(others)
+        on_steps(more * len(folds), most)
         loss = float(-np.log(np.where(unsafe, foretold, 1.0 - foretold) + _TINY).mean())
         if loss >= least:
             break
         steps, least, best = more, loss, foretold
+    on_steps(most, most)
     return steps, best
 
 

@@ -45,7 +45,7 @@ from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
 from ilrobot.gates.discrepancy import action_ranges
 from ilrobot.learners.interactive.critic_samples import Samples
-from ilrobot.learners.interactive.gate_network import GateNetwork, Validation
+from ilrobot.learners.interactive.gate_network import GateNetwork, OnSteps, Validation, unwatched
 from ilrobot.learners.interactive.transitions import Transitions
 from ilrobot.learners.interactive.twins import Twins
 from ilrobot.learners.machine import numerics
@@ -56,7 +56,7 @@ GAMMA = 0.9999
 
 #: The targets are renewed so many times, and each time fitted to for so many steps. A renewal
 #: reaches some 1 / (1 - λ) = 20 ticks back, so that all reach over episodes of 1,000 and more.
-_SWEEPS, _STEPS, _LEARNING_RATE = 80, 50, 1e-3
+_SWEEPS, SWEEP_STEPS, _LEARNING_RATE = 80, 50, 1e-3
 _HELD_OUT = 0.1
 
 
@@ -128,7 +128,11 @@ class SuccessCritic(GateNetwork[CriticFit]):
 
 
 def fit_success_critic(
-    dataset: Recordings, actions: NDArray[np.float32], seed: int, gamma: float = GAMMA
+    dataset: Recordings,
+    actions: NDArray[np.float32],
+    seed: int,
+    gamma: float = GAMMA,
+    on_steps: OnSteps = unwatched,
 ) -> SuccessCritic:
     """Fit a critic to all episodes but a tenth, which are held out to validate it.
 
@@ -140,6 +144,7 @@ def fit_success_critic(
         actions: What the novice would do at each tick, `novice.novice_actions`.
         seed: Of the first weights, the draws and the split.
         gamma: γ per tick, in (0, 1].
+        on_steps: Follows the fit.
 
     Raises:
         UserError: No episode succeeded, or the action is a choice or has no limits.
@@ -156,18 +161,18 @@ def fit_success_critic(
         train, held_out = split_episodes(known, seed)
         _fit_normalizers(critic, dataset, train.frames)
         samples = Samples.of(critic.encode, dataset, actions, train, gamma)
-        fit_twins(critic.twins, samples, _SWEEPS)
+        fit_twins(critic.twins, samples, _SWEEPS, on_steps)
         critic.report = _validate(critic, dataset, actions, held_out, gamma)
     return critic
 
 
-def fit_twins(twins: Twins, samples: Samples, sweeps: int) -> None:
+def fit_twins(twins: Twins, samples: Samples, sweeps: int, on_steps: OnSteps = unwatched) -> None:
     """Fit two networks to samples whose targets are renewed so many times."""
     optimizer = torch.optim.Adam(twins.parameters(), lr=_LEARNING_RATE, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, sweeps)
-    for _ in range(sweeps):
+    for sweep in range(1, sweeps + 1):
         targets = samples.returns(twins)
-        for index in samples.draw(_STEPS):
+        for index in samples.draw(SWEEP_STEPS):
             loss = functional.binary_cross_entropy_with_logits(
                 twins(samples.here[index]),
                 targets[index].expand(2, -1),
@@ -177,6 +182,7 @@ def fit_twins(twins: Twins, samples: Samples, sweeps: int) -> None:
             loss.backward()
             optimizer.step()
         schedule.step()
+        on_steps(sweep * SWEEP_STEPS, sweeps * SWEEP_STEPS)
 
 
 def split_episodes(known: Transitions, seed: int) -> tuple[Transitions, Transitions]:

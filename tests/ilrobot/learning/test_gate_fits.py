@@ -1,5 +1,6 @@
 """What a gate is fitted to: a function of data, policy and seed, written whole or not at all."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from ilrobot.cli import output
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import EpisodeInfo, Outcome
 from ilrobot.data.labels import labels
@@ -78,6 +80,32 @@ def test_the_same_seed_writes_the_same_and_what_is_there_stays(
     assert "validation" in read_values(tmp_path / "one")
     prepare_gate(tmp_path / "one", material(novice, 1), fit)
     assert (tmp_path / "one" / file).read_bytes() == weights[0]
+
+
+def test_a_fit_tells_how_far_it_is(novice: tuple[Path, Path], tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    of = replace(material(novice), on_steps=lambda done, steps: told.append((done, steps)))
+    prepare_gate(tmp_path / "gate", of, partial(fit_thrifty, budget=BUDGET))
+    _goes_to_its_end(told)
+
+
+def _goes_to_its_end(told: list[tuple[int, int]]) -> None:
+    done, steps = zip(*told, strict=True)
+    assert len(done) > 1
+    assert list(done) == sorted(done)
+    assert set(steps) == {done[-1]}
+
+
+def test_the_verb_shows_how_far_the_fit_of_a_gate_is(
+    novice: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(output, "QUIET", 0.0)
+    run_gate("benefit", *novice, tmp_path / "run", rounds=1)
+    shown = re.findall(r"gate-1 (\d+)/(\d+), \d+ s, fitting", capsys.readouterr().err)
+    _goes_to_its_end([(int(done), int(steps)) for done, steps in shown])
 
 
 def test_thrifty_calls_no_more_than_the_budget_where_it_was_not_taught(

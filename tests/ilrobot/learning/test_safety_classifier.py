@@ -62,7 +62,11 @@ def test_it_knows_where_the_novice_strays_and_the_same_from_a_file(tmp_path: Pat
 
 def test_of_two_episodes_each_is_foretold_from_the_other_and_of_one_nothing_is_said() -> None:
     two, one = demonstrations(count=2), demonstrations(count=1)
-    report = fit_safety_classifier(two, astray(two), 0).report
+    told: list[tuple[int, int]] = []
+    on_steps = lambda done, steps: told.append((done, steps))  # noqa: E731
+    report = fit_safety_classifier(two, astray(two), 0, on_steps=on_steps).report
+    assert told == sorted(told)
+    assert told[0][0] < told[-1][0] == told[-1][1]
     assert report is not None
     assert report.frames == 100
     # In the second the novice strays where it did not in the first, so that it is foretold worse.
