@@ -50,7 +50,9 @@ def trained_hash(path: Path) -> str:
         UserError: There is none, or the .onnx file is damaged.
     """
     if path.suffix != ".onnx":
-        return policy_hash(path)
+        from ilrobot.policies.loading import find_policy
+
+        return policy_hash(find_policy(path))
     return read_model_file(path)[0].provenance.checkpoint
 
 

@@ -22,6 +22,15 @@ def load_policy(path: Path) -> Policy:
         UserError: There is none, training has not finished, or the file is damaged.
         WorkFailed: Its weights are not finite.
     """
+    return Policy.load(find_policy(path))
+
+
+def find_policy(path: Path) -> Path:
+    """The file of a run's policy, or the file itself.
+
+    Raises:
+        UserError: There is none, or training has not finished.
+    """
     if not path.exists():
         raise UserError(f"no policy at {path}; give the folder of a run")
     if path.suffix == ".onnx":
@@ -29,10 +38,10 @@ def load_policy(path: Path) -> Policy:
     if path.is_file():
         if path.suffix != Path(POLICY_FILE).suffix and not zipfile.is_zipfile(path):
             raise UserError(f"{path} is no policy; give the folder of a run")
-        return Policy.load(path)
+        return path
     file = path / POLICY_FILE
     if file.exists():
-        return Policy.load(file)
+        return file
     if not (path / RUN_FILE).exists():
         if (path / INFO).exists():
             raise UserError(

@@ -232,6 +232,12 @@ def test_what_cannot_be_is_one_line_and_writes_nothing(novice, tmp_path, gate, c
     assert not (tmp_path / "run").exists()
 
 
+def test_demonstrations_are_no_expert(novice, tmp_path):
+    with pytest.raises(UserError, match="is a dataset, not a run; make a policy of it"):
+        run_gate("beta", *novice, tmp_path / "run", expert=novice[0])
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_single_net_knows_no_doubt(tmp_path):
     data, policy = make_novice(tmp_path, members=1)
     for gate in ("ensemble", "thrifty"):
