@@ -33,9 +33,11 @@ def print_online_result(output: Path, counted: str, *, json: bool) -> None:
         seen = [row[name] for row in last if row.get(name) is not None]
         if seen:
             means[name] = round(math.fsum(seen) / len(seen), digits)
+    asked = run.config.train.steps
+    over = f" (the last round goes beyond the {asked:,} asked for)" if result.steps > asked else ""
     print(f"policy     {output / 'policy.pt'}")
     print(
-        f"{counted:10} {result.steps:,} in the task, {run.seconds:.0f} s, "
+        f"{counted:10} {result.steps:,} in the task{over}, {run.seconds:.0f} s, "
         f"{result.steps / max(run.seconds, 1e-9):.3g} {counted}/s"
     )
     words = ", ".join(f"{name} {value:g}" for name, value in means.items())

@@ -190,7 +190,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_from_the_command_line(clone: Path, tmp_path: Path, capsys):
-    options = ("--from", str(clone), *SMALL, "--steps", "512")
+    options = ("--from", str(clone), *SMALL, "--steps", "500")
     check_run(Case("residual", options, (), TASK, leaves=("kept.json",)), tmp_path, capsys)
     run = Run.read_as(tmp_path / "run", TrainDescription).description
     residual = run.config.policy.residual
@@ -199,7 +199,11 @@ def test_from_the_command_line(clone: Path, tmp_path: Path, capsys):
     assert run.initial is not None
     assert run.settings["hold"] == 5
     assert run.dataset == Run.read(clone).description.dataset
-    capsys.readouterr()
+    # check_run asked for what is done, which says again what came of it.
+    assert run.result is not None
+    assert run.result.steps > 500
+    said = f"{run.result.steps} in the task (the last round goes beyond the 500 asked for)"
+    assert said in capsys.readouterr().out
     assert _main(["info", str(tmp_path / "run")]) == 0
     assert "residual" in capsys.readouterr().out
     for learner, said in (("residual", "has a residual already"), ("raft", "learnt by trying")):
@@ -233,4 +237,5 @@ def test_a_policy_of_chunks_is_refused(tmp_path: Path, capsys):
     config = PolicyConfig(width=16, blocks=1, horizon=4, execute=2)
     chunked = _run(tmp_path / "chunked", config)
     arguments = ["train", "--learner", "residual", "--from", str(chunked), *SMALL]
+    arguments += ["--steps", "64"]  # too few, which is no help to hear first
     check_mistake([*arguments, "--output", str(tmp_path / "run")], "has chunks of 4", capsys)
