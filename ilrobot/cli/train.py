@@ -231,7 +231,7 @@ class Train:
         teacher = None if self.distill is None else load_policy(self.distill)
         policy_config.check_to_train(data.spec)
         train_config.check()
-        print_plan(policy_config, train_config)
+        print_plan(policy_config, train_config, data.spec)
         with telling_how_to_resume(self), progress_bar() as bars:
             policy = train(
                 data,

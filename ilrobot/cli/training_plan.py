@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ilrobot.policies.config import USED_BY_HEAD, USED_BY_NETWORK, PolicyConfig
+from ilrobot.policies.directions import level_motions
 
 if TYPE_CHECKING:
     from ilrobot.learners.config import TrainConfig
+    from ilrobot.spec import Spec
 
 
-def print_plan(policy: PolicyConfig, training: TrainConfig) -> None:
+def print_plan(policy: PolicyConfig, training: TrainConfig, spec: Spec) -> None:
     """Print the head, the network and the settings that only these have, chunks and length."""
     head = _with_settings(policy, policy.head, USED_BY_HEAD.get(policy.head, frozenset()))
     network = _with_settings(policy, policy.network, USED_BY_NETWORK[policy.network])
@@ -21,11 +23,25 @@ def print_plan(policy: PolicyConfig, training: TrainConfig) -> None:
         f"executed; actions {policy.actions}, normalised by {policy.normalization}"
     )
     if policy.frame:
-        print(f"frame      from {' towards '.join(policy.frame)}, in which it sees and acts")
+        between = " towards ".join(policy.frame)
+        print(f"frame      from {between}, in which it {_in_frame(policy, spec)}")
     most = "at most " if training.patience else ""
     steps = f"{most}{training.steps:,} steps" if training.time_budget is None else "as many steps"
     within = "" if training.time_budget is None else f" as fit into {training.time_budget:g} s"
     print(f"length     {steps} of {training.batch_size}{within}", flush=True)
+
+
+def _in_frame(policy: PolicyConfig, spec: Spec) -> str:
+    """What it does there."""
+    names = spec.action.element_names
+    turned = [
+        names[index]
+        for pair in level_motions(spec, ways=policy.actions != "absolute")
+        for index in pair
+    ]
+    if not turned:
+        return "sees; no element of the action is a motion in the plane, and turned"
+    return f"sees and acts ({', '.join(turned)})"
 
 
 def _with_settings(policy: PolicyConfig, name: str, used: frozenset[str]) -> str:

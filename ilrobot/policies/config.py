@@ -159,7 +159,8 @@ class PolicyConfig:
             lies, such as ``("cube", "goal")``: where things are is told in it, too, and steps in
             the plane are predicted in it (empty: none); see `ilrobot.policies.task_frame`.
         clip_actions: Whether actions are cut off at the limits that the task states, as those are
-            from which reinforcement learns; what is cloned keeps within what was demonstrated.
+            from which reinforcement learns; what is cloned keeps within what was demonstrated, but
+            for steps that were turned by `frame`, which may reach √2 times as far along one axis.
         members: Heads that are trained apart, each on a bootstrap of the windows; several of them
             are an ensemble that acts by their mean and knows how far they are apart.
         residual: What was learnt beside the head by trying (None: nothing).

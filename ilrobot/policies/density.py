@@ -19,7 +19,7 @@ from ilrobot.policies.action_rotations import refuse_rotations
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.heads.gaussian import LOG_STD_BOUNDS, GaussianHead, gaussian_nll
 from ilrobot.policies.policy import Policy
-from ilrobot.spec import Spec
+from ilrobot.spec import Feature, Spec
 
 #: Heads whose prediction can stand for the mean of a Gaussian.
 _REGRESSING = frozenset({"mse", "l1", "huber", "log-cosh"})
@@ -86,18 +86,20 @@ class PolicyDensity:
     def limits(self) -> tuple[Tensor, Tensor]:
         """Least and greatest normalised action that the task allows, (A,) each.
 
-        Infinite where it states none, and of what is relative to what is seen or turned by it; both
-        0 of an element that has one value.
+        Infinite where it states none, and where actions are relative to what is seen; as far as the
+        corners of what it allows for what is turned; both 0 of an element that has one value.
         """
         normalizer, action = self.policy.action_normalizer, self.policy.spec.action
-        turned = [] if self.policy.framed is None else self.policy.framed.elements
+        pairs = [] if self.policy.framed is None else self.policy.framed.pairs
         sides = []
         for stated, none in ((action.low, -math.inf), (action.high, math.inf)):
             if stated is None or self.policy.relative is not None:
                 side = torch.full_like(normalizer.spread, none)
             else:
-                side = normalizer(torch.tensor(stated).to(normalizer.spread))
-                side[turned] = none
+                limit = torch.tensor(stated).to(normalizer.spread)
+                for pair in pairs:
+                    limit[list(pair)] = math.copysign(_corner(action, pair), none)
+                side = normalizer(limit)
             sides.append(torch.where(normalizer.spread > 0, side, torch.zeros_like(side)))
         return sides[0], sides[1]
 
@@ -124,6 +126,15 @@ class PolicyDensity:
 
     def _named(self, observations: Tensor) -> dict[str, Tensor]:
         return named(self.policy.spec, observations)
+
+
+def _corner(action: Feature, pair: tuple[int, int]) -> float:
+    """How far the farthest corner of two elements' limits is."""
+    sides = (*(action.low or (-math.inf,)), *(action.high or (math.inf,)))
+    size = action.size
+    if len(sides) != 2 * size:
+        return math.inf
+    return math.hypot(*(max(abs(sides[i]), abs(sides[size + i])) for i in pair))
 
 
 def named(spec: Spec, observations: Tensor) -> dict[str, Tensor]:
@@ -184,10 +195,12 @@ def new_policy(spec: Spec, config: PolicyConfig, log_std: float) -> Policy:
         log_std: Of its normalised actions at the beginning.
 
     Raises:
-        UserError: They do not fit each other, or the policy would have no density.
+        UserError: They do not fit each other, it has a frame, or it would have no density.
     """
     check_density(config, "the policy")
     refuse_rotations(spec, "what learns by trying")
+    if config.frame:
+        raise UserError("what has seen nothing knows no frame yet; begin with a clone in one")
     policy = Policy(spec, replace(config, clip_actions=True))
     size = policy.spec.action.size
     low = np.array(policy.spec.action.low or (-math.inf,) * size)

@@ -2,7 +2,8 @@
 
 ``cube_x``, ``cube_y`` and ``cube_z`` are where the cube is, ``peg_to_hole_x`` is how far the hole
 lies beyond the peg. Where one thing is as seen from another is then a sum and difference of
-elements, found by going from one to the next, axis by axis: not every place has a height.
+elements of one frame and unit, found by going from one to the next, axis by axis: not every place
+has a height.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ BETWEEN = "_to_"
 #: What a place is seen from where its name names nothing else.
 _BASE = ""
 #: What the action calls the quantity x, in the order in which it is looked for.
-_COMMANDS = ("d{}", "target_{}", "{}")
+_COMMANDS = ("d{}", "v{}", "target_{}", "{}")
 
+#: From one thing to another along an axis, to the index of the element that says how far.
+Ways = dict[tuple[str, str, str], int]
 #: Index of an observed element, all vector observations side by side, to its sign.
 Sum = Mapping[int, float]
 
@@ -40,21 +43,12 @@ def places_from(spec: Spec, origin: str) -> dict[str, dict[str, Sum]]:
         and the base are left out.
     """
     found: dict[str, dict[str, Sum]] = {}
-    for axis in "xyz":
-        ways = _ways(spec, axis)
-        reached: dict[str, Sum] = {origin: {}}
-        queue = deque([origin])
-        while queue:
-            here = queue.popleft()
-            for (start, end), index in ways.items():
-                for begin, other, sign in ((start, end, 1.0), (end, start, -1.0)):
-                    if begin == here and other not in reached:
-                        step = reached[here].get(index, 0.0) + sign
-                        reached[other] = {**reached[here], index: step}
-                        queue.append(other)
-        for name, terms in reached.items():
-            if name not in (origin, _BASE):
-                found.setdefault(name, {})[axis] = terms
+    for ways in _ways(spec):
+        there: dict[str, dict[str, Sum]] = {}
+        for axis in "xyz":
+            for name, terms in _reached(ways, axis, origin).items():
+                there.setdefault(name, {})[axis] = terms
+        found = there | found
     return found
 
 
@@ -69,30 +63,30 @@ def check_frame(spec: Spec, frame: tuple[str, ...]) -> None:
         UserError: It is not two things, or it is not observed where they are.
     """
     where = ":".join(frame)
-    if len(frame) != 2:
+    if len(set(frame)) != 2 or len(frame) != 2 or not all(frame):
         raise UserError(
-            f"a frame is from one thing towards another, such as cube:goal, not {where}"
+            f"a frame is from one thing towards another, such as cube:goal, not '{where}'"
         )
     origin, goal = frame
     level = places_from(spec, origin).get(goal, {})
     if not {"x", "y"} <= level.keys():
         raise UserError(
             f"the frame {where} cannot be told: nothing that is observed says how {goal} lies from "
-            f"{origin}, such as {origin}{BETWEEN}{goal}_x, or {origin}_x and {goal}_x, and y, in "
-            f"one of {', '.join(sorted(LENGTHS))}"
+            f"{origin}, such as {origin}{BETWEEN}{goal}_x, or {origin}_x and {goal}_x in one frame "
+            f"and unit, and y, in {', '.join(sorted(LENGTHS))}; --frame none does without"
         )
 
 
 def level_pair(spec: Spec) -> tuple[int, int] | None:
     """Which elements of the action move in the horizontal plane, along x and y of observation.
 
-    They are called ``dx`` and ``dy``, ``target_x`` and ``target_y``, or ``x`` and ``y``.
+    They are called ``dx`` and ``dy``, ``vx`` and ``vy``, ``target_x`` and ``target_y``, or ``x``
+    and ``y``.
 
     Returns:
         Their indices (None: there are none, or they are in another frame than what is observed).
     """
-    frames = {feature.frame for feature in spec.observations if feature.frame}
-    if spec.action.frame and frames and spec.action.frame not in frames:
+    if not along_what_is_observed(spec):
         return None
     names = list(spec.action.names)
     for word in _COMMANDS:
@@ -102,16 +96,37 @@ def level_pair(spec: Spec) -> tuple[int, int] | None:
     return None
 
 
-def _ways(spec: Spec, axis: str) -> dict[tuple[str, str], int]:
-    """From what to what each element leads, to its index."""
-    found: dict[tuple[str, str], int] = {}
+def along_what_is_observed(spec: Spec) -> bool:
+    """Whether the axes of the action are those of an observation, as far as both are stated."""
+    frames = {feature.frame for feature in spec.observations if feature.frame}
+    return not spec.action.frame or not frames or spec.action.frame in frames
+
+
+def _ways(spec: Spec) -> list[Ways]:
+    """From what to what each element leads, by frame and unit, of which no two are mixed."""
+    found: dict[tuple[str, str], Ways] = {}
     start = 0
     for feature in spec.observations:
         for index, (name, unit) in enumerate(zip(feature.names, feature.units, strict=False)):
             match = _ELEMENT.fullmatch(name)
-            if match and match[2] == axis and unit in LENGTHS:
+            if match and unit in LENGTHS:
                 begin, between, end = match[1].partition(BETWEEN)
-                way = (begin, end) if between else (_BASE, begin)
-                found.setdefault(way, start + index)
+                way = (begin, end, match[2]) if between else (_BASE, begin, match[2])
+                found.setdefault((feature.frame, unit), {}).setdefault(way, start + index)
         start += feature.size
-    return found
+    return list(found.values())
+
+
+def _reached(ways: Ways, axis: str, origin: str) -> dict[str, Sum]:
+    """Where things are from the origin along one axis, as far as that can be told."""
+    reached: dict[str, Sum] = {origin: {}}
+    queue = deque([origin])
+    while queue:
+        here = queue.popleft()
+        for (start, end, along), index in ways.items():
+            for begin, other, sign in ((start, end, 1.0), (end, start, -1.0)):
+                if along == axis and begin == here and other not in reached:
+                    step = reached[here].get(index, 0.0) + sign
+                    reached[other] = {**reached[here], index: step}
+                    queue.append(other)
+    return {name: terms for name, terms in reached.items() if name not in (origin, _BASE)}

@@ -85,7 +85,7 @@ class Policy(nn.Module):
                 self.spec,
                 plain,
                 self.encoder.size,
-                turned=bool(config.frame),
+                turned=self.framed is not None and bool(self.framed.pairs),
             )
         self.noise_shape = self.head.noise_shape
 

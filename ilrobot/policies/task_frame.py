@@ -14,10 +14,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ilrobot.policies.directions import level_directions, level_rates, level_turns
+from ilrobot.policies.directions import level_directions, level_motions, level_turns
 from ilrobot.policies.frame import MovingFrame
 from ilrobot.policies.normalize import Normalizer
-from ilrobot.policies.places import level_pair, places_from
+from ilrobot.policies.places import places_from
 from ilrobot.spec import Spec
 
 
@@ -44,12 +44,14 @@ class FrameView(nn.Module):
         self.places = MovingFrame(spec, frame, range(self._count))
         ahead = torch.zeros(self._count, 2)
         origin, goal = frame
+        way = places_from(spec, origin)[goal]
         for column, axis in enumerate("xy"):
-            for index, sign in places_from(spec, origin)[goal][axis].items():
+            for index, sign in way[axis].items():
                 ahead[index, column] = sign
         self.register_buffer("ahead", ahead, persistent=False)
-        self._directions = level_directions(spec)
-        self._turns = level_turns(spec)
+        axes = _axes(spec, next(iter(way["x"])))
+        self._directions = level_directions(spec, axes)
+        self._turns = level_turns(spec, axes)
         self.register_buffer("reaches", torch.ones(len(self._directions)))
         self.size = self.places.size + 2 * len(self._directions) + 2 * len(self._turns)
 
@@ -83,7 +85,17 @@ class FrameView(nn.Module):
         ahead = observed @ self.ahead
         length = ahead.square().sum(dim=1, keepdim=True).sqrt()
         base = torch.tensor([1.0, 0.0]).to(ahead)
-        return torch.where(length > _SAME_PLACE, ahead / length.clamp(min=_SAME_PLACE), base)
+        least = self.places.reach * _SAME_PLACE
+        return torch.where(length > least, ahead / torch.maximum(length, least), base)
+
+
+def _axes(spec: Spec, element: int) -> str:
+    """In which frame an observed element is."""
+    for feature in spec.observations:
+        if element < feature.size:
+            return feature.frame
+        element -= feature.size
+    raise IndexError(element)
 
 
 class FramedActions(nn.Module):
@@ -105,11 +117,7 @@ class FramedActions(nn.Module):
 
     def __init__(self, spec: Spec, *, ways: bool) -> None:
         super().__init__()
-        found = [level_rates(spec)]
-        pair = level_pair(spec)
-        if pair is not None and (ways or spec.semantics == "delta"):
-            found.append(pair)
-        self.pairs = [pair for pair in found if pair is not None]
+        self.pairs = level_motions(spec, ways=ways)
         size = spec.action.size
         self.register_buffer("low", torch.zeros(size))
         self.register_buffer("high", torch.zeros(size))
@@ -145,7 +153,7 @@ class FramedActions(nn.Module):
         return torch.stack(columns, dim=-1)
 
 
-#: Nearer to each other things are at one place, m; rounding says where the other one is.
-_SAME_PLACE = 1e-6
+#: Nearer to each other, as a share of how far things move, rounding says where the other one is.
+_SAME_PLACE = 1e-5
 #: Directions and speeds far out of what was demonstrated would swamp the network.
 _FARTHEST = 10.0

@@ -24,8 +24,8 @@ from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.reinforcement.rollout_actor import RolloutActor
 from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
 from ilrobot.policies.config import PolicyConfig
-from ilrobot.policies.density import PolicyDensity, as_gaussian, log_density
-from ilrobot.policies.directions import level_directions, level_rates, level_turns
+from ilrobot.policies.density import PolicyDensity, as_gaussian, log_density, new_policy
+from ilrobot.policies.directions import level_directions, level_motions, level_turns
 from ilrobot.policies.loading import load_policy
 from ilrobot.policies.normalize import Normalizer
 from ilrobot.policies.policy import Policy
@@ -70,6 +70,49 @@ SPEC = Spec(
 FRAME = ("cube", "goal")
 
 
+def _with(names=None, *, units=None, action=None, **changes):
+    """Its spec with other observations or another action."""
+    state = SPEC.observations[0]
+    if names is not None:
+        state = Feature(state.name, (len(names),), names=names, units=units or ("m",) * len(names))
+    return replace(SPEC, observations=(state,), action=action or SPEC.action, **changes)
+
+
+def test_steps_and_speeds_are_turned_all_or_none():
+    unknown = replace(SPEC, semantics="unknown")
+    assert level_motions(unknown, ways=False) == [(0, 1), (2, 3)]
+    tool = replace(SPEC.action, frame="tool")
+    base = replace(SPEC.observations[0], frame="base")
+    assert level_motions(replace(SPEC, action=tool, observations=(base,)), ways=False) == []
+    joints = Feature("action", (2,), names=("q1", "q2"))
+    assert level_motions(_with(action=joints), ways=True) == []
+    speeds = Feature("action", (2,), names=("vx", "vy"))
+    assert level_motions(_with(action=speeds, semantics="unknown"), ways=False) == [(0, 1)]
+
+
+def test_what_lies_in_two_frames_or_units_is_no_frame():
+    places = ("cube_x", "cube_y", "goal_x", "goal_y")
+    PolicyConfig(frame=FRAME).check(_with(places))
+    with pytest.raises(UserError, match="in one frame and unit"):
+        PolicyConfig(frame=FRAME).check(_with(places, units=("mm", "mm", "m", "m")))
+    seen = Feature("observation.a", (2,), names=places[:2], units=("m", "m"), frame="camera")
+    known = Feature("observation.b", (2,), names=places[2:], units=("m", "m"), frame="base")
+    with pytest.raises(UserError, match="in one frame and unit"):
+        PolicyConfig(frame=FRAME).check(replace(SPEC, observations=(seen, known)))
+    both = replace(seen, names=places, units=("m",) * 4, shape=(4,))
+    other = replace(known, names=("a_axis_x", "a_axis_y"), units=("1", "1"))
+    one_frame = FrameView(replace(SPEC, observations=(both,)), FRAME).size
+    assert FrameView(replace(SPEC, observations=(both, other)), FRAME).size == one_frame
+    assert (
+        FrameView(replace(SPEC, observations=(both, replace(other, frame=""))), FRAME).size
+        > one_frame
+    )
+
+
+def test_plain_numbers_are_no_direction():
+    assert level_directions(_with(("a_x", "a_y"), units=("1", "1"))) == []
+
+
 def _turned(vector, angle):
     c, s = math.cos(angle), math.sin(angle)
     return np.array([[c, -s], [s, c]]) @ vector
@@ -112,7 +155,7 @@ def test_what_turns_with_the_world_is_known_by_its_name_and_unit():
     assert [(NAMES_AT[c], NAMES_AT[s], n) for c, s, n in level_turns(SPEC)] == [
         ("cube_cos_4yaw", "cube_sin_4yaw", 4)
     ]
-    assert level_rates(SPEC) == (2, 3)
+    assert level_motions(SPEC, ways=False) == [(0, 1), (2, 3)]
     quaternion = Feature(
         "observation.state",
         (4,),
@@ -259,8 +302,9 @@ def test_targets_are_turned_as_ways_to_go_only():
 def test_a_frame_that_is_not_observed_and_one_of_three_things_are_refused():
     with pytest.raises(UserError, match="the frame cube:lid cannot be told"):
         PolicyConfig(frame=("cube", "lid")).check(SPEC)
-    with pytest.raises(UserError, match="from one thing towards another"):
-        PolicyConfig(frame=("cube",)).check(SPEC)
+    for frame in (("cube",), ("", "goal"), ("cube", "cube"), ("cube", "goal", "ee")):
+        with pytest.raises(UserError, match="from one thing towards another"):
+            PolicyConfig(frame=frame).check(SPEC)
 
 
 def _clone(**changes):
@@ -282,7 +326,11 @@ def test_the_density_of_an_action_is_that_of_its_code():
     stretch = torch.func.jacrev(lambda a: density.physical(a, seen)[0, :2])(drawn)[:, 0, :2]
     wanted = density.log_normalized(drawn, mean, log_std) - stretch.det().abs().log()
     torch.testing.assert_close(log_density(policy, seen, physical), wanted)
-    assert density.limits()[0][:2].tolist() == [-math.inf, -math.inf]
+    for side, sign in zip(density.limits(), (-1, 1), strict=True):
+        corner = torch.full((1, 3), sign * math.hypot(0.1, 0.1))
+        torch.testing.assert_close(side[:2], policy.action_normalizer(corner)[0, :2])
+    with pytest.raises(UserError, match="begin with a clone in one"):
+        new_policy(policy.spec, policy.config, -1.0)
 
 
 def test_what_tries_it_beside_the_task_acts_in_the_frame():
@@ -322,7 +370,7 @@ def test_train_takes_the_frame_that_was_recorded_another_or_none(tmp_path, capsy
         assert (f"frame      from {' towards '.join(wanted)}" in said) == bool(wanted)
         assert load_policy(output).config.frame == wanted
     for frame, line in (
-        ("goal", "from one thing towards another, such as cube:goal, not goal"),
+        ("goal", "from one thing towards another, such as cube:goal, not 'goal'"),
         ("hand:lid", "the frame hand:lid cannot be told"),
     ):
         assert run_train(*common, "--output", tmp_path / "no", "--frame", frame) == 2
@@ -335,6 +383,23 @@ def _episodes(data):
         names = (*data.spec.observation_names, "action")
         columns = {name: data.column(name)[start:end] for name in names}
         yield Episode(data.infos[number], columns)
+
+
+def test_a_residual_beside_targets_is_turned_by_itself():
+    names = ("wall_x", "wall_y", "goal_x", "goal_y")
+    target = Feature("action", (2,), names=("target_x", "target_y"), units=("m", "m"))
+    frame = ("goal", "wall")
+    spec = _with(names, action=target, semantics="absolute", task_frame=frame)
+    clone = Policy(spec, replace(SMALL, frame=frame)).eval()
+    assert clone.framed is not None
+    assert not clone.framed.pairs
+    sum_ = with_residual(clone, bound=0.05, frame=frame)
+    seen = {"observation.state": torch.tensor([[[0.3, 0.4, 0.0, 0.0]]])}
+    with torch.no_grad():
+        sum_.head.network[-1].weight.zero_()
+        sum_.head.network[-1].bias[0] = 9.0
+        added = (sum_(seen) - clone(seen))[0, 0]
+    assert added[0] / added[1] == pytest.approx(0.75, rel=1e-3)
 
 
 def test_what_a_task_states_is_recorded_with_its_demonstrations():
