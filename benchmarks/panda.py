@@ -170,13 +170,18 @@ def table(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
                 "method": method,
                 "success": float(np.mean(rates)),
                 # The wider of both: attempts vary, and so do policies.
-                "interval": max((wilson, student), key=lambda i: i[1] - i[0]),
+                "interval": _within(max((wilson, student), key=lambda i: i[1] - i[0])),
                 "by_seed": rates,
                 "parameters": mine[0]["parameters"],
                 "seconds": float(np.mean([f["seconds"] for f in mine])),
             }
         )
     return rows
+
+
+def _within(interval: tuple[float, float]) -> tuple[float, float]:
+    """As far as a share can be."""
+    return max(0.0, interval[0]), min(1.0, interval[1])
 
 
 def main() -> None:
