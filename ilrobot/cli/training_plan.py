@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ilrobot.policies.config import USED_BY_HEAD, USED_BY_NETWORK, PolicyConfig
 from ilrobot.policies.directions import level_motions
+from ilrobot.policies.places import axes_of
 
 if TYPE_CHECKING:
     from ilrobot.learners.config import TrainConfig
@@ -36,7 +37,9 @@ def _in_frame(policy: PolicyConfig, spec: Spec) -> str:
     names = spec.action.element_names
     turned = [
         names[index]
-        for pair in level_motions(spec, ways=policy.actions != "absolute")
+        for pair in level_motions(
+            spec, axes_of(spec, policy.frame), ways=policy.actions != "absolute"
+        )
         for index in pair
     ]
     if not turned:

@@ -55,7 +55,7 @@ def level_turns(spec: Spec, axes: str = "") -> list[tuple[int, int, int]]:
     return [(p["cos"], p["sin"], n) for (_, n), p in pairs.items() if len(p) == 2]
 
 
-def level_motions(spec: Spec, *, ways: bool) -> list[tuple[int, int]]:
+def level_motions(spec: Spec, axes: str = "", *, ways: bool) -> list[tuple[int, int]]:
     """Which elements of the action turn with the world, as indices of x and y.
 
     Steps and speeds do, along the axes and about them, and ways to go. A target is a place, which
@@ -63,10 +63,11 @@ def level_motions(spec: Spec, *, ways: bool) -> list[tuple[int, int]]:
 
     Args:
         spec: Whose action it is.
+        axes: The frame whose axes they are to be along, see `level_directions`.
         ways: Whether targets are predicted as ways to go.
     """
     pair = level_pair(spec)
-    if pair is None:
+    if pair is None or (axes and spec.action.frame not in ("", axes)):
         return []
     if not (ways or spec.semantics == "delta" or spec.action.names[pair[0]] in _MOTIONS):
         return []

@@ -96,6 +96,17 @@ def level_pair(spec: Spec) -> tuple[int, int] | None:
     return None
 
 
+def axes_of(spec: Spec, frame: tuple[str, ...]) -> str:
+    """The coordinate frame along whose axes it is observed where things are (empty: unstated)."""
+    origin, goal = frame
+    element = next(iter(places_from(spec, origin)[goal]["x"]))
+    for feature in spec.observations:
+        if element < feature.size:
+            return feature.frame
+        element -= feature.size
+    raise IndexError(element)
+
+
 def along_what_is_observed(spec: Spec) -> bool:
     """Whether the axes of the action are those of an observation, as far as both are stated."""
     frames = {feature.frame for feature in spec.observations if feature.frame}

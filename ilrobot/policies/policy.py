@@ -60,7 +60,10 @@ class Policy(nn.Module):
         mode = config.normalization
         view = FrameView(self.spec, config.frame) if config.frame else None
         self.encoder = ObservationEncoder(self.spec.observations, config.n_obs, mode, view)
-        self.framed = FramedActions(self.spec, ways=config.actions != "absolute") if view else None
+        self.framed: FramedActions | None = None
+        if config.frame:
+            ways = config.actions != "absolute"
+            self.framed = FramedActions(self.spec, config.frame, ways=ways)
         self.relative: RelativeActions | None = None
         if config.actions != "absolute":
             self.relative = RelativeActions(self.spec, stepwise=config.actions == "delta")

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ilrobot.policies.directions import level_directions, level_motions, level_turns
 from ilrobot.policies.frame import MovingFrame
 from ilrobot.policies.normalize import Normalizer
-from ilrobot.policies.places import places_from
+from ilrobot.policies.places import axes_of, places_from
 from ilrobot.spec import Spec
 
 
@@ -49,7 +49,7 @@ class FrameView(nn.Module):
             for index, sign in way[axis].items():
                 ahead[index, column] = sign
         self.register_buffer("ahead", ahead, persistent=False)
-        axes = _axes(spec, next(iter(way["x"])))
+        axes = axes_of(spec, frame)
         self._directions = level_directions(spec, axes)
         self._turns = level_turns(spec, axes)
         self.register_buffer("reaches", torch.ones(len(self._directions)))
@@ -89,15 +89,6 @@ class FrameView(nn.Module):
         return torch.where(length > least, ahead / torch.maximum(length, least), base)
 
 
-def _axes(spec: Spec, element: int) -> str:
-    """In which frame an observed element is."""
-    for feature in spec.observations:
-        if element < feature.size:
-            return feature.frame
-        element -= feature.size
-    raise IndexError(element)
-
-
 class FramedActions(nn.Module):
     """Between actions along the axes of the base and along those of the task's frame.
 
@@ -108,6 +99,7 @@ class FramedActions(nn.Module):
 
     Args:
         spec: Whose action it is.
+        frame: From which thing, and towards which.
         ways: Whether targets are predicted as ways to go, which are turned like steps; targets
             themselves are not.
     """
@@ -115,9 +107,9 @@ class FramedActions(nn.Module):
     low: Tensor
     high: Tensor
 
-    def __init__(self, spec: Spec, *, ways: bool) -> None:
+    def __init__(self, spec: Spec, frame: tuple[str, ...], *, ways: bool) -> None:
         super().__init__()
-        self.pairs = level_motions(spec, ways=ways)
+        self.pairs = level_motions(spec, axes_of(spec, frame), ways=ways)
         size = spec.action.size
         self.register_buffer("low", torch.zeros(size))
         self.register_buffer("high", torch.zeros(size))
@@ -136,10 +128,16 @@ class FramedActions(nn.Module):
         return self._turned(actions, axis)
 
     def frozen(self, constant: Sequence[bool]) -> list[bool]:
-        """Which elements never move, given which do not in the frame."""
+        """Which elements never move, given which do not in the frame.
+
+        Of a pair neither does where there was no motion at all; else the frame may turn one into
+        the other.
+        """
         still = list(constant)
-        for index in self.elements:
-            still[index] = bool(self.low[index] == self.high[index])
+        for pair in self.pairs:
+            rests = not any(bool(self.low[i]) or bool(self.high[i]) for i in pair)
+            for index in pair:
+                still[index] = rests
         return still
 
     def _turned(self, actions: Tensor, axis: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ilrobot.evaluate import DEFAULT_TIME_LIMIT
 from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
 from ilrobot.policies.density import named
 from ilrobot.policies.policy import Policy
@@ -88,14 +89,15 @@ def attempted(policy: Policy, env: TaskVectorEnv, attempts: int, seed: int) -> t
         policy: Of one observation and one action, on the CPU; it adds no noise.
         env: Copies of a task that judges.
         attempts: How many, at least: as many in each copy, the first ones that end there, since
-            the first of all to end would be the short ones.
+            the first of all to end would be the short ones. Those that have not ended after
+            `DEFAULT_TIME_LIMIT` steps each, in a task without a limit of its own, failed.
         seed: Of their beginnings.
     """
     env.reseed(seed)
     now, each, ticks = env.reset(), math.ceil(attempts / env.num_envs), 0
     ended = np.zeros(env.num_envs, dtype=np.int64)
     successes = 0
-    while (ended < each).any():
+    while (ended < each).any() and ticks < each * DEFAULT_TIME_LIMIT:
         actions = policy(named(policy.spec, torch.from_numpy(now)))[:, 0].flatten(1)
         step = env.advance(actions.numpy())
         over = np.flatnonzero(step.terminal | step.timeout)

@@ -181,7 +181,7 @@ def test_a_world_turned_and_shifted_is_told_alike(seed):
 
 
 def test_actions_turn_with_the_world_and_back():
-    view, framed = _view(), FramedActions(SPEC, ways=False)
+    view, framed = _view(), FramedActions(SPEC, FRAME, ways=False)
     angle = 0.7
     state = _world(1)
     other = _moved(state, angle, np.zeros(2))
@@ -290,13 +290,34 @@ def test_the_training_range_and_what_never_moved_are_along_the_axes_of_the_base(
 
 def test_targets_are_turned_as_ways_to_go_only():
     spec = Spec(
-        (Feature("observation.state", (2,), names=("x", "y"), units=("m", "m")),),
+        (
+            Feature(
+                "observation.state",
+                (4,),
+                names=("ee_x", "ee_y", "goal_x", "goal_y"),
+                units=("m",) * 4,
+            ),
+        ),
         Feature("action", (2,), names=("target_x", "target_y"), units=("m", "m")),
         10.0,
         semantics="absolute",
     )
-    assert FramedActions(spec, ways=False).pairs == []
-    assert FramedActions(spec, ways=True).pairs == [(0, 1)]
+    assert FramedActions(spec, ("ee", "goal"), ways=False).pairs == []
+    assert FramedActions(spec, ("ee", "goal"), ways=True).pairs == [(0, 1)]
+
+
+def test_steps_along_the_axes_of_another_observation_are_not_turned():
+    force = Feature("observation.force", (1,), names=("fz",), units=("N",), frame="tool")
+    state = replace(SPEC.observations[0], frame="base")
+    spec = replace(SPEC, observations=(state, force), action=replace(SPEC.action, frame="tool"))
+    assert FramedActions(spec, FRAME, ways=False).pairs == []
+    assert FramedActions(replace(spec, action=SPEC.action), FRAME, ways=False).pairs != []
+
+
+def test_what_was_shown_along_one_axis_may_be_done_along_the_other():
+    framed = FramedActions(SPEC, FRAME, ways=False)
+    framed.high[0] = 0.02
+    assert framed.frozen([False] * 4 + [True]) == [False, False, True, True, True]
 
 
 def test_a_frame_that_is_not_observed_and_one_of_three_things_are_refused():
