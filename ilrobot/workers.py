@@ -100,10 +100,12 @@ class Workers(Generic[S]):
 
     def close(self, *, at_once: bool = False) -> None:
         """End the processes; `at_once` does not wait for the work that runs."""
-        self._pool.shutdown(wait=not at_once, cancel_futures=True)
         if at_once:
             for process in self._processes:
                 process.terminate()
+        # Waited for in either case: the pool's thread and the interpreter's end would close the
+        # same pipe, and the end print that it is closed.
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
     def __enter__(self) -> Workers[S]:
         return self

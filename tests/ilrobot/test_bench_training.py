@@ -17,9 +17,11 @@ from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.policy import Policy
 from tests.ilrobot.policy_tester import CONTINUOUS, recordings
 
-#: Of each module with weights of a head that has several: what embeds the time comes first.
+#: Of each module with weights of a head that has several: what embeds the time comes first, and
+#: what reads the history.
 CALLS: dict[str, tuple[int, ...]] = {
     "act": (1, 1),
+    "bc-rnn": (1, 1),
     "diffusion": (1, 1),
     "flow": (1, 1),
     "fast": (1, 1),

@@ -40,7 +40,7 @@ def test_keys_and_a_pad_answer_on_the_page(
     addresses: queue.Queue[str] = queue.Queue()
     codes: list[int] = []
     monkeypatch.setattr(ilrobot.cli.prefer, "tell_address", lambda url, _: addresses.put(url))
-    verb = Prefer(tmp_path / "path", tmp_path / "judged", comparisons=4, page=PageAddress(port=0))
+    verb = Prefer(tmp_path / "path", tmp_path / "judged", answers=4, page=PageAddress(port=0))
     thread = threading.Thread(target=lambda: codes.append(verb.run()), daemon=True)
     thread.start()
     page = browser.new_context().new_page()

@@ -25,6 +25,27 @@ from ilrobot.policies.heads.guidance import Guidance
 from ilrobot.policies.heads.head import Head
 
 
+class _Lstm(nn.ParameterList):
+    """Its weights as a list, as they are named in policies that are kept, and what they compute."""
+
+    __call__ = nn.Module.__call__
+
+    def forward(self, history: Tensor, begin: Tensor) -> Tensor:
+        """Histories (B, history, observation) to the states after each, (B, history, width)."""
+        states, _, _ = torch.lstm(
+            history,
+            (begin, begin),
+            tuple(self),
+            has_biases=True,
+            num_layers=len(self) // 4,
+            dropout=0.0,
+            train=self.training,
+            bidirectional=False,
+            batch_first=True,
+        )
+        return states
+
+
 class RecurrentHead(Head):
     """An LSTM over the observations, then a head on its state.
 
@@ -44,8 +65,8 @@ class RecurrentHead(Head):
     ) -> None:
         super().__init__()
         self._shape, self._width, self._layers = (history, observation), width, layers
-        # As `nn.LSTM` sets them; a list, as they are named in policies that are kept.
-        self.lstm = nn.ParameterList(nn.LSTM(observation, width, layers).parameters())
+        # As `nn.LSTM` sets them.
+        self.lstm = _Lstm(nn.LSTM(observation, width, layers).parameters())
         self.head = head
         self.noise_shape, self.ticks = head.noise_shape, history
         self.register_load_state_dict_pre_hook(_name_as_now)
@@ -54,17 +75,7 @@ class RecurrentHead(Head):
         """The state after each observation, shape (B, C) to (B, history, width)."""
         history = condition.unflatten(1, self._shape)
         begin = history.new_zeros(self._layers, history.shape[0], self._width)
-        states, _, _ = torch.lstm(
-            history,
-            (begin, begin),
-            tuple(self.lstm),
-            has_biases=True,
-            num_layers=self._layers,
-            dropout=0.0,
-            train=self.training,
-            bidirectional=False,
-            batch_first=True,
-        )
+        states: Tensor = self.lstm(history, begin)
         return states
 
     def read(self, condition: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ilrobot import workers
 from ilrobot.env import TaskEnv, make_env
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.learners.reinforcement.sharing import best_share, fastest_processes, step_seconds
@@ -115,7 +117,8 @@ def test_what_cannot_be_sent_is_told_in_its_words_and_where_it_was_raised():
     assert 'raise _Odd("elbow", 7.0)' in told.value.__notes__[0]
 
 
-def test_ctrl_c_does_not_reach_them():
+def test_ctrl_c_does_not_reach_them(monkeypatch):
+    monkeypatch.setattr(workers, "CONTEXT", multiprocessing.get_context("spawn"))
     with closing(TaskVectorEnv(MAKE, 2, seed=0, processes=2)) as env:
         pid = env._elsewhere[0]._process.pid
         assert pid is not None

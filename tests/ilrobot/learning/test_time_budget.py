@@ -100,7 +100,7 @@ def test_a_time_too_short_for_any_training_is_told_and_writes_nothing(tmp_path):
     with pytest.raises(UserError, match=r"--time-budget of 1e-06 s has room for 0 steps of"):
         train(recordings(CONTINUOUS), POLICY, tiny, tmp_path / "run")
     assert not (tmp_path / "run").exists()
-    with pytest.raises(UserError, match="--time-budget must be positive"):
+    with pytest.raises(UserError, match="--time-budget must be finite and positive"):
         train(recordings(CONTINUOUS), POLICY, replace(TRAIN, time_budget=np.nan), tmp_path / "run")
 
 
