@@ -86,7 +86,8 @@ def level_pair(spec: Spec) -> tuple[int, int] | None:
     Returns:
         Their indices (None: there are none, or they are in another frame than what is observed).
     """
-    if not along_what_is_observed(spec):
+    frames = {feature.frame for feature in spec.observations if feature.frame}
+    if spec.action.frame and frames and spec.action.frame not in frames:
         return None
     names = list(spec.action.names)
     for word in _COMMANDS:
@@ -105,12 +106,6 @@ def axes_of(spec: Spec, frame: tuple[str, ...]) -> str:
             return feature.frame
         element -= feature.size
     raise IndexError(element)
-
-
-def along_what_is_observed(spec: Spec) -> bool:
-    """Whether the axes of the action are those of an observation, as far as both are stated."""
-    frames = {feature.frame for feature in spec.observations if feature.frame}
-    return not spec.action.frame or not frames or spec.action.frame in frames
 
 
 def _ways(spec: Spec) -> list[Ways]:
