@@ -23,7 +23,7 @@ from ilrobot.control.chunking import RECEDING, Chunking
 from ilrobot.control.contract import Contract
 from ilrobot.control.contract_check import ACTION
 from ilrobot.control.contract_joints import Joints
-from ilrobot.control.contract_parts import Limits, Provenance, Range
+from ilrobot.control.contract_parts import Limits, PolicyFrame, Provenance, Range
 from ilrobot.control.contract_signals import CriticScale, DoubtScale
 from ilrobot.control.model_file import seal
 from ilrobot.control.signals import DOUBT, NOVELTY
@@ -166,7 +166,16 @@ def _promise(
         tolerance=0.0 if limits is None else TOLERANCE,
         chunking=chunking,
         sampler_steps=policy.sampler_steps if chunking.leads else None,
+        policy_frame=_policy_frame(policy),
     )
+
+
+def _policy_frame(policy: Policy) -> PolicyFrame | None:
+    if policy.framed is None:
+        return None
+    origin, goal = policy.config.frame
+    names = policy.spec.action.element_names
+    return PolicyFrame(origin, goal, tuple(names[index] for index in policy.framed.elements))
 
 
 def _signals(policy: Policy, calling: Calling) -> dict[str, Any]:

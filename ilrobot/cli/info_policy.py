@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ilrobot.control.contract import Contract
     from ilrobot.control.contract_guards import Workspace
     from ilrobot.control.contract_joints import Joints
+    from ilrobot.control.contract_parts import PolicyFrame
     from ilrobot.spec import Feature
 
 
@@ -75,6 +76,8 @@ def print_file(path: Path) -> None:
         say("reads", f"{feature.name}: {ticks}{_frame(feature)}")
         out.print(Padding(_ranges(contract, feature), (0, 0, 0, _INDENT)))
     say("gives", _given(contract))
+    if contract.policy_frame is not None:
+        say("frame", _policy_frame(contract.policy_frame))
     if contract.limits is not None:
         out.print(Padding(_limits(contract), (0, 0, 0, _INDENT)))
     if contract.workspace is not None:
@@ -117,6 +120,12 @@ def _given(contract: Contract) -> str:
     kind = f"one of {spec.choices} choices" if spec.choices else spec.semantics
     controller = f", for the controller {spec.controller}" if spec.controller else ""
     return f"{chunk}, {kind}{controller}{_frame(spec.action)}"
+
+
+def _policy_frame(frame: PolicyFrame) -> str:
+    acts = f"sees and acts ({', '.join(frame.turned)})" if frame.turned else "sees"
+    inside = f"from {frame.origin} towards {frame.goal}, in which it {acts}"
+    return f"{inside}; what it reads and gives stays along the axes above"
 
 
 def _ranges(contract: Contract, feature: Feature) -> Table:

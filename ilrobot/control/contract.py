@@ -23,6 +23,7 @@ from ilrobot.control.contract_guards import (
 from ilrobot.control.contract_joints import Joints
 from ilrobot.control.contract_parts import (
     Limits,
+    PolicyFrame,
     Provenance,
     Quantized,
     Range,
@@ -62,6 +63,7 @@ class Contract:
     fallback_after: FallbackAfter = NEVER
     retreat: tuple[float, ...] | None = None
     joints: Joints | None = None
+    policy_frame: PolicyFrame | None = None
     schema: str = SCHEMA
 
     @property
@@ -127,6 +129,7 @@ class Contract:
             "doubt": None if self.doubt is None else self.doubt.to_json(),
             "critics": {name: vars(critic).copy() for name, critic in self.critics.items()},
             "joints": None if self.joints is None else self.joints.to_json(),
+            "policy_frame": None if self.policy_frame is None else self.policy_frame.to_json(),
         }
 
     @classmethod
@@ -169,6 +172,9 @@ class Contract:
                     for name, critic in (data.get("critics") or {}).items()
                 },
                 joints=None if data.get("joints") is None else Joints.from_json(data["joints"]),
+                policy_frame=None
+                if data.get("policy_frame") is None
+                else PolicyFrame.from_json(data["policy_frame"]),
                 workspace=None
                 if data.get("workspace") is None
                 else Workspace.from_json(data["workspace"]),

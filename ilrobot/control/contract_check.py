@@ -59,6 +59,11 @@ def inconsistency(contract: Contract) -> str | None:
             return f"lacks the training range of '{feature.name}'"
         if not len(bounds.low) == len(bounds.high) == feature.size:
             return f"has a training range of '{feature.name}' of the wrong length"
+    if frame := contract.policy_frame:
+        if not frame.origin or not frame.goal or frame.origin == frame.goal:
+            return f"has a policy_frame from '{frame.origin}' towards '{frame.goal}'"
+        if strange := [name for name in frame.turned if name not in spec.action.names]:
+            return f"turns '{strange[0]}', which is no element of the action"
     demonstrated = None if limits is None else contract.training_range.get(ACTION)
     if demonstrated is not None and not len(demonstrated.low) == len(demonstrated.high) == size:
         return f"has a training range of '{ACTION}' of the wrong length"

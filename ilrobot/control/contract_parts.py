@@ -137,6 +137,40 @@ class Quantized:
         )
 
 
+@dataclass(frozen=True)
+class PolicyFrame:
+    """The task's frame, in which the policy sees and acts within the graph.
+
+    What it reads and gives stays along the axes of the spec; see `ilrobot.policies.task_frame`.
+
+    Attributes:
+        origin: The thing where the frame begins, as elements of the observation call it.
+        goal: The thing towards which its first axis points.
+        turned: Names of the action's elements that are predicted in it (empty: it only sees there).
+    """
+
+    origin: str
+    goal: str
+    turned: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {"origin": self.origin, "goal": self.goal, "turned": list(self.turned)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> PolicyFrame:
+        """Inverse of `to_json`.
+
+        Raises:
+            KeyError: A key is missing.
+            TypeError: A value is of another type.
+        """
+        if not isinstance(data["turned"], (list, tuple)):
+            raise TypeError(f"{data['turned']!r:.40} is no list")
+        turned = tuple(str(name) for name in data["turned"])
+        return cls(str(data["origin"]), str(data["goal"]), turned)
+
+
 def floats(values: Any, missing: float | None = None) -> tuple[float, ...]:
     """Numbers as floats; null becomes `missing` where that is given.
 

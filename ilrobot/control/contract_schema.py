@@ -1,7 +1,7 @@
 """The contract's text: what each of its keys says, and which versions of it are read.
 
 It stands in the .onnx file as one ``metadata_props`` entry with the key ``ilrobot.contract``, as
-JSON (`ilrobot.control.model_file` says where, and how it is hashed). Schema 1.4; what was added
+JSON (`ilrobot.control.model_file` says where, and how it is hashed). Schema 1.5; what was added
 since 1.0 may be missing, and its default stands beside it:
 
 ``schema``
@@ -11,7 +11,8 @@ since 1.0 may be missing, and its default stands beside it:
 ``task``
     The `ilrobot.spec.Spec` that the policy was trained on: ``observations`` and ``action``, each
     with ``name``, ``shape``, ``dtype``, ``names``, ``units``, ``low``, ``high`` and ``frame``, in
-    order; ``rate`` in Hz; ``semantics``; ``controller``; ``choices``; ``task``; ``task_options``.
+    order; ``rate`` in Hz; ``semantics``; ``controller``; ``choices``; ``task``; ``task_options``;
+    ``task_frame``, ``[origin, goal]`` where the task states one.
 ``n_obs``, ``horizon``, ``execute``
     Ticks of history that the graph reads, actions that it predicts, actions executed of those.
 ``chunking``
@@ -37,6 +38,11 @@ since 1.0 may be missing, and its default stands beside it:
     Of the arm that the task states behind its controller, one value each: ``names``; ``units`` of
     position; ``stiffness`` and ``damping`` (kp and kd, in N m or N per unit, and per unit/s) of its
     servos, null where they have none; ``pose``: where it begins. Null, or not there: not stated.
+``policy_frame``
+    The frame of the task in which the policy sees and acts within the graph: ``origin``, the thing
+    where it begins, ``goal``, towards which its first axis points, ``turned``, names of the
+    action's elements that are predicted in it. What is read and given is along the axes of
+    ``task`` all the same. Null, or not there, as in files of schema 1.4: in none, or not known.
 ``limits``
     Per action element, null for discrete actions. ``mode``: ``absolute`` (a target, held by
     repeating it) or ``delta`` (a displacement per tick, held by zero). ``low``, ``high``: least
@@ -89,7 +95,7 @@ from typing import Any
 
 from ilrobot.errors import UserError
 
-SCHEMA = "1.4"
+SCHEMA = "1.5"
 METADATA_KEY = "ilrobot.contract"
 
 

@@ -10,7 +10,7 @@ from exports.runtime.session import BoundSession
 from ilrobot.control.chunking import Chunking
 from ilrobot.control.contract import Contract
 from ilrobot.control.contract_golden import Golden
-from ilrobot.control.contract_parts import Limits, Provenance, Range
+from ilrobot.control.contract_parts import Limits, PolicyFrame, Provenance, Range
 from ilrobot.control.contract_signals import DoubtScale
 from ilrobot.control.drawing import Guide
 from ilrobot.control.model_file import seal
@@ -26,7 +26,12 @@ N_OBS, HORIZON, STEPS = 2, 4, 3
 
 
 def write_policy(
-    path: Path, *, gain: float = 1.0, spec: Spec = SPEC, doubt: DoubtScale | None = None
+    path: Path,
+    *,
+    gain: float = 1.0,
+    spec: Spec = SPEC,
+    doubt: DoubtScale | None = None,
+    policy_frame: PolicyFrame | None = None,
 ) -> Path:
     """Chunks of four from two ticks of history, with noise, led in three steps.
 
@@ -60,6 +65,7 @@ def write_policy(
         chunking=Chunking.parse("realtime:1"),
         sampler_steps=STEPS,
         doubt=doubt,
+        policy_frame=policy_frame,
     )
     rng = np.random.default_rng(0)
     observations = {

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from exports.cpp.binding import CppController, Refused
 from exports.runtime.session import OnnxPolicy
+from ilrobot.control.contract_parts import PolicyFrame
 from ilrobot.control.drawing import Guide
 from ilrobot.control.model_file import read_model_file
 from ilrobot.errors import UserError
 from tests.exports.exported import SMALL, export, make_policy
-from tests.exports.handmade import write_policy
+from tests.exports.handmade import SPEC, write_policy
 from tests.exports.resealed import sealed
 from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE
 
@@ -150,11 +151,15 @@ def cpp_reads(path):
         return False
 
 
-def test_a_contract_that_python_refuses_is_refused(exported, tmp_path):
+def test_a_contract_that_python_refuses_is_refused(tmp_path):
     """Every key left out, and every value replaced by others: never is C++ the laxer of the two."""
     path = tmp_path / "policy.onnx"
     laxer, stricter, refused = [], [], 0
-    for place in places(contract_json(exported)):
+    steps = replace(SPEC, action=replace(SPEC.action, names=("dx", "dy")))
+    whole = write_policy(
+        tmp_path / "whole.onnx", spec=steps, policy_frame=PolicyFrame("cube", "goal", ("dx", "dy"))
+    )
+    for place in places(contract_json(whole)):
         for value in (None, "nonsense", [], "left out"):
 
             def change(data, place=place, value=value):
@@ -165,7 +170,7 @@ def test_a_contract_that_python_refuses_is_refused(exported, tmp_path):
                 else:
                     data[place[-1]] = value
 
-            sealed(exported, path, change)
+            sealed(whole, path, change)
             ours, python = cpp_reads(path), python_reads(path)
             if ours and not python:
                 laxer.append((place, value))

@@ -8,9 +8,10 @@ import pytest
 from ilrobot.cli import main
 from ilrobot.control.chunking import Chunking
 from ilrobot.control.contract_guards import FallbackAfter
-from ilrobot.control.contract_parts import Quantized
+from ilrobot.control.contract_parts import PolicyFrame, Quantized
 from ilrobot.control.model_file import read_model_file, seal
 from tests.exports.exported import SMALL, export, make_policy
+from tests.exports.handmade import SPEC, write_policy
 from tests.ilrobot.policy_tester import DISCRETE
 
 
@@ -52,7 +53,7 @@ def test_a_person_reads_all_that_is_promised(ensemble, capsys):
     for number in (*bounds.low, *bounds.high, *limits.low, *limits.velocity, *limits.acceleration):
         assert f"{number:.4g}" in said
     for words in (
-        "schema 1.4",
+        "schema 1.5",
         "signature    there is one",
         "10 Hz",
         "2 ticks, oldest first",
@@ -79,6 +80,20 @@ def test_a_program_reads_the_contract(ensemble, capsys):
     for key in ("limits", "training_range", "doubt", "quantized", "chunking", "provenance"):
         assert said[key] == stated[key]
     assert said["spec"] == stated["task"]
+
+
+@pytest.mark.parametrize(
+    ("turned", "words"), [(("dx", "dy"), "it sees and acts (dx, dy);"), ((), "it sees;")]
+)
+def test_the_frame_that_it_acts_in_is_told(turned, words, tmp_path, capsys):
+    spec = replace(SPEC, action=replace(SPEC.action, names=("dx", "dy")))
+    frame = PolicyFrame("cube", "goal", turned)
+    path = write_policy(tmp_path / "policy.onnx", spec=spec, policy_frame=frame)
+    assert f"frame        from cube towards goal, in which {words}" in info(path, capsys)
+    said = json.loads(info(path, capsys, "--json").splitlines()[-1])
+    assert said["policy_frame"] == {"origin": "cube", "goal": "goal", "turned": list(turned)}
+    plain = write_policy(tmp_path / "plain.onnx")
+    assert "frame  " not in info(plain, capsys)
 
 
 def test_choices_have_no_limits(tmp_path, capsys):

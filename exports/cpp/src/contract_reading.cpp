@@ -82,6 +82,21 @@ void check_joints(const Json& data) {
   if (!alike) throw Damaged("more of one joint value than of another");
 }
 
+// In which frame the policy thinks; what it reads and gives is not in it.
+void check_policy_frame(const Json& data, const Feature& action) {
+  const std::string origin = text(at(data, "origin"), "policy_frame.origin");
+  const std::string goal = text(at(data, "goal"), "policy_frame.goal");
+  if (origin.empty() || goal.empty() || origin == goal) {
+    throw Refused("has a policy_frame from '" + origin + "' towards '" + goal + "'");
+  }
+  const Json& turned = array(at(data, "turned"), "policy_frame.turned");
+  for (const std::string& name : texts(turned, "policy_frame.turned")) {
+    if (std::find(action.names.begin(), action.names.end(), name) == action.names.end()) {
+      throw Refused("turns '" + name + "', which is no element of the action");
+    }
+  }
+}
+
 Golden golden(const Json& data, const Contract& contract, bool led) {
   Golden result;
   const Json& noise = at(data, "noise");
@@ -199,6 +214,9 @@ Contract contract_of(const Json& data) {
     }
   }
   if (const Json& joints = maybe(data, "joints"); !joints.is_null()) check_joints(joints);
+  if (const Json& frame = maybe(data, "policy_frame"); !frame.is_null()) {
+    check_policy_frame(frame, result.action);
+  }
   result.tolerance = number(at(data, "tolerance"), "tolerance");
   const Json& examples = at(data, "golden");
   check(result);

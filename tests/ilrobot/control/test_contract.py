@@ -14,7 +14,7 @@ from ilrobot.control.chunking import Chunking
 from ilrobot.control.contract import Contract
 from ilrobot.control.contract_guards import FallbackAfter, Workspace
 from ilrobot.control.contract_joints import Joints
-from ilrobot.control.contract_parts import Range
+from ilrobot.control.contract_parts import PolicyFrame, Range
 from ilrobot.control.contract_schema import SCHEMA
 from ilrobot.control.contract_signals import CriticScale, DoubtScale
 from ilrobot.control.drawing import Guide
@@ -53,7 +53,7 @@ def refused(data, words):
 
 LATER = {
     *("chunking", "critics", "doubt", "golden_led", "joints", "quantized", "sampler_steps"),
-    *("workspace", "fallback_after", "retreat"),
+    *("workspace", "fallback_after", "retreat", "policy_frame"),
 }
 
 
@@ -264,7 +264,7 @@ def test_a_missing_file(tmp_path):
 def test_the_contract_is_readable_json_in_the_file():
     text = seal(MODEL, ABSOLUTE_CONTRACT).split(b"ilrobot.contract", 1)[1]
     data = json.loads(text[text.index(b"{") :])
-    assert data["schema"] == SCHEMA == "1.4"
+    assert data["schema"] == SCHEMA == "1.5"
     assert data["limits"]["velocity"] == [5.0, 5.0]
     assert set(data["sha256"]) == {"model", "contract"}
 
@@ -284,6 +284,27 @@ def test_joints_and_doubt_are_read_as_they_were_written():
     refused({**data, "joints": {**data["joints"], "damping": [None, 1.0]}}, "damaged")
     refused({**data, "doubt": {**data["doubt"], "scale": [1.0]}}, "scale of doubt for each of 2")
     refused({**data, "doubt": {**data["doubt"], "scale": None}}, "scale of doubt for each of 2")
+
+
+def test_the_frame_that_a_policy_acts_in_is_read_as_it_was_written():
+    action = replace(ABSOLUTE_CONTRACT.spec.action, names=("dx", "dy"))
+    frame = PolicyFrame("cube", "goal", ("dx", "dy"))
+    written = replace(
+        ABSOLUTE_CONTRACT,
+        spec=replace(ABSOLUTE_CONTRACT.spec, action=action),
+        policy_frame=frame,
+        golden=(),
+    )
+    data = json.loads(json.dumps(written.to_json()))
+    assert Contract.from_json(data, "x").policy_frame == frame
+
+    def other(**parts):
+        return {**data, "policy_frame": {**data["policy_frame"], **parts}}
+
+    refused(other(goal="cube"), "policy_frame from 'cube' towards 'cube'")
+    refused(other(turned=["dx", "rx"]), "turns 'rx', which is no element of the action")
+    refused(other(turned="dx"), "damaged")
+    refused({**data, "policy_frame": {"origin": "cube"}}, "lacks the key 'turned'")
 
 
 def test_signals_and_their_thresholds_are_read_as_they_were_written():

@@ -13,6 +13,7 @@ import sims  # noqa: F401 (registers our tasks)
 from exports.real_data import observation_windows, taught_actions
 from exports.runtime.session import OnnxPolicy
 from exports.to_onnx import export_policy
+from ilrobot.control.contract_parts import PolicyFrame
 from ilrobot.data.episode import Episode, MemoryRecorder
 from ilrobot.data.memory import MemoryRecordings
 from ilrobot.data.windows import Windows
@@ -102,7 +103,9 @@ def test_a_policy_in_a_frame_is_the_same_from_its_files(config, tmp_path):
         data_hash="d" * 16,
     )
     assert done.parity.relative <= 1e-5
-    assert OnnxPolicy(tmp_path / "policy.onnx").verify() == 0
+    exported = OnnxPolicy(tmp_path / "policy.onnx")
+    assert exported.verify() == 0
+    assert exported.contract.policy_frame == PolicyFrame("hand", "goal", ("dx", "dy"))
 
 
 def test_the_training_range_and_what_never_moved_are_along_the_axes_of_the_base():
