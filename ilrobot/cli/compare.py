@@ -17,7 +17,8 @@ from ilrobot.cli.usage import TaskOptions, optional
 from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
-    from ilrobot.comparison import Contender, Learnt, Row, Score
+    from ilrobot.comparison import Row, Score
+    from ilrobot.contenders import Contender, Learnt
 
 
 @dataclass
@@ -63,7 +64,8 @@ class Compare:
         from ilrobot.cli.output import console, print_json, progress_bar
         from ilrobot.cli.places import claim_file
         from ilrobot.cli.seeds import check_seeds
-        from ilrobot.comparison import Contender, group, rows
+        from ilrobot.comparison import group, rows
+        from ilrobot.contenders import Contender
         from ilrobot.errors import explained
         from ilrobot.report.compare import compare_report
         from ilrobot.report.html import write_report

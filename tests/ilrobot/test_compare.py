@@ -16,7 +16,8 @@ import pytest
 
 from ilrobot.cli import _main
 from ilrobot.cli.compare import measure
-from ilrobot.comparison import Contender, group
+from ilrobot.comparison import group
+from ilrobot.contenders import Contender
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.memory import MemoryRecordings

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ilrobot.comparison import Contender, Learnt, Row, Score, expert_labels, group
+from ilrobot.comparison import Row, Score, group
+from ilrobot.contenders import Contender, Learnt, expert_labels
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.memory import MemoryRecordings
 from ilrobot.evaluate import wilson_interval

@@ -10,7 +10,7 @@ import pytest
 
 from ilrobot.cli.export import Export
 from ilrobot.cli.info import Info
-from ilrobot.comparison import Contender
+from ilrobot.contenders import Contender
 from ilrobot.control.model_file import read_model_file
 from ilrobot.data.dataset import Dataset
 from ilrobot.errors import UserError

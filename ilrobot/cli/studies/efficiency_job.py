@@ -17,7 +17,7 @@ from ilrobot.atomic import PART
 from ilrobot.cli.compare import measure
 from ilrobot.cli.learners import LEARNERS
 from ilrobot.cli.people import scripted_expert
-from ilrobot.comparison import Contender
+from ilrobot.contenders import Contender
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo
 from ilrobot.env import make_env

@@ -19,7 +19,8 @@ from ilrobot.cli.compare import measure
 from ilrobot.cli.dagger_cast import ExpertCast, OperatorCast
 from ilrobot.cli.dagger_gate import ASK_ALWAYS, BUDGETS, GateName, GatePlan
 from ilrobot.cli.people import hand_info, scripted_expert
-from ilrobot.comparison import Contender, Score
+from ilrobot.comparison import Score
+from ilrobot.contenders import Contender
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.lessons import Weighting
 from ilrobot.env import TaskEnv, make_env

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from ilrobot.comparison import Contender, group
+from ilrobot.comparison import group
+from ilrobot.contenders import Contender
 from ilrobot.data.windows import Windows
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig
