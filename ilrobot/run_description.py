@@ -9,7 +9,8 @@ from typing import Any, Literal, Self
 
 from ilrobot.gates.log import GateLog
 from ilrobot.learners.config import TrainConfig
-from ilrobot.policies.config import PolicyConfig, heeded
+from ilrobot.policies.config import PolicyConfig
+from ilrobot.policies.heeded import heeded
 from ilrobot.spec import Spec
 
 #: Of a run that was begun without demonstrations: what its policy did when it was done.

@@ -41,7 +41,7 @@ class Info:
             print_file(self.path)
         else:
             if "config" in found:
-                from ilrobot.policies.config import heeded
+                from ilrobot.policies.heeded import heeded
 
                 found["config"]["policy"] = heeded(found["config"]["policy"])
             _print_table(found)

@@ -7,7 +7,8 @@ from typing import Any, get_args
 from tyro.conf import arg
 
 from ilrobot.learners.config import PRESETS
-from ilrobot.policies.config import USED_BY_HEAD, USED_BY_NETWORK, PolicyConfig
+from ilrobot.policies.config import PolicyConfig
+from ilrobot.policies.heeded import USED_BY_HEAD, USED_BY_NETWORK
 
 _METAVARS = {int: "INT", float: "FLOAT", tuple: "INT [INT ...]"}
 

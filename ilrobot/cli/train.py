@@ -14,8 +14,6 @@ from ilrobot.data.lessons import Weighting
 from ilrobot.errors import UserError
 from ilrobot.learners.config import Preset
 from ilrobot.policies.config import (
-    USED_BY_HEAD,
-    USED_BY_NETWORK,
     Actions,
     FlowPrediction,
     HeadName,
@@ -26,6 +24,7 @@ from ilrobot.policies.config import (
     Prediction,
     Solver,
 )
+from ilrobot.policies.heeded import USED_BY_HEAD, USED_BY_NETWORK
 
 if TYPE_CHECKING:
     from ilrobot.learners.config import TrainConfig

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ilrobot.policies.config import USED_BY_HEAD, USED_BY_NETWORK, PolicyConfig
+from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.directions import level_motions
+from ilrobot.policies.heeded import USED_BY_HEAD, USED_BY_NETWORK
 from ilrobot.policies.places import axes_of
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import Any, Literal, get_args
 
 from ilrobot.data.lessons import ChunkLabels, Weighting
 from ilrobot.errors import UserError
-from ilrobot.policies.config import USED_BY_HEAD, HeadName, PolicyConfig
+from ilrobot.policies.config import HeadName, PolicyConfig
+from ilrobot.policies.heeded import USED_BY_HEAD
 from ilrobot.ranges import NOT_NEGATIVE, POSITIVE, SHARE, Range, check_ranges
 from ilrobot.spec import Spec
 

@@ -37,31 +37,6 @@ Mode = Literal["standardize", "limits", "quantile"]
 Normalization = Literal["auto", Mode]
 Actions = Literal["absolute", "relative", "delta"]
 
-
-#: Settings that only some networks and heads use; the others take no notice of them.
-USED_BY_NETWORK: dict[NetworkName, frozenset[str]] = {
-    "mlp": frozenset({"width", "blocks", "dropout"}),
-    "unet": frozenset({"channels"}),
-    "transformer": frozenset({"width", "layers", "attention_heads", "dropout"}),
-    "rnn": frozenset({"width", "layers", "blocks", "dropout"}),
-}
-USED_BY_HEAD: dict[HeadName, frozenset[str]] = {
-    "cvae": frozenset({"kl_weight", "latent"}),
-    "diffusion": frozenset(
-        {"diffusion_steps", "sampler_steps", "prediction", "solver", "prefix_delay"}
-    ),
-    "flow": frozenset({"sampler_steps", "flow_prediction", "noise_scale", "prefix_delay"}),
-    "mip": frozenset({"prefix_delay"}),
-}
-
-
-def heeded(settings: dict[str, Any]) -> dict[str, Any]:
-    """A policy's settings by name without those that only other networks and heads use."""
-    others = frozenset[str]().union(*USED_BY_NETWORK.values(), *USED_BY_HEAD.values())
-    own = USED_BY_NETWORK[settings["network"]] | USED_BY_HEAD.get(settings["head"], frozenset())
-    return {name: value for name, value in settings.items() if name in own or name not in others}
-
-
 #: Heads that refine a sample, whose labels shall be within [-1, 1], as large as its noise.
 _WITHIN_LIMITS: frozenset[HeadName] = frozenset({"diffusion", "flow", "mip"})
 #: Those of them that do not end at these limits. Most ways to go are far shorter than the longest,

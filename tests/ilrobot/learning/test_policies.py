@@ -12,8 +12,9 @@ from ilrobot.data.memory import MemoryRecordings
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import PRESETS, TrainConfig, preset
-from ilrobot.policies.config import USED_BY_HEAD, HeadName, NetworkName, PolicyConfig
+from ilrobot.policies.config import HeadName, NetworkName, PolicyConfig
 from ilrobot.policies.heads import residual_vq
+from ilrobot.policies.heeded import USED_BY_HEAD
 from ilrobot.policies.loading import load_policy
 from ilrobot.policies.networks.network import Sizes
 from ilrobot.policies.networks.unet1d import UNet1d

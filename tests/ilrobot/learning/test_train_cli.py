@@ -13,7 +13,7 @@ from ilrobot.data.known_tasks import PUSHT
 from ilrobot.data.writing import write_episodes
 from ilrobot.learners import behavioral_cloning
 from ilrobot.learners.config import PRESETS
-from ilrobot.policies.config import USED_BY_HEAD
+from ilrobot.policies.heeded import USED_BY_HEAD
 from ilrobot.policies.loading import load_policy
 from ilrobot.run import Run
 from ilrobot.spec import Feature, Spec
