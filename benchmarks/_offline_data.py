@@ -29,7 +29,7 @@ from ilrobot.atomic import write_json
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Episode, MemoryRecorder
 from ilrobot.data.writing import write_episodes
-from ilrobot.env import TaskEnv, make_env
+from ilrobot.env import make_env
 from ilrobot.learners.reinforcement.config import INITIAL_LOG_STD, SCRATCH, PpoConfig
 from ilrobot.learners.reinforcement.ppo import PpoReinforcer
 from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
@@ -38,6 +38,7 @@ from ilrobot.policies.policy import Policy
 from ilrobot.policies.tensor_file import load_tensors, save_tensors
 from ilrobot.rollout import rollout
 from ilrobot.spec import Spec
+from ilrobot.task_env import TaskEnv
 
 SETS = ("mixed", "replay", "medium", "expert")
 #: Of each set, and of both halves of ``mixed``.

@@ -34,8 +34,9 @@ from ilrobot.control.chunking import Chunking
 from ilrobot.control.chunks import ObservationHistory
 from ilrobot.control.clock import SimulatedClock
 from ilrobot.data.windows import Windows
-from ilrobot.env import TaskEnv, make_env
+from ilrobot.env import make_env
 from ilrobot.learners.behavioral_cloning import train
+from ilrobot.task_env import TaskEnv
 
 TASK, TASK_ID = "PandaLift", "ilrobot/PandaLift-v0"
 METHOD = Method("flow", {"steps": 2_000, "ema": 0.999, "prefix_delay": 6})

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from ilrobot.cli import _main
-from ilrobot.env import TaskEnv, make_env
+from ilrobot.env import make_env
 from ilrobot.evaluate import evaluate
 from ilrobot.intervals import t_interval
 from ilrobot.policies.loading import load_policy
+from ilrobot.task_env import TaskEnv
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from benchmarks import row
 from ilrobot.actors import Actor
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo
-from ilrobot.env import ScriptedActor, TaskEnv, make_env
+from ilrobot.env import make_env
 from ilrobot.gates.beta import BetaGate
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig, preset
@@ -32,7 +32,9 @@ from ilrobot.policies.policy import Policy
 from ilrobot.rollout import rollout
 from ilrobot.run import Run
 from ilrobot.run_description import DaggerPlan
+from ilrobot.scripted_actor import ScriptedActor
 from ilrobot.shared_control import SharedControl
+from ilrobot.task_env import TaskEnv
 from sims.experts import make_expert
 
 TASK = "ilrobot/PandaPush-v0"

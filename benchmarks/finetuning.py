@@ -32,7 +32,7 @@ from ilrobot.atomic import write_text
 from ilrobot.cli.people import scripted_expert
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.recorder import DatasetRecorder
-from ilrobot.env import TaskEnv, make_env
+from ilrobot.env import make_env
 from ilrobot.env_spec import stated_frame
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.evaluate import wilson_interval
@@ -57,6 +57,7 @@ from ilrobot.policies.policy import Policy
 from ilrobot.policies.residual import with_residual
 from ilrobot.policies.tensor_file import load_tensors, save_tensors
 from ilrobot.rollout import rollout
+from ilrobot.task_env import TaskEnv
 
 TASKS = ("PandaPush", "PandaPegInsert")
 METHODS = ("leash", "free", "raft", "scratch", "residual", "residual-scratch")

@@ -28,7 +28,7 @@ from benchmarks._shared_data import find
 from ilrobot.actors import Action, Actor, Decision, Observation, Source
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo
-from ilrobot.env import TaskEnv, make_env
+from ilrobot.env import make_env
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.evaluate import evaluate
 from ilrobot.gates.beta import BetaGate
@@ -42,6 +42,7 @@ from ilrobot.policies.policy import Policy
 from ilrobot.rollout import rollout
 from ilrobot.run_description import Config, DaggerPlan
 from ilrobot.shared_control import SharedControl
+from ilrobot.task_env import TaskEnv
 
 TASKS = {"hopper": "Hopper-v5", "halfcheetah": "HalfCheetah-v5"}
 EPISODES, ROUNDS = 10, 3

@@ -32,7 +32,7 @@ from ilrobot.actors import Actor
 from ilrobot.atomic import write_json
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.transitions import Transitions
-from ilrobot.env import TaskEnv, make_env
+from ilrobot.env import make_env
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.evaluate import evaluate
 from ilrobot.intervals import t_interval
@@ -49,6 +49,7 @@ from ilrobot.policies.loading import load_policy
 from ilrobot.policies.policy import Policy
 from ilrobot.run import Run
 from ilrobot.run_description import TrainDescription
+from ilrobot.task_env import TaskEnv
 
 #: Each with its optimiser steps; D4RL's tables are of a million. All but CQL learn from three
 #: sets in a quarter of an hour of a busy core. A step of CQL takes some five times as long, with

@@ -32,7 +32,7 @@ from benchmarks._pusht_geometry import register
 from ilrobot.actors import Actor
 from ilrobot.control.chunking import RECEDING, Chunking
 from ilrobot.data.memory import MemoryRecordings
-from ilrobot.env import TaskEnv, make_env
+from ilrobot.env import make_env
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.evaluate import evaluate
 from ilrobot.learners.behavioral_cloning import train
@@ -40,6 +40,7 @@ from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.training import Progress
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.policy import Policy
+from ilrobot.task_env import TaskEnv
 
 TASK = "gym_pusht/PushT-v0"
 STATE = 5

@@ -15,10 +15,11 @@ from ilrobot.actors import Actor, Decision, Observation, Source
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo, Frame, Judge, Outcome, frame_columns
 from ilrobot.data.summary import repeated_pictures
-from ilrobot.env import TaskEnv, make_env
+from ilrobot.env import make_env
 from ilrobot.gates.log import GateLog
 from ilrobot.rollout import rollout
 from ilrobot.spec import Feature, Spec
+from ilrobot.task_env import TaskEnv
 
 TASK = "ilrobot/PandaLift-v0"
 EPISODES, STEPS = 5, 200

@@ -21,8 +21,9 @@ from ilrobot.actors import Actor, Decision, Observation, Source
 from ilrobot.control.clock import RealTimeClock
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.summary import repeated_pictures
-from ilrobot.env import TaskEnv, make_env
+from ilrobot.env import make_env
 from ilrobot.rollout import rollout
+from ilrobot.task_env import TaskEnv
 
 TASK, CAMERAS, RATE = "ilrobot/PandaLift-v0", ("front", "wrist"), 30.0
 MINUTES = 0.5

@@ -20,10 +20,12 @@ from ilrobot.actors import Action, Actor, Decision, Observation, Source
 from ilrobot.blend import Blend
 from ilrobot.control.clock import SimulatedClock
 from ilrobot.data.episode import MemoryRecorder
-from ilrobot.env import ScriptedActor, TaskEnv, make_env
+from ilrobot.env import make_env
 from ilrobot.gates.human import HumanGate
 from ilrobot.rollout import rollout
+from ilrobot.scripted_actor import ScriptedActor
 from ilrobot.shared_control import SharedControl
+from ilrobot.task_env import TaskEnv
 from sims.experts import make_expert
 from teleop.actor import TeleopActor
 from teleop.bindings import TeleopCommand

@@ -14,9 +14,9 @@ import numpy as np
 
 from ilrobot.actors import Actor
 from ilrobot.data.episode import Outcome
-from ilrobot.env import TaskEnv
 from ilrobot.errors import explained
 from ilrobot.rollout import EpisodeResult, rollout
+from ilrobot.task_env import TaskEnv
 from ilrobot.workers import Workers
 
 #: Steps after which an episode ends in an environment that has no limit of its own.

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from ilrobot.data.branches import surviving
 from ilrobot.data.episode import Episode
-from ilrobot.env import TaskEnv
 from ilrobot.errors import UserError
 from ilrobot.spec import ANGLE_UNIT, Feature
+from ilrobot.task_env import TaskEnv
 
 
 @dataclass(frozen=True)

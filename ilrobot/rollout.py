@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from ilrobot.actors import Actor, Decision, Event, Source
 from ilrobot.control.clock import Clock, SimulatedClock
 from ilrobot.data.episode import EpisodeInfo, Outcome, Recorder
-from ilrobot.env import Step, TaskEnv
 from ilrobot.frames import frame, judged
 from ilrobot.gates.log import GateLog
+from ilrobot.task_env import Step, TaskEnv
 from ilrobot.timeline import Tick, Timeline
 
 #: Called after each tick, for a display or a film.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ilrobot.actors import Action, Observation
-from ilrobot.env import Snapshot
+from ilrobot.task_env import Snapshot
 
 #: Memory for moments to go back to; the oldest are forgotten. It holds 14 s of two cameras at
 #: 30 Hz, and any episode without pictures.

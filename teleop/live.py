@@ -9,8 +9,8 @@ from typing import Any
 from ilrobot.actors import Actor, Decision, Observation
 from ilrobot.control.clock import RealTimeClock
 from ilrobot.data.episode import UNCOUNTED, EpisodeInfo, Recorder
-from ilrobot.env import Step, TaskEnv
 from ilrobot.rollout import EpisodeResult, rollout
+from ilrobot.task_env import Step, TaskEnv
 from teleop.actor import TeleopActor
 from teleop.bindings import Control
 from teleop.display import Display, Pictures

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from ilrobot.control.clock import Clock
 from ilrobot.data.episode import UNCOUNTED, EpisodeInfo, Recorder
-from ilrobot.env import TaskEnv
 from ilrobot.rollout import EpisodeResult, TickListener, rollout
+from ilrobot.task_env import TaskEnv
 from teleop.actor import TeleopActor
 
 

@@ -34,7 +34,8 @@ RECORD = """
 import sys
 from ilrobot.data.dataset import DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo
-from ilrobot.env import ScriptedActor, make_env
+from ilrobot.env import make_env
+from ilrobot.scripted_actor import ScriptedActor
 from ilrobot.rollout import rollout
 from sims.experts import make_expert
 env = make_env("ilrobot/PandaReach-v0", {"cameras": ["front"]})

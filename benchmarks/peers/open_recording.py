@@ -33,7 +33,8 @@ WORLD = "observation.environment_state"
 RECORD = """
 import sys
 from ilrobot.data.dataset import DatasetRecorder
-from ilrobot.env import ScriptedActor, make_env
+from ilrobot.env import make_env
+from ilrobot.scripted_actor import ScriptedActor
 from ilrobot.rollout import rollout
 from sims.experts import make_expert
 env = make_env("ilrobot/PandaReach-v0")
@@ -49,7 +50,8 @@ import sys
 import numpy as np
 from ilrobot.actors import Actor
 from ilrobot.data.dataset import DatasetRecorder
-from ilrobot.env import ScriptedActor, make_env
+from ilrobot.env import make_env
+from ilrobot.scripted_actor import ScriptedActor
 from ilrobot.rollout import rollout
 from sims.experts import make_expert
 env = make_env("ilrobot/PandaLift-v0", {"cameras": "front,wrist"})

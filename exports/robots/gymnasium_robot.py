@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from exports.robots.base import Capabilities, Motion, Reading, Status
 from ilrobot.actors import Observation
 from ilrobot.control.contract_joints import Joints
-from ilrobot.env import TaskEnv, make_env
+from ilrobot.env import make_env
 from ilrobot.env_spec import stated_joints
 from ilrobot.errors import UserError
+from ilrobot.task_env import TaskEnv
 
 
 class GymnasiumRobot:

@@ -11,10 +11,11 @@ from ilrobot.actors import Actor
 from ilrobot.compatibility import check_policy_fits
 from ilrobot.control.chunking import RECEDING, Chunking
 from ilrobot.control.model_file import read_model_file
-from ilrobot.env import RenderMode, TaskEnv, make_env
+from ilrobot.env import RenderMode, make_env
 from ilrobot.errors import UserError
 from ilrobot.run import policy_hash
 from ilrobot.spec import Spec
+from ilrobot.task_env import TaskEnv
 
 if TYPE_CHECKING:
     from ilrobot.policies.policy import Policy

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from ilrobot.cli.page import PageAddress
     from ilrobot.data.dataset import Dataset
     from ilrobot.data.episode import EpisodeInfo
-    from ilrobot.env import TaskEnv
     from ilrobot.gates.doubt import Doubt
     from ilrobot.learners.interactive.collect import RunEpisode
     from ilrobot.learners.interactive.gate_network import OnSteps
     from ilrobot.spec import Spec
+    from ilrobot.task_env import TaskEnv
     from teleop.actor import TeleopActor
     from teleop.display import Display
     from teleop.engagement import EngageMode

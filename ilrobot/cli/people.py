@@ -8,8 +8,9 @@ from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
     from ilrobot.data.episode import EpisodeInfo
-    from ilrobot.env import ScriptedActor, TaskEnv
+    from ilrobot.scripted_actor import ScriptedActor
     from ilrobot.spec import Spec
+    from ilrobot.task_env import TaskEnv
     from teleop.actor import TeleopActor
 
 
@@ -19,7 +20,7 @@ def scripted_expert(env: TaskEnv) -> ScriptedActor:
     Raises:
         UserError: The task has none.
     """
-    from ilrobot.env import ScriptedActor
+    from ilrobot.scripted_actor import ScriptedActor
     from sims.experts import make_expert
 
     try:

@@ -18,7 +18,7 @@ from ilrobot.required import require
 if TYPE_CHECKING:
     from ilrobot.data.comparisons import Comparisons
     from ilrobot.data.dataset import Dataset
-    from ilrobot.env import TaskEnv
+    from ilrobot.task_env import TaskEnv
 
 #: Of a policy's attempts, inside of the folder of comparisons.
 _ATTEMPTS = "attempts"

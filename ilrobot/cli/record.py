@@ -16,8 +16,8 @@ from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
     from ilrobot.data.dataset import DatasetRecorder
-    from ilrobot.env import TaskEnv
     from ilrobot.rollout import EpisodeResult
+    from ilrobot.task_env import TaskEnv
     from teleop.actor import TeleopActor
     from teleop.display import Display
     from teleop.session import Stage

@@ -15,8 +15,8 @@ from ilrobot.errors import UserError
 if TYPE_CHECKING:
     from ilrobot.data.dataset import Dataset
     from ilrobot.data.episode import Episode
-    from ilrobot.env import TaskEnv
     from ilrobot.replay import Replay
+    from ilrobot.task_env import TaskEnv
 
 #: Options of our tasks that show the world and do not change it.
 _ONLY_SHOWN = ("cameras",)

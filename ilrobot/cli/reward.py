@@ -146,8 +146,9 @@ class Reward:
         from ilrobot.cli.options import parse_options
         from ilrobot.cli.output import console
         from ilrobot.compatibility import check_policy_fits
-        from ilrobot.env import TaskEnv, make_env
+        from ilrobot.env import make_env
         from ilrobot.learners.reinforcement.attempts import record_attempts
+        from ilrobot.task_env import TaskEnv
 
         chosen = TaskForPolicy.choose(
             policy.spec, self.path, self.task, parse_options(self.options)

@@ -19,10 +19,11 @@ from ilrobot.cli import main
 from ilrobot.data.episode import Episode, MemoryRecorder, Outcome
 from ilrobot.data.memory import MemoryRecordings
 from ilrobot.data.windows import Windows
-from ilrobot.env import ScriptedActor, make_env
+from ilrobot.env import make_env
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.policy import Policy
 from ilrobot.rollout import rollout
+from ilrobot.scripted_actor import ScriptedActor
 from sims.experts import make_expert
 
 TASK = "ilrobot/PointPath-v0"

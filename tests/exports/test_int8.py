@@ -13,13 +13,14 @@ from ilrobot.cli import int8, main
 from ilrobot.control.contract_parts import Quantized
 from ilrobot.data.episode import Episode, MemoryRecorder, Outcome
 from ilrobot.data.writing import write_episodes
-from ilrobot.env import ScriptedActor, make_env
+from ilrobot.env import make_env
 from ilrobot.errors import WorkFailed
 from ilrobot.evaluate import Evaluation
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.rollout import EpisodeResult, rollout
+from ilrobot.scripted_actor import ScriptedActor
 from sims.experts import make_expert
 from tests.exports.exported import SMALL, export, make_policy
 from tests.exports.handmade import write_policy

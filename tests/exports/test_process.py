@@ -18,12 +18,13 @@ from ilrobot.cli import main
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Episode, MemoryRecorder, Outcome
 from ilrobot.data.writing import write_episodes
-from ilrobot.env import ScriptedActor, make_env
+from ilrobot.env import make_env
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.stop import stop_signals
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.rollout import rollout
+from ilrobot.scripted_actor import ScriptedActor
 from sims.experts import make_expert
 
 TASK = "ilrobot/PointPath-v0"

@@ -7,11 +7,12 @@ import pytest
 from exports.server.client import RemotePolicy
 from ilrobot.data.episode import Episode, MemoryRecorder, Outcome
 from ilrobot.data.writing import write_episodes
-from ilrobot.env import ScriptedActor, make_env
+from ilrobot.env import make_env
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.rollout import rollout
+from ilrobot.scripted_actor import ScriptedActor
 from sims.experts import make_expert
 from tests.exports.serving import refused_to_serve, serving
 

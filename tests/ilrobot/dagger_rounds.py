@@ -14,7 +14,7 @@ from typing import Any
 from ilrobot.actors import Actor
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo
-from ilrobot.env import ScriptedActor, TaskEnv, make_env
+from ilrobot.env import make_env
 from ilrobot.gates.beta import BetaGate
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import preset
@@ -24,7 +24,9 @@ from ilrobot.policies.loading import load_policy
 from ilrobot.policies.policy import Policy
 from ilrobot.rollout import rollout
 from ilrobot.run_description import DaggerPlan, RoundSummary
+from ilrobot.scripted_actor import ScriptedActor
 from ilrobot.shared_control import SharedControl
+from ilrobot.task_env import TaskEnv
 from sims.experts import make_expert
 from tests.forked import Forked
 

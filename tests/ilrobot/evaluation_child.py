@@ -6,8 +6,9 @@ import time
 import numpy as np
 
 from ilrobot.actors import Actor, Decision, Source
-from ilrobot.env import TaskEnv, make_env
+from ilrobot.env import make_env
 from ilrobot.evaluate import evaluate
+from ilrobot.task_env import TaskEnv
 
 
 class Slow(Actor):

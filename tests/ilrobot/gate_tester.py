@@ -15,11 +15,12 @@ from ilrobot.cli import dagger_gate
 from ilrobot.cli.dagger import Dagger
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo, Outcome
-from ilrobot.env import ScriptedActor, make_env
+from ilrobot.env import make_env
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import preset
 from ilrobot.learners.interactive import collect, help_critic, success_critic
 from ilrobot.rollout import EpisodeResult, rollout
+from ilrobot.scripted_actor import ScriptedActor
 from ilrobot.shared_control import SharedControl
 from sims.experts import make_expert
 

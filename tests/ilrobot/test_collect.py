@@ -24,13 +24,13 @@ from dagger_rounds import (
 from ilrobot.actors import Actor, Decision, Event, Observation, Source
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import EpisodeInfo
-from ilrobot.env import TaskEnv
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.interactive.collect import Collector, Round
 from ilrobot.policies.loading import load_policy
 from ilrobot.run import Run, policy_hash
 from ilrobot.run_description import DaggerPlan
+from ilrobot.task_env import TaskEnv
 from tests.forked import Forked
 
 

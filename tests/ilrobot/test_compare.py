@@ -21,13 +21,14 @@ from ilrobot.contenders import Contender
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.memory import MemoryRecordings
-from ilrobot.env import ScriptedActor, make_env
+from ilrobot.env import make_env
 from ilrobot.errors import UserError
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.rollout import rollout
 from ilrobot.run import policy_hash
+from ilrobot.scripted_actor import ScriptedActor
 from ilrobot.workers import Workers
 from sims.experts import make_expert
 

@@ -18,7 +18,7 @@ from ilrobot.cli import main
 from ilrobot.cli.dagger import Dagger
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo, Outcome
-from ilrobot.env import ScriptedActor, TaskEnv, make_env
+from ilrobot.env import make_env
 from ilrobot.errors import UserError
 from ilrobot.evaluate import evaluate
 from ilrobot.gates.beta import BetaGate
@@ -30,7 +30,9 @@ from ilrobot.policies.loading import load_policy
 from ilrobot.rollout import rollout
 from ilrobot.run import Run, policy_hash
 from ilrobot.run_description import DaggerDescription, DaggerPlan
+from ilrobot.scripted_actor import ScriptedActor
 from ilrobot.shared_control import SharedControl
+from ilrobot.task_env import TaskEnv
 from ilrobot.typed_json import dump
 from sims.experts import make_expert
 from tests.forked import Forked

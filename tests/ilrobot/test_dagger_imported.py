@@ -15,10 +15,11 @@ from ilrobot.cli.replay import ReplayVerb
 from ilrobot.cli.train import Train
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo
-from ilrobot.env import ScriptedActor, make_env
+from ilrobot.env import make_env
 from ilrobot.errors import UserError
 from ilrobot.rollout import rollout
 from ilrobot.run import Run
+from ilrobot.scripted_actor import ScriptedActor
 from sims.experts import make_expert
 
 PUSHT = "ilrobot/PushT-v0"

@@ -6,9 +6,10 @@ import pytest
 from gymnasium import spaces
 
 from ilrobot.compatibility import check_policy_fits
-from ilrobot.env import TaskEnv, make_env
+from ilrobot.env import make_env
 from ilrobot.errors import UserError
 from ilrobot.spec import Feature, Spec
+from ilrobot.task_env import TaskEnv
 
 
 class Nested(gym.Env):

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from ilrobot.actors import Actor, Decision, Source
-from ilrobot.env import TaskEnv, make_env
+from ilrobot.env import make_env
 from ilrobot.evaluate import Evaluation, evaluate, mean_interval, wilson_interval
 from ilrobot.intervals import t_interval
+from ilrobot.task_env import TaskEnv
 
 
 class Swing(Actor):

@@ -10,9 +10,10 @@ from ilrobot.cli import _main
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.writing import write_episodes
-from ilrobot.env import ScriptedActor, make_env
+from ilrobot.env import make_env
 from ilrobot.replay import replay
 from ilrobot.rollout import rollout
+from ilrobot.scripted_actor import ScriptedActor
 from ilrobot.spec import Feature, Spec
 from sims.experts import make_expert
 

@@ -19,10 +19,11 @@ from ilrobot.data.branches import surviving, takeovers
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import Episode, EpisodeInfo, MemoryRecorder, Outcome
 from ilrobot.data.summary import summarize
-from ilrobot.env import TaskEnv, make_env
+from ilrobot.env import make_env
 from ilrobot.gates.human import HumanGate
 from ilrobot.rollout import EpisodeResult, rollout
 from ilrobot.shared_control import SharedControl
+from ilrobot.task_env import TaskEnv
 
 TASK = "ilrobot/PushT-v0"
 

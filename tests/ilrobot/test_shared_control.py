@@ -7,12 +7,13 @@ import pytest
 from ilrobot.actors import Actor, Decision, Event, Observation, Source
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import MemoryRecorder
-from ilrobot.env import TaskEnv, make_env
+from ilrobot.env import make_env
 from ilrobot.gates.beta import BetaGate
 from ilrobot.gates.gate import Gate, GateContext
 from ilrobot.gates.human import HumanGate
 from ilrobot.rollout import rollout
 from ilrobot.shared_control import SharedControl
+from ilrobot.task_env import TaskEnv
 
 
 class Planner(Actor):

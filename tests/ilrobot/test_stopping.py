@@ -20,9 +20,10 @@ from ilrobot.cli.dagger import Dagger
 from ilrobot.cli.train import Train
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import UNCOUNTED, EpisodeInfo, Outcome
-from ilrobot.env import ScriptedActor, make_env
+from ilrobot.env import make_env
 from ilrobot.rollout import rollout
 from ilrobot.run import Run
+from ilrobot.scripted_actor import ScriptedActor
 from ilrobot.typed_json import dump
 from sims.experts import make_expert
 from tests.forked import Forked

@@ -14,10 +14,11 @@ from ilrobot.atomic import write_json
 from ilrobot.cli import _main
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo
-from ilrobot.env import TaskEnv, make_env
+from ilrobot.env import make_env
 from ilrobot.report.video import write_video
 from ilrobot.rollout import rollout
 from ilrobot.run_description import Description, RoundSummary
+from ilrobot.task_env import TaskEnv
 from ilrobot.typed_json import dump
 from tests.ilrobot.described_runs import DATA, dagger_description, train_description
 
@@ -222,8 +223,8 @@ def test_cameras_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
 
 
 def test_recorded_states_are_drawn(tmp_path: Path):
-    from ilrobot.env import ScriptedActor
     from ilrobot.report.recording import simulated_frames
+    from ilrobot.scripted_actor import ScriptedActor
     from sims.experts import make_expert
 
     env = make_env("ilrobot/PushT-v0")

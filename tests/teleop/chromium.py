@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ilrobot.env import TaskEnv
+from ilrobot.task_env import TaskEnv
 from teleop.bindings import PadPose
 from teleop.devices.keys import FINE, STICK_KEYS
 from teleop.mappings.making import make_mapping

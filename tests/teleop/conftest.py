@@ -2,7 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from ilrobot.env import TaskEnv, make_env
+from ilrobot.env import make_env
+from ilrobot.task_env import TaskEnv
 from teleop.devices import sdl
 from tests.teleop.page_person import Robot
 

@@ -15,7 +15,7 @@ import aiohttp
 import numpy as np
 
 from ilrobot.actors import Source
-from ilrobot.env import TaskEnv
+from ilrobot.task_env import TaskEnv
 from teleop.actor import TeleopActor
 from teleop.bindings import END_EFFECTOR
 from teleop.browser.device import BrowserDevice

@@ -11,11 +11,12 @@ from ilrobot.actors import Actor, Decision, Observation, Source
 from ilrobot.blend import Blend
 from ilrobot.data.branches import surviving
 from ilrobot.data.episode import MemoryRecorder
-from ilrobot.env import TaskEnv, make_env
+from ilrobot.env import make_env
 from ilrobot.gates.gate import Gate, GateContext
 from ilrobot.gates.human import HumanGate
 from ilrobot.rollout import rollout
 from ilrobot.shared_control import SharedControl
+from ilrobot.task_env import TaskEnv
 from teleop.actor import TeleopActor
 from teleop.devices.base import Device, DeviceState, Feedback
 from teleop.engagement import HoldToEngage

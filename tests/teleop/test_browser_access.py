@@ -7,8 +7,8 @@ import asyncio
 import aiohttp
 import pytest
 
-from ilrobot.env import TaskEnv
 from ilrobot.errors import UserError
+from ilrobot.task_env import TaskEnv
 from teleop.bindings import END_EFFECTOR
 from teleop.browser.page import Page
 from teleop.browser.seat import Seat

@@ -23,8 +23,9 @@ from ilrobot.cli.page import PageAddress
 from ilrobot.cli.record import Record
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Judge, Outcome
-from ilrobot.env import TaskEnv, make_env
+from ilrobot.env import make_env
 from ilrobot.errors import UserError
+from ilrobot.task_env import TaskEnv
 from sims.experts import make_expert
 from teleop.bindings import PadPose
 from teleop.devices.base import Feedback

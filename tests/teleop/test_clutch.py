@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from ilrobot.actors import Decision, Observation, Source
-from ilrobot.env import TaskEnv, make_env
+from ilrobot.env import make_env
+from ilrobot.task_env import TaskEnv
 from sims.panda.model import CAMERAS
 from teleop.actor import TeleopActor
 from teleop.bindings import REST, Control, TeleopCommand

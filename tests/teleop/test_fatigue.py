@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from ilrobot.actors import Actor, Decision, Observation, Source
-from ilrobot.env import TaskEnv, make_env
+from ilrobot.env import make_env
+from ilrobot.task_env import TaskEnv
 from teleop.actor import TeleopActor
 from teleop.devices.gamepad import Gamepad
 from teleop.devices.virtual_gamepad import VirtualGamepad

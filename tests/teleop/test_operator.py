@@ -9,10 +9,12 @@ import pytest
 import sims.experts
 from ilrobot.actors import Actor, Decision, Observation, Source
 from ilrobot.data.episode import Episode, MemoryRecorder
-from ilrobot.env import ScriptedActor, TaskEnv, make_env
+from ilrobot.env import make_env
 from ilrobot.gates.human import HumanGate
 from ilrobot.rollout import EpisodeResult, rollout
+from ilrobot.scripted_actor import ScriptedActor
 from ilrobot.shared_control import SharedControl
+from ilrobot.task_env import TaskEnv
 from teleop.actor import TeleopActor
 from teleop.bindings import END_EFFECTOR, Control
 from teleop.devices.base import STICK_AXES, DeviceState

@@ -13,8 +13,9 @@ import pytest
 from ilrobot.actors import Source
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo, Judge, MemoryRecorder, Outcome
-from ilrobot.env import TaskEnv, make_env
+from ilrobot.env import make_env
 from ilrobot.errors import UserError
+from ilrobot.task_env import TaskEnv
 from teleop.actor import TeleopActor
 from teleop.devices import sdl
 from teleop.devices.base import Device, DeviceState
@@ -128,7 +129,7 @@ def test_a_live_stage_keeps_real_time(env: TaskEnv, window: Window) -> None:
 
 def test_episodes_that_are_there_already_count(env: TaskEnv) -> None:
     import sims.experts
-    from ilrobot.env import ScriptedActor
+    from ilrobot.scripted_actor import ScriptedActor
 
     expert = ScriptedActor(sims.experts.make_expert(env.env), env)
     hand = make_hand("operator", env.spec, expert=expert)

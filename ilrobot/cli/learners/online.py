@@ -13,12 +13,12 @@ from ilrobot.cli.usage import TaskOptions, optional
 from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
-    from ilrobot.env import TaskEnv
     from ilrobot.learners.config import TrainConfig
     from ilrobot.learners.online import OnlineLearner
     from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
     from ilrobot.policies.policy import Policy
     from ilrobot.run_description import DataUsed
+    from ilrobot.task_env import TaskEnv
 
 #: Of the episodes that a run without demonstrations records at its end.
 _ATTEMPTS_SEED = 100_000

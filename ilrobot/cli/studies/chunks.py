@@ -23,12 +23,13 @@ from ilrobot.cli.people import scripted_expert
 from ilrobot.cli.studies.page import print_row, write_page
 from ilrobot.data.episode import MemoryRecorder
 from ilrobot.data.memory import MemoryRecordings
-from ilrobot.env import TaskEnv, make_env
+from ilrobot.env import make_env
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.report.chunks import HEADERS, ChunkRow, chunk_rows, chunks_report
 from ilrobot.rollout import rollout
+from ilrobot.task_env import TaskEnv
 from ilrobot.workers import Workers
 
 TASK = "ilrobot/PandaLift-v0"

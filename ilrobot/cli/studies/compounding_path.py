@@ -23,7 +23,7 @@ from ilrobot.actors import Actor, Decision
 from ilrobot.cli.cores import cores
 from ilrobot.cli.people import scripted_expert
 from ilrobot.data.memory import Recordings
-from ilrobot.env import Step, make_env
+from ilrobot.env import make_env
 from ilrobot.erring import ErringActor
 from ilrobot.gates.gate import Gate
 from ilrobot.learners.config import TrainConfig
@@ -38,6 +38,7 @@ from ilrobot.policies.config import PolicyConfig
 from ilrobot.report.compounding_path import PathRegrets
 from ilrobot.rollout import rollout
 from ilrobot.shared_control import SharedControl
+from ilrobot.task_env import Step
 from ilrobot.workers import Workers, no_setup
 
 TASK = "ilrobot/PointPath-v0"

@@ -23,12 +23,13 @@ from ilrobot.comparison import Score
 from ilrobot.contenders import Contender
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.lessons import Weighting
-from ilrobot.env import TaskEnv, make_env
+from ilrobot.env import make_env
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.interactive.dagger import describe_dagger, run_dagger
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.run_description import DaggerPlan
+from ilrobot.task_env import TaskEnv
 
 GATES: tuple[GateName, ...] = get_args(GateName)
 

@@ -24,12 +24,14 @@ from ilrobot.cli.people import scripted_expert
 from ilrobot.cli.studies.page import print_row, write_page
 from ilrobot.data.episode import MemoryRecorder, Outcome
 from ilrobot.data.memory import MemoryRecordings
-from ilrobot.env import ScriptedActor, TaskEnv, make_env
+from ilrobot.env import make_env
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.report.multimodal import HEADERS, CrashRate, crash_rows, multimodal_report
 from ilrobot.rollout import rollout
+from ilrobot.scripted_actor import ScriptedActor
+from ilrobot.task_env import TaskEnv
 from ilrobot.workers import Workers
 
 TASK = "ilrobot/Junction-v0"

@@ -23,7 +23,6 @@ from ilrobot.data.episode_table import count_sealed
 from ilrobot.data.labels import vector_spec
 from ilrobot.data.memory import MemoryRecordings, Recordings
 from ilrobot.data.recorder import DatasetRecorder
-from ilrobot.env import TaskEnv
 from ilrobot.errors import WorkFailed
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig
@@ -34,6 +33,7 @@ from ilrobot.ranges import AT_LEAST_1, NOT_NEGATIVE, check_ranges
 from ilrobot.rollout import EpisodeResult, rollout
 from ilrobot.run import RUN_FILE, Run
 from ilrobot.run_description import TrainDescription
+from ilrobot.task_env import TaskEnv
 
 #: All attempts of a run, in the order in which they were made.
 ATTEMPTED = "attempts"

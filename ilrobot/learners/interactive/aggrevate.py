@@ -31,13 +31,13 @@ import numpy as np
 
 from ilrobot.actors import Action, Actor, Observation, Source
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome, frame_columns, stack_frames
-from ilrobot.env import Step, TaskEnv
 from ilrobot.erring import action_limits
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.gates.beta import BetaGate, BetaSchedule, indicator
 from ilrobot.learners.interactive.interaction import NOBODY, Interaction
 from ilrobot.policies.combined import Acting
 from ilrobot.spec import Spec
+from ilrobot.task_env import Step, TaskEnv
 
 Cost = Callable[[Step], float]
 _Frame = dict[str, Any]

@@ -19,11 +19,11 @@ from ilrobot.data.attempt import AttemptRecorder
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import UNCOUNTED, Column, EpisodeInfo, Outcome, Recorder
 from ilrobot.data.layout import ATTEMPTS
-from ilrobot.env import TaskEnv
 from ilrobot.errors import WorkFailed, explained
 from ilrobot.learners.interactive.gate_network import OnSteps
 from ilrobot.policies.loading import load_policy
 from ilrobot.rollout import EpisodeResult, rollout
+from ilrobot.task_env import TaskEnv
 from ilrobot.workers import Workers
 
 

@@ -26,7 +26,6 @@ from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import EpisodeInfo
 from ilrobot.data.info import read_ours
 from ilrobot.data.lessons import Weighting
-from ilrobot.env import TaskEnv
 from ilrobot.errors import UserError
 from ilrobot.learners.behavioral_cloning import data_used
 from ilrobot.learners.interactive.collect import Cast, Collector, Round, RunEpisode
@@ -43,6 +42,7 @@ from ilrobot.run_description import (
     InitialPolicy,
     RoundSummary,
 )
+from ilrobot.task_env import TaskEnv
 
 
 def describe_dagger(

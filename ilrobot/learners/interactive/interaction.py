@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from ilrobot.actors import Actor
 from ilrobot.data.episode import Episode, EpisodeInfo, MemoryRecorder
 from ilrobot.data.memory import MemoryRecordings
-from ilrobot.env import TaskEnv
 from ilrobot.errors import UserError
 from ilrobot.gates.gate import Gate
 from ilrobot.learners.fitting import Fit
 from ilrobot.policies.combined import PolicySequence
 from ilrobot.rollout import rollout
 from ilrobot.shared_control import SharedControl
+from ilrobot.task_env import TaskEnv
 
 
 @dataclass(frozen=True)

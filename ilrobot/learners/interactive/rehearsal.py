@@ -6,10 +6,10 @@ from pathlib import Path
 
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import UNCOUNTED, EpisodeInfo
-from ilrobot.env import TaskEnv
 from ilrobot.learners.interactive.collect import Collector, Round
 from ilrobot.run import policy_hash
 from ilrobot.run_description import DaggerPlan
+from ilrobot.task_env import TaskEnv
 
 #: Apart of the seeds of a round and of its rehearsal, which must not be the same attempts: a gate
 #: would know how each of them ends.

@@ -10,9 +10,9 @@ from pathlib import Path
 from ilrobot.actors import Decision, Observation, Source, WrappedActor
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.recorder import DatasetRecorder
-from ilrobot.env import TaskEnv
 from ilrobot.policies.policy import Policy
 from ilrobot.rollout import rollout
+from ilrobot.task_env import TaskEnv
 
 #: Enough to know where a policy comes.
 EPISODES = 5

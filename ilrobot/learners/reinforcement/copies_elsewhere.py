@@ -11,9 +11,9 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ilrobot import workers
-from ilrobot.env import TaskEnv
 from ilrobot.errors import WorkFailed
 from ilrobot.learners.reinforcement.task_copies import TaskCopies
+from ilrobot.task_env import TaskEnv
 
 #: How long a process may take to free its simulators, s.
 _PATIENCE = 5.0

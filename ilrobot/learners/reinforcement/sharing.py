@@ -9,7 +9,7 @@ from contextlib import closing
 
 import numpy as np
 
-from ilrobot.env import TaskEnv
+from ilrobot.task_env import TaskEnv
 
 #: What a process more costs, s: where it is asked at each tick two messages, and that the slower
 #: one is waited for; where it plays a whole rollout a policy that travels there, and what it did.

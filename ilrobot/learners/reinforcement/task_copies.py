@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ilrobot.actors import Observation
 from ilrobot.data.labels import vector_spec
-from ilrobot.env import TaskEnv
 from ilrobot.errors import UserError
+from ilrobot.task_env import TaskEnv
 
 #: What a seed of a copy may be at most; some simulators take no more.
 _SEEDS = 2**31 - 1

@@ -9,10 +9,10 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from ilrobot.env import TaskEnv
 from ilrobot.learners.reinforcement.copies_elsewhere import CopiesElsewhere
 from ilrobot.learners.reinforcement.played import Played
 from ilrobot.learners.reinforcement.task_copies import Ended, Player, TaskCopies, VectorStep
+from ilrobot.task_env import TaskEnv
 
 __all__ = ["Ended", "TaskVectorEnv", "VectorStep"]
 

@@ -12,7 +12,7 @@ import pytest
 
 from ilrobot.data.labels import labels
 from ilrobot.data.memory import MemoryRecordings
-from ilrobot.env import ScriptedActor, TaskEnv, make_env
+from ilrobot.env import make_env
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.evaluate import evaluate
 from ilrobot.learners.config import TrainConfig
@@ -25,6 +25,8 @@ from ilrobot.learners.interactive.smile import smile
 from ilrobot.policies.combined import load_policies, save_policies
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.run import Run
+from ilrobot.scripted_actor import ScriptedActor
+from ilrobot.task_env import TaskEnv
 from ilrobot.theory.smile import shares
 from sims.experts import make_expert
 

@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 
 from ilrobot import workers
-from ilrobot.env import TaskEnv, make_env
+from ilrobot.env import make_env
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.learners.reinforcement.sharing import best_share, fastest_processes, step_seconds
 from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv, VectorStep
+from ilrobot.task_env import TaskEnv
 from tests.forked import Forked
 from tests.ilrobot.learner_tester import WORLDS
 from tests.ilrobot.learning import line_world
