@@ -36,7 +36,7 @@ Report = TypeVar("Report", bound=Validation)
 
 
 class GateNetwork(nn.Module, Generic[Report]):
-    """What `SafetyClassifier` and `SuccessCritic` share.
+    """What `SafetyClassifier` and every `ActionCritic` share.
 
     Args:
         spec: The task's; images are left out.
@@ -64,10 +64,16 @@ class GateNetwork(nn.Module, Generic[Report]):
 
     def encode_observations(self, observations: Mapping[str, NDArray[Any]]) -> Tensor:
         """What the encoder makes of arrays of shape (N, *shape) in physical units, (N, C)."""
-        seen = {
-            f.name: torch.tensor(observations[f.name], dtype=torch.float32)[:, None]
-            for f in self.spec.observations
-        }
+        return self.encode_tensors(
+            {
+                f.name: torch.tensor(observations[f.name], dtype=torch.float32)
+                for f in self.spec.observations
+            }
+        )
+
+    def encode_tensors(self, observations: Mapping[str, Tensor]) -> Tensor:
+        """The same of tensors."""
+        seen = {f.name: observations[f.name][:, None] for f in self.spec.observations}
         encoded: Tensor = self.encoder(seen)
         return encoded
 

@@ -31,18 +31,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ilrobot.actors import Action, Observation
 from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
-from ilrobot.gates.discrepancy import action_ranges
+from ilrobot.learners.interactive.action_critic import ActionCritic, are_finite
 from ilrobot.learners.interactive.critic_samples import Samples
-from ilrobot.learners.interactive.gate_network import GateNetwork, OnSteps, Validation, unwatched
+from ilrobot.learners.interactive.gate_network import OnSteps, Validation, unwatched
 from ilrobot.learners.interactive.piecewise import PiecewiseLinear
 from ilrobot.learners.interactive.success_critic import SWEEP_STEPS, fit_twins
 from ilrobot.learners.interactive.transitions import Transitions
 from ilrobot.learners.interactive.twins import Twins
 from ilrobot.learners.machine import numerics
-from ilrobot.policies.normalize import Normalizer, kinds
 from ilrobot.spec import Spec
 
 GAMMA = 0.99
@@ -71,7 +69,7 @@ class HelpFit(Validation):
     constant: float
 
 
-class HelpCritic(GateNetwork[HelpFit]):
+class HelpCritic(ActionCritic[HelpFit]):
     """V - Q of an observation and the action that the novice wants; `fit_help_critic` makes one.
 
     Args:
@@ -83,40 +81,28 @@ class HelpCritic(GateNetwork[HelpFit]):
     report_type = HelpFit
 
     def __init__(self, spec: Spec) -> None:
-        action_ranges(spec)  # says why a choice cannot be taken
         super().__init__(spec)
-        self.action_normalizer = Normalizer(kinds((spec.action,)), "standardize")
         self.seen = PiecewiseLinear(self.encoder.size)
         self.done = PiecewiseLinear(spec.action.size)
         self.expert = Twins(self.seen.size)
         self.novice = Twins(self.seen.size + self.done.size)
 
-    def __call__(self, observation: Observation, action: Action) -> float:
-        """V - Q in [-1, 1] at one tick; V where the action is not finite.
-
-        Args:
-            observation: Name to array of its feature's shape, physical units.
-            action: In the action's shape and units.
-        """
-        return float(self.values(self.one(observation), np.asarray(action)[None])[0])
-
     @torch.inference_mode()
     def values(
         self, observations: Mapping[str, NDArray[Any]], actions: NDArray[Any]
     ) -> NDArray[np.float32]:
-        """V - Q of many, shape (N,), from arrays of shape (N, *shape)."""
-        finite = np.isfinite(actions.reshape(len(actions), -1)).all(axis=1)
+        """V - Q in [-1, 1] of many, shape (N,), from arrays of shape (N, *shape).
+
+        V where the action is not finite.
+        """
         novice = self.novice(self.encode(observations, actions)).sigmoid().mean(dim=0).numpy()
         expert = self.expert.lesser(self.encode_seen(observations, actions)).numpy()
-        return expert - np.where(finite, novice, np.float32(0.0))
+        return expert - np.where(are_finite(actions), novice, np.float32(0.0))
 
     def encode(self, observations: Mapping[str, NDArray[Any]], actions: NDArray[Any]) -> Tensor:
         """What Q reads, shape (N, C)."""
-        wanted = torch.tensor(actions, dtype=torch.float32).reshape(len(actions), -1)
-        return torch.cat(
-            [self.encode_seen(observations, actions), self.done(self.action_normalizer(wanted))],
-            dim=1,
-        )
+        seen = self.encode_seen(observations, actions)
+        return torch.cat([seen, self.done(self.encode_actions(actions))], dim=1)
 
     def encode_seen(
         self, observations: Mapping[str, NDArray[Any]], actions: NDArray[Any]
@@ -249,10 +235,7 @@ def _validate(critic: HelpCritic, rehearsed: Rehearsed) -> HelpFit:
 
 
 def _fit_encoding(critic: HelpCritic, dataset: Recordings, frames: NDArray[np.int64]) -> None:
-    columns = {f.name: dataset.column(f.name)[frames] for f in critic.spec.observations}
-    done = dataset.column("action")[frames].reshape(len(frames), -1)
-    critic.fit_encoder(columns)
-    critic.action_normalizer.fit(done)
+    columns, done = critic.fit_reading(dataset, frames)
     with torch.no_grad():
         critic.seen.fit(critic.encode_observations(columns).numpy())
-        critic.done.fit(critic.action_normalizer(torch.tensor(done)).numpy())
+        critic.done.fit(critic.encode_actions(done).numpy())

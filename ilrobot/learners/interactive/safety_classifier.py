@@ -109,8 +109,7 @@ class SafetyClassifier(GateNetwork[ClassifierFit]):
 
     def judge(self, observations: Mapping[str, Tensor], action: Tensor) -> Tensor:
         """The probability; see `GateNetwork`."""
-        seen = {f.name: observations[f.name][:, None] for f in self.spec.observations}
-        return self.logits(self.encoder(seen)).sigmoid()
+        return self.logits(self.encode_tensors(observations)).sigmoid()
 
     def logits(self, encoded: Tensor) -> Tensor:
         """Before the sigmoid, (N,), from what `encode_observations` gives."""

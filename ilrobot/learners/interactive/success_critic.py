@@ -38,18 +38,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ilrobot.actors import Action, Observation
 from ilrobot.control.signals import RISK
 from ilrobot.data.labels import held_out_places
 from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
-from ilrobot.gates.discrepancy import action_ranges
+from ilrobot.learners.interactive.action_critic import ActionCritic, are_finite
 from ilrobot.learners.interactive.critic_samples import Samples
-from ilrobot.learners.interactive.gate_network import GateNetwork, OnSteps, Validation, unwatched
+from ilrobot.learners.interactive.gate_network import OnSteps, Validation, unwatched
 from ilrobot.learners.interactive.transitions import Transitions
 from ilrobot.learners.interactive.twins import Twins
 from ilrobot.learners.machine import numerics
-from ilrobot.policies.normalize import Normalizer, kinds
 from ilrobot.spec import Spec
 
 GAMMA = 0.9999
@@ -79,7 +77,7 @@ class CriticFit(Validation):
     constant: float | None
 
 
-class SuccessCritic(GateNetwork[CriticFit]):
+class SuccessCritic(ActionCritic[CriticFit]):
     """Q of an observation and an action; `fit_success_critic` makes one.
 
     Args:
@@ -91,40 +89,30 @@ class SuccessCritic(GateNetwork[CriticFit]):
     report_type = CriticFit
 
     def __init__(self, spec: Spec) -> None:
-        action_ranges(spec)  # says why a choice cannot be taken
         super().__init__(spec)
-        self.action_normalizer = Normalizer(kinds((spec.action,)), "standardize")
         self.twins = Twins(self.encoder.size + spec.action.size)
-
-    def __call__(self, observation: Observation, action: Action) -> float:
-        """Q in [0, 1] at one tick; 0 where the action is not finite.
-
-        Args:
-            observation: Name to array of its feature's shape, physical units.
-            action: In the action's shape and units.
-        """
-        return float(self.values(self.one(observation), np.asarray(action)[None])[0])
 
     @torch.inference_mode()
     def values(
         self, observations: Mapping[str, NDArray[Any]], actions: NDArray[Any]
     ) -> NDArray[np.float32]:
-        """Q of many, shape (N,), from arrays of shape (N, *shape)."""
-        finite = np.isfinite(actions.reshape(len(actions), -1)).all(axis=1)
+        """Q in [0, 1] of many, shape (N,), from arrays of shape (N, *shape).
+
+        0 where the action is not finite.
+        """
         values = self.twins.lesser(self.encode(observations, actions)).numpy()
-        return np.where(finite, values, np.float32(0.0))
+        return np.where(are_finite(actions), values, np.float32(0.0))
 
     def judge(self, observations: Mapping[str, Tensor], action: Tensor) -> Tensor:
         """1 - Q; see `GateNetwork`."""
-        seen = {f.name: observations[f.name][:, None] for f in self.spec.observations}
         wanted = self.action_normalizer(action.flatten(1))
-        return 1.0 - self.twins.lesser(torch.cat([self.encoder(seen), wanted], dim=1))
+        seen = self.encode_tensors(observations)
+        return 1.0 - self.twins.lesser(torch.cat([seen, wanted], dim=1))
 
     def encode(self, observations: Mapping[str, NDArray[Any]], actions: NDArray[Any]) -> Tensor:
         """What the networks read, shape (N, C)."""
-        wanted = torch.tensor(actions, dtype=torch.float32).reshape(len(actions), -1)
-        encoded = self.encode_observations(observations)
-        return torch.cat([encoded, self.action_normalizer(wanted)], dim=1)
+        seen = self.encode_observations(observations)
+        return torch.cat([seen, self.encode_actions(actions)], dim=1)
 
 
 def fit_success_critic(
@@ -159,7 +147,7 @@ def fit_success_critic(
         torch.manual_seed(seed)
         critic = SuccessCritic(dataset.spec)
         train, held_out = split_episodes(known, seed)
-        _fit_normalizers(critic, dataset, train.frames)
+        critic.fit_reading(dataset, train.frames)
         samples = Samples.of(critic.encode, dataset, actions, train, gamma)
         fit_twins(critic.twins, samples, _SWEEPS, on_steps)
         critic.report = _validate(critic, dataset, actions, held_out, gamma)
@@ -193,12 +181,6 @@ def split_episodes(known: Transitions, seed: int) -> tuple[Transitions, Transiti
         [group[held_out_places(len(group), _HELD_OUT, (seed, 0))] for group in (successful, others)]
     )
     return known.of_episodes(np.setdiff1d(known.episode, held_out)), known.of_episodes(held_out)
-
-
-def _fit_normalizers(critic: SuccessCritic, dataset: Recordings, frames: NDArray[np.int64]) -> None:
-    columns = {f.name: dataset.column(f.name)[frames] for f in critic.spec.observations}
-    critic.fit_encoder(columns)
-    critic.action_normalizer.fit(dataset.column("action")[frames].reshape(len(frames), -1))
 
 
 @torch.no_grad()
