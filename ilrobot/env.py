@@ -1,9 +1,11 @@
-"""Any Gymnasium environment made by its id."""
+"""Any Gymnasium environment made by its id, and what it can be made with."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any, Literal
 
 import gymnasium as gym
@@ -13,6 +15,7 @@ from ilrobot.env_errors import is_task_id, one_line, refused_options, unknown_ta
 from ilrobot.errors import UserError
 from ilrobot.task_env import TaskEnv
 from ilrobot.task_ids import registered
+from ilrobot.task_keywords import keywords
 
 RenderMode = Literal["rgb_array", "human"]
 
@@ -40,12 +43,35 @@ def make_env(
     if rate is not None and not (math.isfinite(rate) and rate > 0):
         raise UserError(f"--rate must be a positive number of Hz, not {rate}")
     options = dict(options or {})
-    keywords = dict(options)
-    if render_mode is not None:
-        keywords["render_mode"] = render_mode
-    try:
+    with _explained(task):
         task = registered(task)
-        env = gym.make(task, **keywords)
+    shown = {} if render_mode is None else {"render_mode": render_mode}
+    with _explained(task, options):
+        env = gym.make(task, **{**options, **shown})
+    made = TaskEnv(env, task, options)
+    if rate is not None:
+        made.spec = made.spec.with_rate(rate)
+    return made
+
+
+def task_keywords(task: str) -> dict[str, Any]:
+    """The options that a task has, each with its value where nobody gives one; nothing is made.
+
+    Args:
+        task: Gymnasium id.
+
+    Raises:
+        UserError: No such task, or what it needs is not installed.
+    """
+    with _explained(task):
+        return keywords(registered(task))
+
+
+@contextmanager
+def _explained(task: str, options: Mapping[str, Any] = MappingProxyType({})) -> Iterator[None]:
+    """Tell in one line why a task cannot be made."""
+    try:
+        yield
     except (gym_error.UnregisteredEnv, gym_error.DeprecatedEnv) as error:
         raise UserError(unknown_task(task)) from error
     except gym_error.Error as error:
@@ -62,7 +88,3 @@ def make_env(
         raise UserError(f"task '{task}' cannot be made here: {one_line(error)}") from error
     except (AttributeError, ImportError, OSError) as error:  # a GL or a library is not there
         raise UserError(f"task '{task}' cannot be made here: {without_gl(error)}") from error
-    made = TaskEnv(env, task, options)
-    if rate is not None:
-        made.spec = made.spec.with_rate(rate)
-    return made

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import inspect
 import os
 import re
 from collections.abc import Mapping
 from typing import Any
 
 import gymnasium as gym
-from gymnasium.envs.registration import load_env_creator
 
-#: What an environment's class is made with that is no option of the task.
-_NOT_OPTIONS = ("self", "render_mode")
+from ilrobot.task_keywords import keywords
+
 #: How alike a name must be to be meant: 'Hoper' is 0.91 to 'Hopper', 'Nope' 0.6.
 _ALIKE = 0.7
 
@@ -54,7 +52,7 @@ def refused_options(task: str, options: Mapping[str, Any], error: Exception) -> 
     unexpected = re.search(r"unexpected keyword argument '(\w+)'", str(error))
     if unexpected is None or unexpected[1] not in options:
         return f"task '{task}' does not accept its options {dict(options)}: {one_line(error)}"
-    known = _options(task)
+    known = keywords(task)
     has = f"it has {', '.join(known)}" if known else "it has none"
     return f"task '{task}' has no option '{unexpected[1]}'; {has}"
 
@@ -76,12 +74,3 @@ def without_gl(error: BaseException) -> str:
 def one_line(error: BaseException) -> str:
     """What an error says, without its line breaks."""
     return " ".join(str(error).split())
-
-
-def _options(task: str) -> list[str]:
-    """The keyword arguments that a registered task can be made with."""
-    entry: Any = gym.spec(task).entry_point
-    creator = load_env_creator(entry) if isinstance(entry, str) else entry
-    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    parameters = inspect.signature(creator).parameters.values()
-    return [p.name for p in parameters if p.kind in kinds and p.name not in _NOT_OPTIONS]

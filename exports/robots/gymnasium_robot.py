@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from exports.robots.base import Capabilities, Motion, Reading, Status
 from ilrobot.actors import Observation
 from ilrobot.control.contract_joints import Joints
-from ilrobot.env import make_env
+from ilrobot.env import make_env, task_keywords
 from ilrobot.env_spec import stated_joints
 from ilrobot.errors import UserError
 from ilrobot.task_env import TaskEnv
@@ -110,25 +109,15 @@ def simulated_robot(
         rate: Control rate in Hz, where that is known better than by the environment.
 
     Raises:
-        UserError: The task cannot be made, or has no choice of engine.
+        UserError: There is no such task, or it has no choice of engine.
     """
     others = {key: value for key, value in options.items() if key != "engine"}
-    own = _default_engine(task, others)
-    if own is not None:
-        others["engine"] = engine or options.get("engine", own)
+    known = task_keywords(task)
+    if "engine" in known:
+        others["engine"] = engine or options.get("engine", known["engine"])
     elif engine is not None:
         raise UserError(
             f"task '{task}' has no option 'engine', so it has no choice of engine; leave out "
             f"'{engine}'"
         )
     return GymnasiumRobot(task, others, rate)
-
-
-def _default_engine(task: str, options: dict[str, Any]) -> str | None:
-    """The engine that a task takes by itself (None: it has no such choice)."""
-    env = make_env(task, options)
-    try:
-        parameter = inspect.signature(type(env.env.unwrapped)).parameters.get("engine")
-    finally:
-        env.close()
-    return None if parameter is None else str(parameter.default)

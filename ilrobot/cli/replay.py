@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional
 
@@ -106,7 +106,7 @@ class ReplayVerb:
     def _make_env(self, dataset: Dataset) -> tuple[TaskEnv, bool]:
         """The world, and whether it is that of the recording."""
         from ilrobot.cli.options import parse_options
-        from ilrobot.env import make_env
+        from ilrobot.env import make_env, task_keywords
 
         spec = dataset.spec
         task = self.task or spec.task
@@ -123,7 +123,7 @@ class ReplayVerb:
         except BaseException:
             env.close()
             raise
-        usual = _defaults(env)
+        usual = task_keywords(task)
         return env, is_same_task and {**usual, **recorded} == {**usual, **options}
 
     def _can_restore(self, env: TaskEnv, episode: Episode) -> bool:
@@ -161,14 +161,6 @@ class ReplayVerb:
 def _place(env: TaskEnv) -> str:
     options = " ".join(f"{key}={value}" for key, value in env.spec.task_options.items())
     return f"{env.spec.task} {options}".strip()
-
-
-def _defaults(env: TaskEnv) -> dict[str, Any]:
-    """What an environment takes for the options that nobody gives."""
-    import inspect
-
-    parameters = inspect.signature(type(env.env.unwrapped)).parameters.values()
-    return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
 def _check_fits(path: Path, dataset: Dataset, env: TaskEnv) -> None:

@@ -66,6 +66,24 @@ def test_a_task_without_a_choice_of_engine_takes_none(engine):
         simulated_robot("ilrobot/PointPath-v0", {}, engine=engine)
 
 
+def test_a_task_is_made_once_and_on_the_engine_that_it_is_registered_with():
+    made = []
+
+    def make(engine="mujoco", render_mode=None):
+        made.append(engine)
+        return gymnasium.make("CartPole-v1").unwrapped
+
+    gymnasium.register("test/Engine-v0", make, kwargs={"engine": "other"})
+    try:
+        robot = simulated_robot("test/Engine-v0", {})
+        assert made == []
+        assert robot.connect().name == "test/Engine-v0 on other"
+        robot.close()
+    finally:
+        gymnasium.registry.pop("test/Engine-v0")
+    assert made == ["other"]
+
+
 def test_an_environment_that_states_no_rate_takes_any():
     def unstated(**_):
         env = gymnasium.make("CartPole-v1").unwrapped
