@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from ilrobot.control.contract_parts import Limits
 from ilrobot.control.turns import unrolled
+from ilrobot.errors import UserError
 from ilrobot.spec import Spec
 
 #: Velocity, acceleration and jerk may be this many times the greatest ones demonstrated: tight
@@ -50,6 +52,9 @@ def derive_limits(spec: Spec, runs: Sequence[NDArray[Any]]) -> Limits | None:
 
     Returns:
         None for discrete actions.
+
+    Raises:
+        UserError: An absolute angle was demonstrated across the end of its turn.
     """
     if spec.choices is not None:
         return None
@@ -59,6 +64,7 @@ def derive_limits(spec: Spec, runs: Sequence[NDArray[Any]]) -> Limits | None:
     low, high = _range(spec, demonstrated)
     mode = _modes(spec)
     absolute = np.array([m == "absolute" for m in mode])
+    _refuse_wrapped(spec, absolute, arrays)
 
     real_parts: list[int] = []
     span = high - low
@@ -86,6 +92,21 @@ def derive_limits(spec: Spec, runs: Sequence[NDArray[Any]]) -> Limits | None:
         acceleration=tuple((step_change * spec.rate**2).tolist()),
         jerk=tuple((jerk * spec.rate**3).tolist()),
     )
+
+
+def _refuse_wrapped(
+    spec: Spec, absolute: NDArray[np.bool_], arrays: Sequence[NDArray[np.float64]]
+) -> None:
+    """No limit holds for a number that jumps by a whole turn where the robot hardly moves."""
+    greatest = _greatest_difference(arrays, 1)
+    for i in spec.action.angles:
+        if absolute[i] and math.pi < greatest[i] < math.inf:
+            raise UserError(
+                f"the angle {spec.action.element_names[i]} of the action was demonstrated across "
+                "the end of its turn, where it jumps: a robot that keeps limits on it would turn "
+                "all the way back; record it as steps (semantics delta), as a rotation (rotvec, "
+                "quat_wxyz), or as an angle that goes on beyond a turn"
+            )
 
 
 def _modes(spec: Spec) -> tuple[str, ...]:

@@ -70,10 +70,12 @@ class Blend:
                 turn.begin(self._from[turn.part].tolist())
 
     def mix(self, policy: Action) -> Action | None:
-        """What to execute at this tick (None: the policy's own action, blending is over)."""
+        """What to execute at this tick (None: the policy's own action)."""
         if self._from is None or self._last is None:
             return None
         wanted: NDArray[Any] = np.asarray(policy, dtype=np.float64).reshape(-1)
+        if not np.isfinite(wanted).all():
+            return None  # for the guard to find; what comes after it is blended as before
         if self._tick >= self.ticks and self._meets(wanted, self._last):
             self.reset()
             return None

@@ -84,9 +84,9 @@ class Timeline:
         self._going_back = True
         return last
 
-    def past(self, most: int = 100) -> list[Observation]:
-        """The last observations, oldest first."""
-        return [tick.observation for tick in self.ticks[-most:] if tick.observation]
+    def past(self) -> list[Observation]:
+        """The observations that are not forgotten, oldest first."""
+        return [tick.observation for tick in self.ticks if tick.observation]
 
     @property
     def success(self) -> bool:

@@ -247,6 +247,9 @@ class ControlLoop:
                     )
                     for watcher in self._watchers:
                         watcher.tick(record)
+                if fallback and decision is not None:
+                    # The robot has not done what was planned, which may not be finite either.
+                    actor.flush()
                 if not ended:
                     late = clock.wait()
                     sent = False

@@ -63,7 +63,10 @@ def thought(policy: Actor, observation: Observation, now: float) -> Action | Non
         wanted = policy.act(observation, now).action
     except LateAnswer:
         return None
-    return wanted if np.isfinite(wanted).all() else None
+    if np.isfinite(wanted).all():
+        return wanted
+    policy.flush()  # else what leads it towards its plan keeps to what is not finite
+    return None
 
 
 class MeasuredCommand:

@@ -193,6 +193,28 @@ def test_chunks_are_executed_as_in_python(tmp_path, word, units):
         assert cpp.counts == guard.counts
 
 
+@pytest.mark.parametrize("word", ["receding", "ensemble:0.1", "realtime:1", "warm:1"])
+def test_one_chunk_that_is_not_finite_does_not_stop_it_for_good(tmp_path, word):
+    path = write_policy(tmp_path / "policy.onnx")
+    policy = OnnxPolicy(path)
+    drawn, asked = np.random.default_rng(5), 0
+
+    def noise(into):
+        nonlocal asked
+        asked += 1
+        drawn.standard_normal(dtype=np.float32, out=into)
+        if asked == 3:
+            into[:] = math.nan
+
+    with CppController(path, chunking=word, noise=noise) as cpp:
+        cpp.reset(5)
+        for tick, frame in enumerate(frames(policy.spec, 40)):
+            now = tick / policy.spec.rate
+            cpp.observe(frame, now)
+            assert np.isfinite(cpp.tick(now)).all()
+        assert cpp.counts["action_not_finite"] == cpp.counts["fallback"] == 1
+
+
 @pytest.mark.parametrize("operator", ["Sqrt", "Exp"])
 def test_an_action_that_is_not_finite_never_leaves(tmp_path, operator):
     """The square root of -1 is NaN, and exp(1000) is infinite."""

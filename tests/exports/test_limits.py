@@ -7,6 +7,7 @@ import pytest
 
 from exports.limits import DYNAMIC_MARGIN, derive_limits
 from exports.real_data import taught_actions
+from ilrobot.errors import UserError
 from ilrobot.rotation_units import find_rotations
 from tests.ilrobot.control.contracts import ABSOLUTE, DELTA, DISCRETE, RATE
 from tests.ilrobot.learning.rotating import poses
@@ -60,6 +61,18 @@ def test_an_unbounded_action_is_bounded_by_the_demonstrations():
     limits = derive_limits(spec, [np.array([[0.0, -0.5], [10.0, 0.5]])])
     np.testing.assert_allclose(limits.low, (-1.0, -0.6))
     np.testing.assert_allclose(limits.high, (11.0, 1.0))
+
+
+def test_an_angle_that_was_demonstrated_across_the_end_of_its_turn_is_refused():
+    action = replace(ABSOLUTE.action, units=("rad", "m"), low=(-np.pi,) * 2, high=(np.pi,) * 2)
+    spec = replace(ABSOLUTE, action=action)
+    turning = np.linspace(2.0, 4.0, 50)
+    wrapped = np.stack([(turning + np.pi) % (2 * np.pi) - np.pi, turning], axis=1)
+    with pytest.raises(UserError, match="the angle x of the action was demonstrated across"):
+        derive_limits(spec, [wrapped])
+    for other in (replace(spec, action=replace(action, units=("m", "m"))), spec):
+        runs = [wrapped[:20], wrapped[40:]] if other is spec else [wrapped]
+        assert derive_limits(other, runs) is not None
 
 
 def test_a_single_action_limits_no_motion():

@@ -39,6 +39,20 @@ def test_a_target_far_away_is_met_step_by_step() -> None:
     assert mixed[7:] == [None, None]
 
 
+def test_one_answer_that_is_not_finite_does_not_end_the_blending_for_good() -> None:
+    blend = Blend(SPEC)
+    blend.begin(action_of(1.0, 0.0, 0.0))
+    goal = action_of(-1.0, 0.0, 0.0)
+    first = blend.mix(goal)
+    assert blend.mix(action_of(np.nan, 0.0, 0.0)) is None
+    rest = [blend.mix(goal) for _ in range(4)]
+    assert first is not None
+    assert [None if m is None else round(float(m[0]), 6) for m in (first, *rest)] == [
+        *(0.6, 0.2, -0.2, -0.6),
+        None,
+    ]
+
+
 def test_choices_switch() -> None:
     blend = Blend(Spec((), Feature("action", (), "int64"), 20.0, choices=3))
     blend.begin(np.array(2))

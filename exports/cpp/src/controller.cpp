@@ -151,6 +151,8 @@ bool Controller::tick(double now, bool late, double* command) {
   const bool sent = acted ? guard_.limit(action_.data(), calls_for_help(), command)
                           : guard_.hold(kPlanRunOut, command);
   const double* wanted = acted ? action_.data() : nullptr;
+  // The robot has not done what was planned, which may not be finite either.
+  if (acted && guard_.flags() & kFallback) flush();
   return keep(sent, now, late, Source::kPolicy, wanted, command, begun);
 }
 
