@@ -63,6 +63,8 @@ class SharedControl(Actor):
         self._blend, self._doubt, self._on_decision = blend, doubt, on_decision
         self._calls = expert.attends and not gate.expert_decides
         self._called = False
+        #: Whether the novice was asked and its answer may yet come, which a flush would forget.
+        self._awaited = False
         self._last: Action | None = None
         self.rewinds = expert.rewinds
         self.thinks_ahead = novice.thinks_ahead
@@ -77,7 +79,7 @@ class SharedControl(Actor):
         self._expert.reset(seed)
         self._gate.reset(seed)
         self._forget()
-        self._called = False
+        self._called = self._awaited = False
         self._last_time, self._period = None, 0.0
         self._tally = Tally()
 
@@ -182,7 +184,8 @@ class SharedControl(Actor):
 
     def _excuse(self, expert: Decision | None) -> Decision:
         """The novice has no answer to execute; the hand at rest holds the robot."""
-        self._novice.flush()
+        if not self._awaited:
+            self._novice.flush()
         if expert is None:
             raise WorkFailed("the policy does not answer, and nobody is there to hold the robot")
         self._forget()
@@ -248,12 +251,14 @@ class SharedControl(Actor):
 
         While they drive (`driven`) its answer is only noted: their commands do not wait for it.
         """
-        if self.expert_acting:
+        if self.expert_acting and not (driven and self._awaited):
             self._novice.flush()
         try:
             ask = self._novice.glance if driven else self._novice.act
             policy = ask(observation, now)
+            self._awaited = False
         except LateAnswer:
+            self._awaited = True
             if not driven:
                 self._expert.tell("the policy does not answer")
             return None

@@ -6,19 +6,24 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ilrobot.actors import Action, Actor, Decision, LateAnswer, Observation, Source
 from ilrobot.blend import Blend
+from ilrobot.control.chunks import ChunkActor
+from ilrobot.control.drawing import Prediction, Single
+from ilrobot.control.execution import Receding
 from ilrobot.data.episode import MemoryRecorder, Outcome
 from ilrobot.env import make_env
 from ilrobot.gates.human import HumanGate
 from ilrobot.punctual import PunctualActor
 from ilrobot.rollout import rollout
 from ilrobot.shared_control import SharedControl
-from tests.ilrobot.handing import Novice, Person, action_of, letters_of, shared
+from ilrobot.spec import Feature
+from tests.ilrobot.handing import SPEC, Novice, Person, action_of, letters_of, shared
 
 
 class Slow(Novice):
@@ -74,6 +79,38 @@ def test_a_person_who_drives_does_not_wait_for_the_policy() -> None:
         if decision.policy_action is not None:
             return
     pytest.fail("the policy's answer is never recorded")
+
+
+@pytest.mark.parametrize(("script", "held"), [("...hhh", Source.HUMAN), ("...PPP", Source.PAUSED)])
+def test_a_policy_that_predicts_in_the_background_acts_again(script: str, held: Source) -> None:
+    """Asking it anew at every tick would throw away each answer before it comes."""
+
+    def predict(history: object, noise: object, guide: object = None) -> Prediction:
+        return Prediction(np.full((4, 3), -1.0, np.float32))
+
+    state = Feature("observation.state", (1,))
+    seen = {state.name: np.zeros(1, np.float32)}
+    novice = ChunkActor(
+        *(predict, replace(SPEC, observations=(state,))),
+        history=1,
+        execution=Receding(4),
+        draw=Single(None),
+        background=True,
+    )
+    actor, _ = shared(script + 10 * ".", novice)
+    actor.reset(0)
+    actor.prepare(seen)
+    decisions = []
+    for tick in range(18):
+        decisions.append(actor.act(seen, tick / 20))
+        novice.inference.wait(0.1)  # what a robot's period leaves it
+    sources = [decision.source for decision in decisions]
+    assert sources[:6] == [Source.POLICY] * 3 + [held] * 3
+    assert sources.count(Source.BLEND) == 4
+    assert sources[-1] is Source.POLICY
+    # What it would do is known while they drive, if not at every tick.
+    known = [decision.policy_action is not None for decision in decisions[3:6]]
+    assert any(known) is (held is Source.HUMAN)
 
 
 def test_a_policy_that_takes_its_time_still_says_its_doubt_at_the_takeover() -> None:
