@@ -11,7 +11,10 @@ from pathlib import Path
 
 _READ_ONLY = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _NO_FOLDER = frozenset(
-    {errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
+    {
+        *(errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY),
+        *(errno.ENAMETOOLONG, errno.ELOOP),
+    }
 )
 #: The disk, or what may be used of it, is full.
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})

@@ -39,6 +39,21 @@ class WriteLock:
                 pass
             os.close(descriptor)
 
+    @staticmethod
+    def is_held(root: Path) -> bool:
+        """Whether some process, or this one, holds the lock; nothing is written."""
+        try:
+            descriptor = os.open(root / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:  # whoever wants to write there will be told why it cannot
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
     def moved(self, root: Path) -> None:
         """The folder has been renamed: its lock went with it."""
         self._path = root / LOCK_FILE

@@ -67,12 +67,16 @@ class Run(Generic[D]):
 
     @staticmethod
     def check(path: Path, wanted: D, *, resume: bool) -> Run[D] | None:
-        """Refuse what `claim` would refuse, but for another process at work; change nothing.
+        """Refuse what `claim` would refuse, but going on where another process is at work.
+
+        Nothing is changed: a run that is done may be read whoever is at work there.
 
         Returns:
             The run that is there, to be read (None: there is none yet).
         """
         with explained(path, "nothing was changed", "try again"):
+            if not resume and (path / RUN_FILE).exists() and WriteLock.is_held(path):
+                raise _at_work(path)
             known = _look(path, wanted, resume)
         return None if known is None else Run(path, known)
 
@@ -97,9 +101,7 @@ class Run(Generic[D]):
             make_folder(path)
             lock = WriteLock.take(path)
         if lock is None:
-            raise UserError(
-                f"{path}: another process is at work there; wait for it, or give another --output"
-            )
+            raise _at_work(path)
         with lock:
             known = _look(path, wanted, resume)  # again: who had the lock may have changed it
             run = Run(path, wanted if known is None else known)
@@ -206,6 +208,12 @@ def _read(path: Path) -> Description:
         raise UserError(
             f"{file} is damaged or of another version: {error}; copy the run again, or make it anew"
         ) from error
+
+
+def _at_work(path: Path) -> UserError:
+    return UserError(
+        f"{path}: another process is at work there; wait for it, or give another --output"
+    )
 
 
 def _look(path: Path, wanted: D, resume: bool) -> D | None:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ilrobot.data.dataset import Dataset
     from ilrobot.report.html import Report
 
+#: Where a page is written if nobody says so.
+_PAGES = Path("runs") / "view"
+
 
 @dataclass
 class View:
@@ -38,7 +41,7 @@ class View:
         Path | None,
         optional("PATH", "below runs/view for an episode or a log, report.html in a run"),
     ] = None
-    """The file to write."""
+    """The file to write, FILE.html; with --rerun FILE.rrd."""
 
     rerun: bool = False
     """Write an episode or a log as a .rrd file for the rerun viewer instead (needs rerun-sdk)."""
@@ -82,10 +85,9 @@ class View:
 
     def _view_run(self) -> Path:
         self._refuse_options("is a run")
-        _require_plots()
         from ilrobot.report.run import run_report
 
-        file = self.output or self.path / "report.html"
+        file = self._claim(self.path / "report")
         _write_page(file, run_report(self.path))
         return file
 
@@ -98,7 +100,7 @@ class View:
                 f"{self.path} has no episode {index}; --episode goes from 0 to "
                 f"{dataset.num_episodes - 1}"
             )
-        file = self._claim(f"{self.path.resolve().name}-episode-{index}")
+        file = self._claim(_PAGES / f"{self.path.resolve().name}-episode-{index}")
         if self.rerun:
             from ilrobot.cli.rerun import write_recording
 
@@ -115,7 +117,7 @@ class View:
         ticks = read_ticks(self.path)
         if not len(ticks.rows):
             raise UserError(f"{self.path} holds no tick; its run ended before the first")
-        file = self._claim(f"{self.path.stem}-ticks")
+        file = self._claim(_PAGES / f"{self.path.stem}-ticks")
         if self.rerun:
             from ilrobot.cli.rerun import write_ticks
 
@@ -137,18 +139,24 @@ class View:
         episodes = read_executed(self.path)
         if not any(len(episode.time) for episode in episodes):
             raise UserError(f"{self.path} holds no tick; nobody commanded that robot")
-        file = self._claim(f"{self.path.stem}-robot")
+        file = self._claim(_PAGES / f"{self.path.stem}-robot")
         from exports.execution_page import execution_report
 
         _write_page(file, execution_report(self.path, episodes))
         return file
 
-    def _claim(self, name: str) -> Path:
-        """Where to write, once it is sure that it can be."""
+    def _claim(self, usual: Path) -> Path:
+        """Where to write, once it is sure that it can be.
+
+        Args:
+            usual: Where to if nobody said so, without the suffix.
+        """
         from ilrobot.cli.places import claim_file
 
         suffix = ".rrd" if self.rerun else ".html"
-        file = self.output or Path("runs") / "view" / f"{name}{suffix}"
+        file = self.output or usual.with_name(usual.name + suffix)
+        if file.suffix != suffix and not file.is_dir():
+            raise UserError(f"--output must end in {suffix}, not '{file.name}'")
         if not self.rerun:
             _require_plots()
         claim_file(file)

@@ -197,6 +197,9 @@ def test_a_run_belongs_to_one_process_and_to_none_once_that_is_killed(tmp_path):
             Run.claim(run, train_description(), resume=True),
         ):
             pass
+        # Whoever followed "delete the folder to begin anew" would end what runs there.
+        with pytest.raises(UserError, match="another process is at work there; wait for it"):
+            Run.check(run, train_description(), resume=False)
     finally:
         holder.send_signal(signal.SIGKILL)
         holder.wait()

@@ -80,6 +80,21 @@ def test_the_output_can_be_named(dataset: Path, tmp_path: Path):
     assert "Episode 0 of paths" in (tmp_path / "a" / "b.html").read_text()
 
 
+@pytest.mark.parametrize(
+    ("name", "more", "suffix"),
+    [("dock.onnx", [], ".html"), ("page", [], ".html"), ("page.html", ["--rerun"], ".rrd")],
+)
+def test_a_file_of_another_kind_is_never_replaced(
+    dataset: Path, name: str, more: list[str], suffix: str, tmp_path: Path, capsys
+):
+    (tmp_path / name).write_text("precious")
+    run = write_run(tmp_path / "bc", train_description())
+    for viewed in (dataset,) if more else (dataset, run):
+        assert _main(["view", str(viewed), "--output", str(tmp_path / name), *more]) == 2
+        assert f"--output must end in {suffix}, not '{name}'" in capsys.readouterr().err
+    assert (tmp_path / name).read_text() == "precious"
+
+
 @pytest.mark.parametrize("index", ["3", "-1"])
 def test_an_episode_out_of_range_is_one_line(
     dataset: Path, index: str, capsys: pytest.CaptureFixture[str]

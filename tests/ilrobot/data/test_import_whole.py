@@ -11,6 +11,7 @@ from ilrobot.data.convert import open_source
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.writing import write_episodes
 from ilrobot.errors import UserError
+from tests.ilrobot.data.damaging import SPEC, episode
 from tests.ilrobot.data.import_sources import NOT_FINITE, bring, check_arrays, make_npz, make_ours
 
 
@@ -100,3 +101,14 @@ def test_nothing_stands_above_an_error(tmp_path, capsys):
     assert _main(["import", str(path), "--output", str(tmp_path / "out")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "not a finite number" in line
+
+
+def test_who_comes_second_to_one_folder_is_told_so(tmp_path):
+    def interrupted():
+        yield episode()
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "of another").write_bytes(b"precious")
+
+    with pytest.raises(UserError, match=r"not empty.*nothing was written; choose another path"):
+        write_episodes(tmp_path / "out", SPEC, interrupted())
+    assert [file.name for file in tmp_path.rglob("*")] == ["out", "of another"]
