@@ -96,6 +96,8 @@ class SharedControl(Actor):
             self._tally.context_time += self._period * self.expert_acting
         self._last_time = now
         asks_expert = self._gate.asks_expert or self.expert_acting or self._expert.attends
+        if asks_expert and not (self.expert_acting or self._expert.attends):
+            self._expert.flush()  # what it planned was not done
         expert = self._expert.act(observation, now) if asks_expert else None
         if expert is not None and (expert.rewind or expert.source is Source.PAUSED):
             return self._told(self._hold(observation, expert))
@@ -293,7 +295,7 @@ class SharedControl(Actor):
         # At a handback after `asks_novice` its answer of this very tick is fresh: keep its chunk.
         if takes or not self._gate.asks_novice:
             self._novice.flush()
-        # An expert that is asked at every tick is up to date; another may hold an old plan.
+        # An expert that is asked at every tick has said what it does from here on.
         if takes and not self._gate.asks_expert:
             self._expert.flush()
 

@@ -27,12 +27,13 @@ class ShadowActor(WrappedActor):
 
     def __init__(self, policy: Actor, driver: Actor) -> None:
         super().__init__(driver)
-        self._policy = policy
+        self._policy, self._thinking = policy, Thinking(policy)
         self.thinks_ahead = policy.thinks_ahead
 
     def reset(self, seed: int | None = None) -> None:
         """Both begin."""
         self._policy.reset(seed)
+        self._thinking.begin()
         self._actor.reset(seed)
 
     def prepare(
@@ -44,7 +45,7 @@ class ShadowActor(WrappedActor):
     def act(self, observation: Observation, now: float) -> Decision:
         """The driver's action, beside it the policy's."""
         driven = self._actor.act(observation, now)
-        return replace(driven, policy_action=thought(self._policy, observation, now))
+        return replace(driven, policy_action=self._thinking(observation, now))
 
     def observe(self, observation: Observation) -> None:
         """Both see it."""
@@ -57,16 +58,35 @@ class ShadowActor(WrappedActor):
         self._actor.flush()
 
 
-def thought(policy: Actor, observation: Observation, now: float) -> Action | None:
-    """What the policy wants (None: it has no answer, or none that is finite)."""
-    try:
-        wanted = policy.act(observation, now).action
-    except LateAnswer:
-        return None
-    if np.isfinite(wanted).all():
-        return wanted
-    policy.flush()  # else what leads it towards its plan keeps to what is not finite
-    return None
+class Thinking:
+    """What a policy wants at each tick while somebody else drives.
+
+    It is asked afresh each time, for what it planned before was not done; but not while an answer
+    of a prediction in the background is awaited, which would never come then.
+
+    Args:
+        policy: Only thinks.
+    """
+
+    def __init__(self, policy: Actor) -> None:
+        self._policy = policy
+        self._awaited = False
+
+    def begin(self) -> None:
+        """An episode has begun, the policy prepared for it."""
+        self._awaited = self._policy.thinks_ahead
+
+    def __call__(self, observation: Observation, now: float) -> Action | None:
+        """What it wants (None: it has no answer, or none that is finite)."""
+        if not self._awaited:
+            self._policy.flush()
+        try:
+            wanted = self._policy.act(observation, now).action
+        except LateAnswer:
+            self._awaited = True
+            return None
+        self._awaited = False
+        return wanted if np.isfinite(wanted).all() else None
 
 
 class MeasuredCommand:

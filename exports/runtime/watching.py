@@ -8,7 +8,7 @@ import numpy as np
 
 from exports.robots.base import Robot
 from exports.runtime.report import EpisodeReport, LoopReport
-from exports.runtime.shadow import Disagreement, MeasuredCommand, thought
+from exports.runtime.shadow import Disagreement, MeasuredCommand, Thinking
 from exports.runtime.statistics import TickStatistics
 from exports.runtime.tick_log import TickLog
 from ilrobot.actors import Action, Actor, Source
@@ -76,7 +76,9 @@ def _watch(
     log: TickLog | None,
     stopped: Callable[[], bool],
 ) -> None:
+    thinking = Thinking(policy)
     policy.reset(0)
+    thinking.begin()
     guard.reset()
     if policy.thinks_ahead:
         first = robot.read(clock.now()).observation
@@ -95,7 +97,7 @@ def _watch(
             disagreement.add(before, command)
         before = None
         if guard.admit(reading.observation, age, late, reading.measured):
-            before = thought(policy, reading.observation, started)
+            before = thinking(reading.observation, started)
         else:
             policy.flush()
         acted = clock.now()

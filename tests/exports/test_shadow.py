@@ -11,7 +11,10 @@ from exports.robots.base import Capabilities, Reading
 from exports.runtime.shadow import Disagreement, MeasuredCommand, ShadowActor
 from exports.runtime.watching import watch
 from ilrobot.actors import Actor, Decision, LateAnswer, Source
+from ilrobot.control.chunks import ChunkActor
 from ilrobot.control.clock import SimulatedClock
+from ilrobot.control.drawing import Prediction, Single
+from ilrobot.control.execution import Receding
 from ilrobot.control.guard import Guard
 from ilrobot.errors import UserError
 from tests.ilrobot.control.contracts import ABSOLUTE, ABSOLUTE_CONTRACT, RATE
@@ -82,6 +85,33 @@ def test_nothing_is_sent_and_what_was_wanted_is_compared_with_what_came():
     assert (report["ticks"], apart["ticks"]) == (20, 19)
     assert apart["mean"] == {"a": pytest.approx(0.0, abs=1e-6), "b": pytest.approx(0.5, rel=1e-6)}
     assert apart["max"] == pytest.approx(0.5, rel=1e-6)
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_a_policy_of_chunks_is_asked_what_it_would_do_now(background):
+    """What it planned for later, somebody else has not done."""
+
+    def predict(history, noise, guide=None):
+        b, a = history["observation.state"][-1]
+        return Prediction(np.tile(np.array([a + 0.01, b - 0.01], np.float32), (8, 1)))
+
+    policy = ChunkActor(
+        *(predict, MEASURES_ITSELF),
+        history=1,
+        execution=Receding(8),
+        draw=Single(None),
+        background=background,
+    )
+
+    class Patient(Led):
+        def read(self, now):
+            policy.inference.wait(0.1)  # what a robot's period leaves it
+            return super().read(now)
+
+    _, apart = shadow(Patient(), policy)
+    assert apart["ticks"] >= (5 if background else 19)
+    # In the background an answer is as old as it took.
+    assert apart["max"] <= (0.0101 if background else 1e-6)
 
 
 def test_a_measurement_that_is_not_finite_is_compared_with_nothing():

@@ -5,6 +5,9 @@ import numpy as np
 import pytest
 
 from ilrobot.actors import Actor, Decision, Event, Observation, Source
+from ilrobot.control.chunks import ChunkActor
+from ilrobot.control.drawing import History, Prediction, Single
+from ilrobot.control.execution import Receding
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import MemoryRecorder
 from ilrobot.env import make_env
@@ -13,6 +16,7 @@ from ilrobot.gates.gate import Gate, GateContext
 from ilrobot.gates.human import HumanGate
 from ilrobot.rollout import rollout
 from ilrobot.shared_control import SharedControl
+from ilrobot.spec import Feature, Spec
 from ilrobot.task_env import TaskEnv
 
 
@@ -125,6 +129,23 @@ def test_history_has_no_gap_and_both_plans_are_dropped(asks_novice: bool) -> Non
         if decision.source is Source.POLICY:
             last_expert = max([t for t in (1, 2, 6) if t < tick], default=-1)
             assert round(100 * float(decision.action[0])) > last_expert
+
+
+def test_an_expert_of_chunks_says_what_is_right_here_and_not_what_it_planned() -> None:
+    def predict(history: History, noise: object, guide: object = None) -> Prediction:
+        here = history["observation.state"][-1]
+        return Prediction(np.tile(here + np.float32(1.0), (8, 1)))
+
+    state = Feature("observation.state", (1,))
+    spec = Spec((state,), Feature("action", (1,)), 10.0)
+    expert = ChunkActor(predict, spec, history=1, execution=Receding(8), draw=Single(None))
+    actor = SharedControl(Planner(), expert, BetaGate(0.0))
+    actor.reset(0)
+    labels = []
+    for tick in range(10):
+        seen = {state.name: np.array([10.0 * tick], np.float32), "tick": np.array(tick)}
+        labels.append(actor.act(seen, tick / 10).human_action)
+    assert np.ravel(labels).tolist() == [10.0 * t + 1.0 for t in range(10)]
 
 
 def test_an_expert_that_is_not_asked_gives_no_label_and_costs_nothing() -> None:
