@@ -37,6 +37,8 @@ def derive_limits(spec: Spec, runs: Sequence[NDArray[Any]]) -> Limits | None:
       term lets it go from rest to its greatest velocity within one tick;
     - a delta is itself the change of the target, so its velocity is bounded by its range, and its
       acceleration by m·max|Δa|;
+    - so is a velocity that is commanded, whatever the task's semantics: repeating the last one
+      would be to drive on, and rest is 0;
     - the change of that acceleration is bounded by m times the greatest one demonstrated, but not
       below the bound of the acceleration itself, which may so be reached within one tick;
     - of a rotation that is a target, a is what it has turned about x, y and z
@@ -110,10 +112,12 @@ def _refuse_wrapped(
 
 
 def _modes(spec: Spec) -> tuple[str, ...]:
-    if spec.semantics != "delta":
-        return ("absolute",) * spec.action.size
-    names = spec.action.element_names
-    return tuple("absolute" if _GRIPPER in name.lower() else "delta" for name in names)
+    names, velocities = spec.action.element_names, spec.action.velocities
+    steps = spec.semantics == "delta"
+    return tuple(
+        "delta" if i in velocities or (steps and _GRIPPER not in name.lower()) else "absolute"
+        for i, name in enumerate(names)
+    )
 
 
 def _range(

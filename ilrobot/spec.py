@@ -83,6 +83,13 @@ class Feature:
         return tuple(i for i, unit in enumerate(self.units) if unit == ANGLE_UNIT)
 
     @property
+    def velocities(self) -> tuple[int, ...]:
+        """Indexes of the elements that are velocities: of a unit per second, or named ``x.vel``."""
+        units = self.units or ("",) * self.size
+        each = enumerate(zip(self.element_names, units, strict=True))
+        return tuple(i for i, (name, unit) in each if name.endswith(".vel") or unit.endswith("/s"))
+
+    @property
     def rotations(self) -> tuple[Rotation, ...]:
         """The elements that are rotations, three or four each, see `ilrobot.rotation_units`."""
         return () if len(self.shape) > 1 else find_rotations(self.units)

@@ -93,6 +93,8 @@ class WatchfulRobot:
         self._limiter, self._is_bounded = limiter, workspace is not None
         modes = ("absolute",) * size if limits is None else limits.mode
         self._absolute = np.array([mode == "absolute" for mode in modes])
+        self._repeated = self._absolute.copy()
+        self._repeated[list(self._spec.action.velocities)] = True
         self._fresh = self._started = False
         self._seq = 0
         self.state, self.success = State.HOLDING, None
@@ -170,7 +172,7 @@ class WatchfulRobot:
             self._limiter.locate(pose)
         if self.state is State.HOLDING:
             return self._limiter.hold()
-        wanted = self._wanted if self._fresh else np.where(self._absolute, self._wanted, 0.0)
+        wanted = self._wanted if self._fresh else np.where(self._repeated, self._wanted, 0.0)
         command, _ = self._limiter.limit(wanted)
         return command
 

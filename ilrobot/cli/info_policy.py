@@ -146,8 +146,11 @@ def _limits(contract: Contract) -> Table:
         "per s²": limits.acceleration,
         "per s³": limits.jerk,
     }
-    kinds = {"absolute": "a target", "delta": "a step"}
-    action, words = contract.spec.action, [kinds[mode] for mode in limits.mode]
+    kinds, action = {"absolute": "a target", "delta": "a step"}, contract.spec.action
+    words = [
+        "a velocity" if i in action.velocities else kinds[mode]
+        for i, mode in enumerate(limits.mode)
+    ]
     return _table(action.element_names, action.units, columns, words)
 
 

@@ -7,9 +7,10 @@ import pytest
 
 from exports.limits import DYNAMIC_MARGIN, derive_limits
 from exports.real_data import taught_actions
+from ilrobot.control.guard import Guard
 from ilrobot.errors import UserError
 from ilrobot.rotation_units import find_rotations
-from tests.ilrobot.control.contracts import ABSOLUTE, DELTA, DISCRETE, RATE
+from tests.ilrobot.control.contracts import ABSOLUTE, ABSOLUTE_CONTRACT, DELTA, DISCRETE, RATE
 from tests.ilrobot.learning.rotating import poses
 
 
@@ -99,3 +100,27 @@ def test_a_rotation_is_limited_in_its_angular_velocity_wherever_its_numbers_jump
     if unit != "rotvec":
         real = set(rotation.elements) - set(range(99)[rotation.axes])
         assert [limits.velocity[i] for i in real] == [np.inf]
+
+
+def test_a_velocity_comes_to_rest_where_a_target_stays():
+    """A base that repeats its last command drives on."""
+    names = ("arm.pos", "x.vel", "turn")
+    action = replace(
+        ABSOLUTE.action, shape=(3,), names=names, units=("rad", "", "rad/s"), low=None, high=None
+    )
+    spec = replace(ABSOLUTE, action=action)
+    driven = np.minimum(np.linspace(0, 1.5, 50), 0.3)
+    limits = derive_limits(spec, [np.stack([driven, driven, driven], axis=1)])
+    assert limits.mode == ("absolute", "delta", "delta")
+    guard = Guard(replace(ABSOLUTE_CONTRACT, spec=spec, limits=limits))
+    guard.reset(np.zeros(3))
+    for tick in range(20):
+        seen = {"observation.state": np.zeros(2, np.float32)}
+        assert guard.admit(seen, 0.0, False, tick / RATE)
+        np.testing.assert_allclose(guard.limit(driven[tick] * np.ones(3)), driven[tick], atol=1e-6)
+    held = [guard.hold().copy() for _ in range(20)]
+    np.testing.assert_allclose(held[-1], [driven[19], 0, 0], atol=0.05)
+    assert not np.any(held[-1][1:])
+    assert (
+        np.abs(np.diff([command[1] for command in held])).max() <= 2 * np.diff(driven).max() + 1e-9
+    )

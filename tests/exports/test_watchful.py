@@ -101,6 +101,22 @@ def test_a_delta_command_counts_once():
     assert [float(command[0]) for command in bench.plant.written] == pytest.approx([0.05, 0, 0, 0])
 
 
+def test_a_velocity_goes_on_until_the_commands_cease():
+    inf = (float("inf"),) * 3
+    bench = Bench(limits=Limits(("delta",) * 3, (-0.1,) * 3, (0.1,) * 3, inf, inf))
+    told = bench.plant.connect()
+    action = replace(told.spec.action, units=("m/s", "rad/s", "m"))
+    moving = replace(told, spec=replace(told.spec, action=action))
+    bench.robot = WatchfulRobot(bench.plant, moving, TIMEOUT, bench.log)
+    bench.robot.begin(1, 7, Limits(("delta",) * 3, (-0.1,) * 3, (0.1,) * 3, inf, inf))
+    bench.command(0.05, 0.02, 0.01)
+    bench.tick(round(2 * TIMEOUT / PERIOD))
+    first, second, last = (bench.plant.written[i].tolist() for i in (0, 1, -1))
+    assert first == pytest.approx([0.05, 0.02, 0.01])
+    assert second == pytest.approx([0.05, 0.02, 0.0])
+    assert last == [0.0, 0.0, 0.0]
+
+
 def test_without_limits_each_command_is_executed_once_and_then_it_stands():
     bench = Bench(limits=None)
     bench.command(1.0, 2.0, 3.0)
