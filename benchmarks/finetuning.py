@@ -2,6 +2,7 @@
 
     python -m benchmarks.finetuning --output runs/finetuning
     python -m benchmarks.finetuning --tasks PandaPush --methods leash --output runs/finetuning
+    python -m benchmarks.finetuning --clone flow-framed --methods raft --output runs/finetuning
 
 A seed is a set of demonstrations, a clone and its 100 fresh attempts. The demonstrations are as few
 as make a clone that does half of them. From it go PPO on a leash and without one, both by success
@@ -19,24 +20,19 @@ import json
 import sys
 import time
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from benchmarks._methods import Method
+from benchmarks._clones import CLONES, SEEDS_APART, Job, away, clone, make, shown, success
 from ilrobot.atomic import write_text
-from ilrobot.cli.people import scripted_expert
 from ilrobot.data.dataset import Dataset
-from ilrobot.data.recorder import DatasetRecorder
-from ilrobot.env import make_env
 from ilrobot.env_spec import stated_frame
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.evaluate import wilson_interval
-from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.finetuning.raft import RaftConfig, RaftLearner
 from ilrobot.learners.finetuning.reinforced import ReinforcedLearner
 from ilrobot.learners.finetuning.residual import ResidualLearner
@@ -56,16 +52,11 @@ from ilrobot.policies.density import as_gaussian, new_policy
 from ilrobot.policies.policy import Policy
 from ilrobot.policies.residual import with_residual
 from ilrobot.policies.tensor_file import load_tensors, save_tensors
-from ilrobot.rollout import rollout
-from ilrobot.task_env import TaskEnv
 
 TASKS = ("PandaPush", "PandaPegInsert")
 METHODS = ("leash", "free", "raft", "scratch", "residual", "residual-scratch")
-#: Tried from the left until a clone does half of its attempts.
-COUNTS = (10, 20, 40, 80, 160, 320, 640)
-CLONED = Method("bc", {"width": 128, "blocks": 1, "dropout": 0.0, "steps": 4_000})
 LEASH = 0.01
-WANTED, ENOUGH = 0.5, 0.95
+ENOUGH = 0.95
 COPIES, RESIDUAL_COPIES = 32, 8
 #: Of a residual: an insertion takes twice as many ticks as a push.
 DISCOUNT = {"PandaPush": 0.97, "PandaPegInsert": 0.985}
@@ -76,78 +67,6 @@ STARTS = {"PandaPush": (24_000, 0.15), "PandaPegInsert": (12_000, 0.4)}
 #: Steps after which an attempt is over while PPO improves a clone: after twice what a demonstration
 #: takes it has gone astray, and such states would be most of what is learnt from.
 TRIED = {"PandaPush": 80, "PandaPegInsert": 200}
-_SEEDS_APART = 10_000
-#: Of the first attempt that is counted, beyond all demonstrations and all trying.
-_FRESH = 1_000_000_000
-
-
-@dataclass(frozen=True)
-class Job:
-    """One policy being improved.
-
-    Attributes:
-        task: Its name.
-        method: One of `METHODS`.
-        seed: Of demonstrations, clone and trying.
-    """
-
-    task: str
-    method: str
-    seed: int
-
-    @property
-    def name(self) -> str:
-        """Of its files."""
-        return f"{self.task}-{self.method}-{self.seed}"
-
-
-def make(task: str, limit: int | None = None) -> TaskEnv:
-    """One copy of a task, with its own limit of steps (None) or another."""
-    return make_env(f"ilrobot/{task}-v0", {} if limit is None else {"max_episode_steps": limit})
-
-
-def success(policy: Policy, task: str, seed: int, attempts: int) -> float:
-    """Share of fresh attempts that do the task; the same for every policy of a seed."""
-    with closing(make(task)) as env:
-        actor, first = policy.actor(), _FRESH + _SEEDS_APART * seed
-        return float(
-            np.mean([rollout(env, actor, seed=first + n).success for n in range(attempts)])
-        )
-
-
-def demonstrations(folder: Path, task: str, seed: int, count: int) -> Dataset:
-    """So many successful demonstrations by the scripted expert."""
-    with closing(make(task)) as env:
-        size = env.state_size
-        expert = scripted_expert(env)
-        with DatasetRecorder(folder, env.spec, state_size=size, resume=True) as recorder:
-            while recorder.num_episodes < count:
-                number = _SEEDS_APART * (seed + 1) + recorder.num_episodes
-                rollout(env, expert, seed=number, recorder=recorder)
-    return Dataset.open(folder)
-
-
-def clone(folder: Path, task: str, seed: int, attempts: int) -> tuple[Path, dict[str, Any]]:
-    """The clone of a seed, and what it does, as far as this was not done yet."""
-    file = folder / f"{task}-clone-{seed}.json"
-    if file.exists():
-        found: dict[str, Any] = json.loads(file.read_text())
-        return folder / f"{task}-clone-{seed}-{found['demonstrations']}", found
-    for count in COUNTS:
-        run = folder / f"{task}-clone-{seed}-{count}"
-        data = demonstrations(folder / f"{task}-data-{seed}-{count}", task, seed, count)
-        policy_config, training = CLONED.configure(data.spec)
-        training = replace(training, seed=seed, device="cpu")
-        policy = train(data, policy_config, training, run, resume=True)
-        rate = success(policy, task, seed, attempts)
-        print(
-            f"{task} seed {seed}: {count} demonstrations, {rate:.0%}", file=sys.stderr, flush=True
-        )
-        if rate >= WANTED:
-            break
-    found = {"demonstrations": count, "success": rate}
-    write_text(file, json.dumps(found))
-    return run, found
 
 
 def learner(folder: Path, job: Job, run: Path, demos: Path) -> tuple[OnlineLearner, Any]:
@@ -156,9 +75,9 @@ def learner(folder: Path, job: Job, run: Path, demos: Path) -> tuple[OnlineLearn
     if job.method.startswith("residual"):
         return residual(job, begun)
     if job.method == "raft":
-        _, fit = CLONED.configure(begun.spec)
-        fit = replace(fit.with_steps(1_000), seed=job.seed, device="cpu")
-        first = 100_000_000 + _SEEDS_APART * job.seed
+        _, fit = CLONES[job.clone].configure(begun.spec)
+        fit = replace(fit, seed=job.seed, device="cpu")
+        first = 100_000_000 + SEEDS_APART * job.seed
         config = RaftConfig(rounds=1_000, seed=first)
         made = RaftLearner(
             folder / job.name, begun, Dataset.open(demos), partial(make, job.task), config, fit
@@ -209,24 +128,6 @@ def residual(job: Job, begun: Policy) -> tuple[OnlineLearner, Any]:
     return ResidualLearner(policy, env, config, job.seed, steps=256), env
 
 
-def away(policy: Policy, demos: Path) -> float:
-    """Root mean square of acted minus demonstrated, in halves of the demonstrated range.
-
-    On what the demonstrations saw, elements that they moved alone.
-    """
-    data = Dataset.open(demos)
-    seen = {
-        name: torch.from_numpy(data.column(name)[:, None].astype(np.float32))
-        for name in policy.spec.observation_names
-    }
-    wanted = data.column("action").reshape(data.num_frames, -1)
-    with torch.no_grad():
-        acted = policy(seen)[:, 0].numpy()
-    half = np.ptp(wanted, axis=0) / 2
-    moved = half > 1e-9
-    return float(np.sqrt(np.mean(((acted - wanted)[:, moved] / half[moved]) ** 2)))
-
-
 def improve(
     folder: Path, job: Job, *, steps: int, every: int, attempts: int, until: float
 ) -> dict[str, Any]:
@@ -236,10 +137,10 @@ def improve(
         What is known of it: ``rows`` of environment steps, success, seconds of learning, and how
         far it is from the demonstrations.
     """
-    run, known = clone(folder, job.task, job.seed, attempts)
-    demos = folder / f"{job.task}-data-{job.seed}-{known['demonstrations']}"
+    run, known = clone(folder, job, attempts)
+    demos = shown(folder, job, known["demonstrations"])
     kept = folder / f"{job.name}.pt"
-    rows: list[dict[str, float]] = []
+    rows: list[dict[str, Any]] = []
     made, closed = learner(folder, job, run, demos)
     try:
         taken, seconds = 0, 0.0
@@ -250,10 +151,10 @@ def improve(
             taken, seconds = int(rows[-1]["steps"]), rows[-1]["seconds"]
         while not _done(rows, steps) and time.monotonic() < until:
             began, goal = time.perf_counter(), taken + every
-            while taken < goal and time.monotonic() < until:
+            while (taken < goal or job.method == "raft") and time.monotonic() < until:
                 before = made.steps
                 told = made.improve()
-                taken += int(told["length"]) if job.method == "raft" else made.steps - before
+                taken += int(told.get("tried", 0)) if job.method == "raft" else made.steps - before
                 if "kept" in told:  # only then is there another policy
                     break
             seconds += time.perf_counter() - began
@@ -272,7 +173,7 @@ def improve(
     return {**vars(job), "clone": known, "rows": rows, "done": _done(rows, steps)}
 
 
-def _done(rows: list[dict[str, float]], steps: int) -> bool:
+def _done(rows: list[dict[str, Any]], steps: int) -> bool:
     enough = len(rows) > 1 and all(row["success"] >= ENOUGH for row in rows[-2:])
     return enough or bool(rows and rows[-1]["steps"] >= steps)
 
@@ -300,6 +201,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Fine-tuning of clones on the Panda tasks.")
     parser.add_argument("--tasks", nargs="*", choices=TASKS, default=TASKS)
     parser.add_argument("--methods", nargs="*", choices=METHODS, default=METHODS)
+    parser.add_argument("--clone", choices=CLONES, default="bc", help="what is begun with")
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=1_000_000, help="in the task, at most")
     parser.add_argument("--every", type=int, default=20_000, help="steps between measurements")
@@ -309,7 +211,9 @@ def main() -> None:
     asked = parser.parse_args()
     asked.output.mkdir(parents=True, exist_ok=True)
     until = time.monotonic() + asked.time_budget
-    jobs = [Job(t, m, s) for s in asked.seeds for t in asked.tasks for m in asked.methods]
+    jobs = [
+        Job(t, m, s, asked.clone) for s in asked.seeds for t in asked.tasks for m in asked.methods
+    ]
     rows = []
     try:
         with numerics(torch.device("cpu"), "mlp"):

@@ -60,6 +60,17 @@ def numerics(device: torch.device, network: NetworkName) -> Iterator[None]:
             torch.set_float32_matmul_precision(precision)
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute in one thread: a chunk for one observation is too little work for torch to share."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def require_memory(
     spec: Spec, policy_config: PolicyConfig, train_config: TrainConfig, device: torch.device
 ) -> None:

@@ -240,6 +240,8 @@ def learn(
     dataset: DataUsed | None = None,
     initial: str | None = None,
     counted: str = "steps",
+    last: int = 10,
+    told: str = "while exploring",
 ) -> int:
     """Let a learner learn, and say what came of it; the exit code.
 
@@ -253,6 +255,8 @@ def learn(
         dataset: What it learns from or began with (None: nothing was demonstrated).
         initial: 16 hex digits over the policy that it began as (None: from scratch).
         counted: What its steps are.
+        last: How many of the last reports its result is a mean over.
+        told: What these are of.
     """
     from ilrobot.cli.command import telling_how_to_resume
     from ilrobot.cli.learners.online_result import print_online_result
@@ -276,7 +280,7 @@ def learn(
             record=record,
             on_progress=TrainingProgress(bars, config.steps),
         )
-    print_online_result(output, counted, json=verb.json)
+    print_online_result(output, counted, json=verb.json, last=last, told=told)
     return 0
 
 

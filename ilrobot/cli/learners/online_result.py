@@ -12,25 +12,24 @@ from ilrobot.learners.finetuning.keeping import KEPT_FILE
 from ilrobot.run import Run, read_metrics
 from ilrobot.run_description import TrainDescription
 
-#: Last of the reports that a mean is taken over.
-_LAST = 10
 
-
-def print_online_result(output: Path, counted: str, *, json: bool) -> None:
+def print_online_result(output: Path, counted: str, *, json: bool, last: int, told: str) -> None:
     """Print what came of a run, and what to do next.
 
     Args:
         output: Folder of the run, which is done.
         counted: What its steps are, such as ``steps``.
         json: Whether one JSON object is the last line.
+        last: How many of the last reports a mean is taken over.
+        told: What these are of.
     """
     run = Run.read_as(output, TrainDescription).description
     result = run.result
     assert result is not None  # it is done
-    last = read_metrics(output / "metrics.jsonl")[-_LAST:]
+    rows = read_metrics(output / "metrics.jsonl")[-last:]
     means: dict[str, Any] = {}
     for name, digits in (("return", 3), ("length", 1), ("success", 3)):
-        seen = [row[name] for row in last if row.get(name) is not None]
+        seen = [row[name] for row in rows if row.get(name) is not None]
         if seen:
             means[name] = round(math.fsum(seen) / len(seen), digits)
     asked = run.config.train.steps
@@ -41,7 +40,7 @@ def print_online_result(output: Path, counted: str, *, json: bool) -> None:
         f"{result.steps / max(run.seconds, 1e-9):.3g} {counted}/s"
     )
     words = ", ".join(f"{name} {value:g}" for name, value in means.items())
-    print(f"at last    {words or 'no episode has ended'} (while exploring)")
+    print(f"at last    {words or 'no episode has ended'} ({told})")
     kept: dict[str, float] = {}
     if (output / KEPT_FILE).exists():
         kept = json_file.loads((output / KEPT_FILE).read_text())

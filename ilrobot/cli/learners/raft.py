@@ -17,17 +17,14 @@ if TYPE_CHECKING:
     from ilrobot.learners.config import TrainConfig
     from ilrobot.run_description import Description
 
-#: A round's cloning goes on from the weights before, which takes so much less than from scratch.
-_SHARE = 0.25
-
 
 @dataclass(kw_only=True)
 class Raft(TriedInTask):
     """Improve any policy by rejection sampling (RAFT, Dong et al. 2023).
 
-    In each round the policy tries from many beginnings, several times from each; of each beginning
-    the best attempt is cloned together with the demonstrations. It suits policies of every kind,
-    chunks and diffusion included, and needs nothing but to know what succeeded.
+    In each round the policy tries from many beginnings, again and exploring where it failed; what
+    succeeded is cloned together with the demonstrations. It suits policies of every kind, chunks
+    and diffusion included, and needs nothing but to know what succeeded, or a reward.
 
     Example: ilrobot train --learner raft --from runs/flow --output runs/better
     """
@@ -41,20 +38,24 @@ class Raft(TriedInTask):
     dataset: Annotated[Path | None, optional("PATH", "what --from was trained on")] = None
     """Demonstrations that stay among what is learnt."""
 
-    rounds: int = 5
+    rounds: int = 3
     """Rounds of trying and cloning."""
 
-    episodes: int = 25
+    episodes: int = 100
     """Beginnings in each round."""
 
-    tries: int = 4
-    """Attempts from each beginning."""
+    tries: int = 3
+    """Attempts from each beginning, at most; one success is enough."""
 
     exploration: float = 0.02
-    """Noise on the actions, as a share of half their range in the demonstrations."""
+    """Noise on the actions of all but the first attempt from a beginning, as a share of half their
+    range in the demonstrations."""
 
-    fit_steps: Annotated[int | None, optional("INT", "a quarter of those of --from")] = None
-    """Optimiser steps of each round's cloning."""
+    workers: Annotated[int | None, optional("N", "the cores")] = None
+    """Processes that share the attempts of a round; the result does not depend on it."""
+
+    fit_steps: Annotated[int | None, optional("INT", "those of --from")] = None
+    """Optimiser steps of each round's cloning, which begins from scratch."""
 
     seed: int = 0
     """Seed of the first beginning, and of everything else drawn at random."""
@@ -71,6 +72,7 @@ class Raft(TriedInTask):
     def run(self) -> int:
         """Train and say what to do next."""
         require("--learner raft", "gymnasium", "torch")
+        from ilrobot.cli.cores import check_workers, cores
         from ilrobot.compatibility import check_policy_fits
         from ilrobot.data.dataset import Dataset
         from ilrobot.data.labels import vector_spec
@@ -80,6 +82,8 @@ class Raft(TriedInTask):
         from ilrobot.policies.loading import load_policy
         from ilrobot.run import Run, run_of
 
+        workers = cores() if self.workers is None else self.workers
+        check_workers(workers)
         begun = load_policy(self.from_)
         known = Run.read(run_of(self.from_)).description
         demonstrations = Dataset.open(self.dataset or Path(known.dataset.path))
@@ -95,7 +99,9 @@ class Raft(TriedInTask):
             check_policy_fits(begun.spec, env.spec, "the policy of --from")
             shown = vector_spec(demonstrations.spec)
             check_policy_fits(shown, env.spec, str(demonstrations.path), "dataset")
-        learner = RaftLearner(self.output, begun, demonstrations, make, config, fit)
+        learner = RaftLearner(
+            self.output, begun, demonstrations, make, config, fit, workers=workers
+        )
         try:
             settings: dict[str, Any] = {
                 **asdict(config),
@@ -109,19 +115,21 @@ class Raft(TriedInTask):
                 learner,
                 settings,
                 make,
-                TrainConfig(steps=config.rounds * config.attempts, seed=self.seed),
+                TrainConfig(steps=config.rounds * config.episodes, seed=self.seed),
                 dataset=data_used(demonstrations),
                 initial=weights_hash(begun),
-                counted="attempts",
+                counted="beginnings",
+                last=config.episodes,
+                told="first attempts of the last round, before its cloning",
             )
         finally:
             learner.close()
 
     def _fit(self, known: Description) -> TrainConfig:
-        """How the rounds are cloned: as the policy was, from its weights, for a shorter time."""
+        """How the rounds are cloned: as the policy was."""
         fit = replace(known.config.train, device=self.device, time_budget=None, keep_checkpoints=0)
         steps = self.fit_steps
-        fit = fit.with_steps(max(1, round(_SHARE * fit.steps)) if steps is None else steps)
+        fit = fit.with_steps(fit.steps if steps is None else steps)
         fit = replace(fit, seed=self.seed)
         fit.check()
         return fit

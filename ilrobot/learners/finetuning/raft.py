@@ -2,12 +2,14 @@
 
 RAFT, Dong et al. 2023, "RAFT: Reward rAnked FineTuning for generative foundation model alignment",
 algorithm 1: from each beginning several attempts are drawn, of which the one of the greatest reward
-is learnt. It only rolls out and clones, so that every kind of policy can be improved by it.
+is learnt. It only rolls out and clones, so that every kind of policy can be improved by it. Where
+the task is judged, the first success from a beginning is the last attempt from there: further
+beginnings teach more than a second way of doing the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,15 +24,14 @@ from ilrobot.data.episode import UNCOUNTED, Episode, EpisodeInfo, Outcome
 from ilrobot.data.episode_table import count_sealed
 from ilrobot.data.labels import vector_spec
 from ilrobot.data.memory import MemoryRecordings, Recordings
-from ilrobot.data.recorder import DatasetRecorder
 from ilrobot.errors import WorkFailed
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig
-from ilrobot.learners.finetuning.exploring import ExploringActor
+from ilrobot.learners.finetuning.tries import Beginning, Trying, attempts_of, is_tried
 from ilrobot.policies.loading import load_policy
 from ilrobot.policies.policy import Policy
 from ilrobot.ranges import AT_LEAST_1, NOT_NEGATIVE, check_ranges
-from ilrobot.rollout import EpisodeResult, rollout
+from ilrobot.rollout import EpisodeResult
 from ilrobot.run import RUN_FILE, Run
 from ilrobot.run_description import TrainDescription
 from ilrobot.task_env import TaskEnv
@@ -54,15 +55,15 @@ class RaftConfig:
     Attributes:
         rounds: Of trying and cloning.
         episodes: Beginnings in each round, from seeds of their own.
-        tries: Attempts from each.
-        exploration: Noise on the actions, as a share of half their range in the demonstrations;
-            what a policy draws itself comes on top.
+        tries: Attempts from each, at most; one success is enough.
+        exploration: Noise on the actions of all but the first of these, as a share of half their
+            range in the demonstrations; what a policy draws itself comes on top.
         seed: Of the first beginning; the next ones count up from it.
     """
 
-    rounds: int = 5
-    episodes: int = 25
-    tries: int = 4
+    rounds: int = 3
+    episodes: int = 100
+    tries: int = 3
     exploration: float = 0.02
     seed: int = 0
 
@@ -74,14 +75,9 @@ class RaftConfig:
         """
         check_ranges(self, _RANGES)
 
-    @property
-    def attempts(self) -> int:
-        """Attempts in a round."""
-        return self.episodes * self.tries
-
-    def place(self, attempt: int) -> tuple[int, int]:
-        """Seed of the beginning of an attempt, counted from 0 over all rounds, and which try."""
-        return self.seed + attempt // self.tries, attempt % self.tries
+    def round_of(self, beginning: int) -> int:
+        """The round of a beginning that is counted from 0, from 1."""
+        return beginning // self.episodes + 1
 
 
 def best_attempts(
@@ -112,19 +108,20 @@ def best_attempts(
 
 
 class RaftLearner:
-    """An `ilrobot.learners.online.OnlineLearner` whose steps are attempts.
+    """An `ilrobot.learners.online.OnlineLearner` whose steps are beginnings.
 
     All of it lies on disk: the attempts as a dataset, and the run of each round's cloning. So it
     goes on wherever it was killed, in the middle of a round or of its cloning as well. The last
-    attempt of a round counts once the round is cloned.
+    beginning of a round counts once the round is cloned.
 
     Args:
         folder: Of the run.
-        begun: The policy to begin with; each cloning goes on with the weights of the one before.
+        begun: The policy to begin with.
         demonstrations: They stay among what is learnt.
-        make: Makes the task.
+        make: Makes the task; picklable where several processes share the attempts.
         config: How much of everything.
         fit: How the rounds are cloned.
+        workers: Processes that share the attempts of a round.
 
     Raises:
         UserError: A setting is out of range, the actions are choices, or such a policy is not
@@ -139,55 +136,63 @@ class RaftLearner:
         make: Callable[[], TaskEnv],
         config: RaftConfig,
         fit: TrainConfig,
+        *,
+        workers: int = 1,
     ) -> None:
         config.check()
         begun.config.check_to_train(begun.spec)
         self.policy = begun
         self._folder, self._demonstrations, self._make = folder, demonstrations, make
-        self._config, self._fit = config, fit
-        self._env: TaskEnv | None = None
-        self._recorder: DatasetRecorder | None = None
-        self._actor: ExploringActor | None = None
+        self._config, self._fit, self._workers = config, fit, workers
+        self._trying: Generator[list[EpisodeResult], None, None] | None = None
         self._loss = 0.0
-        self._made = len(self._attempts())
+        tried = self._tried()
+        self._made = sum(self._is_tried(attempts) for attempts in tried)
         self._done = self._made - self._is_to_clone()
-        if cloned := self._done // config.attempts:
+        if cloned := self._done // config.episodes:
             self.policy = load_policy(self._round(cloned))
             self._loss = _last_loss(self._round(cloned))
 
     @property
     def steps(self) -> int:
-        """Attempts so far."""
+        """Beginnings so far."""
         return self._done
 
     def improve(self) -> dict[str, float]:
-        """One attempt; the last one of a round is followed by the cloning."""
-        number, place = divmod(self._done, self._config.attempts)
+        """The attempts from one beginning; the last one of a round is followed by the cloning.
+
+        Returns:
+            ``return``, ``length`` and ``success`` of the first attempt, in which the policy acts as
+            it is; how many ``tries`` were made, and their environment steps, ``tried``.
+        """
         told: dict[str, float] = {}
-        # It was made already where the cloning after it was cut off.
+        # They were made already where the cloning after them was cut off.
         if self._made == self._done:
-            if self._actor is None:
-                self._begin()
-            result = self._try(self._done)
+            if self._trying is None:
+                self._trying = self._begin()
+            results = next(self._trying)
             self._made += 1
+            first = results[0]
             told = {
-                "return": result.total_reward,
-                "length": float(result.length),
+                "return": first.total_reward,
+                "length": float(first.length),
+                "tries": float(len(results)),
+                "tried": float(sum(result.length for result in results)),
             }
-            if self._env is not None and self._env.judges_success:
-                told["success"] = float(result.success)
-        if place + 1 == self._config.attempts:
-            told["kept"] = float(self._clone(number + 1))
+            if first.outcome is not Outcome.UNKNOWN:
+                told["success"] = float(first.success)
+        if (self._done + 1) % self._config.episodes == 0:
+            told["kept"] = float(self._clone(self._config.round_of(self._done)))
         self._done += 1
         return {"loss": self._loss, **told}
 
     def state(self) -> dict[str, Any]:
-        """See `OnlineLearner`; all but the number of attempts lies on disk."""
-        return {"attempts": self.steps}
+        """See `OnlineLearner`; all but the number of beginnings lies on disk."""
+        return {"beginnings": self.steps}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """See `OnlineLearner`: what is on disk counts, of which a kill may have left more."""
-        if self.steps < int(state["attempts"]):
+        if self.steps < int(state["beginnings"]):
             raise ValueError("there are fewer attempts than there were")
 
     def leave(self, folder: Path) -> None:
@@ -195,32 +200,21 @@ class RaftLearner:
         self.close()
 
     def close(self) -> None:
-        """Seal what is open, and free the simulator."""
-        if self._recorder is not None:
-            self._recorder.close()
-        if self._env is not None:
-            self._env.close()
-        self._recorder = self._env = self._actor = None
+        """Seal what is open, end the processes, and free the simulator."""
+        if self._trying is not None:
+            self._trying.close()
+        self._trying = None
 
-    def _begin(self) -> None:
-        """Open what the attempts of a round need."""
-        env = self._env or self._make()
-        self._env = env
-        low, high = self.policy.training_range["action"]
-        std = self._config.exploration * (high - low) / 2
-        self._actor = ExploringActor(self.policy.actor(), env.spec, std)
-        if self._recorder is None:
-            self._recorder = DatasetRecorder(
-                self._folder / ATTEMPTED, env.spec, state_size=env.state_size, resume=True
-            )
-
-    def _try(self, attempt: int) -> EpisodeResult:
-        assert self._env is not None
-        assert self._actor is not None
-        seed, number = self._config.place(attempt)
-        info = EpisodeInfo(task=self._env.spec.task, rate=self._env.spec.rate, seed=seed)
-        actor = self._actor.of_attempt(number)
-        return rollout(self._env, actor, seed=seed, recorder=self._recorder, info=info)
+    def _begin(self) -> Generator[list[EpisodeResult], None, None]:
+        """What is left of the attempts of a round."""
+        config, tried = self._config, self._tried()
+        last = config.round_of(self._done) * config.episodes
+        # Of the first one there may be attempts already.
+        made = [len(attempts) for attempts in tried[self._done :]] or [0]
+        left = [Beginning(config.seed + number) for number in range(self._done, last)]
+        left[0] = Beginning(left[0].seed, made[0])
+        trying = Trying(self._make, self.policy, config.exploration, config.tries)
+        return attempts_of(trying, left, self._folder / ATTEMPTED, workers=self._workers)
 
     def _round(self, number: int) -> Path:
         """Run of the cloning of a round, counted from 1."""
@@ -228,45 +222,52 @@ class RaftLearner:
 
     def _is_to_clone(self) -> bool:
         """Whether the attempts end with a round that is not cloned yet."""
-        number, more = divmod(self._made, self._config.attempts)
+        number, more = divmod(self._made, self._config.episodes)
         if number == 0 or more:
             return False
         run = self._round(number)
         return not ((run / RUN_FILE).exists() and Run.read(run).done)
 
-    def _attempts(self) -> list[int]:
-        """Indices of the attempts in their dataset that count."""
+    def _is_tried(self, attempts: Sequence[tuple[int, EpisodeInfo]]) -> bool:
+        return is_tried([info.outcome for _, info in attempts], self._config.tries)
+
+    def _tried(self) -> list[list[tuple[int, EpisodeInfo]]]:
+        """Of each beginning the attempts that count: index in their dataset, and description."""
         folder = self._folder / ATTEMPTED
         if not count_sealed(folder)[0]:  # the first one may have been cut off
             return []
-        infos = Dataset.open(folder).infos
-        return [i for i, info in enumerate(infos) if info.outcome not in UNCOUNTED]
+        found: dict[int, list[tuple[int, EpisodeInfo]]] = {}
+        for index, info in enumerate(Dataset.open(folder).infos):
+            if info.outcome not in UNCOUNTED:
+                assert info.seed is not None
+                found.setdefault(info.seed, []).append((index, info))
+        return [found[seed] for seed in sorted(found)]
 
     def _clone(self, number: int) -> int:
         """Clone the best of all rounds up to this one, or read what was; how many were kept."""
         self.close()
         taught, kept = self._lessons(number)
-        output, before = self._round(number), self.policy
+        output = self._round(number)
         if not kept:
+            made = sum(len(attempts) for attempts in self._tried())
             raise WorkFailed(
-                f"none of {number * self._config.attempts} attempts succeeded, so that nothing can "
-                "be learnt from them; begin with a better policy, or give more --tries or another "
-                "--exploration, into another --output"
+                f"none of {made} attempts succeeded, so that nothing can be learnt from them; "
+                "begin with a better policy, or give more --tries or another --exploration, into "
+                "another --output"
             )
-        self.policy = train(
-            taught, before.config, self._fit, output, resume=True, initial=before
-        ).eval()
+        self.policy = train(taught, self.policy.config, self._fit, output, resume=True).eval()
         self._loss = _last_loss(output)
         return kept
 
     def _lessons(self, number: int) -> tuple[Recordings, int]:
         """Demonstrations and the best attempts, and how many these are."""
         data = Dataset.open(self._folder / ATTEMPTED)
-        chosen = self._attempts()[: number * self._config.attempts]
-        episodes = [data.episode(index) for index in chosen]
+        tried = self._tried()[: number * self._config.episodes]
+        chosen = [(begin, *attempt) for begin, made in enumerate(tried) for attempt in made]
+        episodes = [data.episode(index) for _, index, _ in chosen]
         best = best_attempts(
-            [self._config.place(attempt)[0] for attempt in range(len(chosen))],
-            [episode.info.outcome for episode in episodes],
+            [begin for begin, _, _ in chosen],
+            [info.outcome for _, _, info in chosen],
             [float(episode.columns["next.reward"].sum()) for episode in episodes],
         )
         spec = vector_spec(self._demonstrations.spec)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
-
-import torch
 
 from ilrobot.actors import Actor
 from ilrobot.atomic import make_folder
@@ -21,6 +19,7 @@ from ilrobot.data.episode import UNCOUNTED, Column, EpisodeInfo, Outcome, Record
 from ilrobot.data.layout import ATTEMPTS
 from ilrobot.errors import WorkFailed, explained
 from ilrobot.learners.interactive.gate_network import OnSteps
+from ilrobot.learners.machine import one_thread
 from ilrobot.policies.loading import load_policy
 from ilrobot.rollout import EpisodeResult, rollout
 from ilrobot.task_env import TaskEnv
@@ -188,7 +187,7 @@ class Collector:
         """Run and seal one attempt for each seed."""
         straight = rollout if round_.alone and self._watched else self._straight
         if straight is not None:
-            with _one_thread():
+            with one_thread():
                 actor = self._stage.actor(round_)
                 for seed in seeds:
                     result = straight(
@@ -217,7 +216,7 @@ class Collector:
             yield from self._workers.map(_try, attempts)
             return
         for attempt in attempts:
-            with _one_thread():
+            with one_thread():
                 outcome = _try(self._stage, attempt)
             yield outcome
 
@@ -281,14 +280,3 @@ def _try(stage: _Stage, attempt: _Attempt) -> Outcome:
             info=replace(attempt.round.info, seed=attempt.seed),
         )
     return result.outcome
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """A chunk for one observation is too little work for torch to share."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -10,13 +10,14 @@ import pytest
 from ilrobot.actors import Actor, Decision, Event, Observation, Source
 from ilrobot.cli import _main
 from ilrobot.data.dataset import Dataset
-from ilrobot.data.episode import Outcome
+from ilrobot.data.episode import UNCOUNTED, MemoryRecorder, Outcome
 from ilrobot.data.recorder import DatasetRecorder
 from ilrobot.env import make_env
 from ilrobot.errors import UserError
-from ilrobot.learners.finetuning import raft
+from ilrobot.learners.finetuning import raft, tries
 from ilrobot.learners.finetuning.exploring import ExploringActor
 from ilrobot.learners.finetuning.raft import ATTEMPTED, RaftConfig, best_attempts
+from ilrobot.learners.finetuning.tries import is_tried
 from ilrobot.policies.loading import load_policy
 from ilrobot.rollout import rollout
 from ilrobot.run import Run, read_metrics
@@ -63,7 +64,8 @@ def clones(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def _options(clone: Path) -> tuple[str, ...]:
     few = ("--rounds", "1", "--episodes", "2", "--tries", "3", "--exploration", "0.5")
-    return ("--from", str(clone), *few, "--fit-steps", "10", "--device", "cpu")
+    more = ("--fit-steps", "10", "--device", "cpu", "--workers", "1")
+    return ("--from", str(clone), *few, *more)
 
 
 def test_of_each_beginning_the_best_is_kept():
@@ -77,11 +79,16 @@ def test_where_anybody_judges_only_successes_are_kept():
     assert best_attempts([7, 8], [Outcome.FAILURE, Outcome.TIMEOUT], [1.0, 2.0]) == []
 
 
-def test_each_beginning_is_tried_several_times():
-    config = RaftConfig(rounds=2, episodes=2, tries=3, seed=10)
-    places = [config.place(attempt) for attempt in range(7)]
-    assert places == [(10, 0), (10, 1), (10, 2), (11, 0), (11, 1), (11, 2), (12, 0)]
-    assert config.attempts == 6
+def test_beginnings_are_counted_through_the_rounds():
+    config = RaftConfig(rounds=2, episodes=3)
+    assert [config.round_of(number) for number in range(7)] == [1, 1, 1, 2, 2, 2, 3]
+
+
+def test_a_success_or_all_tries_are_enough():
+    failed, done = Outcome.FAILURE, Outcome.SUCCESS
+    assert [is_tried([failed] * made, 2) for made in range(4)] == [False, False, True, True]
+    assert is_tried([done], 2)
+    assert is_tried([failed, done], 3)
 
 
 class _Still(Actor):
@@ -128,20 +135,60 @@ def test_any_kind_of_policy_is_improved(
     run = Run.read(tmp_path / "run").description
     assert run.config.policy == Run.read(clones[preset]).description.config.policy
     attempts = Dataset.open(tmp_path / "run" / ATTEMPTED)
-    assert [info.seed for info in attempts.infos] == [0, 0, 0, 1, 1, 1]
+    _check_tried(attempts, [0, 1], most=3)
     kept = read_metrics(tmp_path / "run" / "metrics.jsonl")[-1]["kept"]
     taught = Run.read(tmp_path / "run" / "round-1").description.dataset
     assert taught.episodes == 4 + kept
 
 
-def test_what_succeeded_is_learnt(clones: dict[str, Path], tmp_path: Path):
+def _check_tried(attempts: Dataset, beginnings: list[int], *, most: int) -> None:
+    """Each in its turn, until one attempt from there succeeded or all were made."""
+    assert list(dict.fromkeys(info.seed for info in attempts.infos)) == beginnings
+    for begin in beginnings:
+        done = [info.outcome is Outcome.SUCCESS for info in attempts.infos if info.seed == begin]
+        assert not any(done[:-1])
+        assert done[-1] or len(done) == most
+
+
+def test_what_succeeded_is_learnt(clones: dict[str, Path], tmp_path: Path, capsys):
     run = tmp_path / "run"
     more = ("--rounds", "2", "--episodes", "10", "--tries", "4", "--exploration", "0.5")
     arguments = ["train", "--learner", "raft", "--from", str(clones["bc"]), *more]
-    assert _main([*arguments, "--fit-steps", "300", "--output", str(run)]) == 0
-    returns = [row["return"] for row in read_metrics(run / "metrics.jsonl")]
-    assert len(returns) == 80
-    assert np.mean(returns[40:]) > np.mean(returns[:40]) + 0.5
+    arguments += ["--fit-steps", "300", "--workers", "1"]
+    assert _main([*arguments, "--output", str(run)]) == 0
+    rows = read_metrics(run / "metrics.jsonl")
+    assert len(rows) == 20
+    returns = [row["return"] for row in rows]  # of the first attempts, without exploration
+    assert np.mean(returns[10:]) > np.mean(returns[:10]) + 0.5
+    rate = np.mean([row["success"] for row in rows[10:]])
+    assert f"success {rate:g} (first attempts of the last round" in capsys.readouterr().out
+    attempts = Dataset.open(run / ATTEMPTED)
+    assert sum(row["tries"] for row in rows) == attempts.num_episodes
+    assert sum(row["tried"] for row in rows) == attempts.num_frames
+
+
+def test_the_first_attempt_is_the_policy_as_it_is(clones: dict[str, Path], tmp_path: Path):
+    run = tmp_path / "run"
+    assert _main(["train", "--learner", "raft", *_options(clones["bc"]), "--output", str(run)]) == 0
+    attempts = Dataset.open(run / ATTEMPTED)
+    env = make_env(TASK)
+    recorder = MemoryRecorder(env.spec)
+    rollout(env, load_policy(clones["bc"]).actor(), seed=0, recorder=recorder)
+    env.close()
+    acted = recorder.episodes[0].columns["action"]
+    assert np.array_equal(attempts.episode(0).columns["action"], acted)
+    assert attempts.infos[1].seed == 0
+    assert not np.array_equal(attempts.episode(1).columns["action"], acted)
+
+
+def test_processes_that_share_the_attempts_change_nothing(clones: dict[str, Path], tmp_path: Path):
+    recorded = []
+    for workers in ("1", "2"):
+        run = tmp_path / workers
+        options = [*_options(clones["flow"]), "--episodes", "3", "--workers", workers]
+        assert _main(["train", "--learner", "raft", *options, "--output", str(run)]) == 0
+        recorded.append(Dataset.open(run / ATTEMPTED).content_hash)
+    assert recorded[0] == recorded[1]
 
 
 def test_a_kill_loses_nothing(clones: dict[str, Path], tmp_path: Path):
@@ -159,7 +206,7 @@ def _killed_in_the_first_attempt(arguments: list[str]) -> None:
 
         return rollout(env, actor, **options, on_tick=kill)
 
-    raft.rollout = killed
+    tries.rollout = killed
     _main(arguments)
 
 
@@ -170,7 +217,8 @@ def test_a_kill_in_the_first_attempt_is_gone_on_from(clones, tmp_path):
     assert first.wait() == -signal.SIGKILL
     assert (run / ATTEMPTED / "meta" / "info.json").exists()
     assert _main([*arguments, "--resume"]) == 0
-    assert Dataset.open(run / ATTEMPTED).num_episodes >= 6
+    counted = [i for i in Dataset.open(run / ATTEMPTED).infos if i.outcome not in UNCOUNTED]
+    assert {info.seed for info in counted} == {0, 1}
 
 
 @pytest.mark.parametrize("when", ["before", "during"])
@@ -197,7 +245,7 @@ def test_a_cloning_that_was_cut_off_is_made(clones, when, tmp_path, capsys, monk
     assert (run / "round-1").exists() == (when == "during")
     assert _main([*arguments, "--resume"]) == 0
     assert Run.read(run / "round-1").done
-    assert Dataset.open(run / ATTEMPTED).num_episodes == 6
+    _check_tried(Dataset.open(run / ATTEMPTED), [0, 1], most=3)
     cloned, learnt, begun = (load_policy(f) for f in (run / "round-1", run, clones["bc"]))
     assert_same_weights(learnt, cloned)
     with pytest.raises(AssertionError):
