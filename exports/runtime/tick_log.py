@@ -6,6 +6,7 @@ import errno
 import fcntl
 import mmap
 import os
+import stat
 import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from exports.runtime.tick_layout import (
     CLOSED_AT,
     FALLBACK_SOURCE,
+    MAGIC,
     SCALAR_STRUCT,
     SOURCES,
     Layout,
@@ -45,13 +47,14 @@ class TickLog:
     harm. When the room is used up the oldest ticks are overwritten.
 
     Args:
-        path: The file; one that is there is replaced once there is room for this one.
+        path: The file; an earlier log that is there is replaced once there is room for this one.
         layout: What it holds.
         capacity: Room in rows, see `room_for`.
         signals: Asked at each tick, by the names that the layout has for them.
 
     Raises:
-        UserError: The place cannot be written to, or another process is writing there.
+        UserError: The place cannot be written to, another process is writing there, or something
+            else than such a log is there.
         WorkFailed: The disk is full.
     """
 
@@ -69,7 +72,7 @@ class TickLog:
             if path.is_dir():
                 raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
             make_folder(path.parent)
-            _refuse_in_use(path)
+            _check_replaceable(path)
             begun = path.with_name(f".{path.name}.{os.getpid()}")
             self._file = os.open(begun, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
             try:
@@ -156,19 +159,23 @@ class TickLog:
                 os.close(self._file)
 
 
-def _refuse_in_use(path: Path) -> None:
-    """Leave a log alone that another process is writing."""
+def _check_replaceable(path: Path) -> None:
+    """Leave alone what is no log, and a log that another process is writing."""
     if not path.exists():
         return
     old = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
         fcntl.flock(old, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        there = os.fstat(old)
+        ours = stat.S_ISREG(there.st_mode) and os.pread(old, len(MAGIC), 0) in (b"", MAGIC)
     except BlockingIOError as error:
         raise UserError(
             f"{path}: another process is writing its log there; choose another --log"
         ) from error
     finally:
         os.close(old)
+    if not ours:
+        raise UserError(f"{path} is no log of ticks, and would be lost; give --log another name")
 
 
 def _take_room(file: int, begin: int, end: int) -> None:

@@ -210,11 +210,11 @@ def test_it_outlives_a_controller_that_is_killed(policy, tmp_path):
 
 def test_where_there_is_no_room_the_old_log_stays(policy, tmp_path):
     log = tmp_path / "run.ticks"
-    log.write_bytes(b"old")
+    log.write_bytes(old := b"ILTICKS1 of before")
     limit = f"resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, {resource.RLIM_INFINITY}))"
     done = child(policy, log, f"{limit}; cpp.log(Path({str(log)!r}), 100_000)")
     assert "run.ticks: File too large; nothing has moved" in done.stderr
-    assert log.read_bytes() == b"old"
+    assert log.read_bytes() == old
     assert sorted(tmp_path.iterdir()) == [policy, log]
 
 
@@ -224,6 +224,12 @@ def test_a_place_that_cannot_be_written_to_is_refused(policy, tmp_path):
             cpp.log(tmp_path / "none" / "run.ticks", 10)
         with pytest.raises(Refused, match="Is a directory; nothing has moved"):
             cpp.log(tmp_path, 10)
+        (tmp_path / "notes.ticks").write_bytes(b"mine")
+        with pytest.raises(Refused, match="is no log of ticks, and would be lost"):
+            cpp.log(tmp_path / "notes.ticks", 10)
+        assert (tmp_path / "notes.ticks").read_bytes() == b"mine"
+        (tmp_path / "empty.ticks").touch()
+        cpp.log(tmp_path / "empty.ticks", 10)
         other.log(tmp_path / "run.ticks", 10)
         with pytest.raises(Refused, match="another process is writing its log there"):
             cpp.log(tmp_path / "run.ticks", 10)

@@ -168,6 +168,23 @@ def test_a_place_that_cannot_be_is_told_before_anything_moves(tmp_path):
             TickLog(path, LAYOUT, 10)
 
 
+@pytest.mark.parametrize("content", [b"my notes", b"ILTICKS", b"ILTICKS2 and more"])
+def test_what_is_no_log_is_not_replaced(tmp_path, content):
+    path = tmp_path / "run.ticks"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="is no log of ticks, and would be lost; give --log"):
+        TickLog(path, LAYOUT, 10)
+    assert path.read_bytes() == content
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_empty_file_is_replaced(tmp_path):
+    (tmp_path / "run.ticks").touch()
+    with TickLog(tmp_path / "run.ticks", LAYOUT, 10) as log:
+        append(log, 0)
+    assert len(read_ticks(tmp_path / "run.ticks").rows) == 1
+
+
 def test_a_disk_without_room_is_told_before_anything_moves_or_is_lost(tmp_path):
     with TickLog(tmp_path / "run.ticks", LAYOUT, 10) as log:
         append(log, 0)

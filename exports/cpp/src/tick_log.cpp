@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,6 +23,7 @@ namespace {
 
 constexpr std::size_t kMostBytes = std::size_t{256} << 20;
 constexpr std::size_t kPage = 4096, kClosedAt = 12, kPrefix = 16;
+constexpr char kMagic[] = {'I', 'L', 'T', 'I', 'C', 'K', 'S', '1'};
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 // The plain numbers of a row as they lie there, without gaps; its own number is written last.
@@ -94,7 +96,7 @@ std::string header(const Contract& contract, double rate, std::size_t capacity,
                      ", \"about\": {\"policy\": " + json_of(policy) +
                      ", \"robot\": \"\", \"task\": " + json_of(contract.task) + "}}";
   text.resize((kPrefix + text.size() + kPage - 1) / kPage * kPage - kPrefix, ' ');
-  std::string bytes = "ILTICKS1";
+  std::string bytes(std::begin(kMagic), std::end(kMagic));
   const std::uint32_t numbers[] = {static_cast<std::uint32_t>(kPrefix + text.size()), 0};
   bytes.append(reinterpret_cast<const char*>(numbers), sizeof numbers);
   return bytes + text;
@@ -104,15 +106,23 @@ Refused refused(const std::string& path, int problem) {
   return Refused(path + ": " + std::strerror(problem) + "; nothing has moved");
 }
 
-void refuse_in_use(const std::string& path) {
+// Leaves alone what is no log, and a log that another process is writing.
+void check_replaceable(const std::string& path) {
   const int old = open(path.c_str(), O_RDWR | O_CLOEXEC);
   if (old < 0) {
     if (errno == ENOENT) return;
     throw refused(path, errno);
   }
   const bool busy = flock(old, LOCK_EX | LOCK_NB) != 0;
+  struct stat there;
+  char begin[sizeof kMagic];
+  const bool ours = fstat(old, &there) == 0 && S_ISREG(there.st_mode) &&
+                    (there.st_size == 0 ||
+                     (pread(old, begin, sizeof begin, 0) == sizeof begin &&
+                      std::equal(std::begin(begin), std::end(begin), kMagic)));
   close(old);
   if (busy) throw Refused(path + ": another process is writing its log there; choose another");
+  if (!ours) throw Refused(path + " is no log of ticks, and would be lost; choose another");
 }
 
 // Writes the beginning and takes the room of all of it; 0, or what is wrong.
@@ -143,7 +153,7 @@ TickLog::TickLog(const std::string& path, const Contract& contract, double rate,
   offset_ = begin.size();
   size_ = offset_ + capacity_ * stride_;
 
-  refuse_in_use(path);
+  check_replaceable(path);
   const std::string begun = path + "." + std::to_string(getpid());
   file_ = open(begun.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   if (file_ < 0) throw refused(path, errno);

@@ -19,7 +19,8 @@ class TickLog {
  public:
   // Takes all its room, `ticks` rows but 256 MiB at most: `append` neither allocates nor waits for
   // the disk. A log that is there is replaced once there is room for this one. Throws Refused: the
-  // place cannot be written to, the disk is full, or another process is writing there.
+  // place cannot be written to, the disk is full, another process is writing there, or something
+  // else than a log is there.
   TickLog(const std::string& path, const Contract& contract, double rate, std::size_t ticks,
           const std::string& policy);
   ~TickLog();  // gives back the room that was not needed
