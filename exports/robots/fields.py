@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 MOST_INTEGER = 2**63 - 1
 #: No string of a field of its own is longer.
 MOST_CHARACTERS = 1_000
+#: Maps and lists of JSON lie within each other no deeper.
+MOST_LEVELS = 32
 
 #: Elements of one feature, row by row; a picture of uint8 as its bytes.
 Values = tuple[float, ...] | bytes
@@ -73,9 +75,9 @@ def text(value: Any) -> str:
 
 
 def json_map(value: Any) -> dict[str, Any]:
-    """A map of what JSON can hold, as a spec is."""
-    if not isinstance(value, dict) or not _is_json(value):
-        raise MessageError("is no map of what JSON can hold")
+    """A map of what JSON can hold, as a spec is, of at most `MOST_LEVELS`."""
+    if not isinstance(value, dict) or not _is_json(value, MOST_LEVELS):
+        raise MessageError(f"is no map of what JSON can hold, {MOST_LEVELS} levels deep at most")
     return value
 
 
@@ -127,9 +129,11 @@ def field(data: dict[Any, Any], key: str, reader: Reader[_Value]) -> _Value:
         raise MessageError(f"'{key}' {error}") from None
 
 
-def _is_json(value: Any) -> bool:
+def _is_json(value: Any, levels: int) -> bool:
+    if isinstance(value, (dict, list)) and not levels:
+        return False
     if isinstance(value, dict):
-        return all(isinstance(name, str) and _is_json(item) for name, item in value.items())
+        return all(isinstance(name, str) and _is_json(x, levels - 1) for name, x in value.items())
     if isinstance(value, list):
-        return all(map(_is_json, value))
+        return all(_is_json(x, levels - 1) for x in value)
     return value is None or isinstance(value, (bool, int, float, str))

@@ -76,13 +76,18 @@ def decode(data: bytes) -> tuple[Header, Body]:
         raise MessageError("not a map")
     version, kind = message.get("v"), message.get("type")
     if type(version) is not int or version != VERSION:
-        raise MessageError(f"version {version!r:.40} of messages; this side speaks {VERSION}")
+        raise MessageError(f"version {_said(version)} of messages; this side speaks {VERSION}")
     body = _BODIES.get(kind) if isinstance(kind, str) else None
     if body is None:
-        raise MessageError(f"unknown type {kind!r:.40}")
+        raise MessageError(f"unknown type {_said(kind)}")
     header = Header(
         field(message, "session", integer),
         field(message, "seq", integer),
         field(message, "time", number),
     )
     return header, record(body, body.READERS)(message)
+
+
+def _said(value: object) -> str:
+    """A value for a message; of maps and lists, which may be deep, only that they are."""
+    return type(value).__name__ if isinstance(value, (dict, list)) else f"{value!r:.40}"

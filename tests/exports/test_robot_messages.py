@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exports.robots.fields import MOST_INTEGER, MessageError
+from exports.robots.fields import MOST_INTEGER, MOST_LEVELS, MessageError
 from exports.robots.messages import (
     Capabilities,
     Command,
@@ -171,6 +171,22 @@ def test_a_bomb_does_not_go_off():
     refused(b"\x80\x80", "no msgpack")
     refused(msgpack.packb({1: 2}), "no msgpack")
     refused(msgpack.packb([1, 2]), "not a map")
+
+
+@pytest.mark.parametrize("shell", [lambda inner: {"a": inner}, lambda inner: [inner]])
+def test_what_lies_too_deep_is_refused(shell):
+    deep = 0
+    for _ in range(1_000):  # msgpack's own bound is beyond that of Python's stack
+        deep = shell(deep)
+    reset = valid(Reset(1, 2, None))
+    refused({**reset, "limits": {"a": deep}}, "'limits' is no map of what JSON can hold, 32 levels")
+    refused({**reset, "v": deep}, "version (dict|list) of messages")
+    refused({**reset, "type": deep}, "unknown type (dict|list)")
+    refused({**reset, "seq": deep}, "'seq'")
+    shallow = {}
+    for _ in range(MOST_LEVELS - 1):
+        shallow = {"a": shallow}
+    assert decode(msgpack.packb({**reset, "limits": shallow}))[1].limits == shallow
 
 
 # What msgpack can hold, as deep as it is likely to matter.
