@@ -10,28 +10,14 @@ from hypothesis import strategies as st
 from ilrobot.control.activation import NOTHING, Activation
 from ilrobot.control.braking import greatest_step
 from ilrobot.control.choice_limiter import ChoiceLimiter
-from ilrobot.control.contract_guards import Workspace
 from ilrobot.control.contract_parts import Limits
 from ilrobot.control.limiter import CommandLimiter
-
-RATE = 10.0
-
-
-def limiter(mode="absolute", velocity=5.0, acceleration=20.0, low=-1.0, high=1.0):
-    """One element; at 10 Hz a step is at most velocity / 10, its change acceleration / 100."""
-    made = CommandLimiter(Limits((mode,), (low,), (high,), (velocity,), (acceleration,)), RATE)
-    made.reset(np.zeros(1))
-    return made
+from tests.ilrobot.control.limited import RATE, drive, limiter
 
 
 def test_a_target_without_a_position_limit_still_has_the_others():
     made = limiter(low=-math.inf, high=math.inf)
     np.testing.assert_allclose(drive(made, [9.0] * 4), [0.2, 0.6, 1.1, 1.6], atol=1e-6)
-
-
-def drive(made, targets):
-    """The commands for some targets, as plain numbers."""
-    return [float(made.limit(np.array([t], np.float32))[0][0]) for t in targets]
 
 
 def test_a_command_inside_all_limits_passes_unchanged():
@@ -68,31 +54,6 @@ def test_what_was_limited_is_told():
     assert limited(limiter(), 3.0) == (
         Activation.POSITION_LIMITED | Activation.VELOCITY_LIMITED | Activation.ACCELERATION_LIMITED
     )
-
-
-def test_hold_brakes_an_absolute_target_and_then_repeats_it():
-    made = limiter(velocity=100.0, low=-10.0, high=10.0)
-    drive(made, [9.0] * 3)  # steps 0.2, 0.4, 0.6: at 1.2
-    held = [float(made.hold()[0]) for _ in range(5)]
-    steps = np.diff([1.2, *held])
-    assert np.abs(np.diff([0.6, *steps])).max() <= 0.2 + 1e-6
-    assert held[-1] == held[-2]
-
-
-def test_hold_brings_a_delta_to_zero():
-    made = limiter(mode="delta", velocity=10.0, acceleration=20.0)
-    drive(made, [0.2, 0.4])
-    np.testing.assert_allclose([made.hold()[0] for _ in range(3)], [0.2, 0.0, 0.0], atol=1e-7)
-
-
-def test_before_the_first_absolute_command_there_is_nothing_to_hold():
-    made = CommandLimiter(Limits(("absolute",), (-1.0,), (1.0,), (5.0,), (20.0,)), RATE)
-    made.reset()
-    assert made.hold() is None
-    command, activation = made.limit(np.array([7.0], np.float32))
-    assert command[0] == 1.0
-    assert activation == Activation.POSITION_LIMITED
-    assert made.hold()[0] == 1.0
 
 
 def test_a_delta_starts_from_rest_without_being_told():
@@ -154,14 +115,6 @@ def test_no_limit_is_exceeded_whatever_comes_in(
         assert abs(step) <= velocity / RATE + rounding
         assert abs(step - last_step) <= acceleration / RATE**2 + rounding
         previous, last_step = now, step
-
-
-def test_a_moving_target_is_braked_from_the_speed_it_has():
-    made = limiter(velocity=10.0, low=-10.0, high=10.0)
-    made.reset(np.zeros(1), np.array([8.0]))  # 0.8 a tick
-    np.testing.assert_allclose(drive(made, [0.0] * 2), [0.6, 1.0], atol=1e-6)
-    made.reset(np.zeros(1), np.array([8.0]))
-    np.testing.assert_allclose([made.hold()[0] for _ in range(5)], [0.6, 1, 1.2, 1.2, 1.2])
 
 
 def test_a_delta_that_is_under_way_goes_on():
@@ -230,49 +183,6 @@ def test_what_is_slowed_down_without_a_limit_exceeded_is_told_too():
         assert (command[0] == 0.3) == (activation is NOTHING)
 
 
-def delta_in_a_box(pose):
-    made = CommandLimiter(
-        Limits(("delta",), (-0.2,), (0.2,), (10.0,), (10.0,), (50.0,)),
-        RATE,
-        Workspace((-0.5,), (0.5,)),
-    )
-    made.reset(np.zeros(1), None, pose)
-    return made
-
-
-def test_deltas_add_up_to_the_edge_of_the_workspace():
-    made = delta_in_a_box(np.array([0.1]))
-    assert not made.workspace_unknown
-    sums, flags = 0.1, NOTHING
-    for _ in range(40):
-        command, activation = made.limit(np.array([0.2]))
-        sums, flags = sums + command[0], flags | activation
-        assert sums <= 0.5 + 1e-12
-    assert sums == pytest.approx(0.5, abs=1e-6)
-    assert Activation.WORKSPACE_LIMITED in flags
-    assert Activation.POSITION_LIMITED not in flags
-
-
-def test_a_delta_of_which_nobody_said_where_it_is_keeps_no_workspace():
-    made = delta_in_a_box(None)
-    assert made.workspace_unknown
-    for _ in range(20):
-        command, _ = made.limit(np.array([0.2]))
-    assert command[0] == pytest.approx(0.2)
-
-
-def test_the_workspace_of_an_absolute_target_is_where_it_may_be():
-    made = CommandLimiter(
-        Limits(("absolute",), (-1.0,), (1.0,), (50.0,), (500.0,)), RATE, Workspace((0.0,), (2.0,))
-    )
-    made.reset(np.zeros(1))
-    command, activation = made.limit(np.array([-0.5]))
-    assert (command[0], activation) == (0.0, Activation.WORKSPACE_LIMITED)
-    made.limit(np.array([1.0]))
-    command, activation = made.limit(np.array([1.5]))
-    assert (command[0], activation) == (1.0, Activation.POSITION_LIMITED)
-
-
 def test_a_target_that_begins_outside_comes_in_within_the_other_limits():
     made = limiter()
     made.reset(np.array([1.5]))
@@ -283,74 +193,6 @@ def test_a_target_that_begins_outside_comes_in_within_the_other_limits():
     assert commands[-1] == 0.0
     made.reset(np.array([1.5]))
     assert max(drive(made, [9.0] * 5)) <= 1.5
-
-
-def test_damping_lets_the_velocity_decay():
-    made = CommandLimiter(
-        Limits(("absolute",), (-99.0,), (99.0,), (10.0,), (900.0,), (math.inf,)), 100.0
-    )
-    made.reset(np.zeros(1), np.array([8.0]))
-    commands = np.array([0.0, *(float(made.damp()[0]) for _ in range(400))])
-    velocity = np.diff(commands) * 100
-    assert velocity[24] == pytest.approx(8 / math.e, rel=1e-6)  # after 0.25 s
-    assert abs(velocity[-1]) < 1e-5
-    assert (np.diff(velocity) < 0).all()
-
-
-def test_retreat_comes_to_rest_at_the_pose_and_elements_without_one_hold():
-    limits = Limits(("absolute", "absolute", "delta"), *((x,) * 3 for x in (-2.0, 2.0, 5.0, 20.0)))
-    made = CommandLimiter(limits, RATE)
-    made.reset(np.array([1.0, 1.0, 0.0]), np.array([3.0, 0.0, 0.0]))
-    for _ in range(30):
-        command = made.retreat(np.array([-0.5, math.nan, 0.4]))
-    np.testing.assert_allclose(command, [-0.5, 1.0, 0.0], atol=1e-9)
-
-
-def test_a_delta_that_was_located_retreats_too():
-    made = delta_in_a_box(np.array([0.4]))
-    total = 0.4 + sum(float(made.retreat(np.array([-0.3]))[0]) for _ in range(40))
-    assert total == pytest.approx(-0.3, abs=1e-6)
-
-
-def test_after_a_fallback_the_policy_goes_on_from_where_it_ended():
-    made = limiter()
-    drive(made, [0.1, 0.2])
-    for _ in range(5):
-        made.hold()
-    start = float(made.hold()[0])
-    assert drive(made, [start + 0.1]) == pytest.approx([start + 0.1])
-
-
-def test_a_robot_may_say_at_any_tick_where_its_target_is():
-    made = delta_in_a_box(None)
-    made.limit(np.array([0.1]))
-    made.locate(np.array([0.45]))
-    assert not made.workspace_unknown
-    command, activation = made.limit(np.array([0.2]))
-    assert command[0] < 0.2
-    assert Activation.WORKSPACE_LIMITED in activation
-    # It was leashed, and is far from the edge again.
-    made.locate(np.array([-0.4]))
-    for _ in range(4):
-        command, _ = made.limit(np.array([0.19]))
-    assert command[0] == 0.19
-    made.locate(np.array([math.nan]))
-    assert made.workspace_unknown
-
-
-@pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_what_is_held_must_be_a_number(bad):
-    held, velocity = np.array([0.5, -0.5]), np.array([0.1, 0.2])
-    limits = Limits(("absolute", "delta"), *((-1.0,) * 2, (1.0,) * 2, (1.0,) * 2, (10.0,) * 2))
-    limiter = CommandLimiter(limits, 10.0)
-    with pytest.raises(ValueError, match="finite"):
-        limiter.reset(np.array([bad, 0.0]))
-    with pytest.raises(ValueError, match="finite"):
-        limiter.reset(held, np.array([0.1, bad]))
-    with pytest.raises(ValueError, match="finite"):
-        ChoiceLimiter(3).reset(np.array(bad))
-    limiter.reset(np.array([0.5, bad]), velocity)  # a delta holds no command
-    assert np.isfinite(limiter.hold()).all()
 
 
 @pytest.mark.parametrize("mode", ["absolute", "delta"])
