@@ -31,6 +31,7 @@ def difference(recorded: Spec, state_size: int, wanted: Spec, wanted_state_size:
         ("control rate in Hz", recorded.rate, wanted.rate),
         ("number of choices", recorded.choices, wanted.choices),
         ("controller", recorded.controller, wanted.controller),
+        ("frame of the task", ":".join(recorded.task_frame), ":".join(wanted.task_frame)),
     ]
     if recorded.task and wanted.task:
         # As JSON keeps them: a tuple among the options comes back as a list.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,11 @@ class Catalogue:
     def num_frames(self) -> int:
         """Number of ticks in them."""
         return self._episodes.num_frames
+
+    def learn_frame(self, spec: Spec) -> None:
+        """Take the frame of the task from it, where it states one and the dataset does not yet."""
+        if spec.task_frame and not self.spec.task_frame and spec.task == self.spec.task:
+            self.spec = replace(self.spec, task_frame=spec.task_frame)
 
     def seal(self, episode: Episode) -> None:
         """Write the data file of the next episode and add it to the table in memory.

@@ -87,6 +87,7 @@ class DatasetRecorder:
                     info = read_ours(self.path)
                     _check_same(self.path, info["ilrobot"], spec, state_size)
                     catalogue = repair(self.path, info)
+                    catalogue.learn_frame(spec)
                     _check_next(self.path / data_file(catalogue.num_episodes))
                     for camera in catalogue.spec.cameras:
                         film = video_file(camera.name, catalogue.num_episodes)

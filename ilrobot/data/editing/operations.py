@@ -89,6 +89,7 @@ def merge(paths: Sequence[Path | str], output: Path | str) -> list[Piece]:
                 stack.enter_context(_locked(path))
             originals.append(Original(path.resolve()))
             _check_alike(sources[0], originals[0], path, originals[-1])
+        _check_frames(originals)
         pieces = [whole(o, index) for o in originals for index in range(o.dataset.num_episodes)]
         output.parent.mkdir(parents=True, exist_ok=True)
         place = output.resolve()
@@ -207,6 +208,17 @@ def _check_alike(first: Path, one: Original, path: Path, other: Original) -> Non
                 f"{path}: has another {what} than {first} ({right}, there {left}); only datasets "
                 "that are alike can be merged"
             )
+
+
+def _check_frames(originals: Sequence[Original]) -> None:
+    """Refuse datasets that state different frames of the task; those of before state none."""
+    stated = {o.dataset.spec.task_frame: o.path for o in originals if o.dataset.spec.task_frame}
+    if len(stated) > 1:
+        (one, first), (other, second), *_ = stated.items()
+        raise UserError(
+            f"{second}: has another frame of the task than {first} ({':'.join(other)}, there "
+            f"{':'.join(one)}); only datasets that are alike can be merged"
+        )
 
 
 def _said(one: Original, other: Original) -> list[tuple[str, Any, Any]]:

@@ -106,12 +106,21 @@ class _Writer:
         splits = {"train": f"0:{len(self._pieces)}"}
         if len(self._originals) == 1:
             splits = _new_splits(self._base.info.get("splits"), self._pieces) or splits
-        return self._base.info | {
+        return self._stated() | {
             "total_episodes": len(self._pieces),
             "total_frames": frames,
             "total_tasks": len(self._tasks),
             "splits": splits,
         }
+
+    def _stated(self) -> dict[str, Any]:
+        """What the first dataset says, and the frame of the task if only a later one states it."""
+        info = self._base.info
+        frames = (original.dataset.spec.task_frame for original in self._originals)
+        if self._base.dataset.spec.task_frame or not (frame := next(filter(None, frames), ())):
+            return info
+        ours = info["ilrobot"]
+        return info | {"ilrobot": ours | {"spec": ours["spec"] | {"task_frame": list(frame)}}}
 
     def _carry_others(self) -> None:
         """Whatever else lies in the folder, a card or somebody's notes, goes along."""
