@@ -67,6 +67,7 @@ class Reward:
         """Write the file and print its path."""
         require("reward", "torch", "matplotlib.figure", extra="train")
         from ilrobot.cli.places import claim_file
+        from ilrobot.cli.seeds import check_seeds
         from ilrobot.compatibility import check_policy_fits
         from ilrobot.data.dataset import Dataset
         from ilrobot.rewards.model import REWARD_FILE, RewardModel
@@ -77,6 +78,7 @@ class Reward:
             raise UserError(f"--output must end in .html or .onnx, not '{output.name}'")
         if self.episodes < 0:
             raise UserError(f"--episodes must be at least 0, not {self.episodes}")
+        check_seeds(self.episodes or 1, self.seed)
         described = Run.read(self.path).description
         if not (self.path / REWARD_FILE).exists():
             raise UserError(
