@@ -44,7 +44,7 @@ class Compare:
     seed: int = 100_000
     """Seed of the first episode; the next ones count up from it."""
 
-    workers: Annotated[int | None, optional("INT", "the cores")] = None
+    workers: Annotated[int | None, optional("INT", "the cores; 1 for up to 20 episodes")] = None
     """Processes that share the episodes; the result does not depend on it."""
 
     output: Annotated[Path | None, optional("FOLDER", "runs/compare")] = None
@@ -59,7 +59,7 @@ class Compare:
     def run(self) -> int:
         """Measure what is not measured yet, print the table and write the page."""
         from ilrobot.atomic import write_json
-        from ilrobot.cli.cores import check_workers, cores
+        from ilrobot.cli.cores import sharing
         from ilrobot.cli.options import parse_options
         from ilrobot.cli.output import console, print_json, progress_bar
         from ilrobot.cli.places import claim_file
@@ -72,10 +72,10 @@ class Compare:
 
         if not self.runs:
             raise UserError("no run was named; give the folders of one or more runs")
-        workers = cores() if self.workers is None else self.workers
-        check_workers(workers)
         check_seeds(self.episodes, self.seed)
         contenders = [Contender.read(path) for path in dict.fromkeys(self.runs)]
+        policies = sum(len(contender.policies) for contender in contenders)
+        workers = sharing(self.workers, policies * self.episodes)
         file = page_of(self.output or Path("runs/compare"), contenders)
         claim_file(file)
         with progress_bar() as bars:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 
 from ilrobot.errors import UserError
 
 #: More processes than this share no work but only memory.
 MOST_WORKERS = 256
+#: A process takes as long to begin as it takes to run so many episodes.
+_EPISODES_PER_WORKER = 20
 
 
 def cores() -> int:
@@ -25,3 +28,23 @@ def check_workers(workers: int) -> None:
     """
     if not 1 <= workers <= MOST_WORKERS:
         raise UserError(f"--workers must be from 1 to {MOST_WORKERS}, not {workers}")
+
+
+def worth_starting(episodes: int) -> int:
+    """How many processes are worth their start for so many episodes, given the cores."""
+    return math.ceil(episodes / _EPISODES_PER_WORKER)
+
+
+def sharing(asked: int | None, episodes: int) -> int:
+    """How many processes share the episodes of an evaluation.
+
+    Args:
+        asked: As many (None: the cores, as far as that is worth it).
+        episodes: How many there are, at least 1.
+
+    Raises:
+        UserError: As of `check_workers`.
+    """
+    workers = min(cores(), worth_starting(episodes)) if asked is None else asked
+    check_workers(workers)
+    return workers

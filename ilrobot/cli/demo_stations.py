@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shlex
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ilrobot.atomic import write_json
 from ilrobot.cli import Verb
 from ilrobot.cli.command import command
+from ilrobot.cli.cores import worth_starting
 from ilrobot.cli.demo_plan import (
     DAGGER_SEED,
     DEPLOYMENT_SEED,
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from ilrobot.learners.config import Preset
 
 Pad = Literal["gamepad", "operator"]
-
-#: A process takes as long to begin as it takes to run so many episodes.
-_EPISODES_PER_WORKER = 20
 
 
 class DemoPath:
@@ -154,7 +151,7 @@ class DemoPath:
         if file.exists():
             console.print(f"[dim]{file} is already there[/]")
             return
-        workers = min(self.workers, math.ceil(episodes / _EPISODES_PER_WORKER))
+        workers = min(self.workers, worth_starting(episodes))
         verb = Eval(method.run, episodes=episodes, seed=seed, workers=workers)
         _say(verb)
         write_json(file, verb.measure().to_json())

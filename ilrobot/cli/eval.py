@@ -32,7 +32,7 @@ class Eval:
     seed: int = 100_000
     """Seed of the first episode; the next ones count up from it."""
 
-    workers: int = 1
+    workers: Annotated[int | None, optional("INT", "the cores; 1 for up to 20 episodes")] = None
     """Processes that share the episodes; the result does not depend on it."""
 
     chunks: Chunks = ""
@@ -59,14 +59,14 @@ class Eval:
     def measure(self) -> Evaluation:
         """Evaluate, print the summary and return it."""
         from ilrobot.cli.actors import PolicyOnTask
-        from ilrobot.cli.cores import check_workers
+        from ilrobot.cli.cores import sharing
         from ilrobot.cli.options import parse_options
         from ilrobot.cli.output import progress_bar
         from ilrobot.cli.seeds import check_seeds
         from ilrobot.evaluate import evaluate
 
         check_seeds(self.episodes, self.seed)
-        check_workers(self.workers)
+        workers = sharing(self.workers, self.episodes)
         setup = PolicyOnTask(
             self.policy,
             self.task,
@@ -81,7 +81,7 @@ class Eval:
             evaluation = evaluate(
                 setup,
                 seeds,
-                workers=self.workers,
+                workers=workers,
                 video=self.video,
                 on_episode=lambda _: progress.advance(bar),
             )
