@@ -32,9 +32,9 @@ class Method:
         policy, training = preset(self.preset, spec)
         names = {f.name for f in fields(PolicyConfig)}
         changes = {**self.changes, **further}
-        steps = changes.pop("steps", training.steps)
+        steps = changes.pop("steps", None)
         policy = replace(policy, **{k: v for k, v in changes.items() if k in names})
         if self.framed:
             policy = replace(policy, frame=spec.task_frame)
         training = replace(training, **{k: v for k, v in changes.items() if k not in names})
-        return policy, training.with_steps(steps)
+        return policy, training if steps is None else training.with_steps(steps)

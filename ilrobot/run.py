@@ -121,6 +121,11 @@ class Run(Generic[D]):
         """File of the policy that is kept as it was after this step."""
         return self.path / _KEPT / f"step-{step}.pt"
 
+    @property
+    def kept_policies(self) -> list[Path]:
+        """The files of those that there are."""
+        return list((self.path / _KEPT).glob("step-*.pt"))
+
     def update(self, **changes: Any) -> None:
         """Change fields of the description and replace ``run.json``."""
         self.description = replace(self.description, **changes)

@@ -54,7 +54,9 @@ def fit_policy(
         run,
         resume=True,
         initial=initial,
-        on_progress=lambda progress: bars.update(bar, completed=progress.step),
+        on_progress=lambda progress: bars.update(
+            bar, total=progress.steps, completed=progress.step
+        ),
     )
-    bars.update(bar, completed=config.train.steps)
+    bars.update(bar, completed=bars.tasks[bar].total)
     return policy

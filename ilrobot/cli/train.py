@@ -70,6 +70,7 @@ _TRAIN = (
     "weighting",
     "keep_checkpoints",
     "device",
+    "epochs",
 )
 
 
@@ -96,7 +97,10 @@ class Train:
     """Folder of the run; it must not exist yet, except with --resume."""
 
     steps: Annotated[int | None, preset_option("steps")] = None
-    """Optimiser steps."""
+    """Optimiser steps; by default at most the preset's, and fewer where --epochs come to fewer."""
+
+    epochs: Annotated[float | None, preset_option("epochs")] = None
+    """Passes over what is trained on, within 1,000 steps and the preset's; 0: the preset's."""
 
     time_budget: Annotated[str | None, optional("TIME", "--steps says how long")] = None
     """How long training may take, such as 90s, 10m or 1h: as many steps as fit on this machine."""
@@ -262,6 +266,9 @@ class Train:
         if self.steps is not None:
             train_config = train_config.with_steps(self.steps)
         budget = time_budget(self.time_budget, self.steps)
+        if self.epochs is not None and (self.steps is not None or budget is not None):
+            other = "steps" if budget is None else "time-budget"
+            raise UserError(f"--epochs and --{other} both say how long; give one of them")
         if budget is not None:
             train_config = replace(train_config, time_budget=budget)
         return policy_config, replace(train_config, **{n: given[n] for n in _TRAIN if n in given})

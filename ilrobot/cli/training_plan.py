@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ilrobot.learners.config import LEAST_STEPS, TrainConfig
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.directions import level_motions
 from ilrobot.policies.heeded import USED_BY_HEAD, USED_BY_NETWORK
 from ilrobot.policies.places import axes_of
 
 if TYPE_CHECKING:
-    from ilrobot.learners.config import TrainConfig
     from ilrobot.spec import Spec
 
 
@@ -27,10 +27,18 @@ def print_plan(policy: PolicyConfig, training: TrainConfig, spec: Spec) -> None:
     if policy.frame:
         between = " towards ".join(policy.frame)
         print(f"frame      from {between}, in which it {_in_frame(policy, spec)}")
+    print(f"length     {_length(training)}", flush=True)
+
+
+def _length(training: TrainConfig) -> str:
+    of = f"of {training.batch_size}"
+    if training.time_budget is not None:
+        return f"as many steps {of} as fit into {training.time_budget:g} s"
+    if training.epochs:
+        least = min(LEAST_STEPS, training.steps)
+        return f"{training.epochs:g} epochs, {least:,} to {training.steps:,} steps {of}"
     most = "at most " if training.patience else ""
-    steps = f"{most}{training.steps:,} steps" if training.time_budget is None else "as many steps"
-    within = "" if training.time_budget is None else f" as fit into {training.time_budget:g} s"
-    print(f"length     {steps} of {training.batch_size}{within}", flush=True)
+    return f"{most}{training.steps:,} steps {of}"
 
 
 def _in_frame(policy: PolicyConfig, spec: Spec) -> str:

@@ -29,9 +29,10 @@ def print_result(output: Path, policy: Policy, cameras: Sequence[Feature], *, js
     result = run.result
     assert result is not None  # it is done
     print(f"policy     {output / 'policy.pt'}")
-    early = " (held-out episodes no longer improved)"
+    stopped = not run.config.train.epochs and result.steps < run.config.train.steps
+    early = " (held-out episodes no longer improved)" if stopped else ""
     print(
-        f"steps      {result.steps}{early if result.steps < run.config.train.steps else ''}, "
+        f"steps      {result.steps}{early}, "
         f"{run.seconds:.0f} s, {result.steps / run.seconds:.0f} steps/s"
     )
     if result.validation_loss is not None:
@@ -46,10 +47,9 @@ def print_result(output: Path, policy: Policy, cameras: Sequence[Feature], *, js
     if cameras:
         names = ", ".join(camera.name for camera in cameras)
         print(f"not used   {names}: policies read vectors only")
-    kept = [step for step in run.config.train.kept_steps if step <= result.steps]
+    kept = Run(output, run).kept_policies
     if kept:
-        folder = Run(output, run).kept_policy(kept[0]).parent
-        print(f"kept       {len(kept)} checkpoints in {folder}")
+        print(f"kept       {len(kept)} checkpoints in {kept[0].parent}")
     task_id = policy.spec.task or next(iter(suggested_tasks(policy.spec)), "TASK")
     print(f"next       ilrobot eval --policy {output} --task {task_id}")
     print(f"           ilrobot export --policy {output} --output policy.onnx")

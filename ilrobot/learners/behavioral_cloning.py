@@ -124,12 +124,13 @@ def train(
                 policy, windows, validation, train_config, teaching, spent=spent
             )
             described = replace(described, config=Config(policy_config, train_config))
+        lasting = train_config.for_windows(len(windows))
         with Run.claim(output, described, resume=resume) as run:
             if _has_policy(run):  # another process had the lock meanwhile
                 return _finished(run)
-            training = Training(policy, windows, validation, train_config, teaching)
+            training = Training(policy, windows, validation, lasting, teaching)
             go_back(run, training)
-            run_checkpointed(run, training, train_config, on_progress)
+            run_checkpointed(run, training, lasting, on_progress)
             policy.cpu().check_finite("the weights after training")
             with run.writing():
                 policy.save(run.policy_file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -28,6 +29,7 @@ _RANGES = {
     "warmup": Range(0, 10**9),
     "patience": Range(0, 10**9),
     "keep_checkpoints": Range(0, 1_000),
+    "epochs": NOT_NEGATIVE,
     "learning_rate": POSITIVE,
     "checkpoint_seconds": POSITIVE,
     "time_budget": POSITIVE,
@@ -43,13 +45,19 @@ _CHOICES = {"weighting": get_args(Weighting), "chunk_labels": get_args(ChunkLabe
 _WARMUP_SHARE = 0.1
 _LEAST_VALIDATIONS = 10
 
+#: A training whose length is said in epochs has at least so many steps: fewer do not teach an
+#: untrained network much, however little there is to learn (BENCHMARKS.md).
+LEAST_STEPS = 1_000
+
 
 @dataclass(frozen=True)
 class TrainConfig:
     """AdamW with a linear warm-up and a cosine to zero.
 
     Attributes:
-        steps: Optimiser steps.
+        steps: Optimiser steps; with `epochs` the most of them.
+        epochs: Passes over the windows that are trained on, which is how long a training with few
+            demonstrations takes (0: `steps` says how long); see `for_windows`.
         seed: Seed of everything drawn: split, initial weights, batches, noise.
         batch_size: Windows in a batch.
         learning_rate: Greatest learning rate.
@@ -90,6 +98,7 @@ class TrainConfig:
     device: str = "auto"
     time_budget: float | None = None
     keep_checkpoints: int = 0
+    epochs: float = 0.0
 
     def check(self) -> None:
         """Refuse what is out of range.
@@ -110,9 +119,20 @@ class TrainConfig:
         return replace(
             self,
             steps=steps,
+            epochs=0.0,
             warmup=min(self.warmup, round(_WARMUP_SHARE * steps)),
             validate_every=min(self.validate_every, max(1, steps // _LEAST_VALIDATIONS)),
         )
+
+    def for_windows(self, count: int) -> TrainConfig:
+        """The same over as many steps as its epochs are with so many windows to train on.
+
+        They are at least `LEAST_STEPS`, if `steps` is not fewer, and at most `steps`.
+        """
+        if not self.epochs:
+            return self
+        passes = math.ceil(self.epochs * count / self.batch_size)
+        return self.with_steps(min(self.steps, max(LEAST_STEPS, passes)))
 
     @property
     def kept_steps(self) -> frozenset[int]:
@@ -135,6 +155,7 @@ _LONG = TrainConfig(
     held_out=0.02,
     validate_every=1_000,
     patience=0,
+    epochs=100.0,
 )
 
 _FLOW = replace(_CHUNKS, head="flow")
@@ -145,11 +166,12 @@ _FLOW = replace(_CHUNKS, head="flow")
 #: needs a tenth of a U-Net's time on a CPU, and keeps averaged weights. It predicts the clean
 #: chunk: an MLP learns that in far fewer steps than the noise, which it must first learn to pass
 #: through. ``flow`` and ``mip`` are the same with another head, and ``flow`` with what did best on
-#: Push-T and the Panda tasks (BENCHMARKS.md); ``fast`` is ``flow`` in two calls of its network. The
-#: average of ``mip`` is as short as its authors'. ``bc-rnn`` and ``act`` have their authors' sizes
-#: as far as a CPU trains them in an hour (docs/training.md says where not). Their result is the
-#: last averaged weights: robomimic found that the lowest validation loss is no sign of the best
-#: policy.
+#: Push-T and the Panda tasks (BENCHMARKS.md); ``fast`` is ``flow`` in two calls of its network. All
+#: of these pass over the recordings a hundred times: of few demonstrations a flow that passes more
+#: often learns by heart (the same). The average of ``mip`` is as short as its authors'. ``bc-rnn``
+#: and ``act`` have their authors' sizes as far as a CPU trains them in an hour (docs/training.md
+#: says where not). Their result is the last averaged weights: robomimic found that the lowest
+#: validation loss is no sign of the best policy.
 PRESETS: dict[Preset, tuple[PolicyConfig, TrainConfig]] = {
     "bc": (PolicyConfig(dropout=0.1, observation_noise=0.05), TrainConfig(ema=0.999)),
     "bc-chunk": (replace(_CHUNKS, dropout=0.1), replace(_LONG, steps=20_000)),
@@ -191,11 +213,12 @@ def with_head(
     """The same with another head, and with what that head alone uses as `PolicyConfig` advises.
 
     So ``fast`` with a diffusion takes as many steps as ``diffusion``, and ``bc`` with a flow is not
-    stopped by a validation loss that does not rank policies of that head.
+    stopped by a validation loss that does not rank policies of that head, but after as many passes
+    over the recordings as ``flow``.
     """
     advised = PolicyConfig(head=head)
     used = {name: getattr(advised, name) for name in USED_BY_HEAD.get(head, ())}
     alike = [trained for own, trained in PRESETS.values() if own.head == head]
     if alike and not any(trained.patience for trained in alike):
-        training = replace(training, patience=0)
+        training = replace(training, patience=0, epochs=alike[0].epochs)
     return replace(policy, head=head, **used), training
