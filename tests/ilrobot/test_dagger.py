@@ -1,7 +1,6 @@
-"""DAgger and HG-DAgger end to end: they learn, they label what they should, they survive a kill."""
+"""DAgger and HG-DAgger end to end: they learn, and they label what they should."""
 
 import json
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,24 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dagger_rounds import kill_when_sealed
 
 from ilrobot.actors import Actor, Event
 from ilrobot.atomic import write_json
-from ilrobot.cli import main
-from ilrobot.cli.dagger import Dagger
-from ilrobot.data.dataset import Dataset, DatasetRecorder
+from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import EpisodeInfo, Outcome
 from ilrobot.env import make_env
 from ilrobot.errors import UserError
 from ilrobot.evaluate import evaluate
 from ilrobot.gates.beta import BetaGate
 from ilrobot.learners.behavioral_cloning import train
-from ilrobot.learners.config import preset
 from ilrobot.learners.interactive.dagger import describe_dagger, run_dagger
-from ilrobot.lock import WriteLock
 from ilrobot.policies.loading import load_policy
-from ilrobot.rollout import rollout
 from ilrobot.run import Run, policy_hash
 from ilrobot.run_description import DaggerDescription, DaggerPlan
 from ilrobot.scripted_actor import ScriptedActor
@@ -35,47 +28,24 @@ from ilrobot.shared_control import SharedControl
 from ilrobot.task_env import TaskEnv
 from ilrobot.typed_json import dump
 from sims.experts import make_expert
-from tests.forked import Forked
-
-TASK = "ilrobot/PointPath-v0"
-DEMONSTRATIONS = 10
+from tests.ilrobot.dagger_runs import (
+    DEMONSTRATIONS,
+    TASK,
+    dagger_of,
+    demonstrated_and_cloned,
+    retrained,
+)
 
 
 @pytest.fixture(scope="module")
 def cloned(tmp_path_factory) -> tuple[Path, Path]:
-    """Demonstrations by the expert and a clone of it."""
-    folder = tmp_path_factory.mktemp("cloned")
-    env = make_env(TASK)
-    env.reset(0)
-    expert = ScriptedActor(make_expert(env.env), env)
-    with DatasetRecorder(folder / "data", env.spec, state_size=env.state_size) as recorder:
-        for seed in range(DEMONSTRATIONS):
-            info = EpisodeInfo(TASK, env.spec.rate, seed=seed)
-            rollout(env, expert, seed=seed, recorder=recorder, info=info)
-    data = Dataset.open(folder / "data")
-    policy_config, train_config = preset("bc", data.spec)
-    small = replace(policy_config, width=64, blocks=2, dropout=0.0, observation_noise=0.0)
-    short = replace(train_config, steps=2_000, batch_size=128, ema=0.99, device="cpu")
-    train(data, small, short, folder / "bc")
-    return folder / "data", folder / "bc"
+    return demonstrated_and_cloned(tmp_path_factory.mktemp("cloned"), steps=2_000)
 
 
 @pytest.fixture(scope="module")
 def sketched(cloned, tmp_path_factory) -> tuple[Path, Path]:
     """The same with a policy of so few steps that its rounds take no time."""
-    return cloned[0], _retrained(cloned, tmp_path_factory.mktemp("sketched") / "bc", steps=30)
-
-
-def _retrained(cloned, folder, **changes) -> Path:
-    config = Run.read(cloned[1]).description.config
-    train(Dataset.open(cloned[0]), config.policy, replace(config.train, **changes), folder)
-    return folder
-
-
-def _verb(cloned: tuple[Path, Path], output: Path, **changes) -> Dagger:
-    given = {"gate": "beta", "device": "expert", "rounds": 2, "episodes": 5, "workers": 1}
-    both = {"dataset": cloned[0], "policy": cloned[1]}
-    return Dagger(task=TASK, output=output, **both, **{**given, **changes})
+    return cloned[0], retrained(cloned, tmp_path_factory.mktemp("sketched") / "bc", steps=30)
 
 
 def _cost(run: Path) -> float:
@@ -88,14 +58,14 @@ def _cost(run: Path) -> float:
 
 
 def test_dagger_stays_where_cloning_drifts_off(cloned, tmp_path):
-    assert _verb(cloned, tmp_path / "run", rounds=3, episodes=8).run() == 0
+    assert dagger_of(cloned, tmp_path / "run", rounds=3, episodes=8).run() == 0
     clone, learnt = _cost(cloned[1]), _cost(tmp_path / "run")
     print(f"cost: cloned {clone:.2f}, after DAgger {learnt:.2f}")
     assert learnt <= 0.5 * clone
 
 
 def test_with_the_beta_gate_every_step_is_labelled_by_the_expert(sketched, tmp_path):
-    _verb(sketched, tmp_path / "run", rounds=1).run()
+    dagger_of(sketched, tmp_path / "run", rounds=1).run()
     data = Dataset.open(tmp_path / "run" / "dataset")
     added = slice(data.starts[DEMONSTRATIONS], None)
     assert np.isfinite(data.column("control.human_action")[added]).all()
@@ -107,7 +77,7 @@ def test_with_the_beta_gate_every_step_is_labelled_by_the_expert(sketched, tmp_p
 
 
 def test_with_the_human_gate_an_episode_keeps_the_attempt_and_its_corrections(sketched, tmp_path):
-    verb = _verb(sketched, tmp_path / "run", gate="human", device="operator", rounds=1)
+    verb = dagger_of(sketched, tmp_path / "run", gate="human", device="operator", rounds=1)
     assert verb.run() == 0
     data = Dataset.open(tmp_path / "run" / "dataset")
     added = slice(data.starts[DEMONSTRATIONS], None)
@@ -125,8 +95,8 @@ def test_with_the_human_gate_an_episode_keeps_the_attempt_and_its_corrections(sk
 
 def test_a_simulated_person_does_the_same_in_any_number_of_processes(sketched, tmp_path):
     by_hand = {"gate": "human", "device": "operator", "rounds": 2, "episodes": 4}
-    _verb(sketched, tmp_path / "one", **by_hand).run()
-    _verb(sketched, tmp_path / "two", **by_hand, workers=2).run()
+    dagger_of(sketched, tmp_path / "one", **by_hand).run()
+    dagger_of(sketched, tmp_path / "two", **by_hand, workers=2).run()
     one, two = (Dataset.open(tmp_path / name / "dataset") for name in ("one", "two"))
     assert [info.seed for info in one.infos] == [info.seed for info in two.infos]
     assert (one.column("control.source") == "human").any()
@@ -134,115 +104,16 @@ def test_a_simulated_person_does_the_same_in_any_number_of_processes(sketched, t
     assert policy_hash(tmp_path / "one") == policy_hash(tmp_path / "two")
 
 
-def test_the_demonstrations_are_not_touched_and_a_second_run_is_refused(sketched, tmp_path):
-    before = Dataset.open(sketched[0]).content_hash
-    _verb(sketched, tmp_path / "run", rounds=1, episodes=1).run()
-    assert Dataset.open(sketched[0]).content_hash == before
-    with pytest.raises(UserError, match="--resume"):
-        _verb(sketched, tmp_path / "run", rounds=1, episodes=1).run()
-
-
-@pytest.fixture(scope="module")
-def learnt(sketched, tmp_path_factory) -> Path:
-    """A run of one round."""
-    output = tmp_path_factory.mktemp("learnt") / "run"
-    assert _verb(sketched, output, rounds=1, episodes=2).run() == 0
-    return output
-
-
-def _snapshot(run):
-    return {path.relative_to(run): path.read_bytes() for path in run.rglob("*") if path.is_file()}
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"episodes": 3}, "begun with episodes 2, not 3"),
-        ({"seed": 5}, "begun with seed 10000, not 5"),
-        ({"gate": "human", "device": "operator"}, "begun with gate beta, not human"),
-        ({"options": ("max_episode_steps=7",)}, '({}, now {"max_episode_steps": 7})'),
-        ({"dataset": "{run}/dataset"}, "begun with demonstrations of content hash"),
-        ({"policy": "{run}/round-1"}, "begun with a policy of hash"),
-        ({"policy": "retrained"}, "begun with a policy of steps 30, not 20"),
-        ({"weighting": "iwr"}, "begun with a policy of weighting plain, not iwr"),
-    ],
-)
-def test_only_a_run_of_the_same_settings_goes_on(change, said, sketched, learnt, tmp_path):
-    if change.get("policy") == "retrained":
-        change = {"policy": _retrained(sketched, tmp_path / "other", steps=20)}
-    for name in change.keys() & {"dataset", "policy"}:
-        change = {**change, name: Path(str(change[name]).format(run=learnt))}
-    before = _snapshot(learnt)
-    verb = _verb(sketched, learnt, rounds=2, episodes=2, resume=True)
-    with pytest.raises(UserError, match=re.escape(said)) as caught:
-        replace(verb, **change).run()
-    assert "\n" not in str(caught.value)
-    assert _snapshot(learnt) == before
-
-
-def test_a_run_goes_on_with_the_bindings_that_it_was_begun_with(sketched, tmp_path):
-    mine = tmp_path / "mine.toml"
-    mine.write_text("expo = 0.4\n")
-    run = tmp_path / "run"
-    by_hand = {"gate": "human", "device": "operator", "rounds": 1, "episodes": 1}
-    verb = _verb(sketched, run, **by_hand, bindings=mine)
-    assert verb.run() == 0
-    before = _snapshot(run)
-    mine.write_text("expo = 0.8\n")
-    for other in (mine, None):
-        with pytest.raises(UserError, match="begun with bindings of hash"):
-            replace(verb, rounds=2, resume=True, bindings=other).run()
-    assert _snapshot(run) == before
-    mine.write_text("expo = 0.4  # as before\n")
-    assert replace(verb, resume=True).run() == 0
-
-
-@pytest.mark.parametrize("aggregate", [False, True])
-def test_a_run_goes_on_adding_to_the_dataset_that_it_was_begun_with(sketched, tmp_path, aggregate):
-    copy = tmp_path / "data"
-    shutil.copytree(sketched[0], copy)
-    verb = _verb((copy, sketched[1]), tmp_path / "run", aggregate=aggregate)
-    plan = DaggerPlan(2, 5, verb.seed)
-    begun = describe_dagger(
-        make_env(TASK),
-        copy,
-        sketched[1],
-        plan,
-        verb._setting(make_env(TASK).spec),
-        aggregate=verb.output if aggregate else None,
-    )
-    with Run.claim(verb.output, begun, resume=False):  # killed before its first attempt
-        pass
-    before = _snapshot(tmp_path)
-    with pytest.raises(UserError, match="was begun with aggregate"):
-        replace(verb, aggregate=not aggregate, resume=True).run()
-    assert _snapshot(tmp_path) == before
-
-
 def test_each_fit_has_the_weighting_that_was_asked_for(sketched, tmp_path):
-    _verb(sketched, tmp_path / "run", rounds=1, episodes=1, weighting="iwr").run()
+    dagger_of(sketched, tmp_path / "run", rounds=1, episodes=1, weighting="iwr").run()
     fitted = Run.read(tmp_path / "run" / "round-1").description.config.train
     assert fitted.weighting == "iwr"
     first = Run.read(sketched[1]).description.config.train
     assert replace(fitted, weighting="plain", device=first.device) == first
 
 
-def test_a_done_run_stays_as_it_is_and_gets_its_policy_back(sketched, learnt, tmp_path):
-    run = tmp_path / "run"
-    shutil.copytree(learnt, run)
-    verb = _verb(sketched, run, rounds=1, episodes=2, resume=True)
-    before = _snapshot(run)
-    assert verb.run() == 0
-    assert _snapshot(run) == before
-    (run / "policy.pt").unlink()
-    (run / "round-1" / "policy.pt").unlink()
-    assert verb.run() == 0
-    assert _snapshot(run).keys() == before.keys()
-    assert policy_hash(run) == policy_hash(learnt)
-
-
 def test_every_episode_knows_the_policy_that_shared_control(sketched, tmp_path):
-    _verb(sketched, tmp_path / "run", rounds=2, episodes=1).run()
+    dagger_of(sketched, tmp_path / "run", rounds=2, episodes=1).run()
     first, second = Dataset.open(tmp_path / "run" / "dataset").infos[DEMONSTRATIONS:]
     assert first.policy_hash == policy_hash(sketched[1])
     assert second.policy_hash == policy_hash(tmp_path / "run" / "round-1")
@@ -256,7 +127,7 @@ def test_a_policy_from_a_machine_with_a_gpu_learns_on_here(sketched, tmp_path):
     shutil.copytree(sketched[1], tmp_path / "bc")
     described = replace(first, config=replace(first.config, train=train_config))
     write_json(tmp_path / "bc" / "run.json", dump(described))
-    verb = _verb((sketched[0], tmp_path / "bc"), tmp_path / "run", rounds=1, episodes=1)
+    verb = dagger_of((sketched[0], tmp_path / "bc"), tmp_path / "run", rounds=1, episodes=1)
     assert verb.run() == 0
 
 
@@ -318,36 +189,6 @@ def test_a_discarded_attempt_is_kept_but_does_not_count_and_is_made_again(sketch
     assert told == [(1, 0), (1, 1), (1, 2)]
 
 
-def test_two_processes_do_not_run_into_one_folder(sketched, learnt):
-    lock = WriteLock.take(learnt)
-    assert lock is not None
-    with lock, pytest.raises(UserError, match="another process is at work there"):
-        _verb(sketched, learnt, rounds=2, episodes=2, resume=True).run()
-    assert not (learnt / "round-2").exists()
-
-
-def test_a_run_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(cloned, tmp_path):
-    few = _retrained(cloned, tmp_path / "bc", steps=120)
-    command = [
-        *("dagger", "--task", TASK, "--gate", "beta"),
-        *("--device", "expert", "--dataset", str(cloned[0]), "--policy", str(few)),
-        *("--rounds", "2", "--episodes", "5", "--output", str(tmp_path / "run")),
-    ]
-    killed = Forked(main, command, errors=tmp_path / "errors")
-    kill_when_sealed(killed, tmp_path / "run", DEMONSTRATIONS + 7)  # inside the second round
-    assert Forked(main, [*command, "--resume"], errors=tmp_path / "errors").wait() == 0
-    _verb((cloned[0], few), tmp_path / "unbroken").run()
-
-    data = Dataset.open(tmp_path / "run" / "dataset")
-    finished = [i for i in data.infos[DEMONSTRATIONS:] if i.outcome is not Outcome.UNFINISHED]
-    assert [info.seed for info in finished] == list(range(10_000, 10_010))
-    run = json.loads((tmp_path / "run" / "run.json").read_text())
-    unbroken = json.loads((tmp_path / "unbroken" / "run.json").read_text())
-    assert run["status"] == "done"
-    assert run["rounds"][0] == unbroken["rounds"][0]
-    assert (tmp_path / "run" / "policy.pt").exists()
-
-
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -372,7 +213,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(cloned, tm
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(sketched, tmp_path, changes, said):
-    verb = replace(_verb(sketched, tmp_path / "run"), **changes)
+    verb = replace(dagger_of(sketched, tmp_path / "run"), **changes)
     with pytest.raises(UserError, match=said) as caught:
         verb.run()
     assert "\n" not in str(caught.value)
@@ -383,7 +224,7 @@ def test_a_run_of_dagger_is_described_and_exported_like_any_other(sketched, tmp_
     from ilrobot.cli.export import Export
     from ilrobot.cli.info import Info
 
-    _verb(sketched, tmp_path / "run", rounds=1, episodes=2).run()
+    dagger_of(sketched, tmp_path / "run", rounds=1, episodes=2).run()
     assert Info(path=tmp_path / "run").run() == 0
     assert "damaged" not in capsys.readouterr().out
     assert Export(policy=tmp_path / "run", output=tmp_path / "policy.onnx").run() == 0

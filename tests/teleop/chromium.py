@@ -28,6 +28,8 @@ window.pad = {
 navigator.getGamepads = () => [window.pad.connected ? window.pad : null];
 window.press = (button, down) => { window.pad.buttons[button] = { pressed: down, value: +down }; };
 """
+#: A phone that is held across.
+PHONE = {"viewport": {"width": 844, "height": 390}, "has_touch": True, "is_mobile": True}
 PAD_BUTTONS = {"a": 0, "start": 9, "back": 8, "rightshoulder": 5}
 
 
