@@ -102,7 +102,8 @@ ILR_API int ilr_brake(ilr_controller *controller, double now, int late, double *
 
 /* Keeps every tick from now on in a file that `ilrobot view` opens, also after a crash: `ticks` of
  * them, 256 MiB at most, the oldest of which make room. Takes all its room now and is closed by
- * ilr_free. Not while an episode runs. 1; or 0, and `error` says in one line why. */
+ * ilr_free. Not while an episode runs. An earlier log is replaced, any other file refused. 1; or 0,
+ * and `error` says in one line why. */
 ILR_API int ilr_log(ilr_controller *controller, const char *path, size_t ticks, char *error,
                     size_t error_size);
 
