@@ -83,7 +83,9 @@ class Status:
 class Robot(Protocol):
     """A robot on which the policy's commands are executed.
 
-    The loop calls, per episode, `reset`, then `read` and `write` in turns, one pair per tick.
+    The loop calls, per episode, `reset`, then `read` and `write` in turns, one pair per tick. A
+    robot that cannot do what it is asked raises `WorkFailed` with a line for a person, or what
+    Python raises where a cable is cut (`OSError`): the run ends then, with its report.
     """
 
     def connect(self) -> Capabilities:

@@ -136,9 +136,10 @@ class ControlLoop:
                 else:
                     with self._stopped_afterwards():
                         episode = self._episode(number, seed, max_ticks, statistics, log)
-            except WorkFailed as error:
+            except (WorkFailed, OSError) as error:
                 ticks = statistics.ticks - before
-                episode = EpisodeReport(seed, None, ticks, ended=False, failure=str(error))
+                failure = str(error) or type(error).__name__
+                episode = EpisodeReport(seed, None, ticks, ended=False, failure=failure)
             try:
                 for watcher in self._watchers:
                     watcher.end(episode)

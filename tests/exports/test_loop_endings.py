@@ -19,7 +19,18 @@ from tests.ilrobot.control.contracts import ABSOLUTE_CONTRACT, RATE
 
 def test_a_robot_that_breaks_is_still_told_to_stop():
     robot = FakeRobot(at({3}, breaks=True))
-    with pytest.raises(ConnectionError):
+    report = run(robot, Constant(0.1, 0.1), seeds=range(5))
+    assert robot.stops == 1
+    assert [(e.failure, e.ended, e.ticks) for e in report.episodes] == [("cable cut", False, 3)]
+
+
+def test_a_robot_whose_own_code_is_wrong_is_told_to_stop_and_its_maker_told_why():
+    class Wrong(FakeRobot):
+        def write(self, command):
+            raise KeyError("elbow")
+
+    robot = Wrong()
+    with pytest.raises(KeyError, match="elbow"):
         run(robot, Constant(0.1, 0.1))
     assert robot.stops == 1
 
