@@ -255,6 +255,7 @@ def _frame(option: str, text: str, original: Original) -> int:
 
 def _changes(pieces: Sequence[Piece]) -> list[str]:
     """What became of each episode that did not just stay, in words."""
+    from ilrobot.data.data_files import as_ranges
     from ilrobot.data.editing.rows import judged
 
     lines: list[str] = []
@@ -279,7 +280,7 @@ def _changes(pieces: Sequence[Piece]) -> list[str]:
         gone = sorted(set(range(original.dataset.num_episodes)) - seen[id(original)])
         if gone:
             frames = int(original.dataset.lengths[gone].sum())
-            lines.append(f"deleted: episodes {_ranges(gone)} ({frames} frames)")
+            lines.append(f"deleted: episodes {as_ranges(gone)} ({frames} frames)")
         if several:
             count = original.dataset.num_episodes
             begin = next(i for i, p in enumerate(pieces) if p.original is original)
@@ -287,13 +288,3 @@ def _changes(pieces: Sequence[Piece]) -> list[str]:
                 f"{original.path}: its {count} episodes are {begin} to {begin + count - 1}"
             )
     return lines
-
-
-def _ranges(numbers: Sequence[int]) -> str:
-    """3 7-9 from 3, 7, 8, 9."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if not runs or number > runs[-1][-1] + 1:
-            runs.append([])
-        runs[-1].append(number)
-    return " ".join(str(r[0]) if len(r) == 1 else f"{r[0]}-{r[-1]}" for r in runs)

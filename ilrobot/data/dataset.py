@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
-from itertools import pairwise
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from ilrobot.data.catalogue import INDEX_COLUMNS
 from ilrobot.data.columns import check_spacing, column_values
-from ilrobot.data.editing.swap import settle
+from ilrobot.data.data_files import DataFiles
+from ilrobot.data.editing.swap import Version, settle, version_at
 from ilrobot.data.episode import Episode, EpisodeInfo
 from ilrobot.data.episode_table import episode_info, read_episodes
-from ilrobot.data.foreign import check_videos, derive_spec
+from ilrobot.data.film_files import FilmFiles
+from ilrobot.data.foreign import derive_spec
 from ilrobot.data.info import read_info
 from ilrobot.data.layout import CODEBASE_VERSION
-from ilrobot.data.parquet import first_line, read_footer, read_parquet
 from ilrobot.data.recorder import DatasetRecorder
 from ilrobot.data.repair import needs_repair, repair
 from ilrobot.data.tasks import read_tasks
-from ilrobot.data.video.film import VideoPlace, read_film
 from ilrobot.errors import UserError, explained
 from ilrobot.lock import WriteLock
 from ilrobot.spec import Spec
@@ -50,7 +50,15 @@ class Dataset:
         starts: First tick of each episode, then the total, (E + 1,).
     """
 
-    def __init__(self, path: Path, info: dict[str, Any], spec: Spec, rows: list[dict[str, Any]]):
+    def __init__(
+        self,
+        path: Path,
+        info: dict[str, Any],
+        spec: Spec,
+        rows: list[dict[str, Any]],
+        episodes: Collection[int] | None = None,
+        version: Version | None = None,
+    ) -> None:
         self.path = path
         self.spec = spec
         self.fps = spec.rate
@@ -59,16 +67,21 @@ class Dataset:
         self.infos: tuple[EpisodeInfo, ...] = _infos(path, rows, spec.rate)
         self.lengths: NDArray[np.int64] = np.array([row["length"] for row in rows], dtype=np.int64)
         self.starts: NDArray[np.int64] = np.concatenate(([0], np.cumsum(self.lengths)))
-        self._files = _data_files(path, info, rows)
-        self._videos = {key: _video_places(path, info, rows, key) for key in self.camera_keys}
-        check_videos(place.file for places in self._videos.values() for place in places)
+        self._version = version
+        self._files = DataFiles(path, info, rows, episodes)
+        self._films = FilmFiles(path, info, rows, episodes)
         self._columns: dict[str, NDArray[Any]] = {}
 
     @classmethod
-    def open(cls, path: Path | str) -> Dataset:
+    def open(cls, path: Path | str, episodes: Collection[int] | None = None) -> Dataset:
         """Open a dataset; whatever a crash left behind is mended first.
 
         A recording that is still running is left alone: its sealed episodes are seen.
+
+        Args:
+            path: Its folder.
+            episodes: Only their data and films are looked at, and all ticks of others are zeros:
+                for what needs no others, though these are damaged (None: all).
 
         Raises:
             UserError: There is no dataset, or it is empty, incomplete or damaged.
@@ -76,11 +89,26 @@ class Dataset:
         """
         path = Path(path)
         settle(path)
+        while True:
+            version = version_at(path)
+            try:
+                dataset = cls._open(path, episodes, version)
+            except UserError:
+                if version_at(path) == version:
+                    raise
+            else:
+                if version_at(path) == version:
+                    return dataset
+
+    @classmethod
+    def _open(
+        cls, path: Path, episodes: Collection[int] | None, version: Version | None
+    ) -> Dataset:
         info = read_info(path)
-        version = info["codebase_version"]
-        if version != CODEBASE_VERSION:
+        codebase = info["codebase_version"]
+        if codebase != CODEBASE_VERSION:
             raise UserError(
-                f"{path}: is a LeRobot dataset {version or 'of no version'}, not "
+                f"{path}: is a LeRobot dataset {codebase or 'of no version'}, not "
                 f"{CODEBASE_VERSION}; turn it into one with `ilrobot import {path} --output DIR`"
             )
         if "ilrobot" in info:
@@ -97,7 +125,7 @@ class Dataset:
                 f"{path}: mixes control rates ({', '.join(f'{r:g}' for r in sorted(rates))} Hz); "
                 "keep each rate in a dataset of its own"
             )
-        return cls(path, info, spec, rows)
+        return cls(path, info, spec, rows, episodes, version)
 
     @property
     def num_episodes(self) -> int:
@@ -119,7 +147,8 @@ class Dataset:
         Strings come as an object array.
 
         Raises:
-            UserError: There is no such column; the line names those that there are.
+            UserError: There is no such column; the line names those that there are. A file is
+                damaged, or an edit has replaced the dataset.
         """
         if not self.has_column(name):
             known = ", ".join(key for key in self.features if self.has_column(key))
@@ -130,21 +159,22 @@ class Dataset:
     @property
     def camera_keys(self) -> tuple[str, ...]:
         """The features that are kept as film."""
-        return tuple(key for key, value in self.features.items() if value["dtype"] == "video")
+        return self._films.keys
 
     def video(self, episode: int, key: str) -> Iterator[NDArray[np.uint8]]:
         """What a camera saw in an episode: H×W×3 uint8 for each tick, decoded one by one.
 
         Raises:
             IndexError: There is no such episode.
-            UserError: There is no such camera; the film is missing, damaged or cut off.
+            UserError: There is no such camera; the film is missing, damaged or cut off; an edit has
+                replaced the dataset.
         """
         if not 0 <= episode < self.num_episodes:
             raise IndexError(f"episode {episode} of {self.num_episodes}")
-        if key not in self._videos:
-            known = ", ".join(self._videos) or "none"
+        if key not in self.camera_keys:
+            known = ", ".join(self.camera_keys) or "none"
             raise UserError(f"{self.path}: has no film of '{key}' (it has {known})")
-        return read_film(self._videos[key][episode], int(self.lengths[episode]))
+        return self._film(episode, key)
 
     def episode(self, index: int) -> Episode:
         """One episode with all its columns but LeRobot's own counters.
@@ -185,35 +215,54 @@ class Dataset:
         if not missing:
             return
         first = not self._columns
-        table = self._read([*missing, "episode_index", "timestamp"] if first else missing)
-        if first:
-            self._check_ticks(table)
+        with self._one_version():
+            wanted = [*missing, "episode_index", "timestamp"] if first else missing
+            table = self._files.read(wanted)
+            if first:
+                self._check_ticks(table)
         for name in missing:
-            self._columns[name] = column_values(
-                self.path, table, name, self._shape(name), self.features[name]["dtype"]
-            )
+            shape = self._shape(name)
+            values = column_values(self.path, table, name, shape, self.features[name]["dtype"])
+            if len(values) < self.num_frames:
+                read, values = values, np.zeros((self.num_frames, *shape), values.dtype)
+                values[self._files.holds] = read
+            self._columns[name] = values
 
-    def _read(self, names: Sequence[str]) -> Any:
-        tables = [read_parquet(file, names, footer) for file, footer in self._files.items()]
+    def _film(self, episode: int, key: str) -> Iterator[NDArray[np.uint8]]:
+        pictures = self._films.read(episode, key)
+        with self._one_version():
+            first = list(islice(pictures, 1))  # the file is open from here on
+        yield from first
+        yield from pictures
+
+    @contextmanager
+    def _one_version(self) -> Iterator[None]:
+        """Say that an edit has replaced the dataset, where what is read is of the new version."""
+        error: UserError | None = None
         try:
-            return pa.concat_tables(tables, promote_options="permissive")
-        except pa.ArrowException as error:
+            yield
+        except UserError as raised:
+            error = raised
+        if version_at(self.path) not in (self._version, None):
             raise UserError(
-                f"{self.path}: its data files disagree ({first_line(error)}); copy it again from "
-                "its source"
+                f"{self.path}: was edited while it was being read; nothing is damaged, begin again"
             ) from error
+        if error is not None:
+            raise error
 
     def _check_ticks(self, table: Any) -> None:
         """Refuse ticks of other episodes than those listed, and at another rate."""
         indexes = column_values(self.path, table, "episode_index", (), "int64")
-        if not np.array_equal(indexes, np.repeat(np.arange(self.num_episodes), self.lengths)):
+        listed = np.repeat(np.arange(self.num_episodes), self.lengths)[self._files.holds]
+        if not np.array_equal(indexes, listed):
             raise UserError(
                 f"{self.path}: the ticks in its data files are not those that meta/episodes "
                 "lists; copy it again from its source"
             )
         stamps = column_values(self.path, table, "timestamp", (), "float32")
-        for episode, (start, end) in enumerate(pairwise(self.starts)):
-            check_spacing(self.path, episode, stamps[start:end], self._stated_fps)
+        begins = np.flatnonzero(np.diff(listed, prepend=-1))
+        for episode, part in zip(listed[begins], np.split(stamps, begins[1:]), strict=True):
+            check_spacing(self.path, episode, part, self._stated_fps)
 
     def _shape(self, name: str) -> tuple[int, ...]:
         """Its shape at one tick; LeRobot cannot tell a scalar from a vector of one, we can."""
@@ -249,41 +298,3 @@ def _infos(path: Path, rows: list[dict[str, Any]], rate: float) -> tuple[Episode
         raise UserError(
             f"{path}: meta/episodes is damaged ({error}); copy it again from its source"
         ) from error
-
-
-def _data_files(path: Path, info: dict[str, Any], rows: list[dict[str, Any]]) -> dict[Path, Any]:
-    """The data files in order with their footers; each is there and as long as its episodes say."""
-    expected: dict[Path, int] = {}
-    for row in rows:
-        place = {"chunk_index": row["data/chunk_index"], "file_index": row["data/file_index"]}
-        file = path / info["data_path"].format(**place)
-        expected[file] = expected.get(file, 0) + row["length"]
-    footers = {file: read_footer(file) for file in expected}
-    for file, length in expected.items():
-        if footers[file].num_rows != length:
-            raise UserError(
-                f"{file}: holds {footers[file].num_rows} ticks, but meta/episodes lists {length}; "
-                "copy it again from its source"
-            )
-    return footers
-
-
-def _video_places(
-    path: Path, info: dict[str, Any], rows: list[dict[str, Any]], key: str
-) -> list[VideoPlace]:
-    """Where the film of each episode lies."""
-    names = ("chunk_index", "file_index", "from_timestamp", "to_timestamp")
-    places = []
-    for row in rows:
-        try:
-            chunk, file, start, end = (row[f"videos/{key}/{name}"] for name in names)
-            film = path / info["video_path"].format(
-                video_key=key, chunk_index=chunk, file_index=file
-            )
-            places.append(VideoPlace(film, float(start), float(end)))
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(
-                f"{path}: meta/episodes does not say where the video of '{key}' lies; copy "
-                "the dataset again from its source"
-            ) from error
-    return places

@@ -51,11 +51,13 @@ def edit(path: Path | str, operation: Operation) -> list[Piece]:
         place = path.resolve()
         _check_movable(path, place)
         held = stack.enter_context(_locked(path))
-        pieces = operation(Original(place))
+        original = Original(place)
+        pieces = operation(original)
         if not pieces:
             raise UserError(
                 f"{path}: no episode would be left; to be rid of all, remove the folder yourself"
             )
+        original.use({piece.episode for piece in pieces})
         with new_version(place, held) as beside:
             write_pieces(beside, pieces)
             Dataset.open(beside)
@@ -89,6 +91,7 @@ def merge(paths: Sequence[Path | str], output: Path | str) -> list[Piece]:
                 stack.enter_context(_locked(path))
             originals.append(Original(path.resolve()))
             _check_alike(sources[0], originals[0], path, originals[-1])
+            originals[-1].use(range(originals[-1].dataset.num_episodes))
         _check_frames(originals)
         pieces = [whole(o, index) for o in originals for index in range(o.dataset.num_episodes)]
         output.parent.mkdir(parents=True, exist_ok=True)

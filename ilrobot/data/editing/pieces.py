@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ from ilrobot.data.video.film import VideoPlace
 class Original:
     """A dataset on disk with all that its files say, ours or another's.
 
+    What ``meta/`` says is known from the beginning, data and films once `use` has named the
+    episodes: so what is damaged can be left out.
+
     Attributes:
         dataset: The same, opened and checked.
         path: Its folder.
@@ -40,8 +44,7 @@ class Original:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.dataset = Dataset.open(path)
-        self.dataset.column("episode_index")  # checked against meta/episodes as it is read
+        self.dataset = Dataset.open(path, ())
         self.info: dict[str, Any] = json.loads((path / INFO).read_bytes())
         tables = [read_parquet(file) for file in episode_files(path)]
         rows = pa.concat_tables(tables, promote_options="permissive")
@@ -52,6 +55,15 @@ class Original:
         self._paths = read_info(path)
         self._places = self._find_frames()
         self._last: tuple[Path, Any] | None = None
+
+    def use(self, episodes: Collection[int]) -> None:
+        """From these episodes pieces are taken; the files of others are not opened.
+
+        Raises:
+            UserError: One of theirs is missing or damaged.
+        """
+        self.dataset = Dataset.open(self.path, episodes)
+        self.dataset.column("episode_index")  # checked against meta/episodes as it is read
 
     @property
     def features(self) -> dict[str, Any]:

@@ -29,6 +29,9 @@ _log = logging.getLogger(__name__)
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 _NO_EXCHANGE = frozenset({errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM})
 
+#: What tells one version of a folder from the one that takes its place: device and inode.
+Version = tuple[int, int]
+
 
 @contextlib.contextmanager
 def new_version(path: Path, held: WriteLock | None = None) -> Iterator[Path]:
@@ -63,6 +66,15 @@ def new_version(path: Path, held: WriteLock | None = None) -> Iterator[Path]:
         sync_folder(path.parent)
         if old is not None:
             shutil.rmtree(old, ignore_errors=True)
+
+
+def version_at(path: Path) -> Version | None:
+    """Which version of a folder stands there; only an edit changes it (None: nothing is there)."""
+    try:
+        found = path.stat()
+    except OSError:  # whoever opens it will say why
+        return None
+    return found.st_dev, found.st_ino
 
 
 def settle(path: Path) -> None:
