@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
-from ilrobot.data.comparisons import Answer, Comparison
+from ilrobot.data.branches import DISCARDED
+from ilrobot.data.comparisons import Answer, Clip, Comparison
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.memory import MemoryRecordings
 from ilrobot.data.transitions import Transitions
 from ilrobot.errors import UserError
+from ilrobot.learners.finetuning.compared_clips import Clips
 from ilrobot.learners.finetuning.preferences import (
     Fit,
     PreferenceConfig,
@@ -20,6 +24,7 @@ from ilrobot.learners.finetuning.preferences import (
     preference_loss,
     probability,
 )
+from ilrobot.rewards.model import RewardModel
 from tests.ilrobot.preferred import SPEC, answers, rank_correlation, wandering
 
 
@@ -150,3 +155,20 @@ def test_what_is_not_finite_is_refused_where_it_is():
     data.column("observation.state")[17, 1] = np.nan
     with pytest.raises(UserError, match="episode 1, frame 2"):
         fitted(data, answers(data, 60))
+
+
+def test_what_a_rewind_undid_is_worth_nothing() -> None:
+    """Else the longer clip of two is liked for its length."""
+    data = wandering(episodes=2, ticks=10)
+    undone = np.zeros(10, bool)
+    undone[3:8] = True
+    rewound = Episode(data.infos[0], {**data.episode(0).columns, DISCARDED: undone})
+    straight = Episode(data.infos[1], {**data.episode(1).columns, DISCARDED: np.zeros(10, bool)})
+    pair = Comparison(Clip(0, 0, 10), Clip(1, 0, 10), Answer.LEFT, "person")
+    clips = Clips(MemoryRecordings(SPEC, [rewound, straight]), [pair] * 4)
+
+    def one_a_tick(seen: Tensor, done: Tensor, following: Tensor) -> Tensor:
+        return torch.ones(len(seen))
+
+    counted = clips.advantages(cast(RewardModel, one_a_tick), torch.tensor([0]))
+    assert counted.tolist() == [5.0 - 10.0]

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ilrobot.data.branches import lives
 from ilrobot.data.comparisons import Answer, Comparison
 from ilrobot.data.labels import vector_spec
 from ilrobot.data.memory import Recordings
@@ -50,7 +51,9 @@ class Clips:
         seen = np.concatenate([_flat(recordings, f.name) for f in spec.observations], axis=1)
         done = _flat(recordings, "action")
         self.target = torch.tensor([_TARGET[one.answer] for one in kept])
+        stays = lives(recordings)
         ticks = [recordings.starts[c.episode] + np.arange(c.begin, c.end) for c in both]
+        ticks = [clip[stays[clip]] for clip in ticks]  # what a rewind undid led nowhere
         self.same_length = len({len(clip) for clip in both}) == 1
         rows, place = np.unique(np.concatenate(ticks), return_inverse=True)
         _check_finite(recordings, seen, done, rows)
