@@ -160,12 +160,15 @@ def test_what_is_not_finite_is_refused_where_it_is():
 def test_what_a_rewind_undid_is_worth_nothing() -> None:
     """Else the longer clip of two is liked for its length."""
     data = wandering(episodes=2, ticks=10)
-    undone = np.zeros(10, bool)
+    columns = {name: data.column(name) for name in ("observation.state", "action")}
+    undone = np.zeros(20, bool)
     undone[3:8] = True
-    rewound = Episode(data.infos[0], {**data.episode(0).columns, DISCARDED: undone})
-    straight = Episode(data.infos[1], {**data.episode(1).columns, DISCARDED: np.zeros(10, bool)})
+    halves = [
+        Episode(info, {n: v[part] for n, v in {**columns, DISCARDED: undone}.items()})
+        for info, part in zip(data.infos, (slice(10), slice(10, 20)), strict=True)
+    ]
     pair = Comparison(Clip(0, 0, 10), Clip(1, 0, 10), Answer.LEFT, "person")
-    clips = Clips(MemoryRecordings(SPEC, [rewound, straight]), [pair] * 4)
+    clips = Clips(MemoryRecordings(SPEC, halves), [pair] * 4)
 
     def one_a_tick(seen: Tensor, done: Tensor, following: Tensor) -> Tensor:
         return torch.ones(len(seen))
