@@ -1,15 +1,19 @@
-"""Why an environment could not be made or drawn, in one line that says what to do."""
+"""Why an environment could not be made, drawn or run, in one line that says what to do."""
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import re
-from collections.abc import Mapping
+import traceback
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 
+from ilrobot.errors import UserError, WorkFailed
 from ilrobot.task_keywords import keywords
 
 #: How alike a name must be to be meant: 'Hoper' is 0.91 to 'Hopper', 'Nope' 0.6.
@@ -68,6 +72,58 @@ def without_gl(error: BaseException) -> str:
     return (
         f"{said}; ilrobot doctor tells what to install, and MUJOCO_GL=egl or osmesa which GL to "
         "take without a display"
+    )
+
+
+@contextlib.contextmanager
+def running(task: str, method: str) -> Iterator[None]:
+    """Around what an environment of anybody's does: where it fails, a line says what and where.
+
+    Raises:
+        WorkFailed: It raised something, or gave back something else than Gymnasium wants.
+    """
+    try:
+        yield
+    except (UserError, WorkFailed):
+        raise
+    except Exception as error:  # environments of many makers, which share no base
+        said = f"{type(error).__name__}: {one_line(error)}".rstrip(": ")
+        if "values to unpack" in said:
+            said += f"; {method} must return {_RETURNED[method]}"
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        raise WorkFailed(
+            f"task '{task}' failed in {method}: {said} ({last.filename}, line {last.lineno})"
+        ) from error
+
+
+#: What Gymnasium wants.
+_RETURNED = {
+    "reset": "observation, info",
+    "step": "observation, reward, terminated, truncated, info",
+}
+
+
+def misfit(task: str, source: str, shape: tuple[int, ...], observations: Mapping[str, Any]) -> str:
+    """What an environment gave does not fit the spaces that it describes.
+
+    Args:
+        task: Its id.
+        source: Which observation, by its column name.
+        shape: What it should be.
+        observations: What was given, by column names.
+    """
+    if source not in observations:
+        named = ", ".join(observations)
+        return f"task '{task}' describes '{source}' in its observation_space, but gave {named}"
+    try:
+        given = f"shape {list(np.shape(observations[source]))}"
+    except ValueError:  # lists of several lengths
+        given = "rows of several lengths"
+    if given == f"shape {list(shape)}" or observations[source] is None:
+        given = f"a {type(observations[source]).__name__} that is no array of numbers"
+    return (
+        f"task '{task}' describes '{source}' as of shape {list(shape)} in its observation_space, "
+        f"but gave {given}"
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.actors import Action, Observation
-from ilrobot.env_errors import without_gl
+from ilrobot.env_errors import misfit, running, without_gl
 from ilrobot.env_spec import describe, stated_rate, walk
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.spec import DEFAULT_RATE
@@ -83,16 +83,22 @@ class TaskEnv:
         self.judges_success = False
 
     def reset(self, seed: int | None = None) -> Observation:
-        """Begin an episode from this seed."""
-        self.raw_observation, info = self.env.reset(seed=seed)
-        self._success(info)
+        """Begin an episode from this seed.
+
+        Raises:
+            WorkFailed: The environment failed, or gave another observation than it describes.
+        """
+        with running(self.spec.task, "reset"):
+            self.raw_observation, info = self.env.reset(seed=seed)
+            self._success(info)
         return self._flatten(self.raw_observation)
 
     def step(self, action: Action) -> Step:
         """Execute one action (shape of the action feature, in its units).
 
         Raises:
-            WorkFailed: It is not finite, as the actions of a policy with damaged weights are.
+            WorkFailed: It is not finite, as the actions of a policy with damaged weights are; or
+                the environment failed, or gave another observation than it describes.
         """
         if not np.isfinite(action).all():
             names = self.spec.action.element_names
@@ -102,14 +108,10 @@ class TaskEnv:
                 "action must be finite: look at the weights of the policy, and train it again"
             )
         command: Any = int(action) if self.spec.choices is not None else action
-        self.raw_observation, reward, terminated, truncated, info = self.env.step(command)
-        return Step(
-            observation=self._flatten(self.raw_observation),
-            reward=float(reward),
-            terminated=bool(terminated),
-            truncated=bool(truncated),
-            success=self._success(info),
-        )
+        with running(self.spec.task, "step"):
+            self.raw_observation, reward, terminated, truncated, info = self.env.step(command)
+            said = float(reward), bool(terminated), bool(truncated), self._success(info)
+        return Step(self._flatten(self.raw_observation), *said)
 
     @property
     def camera_names(self) -> tuple[str, ...]:
@@ -216,6 +218,9 @@ class TaskEnv:
         flat = dict(walk(raw))
         observation = {}
         for source, feature in zip(self._sources, self.spec.observations, strict=True):
-            value = np.asarray(flat[source], dtype=feature.dtype)
-            observation[feature.name] = value.reshape(feature.shape)
+            try:
+                value = np.asarray(flat[source], dtype=feature.dtype)
+                observation[feature.name] = value.reshape(feature.shape)
+            except (KeyError, TypeError, ValueError) as error:
+                raise WorkFailed(misfit(self.spec.task, source, feature.shape, flat)) from error
         return observation

@@ -7,7 +7,7 @@ from gymnasium import spaces
 
 from ilrobot.compatibility import check_policy_fits
 from ilrobot.env import make_env
-from ilrobot.errors import UserError
+from ilrobot.errors import UserError, WorkFailed
 from ilrobot.spec import Feature, Spec
 from ilrobot.task_env import TaskEnv
 
@@ -59,6 +59,61 @@ def test_nested_observations_are_flattened_and_described():
     step = env.step(np.zeros(1, np.float32))
     assert step.success
     assert env.judges_success
+
+
+class Sick(gym.Env):
+    """Does not do as it says."""
+
+    observation_space = spaces.Dict({"joints": spaces.Box(-1, 1, (2,))})
+    action_space = spaces.Box(-2, 2, (1,))
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def reset(self, *, seed=None, options=None):
+        if self.answer is OSError:
+            raise OSError(5, "no such\nport")
+        return {"joints": np.zeros(2)}, {}
+
+    def step(self, action):
+        if self.answer is RuntimeError:
+            raise RuntimeError("motor off")
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (
+            OSError,
+            r"failed in reset: OSError: \[Errno 5\] no such port \(.*test_env.py, line \d+\)$",
+        ),
+        (RuntimeError, r"failed in step: RuntimeError: motor off \(.*test_env.py, line \d+\)$"),
+        (({"joints": [1, 2, 3]}, 0, 0, 0, {}), r"of shape \[2\] .*, but gave shape \[3\]$"),
+        (({"joints": [1, [2]]}, 0, 0, 0, {}), "but gave rows of several lengths$"),
+        (({"joints": None}, 0, 0, 0, {}), "but gave a NoneType that is no array of numbers$"),
+        (
+            ({"joint": [1, 2]}, 0, 0, 0, {}),
+            r"describes 'observation.joints' .* gave observation.joint$",
+        ),
+        (({"joints": [1, 2]}, None, 0, 0, {}), "failed in step: TypeError: .*'NoneType'"),
+        (
+            ({"joints": [1, 2]}, 0, False, {}),
+            "step must return observation, reward, terminated, tru",
+        ),
+    ],
+)
+def test_an_environment_that_fails_while_it_runs_is_one_clear_line(answer, said):
+    env = TaskEnv(Sick(answer), "sick/S-v0", {})
+
+    def tick():
+        env.reset(seed=0)
+        env.step(np.zeros(1, np.float32))
+
+    with pytest.raises(WorkFailed, match=f"task 'sick/S-v0' .*{said}") as failure:
+        tick()
+    assert "\n" not in str(failure.value)
+    assert failure.value.__cause__ is not None
 
 
 def test_success_is_unknown_where_the_environment_does_not_judge():
