@@ -36,26 +36,49 @@ def commanded(spec: Spec) -> tuple[int | None, ...]:
         not known to be).
     """
     action = spec.action
-    elements, start = [], 0
-    for feature in spec.observations:
-        if len(feature.shape) <= 1:
-            elements += [(start + i, feature, i) for i in range(len(feature.names))]
-            start += feature.size
     sources: list[int | None] = [None] * action.size
-    for index, name in enumerate(action.names):
-        wanted = observed_names(name)
-        found = [
-            source
-            for source, feature, i in elements
-            if feature.names[i] in wanted and _agree(action, index, feature, i)
-        ]
+    for index, found in enumerate(_observed(spec)):
         if len(found) == 1:
-            sources[index] = found[0]
+            sources[index] = found[0][0]
     for rotation in action.rotations:
         first = sources[rotation.start] or 0
         if sources[rotation.part] != list(range(first, first + len(rotation.elements))):
             sources[rotation.part] = [None] * len(rotation.elements)
     return tuple(sources)
+
+
+def undecided(spec: Spec) -> dict[str, tuple[str, ...]]:
+    """Elements of the action for which more than one that is observed is called alike.
+
+    Returns:
+        Name of the element → the names of both or all, each with the observation that it is in.
+    """
+    return {
+        name: tuple(where for _, where in found)
+        for name, found in zip(spec.action.names, _observed(spec), strict=True)
+        if len(found) > 1
+    }
+
+
+def _observed(spec: Spec) -> list[list[tuple[int, str]]]:
+    """For each named element of the action those observed that are called like it.
+
+    Each as its index into all vector observations, and its name there.
+    """
+    action = spec.action
+    elements, start = [], 0
+    for feature in spec.observations:
+        if len(feature.shape) <= 1:
+            elements += [(start + i, feature, i) for i in range(len(feature.names))]
+            start += feature.size
+    return [
+        [
+            (source, f"{feature.names[i]} of {feature.name}")
+            for source, feature, i in elements
+            if feature.names[i] in observed_names(name) and _agree(action, index, feature, i)
+        ]
+        for index, name in enumerate(action.names)
+    ]
 
 
 def commanded_rotations(spec: Spec) -> tuple[Rotation | None, ...]:

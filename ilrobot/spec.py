@@ -140,6 +140,11 @@ class Feature:
         for key in () if len(self.shape) > 1 else ("names", "units", "low", "high"):
             if len(getattr(self, key) or ()) not in (0, self.size):
                 raise ValueError(f"'{self.name}' has {self.size} elements and other {key}")
+        if len(self.shape) < 2:
+            limits = zip(self.element_names, self.low or (), self.high or (), strict=False)
+            for name, low, high in limits:
+                if not low <= high:
+                    raise ValueError(f"'{name}' of '{self.name}' has limits from {low} to {high}")
         try:
             _ = self.rotations
         except ValueError as error:
@@ -228,10 +233,15 @@ class Spec:
                 choices=None if data.get("choices") is None else int(data["choices"]),
                 semantics=data.get("semantics", "unknown"),
                 controller=str(data.get("controller", "")),
-                task=str(data.get("task", "")),
+                task=data.get("task", ""),
                 task_options=dict(data.get("task_options") or {}),
-                task_frame=tuple(str(name) for name in data.get("task_frame") or ()),
+                task_frame=tuple(data.get("task_frame") or ()),
             )
+            if not isinstance(spec.task, str):
+                raise ValueError(f"task {spec.task!r} is no id")
+            names = [name for name in spec.task_frame if isinstance(name, str)]
+            if len(names) != len(spec.task_frame) or len(names) not in (0, 2):
+                raise ValueError(f"task_frame {list(spec.task_frame)} does not name two things")
             if not 0 < spec.rate < math.inf:
                 raise ValueError(f"rate {spec.rate} Hz")
             if spec.choices is not None and not 0 < spec.choices < _MOST:

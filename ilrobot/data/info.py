@@ -60,10 +60,11 @@ def read_info(root: Path) -> dict[str, Any]:
         ) from error
     except ValueError as error:
         raise UserError(f"{path}: is not JSON ({error}); copy it again from its source") from error
+    _check_version(path, info)
     try:
         return _checked(info)
     except (ValueError, OverflowError, UserError) as error:
-        raise UserError(f"{path}: {error}; copy it again from its source") from error
+        raise UserError(f"{path}: {error}; mend it, or copy it again from its source") from error
 
 
 def read_ours(root: Path) -> dict[str, Any]:
@@ -79,6 +80,17 @@ def read_ours(root: Path) -> dict[str, Any]:
             f"first: ilrobot import {root} --output DIR"
         )
     return info
+
+
+def _check_version(path: Path, info: Any) -> None:
+    """Refuse what a newer version wrote, which no copy of it mends."""
+    ours = info.get("ilrobot") if isinstance(info, dict) else None
+    version = ours.get("format") if isinstance(ours, dict) else None
+    if _is_count(version) and version > FORMAT:
+        raise UserError(
+            f"{path}: 'ilrobot.format' is {version}, and this ilrobot reads up to {FORMAT}: "
+            "a newer ilrobot wrote it; install that one"
+        )
 
 
 def _checked(info: Any) -> dict[str, Any]:
@@ -111,7 +123,6 @@ def _check_ours(ours: Any, features: Mapping[str, Any]) -> None:
     _require(isinstance(ours, dict), f"'ilrobot' is {ours!r}, not a JSON object")
     version = ours.get("format")
     _require(_is_count(version), f"'ilrobot.format' is {version!r}, not a version")
-    _require(version <= FORMAT, f"'ilrobot.format' is {version}: a newer ilrobot wrote it")
     size = ours.get("state_size")
     _require(_is_count(size), f"'ilrobot.state_size' is {size!r}, not a count")
     _require(isinstance(ours.get("spec"), dict), "'ilrobot.spec' is not a JSON object")

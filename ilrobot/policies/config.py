@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
-from ilrobot.commanded import commanded, commanded_rotations
+from ilrobot.commanded import commanded, commanded_rotations, undecided
 from ilrobot.errors import UserError
 from ilrobot.policies.places import check_frame
 from ilrobot.policies.residual_config import ResidualConfig
@@ -257,6 +257,12 @@ class PolicyConfig:
             kind = "choices" if spec.choices is not None else "steps from where it is already"
             raise UserError(f"{option} is for targets, and these actions are {kind}; leave it out")
         if not any(source is not None for source in (*commanded(spec), *commanded_rotations(spec))):
+            for name, alike in undecided(spec).items():
+                raise UserError(
+                    f"{option}: '{name}' of the action could be the target of {' or '.join(alike)};"
+                    " give one of these another name, unit or frame where they are recorded, or "
+                    "leave it out"
+                )
             raise UserError(
                 f"{option}: no element of the action ({', '.join(spec.action.element_names)}) is "
                 "called like one that is observed (x or target_x for x or agent_x, in one unit); "

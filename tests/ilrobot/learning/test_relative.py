@@ -158,6 +158,12 @@ def test_what_was_learnt_in_one_place_is_done_in_another(tmp_path):
     [
         (CONTINUOUS, r"--actions relative: no element of the action \(action\[0\], action\[1\]\)"),
         (DISCRETE, "--actions relative is for targets, and these actions are choices"),
+        (
+            replace(
+                NAMED, observations=(NAMED.observations[0], replace(TARGET, names=("agent_y",)))
+            ),
+            "'y' of the action could be the target of y of observation.state or agent_y of obs",
+        ),
         (replace(NAMED, semantics="delta"), "these actions are steps from where it is already"),
     ],
 )
