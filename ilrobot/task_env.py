@@ -97,9 +97,16 @@ class TaskEnv:
         """Execute one action (shape of the action feature, in its units).
 
         Raises:
-            WorkFailed: It is not finite, as the actions of a policy with damaged weights are; or
-                the environment failed, or gave another observation than it describes.
+            WorkFailed: It is of another shape, or not finite, as the actions of a policy with
+                damaged weights are; or the environment failed, or gave another observation than
+                it describes.
         """
+        wanted = self.spec.action.shape
+        if np.shape(action) != wanted:
+            raise WorkFailed(
+                f"the action for {self.spec.task} has shape {list(np.shape(action))}, not "
+                f"{list(wanted)}; whoever acts must give one as its spec says"
+            )
         if not np.isfinite(action).all():
             names = self.spec.action.element_names
             index = int(np.flatnonzero(~np.isfinite(action))[0])

@@ -86,7 +86,7 @@ def _check_version(path: Path, info: Any) -> None:
     """Refuse what a newer version wrote, which no copy of it mends."""
     ours = info.get("ilrobot") if isinstance(info, dict) else None
     version = ours.get("format") if isinstance(ours, dict) else None
-    if _is_count(version) and version > FORMAT:
+    if isinstance(version, int) and version > FORMAT:
         raise UserError(
             f"{path}: 'ilrobot.format' is {version}, and this ilrobot reads up to {FORMAT}: "
             "a newer ilrobot wrote it; install that one"

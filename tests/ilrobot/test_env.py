@@ -1,5 +1,7 @@
 """Any Gymnasium environment through a Spec."""
 
+import re
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -114,6 +116,15 @@ def test_an_environment_that_fails_while_it_runs_is_one_clear_line(answer, said)
         tick()
     assert "\n" not in str(failure.value)
     assert failure.value.__cause__ is not None
+
+
+@pytest.mark.parametrize("action", [np.zeros(2, np.float32), np.zeros(()), np.zeros((1, 1))])
+def test_an_action_of_another_shape_is_never_executed(action):
+    env = TaskEnv(Sick(RuntimeError), "sick/S-v0", {})
+    env.reset(seed=0)
+    said = re.escape(f"sick/S-v0 has shape {list(action.shape)}, not [1]")
+    with pytest.raises(WorkFailed, match=said):
+        env.step(action)
 
 
 def test_success_is_unknown_where_the_environment_does_not_judge():
