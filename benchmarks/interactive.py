@@ -1,10 +1,11 @@
-"""Interactive imitation against cloning: success against what the person had to do.
+r"""Interactive imitation against cloning: success against what the person had to do.
 
     python -m benchmarks.interactive --task PandaPegInsert --seeds 5 --output runs/interactive
-    python -m benchmarks.interactive --policy flow --start 20 --sizes 50 100 --output runs/flow
+    python -m benchmarks.interactive --policy bc-chunk --frame auto --start 20 --sizes 40 \
+        --output runs/framed
 
 The study `interventions` on one task at a scale where methods differ: policies that train longer
-(of more members, or the preset `flow`), more demonstrations, more and longer rounds, each of them
+(of more members, or those of a preset), more demonstrations, more and longer rounds, each of them
 measured. A second call goes on where the first one stopped. HG-DAgger is held against BC by all
 that the expert drove, demonstrations included; a gate of the robot against HG-DAgger by what the
 expert drove in the rounds, since both begin with the same demonstrations. Of several rounds the
@@ -18,6 +19,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -29,6 +31,7 @@ from ilrobot.cli.studies.interventions import PEG, SETTINGS, jobs, measure
 from ilrobot.cli.studies.interventions_job import GATES, Scale, Setting
 from ilrobot.cli.studies.page import print_row
 from ilrobot.data.lessons import Weighting
+from ilrobot.env import make_env
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.learners.config import PRESETS
 from ilrobot.report.interventions import HEADERS, InterventionRow, intervention_rows
@@ -44,12 +47,13 @@ MARGIN = 0.03
 def novices(small: Setting) -> dict[str, Setting]:
     """By name, the setting of the study on a task with what learns there in place of its own.
 
-    ``bc`` is the study's network as an ensemble, ``flow`` the network of the preset of that name;
-    both are trained as the study does, for longer.
+    ``bc`` is the study's network as an ensemble, ``bc-chunk`` and ``flow`` the networks of the
+    presets of these names; all are trained as the study does, for longer.
     """
     clone = replace(small.policy, members=5, head="log-cosh")
     return {
         "bc": replace(small, steps=2_000, policy=clone),
+        "bc-chunk": replace(small, steps=2_000, policy=PRESETS["bc-chunk"][0]),
         "flow": replace(small, steps=1_500, policy=PRESETS["flow"][0]),
     }
 
@@ -166,9 +170,15 @@ def plan(words: Sequence[str] | None = None) -> tuple[Path, Scale]:
     parser.add_argument("--episodes", type=_positive, default=25, help="in a round")
     parser.add_argument("--gates", nargs="*", choices=GATES, default=["human", "benefit"])
     parser.add_argument("--policy", choices=novices(SETTINGS[PEG]), default="bc")
-    parser.add_argument("--members", type=_positive, help="by default 5 of bc, 1 of flow")
     parser.add_argument(
-        "--steps", type=_positive, help="of each training, by default 2,000 of bc, 1,500 of flow"
+        "--frame",
+        choices=("none", "auto"),
+        default="none",
+        help="auto: policies are told the frame that the task states",
+    )
+    parser.add_argument("--members", type=_positive, help="by default 5 of bc, else 1")
+    parser.add_argument(
+        "--steps", type=_positive, help="of each training, by default 2,000, of flow 1,500"
     )
     parser.add_argument("--budget", type=float, default=0.02, help="of ThriftyDAgger")
     parser.add_argument(
@@ -196,7 +206,7 @@ def plan(words: Sequence[str] | None = None) -> tuple[Path, Scale]:
         steps=asked.steps or novice.steps,
         budgets={"thrifty": asked.budget, "benefit": asked.calls},
         weighting=asked.weighting,
-        policy=replace(novice.policy, members=members),
+        policy=replace(novice.policy, members=members, frame=_frame(task, asked.frame)),
     )
     scale = Scale(
         asked.seeds,
@@ -207,6 +217,13 @@ def plan(words: Sequence[str] | None = None) -> tuple[Path, Scale]:
         every_round=True,
     )
     return asked.output, scale
+
+
+def _frame(task: str, asked: str) -> tuple[str, ...]:
+    if asked == "none":
+        return ()
+    with closing(make_env(task)) as env:
+        return env.spec.task_frame
 
 
 def _positive(word: str) -> int:

@@ -85,7 +85,7 @@ def test_it_is_the_study_at_a_larger_scale_with_every_round_measured() -> None:
     assert runs == [(seed, *run) for seed in (0, 1) for run in each]
 
 
-def test_the_novice_is_an_ensemble_of_clones_or_the_preset_flow() -> None:
+def test_the_novice_is_an_ensemble_of_clones_or_that_of_a_preset() -> None:
     of_bc, of_flow, of_three = (
         plan([*words.split(), "--output", "there"])[1].settings[PEG]
         for words in ("--steps 7", "--policy flow", "--policy flow --members 3 --gates thrifty")
@@ -94,6 +94,14 @@ def test_the_novice_is_an_ensemble_of_clones_or_the_preset_flow() -> None:
     policy, _ = PRESETS["flow"]
     assert of_flow.policy == policy
     assert of_three.policy == replace(policy, members=3)
+
+
+def test_the_novice_is_told_the_frame_of_the_task_where_that_is_asked_for() -> None:
+    words = ["--policy", "bc-chunk", "--output", "there"]
+    policy, _ = PRESETS["bc-chunk"]
+    assert plan(words)[1].settings[PEG].policy == policy
+    framed = plan([*words, "--frame", "auto"])[1].settings[PEG].policy
+    assert framed == replace(policy, frame=("peg", "hole"))
 
 
 def test_what_goes_by_doubt_is_refused_a_single_net(capsys: pytest.CaptureFixture[str]) -> None:
