@@ -27,6 +27,8 @@ from teleop.takeover import Patience, Summoned, Watcher
 
 #: Seconds; times are multiples of a period only up to rounding.
 _ROUNDING = 1e-9
+#: Seconds within which a person means to have corrected what they see: a crossover of 3 rad/s.
+_AIM_TIME = 1 / 3
 
 
 @dataclass
@@ -94,6 +96,7 @@ class Operator:
         self._tap_since: float | None = None
         self._tap_delay = 0.0
         self._tapped: dict[str, float] = {}
+        self._nudged: dict[str, float] = {}
         # Those who demonstrate need not hold the engage button.
         self._took_over = math.inf
         self._engage_delay = float(generator.uniform(*profile.press_delay))
@@ -113,7 +116,9 @@ class Operator:
             return
         intent = self._mapping.intent(seen.wanted, seen.observation)
         buttons = self._fingers(intent, now)
-        self._hold(self._mapping.bindings.pose(self._astray(intent).tolist()), buttons, now)
+        twist = self._astray(intent).tolist()
+        pose = self._mapping.bindings.pose(twist)
+        self._hold(pose, buttons | self._nudges(twist, pose, now), now)
 
     def watch(self, decision: Decision) -> None:
         """See what is executed at this tick, and what the policy wanted."""
@@ -176,6 +181,26 @@ class Operator:
         elif now - self._tap_since >= self._tap_delay - _ROUNDING:
             self._tapped[intent.tap] = now
         return buttons
+
+    def _nudges(self, twist: Sequence[float], pose: PadPose, now: float) -> set[str]:
+        """Buttons to tap that steer at a fixed speed, where to hold them would go too far.
+
+        A tap is worth it where it leaves less to correct, and is not repeated before what it did
+        has been seen. Who demonstrates does without: what they do from the beginning needs no more
+        than the sticks, and a tap is an outlier that a mean squared error learns before all else.
+        """
+        if self._watcher is None or not self._mapping.steers_speed:
+            return set()
+        tap = self._profile.press_time
+        pause = tap + self.reaction * self.fatigue.times(SLOWER_REACTION)
+        for pair in self._mapping.bindings.pairs:
+            ends = (pair.negative, pair.positive)
+            last = max(self._nudged.get(end, -math.inf) for end in ends)
+            free = pose.held.isdisjoint(ends) and now - last >= pause - _ROUNDING
+            steered = twist[pair.direction] / pair.speed
+            if free and abs(steered) * _AIM_TIME > 0.5 * tap:
+                self._nudged[ends[steered > 0]] = now
+        return {end for end, at in self._nudged.items() if now - at < tap - _ROUNDING}
 
     def _astray(self, intent: Intent) -> NDArray[np.float64]:
         """The twist that the hand means to give, with its gain and its slow error."""

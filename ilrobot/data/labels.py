@@ -23,8 +23,8 @@ class Origin(IntEnum):
     """Where a frame's label would come from.
 
     Attributes:
-        NOBODY: From nobody: discarded, undone, blended, paused, or the policy's in an episode that
-            did not succeed.
+        NOBODY: From nobody: discarded, undone, blended, paused, the policy's in an episode that
+            did not succeed, or somebody's whose last drive did not save the attempt.
         DEMO: Demonstrated in an episode that succeeded or that nobody judged.
         CORRECTION: A person or an expert, in a policy's attempt that was not discarded.
         ROBOT: The policy itself, in an attempt that succeeded or that nobody judged.
@@ -50,6 +50,7 @@ _TEACH: dict[Weighting, tuple[Origin, ...]] = {
 BEFORE_SECONDS = 0.75
 
 _WORTHY = frozenset({Outcome.SUCCESS, Outcome.UNKNOWN})
+_LOST = frozenset({Outcome.FAILURE, Outcome.TIMEOUT})
 
 
 def vector_spec(spec: Spec) -> Spec:
@@ -99,7 +100,10 @@ def origins(dataset: Recordings) -> NDArray[np.int8]:
     """The `Origin` of each frame, shape (num_frames,).
 
     An attempt of the policy is corrected wherever it is known what the person or expert wanted:
-    where they acted, and where the expert was asked and the policy went on acting.
+    where they acted, and where the expert was asked and the policy went on acting. Of an attempt
+    that was lost all the same the last drive is left out, as demonstrations that failed are: from
+    there what they did leads nowhere. The drives before it, after which the policy went on, and
+    what was wanted but not done, as under DART's noise, teach.
 
     Raises:
         UserError: There are no frames at all.
@@ -126,7 +130,30 @@ def origins(dataset: Recordings) -> NDArray[np.int8]:
     found[own & _before(taken_over, left, episode, dataset.spec.rate)] = Origin.BEFORE
     if dataset.has_column("control.human_action"):
         found[left & ~demonstrated & _known(dataset) & kept[episode]] = Origin.CORRECTION
+        found[_in_vain(dataset, taken_over, left, episode)] = Origin.NOBODY
     return found
+
+
+def _in_vain(
+    dataset: Recordings,
+    taken_over: NDArray[np.bool_],
+    remains: NDArray[np.bool_],
+    episode: NDArray[np.int64],
+) -> NDArray[np.bool_]:
+    """The frames of the last drive of each lost attempt, over what a rewind left."""
+    lost = np.array([info.outcome in _LOST for info in dataset.infos], dtype=bool)
+    done = (dataset.column("action") == dataset.column("control.human_action")).reshape(
+        len(episode), -1
+    )
+    left = np.flatnonzero(remains)
+    drove = taken_over[left] & lost[episode[left]]
+    begins = drove & ~np.concatenate(([False], drove[:-1] & (np.diff(episode[left]) == 0)))
+    drive = np.cumsum(begins)
+    last = np.zeros(len(lost), dtype=np.int64)
+    np.maximum.at(last, episode[left][drove], drive[drove])
+    marks = np.zeros(len(episode), dtype=bool)
+    marks[left[drove & (drive == last[episode[left]])]] = True
+    return marks & done.all(axis=1)
 
 
 def _known(dataset: Recordings) -> NDArray[np.bool_]:

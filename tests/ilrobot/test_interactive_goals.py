@@ -98,7 +98,7 @@ def test_the_novice_is_an_ensemble_of_clones_or_that_of_a_preset() -> None:
 
 def test_the_novice_is_told_the_frame_of_the_task_where_that_is_asked_for() -> None:
     words = ["--policy", "bc-chunk", "--output", "there"]
-    policy, _ = PRESETS["bc-chunk"]
+    policy = replace(PRESETS["bc-chunk"][0], head="l1")
     assert plan(words)[1].settings[PEG].policy == policy
     framed = plan([*words, "--frame", "auto"])[1].settings[PEG].policy
     assert framed == replace(policy, frame=("peg", "hole"))

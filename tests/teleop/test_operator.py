@@ -26,6 +26,7 @@ from teleop.mappings.making import make_mapping
 from teleop.motor_noise import Tremor, Wander
 from teleop.operator import Operator
 from teleop.profile import Profile
+from teleop.takeover import Summoned
 
 STEADY = Profile(tremor=0.0, wander=0.0, gain=(1.0, 1.0), stick_speed=1e9)
 
@@ -140,6 +141,42 @@ def test_gripper_is_pressed_once_after_a_human_delay(lift: TaskEnv) -> None:
     profile = Profile(**{**vars(STEADY), "reaction": (0.1, 0.1), "press_delay": (0.1, 0.1)})
     gripper = _move(lift, profile, Script(99.0, 0.5))[:, 6]
     assert np.flatnonzero(np.diff(gripper)).tolist() == [13]
+
+
+class Rights(Actor):
+    """Sees a tilt, rad, and wants it gone by 0.3 of it a tick."""
+
+    def __init__(self, tilt: float) -> None:
+        self.tilt = tilt
+
+    def act(self, observation: Observation, now: float) -> Decision:
+        action = np.array([0, 0, 0, -0.3 * self.tilt, 0, 0, 1.0], np.float32)
+        return Decision(action, Source.DEMO)
+
+
+@pytest.mark.parametrize(
+    ("tilt", "ticks", "called"),
+    [(0.04, 0, True), (0.08, 2, True), (-0.08, 2, True), (0.13, 2, True), (0.13, 0, False)],
+)
+def test_who_helps_taps_a_button_where_to_hold_it_would_go_too_far(
+    lift: TaskEnv, tilt: float, ticks: int, called: bool
+) -> None:
+    profile = Profile(**{**vars(STEADY), "reaction": (0.2, 0.2), "gain": (0.5, 0.5)})
+    mapping = make_mapping(lift.spec)
+    pad = VirtualGamepad()
+    expert = Rights(tilt)
+    patience = Summoned() if called else None
+    person = Operator(expert, pad, mapping, profile=profile, patience=patience)
+    hand = TeleopActor(Gamepad(pad.name), mapping, operator=person)
+    observation = lift.reset(0)
+    hand.reset(0)
+    hand.call(called)
+    turned = []
+    for tick in range(60):
+        turned.append(hand.act(observation, 0.05 * tick).action[3])
+        expert.tilt += turned[-1]
+    assert np.count_nonzero(turned) == ticks  # 0.05 s each: once `press_time`, or never
+    assert not called or abs(expert.tilt) <= 0.05
 
 
 def test_rest_is_rest_in_spite_of_tremor(lift: TaskEnv) -> None:

@@ -61,6 +61,35 @@ def test_the_policys_actions_in_an_attempt_that_failed_are_nobodys():
         assert found.tolist() == [NOBODY] * 4 + [CORRECTION] * 2
 
 
+def _driven(letters, outcome, discarded=""):
+    """As `_episode`, but what the person wanted was executed."""
+    episode = _episode(letters, outcome, discarded=discarded)
+    wanted = episode.columns["control.human_action"]
+    episode.columns["action"] = np.where(np.isnan(wanted), episode.columns["action"], wanted)
+    return episode
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILURE, Outcome.TIMEOUT])
+def test_the_last_drive_of_a_lost_attempt_teaches_nobody(outcome):
+    drives = _data(_driven("phhphbhhp", outcome), _driven("hhp", Outcome.SUCCESS))
+    found = origins(drives)
+    assert found[:9].tolist() == [NOBODY, *[CORRECTION] * 2, NOBODY, CORRECTION, *[NOBODY] * 4]
+    assert found[9:].tolist() == [CORRECTION, CORRECTION, ROBOT]
+    to_the_end = origins(_data(_driven("phhph", outcome), _driven("hp", outcome)))
+    assert to_the_end.tolist() == [NOBODY, *[CORRECTION] * 2, *[NOBODY] * 4]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.SUCCESS, Outcome.UNKNOWN, Outcome.UNFINISHED])
+def test_every_drive_teaches_where_the_attempt_was_not_lost(outcome):
+    found = origins(_data(_driven("phhph", outcome)))
+    assert (found == CORRECTION).tolist() == [False, True, True, False, True]
+
+
+def test_a_drive_that_a_rewind_interrupted_is_one():
+    found = origins(_data(_driven("hphhhhp", Outcome.FAILURE, discarded="0001100")))
+    assert found.tolist() == [CORRECTION] + [NOBODY] * 6
+
+
 def test_what_was_right_before_is_counted_over_what_a_rewind_left():
     found = origins(_data(_episode("ppppppph", discarded="00001110")))
     assert found.tolist() == [ROBOT] + [BEFORE] * 3 + [NOBODY] * 3 + [CORRECTION]
