@@ -80,6 +80,7 @@ def derive_limits(spec: Spec, runs: Sequence[NDArray[Any]]) -> Limits | None:
     change = np.maximum(_greatest_difference(arrays, 1), LEAST_STEP * span / DYNAMIC_MARGIN)
     second = np.maximum(_greatest_difference(arrays, 2), LEAST_STEP * span / DYNAMIC_MARGIN)
     range_step = np.maximum(np.abs(low), np.abs(high))
+    ticks = np.where([m == "velocity" for m in mode], 1.0, spec.rate)
     step = np.where(absolute, DYNAMIC_MARGIN * change, range_step)
     step_change = DYNAMIC_MARGIN * np.where(absolute, np.maximum(second, change), change)
     third = np.where(absolute, _greatest_difference(arrays, 3), _greatest_difference(arrays, 2))
@@ -90,9 +91,9 @@ def derive_limits(spec: Spec, runs: Sequence[NDArray[Any]]) -> Limits | None:
         mode=mode,
         low=tuple(low.tolist()),
         high=tuple(high.tolist()),
-        velocity=tuple((step * spec.rate).tolist()),
-        acceleration=tuple((step_change * spec.rate**2).tolist()),
-        jerk=tuple((jerk * spec.rate**3).tolist()),
+        velocity=tuple((step * ticks).tolist()),
+        acceleration=tuple((step_change * (ticks * spec.rate)).tolist()),
+        jerk=tuple((jerk * (ticks * spec.rate**2)).tolist()),
     )
 
 
@@ -113,9 +114,9 @@ def _refuse_wrapped(
 
 def _modes(spec: Spec) -> tuple[str, ...]:
     names, velocities = spec.action.element_names, spec.action.velocities
-    steps = spec.semantics == "delta"
+    moves = "delta" if spec.semantics == "delta" else "absolute"
     return tuple(
-        "delta" if i in velocities or (steps and _GRIPPER not in name.lower()) else "absolute"
+        "velocity" if i in velocities else "absolute" if _GRIPPER in name.lower() else moves
         for i, name in enumerate(names)
     )
 

@@ -60,7 +60,7 @@ class ExecutionLog:
             episode: Its number.
             seed: Of its reset.
             robot: Which.
-            mode: ``absolute`` or ``delta``, of each element of the command.
+            mode: ``absolute``, ``delta`` or ``velocity``, of each element of the command.
             limits: That it keeps (None: none).
         """
         action = robot.spec.action
@@ -116,6 +116,7 @@ class Executed:
         episode: Its number.
         rate: Ticks per second.
         absolute: Which elements of the command are absolute targets, shape (elements,).
+        moving: Which are velocities.
         time: Of each tick on the robot's clock in seconds, shape (ticks,).
         state: The robot's, at each tick.
         seq: Of the newest command of the controller, shape (ticks,).
@@ -129,6 +130,7 @@ class Executed:
     episode: int
     rate: float
     absolute: NDArray[np.bool_]
+    moving: NDArray[np.bool_]
     time: NDArray[np.float64]
     state: tuple[State, ...]
     seq: NDArray[np.int64]
@@ -147,7 +149,7 @@ class Executed:
         targets = [r for r in find_rotations(self.units) if self.absolute[r.start]]
         moved = np.diff(unrolled(self.command, targets), axis=0)
         steps = np.where(self.absolute, moved, self.command[1:])
-        return np.asarray(steps * self.rate)
+        return np.asarray(steps * np.where(self.moving, 1.0, self.rate))
 
     @property
     def acceleration(self) -> NDArray[np.float64]:
@@ -193,6 +195,7 @@ def _episode(head: dict[str, Any], ticks: list[dict[str, Any]]) -> Executed:
         episode=head["episode"],
         rate=head["rate"],
         absolute=np.array([mode == "absolute" for mode in head["mode"]]),
+        moving=np.array([mode == "velocity" for mode in head["mode"]]),
         time=np.array([tick["time"] for tick in ticks], np.float64),
         state=tuple(State(tick["state"]) for tick in ticks),
         seq=np.array([tick["seq"] for tick in ticks], np.int64),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from exports.robots.base import Capabilities, Motion, Reading, Robot
 from exports.robots.execution_log import ExecutionLog
 from exports.robots.messages import State
+from ilrobot.control.contract_check import MODES
 from ilrobot.control.contract_guards import (
     HOLD,
     Workspace,
@@ -25,9 +26,9 @@ class WatchfulRobot:
     """Executes the newest command once a tick, and notices that there is none.
 
     With limits it executes nothing that exceeds them, whatever arrives or fails to: a tick without
-    a new command repeats absolute targets and moves no further by delta commands; after the timeout
-    it brakes and holds. Without limits it executes each command once and else stands still. The
-    time of an episode begins with its first command.
+    a new command repeats absolute targets and velocities and moves no further by delta commands;
+    after the timeout it brakes and holds. Without limits it executes each command once and else
+    stands still. The time of an episode begins with its first command.
 
     Args:
         robot: Connected; it is stepped once a tick.
@@ -49,7 +50,7 @@ class WatchfulRobot:
         self._capabilities, self._spec = capabilities, capabilities.spec
         self._limiter: CommandLimiter | RotationLimiter | None = None
         self._is_bounded = False
-        self._absolute: NDArray[Any] = np.zeros(self._spec.action.size, np.bool_)
+        self._steps: NDArray[Any] = np.zeros(self._spec.action.size, np.bool_)
         self._wanted = np.zeros(self._spec.action.size)
         self._fresh = self._started = False
         self._commanded_at = 0.0
@@ -92,9 +93,7 @@ class WatchfulRobot:
             limiter.reset(motion.command, motion.velocity, motion.pose)
         self._limiter, self._is_bounded = limiter, workspace is not None
         modes = ("absolute",) * size if limits is None else limits.mode
-        self._absolute = np.array([mode == "absolute" for mode in modes])
-        self._repeated = self._absolute.copy()
-        self._repeated[list(self._spec.action.velocities)] = True
+        self._steps = np.array([mode == "delta" for mode in modes])
         self._fresh = self._started = False
         self._seq = 0
         self.state, self.success = State.HOLDING, None
@@ -158,7 +157,7 @@ class WatchfulRobot:
         """
         if not self._fresh:
             return pose
-        return pose + np.where(self._absolute, 0.0, self._wanted).reshape(pose.shape)
+        return pose + np.where(self._steps, self._wanted, 0.0).reshape(pose.shape)
 
     def read(self, now: float) -> Reading:
         """See `Robot.read`."""
@@ -172,7 +171,7 @@ class WatchfulRobot:
             self._limiter.locate(pose)
         if self.state is State.HOLDING:
             return self._limiter.hold()
-        wanted = self._wanted if self._fresh else np.where(self._repeated, self._wanted, 0.0)
+        wanted = self._wanted if self._fresh else np.where(self._steps, 0.0, self._wanted)
         command, _ = self._limiter.limit(wanted)
         return command
 
@@ -181,8 +180,8 @@ def _check(limits: Limits, size: int) -> None:
     for name, values in vars(limits).items():
         if len(values) != size:
             raise ValueError(f"{name} for {len(values)} elements; the action has {size}")
-    if not set(limits.mode) <= {"absolute", "delta"}:
-        raise ValueError("a mode is neither absolute nor delta")
+    if not set(limits.mode) <= set(MODES):
+        raise ValueError(f"a mode is none of {', '.join(MODES)}")
     if any(low > high for low, high in zip(limits.low, limits.high, strict=True)):
         raise ValueError("a lower limit is above the upper one")
     if any(value < 0 for value in (*limits.velocity, *limits.acceleration, *limits.jerk)):

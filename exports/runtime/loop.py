@@ -270,7 +270,7 @@ class ControlLoop:
         try:
             yield
         except BaseException:
-            with suppress(WorkFailed):
+            with suppress(WorkFailed, OSError):
                 self._robot.stop()
             raise
         self._robot.stop()

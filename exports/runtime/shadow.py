@@ -99,7 +99,7 @@ class MeasuredCommand:
         contract: Of the policy.
 
     Raises:
-        UserError: An element of the action is no absolute target, or is measured nowhere.
+        UserError: An element of the action is a step, or is measured nowhere.
     """
 
     def __init__(self, contract: Contract) -> None:
@@ -114,11 +114,11 @@ class MeasuredCommand:
         self._shape = spec.action.shape
         self._places: list[tuple[str, int]] = []
         for index, name in enumerate(spec.action.element_names):
-            if modes[index : index + 1] != ("absolute",) or name not in places:
+            if modes[index : index + 1] not in (("absolute",), ("velocity",)) or name not in places:
                 raise UserError(
                     f"--shadow: what drives '{name}' cannot be told from the observations, which "
-                    "takes an absolute target and an observation of the same name; let a person "
-                    "drive: --device"
+                    "takes an absolute target or a velocity, and an observation of the same name; "
+                    "let a person drive: --device"
                 )
             self._places.append(places[name])
 

@@ -54,8 +54,8 @@ def watch(
             log=log,
             stopped=stopped,
         )
-    except WorkFailed as error:
-        failure = str(error)
+    except (WorkFailed, OSError) as error:
+        failure = str(error) or type(error).__name__
     ended = failure is None and not stopped()
     episode = EpisodeReport(0, None, statistics.ticks, ended=ended, failure=failure)
     return LoopReport(

@@ -146,11 +146,8 @@ def _limits(contract: Contract) -> Table:
         "per s²": limits.acceleration,
         "per s³": limits.jerk,
     }
-    kinds, action = {"absolute": "a target", "delta": "a step"}, contract.spec.action
-    words = [
-        "a velocity" if i in action.velocities else kinds[mode]
-        for i, mode in enumerate(limits.mode)
-    ]
+    kinds = {"absolute": "a target", "delta": "a step", "velocity": "a velocity"}
+    action, words = contract.spec.action, [kinds[mode] for mode in limits.mode]
     return _table(action.element_names, action.units, columns, words)
 
 

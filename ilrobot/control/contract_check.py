@@ -11,7 +11,7 @@ from ilrobot.control.signals import OF_CRITICS
 if TYPE_CHECKING:
     from ilrobot.control.contract import Contract
 
-MODES = ("absolute", "delta")
+MODES = ("absolute", "delta", "velocity")
 #: What the training range of the demonstrated actions is called.
 ACTION = "action"
 

@@ -13,10 +13,11 @@ class Limits:
     """What a command must keep, per action element.
 
     Attributes:
-        mode: ``absolute`` or ``delta``.
+        mode: ``absolute``, ``delta`` or ``velocity``.
         low: Least command, in the action's units.
         high: Greatest command.
-        velocity: Greatest speed of the commanded target in units/s (inf: not limited).
+        velocity: Greatest speed of the commanded target in units/s, of a velocity in its own units
+            (inf: not limited); and so on.
         acceleration: Greatest acceleration of it in units/s² (inf: not limited).
         jerk: Greatest jerk of it in units/s³, positive (inf: not limited; empty: none is).
     """

@@ -45,11 +45,12 @@ since 1.0 may be missing, and its default stands beside it:
     ``task`` all the same. Null, or not there, as in files of schema 1.4: in none, or not known.
 ``limits``
     Per action element, null for discrete actions. ``mode``: ``absolute`` (a target, held by
-    repeating it) or ``delta`` (a step or a velocity, held by zero). ``low``, ``high``: least
-    and greatest command, in the action's units. ``velocity``, ``acceleration``, ``jerk``: greatest
-    speed (units/s), acceleration (units/s²) and jerk (units/s³) of the commanded target; null: not
-    limited, as jerk is not where an older file lacks it. Of a rotation that is a target these are
-    angular, in rad/s and so on, see `ilrobot.control.rotation_limiter`.
+    repeating it), ``delta`` (a displacement per tick, held by zero) or ``velocity`` (one, held by
+    zero; since 1.5). ``low``, ``high``: least and greatest command, in the action's units.
+    ``velocity``, ``acceleration``, ``jerk``: greatest speed (units/s), acceleration (units/s²) and
+    jerk (units/s³) of the commanded target, of a velocity in its own units, units/s and units/s²;
+    null: not limited, as jerk is not where an older file lacks it. Of a rotation that is a target
+    these are angular, in rad/s and so on, see `ilrobot.control.rotation_limiter`.
 ``workspace``
     ``low``, ``high``: where the commanded target may be, per action element, in the action's units
     (null: anywhere); of a delta, the sum of its commands from where the robot says it begins. Null,

@@ -94,15 +94,20 @@ def element_limits(
         workspace: Where its target may be (None: anywhere).
     """
     low, high = _inward(limits.low[i], -1), _inward(limits.high[i], 1)
-    velocity = limits.velocity[i] / rate
-    change = limits.acceleration[i] / (rate * rate)
-    jerk = limits.jerk[i] / (rate * rate * rate)
+    mode = limits.mode[i]
+    # A commanded velocity does not become less in a shorter tick, as a displacement does.
+    ticks = 1.0 if mode == "velocity" else rate
+    velocity = limits.velocity[i] / ticks
+    change = limits.acceleration[i] / (ticks * rate)
+    jerk = limits.jerk[i] / (ticks * rate * rate)
     if min(change, jerk) <= 0.0:  # nothing may change, so there is no change to be limited
         change, jerk = 0.0, math.inf
+    if mode == "velocity":  # which is at no place
+        workspace = None
     box_low = -math.inf if workspace is None else _inward(workspace.low[i], -1)
     box_high = math.inf if workspace is None else _inward(workspace.high[i], 1)
     position, box = Activation.POSITION_LIMITED, Activation.WORKSPACE_LIMITED
-    if limits.mode[i] == "delta":
+    if mode != "absolute":
         least, greatest = min(low, 0.0), max(high, 0.0)
         slowest, fastest = max(least, -velocity), min(greatest, velocity)
         return ElementLimits(

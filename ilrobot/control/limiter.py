@@ -7,8 +7,9 @@ command, d_t = a_t for a delta. With v = velocity·Δt, α = acceleration·Δt²
 
 and, where there is a workspace, its low ≤ p_t ≤ high for the target's position p_t: the command
 itself of an absolute element, the sum of the commands of a delta. Zero is always allowed of a
-delta, whatever its range. `ilrobot.control.element` says how one element keeps all of these at
-once, `ilrobot.control.braking` why it always can.
+delta, whatever its range. A commanded velocity is d_t as well, with v = velocity, α =
+acceleration·Δt and j = jerk·Δt², and is at no place. `ilrobot.control.element` says how one element
+keeps all of these at once, `ilrobot.control.braking` why it always can.
 
 Commands are doubles. As computed from those that left, they keep the limits up to the rounding of
 those subtractions: some units in the last place of p, whatever comes in. Position limits are kept
@@ -53,7 +54,7 @@ class CommandLimiter:
     def __init__(self, limits: Limits, rate: float, workspace: Workspace | None = None) -> None:
         size = len(limits.mode)
         self._rate = rate
-        self._delta = np.array([mode == "delta" for mode in limits.mode])
+        self._delta = np.array([mode != "absolute" for mode in limits.mode])
         self._any_delta = bool(self._delta.any())
         self._keeps = np.where(self._delta, 0.0, 1.0)
         self._anywhere = [element_limits(limits, i, rate, None) for i in range(size)]

@@ -61,7 +61,8 @@ def fit_policy(
             validation.to(device)
         if train_config.time_budget is not None:
             train_config = within_budget(policy, windows, validation, train_config, spent=spent)
-        training = Training(policy, windows, validation, train_config)
+        lasting = train_config.for_windows(len(windows))
+        training = Training(policy, windows, validation, lasting)
         training.run(_unheard)
         training.finish()
         policy.cpu().check_finite("the weights after training")

@@ -32,6 +32,8 @@ MIXED = Limits(
     acceleration=(20.0, INF, 100.0, 50.0),
     jerk=(400.0, INF, INF, 3000.0),
 )
+#: Two of its steps are velocities.
+MOVING = replace(MIXED, mode=("absolute", "velocity", "delta", "velocity"))
 NO_JERK = Limits(MIXED.mode, MIXED.low, MIXED.high, MIXED.velocity, MIXED.acceleration)
 
 
@@ -68,7 +70,7 @@ def assert_alike(guard, cpp, actions, *, rate=100.0, reset=()):
             np.testing.assert_array_equal(command, expected, err_msg=f"tick {tick}")
 
 
-@pytest.mark.parametrize("limits", [MIXED, NO_JERK], ids=["jerk", "no jerk"])
+@pytest.mark.parametrize("limits", [MIXED, NO_JERK, MOVING], ids=["jerk", "no jerk", "moving"])
 @pytest.mark.parametrize("kind", ["walk", "noise", "flips", "steps", "waves"])
 def test_the_commands_are_those_of_python_to_the_last_bit(tmp_path, limits, kind):
     contract = identity_policy(tmp_path / "policy.onnx", limits)

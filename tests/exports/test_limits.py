@@ -8,6 +8,7 @@ import pytest
 from exports.limits import DYNAMIC_MARGIN, derive_limits
 from exports.real_data import taught_actions
 from ilrobot.control.guard import Guard
+from ilrobot.control.limiter import CommandLimiter
 from ilrobot.errors import UserError
 from ilrobot.rotation_units import find_rotations
 from tests.ilrobot.control.contracts import ABSOLUTE, ABSOLUTE_CONTRACT, DELTA, DISCRETE, RATE
@@ -111,7 +112,15 @@ def test_a_velocity_comes_to_rest_where_a_target_stays():
     spec = replace(ABSOLUTE, action=action)
     driven = np.minimum(np.linspace(0, 1.5, 50), 0.3)
     limits = derive_limits(spec, [np.stack([driven, driven, driven], axis=1)])
-    assert limits.mode == ("absolute", "delta", "delta")
+    assert limits.mode == ("absolute", "velocity", "velocity")
+    # In its own units, which do not become less in a shorter tick.
+    assert limits.velocity[1] == pytest.approx(limits.high[1])
+    for rate in (RATE / 2, RATE, 2 * RATE):
+        limiter = CommandLimiter(limits, rate)
+        limiter.reset(np.zeros(3))
+        for _ in range(100):
+            command, _ = limiter.limit(np.full(3, 0.3))
+        assert command[1:] == pytest.approx(0.3)
     guard = Guard(replace(ABSOLUTE_CONTRACT, spec=spec, limits=limits))
     guard.reset(np.zeros(3))
     for tick in range(20):

@@ -24,6 +24,15 @@ def test_a_robot_that_breaks_is_still_told_to_stop():
     assert [(e.failure, e.ended, e.ticks) for e in report.episodes] == [("cable cut", False, 3)]
 
 
+def test_what_failed_first_is_told_and_not_that_it_does_not_hear_stop_either():
+    class Cut(FakeRobot):
+        def stop(self):
+            raise OSError("bad file descriptor")
+
+    report = run(Cut(at({3}, breaks=True)), Constant(0.1, 0.1))
+    assert report.episodes[0].failure == "cable cut"
+
+
 def test_a_robot_whose_own_code_is_wrong_is_told_to_stop_and_its_maker_told_why():
     class Wrong(FakeRobot):
         def write(self, command):

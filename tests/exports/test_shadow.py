@@ -135,7 +135,7 @@ def test_a_policy_without_an_answer_disagrees_with_nobody():
         replace(
             CONTRACT, spec=replace(ABSOLUTE, action=replace(ABSOLUTE.action, names=("x", "u")))
         ),
-        replace(CONTRACT, limits=replace(CONTRACT.limits, mode=("absolute", "delta"))),
+        replace(CONTRACT, limits=replace(CONTRACT.limits, mode=("velocity", "delta"))),
         replace(CONTRACT, limits=None),
     ],
 )

@@ -103,12 +103,8 @@ def test_a_delta_command_counts_once():
 
 def test_a_velocity_goes_on_until_the_commands_cease():
     inf = (float("inf"),) * 3
-    bench = Bench(limits=Limits(("delta",) * 3, (-0.1,) * 3, (0.1,) * 3, inf, inf))
-    told = bench.plant.connect()
-    action = replace(told.spec.action, units=("m/s", "rad/s", "m"))
-    moving = replace(told, spec=replace(told.spec, action=action))
-    bench.robot = WatchfulRobot(bench.plant, moving, TIMEOUT, bench.log)
-    bench.robot.begin(1, 7, Limits(("delta",) * 3, (-0.1,) * 3, (0.1,) * 3, inf, inf))
+    modes = ("velocity", "velocity", "delta")
+    bench = Bench(limits=Limits(modes, (-0.1,) * 3, (0.1,) * 3, inf, inf))
     bench.command(0.05, 0.02, 0.01)
     bench.tick(round(2 * TIMEOUT / PERIOD))
     first, second, last = (bench.plant.written[i].tolist() for i in (0, 1, -1))
@@ -145,7 +141,7 @@ def test_an_episode_that_is_over_takes_no_more_commands():
         ({"mode": ("delta",)}, "mode for 1 elements; the action has 3"),
         ({"low": (0.0,) * 2}, "low for 2 elements"),
         ({"acceleration": ()}, "acceleration for 0 elements"),
-        ({"mode": ("torque",) * 3}, "neither absolute nor delta"),
+        ({"mode": ("torque",) * 3}, "none of absolute, delta, velocity"),
         ({"low": (2.0,) * 3}, "above the upper one"),
         ({"velocity": (-1.0,) * 3}, "negative"),
     ],

@@ -23,7 +23,7 @@ inline void write_limits(msgpack::Writer& out, const ilr_controller* policy) {
   out.text("mode"), out.array(size);
   for (std::size_t i = 0; i < size; ++i) {
     ilr_action_limits(policy, i, &limits);
-    out.text(limits.absolute ? "absolute" : "delta");
+    out.text(limits.absolute ? "absolute" : limits.moving ? "velocity" : "delta");
   }
   row("low", &ilr_limits::low), row("high", &ilr_limits::high);
   row("velocity", &ilr_limits::velocity), row("acceleration", &ilr_limits::acceleration);

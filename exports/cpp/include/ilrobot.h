@@ -139,6 +139,7 @@ ILR_API size_t ilr_action_size(const ilr_controller *controller);
 typedef struct ilr_limits {
   int absolute; /* a target, held by repeating it; else a displacement per tick, held by zero */
   double low, high, velocity, acceleration, jerk;
+  int moving; /* a velocity, held by zero, repeated until the next command; not a displacement */
 } ilr_limits;
 ILR_API int ilr_action_limits(const ilr_controller *controller, size_t element,
                               ilr_limits *limits);

@@ -180,7 +180,8 @@ int ilr_action_limits(const ilr_controller* controller, size_t element, ilr_limi
   const auto& given = controller->controller.contract().limits;
   if (!given || element >= given->low.size()) return 0;
   *limits = {given->absolute[element] ? 1 : 0, given->low[element],          given->high[element],
-             given->velocity[element],         given->acceleration[element], given->jerk[element]};
+             given->velocity[element],         given->acceleration[element], given->jerk[element],
+             given->moving[element] ? 1 : 0};
   return 1;
 }
 

@@ -28,7 +28,7 @@ struct Feature {
 };
 
 struct Limits {
-  std::vector<bool> absolute;  // else a delta
+  std::vector<bool> absolute, moving;  // a target, or a velocity; else a delta
   std::vector<double> low, high, velocity, acceleration, jerk;  // infinite: not limited
 };
 

@@ -52,10 +52,11 @@ Feature feature(const Json& data) {
 Limits limits(const Json& data) {
   Limits result;
   for (const std::string& mode : texts(at(data, "mode"), "mode")) {
-    if (mode != "absolute" && mode != "delta") {
+    if (mode != "absolute" && mode != "delta" && mode != "velocity") {
       throw Refused("has the unknown mode '" + mode + "' of an action element");
     }
     result.absolute.push_back(mode == "absolute");
+    result.moving.push_back(mode == "velocity");
   }
   result.low = numbers(at(data, "low"), "low", -kInfinity);
   result.high = numbers(at(data, "high"), "high", kInfinity);

@@ -27,11 +27,14 @@ double inward(double limit, int side) {
 ElementLimits element_limits(const Limits& limits, std::size_t i, double rate,
                              const std::optional<Range>& workspace) {
   double low = inward(limits.low[i], -1), high = inward(limits.high[i], 1);
-  const double velocity = limits.velocity[i] / rate;
-  const double change = limits.acceleration[i] / (rate * rate);
-  const double jerk = change > 0.0 ? limits.jerk[i] / (rate * rate * rate) : kInfinity;
-  const double box_low = workspace ? inward(workspace->low[i], -1) : -kInfinity;
-  const double box_high = workspace ? inward(workspace->high[i], 1) : kInfinity;
+  // A commanded velocity does not become less in a shorter tick, as a displacement does.
+  const double ticks = limits.moving[i] ? 1.0 : rate;
+  const double velocity = limits.velocity[i] / ticks;
+  const double change = limits.acceleration[i] / (ticks * rate);
+  const double jerk = change > 0.0 ? limits.jerk[i] / (ticks * rate * rate) : kInfinity;
+  const bool bounded = workspace && !limits.moving[i];  // a velocity is at no place
+  const double box_low = bounded ? inward(workspace->low[i], -1) : -kInfinity;
+  const double box_high = bounded ? inward(workspace->high[i], 1) : kInfinity;
   if (!limits.absolute[i]) {
     const double least = std::min(low, 0.0), greatest = std::max(high, 0.0);
     return {true, least, greatest, box_low, box_high, std::max(least, -velocity),

@@ -147,6 +147,7 @@ RotationLimiter::RotationLimiter(const Limits& limits, double rate,
   if (workspace) box.emplace();
   for (const std::size_t i : plain_) {
     inner.absolute.push_back(limits.absolute[i]);
+    inner.moving.push_back(limits.moving[i]);
     inner.low.push_back(limits.low[i]);
     inner.high.push_back(limits.high[i]);
     inner.velocity.push_back(limits.velocity[i]);
@@ -158,6 +159,7 @@ RotationLimiter::RotationLimiter(const Limits& limits, double rate,
   for (const Rotation& rotation : rotations) {
     for (std::size_t i = rotation.axes(); i < rotation.axes() + 3; ++i) {
       inner.absolute.push_back(true);
+      inner.moving.push_back(false);
       inner.low.push_back(-kInfinity);
       inner.high.push_back(kInfinity);
       inner.velocity.push_back(limits.velocity[i]);

@@ -108,6 +108,7 @@ class Raft(TriedInTask):
                 "task": make.task,
                 "options": make.options,
                 "fit steps": fit.steps,
+                "fit epochs": fit.epochs,
             }
             return learn(
                 self,
@@ -128,8 +129,8 @@ class Raft(TriedInTask):
     def _fit(self, known: Description) -> TrainConfig:
         """How the rounds are cloned: as the policy was."""
         fit = replace(known.config.train, device=self.device, time_budget=None, keep_checkpoints=0)
-        steps = self.fit_steps
-        fit = fit.with_steps(fit.steps if steps is None else steps)
+        if self.fit_steps is not None:
+            fit = fit.with_steps(self.fit_steps)
         fit = replace(fit, seed=self.seed)
         fit.check()
         return fit

@@ -9,6 +9,9 @@ from ilrobot.errors import UserError
 from ilrobot.learners import config as learning
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import LEAST_STEPS, PRESETS, TrainConfig
+from ilrobot.learners.fitting import fit_policy
+from ilrobot.learners.split import split_windows
+from ilrobot.learners.training import Training
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.run import Run
 from tests.ilrobot.policy_tester import CONTINUOUS, assert_same_weights, recordings
@@ -46,6 +49,17 @@ def test_a_run_of_epochs_is_the_run_of_as_many_steps(tmp_path, monkeypatch):
     assert 5 < made.result.steps < 3 * whole / 16 < 500
     counted = train(data, POLICY, TRAIN.with_steps(made.result.steps), tmp_path / "steps")
     assert_same_weights(by_epochs, counted)
+
+
+def test_a_fit_in_memory_takes_as_long(monkeypatch):
+    monkeypatch.setattr(learning, "LEAST_STEPS", 5)
+    counted = []
+    advance = Training.advance
+    monkeypatch.setattr(Training, "advance", lambda self: counted.append(1) or advance(self))
+    data = recordings(CONTINUOUS)
+    fit_policy(data, POLICY, TRAIN)
+    windows = len(split_windows(data, POLICY, TRAIN)[0])
+    assert len(counted) == TRAIN.for_windows(windows).steps < TRAIN.steps
 
 
 def test_more_recordings_take_more_steps(tmp_path, monkeypatch):
