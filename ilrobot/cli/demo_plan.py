@@ -22,8 +22,6 @@ class Scale:
 
     Attributes:
         demonstrations: Episodes recorded.
-        bc_steps: Training steps of behavioural cloning.
-        diffusion_steps: Training steps of the diffusion policies.
         rounds: Rounds of HG-DAgger.
         episodes_per_round: Episodes in each.
         selections: Episodes on which the policy that leaves is chosen.
@@ -32,8 +30,6 @@ class Scale:
     """
 
     demonstrations: int
-    bc_steps: int
-    diffusion_steps: int
     rounds: int
     episodes_per_round: int
     selections: int
@@ -42,8 +38,8 @@ class Scale:
 
 
 #: So few demonstrations that a clone of them fails more often than not: what corrections are for.
-FULL = Scale(8, 3_000, 6_000, 3, 10, 20, 50, 5)
-FAST = Scale(8, 1_000, 1_500, 3, 5, 5, 10, 1)
+FULL = Scale(8, 3, 10, 20, 50, 5)
+FAST = Scale(8, 3, 5, 5, 10, 1)
 
 
 @dataclass(frozen=True)

@@ -101,13 +101,8 @@ class DemoPath:
 
     def _learn(self) -> None:
         _station("2/6  learn from them")
-        self._train("bc-chunk", self.demonstrations, self.output / "bc", self.scale.bc_steps)
-        self._train(
-            "diffusion",
-            self.demonstrations,
-            self.output / "diffusion",
-            self.scale.diffusion_steps,
-        )
+        self._train("bc-chunk", self.demonstrations, self.output / "bc")
+        self._train("diffusion", self.demonstrations, self.output / "diffusion")
 
     def _intervene(self) -> None:
         from ilrobot.cli.dagger import Dagger
@@ -128,12 +123,8 @@ class DemoPath:
                 resume=self.dagger.exists(),
             )
         )
-        self._train(
-            "diffusion",
-            self.dagger / "dataset",
-            self.output / "diffusion-retrained",
-            self.scale.diffusion_steps,
-        )
+        corrected = self.dagger / "dataset"
+        self._train("diffusion", corrected, self.output / "diffusion-retrained")
 
     def _evaluate(self) -> None:
         scale = self.scale
@@ -207,7 +198,7 @@ class DemoPath:
         pairs = zip(result["seeds"], result["successes"], strict=True)
         return next((seed for seed, success in pairs if success), result["seeds"][0])
 
-    def _train(self, policy: Preset, dataset: Path, output: Path, steps: int) -> None:
+    def _train(self, policy: Preset, dataset: Path, output: Path) -> None:
         from ilrobot.cli.train import Train
 
         _do(
@@ -215,12 +206,8 @@ class DemoPath:
                 dataset=dataset,
                 policy=policy,
                 output=output,
-                steps=steps,
                 seed=self.seed,
                 resume=output.exists(),
-                # So few demonstrations would be learnt by heart.
-                observation_noise=0.05,
-                dropout=0.1,
             )
         )
 
