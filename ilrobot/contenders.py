@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.actors import Source
+from ilrobot.data.branches import lives
 from ilrobot.data.dataset import Dataset
+from ilrobot.data.episode import Outcome
 from ilrobot.data.labels import labels
 from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
@@ -99,6 +101,8 @@ class Contender:
 def expert_labels(data: Recordings) -> NDArray[np.int64]:
     """How many actions of each episode the expert gave: demonstrated, or asked for.
 
+    Corrections count whether they teach or not: they were given.
+
     Returns:
         Shape (num_episodes,).
     """
@@ -106,7 +110,9 @@ def expert_labels(data: Recordings) -> NDArray[np.int64]:
     if data.has_column("control.source"):
         demonstrated = data.column("control.source") == Source.DEMO.value
         wanted = data.column("control.human_action").reshape(data.num_frames, -1)
-        given = given & (demonstrated | np.isfinite(wanted).all(axis=1))
+        kept = np.repeat([i.outcome is not Outcome.DISCARDED for i in data.infos], data.lengths)
+        corrected = lives(data) & kept & np.isfinite(wanted).all(axis=1)
+        given = np.where(demonstrated, given, corrected)
     return np.add.reduceat(given.astype(np.int64), data.starts[:-1])
 
 

@@ -52,6 +52,8 @@ def takes_targets(spec: Spec) -> bool:
     """Whether its action says where to go, rather than how fast or how hard."""
     if spec.semantics not in ("absolute", "unknown"):
         return False
+    if len(spec.action.velocities) == spec.action.size:
+        return False
     # Velocities and accelerations are absolute too; a target has an observation of its own kind.
     example = {f.name: np.zeros(f.shape) for f in spec.observations}
     return measured_target(spec, example) is not None

@@ -258,6 +258,8 @@ class Train:
             policy_config, train_config = with_head(policy_config, train_config, self.head)
         if self.distill is not None:
             policy_config = student_of(policy_config)
+            # What a teacher says of drawn noise is never at an end, nor learnt by heart.
+            train_config = replace(train_config, epochs=0.0)
         given = {o: getattr(self, o) for o in (*_POLICY, *_TRAIN) if getattr(self, o) is not None}
         changes = {field: given[option] for option, field in _POLICY.items() if option in given}
         policy_config = replace(policy_config, **changes)

@@ -51,6 +51,8 @@ BEFORE_SECONDS = 0.75
 
 _WORTHY = frozenset({Outcome.SUCCESS, Outcome.UNKNOWN})
 _LOST = frozenset({Outcome.FAILURE, Outcome.TIMEOUT})
+#: Share of a drive's ticks at which what was wanted was executed, if nobody disturbed it.
+_UNDISTURBED = 0.5
 
 
 def vector_spec(spec: Spec) -> Spec:
@@ -140,20 +142,28 @@ def _in_vain(
     remains: NDArray[np.bool_],
     episode: NDArray[np.int64],
 ) -> NDArray[np.bool_]:
-    """The frames of the last drive of each lost attempt, over what a rewind left."""
-    lost = np.array([info.outcome in _LOST for info in dataset.infos], dtype=bool)
-    done = (dataset.column("action") == dataset.column("control.human_action")).reshape(
-        len(episode), -1
-    )
-    left = np.flatnonzero(remains)
-    drove = taken_over[left] & lost[episode[left]]
-    begins = drove & ~np.concatenate(([False], drove[:-1] & (np.diff(episode[left]) == 0)))
-    drive = np.cumsum(begins)
-    last = np.zeros(len(lost), dtype=np.int64)
-    np.maximum.at(last, episode[left][drove], drive[drove])
+    """The frames of the last drive of each lost attempt, over what a rewind left.
+
+    A pause does not end a drive. One whose commands were executed otherwise at most of its ticks
+    was disturbed: of it nobody knows what it would have led to. Some are by the robot's guards.
+    """
+    paused = np.zeros(len(episode), dtype=bool)
+    if dataset.has_column("control.source"):
+        paused = dataset.column("control.source") == Source.PAUSED.value
+    wanted = dataset.column("control.human_action")
+    executed = dataset.column("action").astype(wanted.dtype)
+    done = (executed == wanted).reshape(len(episode), -1).all(axis=1)
     marks = np.zeros(len(episode), dtype=bool)
-    marks[left[drove & (drive == last[episode[left]])]] = True
-    return marks & done.all(axis=1)
+    for index in np.flatnonzero([info.outcome in _LOST for info in dataset.infos]):
+        first = dataset.starts[index]
+        frames = first + np.flatnonzero(remains[first : first + dataset.lengths[index]])
+        drove = np.flatnonzero(taken_over[frames])
+        if not drove.size:
+            continue
+        others = np.flatnonzero(~(taken_over | paused)[frames[: drove[-1]]])
+        drive = frames[drove[drove > (others[-1] if others.size else -1)]]
+        marks[drive] = done[drive].mean() > _UNDISTURBED
+    return marks
 
 
 def _known(dataset: Recordings) -> NDArray[np.bool_]:

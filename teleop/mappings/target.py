@@ -14,6 +14,7 @@ from ilrobot.spec import Spec
 from teleop.bindings import PICTURE, Bindings, TeleopCommand
 from teleop.clutch import REACH, REACH_OF_RANGE, leashed
 from teleop.mappings.mapping import Intent, Mapping, limits, six
+from teleop.mappings.span import Span
 from teleop.measured import measured_target
 
 
@@ -22,7 +23,7 @@ class TargetMapping(Mapping):
 
     Full stick crosses the whole range in `CROSSING` seconds. Each element of the target stays on
     its leash to what is measured; see `teleop.clutch`. A rotation vector is turned about the axes
-    of its frame, whatever it is already.
+    of its frame, whatever it is already. Elements that are velocities are the stick's own.
     """
 
     CROSSING = 1.5
@@ -34,6 +35,9 @@ class TargetMapping(Mapping):
         units = spec.action.units or ("",) * self._low.size
         of_range = REACH_OF_RANGE * (self._high - self._low)
         self._reach = [REACH.get(unit, own) for unit, own in zip(units, of_range, strict=True)]
+        self._span, self._moving = Span(spec, self._low, self._high), list(spec.action.velocities)
+        for index in self._moving:
+            self._reach[index] = math.inf
         turning = (r for r in spec.target_rotations if r.unit == "rotvec")
         self._turning = [rotation.part for rotation in turning]
         self._target: NDArray[np.float64] | None = None
@@ -53,6 +57,8 @@ class TargetMapping(Mapping):
         here = self._where(observation)
         moved = self._after(here, self._step * command.twist[: self._step.size], here)
         self._target = np.clip(self._hold(moved, observation), self._low, self._high)
+        spanned = self._span.values(np.asarray(command.twist[: self._step.size]))
+        self._target[self._moving] = spanned[self._moving]
         return self._array(self._target)
 
     def follow(self, executed: Action) -> None:
@@ -63,6 +69,7 @@ class TargetMapping(Mapping):
         """The stick towards the wanted target, at most fully."""
         wanted = np.asarray(action, dtype=np.float64)
         ahead = self._way(self._where(observation), wanted) / self._step
+        ahead[self._moving] = self._span.twist(wanted)[self._moving]
         return Intent(six(ahead / max(1.0, float(np.linalg.norm(ahead)))))
 
     def _hold(self, target: NDArray[np.float64], observation: Observation) -> NDArray[np.float64]:

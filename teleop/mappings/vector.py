@@ -10,6 +10,7 @@ from ilrobot.actors import Action, Observation
 from ilrobot.spec import Spec
 from teleop.bindings import VECTOR, Bindings, TeleopCommand
 from teleop.mappings.mapping import Intent, Mapping, limits, six
+from teleop.mappings.span import Span
 
 
 class VectorMapping(Mapping):
@@ -20,17 +21,15 @@ class VectorMapping(Mapping):
     def __init__(self, spec: Spec, bindings: Bindings = VECTOR) -> None:
         super().__init__(spec, bindings)
         self._low, self._high = limits(spec)
+        self._span = Span(spec, self._low, self._high)
 
     def action(self, command: TeleopCommand, observation: Observation) -> Action:
-        """Released sticks give the middle of each range."""
-        share = 0.5 * (np.asarray(command.twist[: self._low.size]) + 1.0)
-        return self._array(self._low + share * (self._high - self._low))
+        """Released sticks give the middle of each range, of velocities 0."""
+        return self._array(self._span.values(np.asarray(command.twist[: self._low.size])))
 
     def intent(self, action: Action, observation: Observation) -> Intent:
         """The stick for each element."""
-        span = self._high - self._low
-        twist = 2.0 * (np.asarray(action, dtype=np.float64) - self._low) / span - 1.0
-        return Intent(six(twist))
+        return Intent(six(self._span.twist(np.asarray(action, dtype=np.float64))))
 
     def _scale(self) -> dict[str, Any]:
         return {"low": self._low.tolist(), "high": self._high.tolist()}

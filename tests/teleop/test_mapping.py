@@ -242,3 +242,20 @@ def test_engaged_needs_a_device_that_is_there() -> None:
     assert END_EFFECTOR.command(DeviceState(held=held)).engaged
     assert not END_EFFECTOR.command(DeviceState(held=held, connected=False)).engaged
     assert not END_EFFECTOR.command(DeviceState(pressed=("rightshoulder",))).engaged
+
+
+@pytest.mark.parametrize("observed", [False, True])
+def test_a_hand_that_lets_go_lets_a_base_come_to_rest(observed):
+    """A velocity that is measured by its own name is no target that one could stay at."""
+    names, units = ("x.vel", "arm"), ("m/s", "m")
+    state = Feature("observation.state", (2,), names=names if observed else ("u", "v"))
+    action = Feature("action", (2,), names=names, units=units, low=(-0.1, -1.0), high=(0.5, 1.0))
+    mapping = make_mapping(Spec((state,), action, 10.0, semantics="absolute"))
+    mapping.reset()
+    seen = {state.name: np.zeros(2, np.float32)}
+    for stick, expected in ((1.0, 0.5), (0.5, 0.25), (0.0, 0.0), (-1.0, -0.1), (0.0, 0.0)):
+        done = mapping.action(TeleopCommand(twist=(stick, 0, 0, 0, 0, 0)), seen)
+        assert done[0] == pytest.approx(expected)
+        seen[state.name][0] = done[0]
+        if stick > 0:
+            assert mapping.intent(done, seen).twist[0] == pytest.approx(stick)

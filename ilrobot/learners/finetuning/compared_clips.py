@@ -54,7 +54,7 @@ class Clips:
         stays = lives(recordings)
         ticks = [recordings.starts[c.episode] + np.arange(c.begin, c.end) for c in both]
         ticks = [clip[stays[clip]] for clip in ticks]  # what a rewind undid led nowhere
-        self.same_length = len({len(clip) for clip in both}) == 1
+        self.same_length = len({len(clip) for clip in ticks}) == 1
         rows, place = np.unique(np.concatenate(ticks), return_inverse=True)
         _check_finite(recordings, seen, done, rows)
         self.observations = torch.from_numpy(seen[rows])

@@ -90,6 +90,24 @@ def test_a_drive_that_a_rewind_interrupted_is_one():
     assert found.tolist() == [CORRECTION] + [NOBODY] * 6
 
 
+def test_a_pause_or_a_guard_does_not_make_part_of_a_drive_teach():
+    paused = _driven("phhxhh", Outcome.FAILURE)
+    assert CORRECTION not in origins(_data(paused))
+    limited = _driven("phhhhh", Outcome.FAILURE)
+    limited.columns["action"][2:4] += 0.25  # what was sent behind the guards
+    assert CORRECTION not in origins(_data(limited))
+    wide = _driven("phhhhh", Outcome.FAILURE)
+    wide.columns["control.human_action"] += np.float32(0.1)
+    wide.columns["action"] = wide.columns["action"].astype(np.float64) + 0.1
+    assert CORRECTION not in origins(_data(wide))
+
+
+def test_what_was_disturbed_teaches_though_the_attempt_was_lost():
+    disturbed = _driven("hhhh", Outcome.FAILURE)
+    disturbed.columns["action"] += np.array([[0.1], [0.0], [-0.2], [0.3]], np.float32)
+    assert origins(_data(disturbed)).tolist() == [CORRECTION] * 4
+
+
 def test_what_was_right_before_is_counted_over_what_a_rewind_left():
     found = origins(_data(_episode("ppppppph", discarded="00001110")))
     assert found.tolist() == [ROBOT] + [BEFORE] * 3 + [NOBODY] * 3 + [CORRECTION]
