@@ -70,7 +70,8 @@ class RobotServer:
         self._described = messages.Capabilities(
             name=self.capabilities.name,
             spec=self._spec.to_json(),
-            any_rate=self.capabilities.any_rate,
+            # It ticks by its own clock: at another rate steps would be lost, or cut.
+            any_rate=self.capabilities.any_rate and self._spec.semantics != "delta",
             time_limit=self.capabilities.time_limit,
             timeout=timeout,
             joints=None if joints is None else joints.to_json(),

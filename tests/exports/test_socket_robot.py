@@ -1,6 +1,7 @@
 """A robot behind a socket: both ends in this process, over real UDP and ZeroMQ."""
 
 import time
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +22,17 @@ def robot(served):
     robot.connect()
     yield robot
     robot.close()
+
+
+@pytest.mark.parametrize(("semantics", "any_rate"), [("absolute", True), ("delta", False)])
+def test_a_robot_of_steps_runs_at_its_own_rate_behind_a_socket(semantics, any_rate):
+    """It ticks by its own clock, whatever the robot within can do."""
+    plant = Plant()
+    plant.spec = replace(plant.spec, semantics=semantics)
+    told = replace(plant.connect(), any_rate=True)
+    plant.connect = lambda: told
+    with Served(plant=plant) as served, closing(SocketRobot(served.address, LIMITS)) as robot:
+        assert robot.connect().any_rate is any_rate
 
 
 def test_an_episode(served, robot):
