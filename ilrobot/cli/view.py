@@ -85,9 +85,9 @@ class View:
 
     def _view_run(self) -> Path:
         self._refuse_options("is a run")
+        file = self._claim(self.path / "report")
         from ilrobot.report.run import run_report
 
-        file = self._claim(self.path / "report")
         _write_page(file, run_report(self.path))
         return file
 

@@ -103,9 +103,9 @@ def origins(dataset: Recordings) -> NDArray[np.int8]:
 
     An attempt of the policy is corrected wherever it is known what the person or expert wanted:
     where they acted, and where the expert was asked and the policy went on acting. Of an attempt
-    that was lost all the same the last drive is left out, as demonstrations that failed are: from
-    there what they did leads nowhere. The drives before it, after which the policy went on, and
-    what was wanted but not done, as under DART's noise, teach.
+    that was lost all the same a person's last drive is left out, as demonstrations that failed are:
+    from there what they did leads nowhere. The drives before it, what was wanted but not done, as
+    under DART's noise, and what an expert did that holds no device, teach.
 
     Raises:
         UserError: There are no frames at all.
@@ -142,8 +142,9 @@ def _in_vain(
     remains: NDArray[np.bool_],
     episode: NDArray[np.int64],
 ) -> NDArray[np.bool_]:
-    """The frames of the last drive of each lost attempt, over what a rewind left.
+    """The frames of a hand's last drive in each lost attempt, over what a rewind left.
 
+    What an expert does that holds no device (`EpisodeInfo.mapping_hash`) is right by definition.
     A pause does not end a drive. One whose commands were executed otherwise at most of its ticks
     was disturbed: of it nobody knows what it would have led to. Some are by the robot's guards.
     """
@@ -154,7 +155,8 @@ def _in_vain(
     executed = dataset.column("action").astype(wanted.dtype)
     done = (executed == wanted).reshape(len(episode), -1).all(axis=1)
     marks = np.zeros(len(episode), dtype=bool)
-    for index in np.flatnonzero([info.outcome in _LOST for info in dataset.infos]):
+    lost = [info.outcome in _LOST and info.mapping_hash != "" for info in dataset.infos]
+    for index in np.flatnonzero(lost):
         first = dataset.starts[index]
         frames = first + np.flatnonzero(remains[first : first + dataset.lengths[index]])
         drove = np.flatnonzero(taken_over[frames])

@@ -129,7 +129,7 @@ Golden golden(const Json& data, const Contract& contract, bool led) {
 Contract contract_of(const Json& data) {
   Contract result;
   const Json& task = at(data, "task");
-  if (const Json& id = maybe(task, "task"); !id.is_null()) result.task = text(id, "task");
+  if (task.contains("task")) result.task = text(task["task"], "task");
   for (const Json& item : array(at(task, "observations"), "observations")) {
     result.observations.push_back(feature(item));
   }

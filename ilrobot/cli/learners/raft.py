@@ -48,8 +48,7 @@ class Raft(TriedInTask):
     """Attempts from each beginning, at most; one success is enough."""
 
     exploration: float = 0.02
-    """Noise on the actions of all but the first attempt from a beginning, as a share of half their
-    range in the demonstrations."""
+    """Noise on all but the first attempt from a beginning, in halves of the demonstrated range."""
 
     workers: Annotated[int | None, optional("N", "the cores")] = None
     """Processes that share the attempts of a round; the result does not depend on it."""

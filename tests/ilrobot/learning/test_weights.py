@@ -1,5 +1,7 @@
 """What interventions leave: where each label comes from, how often it is drawn, what it weighs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -61,12 +63,12 @@ def test_the_policys_actions_in_an_attempt_that_failed_are_nobodys():
         assert found.tolist() == [NOBODY] * 4 + [CORRECTION] * 2
 
 
-def _driven(letters, outcome, discarded=""):
-    """As `_episode`, but what the person wanted was executed."""
+def _driven(letters, outcome, discarded="", hand="a pad's"):
+    """As `_episode`, but what the person wanted was executed, by a hand on a device."""
     episode = _episode(letters, outcome, discarded=discarded)
     wanted = episode.columns["control.human_action"]
     episode.columns["action"] = np.where(np.isnan(wanted), episode.columns["action"], wanted)
-    return episode
+    return replace(episode, info=replace(episode.info, mapping_hash=hand))
 
 
 @pytest.mark.parametrize("outcome", [Outcome.FAILURE, Outcome.TIMEOUT])
@@ -100,6 +102,10 @@ def test_a_pause_or_a_guard_does_not_make_part_of_a_drive_teach():
     wide.columns["control.human_action"] += np.float32(0.1)
     wide.columns["action"] = wide.columns["action"].astype(np.float64) + 0.1
     assert CORRECTION not in origins(_data(wide))
+
+
+def test_an_expert_without_a_hand_is_right_though_time_ran_out():
+    assert origins(_data(_driven("hhhh", Outcome.TIMEOUT, hand=""))).tolist() == [CORRECTION] * 4
 
 
 def test_what_was_disturbed_teaches_though_the_attempt_was_lost():
