@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,11 @@ from ilrobot import workers
 from tests.forked import SERVER
 
 WORLDS = Path(__file__).parent / "ilrobot" / "learning"
+
+# A shell starts what runs in its background deaf to Ctrl-C, and every process begun from there
+# inherits that; those that tests begin are to hear it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

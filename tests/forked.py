@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -69,4 +70,6 @@ def _begin(errors: Path, call: Callable[..., Any], arguments: tuple[Any, ...]) -
         os.dup2(nowhere.fileno(), sys.__stdout__.fileno())
         os.dup2(said.fileno(), sys.__stderr__.fileno())
     workers.CONTEXT = SERVER
+    # The server of forks keeps the signals blocked that were as it began, such as for a worker.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     call(*arguments)
