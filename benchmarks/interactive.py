@@ -47,15 +47,15 @@ MARGIN = 0.03
 def novices(small: Setting) -> dict[str, Setting]:
     """By name, the setting of the study on a task with what learns there in place of its own.
 
-    ``bc`` is the study's network as an ensemble, ``bc-chunk`` and ``flow`` the networks of the
-    presets of these names, the former with a loss that rare taps on a button do not dominate; all
-    are trained as the study does, for longer.
+    ``bc`` is the study's network as an ensemble, trained for longer, ``bc-chunk`` and ``flow`` are
+    the presets of these names, the former with a loss that rare taps on a button do not dominate.
     """
     clone = replace(small.policy, members=5, head="log-cosh")
+    chunks, training = PRESETS["bc-chunk"]
     return {
-        "bc": replace(small, steps=2_000, policy=clone),
-        "bc-chunk": replace(small, steps=2_000, policy=replace(PRESETS["bc-chunk"][0], head="l1")),
-        "flow": replace(small, steps=1_500, policy=PRESETS["flow"][0]),
+        "bc": replace(small, policy=clone, training=small.training.with_steps(2_000)),
+        "bc-chunk": replace(small, policy=replace(chunks, head="l1"), training=training),
+        "flow": replace(small, policy=PRESETS["flow"][0], training=PRESETS["flow"][1]),
     }
 
 
@@ -179,7 +179,9 @@ def plan(words: Sequence[str] | None = None) -> tuple[Path, Scale]:
     )
     parser.add_argument("--members", type=_positive, help="by default 5 of bc, else 1")
     parser.add_argument(
-        "--steps", type=_positive, help="of each training, by default 2,000, of flow 1,500"
+        "--steps",
+        type=_positive,
+        help="of each training; by default 2,000 of bc, else as the preset of that name says",
     )
     parser.add_argument("--budget", type=float, default=0.02, help="of ThriftyDAgger")
     parser.add_argument(
@@ -204,7 +206,7 @@ def plan(words: Sequence[str] | None = None) -> tuple[Path, Scale]:
         more=tuple(size for size in dict.fromkeys(asked.sizes) if size != asked.start),
         rounds=asked.rounds,
         episodes=asked.episodes,
-        steps=asked.steps or novice.steps,
+        training=novice.training.with_steps(asked.steps) if asked.steps else novice.training,
         budgets={"thrifty": asked.budget, "benefit": asked.calls},
         weighting=asked.weighting,
         policy=replace(novice.policy, members=members, frame=_frame(task, asked.frame)),

@@ -74,7 +74,7 @@ def test_it_is_the_study_at_a_larger_scale_with_every_round_measured() -> None:
     assert place == Path("there")
     assert scale.every_round
     setting, small = scale.settings[PEG], SETTINGS[PEG]
-    assert setting.steps > small.steps
+    assert setting.training.steps > small.training.steps
     assert setting.rounds > small.rounds
     assert setting.policy.horizon == small.policy.horizon
     assert setting.weighting == "plain"
@@ -85,15 +85,20 @@ def test_it_is_the_study_at_a_larger_scale_with_every_round_measured() -> None:
     assert runs == [(seed, *run) for seed in (0, 1) for run in each]
 
 
-def test_the_novice_is_an_ensemble_of_clones_or_that_of_a_preset() -> None:
+def test_the_novice_is_an_ensemble_of_clones_or_a_preset() -> None:
     of_bc, of_flow, of_three = (
         plan([*words.split(), "--output", "there"])[1].settings[PEG]
-        for words in ("--steps 7", "--policy flow", "--policy flow --members 3 --gates thrifty")
+        for words in (
+            "--steps 7",
+            "--policy flow",
+            "--policy flow --members 3 --gates thrifty --steps 7",
+        )
     )
-    assert (of_bc.policy.head, of_bc.policy.members, of_bc.steps) == ("log-cosh", 5, 7)
-    policy, _ = PRESETS["flow"]
-    assert of_flow.policy == policy
+    assert (of_bc.policy.head, of_bc.policy.members, of_bc.training.steps) == ("log-cosh", 5, 7)
+    policy, training = PRESETS["flow"]
+    assert (of_flow.policy, of_flow.training) == (policy, training)
     assert of_three.policy == replace(policy, members=3)
+    assert of_three.training == training.with_steps(7)
 
 
 def test_the_novice_is_told_the_frame_of_the_task_where_that_is_asked_for() -> None:

@@ -17,6 +17,7 @@ from ilrobot.cli import _main
 from ilrobot.cli.studies.interventions import jobs, measure
 from ilrobot.cli.studies.interventions_job import Job, Scale, Setting, Workshop
 from ilrobot.comparison import Row
+from ilrobot.learners.config import TrainConfig
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.report.html import render
 from ilrobot.report.interventions import (
@@ -38,8 +39,8 @@ SCALE = Scale(
             more=(5,),
             rounds=2,
             episodes=1,
-            steps=20,
             policy=PolicyConfig(width=16, members=2),
+            training=TrainConfig(batch_size=128, held_out=0.1).with_steps(20),
         )
     },
     gates=("human", "dart"),

@@ -21,6 +21,7 @@ from ilrobot.cli.output import progress_bar
 from ilrobot.cli.studies.interventions_job import Job, Measured, Scale, Setting, Workshop
 from ilrobot.cli.studies.page import print_row, write_page
 from ilrobot.comparison import rows as rows_of
+from ilrobot.learners.config import TrainConfig
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.report.interventions import (
     HEADERS,
@@ -49,14 +50,34 @@ _FINE = PolicyConfig(
     members=_MEMBERS,
 )
 
+#: Of every method, but for how long.
+_TRAINING = TrainConfig(batch_size=128, ema=0.999, held_out=0.1, patience=0)
+
 SETTINGS = {
     "ilrobot/PandaLift-v0": Setting(
-        start=6, more=(18, 36), rounds=2, episodes=6, steps=400, policy=_COARSE
+        start=6,
+        more=(18, 36),
+        rounds=2,
+        episodes=6,
+        policy=_COARSE,
+        training=_TRAINING.with_steps(400),
     ),
     "ilrobot/PandaPush-v0": Setting(
-        start=24, more=(40, 80), rounds=2, episodes=8, steps=600, policy=_COARSE
+        start=24,
+        more=(40, 80),
+        rounds=2,
+        episodes=8,
+        policy=_COARSE,
+        training=_TRAINING.with_steps(600),
     ),
-    PEG: Setting(start=24, more=(40, 80), rounds=2, episodes=8, steps=1_000, policy=_FINE),
+    PEG: Setting(
+        start=24,
+        more=(40, 80),
+        rounds=2,
+        episodes=8,
+        policy=_FINE,
+        training=_TRAINING.with_steps(1_000),
+    ),
 }
 
 

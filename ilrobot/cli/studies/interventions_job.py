@@ -48,8 +48,8 @@ class Setting:
         more: Numbers of demonstrations that cloning is given besides.
         rounds: Rounds of trying and learning.
         episodes: Attempts in a round.
-        steps: Of each training.
         policy: What is trained.
+        training: How, but for the seed.
         budgets: Of the gates that have one.
         weighting: Of corrections beside demonstrations.
     """
@@ -58,8 +58,8 @@ class Setting:
     more: tuple[int, ...]
     rounds: int
     episodes: int
-    steps: int
     policy: PolicyConfig
+    training: TrainConfig
     budgets: Mapping[str, float] = field(default_factory=lambda: BUDGETS)
     weighting: Weighting = "plain"
 
@@ -191,9 +191,7 @@ class Workshop:
     def _clone(self, job: Job) -> Path:
         run = self._cloned(job)
         setting = self.scale.settings[job.task]
-        training = TrainConfig(
-            seed=job.seed, batch_size=128, ema=0.999, held_out=0.1, patience=0, device="cpu"
-        ).with_steps(setting.steps)
+        training = replace(setting.training, seed=job.seed, device="cpu")
         train(self._demonstrations(job), setting.policy, training, run, resume=True)
         return run
 
