@@ -98,7 +98,7 @@ class Actor(ABC):
         """
 
     def glance(self, observation: Observation, now: float) -> Decision:
-        """`act` where the answer is only noted, so that nobody should wait for it."""
+        """`act` where somebody else drives: the answer is only noted, and nobody waits for it."""
         return self.act(observation, now)
 
     def prepare(  # noqa: B027

@@ -39,7 +39,7 @@ class TickRecord:
         fallback: Whether the guard acted in the actor's place.
         ended: Whether the episode is over with it.
         success: Whether the task counted as done at it (None: nobody judges).
-        observed: When it began, in seconds of the loop's clock.
+        observed: When the observation was measured, in seconds of the loop's clock.
         applied: When the command was sent.
         late: Whether it began after its deadline.
     """
@@ -244,7 +244,7 @@ class ControlLoop:
                     over = ended or ticks >= max_ticks
                     record = TickRecord(
                         *(reading.observation, decision, command, fallback, over, done),
-                        *(started, acted, late),
+                        *(reading.measured, acted, late),
                     )
                     for watcher in self._watchers:
                         watcher.tick(record)

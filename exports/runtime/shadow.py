@@ -73,15 +73,15 @@ class Thinking:
         self._awaited = False
 
     def begin(self) -> None:
-        """An episode has begun, the policy prepared for it."""
-        self._awaited = self._policy.thinks_ahead
+        """An episode has begun; what the policy thought ahead of it, the robot has left behind."""
+        self._awaited = False
 
     def __call__(self, observation: Observation, now: float) -> Action | None:
         """What it wants (None: it has no answer, or none that is finite)."""
         if not self._awaited:
             self._policy.flush()
         try:
-            wanted = self._policy.act(observation, now).action
+            wanted = self._policy.glance(observation, now).action
         except LateAnswer:
             self._awaited = True
             return None

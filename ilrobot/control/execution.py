@@ -22,7 +22,7 @@ class Execution(ABC):
 
     A chunk begins at the tick it was asked for. When it is taken, as many of its actions are passed
     over as others were executed meanwhile: not the time that went by, for where the plan ran out
-    the robot has not moved on.
+    the robot has not moved on, unless somebody else drove it on, which `passed` says.
 
     Attributes:
         executed: Which action of the newest chunk taken `next` was about, counted from 0.
@@ -68,6 +68,10 @@ class Execution(ABC):
         Returns:
             None where the plan has run out.
         """
+
+    @abstractmethod
+    def passed(self) -> None:
+        """After a `next` that had no action: somebody else drove the robot on at that tick."""
 
     @property
     def rest(self) -> NDArray[Any] | None:
@@ -143,6 +147,10 @@ class Receding(Execution):
         self._executed_meanwhile += 1
         action: NDArray[Any] = self._chunk[self.executed]
         return action
+
+    def passed(self) -> None:
+        """See `Execution`."""
+        self._executed_meanwhile += 1
 
     @property
     def rest(self) -> NDArray[Any] | None:
@@ -279,3 +287,7 @@ class TemporalEnsemble(Execution):
             last.fill(0)
         chosen: NDArray[Any] = action
         return chosen
+
+    def passed(self) -> None:
+        """See `Execution`."""
+        self._executed_meanwhile += 1

@@ -97,6 +97,13 @@ def test_the_action_is_what_was_sent_behind_the_guards():
     np.testing.assert_allclose(episode.columns["control.policy_action"], 9.0)
 
 
+def test_an_observation_is_recorded_with_the_time_at_which_it_was_measured():
+    (episode,), _ = record(Hand(), FakeRobot(fault=lambda tick: {"age": 0.25 / RATE}))
+    np.testing.assert_allclose(
+        episode.columns["time.observed"], (np.arange(10) - 0.25) / RATE, rtol=1e-9
+    )
+
+
 def test_where_the_guard_acts_the_tick_is_nobodys():
     (episode,), _ = record(Hand(*range(10)), FakeRobot(at({5}, state=[math.nan, 0])))
     columns = episode.columns
