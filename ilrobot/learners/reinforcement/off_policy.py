@@ -194,6 +194,10 @@ class OffPolicyReinforcer(ABC):
         self.policy.requires_grad_(True)
         self._warmed += updates
 
+    def _as_critics_see(self, actions: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Normalised actions within their limits, as the policy hands its own to the critics."""
+        return actions
+
     def _remember(
         self, drawn: NDArray[np.float32], made: Rollouts, rewards: NDArray[np.float32]
     ) -> None:
@@ -204,7 +208,7 @@ class OffPolicyReinforcer(ABC):
             for values in (
                 steps.observations,
                 steps.next_observations,
-                drawn.clip(*self._limits),
+                self._as_critics_see(drawn.clip(*self._limits)),
                 rewards,
                 steps.terminal | steps.timeout,
                 steps.timeout,

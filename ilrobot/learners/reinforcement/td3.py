@@ -10,7 +10,9 @@ from __future__ import annotations
 import copy
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from stable_baselines3 import TD3
 from stable_baselines3.common.policies import ContinuousCritic
 from stable_baselines3.td3.policies import TD3Policy
@@ -39,6 +41,7 @@ class Td3Reinforcer(OffPolicyReinforcer):
             **super().state(),
             "slow_head": self._model.actor_target.state_dict(),
             "updates": self._model._n_updates,
+            "scaled": True,
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -46,6 +49,13 @@ class Td3Reinforcer(OffPolicyReinforcer):
         super().load_state(state)
         self._model.actor_target.load_state_dict(state["slow_head"])
         self._model._n_updates = int(state["updates"])
+        if "scaled" not in state:  # what runs of before remember is not divided
+            self._memory.actions[:] = self._as_critics_see(self._memory.actions)
+
+    def _as_critics_see(self, actions: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `MeanActor`."""
+        divided: NDArray[np.float32] = actions / _scale(self.policy).cpu().numpy()
+        return divided
 
     def _algorithm(self, reference: Policy | None, leash: float) -> TD3:
         tied = None if reference is None else _Leash(self.policy, reference, leash)

@@ -56,9 +56,13 @@ def env() -> Iterator[TaskVectorEnv]:
     env.close()
 
 
-def _policy(env: TaskVectorEnv) -> Policy:
+def _policy(env: TaskVectorEnv, *, cloned: bool = False) -> Policy:
+    """A new one (`cloned`: whose actions are normalised as a clone's, by their deviation)."""
     torch.manual_seed(0)
-    return new_policy(env.task, SCRATCH, INITIAL_LOG_STD)
+    policy = new_policy(env.task, SCRATCH, INITIAL_LOG_STD)
+    if cloned:
+        policy.action_normalizer.adopt(*(np.array([x]) for x in (0.3, 0.25, -2.0, 2.0)))
+    return policy
 
 
 def test_it_learns_the_tasks_reward_and_acts_within_its_limits(
@@ -72,11 +76,15 @@ def test_it_learns_the_tasks_reward_and_acts_within_its_limits(
     assert measured.to_json()["return_mean"] > 0.7 * line_world.LIMIT
 
 
-def test_a_reward_takes_the_place_of_the_tasks(env: TaskVectorEnv, quick: OffPolicyConfig):
+@pytest.mark.parametrize("cloned", [False, True])
+def test_a_reward_takes_the_place_of_the_tasks(
+    cloned: bool, env: TaskVectorEnv, quick: OffPolicyConfig
+):
     def reward(steps: Transitions) -> np.ndarray:
         return -np.abs(steps.actions[:, 0] - 1)
 
-    made = make_reinforcer(_policy(env), env, quick, 0).learn(800, reward)
+    policy, config = _policy(env, cloned=cloned), replace(quick, discount=1e-4)
+    made = make_reinforcer(policy, env, config, 0, fit_observations=not cloned).learn(1_200, reward)
     assert made.transitions.actions[-128:].mean() == pytest.approx(1, abs=0.5)
 
 
@@ -119,14 +127,14 @@ def test_it_remembers_where_an_episode_was_cut_off(env: TaskVectorEnv, quick: Of
 
 
 def test_it_remembers_what_a_clone_executed(env: TaskVectorEnv, quick: OffPolicyConfig):
-    policy = _policy(env)  # its actions are normalised as a clone's, by their deviation
-    policy.action_normalizer.adopt(*(np.array([x]) for x in (0.3, 0.25, -2.0, 2.0)))
+    policy = _policy(env, cloned=True)
     learner = make_reinforcer(policy, env, quick, 0, fit_observations=False)
     made = learner.learn(160).transitions
     assert np.abs(made.actions).max() > 0.3 + 0.25
     remembered = learner.state()["memory"]["actions"].numpy().reshape(-1)
+    scale = float(MeanActor(policy).scale) if isinstance(quick, Td3Config) else 1.0
     executed = (made.actions[:, 0] - 0.3) / 0.25
-    np.testing.assert_allclose(np.sort(remembered), np.sort(executed), atol=1e-4)
+    np.testing.assert_allclose(np.sort(remembered * scale), np.sort(executed), atol=1e-4)
 
 
 def test_critics_learn_alone_before_a_policy_that_can_do_something(
@@ -162,6 +170,21 @@ def test_a_state_goes_on(env: TaskVectorEnv, quick: OffPolicyConfig):
         learner.learn(64)
         resumed.append(learner.policy.state_dict())
     assert all(torch.equal(resumed[0][name], resumed[1][name]) for name in resumed[0])
+
+
+def test_a_memory_of_td3_before_it_was_divided_goes_on(env: TaskVectorEnv):
+    config = Td3Config(rollout=32, starts=200, batch_size=64, memory=1_000, critic_width=32)
+    learner, other = (
+        make_reinforcer(_policy(env, cloned=True), env, config, 0, fit_observations=False)
+        for _ in range(2)
+    )
+    learner.learn(160)
+    kept = learner.state()
+    before = {name: value for name, value in kept.items() if name != "scaled"}
+    scale = MeanActor(learner.policy).scale
+    before["memory"] = {**kept["memory"], "actions": kept["memory"]["actions"] * scale}
+    other.load_state(before)
+    torch.testing.assert_close(other.state()["memory"]["actions"], kept["memory"]["actions"])
 
 
 def test_a_reward_that_is_not_finite_is_told(env: TaskVectorEnv, quick: OffPolicyConfig):
