@@ -48,10 +48,9 @@ class RobotRecording:
         if all(np.isfinite(value).all() for value in record.observation.values()):
             self._finite = record.observation
         decision = record.decision
-        if decision is not None:
-            self._declared = decision.event or self._declared
-            if record.fallback:
-                decision = replace(decision, source=Source.PAUSED, human_action=None)
+        self._declared = record.event or self._declared
+        if decision is not None and record.fallback:
+            decision = replace(decision, source=Source.PAUSED, human_action=None)
         if record.command is None or self._finite is None:
             return
         human = decision is not None and decision.source is Source.HUMAN

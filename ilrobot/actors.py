@@ -114,6 +114,17 @@ class Actor(ABC):
     def observe(self, observation: Observation) -> None:  # noqa: B027
         """See a tick at which somebody else acts, so that a history has no gap."""
 
+    def hear(self, now: float) -> Event | None:
+        """A tick at which a robot's guard acts: what a person says is heard all the same.
+
+        Args:
+            now: As in `act`.
+
+        Returns:
+            What they declare (None: nothing).
+        """
+        return None
+
     def flush(self) -> None:  # noqa: B027
         """Forget planned actions, not observations: control has changed hands."""
 
@@ -175,6 +186,10 @@ class WrappedActor(Actor):
     def observe(self, observation: Observation) -> None:
         """See `Actor`."""
         self._actor.observe(observation)
+
+    def hear(self, now: float) -> Event | None:
+        """See `Actor`."""
+        return self._actor.hear(now)
 
     def flush(self) -> None:
         """See `Actor`."""

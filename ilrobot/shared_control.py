@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ilrobot.actors import Action, Actor, Decision, LateAnswer, Observation, Source
+from ilrobot.actors import Action, Actor, Decision, Event, LateAnswer, Observation, Source
 from ilrobot.blend import Blend
 from ilrobot.errors import WorkFailed
 from ilrobot.gates.doubt import Doubt
@@ -204,6 +204,10 @@ class SharedControl(Actor):
         """See a tick at which somebody else acts."""
         self._novice.observe(observation)
         self._expert.observe(observation)
+
+    def hear(self, now: float) -> Event | None:
+        """The expert may be a person."""
+        return self._expert.hear(now)
 
     def flush(self) -> None:
         """Forget what either planned."""

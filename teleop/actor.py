@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ilrobot.actors import Action, Actor, Decision, Observation, Source
+from ilrobot.actors import Action, Actor, Decision, Event, Observation, Source
 from teleop.bindings import REST, Control, TeleopCommand
 from teleop.clutch import Clutch, Ramp
 from teleop.devices.base import Device, Feedback
@@ -86,10 +86,7 @@ class TeleopActor(Actor):
         """What the person commands at this tick."""
         if self._operator is not None:
             self._operator.move(observation, now)
-        command = self.mapping.bindings.command(self.device.poll(now), self.speed)
-        self._now = now
-        self._read(command)
-        command = self.clutch.command(command, observation)
+        command = self.clutch.command(self._poll(now), observation)
         if not self.engaged:
             self.clutch.release()
             command = replace(command, twist=REST, toggles=0, buttons=())
@@ -107,6 +104,11 @@ class TeleopActor(Actor):
             input_time=command.stamp,
             rewind=self.rewinding and command.event is None,
         )
+
+    def hear(self, now: float) -> Event | None:
+        """Poll the device though nothing that it commands is executed."""
+        self.clutch.release()
+        return self._poll(now).event
 
     def close(self) -> None:
         """Let go of the device."""
@@ -169,10 +171,17 @@ class TeleopActor(Actor):
         self._can_rewind = True
         self._dropped = False
         self._leashed = False
-        self._now = self._told = 0.0
+        self._now: float = 0.0
+        self._told = 0.0
+
+    def _poll(self, now: float) -> TeleopCommand:
+        """What the device says now, and who has control by that."""
+        command = self.mapping.bindings.command(self.device.poll(now), self.speed)
+        self._now = now
+        self._read(command)
+        return command
 
     def _read(self, command: TeleopCommand) -> None:
-        """Who has control, by what was just polled."""
         before = self.engaged
         self.speed = command.speed
         self.camera_turns += command.controls.count(Control.NEXT_CAMERA)

@@ -35,6 +35,7 @@ class TickRecord:
     Attributes:
         observation: What was read.
         decision: The actor's (None: it was not asked, or had no answer).
+        event: What a person declared (None: nothing).
         command: What was sent (None: nothing was); overwritten by the next tick.
         fallback: Whether the guard acted in the actor's place.
         ended: Whether the episode is over with it.
@@ -46,6 +47,7 @@ class TickRecord:
 
     observation: Observation
     decision: Decision | None
+    event: Event | None
     command: Action | None
     fallback: bool
     ended: bool
@@ -192,6 +194,7 @@ class ControlLoop:
                 if reading.pose is not None:
                     guard.locate(reading.pose)
                 decision: Decision | None = None
+                event: Event | None = None
                 if guard.admit(reading.observation, age, late, reading.measured):
                     newest_finite = reading.observation
                     try:
@@ -199,8 +202,10 @@ class ControlLoop:
                     except LateAnswer:
                         command = guard.hold(Activation.PLAN_RUN_OUT)
                     else:
+                        event = decision.event
                         command = guard.limit(decision.action, decision.calls_for_help)
                 else:
+                    event = actor.hear(started)
                     command = guard.hold()
                     actor.flush()
                     if Activation.OBSERVATION_NOT_FINITE not in guard.flags:
@@ -218,11 +223,10 @@ class ControlLoop:
                     robot_ended = ended
                     if done is not None:
                         success = bool(success or done)
-                if decision is not None:
-                    if decision.event is not None:
-                        ended, success = True, decision.event is Event.SUCCESS
-                    elif decision.rewind:
-                        actor.cannot_rewind()
+                if event is not None:
+                    ended, success = True, event is Event.SUCCESS
+                elif decision is not None and decision.rewind:
+                    actor.cannot_rewind()
                 written = clock.now()
                 times = (age, read - started, acted - read, written - acted)
                 statistics.add(started, *times, late)
@@ -243,7 +247,7 @@ class ControlLoop:
                 if self._watchers:
                     over = ended or ticks >= max_ticks
                     record = TickRecord(
-                        *(reading.observation, decision, command, fallback, over, done),
+                        *(reading.observation, decision, event, command, fallback, over, done),
                         *(reading.measured, acted, late),
                     )
                     for watcher in self._watchers:

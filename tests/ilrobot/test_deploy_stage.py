@@ -72,7 +72,7 @@ def tick(applied, *, late=False, ended=False):
     return TickRecord(
         {"observation.state": np.zeros(2), "observation.images.front": picture},
         Decision(np.zeros(2), Source.POLICY),
-        *(np.zeros(2), False, ended, None, applied, applied, late),
+        *(None, np.zeros(2), False, ended, None, applied, applied, late),
     )
 
 

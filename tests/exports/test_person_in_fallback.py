@@ -1,0 +1,80 @@
+"""A person at a robot is heard while the guard acts in everybody's place."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from exports.recording import RobotRecording
+from exports.runtime.loop import ControlLoop
+from ilrobot.actors import Actor, Decision, Source
+from ilrobot.control.clock import SimulatedClock
+from ilrobot.control.emergency import EmergencyStop
+from ilrobot.control.guard import Guard
+from ilrobot.data.episode import EpisodeInfo, MemoryRecorder, Outcome
+from ilrobot.gates.human import HumanGate
+from ilrobot.shared_control import SharedControl
+from teleop.devices.base import DeviceState
+from teleop.devices.scripted import Scripted
+from teleop.hands import make_hand
+from tests.exports.looping import FakeRobot
+from tests.ilrobot.control.contracts import ABSOLUTE, ABSOLUTE_CONTRACT, RATE
+
+STALE_FROM, PRESSED_AT = 5, 10
+RETREATS = replace(ABSOLUTE_CONTRACT, fallback="retreat", retreat=(0.9, 0.9))
+
+
+class Still(Actor):
+    def act(self, observation, now):
+        return Decision(np.zeros(2, np.float32), Source.POLICY)
+
+
+def run(button):
+    """Observations are stale from a tick on, and later the person holds a button."""
+
+    def script(now):
+        held = {button} if now >= PRESSED_AT / RATE else set()
+        return DeviceState(stamp=now, held=frozenset(held))
+
+    hand = make_hand(Scripted(script), ABSOLUTE, engage="hold")
+    actor = SharedControl(Still(), hand, HumanGate(lambda: hand.engaged), on_decision=hand.watch)
+    emergency = EmergencyStop(button=lambda: hand.rewinding)
+    guard = Guard(RETREATS, RATE, emergency)
+    robot = FakeRobot(lambda tick: {"age": 9.0} if tick >= STALE_FROM else {}, length=60)
+    recorder = MemoryRecorder(ABSOLUTE)
+    recording = RobotRecording(recorder, actor, ABSOLUTE, EpisodeInfo("carry", RATE))
+    loop = ControlLoop(
+        *(robot, actor, guard, SimulatedClock(RATE)),
+        stopped=lambda: guard.has_stopped,
+        watchers=[recording],
+    )
+    report = loop.run([0], max_ticks=60).episodes[0]
+    return robot, emergency, report, recorder, hand
+
+
+def test_the_emergency_stop_is_heard():
+    robot, emergency, report, _, _ = run("lefttrigger")
+    assert emergency.reason == "button"
+    assert report.ticks < 60
+    moved = np.abs(np.diff(np.array(robot.written), axis=0)).max(axis=1)
+    assert moved[STALE_FROM:PRESSED_AT].max() > 0  # it was on its retreat
+    assert moved[-1] == 0
+
+
+@pytest.mark.parametrize(
+    ("button", "outcome"), [("start", Outcome.SUCCESS), ("back", Outcome.FAILURE)]
+)
+def test_what_is_declared_ends_the_episode(button, outcome):
+    _, _, report, recorder, _ = run(button)
+    assert report.ticks == PRESSED_AT + 1
+    assert report.success is (outcome is Outcome.SUCCESS)
+    assert recorder.episodes[0].info.outcome is outcome
+
+
+def test_a_pause_and_a_takeover_count_from_there_on():
+    *_, hand = run("b")
+    assert hand.paused
+    *_, hand = run("rightshoulder")
+    assert hand.engaged
