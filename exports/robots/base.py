@@ -40,7 +40,8 @@ class Motion:
     Attributes:
         command: The command that it holds, shape of the action, in its units.
         velocity: How fast the commanded target moves, in those units per second; for a delta
-            command its displacement per second (None: at rest).
+            command its displacement per second (None: at rest), for a commanded velocity how fast
+            that changes.
         pose: Where the target of each delta element is, in the coordinates of the contract's
             workspace, which cannot be kept otherwise (NaN, or None for all: not known).
     """

@@ -15,6 +15,8 @@ from exports.robots.wire import decode, encode
 _AGAIN_AFTER = 0.1
 #: Messages read at once, so that a flood does not stop the loop.
 _AT_ONCE = 256
+#: More than a socket's buffer holds; where more comes, it is a flood that is not waited out.
+_MOST_WAITING = 10_000
 
 
 class Conversation:
@@ -43,7 +45,10 @@ class Conversation:
         self.dropped: Counter[str] = Counter()
 
     def agree(self) -> None:
-        """Forget whom one spoke with; the next message decides."""
+        """Forget whom one spoke with, and what has come of them; the next message decides."""
+        for _ in range(_MOST_WAITING):
+            if self._link.receive() is None:
+                break
         self._their_session, self._their_seq = None, 0
         self.restarted = False
 

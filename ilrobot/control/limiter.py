@@ -55,6 +55,7 @@ class CommandLimiter:
         size = len(limits.mode)
         self._rate = rate
         self._delta = np.array([mode != "absolute" for mode in limits.mode])
+        self._velocities = np.array([mode == "velocity" for mode in limits.mode])
         self._any_delta = bool(self._delta.any())
         self._keeps = np.where(self._delta, 0.0, 1.0)
         self._anywhere = [element_limits(limits, i, rate, None) for i in range(size)]
@@ -90,20 +91,22 @@ class CommandLimiter:
             present: The command that the robot holds now, in the action's units. Without it the
                 first absolute command is limited in position alone, for want of a start.
             velocity: How fast that command moves now, in units/s; of a delta element its
-                displacement per second (None: at rest).
+                displacement per second (None: at rest), of a commanded velocity how fast it
+                changes.
             pose: Where the target of each delta element is, in the coordinates of the workspace;
                 NaN, or None for all: not known, and the workspace does not bound them.
 
         Raises:
             ValueError: What it holds, or how fast that moves, is no finite number.
         """
-        base = np.where(self._delta, 0.0, 0.0 if present is None else present)
-        step = np.asarray(0.0 if velocity is None else velocity) / self._rate
-        if not (np.isfinite(base).all() and np.isfinite(step).all()):
+        held = np.where(self._delta & ~self._velocities, 0.0, 0.0 if present is None else present)
+        moved = np.asarray(0.0 if velocity is None else velocity) / self._rate
+        if not (np.isfinite(held).all() and np.isfinite(moved).all()):
             raise ValueError("what the robot holds, or its velocity, is not a finite number")
-        self._state[:] = 0.0
         self._started = present is not None or bool(self._delta.all())
-        self._base[:], self._last_step[:] = base, step
+        self._base[:] = np.where(self._velocities, 0.0, held)
+        self._last_step[:] = np.where(self._velocities, held, moved)
+        self._last_change[:] = np.where(self._velocities, moved, 0.0)
         self.locate(np.full(len(self._delta), math.nan) if pose is None else pose)
         self._settle()
 

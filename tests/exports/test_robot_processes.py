@@ -111,6 +111,18 @@ def test_a_robot_that_is_restarted_ends_the_run_and_can_be_met_anew(
     assert_within_limits(tmp_path / "again.jsonl")
 
 
+def test_a_robot_that_is_restarted_between_two_episodes_is_met_anew(process, robot, tmp_path):
+    drive(robot, 5)
+    robot.stop()
+    time.sleep(0.3)  # what its old process goes on to say waits in the socket
+    process.end()
+    again = Process(tmp_path / "again.jsonl", process.address)
+    robot.reset(1)
+    drive(robot, 5)
+    robot.stop()
+    again.end(signal.SIGTERM)
+
+
 def test_a_robot_that_is_gone_at_the_next_episode(process, robot, monkeypatch):
     monkeypatch.setattr("exports.robots.socket_robot._ANSWERS_WITHIN", 0.3)
     drive(robot, 5)

@@ -59,7 +59,7 @@ ILR_API void ilr_free(ilr_controller *controller);
  *
  * present:  the command that the robot holds now, one number per action element; null: not known,
  *           and the first absolute command is limited in position alone.
- * velocity: how fast that moves, units/s; null: at rest.
+ * velocity: how fast that moves, units/s, or, of a commanded velocity, changes; null: at rest.
  * pose:     as ilr_locate takes it; null: not known. */
 ILR_API int ilr_reset(ilr_controller *controller, uint64_t seed, const double *present,
                       const double *velocity, const double *pose, char *error, size_t error_size);

@@ -129,7 +129,8 @@ void check(const Contract& contract) {
 void check_start(const Contract& contract, const double* present, const double* velocity) {
   const std::size_t size = contract.limits ? contract.action.size : 1;  // a choice is one number
   for (std::size_t i = 0; i < size; ++i) {
-    const bool holds = present != nullptr && !(contract.limits && !contract.limits->absolute[i]);
+    const bool holds = present != nullptr && (!contract.limits || contract.limits->absolute[i] ||
+                                              contract.limits->moving[i]);
     const bool moves = velocity != nullptr && contract.limits;
     const char* wrong = holds && !std::isfinite(present[i])    ? "present"
                         : moves && !std::isfinite(velocity[i]) ? "velocity"

@@ -131,6 +131,7 @@ CommandLimiter::CommandLimiter(const Limits& limits, double rate,
       kept_by_damping_(std::exp(-1.0 / (rate * kDampingTime))),
       elements_(limits.absolute.size()) {
   for (std::size_t i = 0; i < elements_.size(); ++i) {
+    elements_[i].moving = limits.moving[i];
     elements_[i].anywhere = element_limits(limits, i, rate, std::nullopt);
     elements_[i].bounded = element_limits(limits, i, rate, workspace);
     elements_[i].find_ease();
@@ -140,7 +141,7 @@ CommandLimiter::CommandLimiter(const Limits& limits, double rate,
 
 bool CommandLimiter::reset(const double* present, const double* velocity, const double* pose) {
   for (std::size_t i = 0; i < elements_.size(); ++i) {
-    const bool held = present != nullptr && !elements_[i].bounded.delta;
+    const bool held = present != nullptr && (!elements_[i].bounded.delta || elements_[i].moving);
     if (held && !std::isfinite(present[i])) return false;
     if (velocity != nullptr && !std::isfinite(velocity[i])) return false;
   }
@@ -151,9 +152,11 @@ bool CommandLimiter::reset(const double* present, const double* velocity, const 
     Element& element = elements_[i];
     const bool delta = element.bounded.delta;
     all_delta = all_delta && delta;
-    element.base = present == nullptr || delta ? 0.0 : present[i];
-    element.last_step = velocity == nullptr ? 0.0 : velocity[i] / rate_;
-    element.last_change = 0.0;
+    const double held = present == nullptr ? 0.0 : present[i];
+    const double moved = velocity == nullptr ? 0.0 : velocity[i] / rate_;
+    element.base = delta ? 0.0 : held;
+    element.last_step = element.moving ? held : moved;
+    element.last_change = element.moving ? moved : 0.0;
     element.motion = {};
   }
   started_ = started_ || all_delta;

@@ -67,6 +67,7 @@ class CommandLimiter : public Limiter {
     double base = 0, last_step = 0, last_change = 0;  // of the command that left last
     double place = 0;                                 // of a delta's target, where it is known
     bool known = false;
+    bool moving = false;  // a velocity is commanded
     // Bounds of a state that is safe without looking ahead: value, step, change, jerk.
     double lower[4] = {}, upper[4] = {}, place_low = 0, place_high = 0;
     double value = 0;

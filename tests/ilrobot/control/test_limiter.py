@@ -56,6 +56,22 @@ def test_what_was_limited_is_told():
     )
 
 
+def test_a_commanded_velocity_goes_on_from_what_the_robot_does():
+    def from_motion(changes=None):
+        # At 10 Hz it may change by 0.06 a tick.
+        made = CommandLimiter(Limits(("velocity",), (-0.5,), (0.5,), (0.5,), (0.6,)), RATE)
+        made.reset(np.array([0.3]), changes)
+        return made
+
+    made = from_motion()
+    assert made.moving
+    np.testing.assert_allclose(drive(made, [0.3] * 3), 0.3, atol=1e-6)
+    held = [float(from_motion(np.array([0.3])).hold()[0])]
+    made = from_motion()
+    held += [float(made.hold()[0]) for _ in range(6)]
+    np.testing.assert_allclose(held, [0.24, 0.24, 0.18, 0.12, 0.06, 0.0, 0.0], atol=1e-9)
+
+
 def test_a_delta_starts_from_rest_without_being_told():
     made = CommandLimiter(Limits(("delta",), (-1.0,), (1.0,), (10.0,), (20.0,)), RATE)
     made.reset()
