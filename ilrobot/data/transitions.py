@@ -68,8 +68,9 @@ class Transitions:
             rewards: Whether the rewards are needed.
             success: Reward 1 for the step at which the task is done, 0 for all others, in place of
                 the recorded rewards; the episode ends there.
-            taught: Leave out what teaches nothing, such as a policy's own steps and what a person
-                called a failure, see `ilrobot.data.labels.labels`.
+            taught: Only steps by whoever demonstrates or corrects, of those that teach, see
+                `ilrobot.data.labels.labels`: not those of a policy beside which an expert was
+                asked, since what it says was never executed.
 
         Raises:
             UserError: There is no vector observation, no reward or no success was recorded,
@@ -114,7 +115,7 @@ class Transitions:
             timeout=np.concatenate(timeout),
             episode=np.concatenate(episode),
         )
-        return found.where(labels(recordings)[0][here]) if taught else found
+        return found.where(_shown(recordings)[here]) if taught else found
 
     @classmethod
     def joined(cls, parts: Sequence[Transitions]) -> Transitions:
@@ -185,6 +186,14 @@ def _episodes(recordings: Recordings) -> Iterator[tuple[int, NDArray[np.int64], 
             done = recordings.has_column("next.done") and recordings.column("next.done")[end - 1]
             by_itself = bool(done) and end - start < longest
         yield number, ticks, by_itself
+
+
+def _shown(recordings: Recordings) -> NDArray[np.bool_]:
+    """Which frames teach by what was executed, disturbed as DART does or not, (num_frames,)."""
+    teaches, _ = labels(recordings)
+    if recordings.has_column("control.source"):
+        teaches &= np.isin(recordings.column("control.source"), (Source.DEMO, Source.HUMAN))
+    return teaches
 
 
 def _terminated(recordings: Recordings) -> NDArray[np.bool_] | None:

@@ -14,7 +14,7 @@ LEAST = 16
 
 
 def expert_transitions(recordings: Recordings, *, every: int = 1, seed: int = 0) -> Transitions:
-    """What was demonstrated or corrected, and executed.
+    """What was demonstrated or corrected, and executed; not what was said while a policy drove.
 
     Args:
         recordings: A dataset.

@@ -11,6 +11,7 @@ from ilrobot.cli import _main
 from ilrobot.cli.learners.adversarial import Airl
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo
+from ilrobot.data.labels import labels
 from ilrobot.env import make_env
 from ilrobot.errors import UserError
 from ilrobot.learners.adversarial.demonstrations import ending_note, expert_transitions
@@ -173,6 +174,34 @@ def test_too_few_steps_are_refused(tmp_path: Path):
     for recordings, count in ((few, "[1-9]"), (failed, "0")):
         with pytest.raises(UserError, match=f"{count} demonstrated steps remain.* at least 16"):
             expert_transitions(recordings)
+
+
+class Asked(Expert):
+    """A policy drives away from the middle, and an expert is asked beside it, or drives."""
+
+    def __init__(self, drives: bool) -> None:
+        super().__init__()
+        self._drives = drives
+
+    def act(self, observation, now):
+        wanted = super().act(observation, now).action
+        if self._drives:
+            return Decision(wanted, Source.HUMAN, human_action=wanted)
+        away = np.full(1, -1.0, np.float32)
+        return Decision(away, Source.POLICY, policy_action=away, human_action=wanted)
+
+
+def test_a_policys_steps_beside_which_an_expert_was_asked_are_no_demonstrations(tmp_path: Path):
+    env = make_env(TASK)
+    with DatasetRecorder(tmp_path / "asked", env.spec, state_size=env.state_size) as recorder:
+        for seed in range(4):
+            rollout(env, Asked(drives=seed < 2), seed=seed, recorder=recorder)
+    env.close()
+    asked = Dataset.open(tmp_path / "asked")
+    assert labels(asked)[0].all()
+    found = expert_transitions(asked)
+    assert set(found.episode.tolist()) == {0, 1}
+    assert (found.actions > -1.0).all()
 
 
 @pytest.mark.parametrize(
