@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
-#: Seconds after which a comparison is forgotten: clocks drift by some 50 µs in a second.
+#: Seconds after which a comparison is forgotten where there are newer ones.
 FORGOTTEN_AFTER = 2.0
+#: Seconds by which two clocks drift apart in a second, at most; some 5e-5 is usual.
+DRIFT = 1e-4
 
 
 class ClockOffset:
@@ -16,6 +18,9 @@ class ClockOffset:
     difference of the last seconds is the offset less the shortest travel among them. What the robot
     measured at m (its clock) is then not older than m + offset on the controller's clock: an age
     that errs, errs by one fast message's travel and to the safe side.
+
+    After a silence the first message may have waited all along, so that what was known before it
+    counts still, less what the clocks may have drifted meanwhile.
     """
 
     def __init__(self) -> None:
@@ -34,10 +39,14 @@ class ClockOffset:
             sent: On the controller's clock, in seconds.
             received: On the robot's clock, in seconds.
         """
-        # A robot's clock that was set back turns, too: it is another clock from then on.
-        if not 0.0 <= received - self._turned < FORGOTTEN_AFTER / 2:
-            fresh = received < self._turned or received - self._turned > FORGOTTEN_AFTER
-            self._older = -math.inf if fresh else self._recent
+        since = received - self._turned
+        if not 0.0 <= since < FORGOTTEN_AFTER / 2:
+            if since < 0.0:  # a robot's clock that was set back is another one from then on
+                self._older = -math.inf
+            elif since > FORGOTTEN_AFTER:
+                self._older = self.least - DRIFT * since
+            else:
+                self._older = self._recent
             self._recent = -math.inf
             self._turned = received
         self._recent = max(self._recent, sent - received)

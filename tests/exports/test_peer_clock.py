@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exports.robots.peer_clock import FORGOTTEN_AFTER, ClockOffset
+from exports.robots.peer_clock import DRIFT, FORGOTTEN_AFTER, ClockOffset
 
 
 def test_nothing_is_known_before_the_first_message():
@@ -45,11 +45,14 @@ def test_a_recent_comparison_is_kept():
     assert clock.least == 100.0
 
 
-def test_a_silence_forgets_what_was_before_it():
+def test_what_waited_through_a_silence_is_known_to_be_old():
     clock = ClockOffset()
     clock.add(100.0, 0.0)
-    clock.add(10 * FORGOTTEN_AFTER + 99.0, 10 * FORGOTTEN_AFTER)
-    assert clock.least == pytest.approx(99.0)
+    clock.add(101.0, 60.0)  # sent a second later, and received when somebody listened again
+    assert clock.least == pytest.approx(100.0 - 60.0 * DRIFT)
+    for second in range(61, 66):  # from there on those that travel fast replace it
+        clock.add(second + 99.99, float(second))
+    assert clock.least == pytest.approx(99.99)
 
 
 def test_a_robots_clock_that_was_set_back_begins_anew():
