@@ -165,7 +165,7 @@ class TeleopActor(Actor):
         self.paused = False
         """Whether the person has halted the robot."""
         self.rewinding = False
-        """Whether the person lets the episode run backwards."""
+        """Whether the person lets the episode run backwards; of a tap, for a tick."""
         self.message = ""
         """What the person should know now."""
         self._can_rewind = True
@@ -189,8 +189,9 @@ class TeleopActor(Actor):
         if self.connected and command.controls.count(Control.PAUSE) % 2:
             self.paused = not self.paused
             self._dropped = False
-        back = self.connected and Control.REWIND in command.held_controls
-        self.rewinding = back and self._can_rewind
+        # A tap that is over at this poll counts, too: on a robot it is the emergency stop.
+        back = Control.REWIND in command.held_controls or Control.REWIND in command.controls
+        self.rewinding = back and self.connected and self._can_rewind
         wants = self.connected
         if self._engagement is not None:
             had = self._engagement.engaged

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
@@ -125,3 +126,15 @@ class Robot(Protocol):
 
     def close(self) -> None:
         """Let go of it."""
+
+
+@runtime_checkable
+class Interruptible(Protocol):
+    """A robot whose `reset` may take its time, since a real one has to go to its start.
+
+    Attributes:
+        stopped: Asked meanwhile, set by who runs it; where it is true `reset` returns at once, and
+            nothing of what it returns counts.
+    """
+
+    stopped: Callable[[], bool]

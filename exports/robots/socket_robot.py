@@ -43,6 +43,7 @@ _HEARTBEAT_AFTER = 0.05
 class SocketRobot:
     """Speaks the messages of docs/robots.md; only `connect`, `reset` and, briefly, `stop` wait.
 
+    A `reset` that is interrupted (`Interruptible`) begins no episode; `stop` tells the robot so.
     `read` gives the newest observation that has come, again and again where no newer one comes: its
     age is what tells the guard. A robot that is silent for two seconds, or whose process has been
     restarted in the middle of an episode, ends the run in one line.
@@ -76,6 +77,7 @@ class SocketRobot:
         self._reading: Reading | None = None
         self._sent: deque[tuple[int, NDArray[np.float64]]] = deque(maxlen=_MOST_SENT)
         self._refused = ""
+        self.stopped: Callable[[], bool] = lambda: False
 
     @property
     def dropped(self) -> Counter[str]:
@@ -137,15 +139,19 @@ class SocketRobot:
         self._episode += 1
         self._status = self._reading = None
         self._success = None
+        self._state = State.HOLDING  # or on its way to its start; `stop` is to reach it
         self._sent.clear()
         self._refused, began = "", self._clock()
         reset = Reset(self._episode, seed, self._limits, self._workspace)
 
         def begun() -> bool:
             refused = bool(self._refused) and self._clock() - began > _REFUSES_FOR
-            return refused or (self._status is not None and self._reading is not None)
+            known = self._status is not None and self._reading is not None
+            return refused or known or self.stopped()
 
         talk.ask(reset, self._take, begun, _RESETS_WITHIN)
+        if self.stopped():
+            return None
         self._refused = "" if self._status is not None else self._refused
         status = self._status
         if status is None or self._reading is None:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from exports.robots.base import Robot
+from exports.robots.base import Interruptible, Robot
 from exports.runtime.coming_to_rest import come_to_rest
 from exports.runtime.report import EpisodeReport, LoopReport
 from exports.runtime.shadow import Disagreement
@@ -79,7 +79,8 @@ class ControlLoop:
     actor has no answer yet. Where there is nothing to fall back on, the robot is told to stop. What
     ends in motion, by a signal, a person, its length or a failure that shows at once, first comes
     to rest within the limits, as long as the robot takes commands. An actor that thinks ahead may
-    do so from what is seen before the first tick.
+    do so from what is seen before the first tick. While that takes, or the robot goes to its start,
+    a person and the emergency stop are heard.
 
     Args:
         robot: Connected.
@@ -104,6 +105,8 @@ class ControlLoop:
     ) -> None:
         self._robot, self._actor, self._guard, self._clock = robot, actor, guard, clock
         self._stopped, self._watchers, self._disagreement = stopped, watchers, disagreement
+        if isinstance(robot, Interruptible):
+            robot.stopped = self._interrupted
 
     def run(
         self,
@@ -166,6 +169,8 @@ class ControlLoop:
     ) -> EpisodeReport:
         robot, actor, guard, clock = self._robot, self._actor, self._guard, self._clock
         start = robot.reset(seed)
+        if self._stopped() or guard.emergency:
+            return EpisodeReport(seed, None, 0, ended=False)
         actor.reset(seed)
         if start is None:
             guard.reset()
@@ -177,7 +182,7 @@ class ControlLoop:
         if actor.thinks_ahead:
             first = robot.read(clock.now()).observation
             if all(np.isfinite(value).all() for value in first.values()):
-                actor.prepare(first, self._stopped)
+                actor.prepare(first, self._interrupted)
         success: bool | None = None
         newest_finite: Observation | None = None
         ended = robot_ended = late = sent = False
@@ -267,6 +272,11 @@ class ControlLoop:
         if not robot_ended:
             come_to_rest(robot, guard, clock, sent=sent, episode=number, log=log)
         return EpisodeReport(seed, success, ticks, ended=ended or ticks >= max_ticks)
+
+    def _interrupted(self) -> bool:
+        """Whether nobody is to wait any longer, by what the person says now, too."""
+        self._actor.hear(self._clock.now())
+        return self._stopped() or self._guard.emergency
 
     @contextmanager
     def _stopped_afterwards(self) -> Iterator[None]:

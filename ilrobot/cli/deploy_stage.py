@@ -44,6 +44,7 @@ class RobotStage:
         bindings = hand.mapping.bindings
         self._help = help_line(bindings, keyboard=hand.device.name == "keyboard")
         self._ready = READY.union(bindings.buttons(Control.SUCCESS))
+        self._stop, self._stop_pressed = set(bindings.buttons(Control.REWIND)), False
         self._episode, self._missed, self._shown = 0, 0, 0.0
         self.closed = False
         """Whether the person has closed the display, which ends the run."""
@@ -52,8 +53,8 @@ class RobotStage:
 
     @property
     def stops(self) -> bool:
-        """Whether the person holds the button that takes back elsewhere: a robot stops instead."""
-        return self._hand.rewinding
+        """Whether the person presses the button that takes back elsewhere: a robot stops."""
+        return self._hand.rewinding or self._stop_pressed
 
     def begin(self, seed: int) -> None:
         """Wait until the person is ready; the robot stands still."""
@@ -64,6 +65,7 @@ class RobotStage:
         while not (self.closed or self.stopped()):
             state = device.poll(time.perf_counter())
             self._show(None, {}, state.connected)
+            self._stop_pressed = bool(self._stop & {*state.held, *state.pressed})
             if self._ready & set(state.pressed):
                 return
             time.sleep(0.02)

@@ -31,10 +31,14 @@ class Still(Actor):
         return Decision(np.zeros(2, np.float32), Source.POLICY)
 
 
-def run(button):
-    """Observations are stale from a tick on, and later the person holds a button."""
+def run(button, *, tapped=False):
+    """Observations are stale from a tick on, and later the person holds a button, or taps it."""
+    presses = [()] * PRESSED_AT + [(button,)]
 
     def script(now):
+        if tapped:
+            tap = presses.pop(0) if presses else ()
+            return DeviceState(stamp=now, pressed=tap, released=tap)
         held = {button} if now >= PRESSED_AT / RATE else set()
         return DeviceState(stamp=now, held=frozenset(held))
 
@@ -54,8 +58,10 @@ def run(button):
     return robot, emergency, report, recorder, hand
 
 
-def test_the_emergency_stop_is_heard():
-    robot, emergency, report, _, _ = run("lefttrigger")
+@pytest.mark.parametrize("tapped", [False, True])
+def test_the_emergency_stop_is_heard(tapped):
+    """A tap may be over before the next tick looks."""
+    robot, emergency, report, _, _ = run("lefttrigger", tapped=tapped)
     assert emergency.reason == "button"
     assert report.ticks < 60
     moved = np.abs(np.diff(np.array(robot.written), axis=0)).max(axis=1)
@@ -71,6 +77,33 @@ def test_what_is_declared_ends_the_episode(button, outcome):
     assert report.ticks == PRESSED_AT + 1
     assert report.success is (outcome is Outcome.SUCCESS)
     assert recorder.episodes[0].info.outcome is outcome
+
+
+class Slow(FakeRobot):
+    """Goes to its start until somebody ends that."""
+
+    def __init__(self):
+        super().__init__()
+        self.stopped = lambda: False
+
+    def reset(self, seed):
+        for _ in range(1_000):
+            if self.stopped():
+                return None
+        return super().reset(seed)
+
+
+def test_the_emergency_stop_ends_the_way_to_the_start():
+    held = frozenset({"lefttrigger"})
+    hand = make_hand(Scripted([DeviceState(stamp=0.0, held=held)]), ABSOLUTE, engage="hold")
+    emergency = EmergencyStop(button=lambda: hand.rewinding)
+    guard, robot = Guard(ABSOLUTE_CONTRACT, RATE, emergency), Slow()
+    actor = SharedControl(Still(), hand, HumanGate(lambda: hand.engaged))
+    report = ControlLoop(robot, actor, guard, SimulatedClock(RATE)).run([0, 1], max_ticks=9)
+    assert emergency.reason == "button"
+    assert [(episode.ticks, episode.ended) for episode in report.episodes] == [(0, False)]
+    assert (robot.resets, robot.written) == ([], [])
+    assert robot.stops == 1
 
 
 def test_a_pause_and_a_takeover_count_from_there_on():

@@ -143,7 +143,7 @@ def test_an_episode_that_is_stopped_counts_as_unfinished():
     loop = ControlLoop(
         *(FakeRobot(), actor, Guard(ABSOLUTE_CONTRACT), SimulatedClock(RATE)),
         watchers=[recording],
-        stopped=lambda: next(ticks) > 14,  # asked twice an episode and once a tick
+        stopped=lambda: next(ticks) > 16,  # asked three times an episode and once a tick
     )
     loop.run((4, 5), max_ticks=100)
     assert recording.outcomes == [Outcome.SUCCESS, Outcome.UNFINISHED]

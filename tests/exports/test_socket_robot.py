@@ -1,5 +1,6 @@
 """A robot behind a socket: both ends in this process, over real UDP and ZeroMQ."""
 
+import threading
 import time
 from contextlib import closing
 from dataclasses import replace
@@ -8,8 +9,10 @@ import numpy as np
 import pytest
 
 from exports.robots import messages
-from exports.robots.messages import Reset
+from exports.robots.links import open_link
+from exports.robots.messages import Capabilities, Header, Hello, Reset, Stop
 from exports.robots.socket_robot import SocketRobot
+from exports.robots.wire import decode, encode
 from ilrobot.control.contract_joints import Joints
 from ilrobot.errors import WorkFailed
 from tests.exports.plant import LIMITS, Plant, Served
@@ -176,3 +179,33 @@ def test_the_joints_of_a_robot_arrive(monkeypatch):
         robot = SocketRobot(served.address, LIMITS)
         assert robot.connect().joints == joints
         robot.close()
+
+
+def test_what_ends_a_run_ends_the_way_to_the_start_and_the_robot_is_told():
+    """The robot answers what it is, and is then on its way for longer than anybody waits."""
+    heard, over = [], threading.Event()
+
+    def robot_on_its_way(link):
+        while not over.is_set():
+            link.wait(0.02)
+            while (arrived := link.receive()) is not None:
+                peer, data = arrived
+                _, body = decode(data)
+                heard.append(type(body))
+                if isinstance(body, Hello):
+                    described = Capabilities("arm", Plant().spec.to_json(), False, None, 0.2)
+                    link.send(peer, encode(Header(9, len(heard), time.monotonic()), described))
+
+    with closing(open_link("udp://127.0.0.1:0", listen=True)) as link:
+        thread = threading.Thread(target=robot_on_its_way, args=(link,))
+        thread.start()
+        try:
+            with closing(SocketRobot(link.address, LIMITS)) as robot:
+                robot.connect()
+                robot.stopped = lambda: Reset in heard
+                assert robot.reset(0) is None
+                robot.stop()
+                until(lambda: Stop in heard)
+        finally:
+            over.set()
+            thread.join()

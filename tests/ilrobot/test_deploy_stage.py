@@ -36,7 +36,7 @@ class Pad:
     def poll(self, now):
         self.polled += 1
         pressed = self._polls.pop(0) if self._polls else ()
-        return SimpleNamespace(pressed=frozenset(pressed), connected=True)
+        return SimpleNamespace(pressed=frozenset(pressed), held=frozenset(), connected=True)
 
 
 class Screen:
@@ -74,6 +74,14 @@ def tick(applied, *, late=False, ended=False):
         Decision(np.zeros(2), Source.POLICY),
         *(None, np.zeros(2), False, ended, None, applied, applied, late),
     )
+
+
+def test_the_emergency_button_is_seen_while_an_episode_is_waited_for():
+    stage = stage_of(Pad((), (), ("lefttrigger",), ("start",)), Screen())
+    stage.stopped = lambda: stage.stops
+    stage.begin(0)
+    assert stage.stops
+    assert stage._hand.device.polled == 3
 
 
 def test_an_episode_begins_when_the_person_is_ready():
