@@ -15,7 +15,7 @@ from exports.runtime.report import EpisodeReport, LoopReport
 from exports.runtime.shadow import Disagreement
 from exports.runtime.statistics import TickStatistics
 from exports.runtime.tick_log import TickLog
-from ilrobot.actors import Action, Actor, Decision, Event, LateAnswer, Observation
+from ilrobot.actors import Action, Actor, Decision, Event, LateAnswer, Observation, Source
 from ilrobot.control.activation import Activation
 from ilrobot.control.clock import Clock
 from ilrobot.control.guard import Guard
@@ -185,7 +185,7 @@ class ControlLoop:
                 actor.prepare(first, self._interrupted)
         success: bool | None = None
         newest_finite: Observation | None = None
-        ended = robot_ended = late = sent = False
+        ended = robot_ended = late = sent = planned = False
         ticks = 0
         statistics.begin_episode()
         clock.start()
@@ -211,8 +211,10 @@ class ControlLoop:
                         command = guard.limit(decision.action, decision.calls_for_help)
                 else:
                     event = actor.hear(started)
+                    if planned or guard.moving:  # else what is asked for begins where it is
+                        actor.flush()
+                    planned = False
                     command = guard.hold()
-                    actor.flush()
                     if Activation.OBSERVATION_NOT_FINITE not in guard.flags:
                         newest_finite = reading.observation
                     if newest_finite is not None:
@@ -260,6 +262,9 @@ class ControlLoop:
                 if fallback and decision is not None:
                     # The robot has not done what was planned, which may not be finite either.
                     actor.flush()
+                    planned = False
+                elif decision is not None:
+                    planned = decision.source is not Source.PAUSED
                 if not ended:
                     late = clock.wait()
                     sent = False

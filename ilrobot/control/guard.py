@@ -114,7 +114,12 @@ class Guard:
     @property
     def has_stopped(self) -> bool:
         """Whether the emergency stop is pressed and the commanded target has come to rest."""
-        return self.emergency and not self._limiter.moving
+        return self.emergency and not self.moving
+
+    @property
+    def moving(self) -> bool:
+        """Whether the commanded target moved at the last tick, or began or ceased to."""
+        return self._limiter.moving
 
     def admit(
         self,
@@ -133,7 +138,7 @@ class Guard:
                 an order that is not kept goes unnoticed).
         """
         self.flags = NOTHING
-        moved = self._watch.watches_bits and self._limiter.moving
+        moved = self._watch.watches_bits and self.moving
         found, admitted = self._watch.look(observation, age, measured, moved)
         if found is not NOTHING:
             self._raise(found)
@@ -197,7 +202,7 @@ class Guard:
             As `hold` does; None where the commanded target is at rest already.
         """
         self.flags = NOTHING
-        if not self._limiter.moving:
+        if not self.moving:
             return None
         self._raise(Activation.COMING_TO_REST)
         return self._limiter.hold()

@@ -36,7 +36,7 @@ def test_a_measurement_that_is_not_finite_never_reaches_the_policy(bad):
     report = run(robot, actor)
     assert report.activations["observation_not_finite"] == 2
     assert report.activations["fallback"] == 2
-    assert actor.flushes >= 2
+    assert actor.flushes >= 1
     np.testing.assert_allclose(robot.written[5:7], 0.1)
     assert flags(report)[5] == Activation.OBSERVATION_NOT_FINITE | Activation.FALLBACK
 

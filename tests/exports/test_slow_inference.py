@@ -60,8 +60,8 @@ class Noting:
 class Arm(FakeRobot):
     """Lets the policy answer before each tick at which `quick(tick)` says so."""
 
-    def __init__(self, policy, inference, quick):
-        super().__init__(length=80)
+    def __init__(self, policy, inference, quick, fault):
+        super().__init__(fault, length=80)
         self._policy, self._inference, self._quick = policy, inference, quick
 
     def reset(self, seed):
@@ -75,7 +75,7 @@ class Arm(FakeRobot):
         return super().read(now)
 
 
-def run(execution: Execution, quick, dies_at: int | None = None):
+def run(execution: Execution, quick, dies_at: int | None = None, fault=lambda tick: {}):
     policy = Swinging()
     actor = ChunkActor(
         policy, ABSOLUTE, history=1, execution=execution, draw=Single(None), background=True
@@ -86,7 +86,7 @@ def run(execution: Execution, quick, dies_at: int | None = None):
         return quick(tick)
 
     actor.inference = Noting(actor.inference)
-    robot, kept = Arm(policy, actor.inference, allowed), Kept()
+    robot, kept = Arm(policy, actor.inference, allowed, fault), Kept()
     loop = ControlLoop(robot, actor, Guard(ABSOLUTE_CONTRACT), SimulatedClock(RATE))
     try:
         report = loop.run([0], max_ticks=80, log=kept)
@@ -101,6 +101,18 @@ def assert_never_jerked(robot):
     assert np.abs(robot.moved).max() <= 1.0 + 1e-6
     assert np.abs(steps).max() <= STEP + 1e-6
     assert np.abs(np.diff(steps, axis=0, prepend=np.zeros((1, 2)))).max() <= CHANGE + 1e-6
+
+
+def test_observations_that_are_refused_more_often_than_a_prediction_takes_starve_nobody():
+    """An answer is there four ticks after it was asked for, and each fourth tick is refused."""
+    robot, report, _ = run(
+        Receding(3), lambda tick: tick % 4 == 1, fault=lambda tick: {"age": 9.0 * (tick % 4 == 0)}
+    )
+    without = np.array([Activation.PLAN_RUN_OUT in bits for bits in flags(report)])
+    refused = np.array([Activation.OBSERVATION_STALE in bits for bits in flags(report)])
+    assert refused.sum() >= 19
+    assert (~(without | refused)).sum() > 80 / 5
+    assert_never_jerked(robot)
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,7 @@ void Controller::reset(std::uint64_t seed, const double* present, const double* 
   for (std::vector<float>& values : newest_) std::fill(values.begin(), values.end(), kNan);
   measured_ = -std::numeric_limits<double>::infinity();
   flush();
+  executes_ = false;
   guard_.reset(present, velocity, pose);
   check_start(contract_, present, velocity);
 }
@@ -152,13 +153,19 @@ bool Controller::tick(double now, bool late, double* command) {
                           : guard_.hold(kPlanRunOut, command);
   const double* wanted = acted ? action_.data() : nullptr;
   // The robot has not done what was planned, which may not be finite either.
-  if (acted && guard_.flags() & kFallback) flush();
+  if (acted && guard_.flags() & kFallback) {
+    flush();
+    executes_ = false;
+  } else if (acted) {
+    executes_ = true;
+  }
   return keep(sent, now, late, Source::kPolicy, wanted, command, begun);
 }
 
 bool Controller::override(double now, bool late, const double* action, double* command) {
   const auto begun = logged_time();
   const bool admitted = admit(now, late);
+  executes_ = executes_ || (admitted && action);
   look();
   const bool sent =
       admitted && action ? guard_.limit(action, false, command) : guard_.hold(0, command);
@@ -206,7 +213,8 @@ bool Controller::admit(double now, bool late) {
 }
 
 void Controller::look() {
-  flush();
+  if (executes_ || guard_.moving()) flush();  // else what is asked for begins where the robot is
+  executes_ = false;
   if (seen_finite_) push(finite_);
 }
 

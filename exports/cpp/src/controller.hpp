@@ -106,6 +106,7 @@ class Controller {
 
   Observation newest_, finite_, history_;
   bool seen_finite_ = false, history_empty_ = true;
+  bool executes_ = false;  // something was executed since the plan was dropped
   double measured_ = 0;
   std::vector<float> predicted_action_;
   std::vector<std::vector<float>> taken_signals_;  // of the chunk that is executed

@@ -27,6 +27,7 @@ class Guard {
 
   // Whether the contract's workspace cannot be kept: nobody said where the target of a delta is.
   bool workspace_unknown() const { return limiter_->workspace_unknown(); }
+  bool moving() const { return limiter_->moving(); }
 
   // Begins a tick: whether the policy may act on this observation.
   bool admit(const Observation& observation, double age, double measured, bool late);
