@@ -108,7 +108,7 @@ def test_a_pad_that_is_unplugged_lets_the_arm_hold(browser: Any, loop: Loop) -> 
     page.wait_for_selector("[data-state=you]")
     page.evaluate("window.pad.axes = [0, -1, 0, 0]")
     loop.until(lambda: loop.moving)
-    assert "fake pad" in page.inner_text("#device")
+    page.wait_for_selector("#device:has-text('fake pad')")
     page.evaluate("window.pad.connected = false")
     loop.until_still("unplugged")
     page.wait_for_selector("[data-state=lost]")
