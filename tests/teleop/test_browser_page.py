@@ -162,6 +162,40 @@ def test_a_pad_button_that_is_held_while_another_window_comes_is_pressed_once(
     ]
 
 
+#: The page's links, how full they are, and a key that is pressed before anything else can happen.
+FAKE_LINK = """
+window.links = [];
+window.WebSocket = class extends WebSocket {
+  constructor(...address) { super(...address); window.links.push(this); }
+  get bufferedAmount() { return window.clogged ? 1e6 : super.bufferedAmount; }
+};
+window.tap = (key, code) => ["keydown", "keyup"].forEach((kind) =>
+  window.dispatchEvent(new KeyboardEvent(kind, { key, code })));
+"""
+
+
+@pytest.mark.parametrize(
+    ("cut", "mended"),
+    [("window.links.at(-1).close()", ""), ("window.clogged = true", "window.clogged = false")],
+)
+def test_what_is_pressed_while_the_page_is_not_heard_is_forgotten(
+    browser: Any, loop: Loop, cut: str, mended: str
+) -> None:
+    page = browser.new_page()
+    page.add_init_script(FAKE_LINK)
+    said = _told(page)
+    page.goto(loop.robot.page.url)
+    page.wait_for_selector("[data-state=you]")
+    page.evaluate("window.tap('Shift', 'ShiftLeft')")
+    page.wait_for_timeout(100)
+    page.evaluate(f"{cut}; window.tap(' ', 'Space'); window.tap('Delete', 'Delete'); {mended}")
+    loop.until_moving(page)
+    page.wait_for_timeout(100)
+    page.close()
+    pressed = [name for one in said if one["type"] == "input" for name in one["pressed"]]
+    assert pressed == ["rightshoulder"]
+
+
 def test_a_thumb_on_a_touch_stick_presses_no_button(browser: Any, loop: Loop) -> None:
     page = browser.new_context(**PHONE).new_page()
     said = _told(page)

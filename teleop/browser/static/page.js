@@ -30,7 +30,11 @@ function say(message) {
 }
 
 function input() {
-  if (socket?.readyState !== WebSocket.OPEN || socket.bufferedAmount > CLOGGED) return;
+  // What was pressed at a page that is not heard would be news to the robot when it is.
+  if (socket?.readyState !== WebSocket.OPEN || socket.bufferedAmount > CLOGGED) {
+    hands.take();
+    return;
+  }
   sentAt = performance.now();
   moved = false;
   sequence += 1;
