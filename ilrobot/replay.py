@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ilrobot.actors import Source
 from ilrobot.data.branches import surviving
 from ilrobot.data.episode import Episode
 from ilrobot.errors import UserError
@@ -72,6 +73,7 @@ def replay(env: TaskEnv, episode: Episode, *, restore: bool, tolerance: float) -
     """Execute the actions of an episode.
 
     Frames that were discarded by a rewind are left out: the next one goes on from before them.
+    Those at which the robot was held on purpose do not count towards the time limit, as then.
 
     Args:
         env: Where.
@@ -93,13 +95,18 @@ def replay(env: TaskEnv, episode: Episode, *, restore: bool, tolerance: float) -
         env.set_state(columns["sim.state"][0])
     features = [f for f in env.spec.observations if f.name in columns and not f.is_image]
     seen: dict[str, list[NDArray[np.generic]]] = {f.name: [] for f in features}
+    paused = np.zeros(len(numbers), dtype=bool)
+    if "control.source" in columns:
+        paused = columns["control.source"] == Source.PAUSED.value
     success, executed = False, 0
-    for action in columns["action"]:
+    for action, held in zip(columns["action"], paused, strict=True):
         for feature in features:
             # The observation at the reset is not that of a state restored after it.
             known = executed > 0 or not restore
             now = observation[feature.name] if known else columns[feature.name][0]
             seen[feature.name].append(np.asarray(now))
+        if held:
+            env.stop_time()
         step = env.step(action)
         executed += 1
         observation, success = step.observation, success or step.success

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ilrobot.actors import Actor, Decision, Source
 from ilrobot.cli import _main
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
@@ -61,6 +62,25 @@ def test_in_its_own_world_a_replay_is_the_same_to_the_bit(task, tmp_path, capsys
         assert (found["success_then"], found["success_now"]) == (True, True)
         assert found["frames"] == found["recorded"] == Dataset.open(path).lengths[episode]
         assert all(one["greatest"] == one["final"] == 0 for one in found["deviations"])
+
+
+class Pausing(Actor):
+    """Moves a little, and holds the robot for a while."""
+
+    def act(self, observation, now):
+        paused = 1.0 <= now < 2.5
+        action = np.array([0, 0, 0 if paused else 0.001, 0, 0, 0, 1], np.float32)
+        return Decision(action, Source.PAUSED if paused else Source.DEMO)
+
+
+def test_a_pause_does_not_run_the_time_limit_down(tmp_path, capsys):
+    env = make_env(TASK)
+    with DatasetRecorder(tmp_path / "data", env.spec, state_size=env.state_size) as recorder:
+        length = rollout(env, Pausing(), seed=0, recorder=recorder).length
+    env.close()
+    code, found = said(capsys, tmp_path / "data", "--tolerance", 0)
+    assert code == 0
+    assert found["frames"] == found["recorded"] == length == 130
 
 
 def test_another_action_strays_from_the_next_frame_on(reach, tmp_path, capsys):
