@@ -13,6 +13,7 @@ from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.foreign import check_videos, derive_spec, image_keys
 from ilrobot.data.info import read_info
+from ilrobot.data.labels import vector_spec
 from ilrobot.data.layout import CODEBASE_VERSION, INFO
 from ilrobot.data.parquet import read_parquet
 from ilrobot.errors import UserError
@@ -42,7 +43,8 @@ def read(path: Path, rate: float | None = None) -> Source:
     remarks = (f"left out, images are not imported yet: {', '.join(images)}",) if images else ()
     if version == CODEBASE_VERSION:
         dataset = Dataset.open(path)
-        return Source("lerobot", dataset.spec, _episodes(dataset), dataset.num_episodes, remarks)
+        spec = vector_spec(dataset.spec)
+        return Source("lerobot", spec, _episodes(dataset), dataset.num_episodes, remarks)
     if version != _OLD:
         raise UserError(
             f"{path}: is LeRobot {version or 'of no version'}; {_OLD} and {CODEBASE_VERSION} can "

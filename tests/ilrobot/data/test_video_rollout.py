@@ -57,6 +57,16 @@ def test_what_the_actor_saw_is_what_the_film_shows(recorded):
     assert (same < other).all()
 
 
+def test_an_import_leaves_the_films_of_a_dataset_of_ours_and_says_so(recorded, tmp_path, capsys):
+    dataset, _ = recorded
+    assert _main(["import", str(dataset.path), "--output", str(tmp_path / "copy")]) == 0
+    assert f"images are not imported yet: {CAMERA}" in capsys.readouterr().err
+    copied = Dataset.open(tmp_path / "copy")
+    assert copied.spec == vector_spec(dataset.spec)
+    assert np.array_equal(copied.column("action"), dataset.column("action"))
+    assert [info.seed for info in copied.infos] == [info.seed for info in dataset.infos]
+
+
 def test_simulated_time_waits_for_the_encoder(tmp_path, monkeypatch):
     monkeypatch.setattr(video_queue, "RING_BYTES", 1)
     env = make_env(TASK, OPTIONS)
