@@ -6,6 +6,7 @@ import pytest
 
 import sims  # noqa: F401  registers the environments
 from sims.experts import make_expert
+from sims.experts.motion import GAIN, command, fetch, rise, turn_down
 from tests.sims.panda_worlds import ENGINES, STILL, WORLDS, make
 
 
@@ -82,6 +83,36 @@ def test_a_stack_that_is_still_held_is_no_success() -> None:
         assert not terminated
         assert -0.3 < reward <= -0.1
     for _ in range(15):
+        terminated = env.step(STILL)[2]
+        if terminated:
+            break
+    assert terminated
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_stack_that_is_held_across_its_corners_is_no_success(engine: str) -> None:
+    """There the gripper is as far open as it can be around a cube."""
+    env = make("ilrobot/PandaStack-v0", engine)
+    observation, _ = env.reset(seed=0)
+    in_place = 0
+    for _ in range(100):
+        state = observation["state"].astype(np.float64)
+        red, blue = observation["environment_state"].astype(np.float64).reshape(2, 5)
+        # A quarter of the cube's symmetry aside from where its faces are.
+        turn = turn_down(state, np.arctan2(red[4], red[3]) / 4 + np.pi / 4, 4)
+        ahead = blue[:3] - red[:3] + [0.0, 0.0, 0.045]
+        low, beside = red[2] < 0.03, np.hypot(*ahead[:2])
+        in_place += bool(beside < 0.02 and abs(ahead[2]) < 0.005)
+        ahead[2] += 0.04 * rise(beside, 0.004, 0.02)
+        move, gripper = fetch(state, red[:3], float(turn[2]) if low else 0.0, ahead, 0.80)
+        action = command(GAIN * move, GAIN * turn * low, gripper)
+        observation, _, terminated, _, info = env.step(action)
+        assert not info["is_success"]
+        if in_place >= 10:
+            break
+    assert in_place >= 10
+    assert 0.7 < state[9] < 0.85
+    for _ in range(20):
         terminated = env.step(STILL)[2]
         if terminated:
             break
