@@ -19,9 +19,6 @@ from ilrobot.rollout import EpisodeResult, rollout
 from ilrobot.task_env import TaskEnv
 from ilrobot.workers import Workers
 
-#: Steps after which an episode ends in an environment that has no limit of its own.
-DEFAULT_TIME_LIMIT = 1000
-
 #: Makes the world and the actor inside each worker process; must be picklable.
 Setup = Callable[[], tuple[TaskEnv, Actor]]
 
@@ -212,7 +209,7 @@ def _worker_episode(video: Path | None, bench: _Bench, item: tuple[int, int]) ->
 
 
 def _episode(env: TaskEnv, actor: Actor, seed: int, video: Path | None) -> EpisodeResult:
-    limit = DEFAULT_TIME_LIMIT if env.time_limit is None else None
+    limit = env.unattended_limit
     if video is None:
         return rollout(env, actor, seed=seed, max_steps=limit)
     frames: list[Any] = []

@@ -15,6 +15,9 @@ from ilrobot.env_spec import describe, stated_rate, walk
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.spec import DEFAULT_RATE
 
+#: Steps after which an episode that nobody watches ends in a task that has no limit of its own.
+DEFAULT_TIME_LIMIT = 1000
+
 
 @dataclass(frozen=True)
 class Step:
@@ -155,6 +158,11 @@ class TaskEnv:
     def time_limit(self) -> int | None:
         """Steps after which an episode is truncated (None: it has no limit)."""
         return self.env.spec.max_episode_steps if self.env.spec is not None else None
+
+    @property
+    def unattended_limit(self) -> int | None:
+        """Steps after which an attempt is cut off that nobody watches (None: the task ends it)."""
+        return DEFAULT_TIME_LIMIT if self.time_limit is None else None
 
     @property
     def can_restore(self) -> bool:

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from ilrobot.evaluate import DEFAULT_TIME_LIMIT
 from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
 from ilrobot.policies.density import named
 from ilrobot.policies.policy import Policy
+from ilrobot.task_env import DEFAULT_TIME_LIMIT
 
 #: What a run says of the last comparison: shares of successes, by name.
 KEPT_FILE = "kept.json"

@@ -15,7 +15,6 @@ from ilrobot.data.episode import Column, EpisodeInfo, Outcome, Recorder
 from ilrobot.data.layout import ATTEMPTS
 from ilrobot.data.recorder import DatasetRecorder
 from ilrobot.errors import explained
-from ilrobot.evaluate import DEFAULT_TIME_LIMIT
 from ilrobot.learners.finetuning.exploring import ExploringActor
 from ilrobot.learners.machine import one_thread
 from ilrobot.policies.policy import Policy
@@ -151,7 +150,7 @@ class _Stage:
             recorder: Of the attempt of this number.
         """
         spec, made = self._env.spec, begin.made
-        limit = DEFAULT_TIME_LIMIT if self._env.time_limit is None else None
+        limit = self._env.unattended_limit
         info = EpisodeInfo(task=spec.task, rate=spec.rate, seed=begin.seed)
         results: list[EpisodeResult] = []
         while made < self._tries and not (results and results[-1].outcome is Outcome.SUCCESS):

@@ -119,8 +119,9 @@ class Collector:
         self._stage = _Stage(cast, env)
         self._watched = run_episode is not None
         self._straight = run_episode
+        self._alone = partial(rollout, max_steps=env.unattended_limit)
         if env.spec.cameras and run_episode is None:
-            self._straight = rollout
+            self._straight = self._alone
         self._workers: Workers[_Stage] | None = None
         if workers > 1 and self._straight is None:
             self._workers = Workers(
@@ -185,7 +186,7 @@ class Collector:
         self, recorder: DatasetRecorder, round_: Round, seeds: Sequence[int]
     ) -> Iterator[tuple[int, Outcome]]:
         """Run and seal one attempt for each seed."""
-        straight = rollout if round_.alone and self._watched else self._straight
+        straight = self._alone if round_.alone and self._watched else self._straight
         if straight is not None:
             with one_thread():
                 actor = self._stage.actor(round_)
@@ -278,5 +279,6 @@ def _try(stage: _Stage, attempt: _Attempt) -> Outcome:
             seed=attempt.seed,
             recorder=recorder,
             info=replace(attempt.round.info, seed=attempt.seed),
+            max_steps=stage.env.unattended_limit,
         )
     return result.outcome

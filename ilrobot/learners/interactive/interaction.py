@@ -53,7 +53,11 @@ class Interaction:
         return range(first, first + self.episodes)
 
     def record(self, actor: Actor, number: int, max_steps: int | None = None) -> list[Episode]:
-        """The episodes of a round under an actor, cut off after `max_steps`."""
+        """The episodes of a round under an actor, cut off after `max_steps`.
+
+        Without, they are in a task that has no time limit after that of whatever nobody watches.
+        """
+        max_steps = self.env.unattended_limit if max_steps is None else max_steps
         recorder = MemoryRecorder(self.env.spec)
         for seed in self.seeds(number):
             info = EpisodeInfo(self.env.spec.task, self.env.spec.rate, seed=seed)

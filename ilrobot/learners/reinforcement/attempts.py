@@ -46,7 +46,13 @@ def record_attempts(
     try:
         with DatasetRecorder(folder, env.spec, state_size=env.state_size) as recorder:
             for number in range(episodes):
-                rollout(env, _Shown(policy.actor()), seed=seed + number, recorder=recorder)
+                rollout(
+                    env,
+                    _Shown(policy.actor()),
+                    seed=seed + number,
+                    recorder=recorder,
+                    max_steps=env.unattended_limit,
+                )
     finally:
         env.close()
     return Dataset.open(folder)
