@@ -52,7 +52,7 @@ class Dagger:
     """Demonstrations to begin with; they are copied, never changed, unless with --aggregate."""
 
     policy: Path
-    """Run of the policy that tries first; its settings are used for each fit."""
+    """Run of the policy that tries first; each fit has the settings that it was cloned with."""
 
     output: Path
     """Folder of this run: the growing dataset, a policy per round, and policy.pt, the last."""

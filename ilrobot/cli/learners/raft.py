@@ -15,7 +15,6 @@ from ilrobot.required import require
 
 if TYPE_CHECKING:
     from ilrobot.learners.config import TrainConfig
-    from ilrobot.run_description import Description
 
 
 @dataclass(kw_only=True)
@@ -56,8 +55,9 @@ class Raft(TriedInTask):
     fit_steps: Annotated[int | None, optional("INT", "those of --from")] = None
     """Optimiser steps of each round's cloning, which begins from scratch."""
 
-    seed: int = 0
-    """Seed of the first beginning, and of everything else drawn at random."""
+    seed: int = 20_000
+    """Seed of the first beginning, and of everything else drawn at random; demonstrations and the
+    attempts of dagger begin elsewhere."""
 
     resume: bool = False
     """Go on with the run in --output where it stopped (give the same options again)."""
@@ -78,13 +78,15 @@ class Raft(TriedInTask):
         from ilrobot.learners.behavioral_cloning import data_used, weights_hash
         from ilrobot.learners.config import TrainConfig
         from ilrobot.learners.finetuning.raft import RaftConfig, RaftLearner
+        from ilrobot.learners.refitting import refit_config
         from ilrobot.policies.loading import load_policy
         from ilrobot.run import Run, run_of
 
         workers = cores() if self.workers is None else self.workers
         check_workers(workers)
         begun = load_policy(self.from_)
-        known = Run.read(run_of(self.from_)).description
+        run = run_of(self.from_)
+        known = Run.read(run).description
         demonstrations = Dataset.open(self.dataset or Path(known.dataset.path))
         config = RaftConfig(
             rounds=self.rounds,
@@ -93,7 +95,7 @@ class Raft(TriedInTask):
             exploration=self.exploration,
             seed=self.seed,
         )
-        fit, make = self._fit(known), self.maker(begun)
+        fit, make = self._fit(refit_config(run)), self.maker(begun)
         with closing(make()) as env:
             check_policy_fits(begun.spec, env.spec, "the policy of --from")
             shown = vector_spec(demonstrations.spec)
@@ -125,9 +127,9 @@ class Raft(TriedInTask):
         finally:
             learner.close()
 
-    def _fit(self, known: Description) -> TrainConfig:
-        """How the rounds are cloned: as the policy was."""
-        fit = replace(known.config.train, device=self.device, time_budget=None, keep_checkpoints=0)
+    def _fit(self, known: TrainConfig) -> TrainConfig:
+        """How the rounds are cloned."""
+        fit = replace(known, device=self.device, time_budget=None, keep_checkpoints=0)
         if self.fit_steps is not None:
             fit = fit.with_steps(self.fit_steps)
         fit = replace(fit, seed=self.seed)

@@ -33,6 +33,7 @@ from ilrobot.learners.interactive.gate_network import unwatched
 from ilrobot.learners.interactive.rehearsal import rehearse
 from ilrobot.learners.interactive.rounds import FitRun, Rounds
 from ilrobot.learners.machine import find_device, require_memory
+from ilrobot.learners.refitting import refit_config
 from ilrobot.policies.loading import load_policy
 from ilrobot.run import Run, policy_hash
 from ilrobot.run_description import (
@@ -61,7 +62,8 @@ def describe_dagger(
     Args:
         env: The world.
         demonstrations: Dataset to begin with.
-        initial: Run of the policy that acts in the first round; each fit has its settings.
+        initial: Run of the policy that acts in the first round; each fit has its settings, see
+            `ilrobot.learners.refitting.refit_config`.
         plan: How much of everything.
         setting: Where and how corrections are collected, plain JSON; on resuming it must be the
             same.
@@ -81,12 +83,12 @@ def describe_dagger(
     _check_grows(source, env, copied=aggregate is None)
     began_with = data_used(source) if aggregate is None else _data_of_run(source, aggregate)
     # The machine that trained it may have been another one; steps chosen by the time stay.
-    fit = replace(trained.config.train, device="auto", time_budget=None)
+    fit = replace(refit_config(initial), device="auto", time_budget=None)
     config = replace(trained.config, train=fit)
     if weighting is not None:
         config = replace(config, train=replace(config.train, weighting=weighting))
     config.train.check()
-    config.policy.check(source.spec)
+    config.policy.check_to_train(source.spec)
     require_memory(source.spec, config.policy, config.train, find_device(config.train.device))
     return DaggerDescription(
         kind="dagger",

@@ -28,6 +28,7 @@ from ilrobot.data.labels import labels, split_episodes
 from ilrobot.data.memory import Recordings
 from ilrobot.data.windows import Windows
 from ilrobot.errors import UserError
+from ilrobot.learners.refitting import cloned_with
 from ilrobot.policies.loading import load_policy
 from ilrobot.policies.policy import Policy
 from ilrobot.run import Run
@@ -75,13 +76,14 @@ def held_out_episodes(dataset: Recordings, policy_run: Path) -> NDArray[np.int64
     Raises:
         UserError: There is none.
     """
-    description = Run.read(policy_run).description
-    config, trained = description.config.train, description.dataset.episodes
+    config, trained = cloned_with(policy_run), Run.read(policy_run).description.dataset.episodes
     supervised, _ = labels(dataset)
     of_frame = np.repeat(np.arange(dataset.num_episodes), dataset.lengths)
     known = np.arange(dataset.num_frames) < dataset.starts[min(trained, dataset.num_episodes)]
-    teaches, _ = labels(dataset, config.weighting)
-    _, kept = split_episodes(dataset, teaches & known, config.held_out, config.seed)
+    kept = np.zeros(0, dtype=np.int64)
+    if config is not None:
+        teaches, _ = labels(dataset, config.weighting)
+        _, kept = split_episodes(dataset, teaches & known, config.held_out, config.seed)
     episodes = np.unique(of_frame[supervised & (~known | np.isin(of_frame, kept))])
     if not episodes.size:
         raise UserError(

@@ -64,7 +64,7 @@ def clones(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def _options(clone: Path) -> tuple[str, ...]:
     few = ("--rounds", "1", "--episodes", "2", "--tries", "3", "--exploration", "0.5")
-    more = ("--fit-steps", "10", "--device", "cpu", "--workers", "1")
+    more = ("--fit-steps", "10", "--device", "cpu", "--workers", "1", "--seed", "0")
     return ("--from", str(clone), *few, *more)
 
 
@@ -163,6 +163,8 @@ def test_what_succeeded_is_learnt(clones: dict[str, Path], tmp_path: Path, capsy
     rate = np.mean([row["success"] for row in rows[10:]])
     assert f"success {rate:g} (first attempts of the last round" in capsys.readouterr().out
     attempts = Dataset.open(run / ATTEMPTED)
+    shown = Dataset.open(clones["bc"].parent / "data")
+    assert not {info.seed for info in attempts.infos} & {info.seed for info in shown.infos}
     assert sum(row["tries"] for row in rows) == attempts.num_episodes
     assert sum(row["tried"] for row in rows) == attempts.num_frames
 
