@@ -79,6 +79,11 @@ class Actor(ABC):
     attends = False
     """Whether it is a person: seen at every tick, and helping only once they have taken hold."""
 
+    @property
+    def driven(self) -> bool:
+        """Whether a person drives, by what they last said (`act`, `hear`)."""
+        return False
+
     thinks_ahead = False
     """Whether it is to `prepare` before an episode's clock starts."""
 
@@ -186,6 +191,11 @@ class WrappedActor(Actor):
     def observe(self, observation: Observation) -> None:
         """See `Actor`."""
         self._actor.observe(observation)
+
+    @property
+    def driven(self) -> bool:
+        """See `Actor`."""
+        return self._actor.driven
 
     def hear(self, now: float) -> Event | None:
         """See `Actor`."""

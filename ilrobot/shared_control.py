@@ -205,6 +205,12 @@ class SharedControl(Actor):
         self._novice.observe(observation)
         self._expert.observe(observation)
 
+    @property
+    def driven(self) -> bool:
+        """Whether the expert is a person who drives."""
+        drives = self._expert.driven
+        return drives and (self.expert_acting or self._gate.expert_decides)
+
     def hear(self, now: float) -> Event | None:
         """The expert may be a person."""
         return self._expert.hear(now)

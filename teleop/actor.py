@@ -105,6 +105,11 @@ class TeleopActor(Actor):
             rewind=self.rewinding and command.event is None,
         )
 
+    @property
+    def driven(self) -> bool:
+        """Whether they had control at the last poll."""
+        return self.engaged
+
     def hear(self, now: float) -> Event | None:
         """Poll the device though nothing that it commands is executed."""
         self.clutch.release()

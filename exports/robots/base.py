@@ -138,3 +138,14 @@ class Interruptible(Protocol):
     """
 
     stopped: Callable[[], bool]
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A robot that is to know how far apart its commands are.
+
+    Attributes:
+        period: Seconds from one command to the next, set by who runs it.
+    """
+
+    period: float

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from exports.robots.base import Capabilities, Motion, Reading, Status
 from exports.robots.joint_states import JointStates, joint_and_quantity
-from ilrobot.errors import UserError
+from ilrobot.errors import UserError, WorkFailed
 from ilrobot.spec import Feature, Spec
 
 #: What the last part of a command's topic says of its message, as ros2_control names them.
@@ -83,6 +83,7 @@ class Ros2Robot:
         self._executor: Any = None
         self._thread: threading.Thread | None = None
         self._last: NDArray[np.float64] | None = None
+        self.period = 1.0 / wanted.rate
 
     def connect(self) -> Capabilities:
         """Make the node and wait for the first state of every joint; nothing moves.
@@ -120,10 +121,19 @@ class Ros2Robot:
         return Capabilities(name, spec, any_rate=True, time_limit=None, led=True)
 
     def reset(self, seed: int) -> Motion | None:
-        """Begin where it is; ROS has no start pose of its own."""
+        """Begin where it is; ROS has no start pose of its own.
+
+        Raises:
+            WorkFailed: It is not known where it is now: no state has come of late.
+        """
         self._last = None
         with self._lock:
-            held = self._states.positions(self._joints)
+            held, age = self._states.positions(self._joints), self._clock() - self._states.measured
+        if age > _STATES_WITHIN:
+            raise WorkFailed(
+                f"the newest state on the topic '{self._topics[1]}' is {age:.0f} s old, so no "
+                "episode begins; look at `ros2 topic echo`"
+            )
         return None if held is None else Motion(held)
 
     def read(self, now: float) -> Reading:
@@ -171,7 +181,7 @@ class Ros2Robot:
         if self._is_trajectory:
             point = self._point_type()
             point.positions = command.tolist()
-            nanoseconds = round(1e9 / self._wanted.rate)
+            nanoseconds = round(1e9 * self.period)
             point.time_from_start.sec = nanoseconds // 10**9
             point.time_from_start.nanosec = nanoseconds % 10**9
             message.joint_names = list(self._joints)

@@ -52,7 +52,7 @@ class WatchfulRobot:
         self._is_bounded = False
         self._steps: NDArray[Any] = np.zeros(self._spec.action.size, np.bool_)
         self._wanted = np.zeros(self._spec.action.size)
-        self._fresh = self._started = False
+        self._fresh = self._started = self._braking = False
         self._commanded_at = 0.0
         self._seq = 0
         self.state = State.ENDED
@@ -111,14 +111,15 @@ class WatchfulRobot:
         if self.state is not State.ENDED:
             self._wanted[:] = values
             self._fresh = self._started = True
+            self._braking = False
             self._seq, self._commanded_at = seq, now
             self.state = State.MOVING
 
     def hold(self) -> None:
         """Brake and stay until the next command."""
         if self.state is State.MOVING:
-            self.state, self._fresh = State.HOLDING, False
-            self._robot.stop()
+            self.state, self._fresh, self._braking = State.HOLDING, False, True
+            self._rest()
 
     def tick(self, now: float) -> None:
         """Execute for one period of the control rate.
@@ -143,6 +144,8 @@ class WatchfulRobot:
         if status.ended:
             self.state = State.ENDED
             self._robot.stop()
+        elif self._braking:
+            self._rest()
 
     @property
     def has_new_command(self) -> bool:
@@ -162,6 +165,12 @@ class WatchfulRobot:
     def read(self, now: float) -> Reading:
         """See `Robot.read`."""
         return self._robot.read(now)
+
+    def _rest(self) -> None:
+        """Tell the robot to stop once it has come to rest, which its own stop does at a stroke."""
+        if self._limiter is None or not self._limiter.moving:
+            self._braking = False
+            self._robot.stop()
 
     def _next(self, now: float) -> NDArray[Any] | None:
         """What this tick executes (None: nothing)."""

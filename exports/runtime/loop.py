@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from exports.robots.base import Interruptible, Robot
+from exports.robots.base import Interruptible, Paced, Robot
 from exports.runtime.coming_to_rest import come_to_rest
 from exports.runtime.report import EpisodeReport, LoopReport
 from exports.runtime.shadow import Disagreement
@@ -107,6 +107,8 @@ class ControlLoop:
         self._stopped, self._watchers, self._disagreement = stopped, watchers, disagreement
         if isinstance(robot, Interruptible):
             robot.stopped = self._interrupted
+        if isinstance(robot, Paced):
+            robot.period = clock.period
 
     def run(
         self,
@@ -200,7 +202,8 @@ class ControlLoop:
                     guard.locate(reading.pose)
                 decision: Decision | None = None
                 event: Event | None = None
-                if guard.admit(reading.observation, age, late, reading.measured):
+                told = (reading.observation, age, late, reading.measured)
+                if guard.admit(*told, driven=actor.driven):
                     newest_finite = reading.observation
                     try:
                         decision = actor.act(reading.observation, started)

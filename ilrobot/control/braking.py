@@ -33,6 +33,16 @@ from collections.abc import Callable
 ITERATIONS = 60
 
 
+def _floor(x: float) -> float:
+    """As in C: of what is not finite itself."""
+    return float(math.floor(x)) if math.isfinite(x) else x
+
+
+def _ceil(x: float) -> float:
+    """As in C: of what is not finite itself."""
+    return float(math.ceil(x)) if math.isfinite(x) else x
+
+
 def greatest_step(distance: float, braking: float) -> float:
     """The greatest first step from which one can stop within a distance.
 
@@ -47,7 +57,7 @@ def greatest_step(distance: float, braking: float) -> float:
         return 0.0
     if distance <= braking or math.isinf(distance):
         return distance
-    steps = float(math.ceil((math.sqrt(1.0 + 8.0 * distance / braking) - 1.0) / 2.0))
+    steps = _ceil((math.sqrt(1.0 + 8.0 * distance / braking) - 1.0) / 2.0)
     return distance / steps + braking * (steps - 1.0) / 2.0
 
 
@@ -63,7 +73,7 @@ def release(change: float, decay: float) -> float:
     size = abs(change)
     if size < decay or decay <= 0.0:
         return 0.0
-    ticks = float(math.floor(size / decay))
+    ticks = _floor(size / decay)
     total = ticks * size - decay * ticks * (ticks + 1.0) / 2.0
     return -total if change < 0.0 else total
 
@@ -102,7 +112,7 @@ def greatest_displacement(step: float, change: float, most: float, jerk: float) 
     # Braked so hard already that it will reverse: c + j, c + 2j, … until the step is used up.
     slope = change + jerk / 2.0
     root = math.sqrt(max(0.0, slope * slope - 2.0 * jerk * step))
-    k = max(0.0, float(math.floor(2.0 * step / (root - slope))))
+    k = max(0.0, _floor(2.0 * step / (root - slope)))
     return k * step + change * k * (k + 1.0) / 2.0 + jerk * k * (k + 1.0) * (k + 2.0) / 6.0
 
 
@@ -115,22 +125,22 @@ def _forward(step: float, change: float, most: float, jerk: float) -> float:
     by its release.
     """
     x = change / jerk
-    ceiling = float(math.ceil(x))
+    ceiling = _ceil(x)
     constant = step / jerk + ceiling * (ceiling - 1.0) / 2.0 - ceiling * x
-    q = float(math.floor(x + math.sqrt(max(0.0, x * x + constant))))
+    q = _floor(x + math.sqrt(max(0.0, x * x + constant)))
     q = max(q, ceiling - 1.0, 0.0)
-    ramp = math.inf if math.isinf(most) else float(math.floor((most + change) / jerk))
+    ramp = math.inf if math.isinf(most) else _floor((most + change) / jerk)
     flat = q >= ramp
     if flat:
         q = ramp
     left = step + q * change - jerk * q * (q + 1.0) / 2.0
     total = q * step + change * q * (q + 1.0) / 2.0 - jerk * q * (q + 1.0) * (q + 2.0) / 6.0
     if flat:
-        w = float(math.floor(max(0.0, left - release(most, jerk)) / most))
+        w = _floor(max(0.0, left - release(most, jerk)) / most)
         total = total + w * left - most * w * (w + 1.0) / 2.0
         left = left - w * most
     z = greatest_step(left, jerk)
-    n = float(math.floor(z / jerk))
+    n = _floor(z / jerk)
     return total + z * n * (n + 1.0) / 2.0 - jerk * n * (n + 1.0) * (2.0 * n + 1.0) / 6.0
 
 

@@ -127,8 +127,10 @@ class Guard:
         age: float,
         late: bool = False,
         measured: float | None = None,
+        *,
+        driven: bool = False,
     ) -> bool:
-        """Begin a tick: whether the policy may act on this observation.
+        """Begin a tick: whether the policy, or a person, may act on this observation.
 
         Args:
             observation: Column name to array of its feature's shape.
@@ -136,10 +138,11 @@ class Guard:
             late: Whether this tick began after its deadline.
             measured: When it was measured, on a clock that does not go back (None: not known; then
                 an order that is not kept goes unnoticed).
+            driven: Whether a person is to act, who knows what to do where the policy never was.
         """
         self.flags = NOTHING
         moved = self._watch.watches_bits and self.moving
-        found, admitted = self._watch.look(observation, age, measured, moved)
+        found, admitted = self._watch.look(observation, age, measured, moved, driven)
         if found is not NOTHING:
             self._raise(found)
         if self._emergency is not None and self._emergency.pressed:

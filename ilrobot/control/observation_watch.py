@@ -28,7 +28,7 @@ class ObservationWatch:
        target moved. Repeating a measurement with its own time is no fault: a sensor may be slower
        than the loop; its age tells.
     3. Is it in the training range, element by element? `OBSERVATION_OUT_OF_RANGE` is a warning
-       until it has lasted.
+       until it has lasted, and stays one while a person drives: it is the policy's range.
 
     Pictures are looked at for their age alone: every byte is finite and in range by its type.
 
@@ -62,7 +62,12 @@ class ObservationWatch:
         self._frozen = self._outside = 0
 
     def look(
-        self, observation: Observation, age: float, measured: float | None, moved: bool
+        self,
+        observation: Observation,
+        age: float,
+        measured: float | None,
+        moved: bool,
+        driven: bool = False,
     ) -> tuple[Activation, bool]:
         """Look at the observation of a tick.
 
@@ -71,9 +76,10 @@ class ObservationWatch:
             age: Seconds since it was measured.
             measured: When that was, on a clock that does not go back (None: not known).
             moved: Whether the commanded target moved at the tick before.
+            driven: Whether a person acts, not the policy.
 
         Returns:
-            What was found, and whether the policy may act on it.
+            What was found, and whether whoever it is may act on it.
         """
         in_range = True
         for check in self._checks:
@@ -98,12 +104,10 @@ class ObservationWatch:
         if self.watches_bits and self._is_frozen(observation, moved):
             found |= Activation.OBSERVATION_FROZEN
             admitted = False
-        if in_range:
-            self._outside = 0
-        else:
+        if not in_range:
             found |= Activation.OBSERVATION_OUT_OF_RANGE
-            self._outside += 1
-            admitted &= self._outside < self._most_outside
+        self._outside = 0 if in_range or driven else self._outside + 1
+        admitted &= self._outside < self._most_outside
         return found, admitted
 
     def _is_frozen(self, observation: Observation, moved: bool) -> bool:

@@ -85,7 +85,9 @@ def replay(scenario: Scenario) -> list[Outcome]:
         if tick.press:
             emergency.press("the scenario")
         observation = {"observation.state": tick.observation}
-        if guard.admit(observation, tick.age, tick.late, tick.measured) and tick.action is not None:
+        told = (observation, tick.age, tick.late, tick.measured)
+        admitted = guard.admit(*told, driven=tick.action is not None)
+        if admitted and tick.action is not None:
             command = guard.limit(tick.action)
         else:
             command = guard.hold()

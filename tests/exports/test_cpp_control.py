@@ -14,7 +14,8 @@ from exports.cpp.binding import CppController
 from exports.runtime.session import OnnxPolicy
 from ilrobot.control.activation import Activation
 from ilrobot.control.chunking import Chunking
-from ilrobot.control.contract_parts import Limits
+from ilrobot.control.contract_guards import FallbackAfter
+from ilrobot.control.contract_parts import Limits, Range
 from ilrobot.control.guard import Guard
 from tests.exports.exported import frames
 from tests.exports.guard_scenarios import replay, scenarios
@@ -81,6 +82,30 @@ def test_the_commands_are_those_of_python_to_the_last_bit(tmp_path, limits, kind
         assert_alike(Guard(contract), cpp, actions, reset=at_rest)
         moving = (np.array([0.5, -2.0, 0.0, 0.0]), np.array([1.0, -0.5, 0.0, 2.0]))
         assert_alike(Guard(contract), cpp, actions, reset=moving)
+
+
+def test_a_policy_out_of_its_range_falls_back_and_a_person_does_not(tmp_path):
+    range_ = {OBSERVATION: Range((-0.2,) * 4, (0.2,) * 4)}
+    plain = identity_policy(tmp_path / "plain.onnx", MIXED)
+    after = FallbackAfter(out_of_range=0.1)
+    contract = replace(plain, training_range=range_, fallback_after=after, golden=())
+    constant_policy(tmp_path / "policy.onnx", contract)
+    far = np.full(4, 0.5, np.float32)
+    with CppController(tmp_path / "policy.onnx") as cpp:
+        for driven in (True, False):
+            guard = Guard(contract)
+            guard.reset(np.zeros(4))
+            cpp.reset(0, np.zeros(4))
+            fell_back = []
+            for tick in range(30):
+                now = tick / 100
+                cpp.observe({OBSERVATION: far}, now)
+                cpp.override(now, False, far.astype(float)) if driven else cpp.tick(now)
+                guard.admit({OBSERVATION: far}, 0.0, driven=driven)
+                assert cpp.flags & Activation.OBSERVATION_OUT_OF_RANGE
+                fell_back.append(bool(cpp.flags & Activation.FALLBACK))
+            assert any(fell_back) is not driven
+            assert driven or fell_back == [tick >= 9 for tick in range(30)]
 
 
 @pytest.mark.parametrize("bad", [math.nan, INF])

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from exports.recording import RobotRecording
+from exports.robots.base import Reading
 from exports.runtime.loop import ControlLoop
 from ilrobot.actors import Actor, Decision, Source
 from ilrobot.control.clock import SimulatedClock
+from ilrobot.control.contract_guards import FallbackAfter
+from ilrobot.control.contract_parts import Range
 from ilrobot.control.emergency import EmergencyStop
 from ilrobot.control.guard import Guard
 from ilrobot.data.episode import EpisodeInfo, MemoryRecorder, Outcome
@@ -77,6 +80,35 @@ def test_what_is_declared_ends_the_episode(button, outcome):
     assert report.ticks == PRESSED_AT + 1
     assert report.success is (outcome is Outcome.SUCCESS)
     assert recorder.episodes[0].info.outcome is outcome
+
+
+def test_a_person_who_drives_is_not_stopped_where_the_policy_never_was():
+    """They drive out of its range for longer than it would be borne, and back again."""
+    contract = replace(
+        ABSOLUTE_CONTRACT,
+        training_range={"observation.state": Range((-0.3, -0.3), (0.3, 0.3))},
+        fallback_after=FallbackAfter(out_of_range=0.5),
+    )
+
+    def script(now):
+        way = 1.0 if now < 1.5 else -1.0
+        axes = {"leftx": way, "lefty": -way}
+        return DeviceState(axes=axes, stamp=now, held=frozenset({"rightshoulder"}))
+
+    class Measured(FakeRobot):
+        def read(self, now):
+            at = self.written[-1] if self.written else np.zeros(2)
+            return Reading({"observation.state": np.float32(at)}, now)
+
+    hand = make_hand(Scripted(script), ABSOLUTE, engage="hold")
+    actor = SharedControl(Still(), hand, HumanGate(lambda: hand.engaged), on_decision=hand.watch)
+    guard, robot = Guard(contract, RATE), Measured(length=60)
+    ControlLoop(robot, actor, guard, SimulatedClock(RATE)).run([0], max_ticks=60)
+    x = np.array(robot.written)[:, 0]
+    assert x.max() > 0.6
+    assert x[-1] < 0
+    assert guard.counts["observation_out_of_range"] > 0
+    assert guard.counts["fallback"] == 0
 
 
 class Slow(FakeRobot):

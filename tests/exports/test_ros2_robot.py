@@ -12,8 +12,13 @@ from hypothesis import strategies as st
 
 from exports.robots.joint_states import JointStates
 from exports.robots.ros2_robot import Ros2Robot
-from ilrobot.errors import UserError
+from exports.runtime.loop import ControlLoop
+from ilrobot.actors import Actor
+from ilrobot.control.clock import SimulatedClock
+from ilrobot.control.guard import Guard
+from ilrobot.errors import UserError, WorkFailed
 from ilrobot.spec import Feature, Spec
+from tests.ilrobot.control.contracts import ABSOLUTE_CONTRACT
 
 JOINTS = ("elbow", "shoulder", "wrist")
 
@@ -132,9 +137,14 @@ def ros(monkeypatch):
     return ros
 
 
-def connected(ros, topic, wanted=None, first=None):
+class Still(Actor):
+    def act(self, observation, now):
+        raise AssertionError("it is not asked here")
+
+
+def connected(ros, topic, wanted=None, first=None, clock=lambda: 50.0):
     """Connected, with a first state that comes as soon as somebody listens."""
-    robot = Ros2Robot(wanted or spec(), topic, clock=lambda: 50.0)
+    robot = Ros2Robot(wanted or spec(), topic, clock=clock)
     listen = ros.create_subscription
 
     def speak_at_once(kind, topic, take, quality):
@@ -182,6 +192,25 @@ def test_positions_as_a_trajectory_of_one_point(ros):
     (point,) = message.points
     assert point.positions == [0.5, 0.25, 0.125]
     assert (point.time_from_start.sec, point.time_from_start.nanosec) == (0, 20_000_000)
+    robot.close()
+
+
+def test_a_point_lies_as_far_ahead_as_the_next_command(ros):
+    robot, _ = connected(ros, "/arm_controller/joint_trajectory")
+    ControlLoop(robot, Still(), Guard(ABSOLUTE_CONTRACT), SimulatedClock(10.0))
+    robot.write(np.array([0.5, 0.25, 0.125]))
+    (point,) = ros.published[0].points
+    assert (point.time_from_start.sec, point.time_from_start.nanosec) == (0, 100_000_000)
+    robot.close()
+
+
+def test_no_episode_begins_where_nobody_knows_where_the_arm_is_now(ros):
+    now = [50.0]
+    robot, _ = connected(ros, "/arm/commands", clock=lambda: now[0])
+    assert robot.reset(0) is not None
+    now[0] = 110.0
+    with pytest.raises(WorkFailed, match="60 s old, so no episode begins"):
+        robot.reset(1)
     robot.close()
 
 

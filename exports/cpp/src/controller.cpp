@@ -144,7 +144,7 @@ bool Controller::prepare(double seconds) {
 
 bool Controller::tick(double now, bool late, double* command) {
   const auto begun = logged_time();
-  if (!admit(now, late)) {
+  if (!admit(now, late, false)) {
     look();
     return keep(guard_.hold(0, command), now, late, Source::kPolicy, nullptr, command, begun);
   }
@@ -164,7 +164,7 @@ bool Controller::tick(double now, bool late, double* command) {
 
 bool Controller::override(double now, bool late, const double* action, double* command) {
   const auto begun = logged_time();
-  const bool admitted = admit(now, late);
+  const bool admitted = admit(now, late, action != nullptr);
   executes_ = executes_ || (admitted && action);
   look();
   const bool sent =
@@ -202,9 +202,9 @@ bool Controller::keep(bool sent, double now, bool late, Source who, const double
   return sent;
 }
 
-bool Controller::admit(double now, bool late) {
+bool Controller::admit(double now, bool late, bool driven) {
   std::fill(signals_.begin(), signals_.end(), kNan);
-  const bool admitted = guard_.admit(newest_, now - measured_, measured_, late);
+  const bool admitted = guard_.admit(newest_, now - measured_, measured_, late, driven);
   if (!(guard_.flags() & kObservationNotFinite)) {
     finite_ = newest_;
     seen_finite_ = true;

@@ -79,7 +79,7 @@ class Controller {
   const std::vector<double>& signals() const { return signals_; }
 
  private:
-  bool admit(double now, bool late);
+  bool admit(double now, bool late, bool driven);
   std::chrono::steady_clock::time_point logged_time() const;  // now, where there is a log
   bool keep(bool sent, double now, bool late, Source who, const double* wanted,
             const double* command, std::chrono::steady_clock::time_point begun);

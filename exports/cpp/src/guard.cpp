@@ -25,11 +25,12 @@ void Guard::reset(const double* present, const double* velocity, const double* p
   lost_ = !limiter_->reset(present, velocity, pose);
 }
 
-bool Guard::admit(const Observation& observation, double age, double measured, bool late) {
+bool Guard::admit(const Observation& observation, double age, double measured, bool late,
+                  bool driven) {
   flags_ = 0;
   const bool moved = watch_.watches_bits() && limiter_->moving();
   Activations found = 0;
-  bool admitted = watch_.look(observation, age, measured, moved, found);
+  bool admitted = watch_.look(observation, age, measured, moved, driven, found);
   if (pressed_.load(std::memory_order_relaxed)) {
     found |= kEmergencyStop;
     admitted = false;

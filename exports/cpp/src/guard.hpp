@@ -29,8 +29,8 @@ class Guard {
   bool workspace_unknown() const { return limiter_->workspace_unknown(); }
   bool moving() const { return limiter_->moving(); }
 
-  // Begins a tick: whether the policy may act on this observation.
-  bool admit(const Observation& observation, double age, double measured, bool late);
+  // Begins a tick: whether the policy, or a person who drives, may act on this observation.
+  bool admit(const Observation& observation, double age, double measured, bool late, bool driven);
 
   // The command for an action, or the fallback; false: there is nothing to send.
   // calling: whether the policy calls for help.

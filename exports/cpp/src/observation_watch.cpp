@@ -39,7 +39,7 @@ void ObservationWatch::reset() {
 }
 
 bool ObservationWatch::look(const Observation& observation, double age, double measured,
-                            bool moved, Activations& found) {
+                            bool moved, bool driven, Activations& found) {
   bool in_range = true;
   for (const RangeCheck& check : checks_) {
     const std::vector<float>& values = observation[check.feature];
@@ -71,14 +71,9 @@ bool ObservationWatch::look(const Observation& observation, double age, double m
     found |= kObservationFrozen;
     admitted = false;
   }
-  if (in_range) {
-    outside_ = 0;
-  } else {
-    found |= kObservationOutOfRange;
-    outside_ += 1;
-    admitted = admitted && outside_ < most_outside_;
-  }
-  return admitted;
+  if (!in_range) found |= kObservationOutOfRange;
+  outside_ = in_range || driven ? 0 : outside_ + 1;
+  return admitted && outside_ < most_outside_;
 }
 
 bool ObservationWatch::is_frozen(const Observation& observation, bool moved) {

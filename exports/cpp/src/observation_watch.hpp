@@ -23,7 +23,7 @@ class ObservationWatch {
 
   // Looks at the observation of a tick; whether the policy may act on it. age: seconds since it
   // was measured. moved: whether the commanded target moved at the tick before.
-  bool look(const Observation& observation, double age, double measured, bool moved,
+  bool look(const Observation& observation, double age, double measured, bool moved, bool driven,
             Activations& found);
 
   // Whether frozen measurements are looked for.
