@@ -85,12 +85,9 @@ def replay(scenario: Scenario) -> list[Outcome]:
         if tick.press:
             emergency.press("the scenario")
         observation = {"observation.state": tick.observation}
-        told = (observation, tick.age, tick.late, tick.measured)
-        admitted = guard.admit(*told, driven=tick.action is not None)
-        if admitted and tick.action is not None:
-            command = guard.limit(tick.action)
-        else:
-            command = guard.hold()
+        action, told = tick.action, (observation, tick.age, tick.late, tick.measured)
+        admitted = guard.admit(*told, driven=action is not None)
+        command = guard.hold() if action is None or not admitted else guard.limit(action)
         outcomes.append(Outcome(None if command is None else command.copy(), int(guard.flags)))
     return outcomes
 
