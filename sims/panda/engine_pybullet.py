@@ -64,7 +64,8 @@ class PybulletEngine:
         table = pybullet.createMultiBody(0.0, plane, board, **call)
         pybullet.changeDynamics(table, -1, lateralFriction=panda.TABLE_FRICTION, **call)
         self._load_arm()
-        self._cubes = [self._add_cube(colour) for colour in panda.CUBE_COLOURS[: scene.cubes]]
+        colours = panda.CUBE_COLOURS[: scene.cubes]
+        self._cubes = [self._add_cube(5.0 + place, colour) for place, colour in enumerate(colours)]
         self._fixture: Fixture | None = None
         if scene.fixture is not None:
             self._fixture = FIXTURES[scene.fixture](call)
@@ -82,14 +83,15 @@ class PybulletEngine:
         self._clean = pybullet.saveState(**call)
         self._state = self._measure()
 
-    def _add_cube(self, colour: tuple[float, ...]) -> int:
+    def _add_cube(self, aside: float, colour: tuple[float, ...]) -> int:
+        # There it touches nothing: what does in `_clean` keeps its contacts through `set_state`.
         half, call = (panda.CUBE_HALF,) * 3, self._call
         shape = pybullet.createCollisionShape(pybullet.GEOM_BOX, halfExtents=half, **call)
         picture = pybullet.createVisualShape(
             pybullet.GEOM_BOX, halfExtents=half, rgbaColor=colour, **call
         )
         cube: int = pybullet.createMultiBody(
-            panda.CUBE_MASS, shape, picture, (0.5, 0.0, panda.CUBE_HALF), **call
+            panda.CUBE_MASS, shape, picture, (aside, aside, aside), **call
         )
         # The engine multiplies frictions: 1 leaves those of table and fingers as they are.
         pybullet.changeDynamics(
