@@ -50,7 +50,8 @@ class TeleopActor(Actor):
     ) -> None:
         self.device, self.mapping = device, mapping
         self.clutch = Clutch(mapping.spec, mapping.twist_step)
-        self._ramp = Ramp(mapping.action_step, mapping.spec.target_rotations)
+        spec = mapping.spec
+        self._ramp = Ramp(mapping.action_step, spec.target_rotations, spec.action.angles)
         self._operator, self._engagement = operator, engagement
         self.connected = True
         """Whether the device was there at the last poll."""

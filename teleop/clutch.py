@@ -58,6 +58,13 @@ def leashed(target: Array, achieved: Array, reach: float) -> tuple[Array, float]
     return achieved + ahead * (reach / distance), 1.0
 
 
+def nearest_angles(values: Array, to: Array, angles: Sequence[int]) -> Array:
+    """The same values, (n,), each angle, in rad, by the number that is nearest to `to`'s."""
+    told, which = values.copy(), list(angles)
+    told[which] += 2 * np.pi * np.round((to[which] - values[which]) / (2 * np.pi))
+    return told
+
+
 class Clutch:
     """Turns what a hand does into steps along the axes of the base, in the frame it steers in.
 
@@ -168,10 +175,16 @@ class Ramp:
         step: Full step of each element of the action; infinite where it may switch at once (None:
             the task has no such thing as a step).
         rotations: Of an action that is a target: what equals the last command counts as it does.
+        angles: Likewise the indexes of its angles, which wrap.
     """
 
-    def __init__(self, step: Array | None, rotations: Sequence[Rotation] = ()) -> None:
-        self._most, self._rotations = most_jump(step), rotations
+    def __init__(
+        self,
+        step: Array | None,
+        rotations: Sequence[Rotation] = (),
+        angles: Sequence[int] = (),
+    ) -> None:
+        self._most, self._rotations, self._angles = most_jump(step), rotations, angles
         self._last: Array | None = None
 
     def reset(self) -> None:
@@ -187,7 +200,8 @@ class Ramp:
         if self._most is None or self._last is None:
             return action
         wanted = np.asarray(action, dtype=np.float64)
-        self._last = nearest_rows(self._last[None], wanted[None], self._rotations)[0]
+        last = nearest_rows(self._last[None], wanted[None], self._rotations)[0]
+        self._last = nearest_angles(last, wanted, self._angles)
         apart = wanted - self._last
         if (np.abs(apart) <= self._most).all():
             self._last = None

@@ -12,7 +12,7 @@ from ilrobot.actors import Action, Observation
 from ilrobot.control.turns import between, in_unit, nearest, quaternion, turned
 from ilrobot.spec import Spec
 from teleop.bindings import PICTURE, Bindings, TeleopCommand
-from teleop.clutch import REACH, REACH_OF_RANGE, leashed
+from teleop.clutch import REACH, REACH_OF_RANGE, leashed, nearest_angles
 from teleop.mappings.mapping import Intent, Mapping, limits, six
 from teleop.mappings.span import Span
 from teleop.measured import measured_target
@@ -76,6 +76,8 @@ class TargetMapping(Mapping):
         achieved = measured_target(self.spec, observation)
         if achieved is None:
             return target
+        # The robot may have gone a little beyond the end of a turn, where what is measured jumps.
+        achieved = nearest_angles(achieved, target, self.spec.action.angles)
         ahead, here = self._way(achieved, target), np.zeros(1)
         held = [leashed(ahead[i : i + 1], here, reach) for i, reach in enumerate(self._reach)]
         self.leash = max(share for _, share in held)

@@ -76,3 +76,37 @@ def test_a_takeover_beyond_half_a_turn_does_not_lead_the_long_way() -> None:
     plain = Ramp(np.full(3, 0.1))  # three plain numbers do go that way
     plain.begin(np.array([3.1, 0.0, 0.0]))
     assert plain.limit(person)[0] == pytest.approx(3.02)
+
+
+HEADING = Spec(
+    (Feature("observation.state", (1,), names=("heading",), units=("rad",)),),
+    Feature("action", (1,), "float32", ("target_heading",), ("rad",), (-math.pi,), (math.pi,)),
+    20.0,
+    semantics="absolute",
+)
+
+
+def test_an_angle_that_is_measured_beyond_the_end_of_its_turn_moves_no_target() -> None:
+    mapping = make_mapping(HEADING)
+    assert isinstance(mapping, TargetMapping)
+    push, rest = TeleopCommand(twist=(1.0, 0, 0, 0, 0, 0)), TeleopCommand()
+    mapping.action(push, _heading(3.1))
+    assert mapping.action(push, _heading(3.1)) == pytest.approx([math.pi])
+    for at in (3.2, 3.15):
+        assert mapping.action(rest, _heading(at)) == pytest.approx([math.pi])
+        assert mapping.leash < 0.5
+    # Somebody turns the robot on: its target follows on the leash, the shorter way.
+    assert mapping.action(rest, _heading(3.1 - 0.5)) == pytest.approx([2.6 + 0.3])
+    # Within the turn all is as it was, and the stick never leads through its end.
+    assert mapping.intent(np.array([-3.0]), _heading(3.0)).twist[0] == -1.0
+
+
+def _heading(at: float) -> dict[str, np.ndarray]:
+    return {"observation.state": np.array([math.remainder(at, 2 * math.pi)], np.float32)}
+
+
+def test_a_takeover_at_the_end_of_a_turn_does_not_lead_the_long_way() -> None:
+    ramp = Ramp(np.full(1, 0.1), angles=(0,))
+    ramp.begin(np.array([3.1]))
+    commands = [float(ramp.limit(np.array([-3.0]))[0]) for _ in range(3)]
+    assert commands == pytest.approx([3.18 - 2 * math.pi, 3.26 - 2 * math.pi, -3.0])
