@@ -162,13 +162,13 @@ class Transitions:
 
 def _episodes(recordings: Recordings) -> Iterator[tuple[int, NDArray[np.int64], bool]]:
     """Number, ticks that count and whether it ended by itself, of each episode that counts."""
-    useful = lives(recordings)
-    ends = _terminated(recordings)
+    left = lives(recordings)
+    useful, ends = left.copy(), _terminated(recordings)
     if recordings.has_column("control.source"):
         useful &= recordings.column("control.source") != Source.PAUSED.value
     succeeds = np.zeros(recordings.num_frames, dtype=bool)
     if recordings.has_column("next.success"):
-        succeeds = recordings.column("next.success").astype(bool).reshape(-1)
+        succeeds = recordings.column("next.success").astype(bool).reshape(-1) & left
     longest = int(recordings.lengths.max(initial=0))
     for number, info in enumerate(recordings.infos):
         start, end = int(recordings.starts[number]), int(recordings.starts[number + 1])
@@ -239,7 +239,7 @@ def _successes(recordings: Recordings) -> NDArray[np.float32]:
     """
     done = np.zeros(recordings.num_frames, dtype=bool)
     if recordings.has_column("next.success"):
-        done |= recordings.column("next.success").astype(bool).reshape(-1)
+        done |= recordings.column("next.success").astype(bool).reshape(-1) & lives(recordings)
     for number, info in enumerate(recordings.infos):
         start, end = int(recordings.starts[number]), int(recordings.starts[number + 1])
         if info.outcome is Outcome.SUCCESS and not done[start:end].any():

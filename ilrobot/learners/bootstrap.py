@@ -12,7 +12,9 @@ class Bootstraps:
     """For each member as many windows as there are, drawn with replacement once and for all.
 
     Efron 1979, "Bootstrap methods: another look at the jackknife". A member sees 63 % of the
-    windows, some of them several times. The draw depends on the seed and the member alone.
+    windows, some of them several times. Where a window is taught at several ticks, as by
+    ``bc-rnn``, nearly every label is in some window of each member, which then differ by how often
+    they see it and by their first weights. The draw depends on the seed and the member alone.
 
     Args:
         windows: To draw from, on their device.

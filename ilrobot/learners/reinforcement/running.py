@@ -91,11 +91,11 @@ class RewardScale:
 
     def state(self) -> dict[str, Any]:
         """As plain values and tensors."""
-        return {"returns": torch.from_numpy(self._returns), "seen": self._seen.state()}
+        return {"seen": self._seen.state()}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Inverse of `state`."""
-        self._returns = state["returns"].numpy().copy()
+        """Inverse of `state`; new episodes begin."""
+        self._returns[:] = 0.0
         self._seen.load_state(state["seen"])
 
 

@@ -47,6 +47,18 @@ class SacReinforcer(OffPolicyReinforcer):
                 model.log_ent_coef.copy_(state["log_temperature"])
             model.ent_coef_optimizer.load_state_dict(state["temperature_optimizer"])
 
+    def _warm(self, updates: int) -> None:
+        """See `OffPolicyReinforcer`; the temperature waits, too: nobody answers it meanwhile."""
+        model = self._model
+        learns = model.ent_coef_optimizer
+        if model.log_ent_coef is not None:
+            model.ent_coef_tensor = model.log_ent_coef.detach().exp()
+        model.ent_coef_optimizer = None
+        try:
+            super()._warm(updates)
+        finally:
+            model.ent_coef_optimizer = learns
+
     def _algorithm(self, reference: Policy | None, leash: float) -> SAC:
         return SAC(
             _Policy,

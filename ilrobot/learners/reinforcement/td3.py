@@ -2,7 +2,7 @@
 
 Fujimoto, van Hoof and Meger 2018, "Addressing function approximation error in actor-critic
 methods", arXiv:1802.09477, algorithm 1. Its critics and updates are stable-baselines3's own. The
-actor is ours: the mean of a Gaussian whose spread is the exploration, which stays as it is.
+actor is ours: the mean of a Gaussian whose spread is the exploration, and has no gradient.
 """
 
 from __future__ import annotations

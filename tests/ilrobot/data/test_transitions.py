@@ -135,6 +135,35 @@ def test_success_as_reward_ends_the_episode_where_it_came():
     assert found.returns()[1].tolist() == [1, 0, 1]
 
 
+def test_a_success_that_was_undone_is_none():
+    success = np.array([False, True, False, False, False])
+    undone = np.array([False, True, True, False, False])
+    found = transitions(
+        episode(
+            10,
+            5,
+            Outcome.SUCCESS,
+            Judge.PERSON,
+            next__success=success,
+            control__discarded=undone,
+        ),
+        success=True,
+    )
+    assert found.rewards is not None
+    assert found.rewards.tolist() == [0, 0, 1]
+    judged = transitions(
+        episode(
+            10,
+            5,
+            Outcome.SUCCESS,
+            Judge.ENVIRONMENT,
+            next__success=success | (np.arange(5) == 4),
+            control__discarded=undone,
+        )
+    )
+    assert judged.terminal.tolist() == [False, False, True]
+
+
 def test_rewards_are_asked_for_only_where_they_are_needed():
     bare, unknown = episode(10, 3), episode(10, 3, next__reward=np.full(3, np.nan))
     del bare.columns["next.reward"]

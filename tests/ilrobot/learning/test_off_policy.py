@@ -148,6 +148,18 @@ def test_critics_learn_alone_before_a_policy_that_can_do_something(
     assert (actor, critics) == (later, 53)
 
 
+def test_the_temperature_waits_while_the_critics_learn_alone(env: TaskVectorEnv):
+    config = SacConfig(rollout=32, starts=64, batch_size=32, memory=4_000, critic_updates=300)
+    policy = new_policy(env.task, SCRATCH, -3.0)  # so precise that its entropy is too little
+    learner = make_reinforcer(policy, env, config, 0, fit_observations=False)
+    learner.learn(64)
+    begun = learner.state()["log_temperature"].clone()
+    learner.learn(64)
+    assert torch.equal(learner.state()["log_temperature"], begun)
+    learner.learn(64)
+    assert not torch.equal(learner.state()["log_temperature"], begun)
+
+
 def test_critics_alone_learn_in_bouts_that_are_told(env: TaskVectorEnv, quick: OffPolicyConfig):
     config = replace(quick, starts=128, critic_updates=600)
     learner = make_reinforcer(_policy(env), env, config, 0, fit_observations=False)

@@ -251,6 +251,20 @@ def test_a_scaled_reward_keeps_its_sign_and_gives_returns_of_one():
     assert (scale(np.ones((4, 2)), np.zeros((4, 2), dtype=bool)) > 0).all()
 
 
+def test_a_scale_that_goes_on_begins_new_episodes():
+    running = np.zeros((40, 1), dtype=bool)
+    first, again = RewardScale(1, 0.9), RewardScale(1, 0.9)
+    first(np.random.default_rng(0).normal(size=(40, 1)) + 3, running)
+    again.load_state(first.state())
+    over = running.copy()
+    over[-1] = True
+    whole = RewardScale(1, 0.9)
+    whole(np.random.default_rng(0).normal(size=(40, 1)) + 3, over)
+    later = np.random.default_rng(1).normal(size=(40, 1))
+    np.testing.assert_array_equal(again(later, running), whole(later, running))
+    assert (first(later, running) != whole(later, running)).any()
+
+
 def test_joined_rollouts_number_their_episodes_anew(env: TaskVectorEnv):
     learner = PpoReinforcer(_policy(env), env, QUICK, seed=0)
     one, two = learner.learn(256), learner.learn(256)
