@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ilrobot.commanded import commanded
+from ilrobot.control.contract import Contract
 from ilrobot.control.contract_parts import Limits
 from ilrobot.control.turns import unrolled
 from ilrobot.errors import UserError
@@ -110,6 +112,23 @@ def _refuse_wrapped(
                 "all the way back; record it as steps (semantics delta), as a rotation (rotvec, "
                 "quat_wxyz), or as an angle that goes on beyond a turn"
             )
+
+
+def guessed_targets(contract: Contract) -> tuple[str, ...]:
+    """Elements of the action that are taken for targets though nothing says so.
+
+    Neither the task (`Spec.semantics`), nor a person who stated their mode, nor an observation of the
+    same name. If one is a step in truth, whatever holds the robot repeats it.
+    """
+    spec, limits = contract.spec, contract.limits
+    if limits is None or spec.semantics != "unknown" or "delta" in limits.mode:
+        return ()
+    each = zip(spec.action.element_names, limits.mode, commanded(spec), strict=True)
+    return tuple(
+        name
+        for name, mode, observed in each
+        if mode == "absolute" and observed is None and _GRIPPER not in name.lower()
+    )
 
 
 def _modes(spec: Spec) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from ilrobot.control.contract import Contract
 from ilrobot.control.contract_guards import FallbackAfter, Workspace
 from ilrobot.control.contract_parts import Limits
 from ilrobot.errors import UserError
+from ilrobot.spec import Semantics
 
 KEYS = ("limits", "workspace", "fallback", "fallback_after", "retreat", "stale_after")
 _INNER: Mapping[str, type] = {
@@ -102,7 +103,13 @@ def with_guards(contract: Contract, guards: Mapping[str, Any], where: str) -> Co
     merged = {**data, **guards}
     merged["limits"] = data["limits"] and {**data["limits"], **limits}
     try:
-        return Contract.from_json(merged, where)
+        made = Contract.from_json(merged, where)
     except UserError as error:
         said = str(error).replace("the contract ", "").replace("export the policy again", "mend it")
         raise UserError(said) from error
+    modes = set(limits.get("mode", ()))
+    if made.spec.semantics == "unknown" and modes in ({"absolute"}, {"delta"}):
+        # Now somebody has said what the actions are.
+        meaning: Semantics = "delta" if "delta" in modes else "absolute"
+        made = replace(made, spec=replace(made.spec, semantics=meaning))
+    return made

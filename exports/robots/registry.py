@@ -11,6 +11,8 @@ from exports.robots.base import Robot
 from ilrobot.control.contract import Contract
 from ilrobot.errors import UserError
 
+#: Names of robots of this process.
+SIMULATED = ("", "mujoco", "pybullet")
 #: What --help shows.
 NAMES = "mujoco|pybullet|udp://HOST:PORT|zmq+tcp://HOST:PORT|lerobot:FILE.json|ros2:TOPIC"
 
@@ -47,7 +49,7 @@ def make_robot(name: str, contract: Contract, simulated: Callable[[], Simulated]
     Raises:
         UserError: There is none of that name, or it cannot be made here.
     """
-    if name in ("", "mujoco", "pybullet"):
+    if name in SIMULATED:
         return simulated().robot(name or None)
     if name.startswith(("udp://", "zmq+tcp://")):
         return _socket_robot(name, contract)

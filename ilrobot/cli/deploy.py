@@ -99,6 +99,7 @@ class Deploy:
     def run(self) -> int:
         """Run the loop and print what it came to."""
         from exports.runtime.process import StopSignals, torch_imported
+        from exports.robots.registry import SIMULATED
         from exports.runtime.realtime import PRIORITY_SETTING, real_time
         from ilrobot.cli.deploy_fit import fitting_rate
         from ilrobot.cli.deploy_report import print_settings, print_summary
@@ -119,7 +120,10 @@ class Deploy:
             robot = self._robot(policy)
             stack.callback(robot.close)
             capabilities = robot.connect()
-            rate = fitting_rate(policy.contract, capabilities, self.policy, self.rate)
+            rate = fitting_rate(
+                *(policy.contract, capabilities, self.policy, self.rate),
+                simulated=self.robot in SIMULATED,
+            )
             if self._watches and not capabilities.led:
                 raise UserError(
                     f"--shadow: nobody else leads {capabilities.name}; let a person drive: --device"

@@ -65,6 +65,7 @@ class Export:
     def run(self) -> int:
         """Export and print."""
         from exports.graph import OPSET
+        from exports.limits import guessed_targets
         from exports.real_data import observation_windows
         from exports.runtime.session import OnnxPolicy
         from exports.signature import fingerprint, load_private_key, sign
@@ -131,6 +132,12 @@ class Export:
         print(f"plain    {done.plain_parity}  (without ONNX Runtime's optimisation)")
         if done.contract.limits is not None:
             print(f"limits   of {sum(map(len, actions)):,} ticks in {dataset.path}")
+        if guessed := guessed_targets(done.contract):
+            print(
+                f"actions  nobody says what '{guessed[0]}' is: taken for a target, which holds a "
+                'robot by being repeated; say it by --guards: {"limits": {"mode": ["absolute" or '
+                '"delta" for each element]}}'
+            )
         if self.int8:
             print(
                 f"int8     success {quantized.success:.1%}, of full precision "

@@ -43,6 +43,10 @@ def inconsistency(contract: Contract) -> str | None:
             return "has a limit of velocity or acceleration that is not a positive number"
         if problem := problem_of_rotations(limits, spec.action.rotations):
             return problem
+        for index in spec.action.velocities:
+            if limits.mode[index] != "velocity":
+                name = spec.action.element_names[index]
+                return f"takes '{name}', which is a velocity, for {limits.mode[index]}"
     if problem := problem_of_guards(
         limits, contract.workspace, contract.fallback, contract.retreat
     ):

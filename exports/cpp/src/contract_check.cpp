@@ -82,6 +82,23 @@ void check_length(const Range& range, std::size_t size, const std::string& name)
   }
 }
 
+bool ends_with(const std::string& text, const std::string& end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+// What is a velocity by its name or unit drives on where it is held like a target.
+void check_velocities(const Contract& contract) {
+  const std::vector<std::string>&names = contract.action.names, &units = contract.action.units;
+  for (std::size_t i = 0; i < contract.action.size; ++i) {
+    const bool named = i < names.size() && ends_with(names[i], ".vel");
+    const bool measured = i < units.size() && ends_with(units[i], "/s");
+    if ((named || measured) && !contract.limits->moving[i]) {
+      throw Refused("takes action element " + std::to_string(i) +
+                    ", which is a velocity, for something else; export the policy again");
+    }
+  }
+}
+
 }  // namespace
 
 void check(const Contract& contract) {
@@ -117,6 +134,7 @@ void check(const Contract& contract) {
       }
     }
     check_rotations(contract);
+    check_velocities(contract);
   }
   check_guards(contract);
   for (std::size_t i = 0; i < contract.observations.size(); ++i) {

@@ -31,6 +31,17 @@ from tests.ilrobot.control.contracts import (
 MODEL = b"\x08\x08" + b"\x3a\x04abcd"
 
 
+def test_a_velocity_that_would_be_held_as_a_target_is_refused():
+    """Files of before a velocity had a mode of its own hold a base by driving on."""
+    spec = ABSOLUTE_CONTRACT.spec
+    moving = replace(spec, action=replace(spec.action, names=("x.vel", "b")))
+    data = replace(ABSOLUTE_CONTRACT, spec=moving).to_json()
+    with pytest.raises(UserError, match=r"'x\.vel', which is a velocity, for absolute; export"):
+        Contract.from_json(data, "policy.onnx")
+    data["limits"]["mode"] = ["velocity", "absolute"]
+    assert Contract.from_json(data, "policy.onnx").limits.mode == ("velocity", "absolute")
+
+
 @pytest.mark.parametrize("contract", [ABSOLUTE_CONTRACT, DELTA_CONTRACT, DISCRETE_CONTRACT])
 def test_every_number_survives(contract, tmp_path):
     path = tmp_path / "policy.onnx"
