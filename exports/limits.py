@@ -117,8 +117,8 @@ def _refuse_wrapped(
 def guessed_targets(contract: Contract) -> tuple[str, ...]:
     """Elements of the action that are taken for targets though nothing says so.
 
-    Neither the task (`Spec.semantics`), nor a person who stated their mode, nor an observation of the
-    same name. If one is a step in truth, whatever holds the robot repeats it.
+    Neither the task (`Spec.semantics`), nor a person who stated their mode, nor an observation of
+    the same name. If one is a step in truth, whatever holds the robot repeats it.
     """
     spec, limits = contract.spec, contract.limits
     if limits is None or spec.semantics != "unknown" or "delta" in limits.mode:

@@ -98,8 +98,8 @@ class Deploy:
 
     def run(self) -> int:
         """Run the loop and print what it came to."""
-        from exports.runtime.process import StopSignals, torch_imported
         from exports.robots.registry import SIMULATED
+        from exports.runtime.process import StopSignals, torch_imported
         from exports.runtime.realtime import PRIORITY_SETTING, real_time
         from ilrobot.cli.deploy_fit import fitting_rate
         from ilrobot.cli.deploy_report import print_settings, print_summary
