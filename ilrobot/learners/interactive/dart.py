@@ -24,11 +24,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ilrobot.data.labels import labels, split_episodes
+from ilrobot.data.labels import held_out_places, labels
 from ilrobot.data.memory import Recordings
 from ilrobot.data.windows import Windows
 from ilrobot.errors import UserError
-from ilrobot.learners.refitting import cloned_with
+from ilrobot.learners.refitting import cloning_of
 from ilrobot.policies.loading import load_policy
 from ilrobot.policies.policy import Policy
 from ilrobot.run import Run
@@ -76,14 +76,17 @@ def held_out_episodes(dataset: Recordings, policy_run: Path) -> NDArray[np.int64
     Raises:
         UserError: There is none.
     """
-    config, trained = cloned_with(policy_run), Run.read(policy_run).description.dataset.episodes
+    cloning, trained = cloning_of(policy_run), Run.read(policy_run).description.dataset.episodes
     supervised, _ = labels(dataset)
     of_frame = np.repeat(np.arange(dataset.num_episodes), dataset.lengths)
     known = np.arange(dataset.num_frames) < dataset.starts[min(trained, dataset.num_episodes)]
-    kept = np.zeros(0, dtype=np.int64)
-    if config is not None:
+    kept: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+    if cloning is not None:
+        config, more = cloning.config.train, cloning.dataset.episodes - trained
         teaches, _ = labels(dataset, config.weighting)
-        _, kept = split_episodes(dataset, teaches & known, config.held_out, config.seed)
+        useful = np.unique(of_frame[teaches & known])
+        places = held_out_places(useful.size + more, config.held_out, config.seed)
+        kept = useful[places[: useful.size]]
     episodes = np.unique(of_frame[supervised & (~known | np.isin(of_frame, kept))])
     if not episodes.size:
         raise UserError(

@@ -1,14 +1,18 @@
 """DART's noise: the covariance of known errors, on held-out episodes, scaled as the paper says."""
 
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from ilrobot.atomic import write_json
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
-from ilrobot.data.labels import labels, split_episodes
+from ilrobot.data.labels import held_out_places, labels, split_episodes
 from ilrobot.data.memory import MemoryRecordings
 from ilrobot.errors import UserError
-from ilrobot.learners.behavioral_cloning import train
+from ilrobot.learners.behavioral_cloning import data_used, train
 from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.interactive.dart import (
     anticipated,
@@ -18,7 +22,10 @@ from ilrobot.learners.interactive.dart import (
 )
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.policy import Policy
+from ilrobot.run import Run
+from ilrobot.run_description import TrainDescription
 from ilrobot.spec import Feature, Spec
+from ilrobot.typed_json import dump
 
 SPEC = Spec((Feature("observation.state", (2,)),), Feature("action", (2,)), 10.0)
 COVARIANCE = np.array([[0.5, 0.2], [0.2, 0.3]])
@@ -89,6 +96,24 @@ def test_only_what_the_policy_was_not_trained_on_counts(run):
     assert held_out_episodes(data, run).tolist() == kept.tolist()
     grown = MemoryRecordings(SPEC, _episodes(8))
     assert held_out_episodes(grown, run).tolist() == [*kept.tolist(), 6, 7]
+
+
+def test_of_what_raft_cloned_its_last_round_says_what_was_held_out(run, tmp_path):
+    """Its attempts came after the demonstrations, so that fewer of these may be held out."""
+    shutil.copytree(run, tmp_path / "raft")
+    demonstrations = MemoryRecordings(SPEC, _episodes(2))
+    known = Run.read_as(run, TrainDescription).description
+    changes = {"learner": "raft", "settings": {"rounds": 1}}
+    tried = replace(known, dataset=data_used(demonstrations), **changes)
+    tried = replace(tried, config=replace(tried.config, train=TrainConfig(steps=4)))
+    write_json(tmp_path / "raft" / "run.json", dump(tried))
+    shutil.copytree(run, tmp_path / "raft" / "round-1")
+    assert held_out_places(2, 0.3, 4).any()
+    with pytest.raises(UserError, match="trained on every demonstration"):
+        held_out_episodes(demonstrations, tmp_path / "raft")
+    assert held_out_episodes(MemoryRecordings(SPEC, _episodes(3)), tmp_path / "raft").tolist() == [
+        2
+    ]
 
 
 def test_the_noise_depends_on_dataset_policy_and_seed_alone(run):
