@@ -44,7 +44,7 @@ def calls_for_help(signals: Signals, executed: int, thresholds: Mapping[str, flo
         thresholds: Of the signals that call; one that is not there calls.
     """
     return not all(
-        name in signals and signals[name][executed] <= threshold
+        name in signals and float(signals[name][executed]) <= threshold  # as doubles, as in C++
         for name, threshold in thresholds.items()
     )
 

@@ -77,6 +77,15 @@ def test_it_brakes_and_holds_when_commands_cease_and_moves_again_with_the_next()
     assert bench.plant.written[-1][0] > stays[0]
 
 
+def test_a_command_of_the_last_episode_is_not_executed_in_the_next():
+    bench = Bench()
+    bench.command(0.5, 0.0, 0.0)
+    bench.robot.begin(2, 8, LIMITS)
+    bench.tick(20)
+    assert bench.plant.written == []
+    assert bench.robot.state is State.HOLDING
+
+
 def test_a_stop_brakes_within_the_limits(tmp_path):
     bench = Bench(tmp_path / "log.jsonl")
     for step in range(40):

@@ -104,6 +104,17 @@ def test_limits_follow_the_rate_of_the_loop():
     assert first_step(20.0) == pytest.approx(0.05)
 
 
+def test_what_lasted_in_an_episode_has_not_in_the_next():
+    after = FallbackAfter(late=2, calling=0.3, out_of_range=0.3)
+    guard = guard_that(fallback_after=after)
+    for _ in range(2):
+        guard.reset(np.zeros(2))
+        for tick in range(2):
+            assert guard.admit(seen(0, 9), 0.01, late=tick > 0)
+            assert guard.limit(np.zeros(2), calling=True) is not None
+            assert Activation.FALLBACK not in guard.flags
+
+
 def test_discrete_actions():
     guard = Guard(DISCRETE_CONTRACT)
     guard.reset()
