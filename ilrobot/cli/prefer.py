@@ -131,7 +131,8 @@ class Prefer:
         from ilrobot.run import RUN_FILE
 
         if not (self.path / RUN_FILE).exists():
-            for name, given in (("attempts", self.attempts), ("task", self.task)):
+            only = {"attempts": self.attempts, "task": self.task, "options": self.options}
+            for name, given in only.items():
                 if given:
                     raise UserError(f"--{name} is for the attempts of a run, not for a dataset")
             if self.output is None:

@@ -51,10 +51,17 @@ def difference(recorded: Spec, state_size: int, wanted: Spec, wanted_state_size:
         for old in (*recorded.observations, recorded.action):
             if not old.is_image:
                 compared += _described(old, wanted.feature(old.name))
+        compared.append(("range of 'action'", limits(recorded), limits(wanted)))
     for what, was, would_be in compared:
         if was != would_be and was not in ("", ()) and would_be not in ("", ()):
             return f"{what} ({was}, now {would_be})"
     return None
+
+
+def limits(spec: Spec) -> tuple[tuple[float, ...], ...]:
+    """Least and greatest of each element of the action (empty: they are not stated)."""
+    low, high = spec.action.low, spec.action.high
+    return () if low is None or high is None else (low, high)
 
 
 def _described(old: Feature, new: Feature) -> list[tuple[str, object, object]]:

@@ -162,13 +162,10 @@ class Transitions:
 
 def _episodes(recordings: Recordings) -> Iterator[tuple[int, NDArray[np.int64], bool]]:
     """Number, ticks that count and whether it ended by itself, of each episode that counts."""
-    left = lives(recordings)
-    useful, ends = left.copy(), _terminated(recordings)
-    if recordings.has_column("control.source"):
-        useful &= recordings.column("control.source") != Source.PAUSED.value
+    useful, ends = _useful(recordings), _terminated(recordings)
     succeeds = np.zeros(recordings.num_frames, dtype=bool)
     if recordings.has_column("next.success"):
-        succeeds = recordings.column("next.success").astype(bool).reshape(-1) & left
+        succeeds = recordings.column("next.success").astype(bool).reshape(-1) & useful
     longest = int(recordings.lengths.max(initial=0))
     for number, info in enumerate(recordings.infos):
         start, end = int(recordings.starts[number]), int(recordings.starts[number + 1])
@@ -186,6 +183,14 @@ def _episodes(recordings: Recordings) -> Iterator[tuple[int, NDArray[np.int64], 
             done = recordings.has_column("next.done") and recordings.column("next.done")[end - 1]
             by_itself = bool(done) and end - start < longest
         yield number, ticks, by_itself
+
+
+def _useful(recordings: Recordings) -> NDArray[np.bool_]:
+    """What a rewind left and where the robot was not held, (num_frames,)."""
+    useful = lives(recordings)
+    if recordings.has_column("control.source"):
+        useful = useful & (recordings.column("control.source") != Source.PAUSED.value)
+    return useful
 
 
 def _shown(recordings: Recordings) -> NDArray[np.bool_]:
@@ -239,11 +244,14 @@ def _successes(recordings: Recordings) -> NDArray[np.float32]:
     """
     done = np.zeros(recordings.num_frames, dtype=bool)
     if recordings.has_column("next.success"):
-        done |= recordings.column("next.success").astype(bool).reshape(-1) & lives(recordings)
+        done |= recordings.column("next.success").astype(bool).reshape(-1)
+    useful = _useful(recordings)
+    done &= useful
     for number, info in enumerate(recordings.infos):
         start, end = int(recordings.starts[number]), int(recordings.starts[number + 1])
-        if info.outcome is Outcome.SUCCESS and not done[start:end].any():
-            done[end - 1] = True
+        ticks = start + np.flatnonzero(useful[start:end])
+        if info.outcome is Outcome.SUCCESS and len(ticks) and not done[ticks].any():
+            done[ticks[-1]] = True
     if not done.any():
         raise UserError(
             f"{recordings.path}: no episode succeeded as far as is known, so that success is no "

@@ -21,6 +21,8 @@ LEAST_DISTANCE = 0.1
 """The goal is at least this far from the cube's start, m."""
 RADIUS = 0.02
 """The task is done while the cube's centre is this near the goal, m, seen from above."""
+LIFTED = 0.01
+"""And while it is no further than this above where it is when the cube stands on the table, m."""
 
 
 class PandaPushEnv(PandaEnv):
@@ -69,7 +71,8 @@ class PandaPushEnv(PandaEnv):
         return float(np.hypot(*(self._goal[:2] - self.engine.cube_positions[0, :2])))
 
     def _success(self) -> bool:
-        return self._distance() <= RADIUS
+        above = float(self.engine.cube_positions[0, 2]) - panda.CUBE_HALF
+        return self._distance() <= RADIUS and above <= LIFTED
 
     def _reward(self) -> float:
         ahead = self.engine.cube_positions[0] - self.engine.tcp_position

@@ -188,6 +188,7 @@ class PushTEnv(gymnasium.Env[Any, NDArray[np.float32]]):
             centre = state[2:4] + rotation(angle) @ CENTRE_OF_MASS
         self._data.qpos[:] = [*pusher, *centre, angle]
         self._data.qvel[:] = 0.0
+        self._target = None
         return self._observation(), self._info(success=False)
 
     def step(self, action: NDArray[np.float32]) -> tuple[Any, float, bool, bool, dict[str, Any]]:
@@ -216,7 +217,8 @@ class PushTEnv(gymnasium.Env[Any, NDArray[np.float32]]):
         state = np.array([*self._data.qpos[:2], pose[0], pose[1], pose[2] % (2.0 * np.pi)])
         if not self._observed_cameras:
             return state
-        return {"state": state, **{f"images.{n}": self._draw() for n in self._observed_cameras}}
+        pictures = {f"images.{name}": self._draw() for name in self._observed_cameras}
+        return {"state": state, **pictures}
 
     def _info(self, success: bool | None = None) -> dict[str, Any]:
         pose = self._block_pose()
@@ -245,17 +247,21 @@ class PushTEnv(gymnasium.Env[Any, NDArray[np.float32]]):
             raise ValueError(f"Push-T's state has shape (7,), got {values.shape}")
         self._data.qpos[:] = values[:5]
         self._data.qvel[:] = [*values[5:], 0.0, 0.0, 0.0]
+        self._target = None
 
     def render(self) -> NDArray[np.uint8] | None:
-        """The table from above, goal green, (render_size, render_size, 3) uint8."""
-        return None if self.render_mode is None else self._draw()
+        """The table from above, goal green, (render_size, render_size, 3) uint8.
+
+        For people there is a red dot where the last action wanted the pusher.
+        """
+        return None if self.render_mode is None else self._draw(self._target)
 
     def render_camera(self, name: str) -> NDArray[np.uint8]:
-        """What one of ``camera_names`` sees, (render_size, render_size, 3) uint8."""
+        """What one of ``camera_names`` sees, and the dot of `render`; uint8 of the same shape."""
         chosen_cameras(name, self.camera_names)
-        return self._draw()
+        return self._draw(self._target)
 
-    def _draw(self) -> NDArray[np.uint8]:
+    def _draw(self, target: Array | None = None) -> NDArray[np.uint8]:
         size = self.render_size
         canvas = Canvas(size, size, left=0.0, right=TABLE, bottom=TABLE, top=0.0)
         near, far = WALL_NEAR - 2.0, WALL_FAR + 2.0
@@ -265,6 +271,6 @@ class PushTEnv(gymnasium.Env[Any, NDArray[np.float32]]):
             for corners_of_box in boxes(pose):
                 canvas.polygon(corners_of_box, colour)
         canvas.disc(self._data.qpos[:2], PUSHER_RADIUS, BLUE)
-        if self._target is not None:
-            canvas.disc(self._target, 4.0, RED)
+        if target is not None:
+            canvas.disc(target, 4.0, RED)
         return canvas.pixels

@@ -17,7 +17,7 @@ from teleop.devices.base import DeviceState, Feedback
 
 #: Seconds without a message after which the person counts as gone, and the robot holds.
 SILENCE = 0.15
-#: Seconds after which somebody else may take a silent page's seat.
+#: Seconds without a message of somebody at the page after which somebody else may take its seat.
 ABANDONED = 1.0
 #: Most presses that wait for the next poll; the oldest go first.
 MAX_WAITING = 64
@@ -31,7 +31,7 @@ class Standing(StrEnum):
     FREE = "free"
     TAKEN = "taken"
     ABANDONED = "abandoned"
-    """Taken, but its page has been silent for so long that others may take it."""
+    """Taken, but nobody has been at its page for so long that others may take it."""
 
 
 class Seat:
@@ -49,7 +49,7 @@ class Seat:
         self._sequence = 0
         self._feedback = dict.fromkeys(Feedback, 0)
         self._latest: Input | None = None
-        self._arrived = 0.0
+        self._arrived = self._present = 0.0
         self._freshness = Freshness(SILENCE)
         self._pressed: deque[str] = deque(maxlen=MAX_WAITING)
         self._released: deque[str] = deque(maxlen=MAX_WAITING)
@@ -79,6 +79,8 @@ class Seat:
             if self._holder is not page or not self._freshness.check(message.time, now):
                 return
             self._latest, self._arrived = message, now
+            if message.present:
+                self._present = now
             self._pressed.extend(message.pressed)
             self._released.extend(message.released)
 
@@ -140,6 +142,7 @@ class Seat:
     def _empty(self) -> None:
         """For a new holder: what the one before said counts no more."""
         self._latest, self._arrived = None, self._clock()
+        self._present = self._arrived
         self._freshness = Freshness(SILENCE)
         self._pressed.clear()
         self._released.clear()
@@ -150,4 +153,5 @@ class Seat:
     def _standing(self) -> Standing:
         if self._holder is None:
             return Standing.FREE
-        return Standing.ABANDONED if self._silent_for() > ABANDONED else Standing.TAKEN
+        away = self._clock() - self._present
+        return Standing.ABANDONED if away > ABANDONED else Standing.TAKEN

@@ -128,6 +128,7 @@ def test_two_cannot_answer_into_one_file(recorded: Path, tmp_path: Path, capsys)
         (["--seed", "4"], "was begun with seed 0, not 4"),
         (["--error-rate", "2"], "--error-rate must be within 0 and 1"),
         (["--attempts", "3"], "--attempts is for the attempts of a run"),
+        (["--options", "engine=pybullet"], "--options is for the attempts of a run"),
         (["--answers", "0"], "--answers must be at least 1"),
         (["--judge", "person", "--error-rate", "0.1"], "--error-rate is for a program"),
         (["--judge", "success", "--seconds", "1"], "--judge success compares whole episodes"),

@@ -49,6 +49,20 @@ def test_the_push_expert_does_not_wind_up_the_wrist() -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_a_cube_above_the_goal_is_not_pushed_there(engine: str) -> None:
+    env = make("ilrobot/PandaPush-v0", engine)
+    observation, _ = env.reset(seed=0)
+    state = env.get_state()
+    places = np.lib.stride_tricks.sliding_window_view(state, 3)
+    cube = int(np.abs(places - env.engine.cube_positions[0]).sum(axis=1).argmin())
+    for height, done in ((0.2, False), (0.0225, True)):
+        moved = state.copy()
+        moved[cube : cube + 3] = [*observation["environment_state"][5:7], height]
+        env.set_state(moved)
+        assert env.step(STILL)[4]["is_success"] is done
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_the_lift_expert_grasps_again_after_a_drop(engine: str) -> None:
     env = make("ilrobot/PandaLift-v0", engine)
     expert = make_expert(env)

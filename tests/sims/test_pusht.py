@@ -172,6 +172,25 @@ def test_pictures_show_block_goal_and_pusher() -> None:
         PushTEnv(render_size=5)
 
 
+def test_what_is_observed_is_of_the_state_alone() -> None:
+    """People are shown where the last action wanted the pusher; it is nothing that is there."""
+    env, other = (
+        PushTEnv(render_mode="rgb_array", render_size=96, cameras="top") for _ in range(2)
+    )
+    begun = env.reset(seed=0)[0]["images.top"]
+    seen = env.step(np.array([400.0, 300.0]))[0]["images.top"]
+    assert (env.render() != seen).any()
+    state = env.get_state()
+    env.step(np.array([100.0, 100.0]))
+    other.reset(seed=5)
+    for one in (env, other):
+        one.set_state(state)
+        np.testing.assert_array_equal(one.render(), seen)
+    env.step(np.array([100.0, 100.0]))
+    np.testing.assert_array_equal(env.reset(seed=0)[0]["images.top"], begun)
+    np.testing.assert_array_equal(env.render(), begun)
+
+
 def _gym_pusht() -> Any:
     pytest.importorskip("gym_pusht")
     return gymnasium.make("gym_pusht/PushT-v0", obs_type="state").unwrapped

@@ -129,6 +129,22 @@ def test_a_seat_can_be_taken_when_it_is_free_or_abandoned(seat: Seat, time: Time
     assert not seat.poll(0.0).connected
 
 
+def test_a_page_that_nobody_is_at_gives_its_seat_away_though_it_speaks(
+    seat: Seat, time: Time
+) -> None:
+    for _ in range(3):
+        push(seat, time, present=False)
+        assert seat.standing(BOB) == (False, Standing.TAKEN)
+        time.now += 0.3 * ABANDONED
+    push(seat, time)
+    for _ in range(4):
+        time.now += 0.3 * ABANDONED
+        push(seat, time, present=False)
+    assert seat.standing(BOB) == (False, Standing.ABANDONED)
+    push(seat, time)
+    assert seat.standing(BOB) == (False, Standing.TAKEN)
+
+
 def test_presses_that_nobody_polls_do_not_pile_up(seat: Seat, time: Time) -> None:
     for _ in range(1000):
         push(seat, time, pressed=("b", "a"))

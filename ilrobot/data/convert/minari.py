@@ -98,7 +98,7 @@ def _columns(path: Path, group: Any) -> tuple[dict[str, NDArray[Any]], list[str]
     length = len(action)
     columns: dict[str, NDArray[Any]] = {}
     pictures = []
-    for name, values in _observations(path, group["observations"], "observation"):
+    for name, values in _observations(path, group["observations"]):
         if len(values) != length + 1:
             raise UserError(
                 f"{where}: '{name}' holds {len(values)} observations for {length} actions; there "
@@ -128,16 +128,16 @@ def _columns(path: Path, group: Any) -> tuple[dict[str, NDArray[Any]], list[str]
     return columns, pictures
 
 
-def _observations(path: Path, found: Any, name: str) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Each array, named by its place: ``observation.state`` where there is only one."""
+def _observations(path: Path, found: Any, inner: str = "") -> Iterator[tuple[str, NDArray[Any]]]:
+    """Each array, named as in the task (`ilrobot.env_spec.walk`)."""
     import h5py
 
     if isinstance(found, h5py.Dataset):
-        only = "observation.state" if name == "observation" else name
-        yield only, np.asarray(found)
+        yield f"observation.{inner or 'state'}", np.asarray(found)
         return
     for key in sorted(found):
-        yield from _observations(path, found[key], f"{name}.{key}")
+        clean = key.replace(".", "_")
+        yield from _observations(path, found[key], f"{inner}_{clean}" if inner else clean)
 
 
 def _choices(path: Path, group: Any) -> int:

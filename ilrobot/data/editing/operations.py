@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ilrobot.data.agreement import limits
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.editing.pieces import Original, Piece, whole
 from ilrobot.data.editing.swap import new_version, settle
@@ -248,4 +249,7 @@ def _said(one: Original, other: Original) -> list[tuple[str, Any, Any]]:
     for mine, theirs in features:
         for key in ("units", "frame"):
             said.append((f"{key} of '{mine['name']}'", mine[key], theirs[key]))
+    here, there = limits(one.dataset.spec), limits(other.dataset.spec)
+    if here and there:
+        said.append(("range of 'action'", here, there))
     return said

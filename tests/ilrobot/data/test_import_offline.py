@@ -5,8 +5,10 @@ import json
 import h5py
 import numpy as np
 import pytest
+from gymnasium import spaces
 
 from ilrobot.data.transitions import Transitions
+from ilrobot.env_spec import walk
 from tests.ilrobot.data.import_sources import bring, make_robomimic, refused
 
 LENGTHS = (4, 6, 3)
@@ -109,6 +111,21 @@ def test_a_minari_file_with_a_goal_and_pictures(tmp_path):
         "observation.observation",
     )
     assert remarks == ("left out, images are not imported yet: observation.camera",)
+
+
+def test_what_minari_nests_is_named_as_in_the_task(tmp_path):
+    def nest(file):
+        for number, length in enumerate(LENGTHS):
+            group = file[f"episode_{number}"]
+            del group["observations"]
+            group["observations/arm/joint.pos"] = np.zeros((length + 1, 2))
+            group["observations/top"] = np.zeros((length + 1, 3))
+
+    dataset, _ = bring(make_minari(tmp_path / "arm", change=nest), tmp_path / "out")
+    box = spaces.Box(-1, 1, (2,))
+    space = spaces.Dict({"arm": spaces.Dict({"joint.pos": box}), "top": box})
+    found = {name for name, _ in walk(space.sample())}
+    assert set(dataset.spec.observation_names) == found
 
 
 def test_minari_with_choices(tmp_path):

@@ -56,6 +56,24 @@ def test_a_merged_dataset_states_the_frame_that_any_states(order, tmp_path):
     assert Dataset.open(tmp_path / "all").num_episodes == 2
 
 
+def limited(most):
+    action = replace(SPEC.action, low=(-most, -most), high=(most, most))
+    return replace(SPEC, action=action)
+
+
+def test_actions_of_two_ranges_are_not_mixed(tmp_path, capsys):
+    path = record(tmp_path / "toy", limited(0.5))
+    with pytest.raises(UserError, match="another range of 'action'"):
+        record(path, limited(2.0), resume=True)
+    record(path, limited(0.5), resume=True)
+    record(path, SPEC, resume=True)
+    wider = record(tmp_path / "wider", limited(2.0))
+    assert merge(path, wider, output=tmp_path / "all") == 2
+    assert "another range of 'action' than" in capsys.readouterr().err
+    of_before = record(tmp_path / "of_before", SPEC)
+    assert merge(path, of_before, output=tmp_path / "all") == 0
+
+
 def test_datasets_of_two_frames_are_not_merged(tmp_path, capsys):
     paths = [record(tmp_path / "of_before", SPEC), record(tmp_path / "cube", CUBE)]
     paths.append(record(tmp_path / "lid", LID))

@@ -164,6 +164,16 @@ def test_a_success_that_was_undone_is_none():
     assert judged.terminal.tolist() == [False, False, True]
 
 
+def test_a_success_that_is_declared_while_the_robot_is_held_is_the_last_steps():
+    source = np.array(["demo", "demo", "demo", "paused", "paused"], dtype=object)
+    found = transitions(
+        episode(10, 5, Outcome.SUCCESS, Judge.PERSON, control__source=source), success=True
+    )
+    assert found.rewards is not None
+    assert found.rewards.tolist() == [0, 0, 1]
+    assert found.terminal.tolist() == [False, False, True]
+
+
 def test_rewards_are_asked_for_only_where_they_are_needed():
     bare, unknown = episode(10, 3), episode(10, 3, next__reward=np.full(3, np.nan))
     del bare.columns["next.reward"]
