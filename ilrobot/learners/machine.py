@@ -43,9 +43,9 @@ def numerics(device: torch.device, network: NetworkName) -> Iterator[None]:
     """Random numbers, threads and precision of training; the caller's are put back afterwards.
 
     Medium precision lets matrix products use what the hardware has for them, with sums in float32.
-    On CPUs without bfloat16 matrix units it rounds nothing and selects oneDNN's products, on AMD
-    over twice as fast as the default; convolutions of the U-Net are rounded to bfloat16 where the
-    processor multiplies those.
+    On CPUs without bfloat16 matrix units (AMX) it rounds nothing and selects oneDNN's products, on
+    AMD over twice as fast as the default; with them the factors of every product are rounded.
+    Convolutions of the U-Net are rounded to bfloat16 where the processor multiplies those.
     """
     if device.type == "cpu":
         keep_freed_memory()

@@ -67,8 +67,8 @@ class Sac(OffPolicy):
 class Td3(OffPolicy):
     """Improve a policy by twin delayed policy gradients (Fujimoto et al. 2018).
 
-    Like sac it remembers what it tried; the policy is its mean, and explores with noise that stays
-    as it is. With --from and --leash the divergence from the clone counts against it.
+    Like sac it remembers what it tried; the policy is its mean, and explores with noise that is not
+    learnt. With --from and --leash the divergence from the clone counts against it.
 
     Example: ilrobot train --learner td3 --task Hopper-v5 --steps 300000 --output runs/hopper
     """

@@ -59,7 +59,9 @@ def offline_policy(method: OfflineMethod, *, width: int = 128, blocks: int = 1) 
         width=width,
         blocks=blocks,
         normalize="standardize",
-        clip_actions=True,  # as the critics' actions are
+        # As the critics' actions are, but where the task states no limits: they were asked within
+        # the data's, and nothing cuts off what the policy does beyond.
+        clip_actions=True,
     )
 
 

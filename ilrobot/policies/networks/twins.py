@@ -1,7 +1,8 @@
 """Two perceptrons of one shape side by side: each layer of both is one product of matrices.
 
 Products between hidden layers, which are nearly all that a step computes, may be in bfloat16 while
-they are trained, see `precision`; what goes in and what comes out stays float32.
+they are trained, see `precision`; what goes in and what comes out is float32, and its products too
+where torch itself rounds none.
 """
 
 from __future__ import annotations
