@@ -20,7 +20,8 @@ class Rows:
     Attributes:
         observations: Shape (N, O).
         actions: Shape (N, A).
-        next_observations: Shape (N, O).
+        next_observations: Shape (N, O); where the episode ended by itself, its own observation:
+            of a recording no other is known, and a policy's shall not be told from it by that.
         terminal: 1 where the episode ended by itself, (N,).
         absorbing: 1 where the episode was over before the step, so that neither observation nor
             action counts, (N,).
@@ -53,10 +54,12 @@ class Rows:
         ends = np.flatnonzero(transitions.terminal) if absorbing else np.zeros(0, np.int64)
         steps = np.concatenate([np.arange(len(transitions)), ends])
         over = np.arange(len(steps)) >= len(transitions)
+        ended = transitions.terminal[:, None]
+        following = np.where(ended, transitions.observations, transitions.next_observations)
         return cls(
             tensor(transitions.observations[steps]),
             tensor(transitions.actions[steps]),
-            tensor(transitions.next_observations[steps]),
+            tensor(following[steps]),
             tensor(transitions.terminal[steps] | over),
             tensor(over),
         )

@@ -131,30 +131,27 @@ class _NormMish(torch.autograd.Function):
         ctx: Any, x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float
     ) -> Tensor:
         x = _time_first(x)
-        mean = _group_mean(x.mean(dim=0), groups)
-        square = _group_mean(x.square().mean(dim=0), groups)
-        inverse = (square.sub_(mean.square()).clamp_(min=0.0) + eps).rsqrt_()
-        scale = inverse * weight
-        minus_z = torch.addcmul(torch.addcmul(-bias, mean, scale), x, -scale)
+        centred = x - _group_mean(x.mean(dim=0), groups)
+        inverse = (_group_mean(centred.square().mean(dim=0), groups) + eps).rsqrt_()
+        minus_z = torch.addcmul(-bias, centred, -inverse * weight)
         y, slope = mish_and_slope(minus_z)
         ctx.groups = groups
-        ctx.save_for_backward(x, mean, inverse, weight, slope)
+        ctx.save_for_backward(centred, inverse, weight, slope)
         return _time_last(y)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, Tensor, Tensor, None]:
-        x, mean, inverse, weight, slope = ctx.saved_tensors
+        centred, inverse, weight, slope = ctx.saved_tensors
         grad_z = _time_first(grad) * slope
         along_bias = grad_z.mean(dim=0)
-        along_weight = (grad_z * x).mean(dim=0).sub_(along_bias * mean).mul_(inverse)
+        along_weight = (grad_z * centred).mean(dim=0).mul_(inverse)
         # Through the mean and the variance of each group.
         shift = _group_mean(along_bias * weight, ctx.groups)
         stretch = _group_mean(along_weight * weight, ctx.groups) * inverse.square()
-        offset = (stretch * mean).sub_(inverse * shift)
-        grad_x = torch.addcmul(offset, x, stretch, value=-1)
+        grad_x = torch.addcmul(-inverse * shift, centred, stretch, value=-1)
         grad_x.addcmul_(grad_z, inverse * weight)
-        ticks = len(x)
+        ticks = len(centred)
         return (
             _time_last(grad_x),
             None,

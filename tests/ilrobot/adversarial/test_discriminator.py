@@ -233,8 +233,11 @@ def test_each_end_enters_an_absorbing_state():
         numbers, numbers, None, numbers + 1, terminal, ~terminal, np.zeros(4, np.int64)
     )
     tensor = lambda array: torch.as_tensor(array, dtype=torch.float32)  # noqa: E731
-    assert len(Rows.of(made, tensor, absorbing=False)) == 4
+    plain = Rows.of(made, tensor, absorbing=False)
+    # A recording knows nothing of what was observed after an end.
+    assert plain.next_observations[:, 0].tolist() == [1, 1, 3, 3]
     found = Rows.of(made, tensor, absorbing=True)
+    assert found.next_observations[:, 0].tolist() == [1, 1, 3, 3, 1, 3]
     assert found.absorbing.tolist() == [0, 0, 0, 0, 1, 1]
     assert found.terminal.tolist() == [0, 1, 0, 1, 1, 1]
 

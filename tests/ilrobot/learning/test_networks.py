@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.memory import MemoryRecordings
@@ -12,6 +13,7 @@ from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.networks.network import Sizes
+from ilrobot.policies.networks.time_major import norm_mish
 from ilrobot.policies.networks.transformer import Transformer
 from ilrobot.policies.networks.twins import TwinPerceptrons
 from ilrobot.spec import Feature, Spec
@@ -135,3 +137,23 @@ def test_normalised_twins_do_not_care_how_large_a_hidden_layer_is():
         for part in (twins.weights[1], twins.biases[1]):
             part.mul_(100.0)
     torch.testing.assert_close(twins(x).detach(), before, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("offset", [0.0, 300.0])
+def test_a_group_is_normalised_however_far_from_zero_it_lies(offset):
+    torch.manual_seed(0)
+    x, grad = offset + torch.randn(3, 8, 5), torch.randn(3, 8, 5)
+    weight, bias = torch.rand(8) + 0.5, torch.randn(8)
+
+    def found(dtype, function):
+        given = [value.to(dtype).requires_grad_() for value in (x, weight, bias)]
+        y = function(*given)
+        y.backward(grad.to(dtype))
+        return [y.detach().float(), *(value.grad.float() for value in given)]
+
+    expected = found(
+        torch.float64, lambda x, w, b: functional.mish(functional.group_norm(x, 2, w, b, 1e-5))
+    )
+    ours = found(torch.float32, lambda x, w, b: norm_mish(x, 2, w, b, 1e-5))
+    for one, other in zip(ours, expected, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-3, rtol=1e-3)

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from ilrobot.cli import _main
+from ilrobot.cli.demo_plan import DEPLOYMENT_SEED
+from ilrobot.cli.eval import Eval
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Outcome
 from ilrobot.env import make_env
@@ -50,7 +52,10 @@ def test_a_policy_that_nobody_taught_is_exported_though_it_fails(tmp_path: Path)
     options = ("--task", "ilrobot/PointPath-v0", "--copies", "2", "--rollout", "128")
     asked = ["train", "--learner", "ppo", *options, "--steps", "128", "--output", str(run)]
     assert _main(asked) == 0
-    assert {info.outcome for info in Dataset.open(run / "dataset").infos} == {Outcome.FAILURE}
+    made = Dataset.open(run / "dataset").infos
+    assert {info.outcome for info in made} == {Outcome.FAILURE}
+    evaluated = range(Eval(policy=run).seed, DEPLOYMENT_SEED)
+    assert not {info.seed for info in made} & set(evaluated)
     assert _main(["export", "--policy", str(run), "--output", str(file)]) == 0
     assert _main(["verify", str(file)]) == 0
 
