@@ -146,6 +146,11 @@ class Transitions:
             columns[field.name] = None if values is None else values[chosen]
         return Transitions(**columns)
 
+    @property
+    def next_as_recorded(self) -> NDArray[np.float32]:
+        """Next observations, (N, O), without what only a rollout knows: what came after an end."""
+        return np.where(self.terminal[:, None], self.observations, self.next_observations)
+
     def returns(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Number and undiscounted return of each episode, both (E,), in ascending order.
 

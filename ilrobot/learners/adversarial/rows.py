@@ -54,12 +54,10 @@ class Rows:
         ends = np.flatnonzero(transitions.terminal) if absorbing else np.zeros(0, np.int64)
         steps = np.concatenate([np.arange(len(transitions)), ends])
         over = np.arange(len(steps)) >= len(transitions)
-        ended = transitions.terminal[:, None]
-        following = np.where(ended, transitions.observations, transitions.next_observations)
         return cls(
             tensor(transitions.observations[steps]),
             tensor(transitions.actions[steps]),
-            tensor(following[steps]),
+            tensor(transitions.next_as_recorded[steps]),
             tensor(transitions.terminal[steps] | over),
             tensor(over),
         )

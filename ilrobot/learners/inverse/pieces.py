@@ -20,7 +20,8 @@ class Pieces:
     Attributes:
         observations: (M, L, O).
         actions: (M, L, A).
-        next_observations: (M, L, O).
+        next_observations: (M, L, O); where the episode ended by itself, its own observation: of a
+            demonstration no other is known, and a policy's shall not be told from it by that.
         there: (M, L), 1 where the piece has a step and 0 after its end.
     """
 
@@ -51,7 +52,7 @@ class Pieces:
         return cls(
             tensor(transitions.observations[steps]),
             tensor(transitions.actions[steps]),
-            tensor(transitions.next_observations[steps]),
+            tensor(transitions.next_as_recorded[steps]),
             tensor(there),
         )
 

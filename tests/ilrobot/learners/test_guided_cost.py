@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -143,6 +144,14 @@ def test_pieces_never_reach_into_another_episode():
     assert pieces.observations[..., 0].tolist() == [[0, 1, 2], [3, 4, 4], [5, 6, 6]]
     numbers = pieces.steps()[0].flatten()
     assert pieces.summed(numbers).tolist() == [3, 7, 11]
+
+
+def test_what_came_after_an_end_is_no_part_of_a_piece():
+    """Of a demonstration it is not known."""
+    steps = steps_of(2, 1)
+    steps = replace(steps, terminal=np.array([False, True, False]))
+    pieces = Pieces.of(steps, 2, lambda rows: torch.tensor(rows, dtype=torch.float32))
+    assert pieces.next_observations[..., 0].tolist() == [[1, 1], [3, 3]]
 
 
 def test_what_changes_evenly_is_smooth():
