@@ -235,11 +235,14 @@ class DaggerDescription(Description):
         }
 
     def resumed(self, wanted: Self) -> Self:
-        """More rounds may be asked for; those that are done stay."""
+        """More rounds may be asked for; those that are done stay. What it began with may lie
+        elsewhere by now."""
         rounds = max(wanted.plan.rounds, len(self.rounds))
         return replace(
             self,
             plan=replace(self.plan, rounds=rounds),
+            initial=wanted.initial,
+            demonstrations=replace(self.demonstrations, path=wanted.demonstrations.path),
             status="done" if rounds == len(self.rounds) else "running",
         )
 

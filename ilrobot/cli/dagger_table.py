@@ -86,7 +86,7 @@ def _of_rehearsal(run: Path, number: int) -> Iterator[str]:
     from ilrobot.learners.interactive.rehearsal import rehearsal_folder
     from ilrobot.learners.interactive.round_gates import gate_folder
 
-    if not rehearsal_folder(run, number).exists():
+    if not (rehearsal_folder(run, number).exists() and gate_folder(run, number).exists()):
         return
     validation = read_values(gate_folder(run, number))["validation"]
     yield (

@@ -46,7 +46,8 @@ class GateLog:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON with the same keys for every gate."""
-        return {**asdict(self), "doubts": list(self.doubts), "budget_spent": self.budget_spent}
+        spent = None if self.budget is None else self.budget_spent
+        return {**asdict(self), "doubts": list(self.doubts), "budget_spent": spent}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> GateLog:

@@ -148,6 +148,16 @@ def test_info_is_short_of_doubts_and_silent_of_what_other_heads_have(tmp_path, c
     assert found["config"]["policy"]["latent"] == "zero"
 
 
+def test_a_run_goes_on_with_what_it_began_with_wherever_that_lies_now():
+    begun = dagger_description()
+    policy = replace(begun.initial, path="moved/bc")
+    shown = replace(DATA, path="moved/lift")
+    again = replace(begun, initial=policy, demonstrations=shown)
+    assert begun.fixed() == again.fixed()
+    resumed = begun.resumed(again)
+    assert (resumed.initial, resumed.demonstrations) == (policy, shown)
+
+
 def test_what_is_not_the_same_run_is_refused_and_untouched(tmp_path):
     wanted = train_description()
     with Run.claim(tmp_path / "run", wanted, resume=True):

@@ -126,7 +126,10 @@ def error_covariance(
             if policy.noise_shape is not None:
                 noise = torch.randn(len(index), *policy.noise_shape, generator=generator)
             acted = policy(batch.observations, noise)[:, 0].reshape(len(index), size)
-            error = (acted - batch.actions[:, 0].reshape(len(index), size)).double()
+            wanted = batch.actions[:, 0].reshape(len(index), size)
+            if policy.rotations is not None:
+                wanted = policy.rotations.nearest(wanted, acted)
+            error = (acted - wanted).double()
             total += error.T @ error
     return (total / len(windows)).numpy()
 

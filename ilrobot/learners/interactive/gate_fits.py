@@ -178,8 +178,24 @@ def read_values(folder: Path) -> Values:
             f"{folder / VALUES} cannot be read ({error}); delete {folder} to have it made again"
         ) from error
     if not isinstance(values, dict):
-        raise UserError(f"{folder / VALUES} is no JSON object; delete {folder}")
-    return values
+        raise UserError(
+            f"{folder / VALUES} is no JSON object; delete {folder} to have it made again"
+        )
+    return _Read(values, folder)
+
+
+class _Read(Values):
+    """Values of a file, which may be of another version."""
+
+    def __init__(self, values: Values, folder: Path) -> None:
+        super().__init__(values)
+        self._folder = folder
+
+    def __missing__(self, name: str) -> Any:
+        raise UserError(
+            f"{self._folder / VALUES} does not say '{name}'; delete {self._folder} to have it made "
+            "again"
+        )
 
 
 def fit_human(material: Material, folder: Path) -> Values:

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from ilrobot.data.dataset import Dataset
+from ilrobot.errors import UserError
 from ilrobot.learners.interactive.gate_fits import (
     GateFit,
     Material,
@@ -42,13 +43,23 @@ def gate_fit(gate: str, run: Path, number: int, budget: float) -> GateFit | None
         UserError: What the first round's gate was fitted to cannot be read.
     """
     if gate in ("safe", "lazy"):
-        first = None if number == 1 else read_values(gate_folder(run, 1))["discrepancy"]
-        return partial(fit_safety, threshold=first)
+        return partial(fit_safety, threshold=None if number == 1 else _first_threshold(run))
     if gate == "thrifty":
         return partial(fit_thrifty, budget=budget)
     if gate == "benefit":
         return partial(fit_benefit, budget=budget)
     return {"human": fit_human, "ensemble": fit_ensemble, "dart": fit_dart}.get(gate)
+
+
+def _first_threshold(run: Path) -> float:
+    """τ of the first round, which stays."""
+    folder = gate_folder(run, 1)
+    if not folder.exists():
+        raise UserError(
+            f"{folder} is missing, which says by what threshold every round labels; put it back, "
+            f"or begin a new run with what was recorded: --dataset {run / 'dataset'} --aggregate"
+        )
+    return float(read_values(folder)["discrepancy"])
 
 
 def gate_material(

@@ -11,6 +11,7 @@ from ilrobot.atomic import write_json
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.labels import held_out_places, labels, split_episodes
 from ilrobot.data.memory import MemoryRecordings
+from ilrobot.data.windows import Windows
 from ilrobot.errors import UserError
 from ilrobot.learners.behavioral_cloning import data_used, train
 from ilrobot.learners.config import TrainConfig
@@ -50,7 +51,7 @@ def _episodes(count, length=40, seed=0):
 
 
 class _Zero(torch.nn.Module):
-    noise_shape = None
+    noise_shape = rotations = None
     config = PolicyConfig()
 
     def forward(self, observations, noise=None):
@@ -63,6 +64,29 @@ def test_known_errors_give_their_covariance():
     assert found == pytest.approx(COVARIANCE, abs=0.02)
     actions = data.column("action").astype(np.float64)
     assert found == pytest.approx(actions.T @ actions / len(actions), rel=1e-6)
+
+
+@pytest.mark.parametrize("turns", [0, 1])
+def test_a_rotation_is_compared_with_the_nearest_of_its_equal_answers(turns):
+    """The label may be the same rotation by a vector a whole turn away."""
+    unit, limits = ("rotvec",) * 3, (2 * np.pi,) * 3
+    names = tuple(f"r{axis}" for axis in "xyz")
+    spec = Spec(
+        (Feature("observation.state", (3,), names=names, units=unit),),
+        Feature("action", (3,), "float32", names, unit, tuple(-x for x in limits), limits),
+        10.0,
+        semantics="absolute",
+    )
+    state = np.zeros((50, 3), np.float32)
+    state[:, 0] = np.pi - 0.05
+    wanted = state + np.array([0.02 - 2 * np.pi * turns, 0.0, 0.0], np.float32)
+    columns = {"observation.state": state, "action": wanted}
+    info = EpisodeInfo("t", 10.0, outcome=Outcome.SUCCESS)
+    data = MemoryRecordings(spec, [Episode(info, columns)])
+    torch.manual_seed(0)
+    policy = Policy(spec, PolicyConfig(width=16, blocks=1))
+    policy.fit_normalizers(Windows(data, n_obs=1, horizon=1))
+    assert np.sqrt(error_covariance(data, policy, [0], seed=0).max()) < 0.5
 
 
 def test_a_constant_error_counts_whole():

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from ilrobot.atomic import write_json
 from ilrobot.cli import output
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import EpisodeInfo, Outcome
@@ -37,6 +38,7 @@ from ilrobot.learners.interactive.gate_fits import (
     prepare_gate,
     read_values,
 )
+from ilrobot.learners.interactive.round_gates import gate_fit
 from ilrobot.learners.interactive.safety_classifier import SafetyClassifier
 from ilrobot.learners.interactive.success_critic import SuccessCritic
 from ilrobot.run import policy_hash
@@ -80,6 +82,15 @@ def test_the_same_seed_writes_the_same_and_what_is_there_stays(
     assert "validation" in read_values(tmp_path / "one")
     prepare_gate(tmp_path / "one", material(novice, 1), fit)
     assert (tmp_path / "one" / file).read_bytes() == weights[0]
+
+
+def test_what_a_file_of_another_version_lacks_is_told(tmp_path: Path) -> None:
+    (tmp_path / "gate-1").mkdir()
+    write_json(tmp_path / "gate-1" / "gate.json", {})
+    with pytest.raises(UserError, match=r"does not say 'discrepancy'; delete .*gate-1 to have"):
+        gate_fit("safe", tmp_path, 2, 0.0)
+    with pytest.raises(UserError, match="is missing, which says by what threshold"):
+        gate_fit("lazy", tmp_path / "elsewhere", 2, 0.0)
 
 
 def test_a_fit_tells_how_far_it_is(novice: tuple[Path, Path], tmp_path: Path) -> None:
