@@ -56,8 +56,7 @@ class Raft(TriedInTask):
     """Optimiser steps of each round's cloning, which begins from scratch."""
 
     seed: int = 20_000
-    """Seed of the first beginning, and of everything else drawn at random; demonstrations and the
-    attempts of dagger begin elsewhere."""
+    """Seed of the first beginning, apart from those of demonstrations, and of all that is drawn."""
 
     resume: bool = False
     """Go on with the run in --output where it stopped (give the same options again)."""
