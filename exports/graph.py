@@ -28,6 +28,8 @@ from ilrobot.policies.heads.iterated import IteratedHead, Row, State
 from ilrobot.policies.heads.recurrent import RecurrentHead
 from ilrobot.policies.heads.stacked_ensemble import StackedEnsemble
 from ilrobot.policies.policy import Policy
+from ilrobot.policies.rotations import nearest
+from ilrobot.rotation_units import ROTATION_UNITS
 
 #: The first opset with Mish and Split by number, which every ONNX Runtime since 1.14 runs.
 OPSET = 18
@@ -183,6 +185,10 @@ class _Graph(nn.Module):
         """Doubt and novelty of `ilrobot.ensemble`, shape (B, H) each, of (members, B, H, ...)."""
         choices = self._policy.spec.choices
         if choices is None:
+            for start, unit in self._policy.spec.target_rotations:
+                end = start + ROTATION_UNITS[unit]
+                turned = nearest(members[..., start:end], members[:1, ..., start:end], unit)
+                members = torch.cat([members[..., :start], turned, members[..., end:]], dim=-1)
             measured = (members / self._scale).flatten(start_dim=3)
         else:
             measured = (members.unsqueeze(-1) == torch.arange(choices)).to(torch.float32)

@@ -12,6 +12,8 @@ with N the vector of length 1. Nothing here branches on data, so that it can be 
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -104,6 +106,23 @@ def along(quaternion: Tensor, start: Tensor) -> Tensor:
     before = torch.cat([start.expand_as(quaternion[..., :1, :]), quaternion[..., :-1, :]], dim=-2)
     turned = ((quaternion * before).sum(dim=-1, keepdim=True) < 0).to(quaternion.dtype)
     return quaternion * (1 - 2 * torch.remainder(turned.cumsum(dim=-2), 2))
+
+
+def nearest(values: Tensor, to: Tensor, unit: str) -> Tensor:
+    """`ilrobot.control.turns.nearest` of many: the equal answer that is nearest to another's.
+
+    Args:
+        values: Shape (..., 3) or (..., 4), in the unit.
+        to: Broadcasts with it.
+        unit: One of `ilrobot.rotation_units.ROTATION_UNITS`.
+    """
+    if unit != "rotvec":
+        away = (values * to).sum(dim=-1, keepdim=True) < 0
+        return torch.where(away, -values, values)
+    angle, length = _length(values), _length(to)
+    axis = _unit(values, to / torch.where(length < _LEAST, 1.0, length))
+    ahead = (axis * to).sum(dim=-1, keepdim=True) - angle
+    return values + 2 * math.pi * torch.floor(ahead / (2 * math.pi) + 0.5) * axis
 
 
 def running_product(matrix: Tensor) -> Tensor:

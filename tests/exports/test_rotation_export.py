@@ -26,6 +26,7 @@ _HEADS = [h for h in get_args(HeadName) if h not in ("l1", "huber", "log-cosh", 
     [
         *((head, _UNITS[i % 3], _ACTIONS[i // 3 % 3], 1) for i, head in enumerate(_HEADS)),
         ("mse", "rotvec", "delta", 3),
+        *(("mse", unit, "absolute", 3) for unit in _UNITS),
         ("mse", "quat_wxyz", "relative", 1),
     ],
 )

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from ilrobot.actors import Actor, Decision, Observation, Source
 from ilrobot.control.drawing import Prediction, Single
 from ilrobot.control.execution import Receding
+from ilrobot.control.turns import in_unit, quaternion
 from ilrobot.ensemble import EnsembleActor, disagreement_scale, doubt, novelty, opinion, spread
 from ilrobot.gates.discrepancy import Discrepancy
 from ilrobot.gates.ensemble import EnsembleGate
+from ilrobot.rotation_units import ROTATION_UNITS
 from ilrobot.shared_control import SharedControl
 from ilrobot.spec import Feature, Spec
 
@@ -111,6 +113,22 @@ def test_of_many_situations_at_once() -> None:
     variances = np.var(actions, axis=0) / [4.0, 16.0]
     assert doubt(spreads) == pytest.approx(np.hypot(*variances.T))
     assert novelty(spreads) == pytest.approx(variances.mean(axis=1))
+
+
+@pytest.mark.parametrize("unit", ["rotvec", "quat_wxyz", "quat_xyzw"])
+def test_members_that_say_the_same_rotation_in_other_words_agree(unit: str) -> None:
+    size = ROTATION_UNITS[unit]
+    action = Feature("action", (size + 1,), units=(*(unit,) * size, "m"))
+    spec = Spec((), action, rate=10.0, semantics="absolute")
+    turns = np.random.default_rng(0).normal(size=(20, 3))
+    turns *= (np.pi + 0.01) / np.linalg.norm(turns, axis=1, keepdims=True)  # past half a turn
+    said = [in_unit(quaternion(turn, "rotvec"), unit) for turn in turns.tolist()]
+    others = [in_unit(tuple(-x for x in quaternion(t, "rotvec")), unit) for t in turns.tolist()]
+    place = np.ones((20, 1))
+    members = np.stack([np.hstack([said, place]), np.hstack([others, -place])])
+    spreads = spread(members, spec, np.full(size + 1, 2.0))
+    np.testing.assert_allclose(spreads[:, :size], 0.0, atol=1e-12)
+    np.testing.assert_allclose(spreads[:, size], 0.25)
 
 
 def test_choices_differ_by_the_votes() -> None:

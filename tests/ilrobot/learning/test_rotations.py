@@ -8,18 +8,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ilrobot.control.turns import nearest_rows
 from ilrobot.errors import UserError
 from ilrobot.policies.rotations import (
     along,
     in_unit,
     matrices,
+    nearest,
     of_matrices,
     orthonormal,
     quaternions,
     running_product,
     six,
 )
-from ilrobot.rotation_units import ROTATION_UNITS
+from ilrobot.rotation_units import ROTATION_UNITS, Rotation
 from ilrobot.spec import Feature
 
 UNITS = list(ROTATION_UNITS)
@@ -142,3 +144,14 @@ def test_a_part_of_a_rotation_is_refused(units):
     described = {"name": "action", "shape": [len(units)], "dtype": "float32", "units": units}
     with pytest.raises(UserError, match=r"'action' has \d elements in a row of unit '\w+', of whi"):
         Feature.from_json(described)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_of_equal_answers_the_nearest_is_that_of_the_control_loop(unit):
+    rng = np.random.default_rng(0)
+    values, to = rng.normal(scale=4.0, size=(2, 50, ROTATION_UNITS[unit]))
+    values[:2] = 0.0
+    expected = nearest_rows(values, to, [Rotation(0, unit)])
+    found = nearest(torch.from_numpy(values), torch.from_numpy(to), unit).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    assert not np.allclose(expected, values)
