@@ -21,6 +21,7 @@ from benchmarks import row
 from ilrobot.actors import Actor
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo
+from ilrobot.data.memory import Recordings
 from ilrobot.env import make_env
 from ilrobot.gates.beta import BetaGate
 from ilrobot.learners.behavioral_cloning import train
@@ -108,7 +109,7 @@ def _learn(place: Path, name: str, workers: int, training: TrainConfig) -> tuple
     config = replace(description.config, train=training)
     collected: dict[int, list[float]] = {1: [], 2: []}
 
-    def fit(data: Dataset, run: Path, initial: Policy | None) -> Policy:
+    def fit(data: Recordings, run: Path, initial: Policy | None) -> Policy:
         return train(data, config.policy, config.train, run, resume=True, initial=initial)
 
     run_dagger(

@@ -28,6 +28,7 @@ from benchmarks._shared_data import find
 from ilrobot.actors import Action, Actor, Decision, Observation, Source
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo
+from ilrobot.data.memory import Recordings
 from ilrobot.env import make_env
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.evaluate import evaluate
@@ -148,7 +149,7 @@ def measure(
     plan = DaggerPlan(rounds, EPISODES, first + EPISODES)
     description = describe_dagger(env, demonstrations, output / "bc", plan, {"task": TASKS[name]})
 
-    def fit(grown: Dataset, run: Path, initial: Policy | None) -> Policy:
+    def fit(grown: Recordings, run: Path, initial: Policy | None) -> Policy:
         config: Config = description.config
         return train(grown, config.policy, config.train, run, resume=True, initial=initial)
 

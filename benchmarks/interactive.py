@@ -33,7 +33,7 @@ from ilrobot.cli.studies.page import print_row
 from ilrobot.data.lessons import Weighting
 from ilrobot.env import make_env
 from ilrobot.errors import UserError, WorkFailed
-from ilrobot.learners.config import PRESETS
+from ilrobot.learners.config import PRESETS, TrainConfig
 from ilrobot.report.interventions import HEADERS, InterventionRow, intervention_rows
 
 LEAST_SUCCESS = 0.9
@@ -183,6 +183,9 @@ def plan(words: Sequence[str] | None = None) -> tuple[Path, Scale]:
         type=_positive,
         help="of each training; by default 2,000 of bc, else as the preset of that name says",
     )
+    parser.add_argument(
+        "--epochs", type=float, help="of each training; by default as the preset of --policy says"
+    )
     parser.add_argument("--budget", type=float, default=0.02, help="of ThriftyDAgger")
     parser.add_argument(
         "--calls", type=float, default=BUDGETS["benefit"], help="attempts that call, by benefit"
@@ -206,7 +209,7 @@ def plan(words: Sequence[str] | None = None) -> tuple[Path, Scale]:
         more=tuple(size for size in dict.fromkeys(asked.sizes) if size != asked.start),
         rounds=asked.rounds,
         episodes=asked.episodes,
-        training=novice.training.with_steps(asked.steps) if asked.steps else novice.training,
+        training=_training(novice.training, asked.steps, asked.epochs),
         budgets={"thrifty": asked.budget, "benefit": asked.calls},
         weighting=asked.weighting,
         policy=replace(novice.policy, members=members, frame=_frame(task, asked.frame)),
@@ -220,6 +223,12 @@ def plan(words: Sequence[str] | None = None) -> tuple[Path, Scale]:
         every_round=True,
     )
     return asked.output, scale
+
+
+def _training(preset: TrainConfig, steps: int | None, epochs: float | None) -> TrainConfig:
+    if epochs is not None:
+        preset = replace(preset, epochs=epochs)
+    return preset if steps is None else preset.with_steps(steps)
 
 
 def _frame(task: str, asked: str) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ class DataUsed:
         episodes: How many there were.
         frames: How many ticks in all.
         frame_weights: 16 hex digits over the weights of the frames (None: all alike).
+        besides: How many more there were that lie elsewhere, see `MemoryRecordings`.
     """
 
     path: str
@@ -37,6 +38,7 @@ class DataUsed:
     episodes: int
     frames: int
     frame_weights: str | None = None
+    besides: int = 0
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,9 @@ class Dagger:
     warm_start: bool = False
     """Begin each fit with the weights of the policy that acted, not from scratch."""
 
-    weighting: Annotated[Weighting | None, optional("{plain,iwr,sirius}", "as --policy was")] = None
+    weighting: Annotated[
+        Weighting | None, optional("{plain,iwr,sirius,own}", "as --policy was")
+    ] = None
     """How corrections count beside demonstrations in each fit; see train."""
 
     aggregate: bool = False

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from ilrobot.data.dataset import Dataset
+    from ilrobot.data.memory import Recordings
     from ilrobot.policies.policy import Policy
     from ilrobot.run_description import Config
 
@@ -33,7 +33,7 @@ class GateBars:
 
 
 def fit_policy(
-    config: Config, data: Dataset, run: Path, initial: Policy | None, bars: Progress
+    config: Config, data: Recordings, run: Path, initial: Policy | None, bars: Progress
 ) -> Policy:
     """Train as the first policy was trained, on all there is now.
 

@@ -50,6 +50,9 @@ class Dataset:
         starts: First tick of each episode, then the total, (E + 1,).
     """
 
+    #: See `ilrobot.data.memory.MemoryRecordings`.
+    besides = 0
+
     def __init__(
         self,
         path: Path,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.actors import Source
-from ilrobot.data.branches import lives
+from ilrobot.data.branches import DISCARDED, lives
 from ilrobot.data.episode import Outcome
 from ilrobot.data.lessons import Weighting
 from ilrobot.data.memory import Recordings
@@ -38,12 +38,15 @@ class Origin(IntEnum):
     BEFORE = 4
 
 
-#: Which frames teach. The policy's own actions do only where corrections are made to outweigh them.
+#: Which frames teach.
 _TEACH: dict[Weighting, tuple[Origin, ...]] = {
     "plain": (Origin.DEMO, Origin.CORRECTION),
     "iwr": (Origin.DEMO, Origin.CORRECTION, Origin.ROBOT, Origin.BEFORE),
     "sirius": (Origin.DEMO, Origin.CORRECTION, Origin.ROBOT),
+    "own": (Origin.DEMO, Origin.CORRECTION, Origin.ROBOT),
 }
+#: Of a recording, what says beside the outcomes which of its frames teach and what.
+LABEL_COLUMNS = ("control.source", "control.human_action", "intervention", DISCARDED)
 
 #: How long before a takeover things went wrong already: 15 steps of Sirius at its 20 Hz. A time and
 #: no number of steps, because it is a person's reaction.
@@ -69,6 +72,11 @@ def vector_spec(spec: Spec) -> Spec:
         )
     options = {key: value for key, value in spec.task_options.items() if key != "cameras"}
     return replace(spec, observations=vectors, task_options=options)
+
+
+def own_teach(weighting: Weighting) -> bool:
+    """Whether the policy's own actions do, in attempts that succeeded."""
+    return Origin.ROBOT in _TEACH[weighting]
 
 
 def labels(

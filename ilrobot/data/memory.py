@@ -23,6 +23,7 @@ class Recordings(Protocol):
     infos: tuple[EpisodeInfo, ...]
     lengths: NDArray[np.int64]
     starts: NDArray[np.int64]
+    besides: int
 
     @property
     def num_episodes(self) -> int: ...  # noqa: D102
@@ -45,10 +46,13 @@ class MemoryRecordings:
         spec: Their observations and action.
         episodes: All with the same columns.
         name: Stands for the path in messages.
+        besides: How many of the last episodes are not in what lies at that path.
     """
 
-    def __init__(self, spec: Spec, episodes: Sequence[Episode], name: str = "memory") -> None:
-        self.path, self.spec = Path(name), spec
+    def __init__(
+        self, spec: Spec, episodes: Sequence[Episode], name: str = "memory", *, besides: int = 0
+    ) -> None:
+        self.path, self.spec, self.besides = Path(name), spec, besides
         self.infos = tuple(episode.info for episode in episodes)
         self.lengths = np.array([len(episode) for episode in episodes], dtype=np.int64)
         self.starts = np.concatenate(([0], np.cumsum(self.lengths)))

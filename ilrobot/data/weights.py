@@ -13,6 +13,10 @@ class in the batches.
   arXiv:2211.08416, sec. IV): w_int = ½ / r_int, w_demo = 1, w_robot = (½ - r_demo) / r_robot,
   w_before ≈ 0. The frames right before a takeover are left out here; the authors' program leaves
   them 0.002 of all.
+- ``own``: demonstrations, corrections and the policy's own frames alike, but for those right before
+  a takeover: imitation of one's own successes (Oh, Guo, Singh and Lee 2018, "Self-imitation
+  learning", arXiv:1806.05635) as cloning, which RAFT does alone
+  (`ilrobot.learners.finetuning.raft`).
 
 Where these are undefined or negative:
 
@@ -47,7 +51,7 @@ def class_weights(origins: NDArray[np.int8], weighting: Weighting) -> NDArray[np
     """
     count = np.bincount(origins, minlength=len(Origin)).astype(float)
     count[Origin.NOBODY] = 0.0
-    if weighting == "plain" or not count[Origin.CORRECTION]:
+    if weighting in ("plain", "own") or not count[Origin.CORRECTION]:
         return np.ones(len(origins))
     share = count.copy()
     if weighting == "sirius":

@@ -220,10 +220,12 @@ def _finished(run: Run[TrainDescription]) -> Policy:
 
 def data_used(dataset: Recordings, frame_weights: str | None = None) -> DataUsed:
     """What a run says of its recordings."""
+    recorded = dataset.num_episodes - dataset.besides
     return DataUsed(
         path=str(dataset.path.resolve()),
         content_hash=dataset.content_hash,
-        episodes=dataset.num_episodes,
-        frames=dataset.num_frames,
+        episodes=recorded,
+        frames=int(dataset.starts[recorded]),
         frame_weights=frame_weights,
+        besides=dataset.besides,
     )

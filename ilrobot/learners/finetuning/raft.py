@@ -22,7 +22,7 @@ from ilrobot.data.branches import DISCARDED
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import UNCOUNTED, Episode, EpisodeInfo, Outcome
 from ilrobot.data.episode_table import count_sealed
-from ilrobot.data.labels import vector_spec
+from ilrobot.data.labels import LABEL_COLUMNS, vector_spec
 from ilrobot.data.memory import MemoryRecordings, Recordings
 from ilrobot.errors import WorkFailed
 from ilrobot.learners.behavioral_cloning import train
@@ -272,7 +272,7 @@ class RaftLearner:
         )
         spec = vector_spec(self._demonstrations.spec)
         names = [*spec.observation_names, "action"]
-        names += [n for n in _HELPFUL if self._demonstrations.has_column(n)]
+        names += [n for n in LABEL_COLUMNS if self._demonstrations.has_column(n)]
         count = self._demonstrations.num_episodes
         shown = [self._demonstrations.episode(index) for index in range(count)]
         lessons = [Episode(e.info, {n: e.columns[n] for n in names}) for e in shown]
@@ -292,7 +292,3 @@ def _as_demonstration(episode: Episode, names: Sequence[str]) -> Episode:
 def _last_loss(run: Path) -> float:
     result = Run.read_as(run, TrainDescription).description.result
     return 0.0 if result is None or result.loss is None else result.loss
-
-
-#: Of a recording, what says which of its frames teach and what.
-_HELPFUL = ("control.source", "control.human_action", "intervention", DISCARDED)

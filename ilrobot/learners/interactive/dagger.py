@@ -139,8 +139,9 @@ def run_dagger(
         fit: Fits a policy to the aggregated dataset.
         info: What each recorded episode shall know about itself; seed and policy are filled in.
         resume: Go on with a run that exists, or begin it where there is none yet.
-        rehearsals: Attempts that the policy makes alone before each round. They teach the gate, not
-            the policy, and cost no expert.
+        rehearsals: Attempts that the policy makes alone before each round. They teach the gate
+            and, where the policy's own actions teach by the weighting, the policy; they cost no
+            expert.
         workers: Processes that share the episodes of a round; the dataset does not depend on it.
         run_episode: Runs each episode in front of a person (None: nobody watches).
         on_episode: Called with the round and the number of episodes kept so far in all rounds, at

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from ilrobot.atomic import PART, write_bytes
 from ilrobot.data.branches import surviving, takeovers
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import EpisodeInfo, Outcome
+from ilrobot.data.labels import own_teach
+from ilrobot.data.memory import Recordings
 from ilrobot.data.writing import copy_with_states
 from ilrobot.gates.log import total
+from ilrobot.learners.behavioral_cloning import data_used
+from ilrobot.learners.interactive.own_successes import with_own_successes
+from ilrobot.learners.interactive.rehearsal import rehearsal_folder
 from ilrobot.lock import LOCK_FILE
 from ilrobot.policies.loading import load_policy
 from ilrobot.policies.policy import Policy
@@ -21,7 +27,7 @@ from ilrobot.run_description import DaggerDescription, RoundSummary
 
 #: Fits a policy to a dataset into a run's folder, resuming what is there, and from the weights of a
 #: policy where one is given.
-FitRun = Callable[[Dataset, Path, Policy | None], Policy]
+FitRun = Callable[[Recordings, Path, Policy | None], Policy]
 
 
 class Rounds:
@@ -76,16 +82,24 @@ class Rounds:
         """Fit the policy of a round and make it the run's."""
         folder = self.folder(number)
         warm = self._run.description.warm_start
-        fit(data, folder, load_policy(self.acting(number)) if warm else None)
+        fit(self._lessons(number, data), folder, load_policy(self.acting(number)) if warm else None)
         with self._run.writing():
             write_bytes(self._run.policy_file, Run.read(folder).policy_file.read_bytes())
+
+    def _lessons(self, number: int, data: Dataset) -> Recordings:
+        """What the policy of a round learns: of what it did alone, too, where that teaches."""
+        if not own_teach(self._run.description.config.train.weighting):
+            return data
+        done = (rehearsal_folder(self._run.path, before) for before in range(1, number + 1))
+        rehearsals = [path for path in done if path.exists()]
+        return with_own_successes(data, rehearsals) if rehearsals else data
 
     def finish(self, number: int, data: Dataset) -> None:
         """Note that a round is done and what it came to."""
         fitted, now = Run.read(self.folder(number)).description, self._run.description
         rounds = (*now.rounds, self.summarise(number, data))
         self._run.update(
-            dataset=fitted.dataset,
+            dataset=replace(data_used(data), besides=fitted.dataset.besides),
             seconds=now.seconds + fitted.seconds,
             rounds=rounds,
             status="done" if len(rounds) == now.plan.rounds else "running",

@@ -1,6 +1,7 @@
 """What interventions leave: where each label comes from, how often it is drawn, what it weighs."""
 
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.labels import Origin, labels, origins
+from ilrobot.data.lessons import Weighting
 from ilrobot.data.memory import MemoryRecordings
 from ilrobot.data.weights import class_weights
 from ilrobot.data.windows import Windows
@@ -46,7 +48,7 @@ def test_each_frame_has_its_origin():
     assert found[13:].tolist() == [CORRECTION, ROBOT]  # what was before it was another episode
 
 
-@pytest.mark.parametrize("weighting", ["plain", "iwr", "sirius"])
+@pytest.mark.parametrize("weighting", get_args(Weighting))
 def test_what_the_expert_said_at_the_handback_teaches_though_the_policy_acts(weighting):
     attempt = _episode("pphhpp")
     attempt.columns["control.human_action"][4] = 4.5  # it was asked, and control went back
@@ -122,12 +124,12 @@ def test_what_was_right_before_is_counted_over_what_a_rewind_left():
 def test_who_teaches_depends_on_the_weighting_and_the_policy_teaches_what_it_did():
     data = _data(_episode("dd"), _episode("pppphhbp", first=2))
     taught = {}
-    for weighting in ("plain", "iwr", "sirius"):
+    for weighting in get_args(Weighting):
         teaches, values = labels(data, weighting)
         taught[weighting] = values[teaches].ravel().tolist()
     assert taught["plain"] == [0, 1, 6.5, 7.5]
     assert taught["iwr"] == [0, 1, 2, 3, 4, 5, 6.5, 7.5, 9]
-    assert taught["sirius"] == [0, 1, 2, 6.5, 7.5, 9]
+    assert taught["sirius"] == taught["own"] == [0, 1, 2, 6.5, 7.5, 9]
 
 
 def _counted(demos=0, corrections=0, robot=0, before=0):

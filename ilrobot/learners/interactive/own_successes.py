@@ -1,0 +1,37 @@
+"""What a policy did well before the rounds, alone, as lessons of the next fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ilrobot.data.dataset import Dataset
+from ilrobot.data.episode import Episode, Outcome
+from ilrobot.data.labels import LABEL_COLUMNS, vector_spec
+from ilrobot.data.memory import MemoryRecordings
+
+
+def with_own_successes(dataset: Dataset, rehearsals: Sequence[Path]) -> MemoryRecordings:
+    """The recordings of the rounds and, after them, the rehearsals that succeeded.
+
+    Nobody's time was spent on these, so that there are many: what the policy does well already is
+    then not forgotten over a few corrections. That nobody judged is no success here.
+
+    Args:
+        dataset: Demonstrations and the attempts of the rounds.
+        rehearsals: Datasets that `ilrobot.learners.interactive.rehearsal` recorded.
+    """
+    spec = vector_spec(dataset.spec)
+    names = [*spec.observation_names, "action"]
+    names += [name for name in LABEL_COLUMNS if dataset.has_column(name)]
+    alone = [Dataset.open(path) for path in rehearsals]
+    own = [
+        (data, index)
+        for data in alone
+        for index, info in enumerate(data.infos)
+        if info.outcome is Outcome.SUCCESS
+    ]
+    known = [(dataset, index) for index in range(dataset.num_episodes)]
+    episodes = [data.episode(index) for data, index in (*known, *own)]
+    lessons = [Episode(e.info, {name: e.columns[name] for name in names}) for e in episodes]
+    return MemoryRecordings(spec, lessons, str(dataset.path), besides=len(own))
