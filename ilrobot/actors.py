@@ -81,7 +81,12 @@ class Actor(ABC):
 
     @property
     def driven(self) -> bool:
-        """Whether a person drives, by what they last said (`act`, `hear`)."""
+        """Whether a person acts, by what they last said (`act`, `hear`), be it that they halt."""
+        return False
+
+    @property
+    def halted(self) -> bool:
+        """Whether a person has the robot hold, by what they last said."""
         return False
 
     thinks_ahead = False
@@ -196,6 +201,11 @@ class WrappedActor(Actor):
     def driven(self) -> bool:
         """See `Actor`."""
         return self._actor.driven
+
+    @property
+    def halted(self) -> bool:
+        """See `Actor`."""
+        return self._actor.halted
 
     def hear(self, now: float) -> Event | None:
         """See `Actor`."""

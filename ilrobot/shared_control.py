@@ -207,9 +207,15 @@ class SharedControl(Actor):
 
     @property
     def driven(self) -> bool:
-        """Whether the expert is a person who drives."""
-        drives = self._expert.driven
-        return drives and (self.expert_acting or self._gate.expert_decides)
+        """Whether the expert is a person who drives or halts, or whose hand is waited for."""
+        if self._called or self.halted:
+            return True
+        return self._expert.driven and (self.expert_acting or self._gate.expert_decides)
+
+    @property
+    def halted(self) -> bool:
+        """The expert may be a person."""
+        return self._expert.halted
 
     def hear(self, now: float) -> Event | None:
         """The expert may be a person."""

@@ -95,11 +95,10 @@ class TeleopActor(Actor):
         if self.engaged:
             action = self._ramp.limit(action)
         self._warn()
-        holds = self.paused or self.rewinding or not self.connected
         acting = Source.DEMO if self._engagement is None else Source.HUMAN
         return Decision(
             action,
-            Source.PAUSED if holds else acting,
+            Source.PAUSED if self.halted else acting,
             human_action=action if self.engaged else None,
             event=command.event,
             input_time=command.stamp,
@@ -108,8 +107,13 @@ class TeleopActor(Actor):
 
     @property
     def driven(self) -> bool:
-        """Whether they had control at the last poll."""
-        return self.engaged
+        """Whether they had control at the last poll, or halted the robot."""
+        return self.engaged or self.halted
+
+    @property
+    def halted(self) -> bool:
+        """Whether the robot holds because they paused, go back, or their device is gone."""
+        return self.paused or self.rewinding or not self.connected
 
     def hear(self, now: float) -> Event | None:
         """Poll the device though nothing that it commands is executed."""

@@ -138,7 +138,8 @@ class Guard:
             late: Whether this tick began after its deadline.
             measured: When it was measured, on a clock that does not go back (None: not known; then
                 an order that is not kept goes unnoticed).
-            driven: Whether a person is to act, who knows what to do where the policy never was.
+            driven: Whether a person is to act, who knows what to do where the policy never was, or
+                has the robot hold.
         """
         self.flags = NOTHING
         moved = self._watch.watches_bits and self.moving

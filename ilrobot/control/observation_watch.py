@@ -28,7 +28,7 @@ class ObservationWatch:
        target moved. Repeating a measurement with its own time is no fault: a sensor may be slower
        than the loop; its age tells.
     3. Is it in the training range, element by element? `OBSERVATION_OUT_OF_RANGE` is a warning
-       until it has lasted, and stays one while a person drives: it is the policy's range.
+       until it has lasted, and stays one while a person drives or halts: it is the policy's range.
 
     Pictures are looked at for their age alone: every byte is finite and in range by its type.
 
@@ -76,7 +76,7 @@ class ObservationWatch:
             age: Seconds since it was measured.
             measured: When that was, on a clock that does not go back (None: not known).
             moved: Whether the commanded target moved at the tick before.
-            driven: Whether a person acts, not the policy.
+            driven: Whether a person acts or halts, not the policy.
 
         Returns:
             What was found, and whether whoever it is may act on it.

@@ -91,7 +91,9 @@ ILR_API int ilr_prepare(ilr_controller *controller, double seconds);
 ILR_API int ilr_tick(ilr_controller *controller, double now, int late, double *command);
 
 /* The same, while somebody else acts, such as a person: `action` passes the guards (null: nobody
- * has one, and the fallback acts). The policy sees the observation, and plans afresh later. */
+ * has one, and the fallback acts). The policy sees the observation, and plans afresh later. While a
+ * person halts the robot, give the command that it holds: what is out of the policy's range then
+ * moves nothing. */
 ILR_API int ilr_override(ilr_controller *controller, double now, int late, const double *action,
                          double *command);
 
