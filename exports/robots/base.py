@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -11,6 +12,15 @@ from numpy.typing import NDArray
 from ilrobot.actors import Observation
 from ilrobot.control.contract_joints import Joints
 from ilrobot.spec import Spec
+
+#: Longest that a robot brakes for when it ends in motion, s; one that may not brake is told to stop
+#: then.
+REST_WITHIN = 5.0
+
+
+def most_ticks(period: float) -> int:
+    """How many ticks coming to rest may take, of a period in seconds."""
+    return math.ceil(REST_WITHIN / period)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from exports.robots import messages
-from exports.robots.base import Motion, Robot
+from exports.robots.base import Motion, Robot, most_ticks
 from exports.robots.execution_log import ExecutionLog
 from exports.robots.fields import MOST_INTEGER, MessageError, Values
 from exports.robots.links import Link
@@ -100,7 +100,7 @@ class RobotServer:
         return self._robot.held
 
     def run(self, stopped: Callable[[], bool]) -> None:
-        """Serve until told otherwise, then hold.
+        """Serve until told otherwise; the robot then comes to rest and is told to stop.
 
         Args:
             stopped: Asked at least ten times a second.
@@ -109,7 +109,20 @@ class RobotServer:
             while not stopped():
                 self._link.wait(min(self.step(), 0.1))
         finally:
+            self._end()
+
+    def _end(self) -> None:
+        """Brake, a tick a period, with nobody heard; and stop, whatever fails."""
+        period = 1.0 / self._spec.rate
+        try:
             self._robot.hold()
+            for _ in range(most_ticks(period)):
+                if not self._robot.braking:
+                    break
+                time.sleep(period)
+                self._robot.tick(self._clock())
+        finally:
+            self._robot.end()
 
     def step(self) -> float:
         """Read what has come and do what is due.

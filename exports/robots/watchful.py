@@ -94,7 +94,7 @@ class WatchfulRobot:
         self._limiter, self._is_bounded = limiter, workspace is not None
         modes = ("absolute",) * size if limits is None else limits.mode
         self._steps = np.array([mode == "delta" for mode in modes])
-        self._fresh = self._started = False
+        self._fresh = self._started = self._braking = False
         self._seq = 0
         self.state, self.success = State.HOLDING, None
         self._log.begin(episode, seed, self._capabilities, modes, limits)
@@ -121,6 +121,13 @@ class WatchfulRobot:
             self.state, self._fresh, self._braking = State.HOLDING, False, True
             self._rest()
 
+    def end(self) -> None:
+        """Nobody ticks it any more: tell the robot to stop, if it still moves."""
+        if self.braking or self.state is State.MOVING:
+            self._braking = False
+            self.state = State.ENDED
+            self._robot.stop()
+
     def tick(self, now: float) -> None:
         """Execute for one period of the control rate.
 
@@ -146,6 +153,11 @@ class WatchfulRobot:
             self._robot.stop()
         elif self._braking:
             self._rest()
+
+    @property
+    def braking(self) -> bool:
+        """Whether it is on the way to rest, and was not told to stop yet."""
+        return self._braking and self.state is State.HOLDING
 
     @property
     def has_new_command(self) -> bool:

@@ -4,19 +4,10 @@ from __future__ import annotations
 
 import math
 
-from exports.robots.base import Robot
+from exports.robots.base import Robot, most_ticks
 from exports.runtime.tick_log import TickLog
 from ilrobot.control.clock import Clock
 from ilrobot.control.guard import Guard
-
-#: Longest that an episode brakes for when it ends in motion, s; an arm that may not brake is told
-#: to stop then.
-REST_WITHIN = 5.0
-
-
-def most_ticks(period: float) -> int:
-    """How many ticks coming to rest may take, of a period in seconds."""
-    return math.ceil(REST_WITHIN / period)
 
 
 def come_to_rest(

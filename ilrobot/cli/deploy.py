@@ -209,7 +209,7 @@ class Deploy:
         rate: float,
         ticks: int,
     ) -> TickLog | None:
-        from exports.runtime.coming_to_rest import most_ticks
+        from exports.robots.base import most_ticks
         from exports.runtime.tick_layout import layout
         from exports.runtime.tick_log import TickLog, room_for
 

@@ -218,3 +218,33 @@ def test_a_log_that_a_kill_cut_short_is_read_up_to_there(tmp_path):
     (executed,) = read_executed(path)
     assert len(executed.command) == 2
     assert executed.seq.tolist() == [1, 1]
+
+
+def test_it_is_told_to_stop_when_it_has_braked_and_not_before():
+    bench = Bench()
+    bench.command(1.0, 0.0, 0.0)
+    bench.tick(8)
+    bench.robot.hold()
+    assert bench.robot.braking
+    assert bench.plant.stops == 0
+    bench.tick()
+    assert bench.plant.stops == 0
+    bench.tick(50)
+    assert not bench.robot.braking
+    assert bench.plant.stops == 1
+
+
+def test_one_that_is_commanded_anew_while_it_brakes_is_not_told_to_stop():
+    bench = Bench()
+    bench.command(1.0, 0.0, 0.0)
+    bench.tick(8)
+    bench.robot.hold()
+    bench.tick(1)
+    bench.command(0.05, 0.0, 0.0)
+    bench.tick(9)
+    for _ in range(60):
+        bench.command(0.05, 0.0, 0.0)
+        bench.tick()
+    np.testing.assert_allclose(bench.plant.written[-1], [0.05, 0.0, 0.0], atol=1e-6)
+    assert bench.robot.state is State.MOVING
+    assert bench.plant.stops == 0
