@@ -1,7 +1,9 @@
 """What all tests share."""
 
+import gc
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,18 @@ WORLDS = Path(__file__).parent / "ilrobot" / "learning"
 # inherits that; those that tests begin are to hear it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported so far stays: to look through it for garbage, again and again, took a tenth
+    of the time of all tests. Each of their processes has one core, on which torch's threads would
+    wait for each other.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session", autouse=True)
