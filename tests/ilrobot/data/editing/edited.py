@@ -1,7 +1,10 @@
 """Datasets to edit, and what must be true of them whatever was done."""
 
+import functools
 import json
 import shutil
+import tempfile
+from pathlib import Path
 
 import av
 import numpy as np
@@ -22,9 +25,26 @@ from tests.ilrobot.data.recording_child import SPEC, STATE_SIZE, frame
 LENGTHS = (6, 9, 4, 8, 7)
 TASKS = ("pick", "place", "pick", "push", "place")
 CAMERA = "observation.images.front"
+_MADE = tempfile.TemporaryDirectory()
 
 
 def make_ours(path, lengths=LENGTHS):
+    return shutil.copytree(_made(_record, tuple(lengths)), path)
+
+
+def make_foreign(path):
+    """As LeRobot writes it: several episodes to a file, a film of two, no notion of outcomes."""
+    return shutil.copytree(_made(_record_foreign), path)
+
+
+@functools.cache
+def _made(make, *arguments):
+    """Each dataset is made once: tests change copies of it."""
+    path = Path(_MADE.name) / str(len(list(Path(_MADE.name).iterdir())))
+    return make(path, *arguments)
+
+
+def _record(path, lengths):
     with DatasetRecorder(path, SPEC, state_size=STATE_SIZE) as recorder:
         for seed, length in enumerate(lengths):
             recorder.begin(EpisodeInfo(TASKS[seed % 5], SPEC.rate, seed=seed, operator="ann"))
@@ -34,8 +54,7 @@ def make_ours(path, lengths=LENGTHS):
     return path
 
 
-def make_foreign(path):
-    """As LeRobot writes it: several episodes to a file, a film of two, no notion of outcomes."""
+def _record_foreign(path):
     info_path = make_ours(path) / "meta/info.json"
     dataset = Dataset.open(path)
     ends = dataset.starts.tolist()
@@ -145,17 +164,18 @@ def check_stats(found, values, name, keys):
     if not len(flat):
         assert found is None or found["count"] == [0]
         return
-    quantiles = {key: np.quantile(flat, share, axis=0) for key, share in stats.QUANTILES.items()}
+    quantiles = np.quantile(flat, list(stats.QUANTILES.values()), axis=0)
     expected = {
         "min": flat.min(axis=0),
         "max": flat.max(axis=0),
         "mean": flat.mean(axis=0),
         "std": flat.std(axis=0),
         "count": [len(flat)],
-        **quantiles,
+        **dict(zip(stats.QUANTILES, quantiles, strict=True)),
     }
     for key in keys:
-        np.testing.assert_allclose(found[key], expected[key], rtol=1e-9, atol=1e-9, err_msg=name)
+        assert np.shape(found[key]) == np.shape(expected[key]), (name, key)
+        assert np.allclose(found[key], expected[key], rtol=1e-9, atol=1e-9), (name, key)
 
 
 def read_rows(path):

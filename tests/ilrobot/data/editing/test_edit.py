@@ -8,7 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from ilrobot.cli import _main
+from ilrobot.data import episode_table
 from ilrobot.data.dataset import DatasetRecorder
+from ilrobot.data.editing import write
 from ilrobot.data.episode import EpisodeInfo, Judge, Outcome
 from ilrobot.data.info import read_info
 from ilrobot.data.tasks import read_tasks, write_tasks
@@ -214,11 +216,13 @@ def test_an_edited_recording_goes_on(words, tmp_path):
     assert dataset.episode(count).columns.keys() == {column.name for column in COLUMNS}
 
 
-def test_more_episodes_than_a_file_of_the_table_holds(tmp_path):
-    path = make_ours(tmp_path / "toy", lengths=[2] * 103)
+def test_more_episodes_than_a_file_of_the_table_holds(tmp_path, monkeypatch):
+    for module in (episode_table, write):
+        monkeypatch.setattr(module, "ROWS_PER_FILE", 5)
+    path = make_ours(tmp_path / "toy", lengths=[2] * 13)
     dataset = edit(path, "delete", "--episodes", "1-2")
-    assert dataset.num_episodes == 101
-    assert [info.seed for info in dataset.infos] == [0, *range(3, 103)]
+    assert dataset.num_episodes == 11
+    assert [info.seed for info in dataset.infos] == [0, *range(3, 13)]
     assert len(list((path / "meta/episodes").rglob("*.parquet"))) == 3
 
 
