@@ -1,7 +1,6 @@
 """Policies that command rotations, in a file: the same commands, of equal answers the same."""
 
 from dataclasses import replace
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,14 +10,14 @@ from exports.real_data import observation_windows, taught_actions
 from exports.runtime.session import OnnxPolicy
 from exports.to_onnx import export_policy
 from ilrobot.data.windows import Windows
-from ilrobot.policies.config import HeadName
 from ilrobot.policies.policy import Policy
 from tests.exports.exported import SMALL
 from tests.ilrobot.learning.rotating import poses
 
 _UNITS = ("rotvec", "quat_wxyz", "quat_xyzw")
 _ACTIONS = ("absolute", "relative", "delta")
-_HEADS = [h for h in get_args(HeadName) if h not in ("l1", "huber", "log-cosh", "cross-entropy")]
+#: They rotate after the head: one that loops stands for the others, which `test_to_onnx` exports.
+_HEADS = ["mse", "gaussian", "mixture", "bins", "vq", "cvae", "flow", "mse", "mse"]
 
 
 @pytest.mark.parametrize(
@@ -30,7 +29,7 @@ _HEADS = [h for h in get_args(HeadName) if h not in ("l1", "huber", "log-cosh", 
         ("mse", "quat_wxyz", "relative", 1),
     ],
 )
-def test_every_head_commands_the_same_rotations_from_a_file(head, unit, actions, members, tmp_path):
+def test_the_same_rotations_are_commanded_from_a_file(head, unit, actions, members, tmp_path):
     data = poses(unit)
     config = replace(SMALL, head=head, actions=actions, members=members)
     with torch.random.fork_rng([]):
