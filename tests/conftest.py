@@ -48,3 +48,13 @@ def _workers_that_begin_at_once():
         patch.setattr(workers, "CONTEXT", SERVER)
         patch.syspath_prepend(WORLDS)  # theirs, too: tasks are found there by their namespace
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_exports():
+    with pytest.MonkeyPatch.context() as patch:
+        if "torch" in sys.modules:
+            from tests.quick_exports import make_exports_quick
+
+            make_exports_quick(patch)
+        yield

@@ -27,6 +27,8 @@ SERVER.set_forkserver_preload(
         "ilrobot.learners.behavioral_cloning",
         "ilrobot.learners.interactive.dagger",
         "sims.experts",
+        # A collector that looked through all of that would copy its pages into each process.
+        "tests.frozen",
     ]
 )
 

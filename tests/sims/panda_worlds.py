@@ -20,11 +20,14 @@ IDS = [
 ENGINES = ["mujoco", "pybullet"]
 WORLDS = [(task, engine) for task in IDS for engine in ENGINES]
 STILL = np.array([0, 0, 0, 0, 0, 0, 1], dtype=np.float32)
+#: To be closed after the test.
+MADE: list[Any] = []
 COMMANDED_POSITION = slice(4, 7)
 
 
 def make(environment_id: str, engine: str = "mujoco") -> Any:
-    return gymnasium.make(environment_id, engine=engine).unwrapped
+    MADE.append(gymnasium.make(environment_id, engine=engine).unwrapped)
+    return MADE[-1]
 
 
 def demonstrate(env: Any, seed: int, ticks: int) -> tuple[list[Any], list[Any], list[Any]]:

@@ -51,10 +51,9 @@ def grey(picture: np.ndarray) -> np.ndarray:
     return np.abs(r - b) < 12
 
 
-@pytest.mark.parametrize("task", ["ilrobot/PandaReach-v0", LIFT])
 @pytest.mark.filterwarnings("error")
-def test_gymnasium_accepts_an_environment_that_observes_cameras(task: str, engine: str) -> None:
-    env = gymnasium.make(task, engine=engine, cameras=BOTH).unwrapped
+def test_gymnasium_accepts_an_environment_that_observes_cameras(engine: str) -> None:
+    env = gymnasium.make(LIFT, engine=engine, cameras=BOTH).unwrapped
     assert set(env.observation_space.spaces) == {
         "state",
         "environment_state",

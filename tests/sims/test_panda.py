@@ -1,5 +1,6 @@
 """The Panda's tasks: the contract of an environment, on both engines."""
 
+import itertools
 import subprocess
 import sys
 from typing import Any
@@ -66,20 +67,17 @@ def test_seeds_differ(engine: str) -> None:
     assert not np.array_equal(first["environment_state"], second["environment_state"])
 
 
-@pytest.mark.parametrize("back_to", [20, 80])
 @pytest.mark.parametrize(("environment_id", "engine"), WORLDS)
-def test_a_saved_state_continues_bit_for_bit(
-    environment_id: str, engine: str, back_to: int
-) -> None:
+def test_a_saved_state_continues_bit_for_bit(environment_id: str, engine: str) -> None:
     """On the way, where something is held or pushed, and where one thing stands on another."""
     env, other = make(environment_id, engine), make(environment_id, engine)
-    actions, observations, states = demonstrate(env, seed=5, ticks=back_to + 8)
+    actions, observations, states = demonstrate(env, seed=5, ticks=88)
     assert states[0].dtype == np.float64
     other.reset(seed=6)
-    for continued in (env, other):
+    for continued, back_to in itertools.product((env, other), (80, 20)):
         continued.set_state(states[back_to])
         np.testing.assert_array_equal(continued.get_state(), states[back_to])
-        for tick in range(back_to, len(actions)):
+        for tick in range(back_to, back_to + 8):
             assert_same(continued.step(actions[tick])[0], observations[tick + 1])
             np.testing.assert_array_equal(continued.get_state(), states[tick + 1])
 

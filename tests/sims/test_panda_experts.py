@@ -12,7 +12,7 @@ from tests.sims.panda_worlds import ENGINES, STILL, WORLDS, make
 
 @pytest.mark.parametrize(("environment_id", "engine"), WORLDS)
 def test_the_expert_succeeds(environment_id: str, engine: str) -> None:
-    env = gymnasium.make(environment_id, engine=engine)
+    env = gymnasium.make(environment_id, engine=engine, disable_env_checker=True)
     expert = make_expert(env)
     for seed in range(900, 906):
         expert.reset(seed)
@@ -32,6 +32,7 @@ def test_the_expert_succeeds(environment_id: str, engine: str) -> None:
         assert info["is_success"] is True
         assert rewards[0] < -0.1
         assert rewards[-5:] == [0.0] * 5
+    env.close()
 
 
 def test_the_push_expert_does_not_wind_up_the_wrist() -> None:

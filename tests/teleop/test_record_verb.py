@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ilrobot.cli import _main
 from ilrobot.cli.options import parse_options
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Outcome
@@ -111,43 +112,54 @@ def test_a_stop_keeps_the_sealed_and_the_open_episode(
     assert f"{go_on} operator --episodes 10000 --resume --json\n" in stderr
 
 
+@pytest.mark.parametrize("device", ["keyboard", "gamepad"])
+def test_a_device_that_needs_a_window_needs_a_display(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    output = tmp_path / "out"
+    arguments = ("--task", "ilrobot/PandaLift-v0", "--device", device)
+    refused = _record(*arguments, "--output", str(output))
+    assert refused.returncode == 2
+    lines = refused.stderr.strip().splitlines()
+    assert len(lines) == 1, refused.stderr
+    assert "needs a display" in lines[0]
+    assert not output.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--task", "ilrobot/PandaLift-v0", "--device", "keyboard"], "needs a display"),
-        (["--task", "ilrobot/PandaLift-v0", "--device", "gamepad"], "needs a display"),
-        (["--task", "CartPole-v1", "--device", "operator"], "ilrobot/PandaLift-v0"),
+        (["--task", "CartPole-v1"], "ilrobot/PandaLift-v0"),
         # The rate of a task that is not ours may be corrected: what lacks is an expert.
-        (["--task", "CartPole-v1", "--device", "operator", "--rate", "25"], "ilrobot/PandaLift-v0"),
-        (["--task", "ilrobot/PandaLiift-v0", "--device", "operator"], "ilrobot/PandaLift-v0"),
+        (["--task", "CartPole-v1", "--rate", "25"], "ilrobot/PandaLift-v0"),
+        (["--task", "ilrobot/PandaLiift-v0"], "ilrobot/PandaLift-v0"),
         (
-            ["--task", "ilrobot/Junction-v0", "--device", "operator", "--episodes", "0"],
+            ["--task", "ilrobot/Junction-v0", "--episodes", "0"],
             "--episodes",
         ),
-        (["--task", "ilrobot/Junction-v0", "--device", "operator", "--rate", "-1"], "--rate"),
-        (["--task", "ilrobot/Junction-v0", "--device", "operator", "--rate", "20"], "leave it out"),
-        (["--task", "ilrobot/Junction-v0", "--device", "operator", "--seed", "-1"], "--seed"),
-        (["--task", "ilrobot/Junction-v0", "--device", "operator", "--seed", f"{2**65}"], "--seed"),
+        (["--task", "ilrobot/Junction-v0", "--rate", "-1"], "--rate"),
+        (["--task", "ilrobot/Junction-v0", "--rate", "20"], "leave it out"),
+        (["--task", "ilrobot/Junction-v0", "--seed", "-1"], "--seed"),
+        (["--task", "ilrobot/Junction-v0", "--seed", f"{2**65}"], "--seed"),
         (
-            ["--task", "ilrobot/Junction-v0", "--device", "operator", "--options", "nonsense"],
+            ["--task", "ilrobot/Junction-v0", "--options", "nonsense"],
             "key=value",
         ),
         (
-            ["--task", "ilrobot/Junction-v0", "--device", "operator", "--options", "wheels=4"],
+            ["--task", "ilrobot/Junction-v0", "--options", "wheels=4"],
             "wheels",
         ),
     ],
 )
 def test_mistakes_are_one_line_and_write_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
 ) -> None:
-    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
-        monkeypatch.delenv(name, raising=False)
     output = tmp_path / "out"
-    refused = _record(*arguments, "--output", str(output))
-    assert refused.returncode == 2
-    lines = refused.stderr.strip().splitlines()
-    assert len(lines) == 1, refused.stderr
+    assert _main(["record", *arguments, "--device", "operator", "--output", str(output)]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1, lines
     assert words in lines[0]
     assert not output.exists()
 

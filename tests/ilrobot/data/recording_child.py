@@ -5,6 +5,7 @@ whatever the process prints (one line for each thing that it was told is safe), 
 """
 
 import contextlib
+import gc
 import importlib
 import io
 import json
@@ -178,6 +179,9 @@ def serve() -> None:
     importlib.import_module("pyarrow.compute")
     with contextlib.redirect_stderr(io.StringIO()):
         _main(["edit", os.devnull, "delete", "--episodes", "0"])
+    # A collector that looked through all of that would copy its pages into each process.
+    gc.collect()
+    gc.freeze()
     for line in sys.stdin:
         command = json.loads(line)
         pid = os.fork()
