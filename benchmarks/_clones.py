@@ -32,8 +32,8 @@ _SINGLE = {"width": 128, "blocks": 1, "dropout": 0.0, "steps": 4_000}
 CLONES = {
     "bc": Method("bc", _SINGLE),
     "bc-framed": Method("bc", _SINGLE, framed=True),
-    "bc-chunk-framed": Method("bc-chunk", {"steps": 3_000, "ema": 0.999}, framed=True),
-    "flow-framed": Method("flow", {"steps": 3_000, "ema": 0.999}, framed=True),
+    "bc-chunk-framed": Method("bc-chunk", framed=True),
+    "flow-framed": Method("flow", framed=True),
 }
 OF_CHUNKS = ("bc-chunk-framed", "flow-framed")
 WANTED = 0.5

@@ -58,6 +58,8 @@ METHODS = ("leash", "free", "raft", "scratch", "residual", "residual-scratch")
 LEASH = 0.01
 ENOUGH = 0.95
 COPIES, RESIDUAL_COPIES = 32, 8
+#: Of each cloning by RAFT: after a round there are ten times as many lessons as demonstrations.
+RAFT_EPOCHS = 30
 #: Of a residual: an insertion takes twice as many ticks as a push.
 DISCOUNT = {"PandaPush": 0.97, "PandaPegInsert": 0.985}
 #: What a residual may do: a peg is free by half a millimetre, and the hand moves by a tenth as much
@@ -76,9 +78,9 @@ def learner(folder: Path, job: Job, run: Path, demos: Path) -> tuple[OnlineLearn
         return residual(job, begun)
     if job.method == "raft":
         _, fit = CLONES[job.clone].configure(begun.spec)
-        fit = replace(fit, seed=job.seed, device="cpu")
+        fit = replace(fit, seed=job.seed, device="cpu", epochs=RAFT_EPOCHS)
         first = 100_000_000 + SEEDS_APART * job.seed
-        config = RaftConfig(rounds=1_000, seed=first)
+        config = RaftConfig(rounds=1_000, exploration=0.03, seed=first)
         made = RaftLearner(
             folder / job.name, begun, Dataset.open(demos), partial(make, job.task), config, fit
         )
