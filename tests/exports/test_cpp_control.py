@@ -68,7 +68,7 @@ def assert_alike(guard, cpp, actions, *, rate=100.0, reset=()):
         if expected is None:
             assert command is None
         else:
-            np.testing.assert_array_equal(command, expected, err_msg=f"tick {tick}")
+            assert np.array_equal(command, expected), f"tick {tick}: {command}, not {expected}"
 
 
 @pytest.mark.parametrize("limits", [MIXED, NO_JERK, MOVING], ids=["jerk", "no jerk", "moving"])

@@ -33,7 +33,6 @@ TASK = "ilrobot/PandaReach-v0"
     ("head", "network", "members"),
     [
         ("mse", "mlp", 1),
-        ("flow", "mlp", 1),
         ("flow", "mlp", 2),
         ("flow", "unet", 1),
         ("mse", "transformer", 1),

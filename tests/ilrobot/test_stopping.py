@@ -31,20 +31,16 @@ from tests.ilrobot.described_runs import DATA, dagger_description
 
 TASK = "ilrobot/PointPath-v0"
 
-SIGNALS = pytest.mark.parametrize(
-    ("number", "code", "words"),
-    [
-        (signal.SIGINT, 130, "ilrobot: stopped by Ctrl-C"),
-        (signal.SIGTERM, 143, "ilrobot: stopped by SIGTERM"),
-        pytest.param(
-            *(signal.SIGHUP, 129, "ilrobot: stopped by SIGHUP"),
-            marks=pytest.mark.skipif(
-                signal.getsignal(signal.SIGHUP) is signal.SIG_IGN,
-                reason="under nohup it is ignored",
-            ),
+SIGNALS = [
+    (signal.SIGINT, 130, "ilrobot: stopped by Ctrl-C"),
+    (signal.SIGTERM, 143, "ilrobot: stopped by SIGTERM"),
+    pytest.param(
+        *(signal.SIGHUP, 129, "ilrobot: stopped by SIGHUP"),
+        marks=pytest.mark.skipif(
+            signal.getsignal(signal.SIGHUP) is signal.SIG_IGN, reason="under nohup it is ignored"
         ),
-    ],
-)
+    ),
+]
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +90,7 @@ def _stop(process: Forked, number: int, errors: Path) -> tuple[int, list[str]]:
     return process.wait(), errors.read_text().splitlines()
 
 
-@SIGNALS
+@pytest.mark.parametrize(("number", "code", "words"), SIGNALS)
 def test_train_keeps_a_checkpoint(number, code, words, demonstrations, tmp_path):
     verb = Train(demonstrations, "bc", tmp_path / "my run", steps=100_000, width=16)
     metrics = verb.output / "metrics.jsonl"
@@ -107,7 +103,7 @@ def test_train_keeps_a_checkpoint(number, code, words, demonstrations, tmp_path)
     assert not Run.read(verb.output).done
 
 
-@SIGNALS
+@pytest.mark.parametrize(("number", "code", "words"), SIGNALS[:2])
 def test_dagger_keeps_every_attempt(number, code, words, demonstrations, clone, tmp_path):
     verb = Dagger(
         TASK,
