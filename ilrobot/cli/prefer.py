@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional
 
+from ilrobot.atomic import PART
 from ilrobot.cli.page import Page, PageAddress, tell_address
 from ilrobot.cli.usage import TaskOptions, optional
-from ilrobot.errors import UserError
+from ilrobot.errors import UserError, explained
 from ilrobot.required import require
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Of a policy's attempts, inside of the folder of comparisons.
 _ATTEMPTS = "attempts"
+#: In it, what says that it was made here, and may be made anew while nothing was answered.
+_MADE_HERE = ".prefer"
 _ATTEMPTS_SEED = 300_000
 #: How many answers a program gives where nobody says.
 _SCRIPTED = 100
@@ -168,9 +172,15 @@ class Prefer:
         from ilrobot.cli.output import console
         from ilrobot.cli.places import claim_folder
         from ilrobot.compatibility import check_policy_fits
+        from ilrobot.data.dataset import Dataset
         from ilrobot.env import make_env
         from ilrobot.learners.reinforcement.attempts import record_attempts
 
+        if folder.exists() and not (folder / _MADE_HERE).exists():
+            raise UserError(
+                f"{folder} exists, and {folder.parent} holds no comparisons of it; give another "
+                "--output"
+            )
         policy = load_run(self.path)
         options = parse_options(self.options)
         chosen = TaskForPolicy.choose(policy.spec, self.path, self.task, options)
@@ -183,8 +193,15 @@ class Prefer:
         make().close()
         claim_folder(folder.parent)
         count = 20 if self.attempts is None else self.attempts
+        part = folder.with_name(f"{folder.name}{PART}")
         with console.status(f"{count} attempts"):
-            return record_attempts(policy, folder, make, seed=_ATTEMPTS_SEED, episodes=count)
+            record_attempts(policy, part, make, seed=_ATTEMPTS_SEED, episodes=count)
+        with explained(folder, "nothing was compared yet", "try again"):
+            (part / _MADE_HERE).touch()
+            if folder.exists():
+                shutil.rmtree(folder)
+            part.rename(folder)
+        return Dataset.open(folder)
 
     def _script(self, comparisons: Comparisons, dataset: Dataset) -> None:
         from ilrobot.learners.finetuning.judges import ScriptedJudge, answer_all

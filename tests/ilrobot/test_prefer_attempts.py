@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from ilrobot.actors import Actor, Decision, Observation, Source
+from ilrobot.atomic import PART
 from ilrobot.cli import _main
 from ilrobot.data.comparisons import FILE, Compared, Comparisons
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.recorder import DatasetRecorder
 from ilrobot.env import make_env
 from ilrobot.rollout import rollout
-from ilrobot.run import RUN_FILE
+from ilrobot.run import POLICY_FILE, RUN_FILE
+from tests.ilrobot.test_eval_verb import save
 
 
 class _Still(Actor):
@@ -62,3 +64,37 @@ def test_other_attempts_are_refused(run: Path, options: list[str], said: str, ca
     assert said in error
     assert error.count("\n") == 1
     assert (run / "preferences" / FILE).read_bytes() == before
+
+
+def trained(folder: Path) -> Path:
+    """A run with a policy that was trained on nothing."""
+    env = make_env("Pendulum-v1", {"max_episode_steps": 3})
+    folder.mkdir()
+    save(folder / POLICY_FILE, env.spec)
+    (folder / RUN_FILE).touch()
+    env.close()
+    return folder
+
+
+def test_what_lies_where_the_attempts_would_go_is_not_deleted(tmp_path: Path, capsys):
+    policy, mine = trained(tmp_path / "run"), tmp_path / "mine"
+    env = make_env("Pendulum-v1", {"max_episode_steps": 3})
+    with DatasetRecorder(mine / "attempts", env.spec) as recorder:
+        rollout(env, _Still(), seed=0, recorder=recorder)
+    env.close()
+    assert prefer(policy, "--output", str(mine), "--attempts", "2") == 2
+    error = capsys.readouterr().err
+    assert "mine/attempts exists" in error
+    assert "give another --output" in error
+    assert error.count("\n") == 1
+    assert Dataset.open(mine / "attempts").num_episodes == 1
+
+
+def test_attempts_that_nothing_was_answered_of_are_made_anew(tmp_path: Path, capsys):
+    run = trained(tmp_path / "run")
+    few = ["--options", "max_episode_steps=3"]
+    assert prefer(run, "--attempts", "2", *few) == 0
+    (run / "preferences" / FILE).unlink()
+    assert prefer(run, "--attempts", "3", *few) == 0
+    assert Dataset.open(run / "preferences" / "attempts").num_episodes == 3
+    assert [path.name for path in (run / "preferences").iterdir() if PART in path.name] == []
