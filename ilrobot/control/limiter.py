@@ -293,10 +293,12 @@ def _brake(limits: ElementLimits, now: Motion, _: int) -> float:
 
 
 def _command(limits: ElementLimits, now: Motion, change: float) -> float:
-    """The command of a change; rounding never takes it out of its range."""
+    """The command of a change; rounding never takes it out of its range, once it is inside."""
     step = now.step + change
     if limits.delta:
-        return min(max(step, limits.least), limits.greatest)
+        if limits.least <= now.step <= limits.greatest:
+            return min(max(step, limits.least), limits.greatest)
+        return step
     position = now.position + step
     if limits.low <= now.position <= limits.high:
         return min(max(position, limits.low), limits.high)

@@ -82,6 +82,8 @@ def test_the_commands_are_those_of_python_to_the_last_bit(tmp_path, limits, kind
         assert_alike(Guard(contract), cpp, actions, reset=at_rest)
         moving = (np.array([0.5, -2.0, 0.0, 0.0]), np.array([1.0, -0.5, 0.0, 2.0]))
         assert_alike(Guard(contract), cpp, actions, reset=moving)
+        outside = (np.array([1.9, -2.0, 0.0, 0.9]),)
+        assert_alike(Guard(contract), cpp, actions, reset=outside)
 
 
 def test_a_policy_out_of_its_range_falls_back_and_a_person_does_not(tmp_path):

@@ -109,7 +109,12 @@ void CommandLimiter::Element::find_ease() {
 double CommandLimiter::Element::command(double change) const {
   const ElementLimits& now = limits();
   const double step = motion.step + change;
-  if (now.delta) return std::min(std::max(step, now.least), now.greatest);
+  if (now.delta) {
+    if (now.least <= motion.step && motion.step <= now.greatest) {
+      return std::min(std::max(step, now.least), now.greatest);
+    }
+    return step;
+  }
   const double position = motion.position + step;
   if (now.low <= motion.position && motion.position <= now.high) {
     return std::min(std::max(position, now.low), now.high);

@@ -72,6 +72,30 @@ def test_a_commanded_velocity_goes_on_from_what_the_robot_does():
     np.testing.assert_allclose(held, [0.24, 0.24, 0.18, 0.12, 0.06, 0.0, 0.0], atol=1e-9)
 
 
+@pytest.mark.parametrize("wanted", [None, -1.0, 0.3, 2.0])
+@pytest.mark.parametrize(("low", "present"), [(-0.5, 0.62), (-0.5, 0.9), (0.0, -0.3)])
+def test_a_base_outside_of_its_range_is_not_thrown_inside(low, present, wanted):
+    made = CommandLimiter(Limits(("velocity",), (low,), (0.5,), (0.5,), (0.6,)), RATE)
+    made.reset(np.array([present]))
+    told = [present]
+    for _ in range(40):
+        held = made.hold() if wanted is None else made.limit(np.array([wanted]))[0]
+        told.append(float(held[0]))
+    assert np.abs(np.diff(told)).max() <= 0.06 + 1e-9
+    inside = [low <= value <= 0.5 for value in told]
+    assert all(inside[inside.index(True) :])  # once there, it stays
+    assert told[-1] == pytest.approx(0.0 if wanted is None else min(max(wanted, low), 0.5))
+
+
+def test_a_commanded_velocity_goes_on_from_how_it_changes():
+    """The jerk lets its change differ by 0.01 from one tick to the next."""
+    limits = Limits(("velocity",), (-0.5,), (0.5,), (0.5,), (0.6,), (1.0,))
+    for change in (0.0, 0.3):
+        made = CommandLimiter(limits, RATE)
+        made.reset(np.array([0.1]), np.array([change]))
+        assert made.limit(np.array([0.5]))[0][0] == pytest.approx(0.1 + change / RATE + 0.01)
+
+
 def test_a_delta_starts_from_rest_without_being_told():
     made = CommandLimiter(Limits(("delta",), (-1.0,), (1.0,), (10.0,), (20.0,)), RATE)
     made.reset()
