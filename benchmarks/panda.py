@@ -43,6 +43,7 @@ DEMONSTRATIONS = 50
 
 #: About a minute of training each on one core.
 METHODS: Mapping[str, Method] = {
+    "bc": Method("bc", {"steps": 3_000}),
     "bc-chunk": Method("bc-chunk", {"steps": 3_000, "ema": 0.999}),
     "bc-rnn": Method("bc-rnn", {"steps": 1_000, "ema": 0.99}),
     "vq": Method("bc-chunk", {"head": "vq", "steps": 3_000, "ema": 0.999}),
