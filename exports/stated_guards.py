@@ -108,8 +108,9 @@ def with_guards(contract: Contract, guards: Mapping[str, Any], where: str) -> Co
         said = str(error).replace("the contract ", "").replace("export the policy again", "mend it")
         raise UserError(said) from error
     modes = set(limits.get("mode", ()))
-    if made.spec.semantics == "unknown" and modes in ({"absolute"}, {"delta"}):
-        # Now somebody has said what the actions are.
-        meaning: Semantics = "delta" if "delta" in modes else "absolute"
+    targets = "absolute" in modes and modes <= {"absolute", "velocity"}
+    if made.spec.semantics == "unknown" and (targets or modes == {"delta"}):
+        # Now somebody has said what the actions are; velocities are known by name or unit.
+        meaning: Semantics = "absolute" if targets else "delta"
         made = replace(made, spec=replace(made.spec, semantics=meaning))
     return made

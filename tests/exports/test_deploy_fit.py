@@ -60,6 +60,13 @@ def test_a_person_may_say_what_it_is():
         stated = with_guards(contract, {"limits": {"mode": [mode] * 2}}, "arm.json")
         assert stated.spec.semantics == mode
         assert fitting_rate(stated, capabilities, "p.onnx", None) == RATE
+    rolling = replace(UNSAID, action=replace(STEPS, names=("shoulder", "x.vel")))
+    contract = contract_for(rolling, derive_limits(rolling, runs))
+    assert guessed_targets(contract) == ("shoulder",)
+    modes = {"limits": {"mode": ["absolute", "velocity"]}}
+    stated = with_guards(contract, modes, "arm.json")
+    assert stated.spec.semantics == "absolute"
+    assert fitting_rate(stated, replace(capabilities, spec=rolling), "p.onnx", None) == RATE
     named = replace(UNSAID, action=replace(STEPS, names=("x", "y")))
     assert guessed_targets(contract_for(named, derive_limits(named, runs))) == ()
 
