@@ -128,7 +128,8 @@ def _trained_settings(known: TrainDescription) -> dict[str, Any]:
         "perturbation": known.perturbation,
         "warm start": known.initial is not None,
         "learner": known.learner,
-        **{f"of the learner: {name}": value for name, value in known.settings.items()},
+        # Its seed is the training's, as well; RAFT's settings name it.
+        **{f"of the learner: {k}": v for k, v in known.settings.items() if k != "seed"},
     }
 
 

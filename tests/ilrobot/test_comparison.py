@@ -8,17 +8,40 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ilrobot.atomic import write_json
 from ilrobot.comparison import Row, Score, group
 from ilrobot.contenders import Contender, Learnt, expert_labels
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.memory import MemoryRecordings
 from ilrobot.evaluate import wilson_interval
 from ilrobot.intervals import runs_interval, t_interval
+from ilrobot.learners.config import TrainConfig
+from ilrobot.policies.config import PolicyConfig
 from ilrobot.report.compare import compare_report, score_text
 from ilrobot.report.html import render
 from ilrobot.rollout import EpisodeResult
+from ilrobot.run import POLICY_FILE, RUN_FILE
+from ilrobot.run_description import Config
 from ilrobot.scores import Scores
+from ilrobot.typed_json import dump
+from tests.ilrobot.described_runs import train_description
 from tests.ilrobot.policy_tester import CONTINUOUS
+
+
+def test_runs_of_raft_that_differ_by_their_seeds_are_alike(tmp_path: Path) -> None:
+    def read(name: str, seed: int, tries: int = 3) -> Contender:
+        settings = {"seed": seed, "tries": tries}
+        known = train_description(
+            learner="raft", settings=settings, config=Config(PolicyConfig(), TrainConfig(seed=seed))
+        )
+        (tmp_path / name).mkdir()
+        (tmp_path / name / POLICY_FILE).touch()
+        write_json(tmp_path / name / RUN_FILE, dump(known))
+        return Contender.read(tmp_path / name)
+
+    first, second, other = read("a", 0), read("b", 1), read("c", 1, tries=2)
+    assert first.alike == second.alike
+    assert first.alike != other.alike
 
 
 def test_students_t_over_runs_is_as_the_tables_have_it() -> None:
