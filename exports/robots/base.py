@@ -140,22 +140,24 @@ class Robot(Protocol):
 
 @runtime_checkable
 class Interruptible(Protocol):
-    """A robot whose `reset` may take its time, since a real one has to go to its start.
+    """A robot whose `reset` may take its time, since a real one has to go to its start."""
 
-    Attributes:
-        stopped: Asked meanwhile, set by who runs it; where it is true `reset` returns at once, and
-            nothing of what it returns counts.
-    """
+    def heed(self, stopped: Callable[[], bool]) -> None:
+        """Learn from whoever runs it when nobody waits for a `reset` any longer.
 
-    stopped: Callable[[], bool]
+        Args:
+            stopped: To be asked meanwhile; where it is true `reset` returns at once, and nothing of
+                what it returns counts.
+        """
 
 
 @runtime_checkable
 class Paced(Protocol):
-    """A robot that is to know how far apart its commands are.
+    """A robot that is to know how far apart its commands are."""
 
-    Attributes:
-        period: Seconds from one command to the next, set by who runs it.
-    """
+    def pace(self, period: float) -> None:
+        """Learn it from whoever runs the robot.
 
-    period: float
+        Args:
+            period: Seconds from one command to the next.
+        """

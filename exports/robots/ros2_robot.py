@@ -83,7 +83,7 @@ class Ros2Robot:
         self._executor: Any = None
         self._thread: threading.Thread | None = None
         self._last: NDArray[np.float64] | None = None
-        self.period = 1.0 / wanted.rate
+        self._period = 1.0 / wanted.rate
 
     def connect(self) -> Capabilities:
         """Make the node and wait for the first state of every joint; nothing moves.
@@ -119,6 +119,10 @@ class Ros2Robot:
         )
         name = f"ROS 2 at {commands}"
         return Capabilities(name, spec, any_rate=True, time_limit=None, led=True)
+
+    def pace(self, period: float) -> None:
+        """See `exports.robots.base.Paced`."""
+        self._period = period
 
     def reset(self, seed: int) -> Motion | None:
         """Begin where it is; ROS has no start pose of its own.
@@ -181,7 +185,7 @@ class Ros2Robot:
         if self._is_trajectory:
             point = self._point_type()
             point.positions = command.tolist()
-            nanoseconds = round(1e9 * self.period)
+            nanoseconds = round(1e9 * self._period)
             point.time_from_start.sec = nanoseconds // 10**9
             point.time_from_start.nanosec = nanoseconds % 10**9
             message.joint_names = list(self._joints)

@@ -77,7 +77,7 @@ class SocketRobot:
         self._reading: Reading | None = None
         self._sent: deque[tuple[int, NDArray[np.float64]]] = deque(maxlen=_MOST_SENT)
         self._refused = ""
-        self.stopped: Callable[[], bool] = lambda: False
+        self._stopped: Callable[[], bool] = lambda: False
 
     @property
     def dropped(self) -> Counter[str]:
@@ -117,6 +117,10 @@ class SocketRobot:
             joints=joints,
         )
 
+    def heed(self, stopped: Callable[[], bool]) -> None:
+        """See `Interruptible`."""
+        self._stopped = stopped
+
     def reset(self, seed: int) -> Motion | None:
         """Begin an episode; returns a quarter of a period after one of its observations came.
 
@@ -147,10 +151,10 @@ class SocketRobot:
         def begun() -> bool:
             refused = bool(self._refused) and self._clock() - began > _REFUSES_FOR
             known = self._status is not None and self._reading is not None
-            return refused or known or self.stopped()
+            return refused or known or self._stopped()
 
         talk.ask(reset, self._take, begun, _RESETS_WITHIN)
-        if self.stopped():
+        if self._stopped():
             return None
         self._refused = "" if self._status is not None else self._refused
         status = self._status

@@ -106,9 +106,9 @@ class ControlLoop:
         self._robot, self._actor, self._guard, self._clock = robot, actor, guard, clock
         self._stopped, self._watchers, self._disagreement = stopped, watchers, disagreement
         if isinstance(robot, Interruptible):
-            robot.stopped = self._interrupted
+            robot.heed(self._interrupted)
         if isinstance(robot, Paced):
-            robot.period = clock.period
+            robot.pace(clock.period)
 
     def run(
         self,

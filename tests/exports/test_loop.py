@@ -217,3 +217,17 @@ def test_where_a_robot_says_that_its_target_is_the_workspace_holds():
     assert max(command[0] for command in robot.written) <= 0.05 + 1e-9
     # At the first tick the acceleration limit is the narrower one.
     assert report.activations["workspace_limited"] == 9
+
+
+def test_what_a_driver_calls_its_own_stays_its_own():
+    class Mine(FakeRobot):
+        stopped = False
+
+        @property
+        def period(self):
+            return 3.0
+
+    robot = Mine()
+    report = run(robot, Constant(0.1, 0.0))
+    assert report.episodes[0].ended
+    assert robot.stopped is False

@@ -201,11 +201,14 @@ class Slow(FakeRobot):
 
     def __init__(self):
         super().__init__()
-        self.stopped = lambda: False
+        self._stopped = lambda: False
+
+    def heed(self, stopped):
+        self._stopped = stopped
 
     def reset(self, seed):
         for _ in range(1_000):
-            if self.stopped():
+            if self._stopped():
                 return None
         return super().reset(seed)
 

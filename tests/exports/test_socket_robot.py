@@ -202,7 +202,7 @@ def test_what_ends_a_run_ends_the_way_to_the_start_and_the_robot_is_told():
         try:
             with closing(SocketRobot(link.address, LIMITS)) as robot:
                 robot.connect()
-                robot.stopped = lambda: Reset in heard
+                robot.heed(lambda: Reset in heard)
                 assert robot.reset(0) is None
                 robot.stop()
                 until(lambda: Stop in heard)
