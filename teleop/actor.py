@@ -15,6 +15,8 @@ from teleop.operator import Operator
 
 #: How long a person is shown what they were told, s.
 MESSAGE_TIME = 3.0
+#: For how many ticks at which the guard acts a press of the gripper's button waits.
+BRIEF = 2
 
 
 class TeleopActor(Actor):
@@ -88,6 +90,8 @@ class TeleopActor(Actor):
         if self._operator is not None:
             self._operator.move(observation, now)
         command = self.clutch.command(self._poll(now), observation)
+        command = replace(command, toggles=command.toggles + self._toggles)
+        self._toggles, self._refused = 0, 0
         if not self.engaged:
             self.clutch.release()
             command = replace(command, twist=REST, toggles=0, buttons=())
@@ -116,9 +120,17 @@ class TeleopActor(Actor):
         return self.paused or self.rewinding or not self.connected
 
     def hear(self, now: float) -> Event | None:
-        """Poll the device though nothing that it commands is executed."""
+        """Poll the device though nothing that it commands is executed.
+
+        A gripper that was toggled is toggled at the next `act`, if that comes within `BRIEF` ticks.
+        """
         self.clutch.release()
-        return self._poll(now).event
+        command = self._poll(now)
+        self._refused += 1
+        self._toggles += command.toggles if self.engaged else 0
+        if self._refused > BRIEF:
+            self._toggles = 0
+        return command.event
 
     def close(self) -> None:
         """Let go of the device."""
@@ -179,6 +191,8 @@ class TeleopActor(Actor):
         self.message = ""
         """What the person should know now."""
         self._can_rewind = True
+        self._toggles: int = 0
+        self._refused: int = 0
         self._dropped = False
         self._leashed = False
         self._now: float = 0.0
