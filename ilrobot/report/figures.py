@@ -13,6 +13,7 @@ from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 #: Stand-ins that matplotlib draws with and that become variables of the page's style.
 INK, MUTED, GRID, SURFACE = "#000001", "#000002", "#000003", "#000004"
@@ -117,10 +118,19 @@ def _with_variables(text: str) -> str:
     return text
 
 
+def _take_literally(drawn: Figure) -> None:
+    """Words are no formulas, though a folder's name may have two dollars; powers of ten are."""
+    axes = [axis for part in drawn.axes for axis in (part.xaxis, part.yaxis)]
+    powers = {text for axis in axes if axis.get_scale() == "log" for text in axis.findobj(Text)}
+    for text in set(drawn.findobj(Text)) - powers:
+        text.set_parse_math(False)
+
+
 def _svg(draw: Callable[[float], Figure], width: float, name: str, description: str) -> str:
     buffer = io.StringIO()
     with rc_context(_STYLE):
         drawn = draw(width)
+        _take_literally(drawn)
         drawn.savefig(
             buffer,
             format="svg",

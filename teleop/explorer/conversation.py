@@ -83,7 +83,7 @@ class Conversation(Generic[State]):
             state = self._exploration.begin(settings)
         except UserError as error:
             await self._tell("wrong", number, words=str(error))
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:  # an integer that no float holds
             raise BadMessage(str(error)) from error
         else:
             self._answering = asyncio.ensure_future(self._answer(number, state))

@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from ilrobot.actors import Source
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
@@ -217,3 +218,19 @@ def test_a_video_travels_inside_the_report_or_is_excused(tmp_path: Path):
     assert "data:video/mp4;base64," in html.video_html(path)
     assert "no GL here" in html.video_html(None, missing="no GL here")
     assert "does not exist" in html.video_html(tmp_path / "b.mp4")
+
+
+def test_names_are_no_formulas_and_powers_of_ten_are():
+    def draw(width: float) -> Figure:
+        figure = Figure(figsize=(width, 3))
+        axes = figure.subplots()
+        axes.plot([1, 2], [1.0, 1e4], label=r"a$\frac$")
+        axes.set(yscale="log", title=r"a$\frac$")
+        axes.set_xticks([1, 2], [r"b$\frac$", "c"])
+        axes.legend()
+        return figure
+
+    drawn = responsive(draw, "names")
+    assert r"a$\frac$" in drawn
+    assert r"b$\frac$" in drawn
+    assert "mathdefault" not in drawn

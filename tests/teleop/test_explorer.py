@@ -32,6 +32,7 @@ class Count:
 
     start: int
     until: str = ""
+    slowly: float = 1.0
 
 
 def begin(settings: dict[str, Any]) -> Count:
@@ -151,6 +152,10 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     "a number in words": (json.dumps({**ASK, "number": "1"}), "number is no count"),
     "a setting of another type": (json.dumps({**ASK, "settings": {"start": "1"}}), "'start'"),
     "a setting that is not there": (json.dumps({**ASK, "settings": {"end": 1}}), "'end'"),
+    "a number beyond all": (
+        json.dumps({**ASK, "settings": {"start": 1, "slowly": 10**400}}),
+        "too large",
+    ),
     "binary": (b"\x00\x01", "no text"),
 }
 
