@@ -61,6 +61,7 @@ class TeleopActor(Actor):
         """Share of full speed that the person has chosen."""
         self.camera_turns = 0
         """How often the person asked for the next camera."""
+        self._toggles = self._refused = 0
         self._begin()
 
     @property
@@ -91,7 +92,7 @@ class TeleopActor(Actor):
             self._operator.move(observation, now)
         command = self.clutch.command(self._poll(now), observation)
         command = replace(command, toggles=command.toggles + self._toggles)
-        self._toggles, self._refused = 0, 0
+        self._toggles = self._refused = 0
         if not self.engaged:
             self.clutch.release()
             command = replace(command, twist=REST, toggles=0, buttons=())
@@ -191,8 +192,7 @@ class TeleopActor(Actor):
         self.message = ""
         """What the person should know now."""
         self._can_rewind = True
-        self._toggles: int = 0
-        self._refused: int = 0
+        self._toggles = self._refused = 0
         self._dropped = False
         self._leashed = False
         self._now: float = 0.0
