@@ -11,7 +11,8 @@ from exports.runtime.report import EpisodeReport, LoopReport
 from exports.runtime.shadow import Disagreement, MeasuredCommand, Thinking
 from exports.runtime.statistics import TickStatistics
 from exports.runtime.tick_log import TickLog
-from ilrobot.actors import Action, Actor, Source
+from ilrobot.actors import Action, Actor, Observation, Source
+from ilrobot.control.activation import Activation
 from ilrobot.control.clock import Clock
 from ilrobot.control.guard import Guard
 from ilrobot.errors import WorkFailed
@@ -85,6 +86,7 @@ def _watch(
         if all(np.isfinite(value).all() for value in first.values()):
             policy.prepare(first, stopped)
     before: Action | None = None
+    newest_finite: Observation | None = None
     late = False
     clock.start()
     while statistics.ticks < max_ticks and not stopped():
@@ -98,8 +100,13 @@ def _watch(
         before = None
         if guard.admit(reading.observation, age, late, reading.measured):
             before = thinking(reading.observation, started)
+            newest_finite = reading.observation
         else:
-            policy.flush()
+            # What is awaited comes all the same; the history has an observation of each tick.
+            if Activation.OBSERVATION_NOT_FINITE not in guard.flags:
+                newest_finite = reading.observation
+            if newest_finite is not None:
+                policy.observe(newest_finite)
         acted = clock.now()
         times = (age, read - started, acted - read, 0.0)
         statistics.add(started, *times, late)

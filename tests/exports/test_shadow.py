@@ -167,3 +167,38 @@ def test_choices_agree_or_not():
         disagreement.add(np.array(wanted), np.array(done))
     assert disagreement.to_json()["mean"] == {"choice": 0.5}
     assert disagreement.to_json()["max"] == 1.0
+
+
+class LedLate(Led):
+    """Every second observation is stale."""
+
+    def __init__(self, before_read=lambda: None):
+        super().__init__()
+        self._before_read = before_read
+
+    def read(self, now):
+        self._before_read()
+        reading = super().read(now)
+        return replace(reading, measured=now - 9.0 * (self._tick % 2 == 0))
+
+
+def test_a_refused_tick_loses_no_answer_and_leaves_no_gap_in_the_history():
+    seen = []
+
+    def predict(history, noise, guide=None):
+        seen.append(np.diff(history["observation.state"][:, 1]))
+        b, a = history["observation.state"][-1]
+        return Prediction(np.full((8, 2), (a, b), np.float32))
+
+    policy = ChunkActor(
+        *(predict, MEASURES_ITSELF),
+        history=3,
+        execution=Receding(8),
+        draw=Single(None),
+        background=True,
+    )
+    led = LedLate(lambda: policy.inference.wait(0.1))
+    report, apart = shadow(led, policy)
+    assert report["guard"]["observation_stale"] == 10
+    assert apart["ticks"] > 0
+    np.testing.assert_allclose(seen[2:], 0.01, rtol=1e-4)
