@@ -107,7 +107,7 @@ def _learn(place: Path, name: str, workers: int, training: TrainConfig) -> tuple
     cast, env = Coin(), make_env(TASK)
     description = describe_dagger(env, place / "data", place / "bc", PLAN, {})
     config = replace(description.config, train=training)
-    collected: dict[int, list[float]] = {1: [], 2: []}
+    collected: list[float] = []
 
     def fit(data: Recordings, run: Path, initial: Policy | None) -> Policy:
         return train(data, config.policy, config.train, run, resume=True, initial=initial)
@@ -120,11 +120,11 @@ def _learn(place: Path, name: str, workers: int, training: TrainConfig) -> tuple
         fit=fit,
         info=EpisodeInfo(env.spec.task, env.spec.rate),
         workers=workers,
-        on_episode=lambda number, _: collected[number].append(time.perf_counter()),
+        on_episode=lambda *_: collected.append(time.perf_counter()),
     )
     ended = time.perf_counter()
     env.close()
-    return ended - cast.began[2], collected[2][-1] - collected[2][0]
+    return ended - cast.began[2], collected[-1] - cast.began[2]
 
 
 def _rollouts(run: Path) -> float:
