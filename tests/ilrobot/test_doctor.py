@@ -207,3 +207,13 @@ def test_the_command_examines_this_machine():
     result = json.loads(done.stdout.splitlines()[-1])
     assert done.returncode == (0 if result["ok"] else 1)
     assert {"packages", "drawing", "devices", "machine"} == {f["area"] for f in result["findings"]}
+
+
+@pytest.mark.parametrize(
+    ("package", "extra"),
+    [("websockets", "server"), ("stable-baselines3", "rl"), ("cryptography", "signing")],
+)
+def test_every_extra_that_is_absent_is_told(package: str, extra: str):
+    findings = packages.check_packages({}, packages.declared_requirements())
+    (told,) = [f for f in findings if f.advice == f"pip install 'ilrobot[{extra}]'"]
+    assert package in told.detail

@@ -25,6 +25,9 @@ _EXTRAS = {
     "sims": "simulators",
     "teleop": "gamepad and keyboard",
     "robot": "robots behind a socket",
+    "server": "policy server",
+    "rl": "learning by trying",
+    "signing": "signed policies",
     "pusht": "gym-pusht",
 }
 _OLDEST_PYTHON = (3, 11)
