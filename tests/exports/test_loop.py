@@ -231,3 +231,16 @@ def test_what_a_driver_calls_its_own_stays_its_own():
     report = run(robot, Constant(0.1, 0.0))
     assert report.episodes[0].ended
     assert robot.stopped is False
+
+
+def test_a_refused_tick_drops_what_was_planned_of_a_robot_that_moves_and_nothing_else():
+    class Holds(Constant):
+        def act(self, observation, now):
+            return Decision(self.action, Source.PAUSED)
+
+    waits = Holds(0.0, 0.0)
+    run(FakeRobot(at({5, 6}, age=9.0)), waits)
+    assert waits.flushes == 0  # what is on its way begins where the robot still is
+    acts = Constant(0.9, 0.0)
+    run(FakeRobot(at({3, 4}, age=9.0)), acts)
+    assert acts.flushes == 2  # at the second it still brakes
