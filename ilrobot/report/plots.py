@@ -154,7 +154,7 @@ def learning_curves(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
             axes.set_visible(False)
         for axes, (name, rows) in zip(grid.flat, runs.items(), strict=False):
             for key, _, colour in series:
-                steps, losses = _curve(rows, key)
+                steps, losses = curve(rows, key)
                 style = ".-" if len(steps) < 30 else "-"
                 axes.plot(steps, losses, style, color=colour, markersize=4)
             axes.set_title(name)
@@ -279,7 +279,8 @@ def _shares(strips: Sequence[Strip]) -> str:
     return f"expert {expert / ticks:.0%} of the time" if ticks else ""
 
 
-def _curve(rows: Sequence[Mapping[str, Any]], key: str) -> tuple[list[float], list[float]]:
+def curve(rows: Sequence[Mapping[str, Any]], key: str) -> tuple[list[float], list[float]]:
+    """Steps and values of the rows that have one; a long curve as means of neighbouring rows."""
     points = np.array(
         [(row["step"], row[key]) for row in rows if _finite(row.get(key))], dtype=np.float64
     ).reshape(-1, 2)

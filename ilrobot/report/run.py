@@ -8,8 +8,9 @@ from typing import Any
 from ilrobot.report import html, plots
 from ilrobot.report.risk import risk_section
 from ilrobot.report.rounds import GATE_HEADERS, gate_rows, round_strips
+from ilrobot.report.trying import trying_section
 from ilrobot.run import Run, read_metrics
-from ilrobot.run_description import DaggerDescription, Description
+from ilrobot.run_description import DaggerDescription, Description, TrainDescription
 from ilrobot.typed_json import dump
 
 _KINDS = {"train": "training", "dagger": "DAgger"}
@@ -28,7 +29,10 @@ def run_report(path: Path) -> html.Report:
         UserError: ``run.json`` or a ``metrics.jsonl`` is damaged.
     """
     run = Run.read(path).description
-    sections = [_learning(path)]
+    trying = _trying(path, run)
+    sections = [] if trying is None else [trying]
+    learning = _learning(path, whole=trying is None)
+    sections += [] if learning is None else [learning]
     if isinstance(run, DaggerDescription) and run.rounds:
         sections.append(_rounds(path, run))
         risk = risk_section(path, run)
@@ -45,8 +49,9 @@ def run_report(path: Path) -> html.Report:
 
 
 def _figures(run: Description) -> dict[str, str]:
+    own = f" and {run.dataset.besides:,} of its own" if run.dataset.besides else ""
     figures = {
-        "episodes": f"{run.dataset.episodes:,}",
+        "episodes": f"{run.dataset.episodes:,}{own}",
         "frames": f"{run.dataset.frames:,}",
         "training time": _duration(run.seconds),
     }
@@ -56,10 +61,23 @@ def _figures(run: Description) -> dict[str, str]:
     return figures
 
 
-def _learning(path: Path) -> html.Section:
-    files = [path / "metrics.jsonl", *sorted(path.glob("round-*/metrics.jsonl"), key=_number)]
+def _trying(path: Path, run: Description) -> html.Section | None:
+    """What a learner that tries came to; None of one that does not."""
+    file = path / "metrics.jsonl"
+    if not isinstance(run, TrainDescription) or not file.exists():
+        return None
+    return trying_section(read_metrics(file), run.learner)
+
+
+def _learning(path: Path, *, whole: bool) -> html.Section | None:
+    """Curves of the loss: the run's own, if `whole`, and those of its rounds."""
+    files = sorted(path.glob("round-*/metrics.jsonl"), key=_number)
+    if whole:
+        files.insert(0, path / "metrics.jsonl")
     curves = {file.parent.resolve().name: read_metrics(file) for file in files if file.exists()}
     curves = {name: rows for name, rows in curves.items() if rows}
+    if not curves and not whole:
+        return None
     if not curves:
         return html.Section("Learning curves", [html.note("This run has logged no metrics yet.")])
     caption = (

@@ -252,3 +252,35 @@ def test_recorded_states_are_drawn(tmp_path: Path):
     assert len(pictures) == 12
     assert pictures[0].shape[2] == 3
     assert any(not np.array_equal(pictures[0], later) for later in pictures[1:])
+
+
+def test_a_run_that_tried_shows_return_and_success_and_not_its_loss(tmp_path: Path):
+    run = write_run(tmp_path / "ppo", train_description(learner="ppo"))
+    rows = [
+        {"step": 2048 * i, "loss": -0.03, "return": 10.5 * i, "success": 0.25 * i, "length": 9.0}
+        for i in range(1, 4)
+    ]
+    rows.append({"step": 8192, "loss": -0.03})  # no attempt ended in this round
+    (run / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    assert _main(["view", str(run)]) == 0
+    page = (run / "report.html").read_text()
+    assert "Learning by trying" in page
+    assert "environment steps" in page
+    assert "31.5" in page
+    assert "75%" in page
+    assert "8,192" in page
+    assert "Learning curves" not in page
+
+
+def test_a_run_of_raft_shows_how_its_rounds_were_cloned_beside_what_it_tried(tmp_path: Path):
+    run = write_run(tmp_path / "raft", train_description(learner="raft"))
+    (run / "metrics.jsonl").write_text(
+        '{"step": 1, "loss": 0.43219, "return": 1.0, "length": 3.0}\n'
+    )
+    (run / "round-1").mkdir()
+    (run / "round-1" / "metrics.jsonl").write_text('{"step": 50, "loss": 0.125}\n')
+    assert _main(["view", str(run)]) == 0
+    page = (run / "report.html").read_text()
+    assert "beginnings" in page
+    assert "0.125" in page
+    assert "0.43219" not in page
