@@ -207,7 +207,8 @@ def split_episodes(
 
     Only episodes that teach anything are shared out. Of two or more at least one is held out,
     unless `held_out` is 0, and at least one is left to train on. One that was ever trained on is
-    never held out when others are added after it, so that it stays unseen by what was learnt on.
+    never held out when others are added after it, so that it stays unseen by what was learnt on;
+    those that lie `besides` are drawn apart, because others are added before them.
 
     Args:
         dataset: The recordings.
@@ -224,7 +225,9 @@ def split_episodes(
     useful = np.unique(np.searchsorted(dataset.starts, np.flatnonzero(teaches), side="right") - 1)
     if useful.size == 0:
         raise UserError(nothing_to_learn(dataset))
-    kept = held_out_places(useful.size, held_out, seed)
+    recorded = int(np.count_nonzero(useful < dataset.num_episodes - dataset.besides))
+    parts = (recorded, useful.size - recorded)
+    kept = np.concatenate([held_out_places(count, held_out, seed) for count in parts])
     return useful[~kept], useful[kept]
 
 

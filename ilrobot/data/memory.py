@@ -47,12 +47,20 @@ class MemoryRecordings:
         episodes: All with the same columns.
         name: Stands for the path in messages.
         besides: How many of the last episodes are not in what lies at that path.
+        content_hash: Of what lies there, which is known (None: over these episodes).
     """
 
     def __init__(
-        self, spec: Spec, episodes: Sequence[Episode], name: str = "memory", *, besides: int = 0
+        self,
+        spec: Spec,
+        episodes: Sequence[Episode],
+        name: str = "memory",
+        *,
+        besides: int = 0,
+        content_hash: str | None = None,
     ) -> None:
         self.path, self.spec, self.besides = Path(name), spec, besides
+        self._known_hash = content_hash
         self.infos = tuple(episode.info for episode in episodes)
         self.lengths = np.array([len(episode) for episode in episodes], dtype=np.int64)
         self.starts = np.concatenate(([0], np.cumsum(self.lengths)))
@@ -71,7 +79,9 @@ class MemoryRecordings:
 
     @property
     def content_hash(self) -> str:
-        """16 hex digits over lengths, outcomes and values."""
+        """16 hex digits over lengths, outcomes and values, if it was not given."""
+        if self._known_hash is not None:
+            return self._known_hash
         digest = hashlib.sha256(self.lengths.tobytes())
         digest.update("\0".join(info.outcome for info in self.infos).encode())
         for name, values in sorted(self._columns.items()):

@@ -21,6 +21,8 @@ from torch import Tensor
 SIX = 6
 #: What is shorter has no direction: rounding to float32 would have a say in it.
 _LEAST = 1e-4
+#: What turns by less, in rad, turns about no axis, as in `ilrobot.control.turns`.
+_NO_TURN = 1e-8
 #: Below this sine of half the angle the limit at 0 is exact in float32.
 _SMALL = 1e-4
 
@@ -120,7 +122,9 @@ def nearest(values: Tensor, to: Tensor, unit: str) -> Tensor:
         away = (values * to).sum(dim=-1, keepdim=True) < 0
         return torch.where(away, -values, values)
     angle, length = _length(values), _length(to)
-    axis = _unit(values, to / torch.where(length < _LEAST, 1.0, length))
+    small = angle < _NO_TURN  # then any axis does
+    aside = to / torch.where(length < _LEAST, 1.0, length)
+    axis = torch.where(small, aside, values / torch.where(small, 1.0, angle))
     ahead = (axis * to).sum(dim=-1, keepdim=True) - angle
     return values + 2 * math.pi * torch.floor(ahead / (2 * math.pi) + 0.5) * axis
 

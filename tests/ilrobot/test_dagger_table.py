@@ -31,7 +31,7 @@ def told(
 def test_a_round_in_which_nobody_took_over_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = "nobody took over, so that nothing was added to learn from"
+    said = "nobody took over, so that no correction was added to learn from"
     assert said in told(capsys, tmp_path, expert_steps=0, takeovers=0)
     assert said not in told(capsys, tmp_path)
 

@@ -14,6 +14,7 @@ from ilrobot.contenders import Contender
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo, Outcome
 from ilrobot.data.labels import Origin, labels, origins, split_episodes
+from ilrobot.data.memory import MemoryRecordings
 from ilrobot.env import make_env
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import preset
@@ -120,4 +121,23 @@ def test_what_was_held_out_is_found_beside_successes_alone(
         train(lessons, small, short, run)
         _, kept = split_episodes(lessons, labels(lessons, "own")[0], 0.5, seed)
         wanted = [episode for episode in kept if episode < data.num_episodes]
+        assert wanted
         assert held_out_episodes(data, run).tolist() == wanted
+
+
+def test_what_was_learnt_of_ones_own_is_not_held_out_when_recordings_are_added(
+    novice: tuple[Path, Path], rehearsal: Path
+) -> None:
+    data = Dataset.open(novice[0])
+    before = with_own_successes(data, [rehearsal] * 8)
+    spec, episodes = data.spec, [data.episode(index) for index in range(data.num_episodes)]
+    own = [Dataset.open(rehearsal).episode(0)] * before.besides
+    grown = MemoryRecordings(spec, [*episodes, episodes[1], *own], besides=before.besides)
+    for seed in range(20):
+        held = []
+        for lessons in (before, grown):
+            recorded = lessons.num_episodes - lessons.besides
+            kept = split_episodes(lessons, labels(lessons, "own")[0], 0.2, seed)[1]
+            assert (kept < recorded).any()
+            held.append([episode - recorded for episode in kept if episode >= recorded])
+        assert held[0] == held[1]

@@ -82,8 +82,7 @@ def held_out_episodes(dataset: Recordings, policy_run: Path) -> NDArray[np.int64
     known = np.arange(dataset.num_frames) < dataset.starts[min(trained, dataset.num_episodes)]
     kept: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
     if cloning is not None:
-        config, learnt = cloning.config.train, cloning.dataset
-        more = learnt.episodes + learnt.besides - trained
+        config, more = cloning.config.train, cloning.dataset.episodes - trained
         teaches, _ = labels(dataset, config.weighting)
         useful = np.unique(of_frame[teaches & known])
         places = held_out_places(useful.size + more, config.held_out, config.seed)

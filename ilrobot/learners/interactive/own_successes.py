@@ -8,10 +8,10 @@ from pathlib import Path
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Episode, Outcome
 from ilrobot.data.labels import LABEL_COLUMNS, vector_spec
-from ilrobot.data.memory import MemoryRecordings
+from ilrobot.data.memory import MemoryRecordings, Recordings
 
 
-def with_own_successes(dataset: Dataset, rehearsals: Sequence[Path]) -> MemoryRecordings:
+def with_own_successes(dataset: Dataset, rehearsals: Sequence[Path]) -> Recordings:
     """The recordings of the rounds and, after them, the rehearsals that succeeded.
 
     Nobody's time was spent on these, so that there are many: what the policy does well already is
@@ -31,7 +31,11 @@ def with_own_successes(dataset: Dataset, rehearsals: Sequence[Path]) -> MemoryRe
         for index, info in enumerate(data.infos)
         if info.outcome is Outcome.SUCCESS
     ]
+    if not own:
+        return dataset
     known = [(dataset, index) for index in range(dataset.num_episodes)]
     episodes = [data.episode(index) for data, index in (*known, *own)]
     lessons = [Episode(e.info, {name: e.columns[name] for name in names}) for e in episodes]
-    return MemoryRecordings(spec, lessons, str(dataset.path), besides=len(own))
+    return MemoryRecordings(
+        spec, lessons, str(dataset.path), besides=len(own), content_hash=dataset.content_hash
+    )

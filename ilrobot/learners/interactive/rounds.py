@@ -92,7 +92,7 @@ class Rounds:
             return data
         done = (rehearsal_folder(self._run.path, before) for before in range(1, number + 1))
         rehearsals = [path for path in done if path.exists()]
-        return with_own_successes(data, rehearsals) if rehearsals else data
+        return with_own_successes(data, rehearsals)
 
     def finish(self, number: int, data: Dataset) -> None:
         """Note that a round is done and what it came to."""

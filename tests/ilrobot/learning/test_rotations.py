@@ -151,6 +151,7 @@ def test_of_equal_answers_the_nearest_is_that_of_the_control_loop(unit):
     rng = np.random.default_rng(0)
     values, to = rng.normal(scale=4.0, size=(2, 50, ROTATION_UNITS[unit]))
     values[:2] = 0.0
+    values[2:5] *= 1e-6
     expected = nearest_rows(values, to, [Rotation(0, unit)])
     found = nearest(torch.from_numpy(values), torch.from_numpy(to), unit).numpy()
     np.testing.assert_allclose(found, expected, atol=1e-12)
