@@ -207,7 +207,7 @@ class Train:
     """Validations without a better one after which training stops and takes the best; 0: never."""
 
     weighting: Annotated[Weighting | None, preset_option("weighting", Weighting)] = None
-    """How corrections count beside demonstrations: alike (plain), or half of all (iwr, sirius)."""
+    """How corrections count: alike (plain; own: own successes, too), or half (iwr, sirius)."""
 
     keep_checkpoints: Annotated[int | None, preset_option("keep_checkpoints")] = None
     """Keep the policy as it is at so many evenly spaced steps, for eval and compare."""
