@@ -43,7 +43,7 @@ def _remarks(row: RoundSummary) -> Iterator[str]:
     if log is None:
         return
     if log.queries == 0 and log.steps:
-        yield ("nobody took over, so that no correction was added to learn from")
+        yield "nobody took over, so that no correction was added to learn from"
     if log.budget is not None:
         yield (
             f"called for help at {log.budget_spent:.1%} of the policy's steps "

@@ -12,7 +12,7 @@ from ilrobot.report import html
 from ilrobot.report.figures import BLUE, NARROW, responsive
 from ilrobot.report.plots import curve
 
-_SHOWN = {"return": "return", "success": "success"}
+_SHOWN = ("return", "success")
 _CAPTION = (
     "Of the attempts that ended in each round, in which the policy also explores where its learner "
     "does: an evaluation (ilrobot eval) says what it comes to without. The loss of such a learner "
@@ -40,7 +40,7 @@ def trying_section(rows: Sequence[Mapping[str, Any]], learner: str) -> html.Sect
         grid = figure.subplots(lines, columns, squeeze=False)
         for axes, (key, (at, values)) in zip(grid.flat, curves.items(), strict=True):
             axes.plot(at, values, ".-" if len(at) < 30 else "-", color=BLUE, markersize=4)
-            axes.set_title(_SHOWN[key])
+            axes.set_title(key)
             axes.set_xlabel(steps)
             axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
             axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
@@ -53,7 +53,7 @@ def trying_section(rows: Sequence[Mapping[str, Any]], learner: str) -> html.Sect
     last = {key: next(row[key] for row in reversed(rows) if key in row) for key in curves}
     cells = [f"{max(row['step'] for row in rows):,}"]
     cells += [f"{value:.0%}" if key == "success" else f"{value:.4g}" for key, value in last.items()]
-    headers = [steps, *(f"last {_SHOWN[key]}" for key in last)]
+    headers = [steps, *(f"last {key}" for key in last)]
     return html.Section(
         "Learning by trying", [html.figure(chart, _CAPTION), html.table(headers, [cells])]
     )
