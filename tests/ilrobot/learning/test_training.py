@@ -172,7 +172,7 @@ def test_the_weighting_decides_what_is_learnt_where_labels_contradict(tmp_path, 
 
 def test_a_weighting_that_is_unknown_is_told(tmp_path):
     config = replace(TRAIN, weighting="IWR")
-    with pytest.raises(UserError, match="--weighting must be one of .*sirius, own, not IWR"):
+    with pytest.raises(UserError, match=r"--weighting must be one of .*sirius, own, not IWR"):
         train(recordings(CONTINUOUS), POLICY, config, tmp_path / "run")
 
 
