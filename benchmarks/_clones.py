@@ -21,6 +21,7 @@ from ilrobot.data.episode import Outcome
 from ilrobot.data.recorder import DatasetRecorder
 from ilrobot.env import make_env
 from ilrobot.learners.behavioral_cloning import train
+from ilrobot.learners.machine import acting
 from ilrobot.policies.policy import Policy
 from ilrobot.rollout import rollout
 from ilrobot.task_env import TaskEnv
@@ -71,7 +72,7 @@ def make(task: str, limit: int | None = None) -> TaskEnv:
 
 def success(policy: Policy, task: str, seed: int, attempts: int) -> float:
     """Share of fresh attempts that do the task; the same for every policy of a seed."""
-    with closing(make(task)) as env:
+    with acting(), closing(make(task)) as env:
         actor, first = policy.actor(), _FRESH + SEEDS_APART * seed
         return float(
             np.mean([rollout(env, actor, seed=first + n).success for n in range(attempts)])

@@ -61,14 +61,20 @@ def numerics(device: torch.device, network: NetworkName) -> Iterator[None]:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute in one thread: a chunk for one observation is too little work for torch to share."""
-    before = torch.get_num_threads()
+def acting() -> Iterator[None]:
+    """Threads and precision of a policy that acts, alike in every process.
+
+    A chunk for one observation is too little work for torch to share. Within `numerics` it would be
+    rounded where other processes round nothing, and products of one row are four times slower.
+    """
+    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
     torch.set_num_threads(1)
+    torch.set_float32_matmul_precision("highest")
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(threads)
+        torch.set_float32_matmul_precision(precision)
 
 
 def require_memory(

@@ -16,7 +16,7 @@ from ilrobot.data.layout import ATTEMPTS
 from ilrobot.data.recorder import DatasetRecorder
 from ilrobot.errors import explained
 from ilrobot.learners.finetuning.exploring import ExploringActor
-from ilrobot.learners.machine import one_thread
+from ilrobot.learners.machine import acting
 from ilrobot.policies.policy import Policy
 from ilrobot.rollout import EpisodeResult, rollout
 from ilrobot.task_env import TaskEnv
@@ -92,7 +92,7 @@ def attempts_of(
             if workers == 1 or spec.cameras:
                 stage = _Stage(trying, env)
                 for begin in beginnings:
-                    with one_thread():
+                    with acting():
                         results = stage.tries(begin, lambda _: nullcontext(recorder))
                     yield results
             else:

@@ -19,7 +19,7 @@ from ilrobot.data.episode import UNCOUNTED, Column, EpisodeInfo, Outcome, Record
 from ilrobot.data.layout import ATTEMPTS
 from ilrobot.errors import WorkFailed, explained
 from ilrobot.learners.interactive.gate_network import OnSteps
-from ilrobot.learners.machine import one_thread
+from ilrobot.learners.machine import acting
 from ilrobot.policies.loading import load_policy
 from ilrobot.rollout import EpisodeResult, rollout
 from ilrobot.task_env import TaskEnv
@@ -188,7 +188,7 @@ class Collector:
         """Run and seal one attempt for each seed."""
         straight = self._alone if round_.alone and self._watched else self._straight
         if straight is not None:
-            with one_thread():
+            with acting():
                 actor = self._stage.actor(round_)
                 for seed in seeds:
                     result = straight(
@@ -217,7 +217,7 @@ class Collector:
             yield from self._workers.map(_try, attempts)
             return
         for attempt in attempts:
-            with one_thread():
+            with acting():
                 outcome = _try(self._stage, attempt)
             yield outcome
 

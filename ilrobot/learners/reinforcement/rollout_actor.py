@@ -6,8 +6,6 @@ noise travels with it, so that a run does not depend on how many processes there
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ilrobot.learners.machine import acting
 from ilrobot.learners.reinforcement.explicit_density import ExplicitDensity
 from ilrobot.learners.reinforcement.explicit_layers import Array
 from ilrobot.learners.reinforcement.played import Played
@@ -87,7 +86,7 @@ class RolloutActor:
         made = Played.empty(len(noise), now, noise.shape[2])
         rows = np.zeros((noise.shape[1], now.shape[1]), dtype=np.float32)
         ended: list[tuple[int, Ended]] = []
-        with _alike(), torch.inference_mode(), np.errstate(all="ignore"):
+        with acting(), torch.inference_mode(), np.errstate(all="ignore"):
             for tick, drawn in enumerate(noise):
                 rows[part] = made.observations[tick] = now
                 if not self._at_random:
@@ -132,16 +131,3 @@ def _rebuilt(
     policy = Policy(spec, config)
     policy.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
     return RolloutActor(policy.eval(), limits, at_random=at_random)
-
-
-@contextmanager
-def _alike() -> Iterator[None]:
-    """Let torch round as in every other process, whatever it is set to elsewhere."""
-    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
-    torch.set_num_threads(1)
-    torch.set_float32_matmul_precision("highest")
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.set_float32_matmul_precision(precision)
