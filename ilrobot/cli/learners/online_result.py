@@ -44,7 +44,10 @@ def print_online_result(output: Path, counted: str, *, json: bool, last: int, to
     kept: dict[str, float] = {}
     if (output / KEPT_FILE).exists():
         kept = json_file.loads((output / KEPT_FILE).read_text())
-        print(f"kept       {kept['kept']:.0%} without exploring; the clone {kept['clone']:.0%}")
+        print(
+            f"kept       {kept['kept']:.0%} of {kept['attempts']} fresh attempts, not exploring; "
+            f"the clone {kept['clone']:.0%}"
+        )
     print(f"next       ilrobot eval --policy {output}")
     print(f"           ilrobot export --policy {output} --output policy.onnx")
     if json:

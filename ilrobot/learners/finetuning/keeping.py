@@ -2,7 +2,8 @@
 
 A policy that is being learnt goes up and down. Now and then it attempts the task without noise,
 from the same beginnings as the one that it began as, and is kept where it does no worse than what
-was kept before.
+was kept before. The best of several counts flatters, so that at the end both are counted once more,
+from other beginnings.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ilrobot.policies.density import named
 from ilrobot.policies.policy import Policy
 from ilrobot.task_env import DEFAULT_TIME_LIMIT
 
-#: What a run says of the last comparison: shares of successes, by name.
+#: What a run says at its end, see `Keeper.afresh`.
 KEPT_FILE = "kept.json"
 
 
@@ -39,7 +40,7 @@ class Keeper:
     """
 
     def __init__(self, begun: Policy, env: TaskVectorEnv, attempts: int, seed: int) -> None:
-        self.kept = copy.deepcopy(begun).eval()
+        self._begun, self.kept = begun, copy.deepcopy(begun).eval()
         self.rate: float | None = None
         self.first: float | None = None
         self._env, self._attempts, self._seed = env, attempts, seed
@@ -65,8 +66,21 @@ class Keeper:
             self.kept.load_state_dict(policy.state_dict())
         return rate, taken + more
 
+    def afresh(self) -> tuple[dict[str, float], int]:
+        """What is kept and what was begun with, from beginnings that decided nothing.
+
+        Returns:
+            Shares of successes of what was begun with, ``clone``, and of what is ``kept``, and how
+            many ``attempts`` of each this is of; and the environment steps that this took.
+        """
+        told, taken = {}, 0
+        for name, policy in (("clone", self._begun), ("kept", self.kept)):
+            told[name], more = attempted(policy, self._env, self._attempts, self._seed + 1)
+            taken += more
+        return {**told, "attempts": _each(self._attempts, self._env) * self._env.num_envs}, taken
+
     def told(self) -> dict[str, float]:
-        """Shares of successes of what was begun with, ``clone``, and of what is ``kept``."""
+        """Shares of successes that decided: of what was begun with, ``clone``, and ``kept``."""
         assert self.first is not None
         assert self.rate is not None
         return {"clone": self.first, "kept": self.rate}
@@ -94,7 +108,7 @@ def attempted(policy: Policy, env: TaskVectorEnv, attempts: int, seed: int) -> t
         seed: Of their beginnings.
     """
     env.reseed(seed)
-    now, each, ticks = env.reset(), math.ceil(attempts / env.num_envs), 0
+    now, each, ticks = env.reset(), _each(attempts, env), 0
     ended = np.zeros(env.num_envs, dtype=np.int64)
     successes = 0
     while (ended < each).any() and ticks < each * DEFAULT_TIME_LIMIT:
@@ -106,3 +120,8 @@ def attempted(policy: Policy, env: TaskVectorEnv, attempts: int, seed: int) -> t
             ended[which] += 1
         now, ticks = step.observations, ticks + 1
     return successes / (each * env.num_envs), ticks * env.num_envs
+
+
+def _each(attempts: int, env: TaskVectorEnv) -> int:
+    """Attempts of each copy of the task."""
+    return math.ceil(attempts / env.num_envs)

@@ -150,13 +150,18 @@ class ResidualLearner:
         self._go_on()
 
     def leave(self, folder: Path) -> None:
-        """See `OnlineLearner`: what was learnt since the last comparison is compared, too."""
+        """See `OnlineLearner`: what was learnt since the last comparison is compared, too.
+
+        What comes of it is counted afresh.
+        """
         if self._keeper is None:
             return
         if self.steps > self._compared:
             self._compare()
         if self._keeper.rate is not None:
-            write_text(folder / KEPT_FILE, json.dumps(self._keeper.told()))
+            told, taken = self._keeper.afresh()
+            self._trying.steps += taken
+            write_text(folder / KEPT_FILE, json.dumps(told))
 
     def _compare(self) -> dict[str, float]:
         """Attempts without noise of what is learnt, and of the clone; what to report of them."""
