@@ -118,7 +118,7 @@ def residual(job: Job, begun: Policy) -> tuple[OnlineLearner, Any]:
     if job.method == "residual":
         starts, rate = STARTS[job.task]
         config = ResidualTd3Config(
-            discount=DISCOUNT[job.task], starts=starts, first_updates=rate, attempts=40
+            discount=DISCOUNT[job.task], starts=starts, first_updates=rate, attempts=0
         )
         policy = with_residual(begun, bound=BOUND[job.task], frame=frame)
     else:

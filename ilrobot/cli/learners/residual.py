@@ -63,7 +63,7 @@ class Residual(OnlineOptions):
     device: Literal["cpu"] = "cpu"
     """Where to compute; a GPU is slower for networks of this size."""
 
-    usual_steps = 100_000
+    usual_steps = 200_000
 
     def run(self) -> int:
         """Train and say what to do next."""

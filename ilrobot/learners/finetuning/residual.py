@@ -1,7 +1,8 @@
 """A residual beside a frozen policy, learnt by trying: twin delayed policy gradients on success.
 
 Fujimoto et al. 2018, algorithm 1, with normalised critics (Ball et al. 2023) and residuals that are
-held while they are tried (`ilrobot.learners.finetuning.held`); what is learnt has one each tick.
+held while they are tried (`ilrobot.learners.finetuning.held`); what is learnt has one each tick. It
+is the running average of the residual's weights, by which targets are computed as well.
 Success is the reward, so that a value is within 0 and 1.
 
 What is learnt is handed back where it does no worse than the clone, and else the clone
@@ -43,7 +44,7 @@ class ResidualLearner:
     """An `ilrobot.learners.online.OnlineLearner`.
 
     Attributes:
-        policy: What is kept by now; as it is learnt where nothing is compared.
+        policy: What is kept by now; the running average where nothing is compared.
 
     Args:
         policy: By `ilrobot.policies.residual.with_residual`, on the CPU.
@@ -76,7 +77,9 @@ class ResidualLearner:
             torch.manual_seed(seed)
             self._critic = TwinPerceptrons(size, (width, width), normalize=True)
         self._slow_critic = copy.deepcopy(self._critic).requires_grad_(False)
-        self._slow = copy.deepcopy(network).requires_grad_(False)
+        self._averaged = copy.deepcopy(policy).requires_grad_(False)
+        assert isinstance(self._averaged.head, ResidualHead)
+        self._slow = self._averaged.head.network
         rates = config.learning_rate, config.critic_learning_rate
         self._acts = torch.optim.Adam(network.parameters(), lr=rates[0], fused=True)
         self._judges = torch.optim.Adam(self._critic.parameters(), lr=rates[1], fused=True)
@@ -87,7 +90,7 @@ class ResidualLearner:
         if config.attempts:
             apart = (seed + _SEEDS_APART) % 2**31
             self._keeper = Keeper(without_residual(policy), env, config.attempts, apart)
-        self.policy = policy if self._keeper is None else self._keeper.kept
+        self.policy = self._averaged if self._keeper is None else self._keeper.kept
         self._compared = config.starts
 
     @property
@@ -167,7 +170,7 @@ class ResidualLearner:
         """Attempts without noise of what is learnt, and of the clone; what to report of them."""
         if self._keeper is None:
             return {}
-        rate, taken = self._keeper.compare(self._policy)
+        rate, taken = self._keeper.compare(self._averaged)
         self._trying.steps += taken
         self._compared = self.steps
         self._go_on()

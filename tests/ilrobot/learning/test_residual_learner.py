@@ -162,6 +162,17 @@ def test_a_state_goes_on(env: TaskVectorEnv):
     assert any(not torch.equal(resumed[0][name], moved[name]) for name in moved)
 
 
+def test_the_result_is_the_running_average_of_what_is_learnt(env: TaskVectorEnv):
+    learner = ResidualLearner(made_beside_still(env), env, QUICK, 0, steps=640)
+    learner.improve()
+    state, head = learner.state(), learner.policy.head
+    assert isinstance(head, ResidualHead)
+    for name, value in head.network.state_dict().items():
+        assert torch.equal(value, state["slow"][name])
+    learnt = state["policy"]["head.network.0.weight"]
+    assert not torch.equal(head.network.state_dict()["0.weight"], learnt)
+
+
 def test_a_task_that_does_not_judge_is_refused(env: TaskVectorEnv):
     silent = TaskVectorEnv(partial(make_env, "Pendulum-v1"), 1, seed=0, success_only=True)
     try:
