@@ -1,5 +1,6 @@
 # make demo    the whole path once: record, learn, intervene, evaluate, export, run
 # make test    the tests            make lint    ruff, mypy, the import arrows
+# make test-all    the tests with every case of the sweeps of which `make test` runs a sample
 # make bench   the benchmarks       make lock    write constraints.txt from what .venv holds
 # make sanitize   the tests of C++ under AddressSanitizer and UndefinedBehaviorSanitizer
 #
@@ -18,7 +19,7 @@ INSTALL := $(PIP) install --constraint constraints.txt
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint sanitize bench lock
+.PHONY: help setup demo test test-all lint sanitize bench lock
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -28,9 +29,15 @@ setup: $(READY)
 demo: $(READY)
 	$(VENV)/bin/ilrobot demo $(ARGS)
 
-# On every core, of many on four: each process loads PyTorch.
+# On every core, of many on four: each process loads PyTorch. Bytecode is kept, whatever the
+# environment says: else each of some hundred processes compiles the sources anew.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(VENV)/bin/python -m pytest -n logical --maxprocesses 4 --dist worksteal
+
 test: $(READY)
-	$(VENV)/bin/python -m pytest -n logical --maxprocesses 4 --dist worksteal $(ARGS)
+	$(PYTEST) $(ARGS)
+
+test-all: $(READY)
+	$(PYTEST) -m "" $(ARGS)
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .
@@ -40,10 +47,11 @@ lint: $(READY)
 
 # Leaks are looked for in the example, and not in Python, which leaves much to its end.
 sanitize: $(READY)
-	ILROBOT_SANITIZE=1 $(VENV)/bin/python -m pytest -q tests/exports/test_cpp_example*.py
+	ILROBOT_SANITIZE=1 $(VENV)/bin/python -m pytest -q -m "" tests/exports/test_cpp_example*.py
 	ILROBOT_SANITIZE=1 ASAN_OPTIONS=detect_leaks=0 \
 	  LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" \
-	  $(VENV)/bin/python -m pytest -q tests/exports/test_cpp_*.py tests/exports/test_faults.py -k cpp $(ARGS)
+	  $(VENV)/bin/python -m pytest -q -m "" tests/exports/test_cpp_*.py tests/exports/test_faults.py -k cpp \
+	  $(ARGS)
 
 bench: $(READY)
 	$(VENV)/bin/ilrobot bench all $(ARGS)

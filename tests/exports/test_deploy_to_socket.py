@@ -25,6 +25,7 @@ from ilrobot.policies.policy import Policy
 from ilrobot.rollout import rollout
 from ilrobot.scripted_actor import ScriptedActor
 from sims.experts import make_expert
+from tests.exhaustive import thinned
 
 TASK = "ilrobot/PointPath-v0"
 
@@ -110,7 +111,10 @@ def test_a_robot_that_dies_under_deploy(policy, tmp_path, capsys):
     assert "deadlines missed" in report
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize(
+    "number",
+    thinned([signal.SIGTERM, signal.SIGKILL, signal.SIGSTOP], [signal.SIGTERM, signal.SIGSTOP]),
+)
 def test_a_deploy_that_dies_leaves_a_robot_that_holds(policy, tmp_path, number):
     log = tmp_path / "log.jsonl"
     with robot(log, steps=1000) as (_, address):

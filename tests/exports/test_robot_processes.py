@@ -13,6 +13,7 @@ from exports.robots.execution_log import read_executed
 from exports.robots.messages import State
 from exports.robots.socket_robot import SocketRobot
 from ilrobot.errors import WorkFailed
+from tests.exhaustive import thinned
 from tests.exports.plant import LIMITS
 
 RATE = 200.0
@@ -164,7 +165,10 @@ while True:
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP])
+@pytest.mark.parametrize(
+    "number",
+    thinned([signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP], [signal.SIGKILL, signal.SIGSTOP]),
+)
 def test_a_controller_that_dies_leaves_a_robot_that_holds(process, log, number):
     controller = subprocess.Popen(
         [sys.executable, "-c", CONTROLLER, process.address], stdout=subprocess.PIPE, text=True

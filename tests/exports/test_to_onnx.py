@@ -22,6 +22,7 @@ from ilrobot.errors import Terminated, UserError, WorkFailed
 from ilrobot.policies.config import HeadName, NetworkName
 from ilrobot.policies.heads.flow import FlowHead
 from ilrobot.policies.policy import Policy
+from tests.exhaustive import thinned
 from tests.exports.exported import SMALL, export, frames, make_policy
 from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE, recordings
 
@@ -33,13 +34,22 @@ _PAIRS = [
     *((head, "transformer") for head in ("vq", "cvae", "flow")),
     *((head, "rnn") for head in ("gaussian", "bins", "cross-entropy", "mip")),
 ]
+#: Each head once, and each network with a head that loops and one that does not.
+_KEPT = [
+    *((head, "mlp") for head in ("mse", "mip", "vq")),
+    *((head, "unet") for head in ("mixture", "diffusion")),
+    *((head, "transformer") for head in ("cvae", "flow")),
+    *((head, "rnn") for head in ("gaussian", "bins", "cross-entropy")),
+]
 
 
 def test_each_network_is_among_the_pairs():
     assert {network for _, network in _PAIRS} == set(get_args(NetworkName))
+    assert {of_kept[1] for of_kept in _KEPT} == set(get_args(NetworkName))
+    assert {head for head, _ in _KEPT} == {head for head, _ in _PAIRS}
 
 
-@pytest.mark.parametrize(("head", "network"), _PAIRS)
+@pytest.mark.parametrize(("head", "network"), thinned(_PAIRS, _KEPT))
 def test_every_head_and_every_network_act_as_they_were_trained(head, network, tmp_path):
     spec = DISCRETE if head == "cross-entropy" else CONTINUOUS
     policy = make_policy(replace(SMALL, head=head, network=network), spec)
@@ -80,7 +90,10 @@ def test_a_latent_that_is_drawn_is_an_input_of_the_file(tmp_path):
 
 @pytest.mark.parametrize(
     ("actions", "head", "members"),
-    [("relative", "mse", 1), ("delta", "mse", 3), ("relative", "diffusion", 1)],
+    thinned(
+        [("relative", "mse", 1), ("delta", "mse", 3), ("relative", "diffusion", 1)],
+        [("delta", "mse", 3), ("relative", "diffusion", 1)],
+    ),
 )
 def test_a_policy_of_ways_to_go_gives_the_actions_themselves(actions, head, members, tmp_path):
     state = replace(CONTINUOUS.observations[0], names=("x", "y", "turn"))
@@ -95,7 +108,9 @@ def test_a_policy_of_ways_to_go_gives_the_actions_themselves(actions, head, memb
     assert OnnxPolicy(tmp_path / "policy.onnx").verify() == 0
 
 
-@pytest.mark.parametrize("head", ["mse", "bins", "cross-entropy", "diffusion"])
+@pytest.mark.parametrize(
+    "head", thinned(["mse", "bins", "cross-entropy", "diffusion"], ["cross-entropy", "diffusion"])
+)
 def test_an_ensemble_acts_as_it_was_trained(head, tmp_path):
     spec = DISCRETE if head == "cross-entropy" else CONTINUOUS
     policy = make_policy(replace(SMALL, head=head, members=2), spec)
@@ -183,7 +198,10 @@ def test_the_graph_is_pinned_whole_and_says_nothing_of_this_machine(tmp_path):
     assert b"site-packages" not in content
 
 
-@pytest.mark.parametrize(("network", "members"), [("mlp", 1), ("unet", 1), ("mlp", 2)])
+@pytest.mark.parametrize(
+    ("network", "members"),
+    thinned([("mlp", 1), ("unet", 1), ("mlp", 2)], [("unet", 1), ("mlp", 2)]),
+)
 def test_an_unrolled_sampler_has_no_loop(network, members, tmp_path):
     policy = make_policy(replace(SMALL, head="flow", network=network, members=members))
     done = export(policy, tmp_path / "policy.onnx", unrolled=True)
@@ -206,7 +224,7 @@ def test_an_unrolled_sampler_is_led_as_the_loop_is(tmp_path):
         )
 
 
-@pytest.mark.parametrize("head", ["diffusion", "flow"])
+@pytest.mark.parametrize("head", thinned(["diffusion", "flow"], ["diffusion"]))
 def test_the_sampler_is_a_loop_whatever_its_number_of_steps(head):
     def nodes(steps):
         policy = make_policy(replace(SMALL, head=head, sampler_steps=steps))
@@ -285,7 +303,7 @@ def test_places_that_cannot_be_written(tmp_path):
             export(make_policy(), path)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float64"])
+@pytest.mark.parametrize("dtype", thinned(["float16", "float64"], ["float16"]))
 def test_a_policy_of_actions_of_another_width_is_exported(dtype, tmp_path):
     policy = make_policy()
     policy.spec = replace(policy.spec, action=replace(policy.spec.action, dtype=dtype))

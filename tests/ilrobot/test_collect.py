@@ -31,6 +31,7 @@ from ilrobot.policies.loading import load_policy
 from ilrobot.run import Run, policy_hash
 from ilrobot.run_description import DaggerPlan
 from ilrobot.task_env import TaskEnv
+from tests.exhaustive import thinned
 from tests.forked import Forked
 
 
@@ -110,7 +111,7 @@ def test_an_episode_of_a_simulator_does_not_depend_on_what_its_process_ran_befor
     _assert_same(tmp_path / "two", tmp_path / "one")
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", thinned([1, 2], [2]))
 def test_a_round_that_was_killed_goes_on_as_if_it_had_not_been(workers, cloned, unbroken, tmp_path):
     run = tmp_path / "run"
     process = Forked(learn_slowly, cloned, run, workers, errors=tmp_path / "errors")

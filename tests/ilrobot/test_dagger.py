@@ -38,14 +38,9 @@ from tests.ilrobot.dagger_runs import (
 
 
 @pytest.fixture(scope="module")
-def cloned(tmp_path_factory) -> tuple[Path, Path]:
-    return demonstrated_and_cloned(tmp_path_factory.mktemp("cloned"), steps=2_000)
-
-
-@pytest.fixture(scope="module")
-def sketched(cloned, tmp_path_factory) -> tuple[Path, Path]:
-    """The same with a policy of so few steps that its rounds take no time."""
-    return cloned[0], retrained(cloned, tmp_path_factory.mktemp("sketched") / "bc", steps=30)
+def sketched(tmp_path_factory) -> tuple[Path, Path]:
+    """With a policy of so few steps that its rounds take no time."""
+    return demonstrated_and_cloned(tmp_path_factory.mktemp("sketched"), steps=30)
 
 
 def _cost(run: Path) -> float:
@@ -57,7 +52,9 @@ def _cost(run: Path) -> float:
     return -evaluate(setup, range(50_000, 50_020)).to_json()["return_mean"]
 
 
-def test_dagger_stays_where_cloning_drifts_off(cloned, tmp_path):
+@pytest.mark.exhaustive  # that it learns at all: test_interactive_methods
+def test_dagger_stays_where_cloning_drifts_off(sketched, tmp_path):
+    cloned = sketched[0], retrained(sketched, tmp_path / "bc", steps=2_000)
     assert dagger_of(cloned, tmp_path / "run", rounds=3, episodes=8).run() == 0
     clone, learnt = _cost(cloned[1]), _cost(tmp_path / "run")
     print(f"cost: cloned {clone:.2f}, after DAgger {learnt:.2f}")

@@ -147,6 +147,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(sketched, 
         *("dagger", "--task", TASK, "--gate", "beta"),
         *("--device", "expert", "--dataset", str(sketched[0]), "--policy", str(few)),
         *("--rounds", "2", "--episodes", "5", "--output", str(tmp_path / "run")),
+        *("--workers", "1"),
     ]
     killed = Forked(main, command, errors=tmp_path / "errors")
     kill_when_sealed(killed, tmp_path / "run", DEMONSTRATIONS + 7)  # inside the second round

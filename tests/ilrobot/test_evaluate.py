@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from ilrobot.env import make_env
 from ilrobot.evaluate import Evaluation, evaluate, mean_interval, wilson_interval
 from ilrobot.intervals import t_interval
 from ilrobot.task_env import TaskEnv
+from tests.exhaustive import thinned
 
 
 class Swing(Actor):
@@ -94,8 +96,13 @@ def test_progress_is_told_for_every_episode():
     assert seen == [3, 4]
 
 
-@pytest.mark.parametrize("to_group", [False, True])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    ("number", "to_group"),
+    thinned(
+        product([signal.SIGINT, signal.SIGTERM, signal.SIGKILL], [False, True]),
+        [(signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGKILL, False)],
+    ),
+)
 def test_an_evaluation_that_is_stopped_leaves_no_worker(number, to_group):
     """Each worker holds the pipe that is read here, so its end is the end of all of them."""
     child = Path(__file__).with_name("evaluation_child.py")

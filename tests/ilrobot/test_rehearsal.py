@@ -12,6 +12,7 @@ from ilrobot.learners.interactive.collect import Collector
 from ilrobot.learners.interactive.rehearsal import rehearsal_folder, rehearse
 from ilrobot.rollout import EpisodeResult
 from ilrobot.run_description import DaggerPlan
+from tests.exhaustive import thinned
 
 COUNT = 3
 
@@ -49,7 +50,7 @@ def test_what_is_there_is_not_tried_again(policy: Path, tmp_path: Path) -> None:
     assert rehearsed(tmp_path, policy).content_hash == before
 
 
-@pytest.mark.parametrize("seed", [0, 10_000, 2**31 - 11])
+@pytest.mark.parametrize("seed", thinned([0, 10_000, 2**31 - 11], [2**31 - 11]))
 def test_no_seed_is_that_of_another_attempt(policy: Path, tmp_path: Path, seed: int) -> None:
     plan = DaggerPlan(2, 5, seed)
     seeds = [s for number in (1, 2) for s in plan.seeds(number)]

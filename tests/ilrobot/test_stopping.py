@@ -26,6 +26,7 @@ from ilrobot.run import Run
 from ilrobot.scripted_actor import ScriptedActor
 from ilrobot.typed_json import dump
 from sims.experts import make_expert
+from tests.exhaustive import thinned
 from tests.forked import Forked
 from tests.ilrobot.described_runs import DATA, dagger_description
 
@@ -90,7 +91,7 @@ def _stop(process: Forked, number: int, errors: Path) -> tuple[int, list[str]]:
     return process.wait(), errors.read_text().splitlines()
 
 
-@pytest.mark.parametrize(("number", "code", "words"), SIGNALS)
+@pytest.mark.parametrize(("number", "code", "words"), thinned(SIGNALS, SIGNALS[1:]))
 def test_train_keeps_a_checkpoint(number, code, words, demonstrations, tmp_path):
     verb = Train(demonstrations, "bc", tmp_path / "my run", steps=100_000, width=16)
     metrics = verb.output / "metrics.jsonl"
@@ -103,7 +104,7 @@ def test_train_keeps_a_checkpoint(number, code, words, demonstrations, tmp_path)
     assert not Run.read(verb.output).done
 
 
-@pytest.mark.parametrize(("number", "code", "words"), SIGNALS[:2])
+@pytest.mark.parametrize(("number", "code", "words"), thinned(SIGNALS[:2], SIGNALS[:1]))
 def test_dagger_keeps_every_attempt(number, code, words, demonstrations, clone, tmp_path):
     verb = Dagger(
         TASK,
@@ -151,7 +152,7 @@ def test_dagger_stopped_counts_its_attempts_in_plain_words(demonstrations, tmp_p
         assert said in verb._stopped()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", thinned([signal.SIGINT, signal.SIGTERM], [signal.SIGTERM]))
 def test_a_signal_after_the_last_word_adds_none(number):
     command = (sys.executable, "-c", "from ilrobot.cli import main; main()")
     verb = ("eval", "--policy", "nowhere", "--task", TASK, "--episodes", "0")

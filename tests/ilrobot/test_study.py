@@ -17,7 +17,7 @@ from ilrobot.theory.compounding import HORIZONS, METHODS
 def test_compounding_prints_its_table_and_writes_its_page(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    few = compounding_path.Plan(horizons=(4, 6), seeds=2, labelled=60, judged=4, training=10)
+    few = compounding_path.Plan(horizons=(4, 6), seeds=1, labelled=60, judged=4, training=10)
     monkeypatch.setattr(compounding_path, "PLAN", few)
     monkeypatch.setattr("ilrobot.cli.output.QUIET", 0.0)
     assert _main(["study", "compounding", "--output", str(tmp_path / "out"), "--json"]) == 0
@@ -27,7 +27,7 @@ def test_compounding_prints_its_table_and_writes_its_page(
         assert method.title in said.out
         assert method.title in page
     assert "<svg" in page
-    assert "trainings 24/24" in said.err
+    assert "trainings 12/12" in said.err
     assert "compounding.html" in said.err
     result = json.loads(said.out.strip().splitlines()[-1])
     assert result["name"] == "compounding"

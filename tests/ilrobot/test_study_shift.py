@@ -19,7 +19,7 @@ from ilrobot.report.compounding_path import METHODS, PathRegrets, path_rows, pat
 def test_shift_drives_prints_and_draws(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    few = shift.Plan(rounds=2, episodes=2, judged=3, training=20)
+    few = shift.Plan(rounds=1, episodes=2, judged=3, training=20)
     monkeypatch.setattr(shift, "PLAN", few)
     monkeypatch.setattr("ilrobot.cli.output.QUIET", 0.0)
     assert _main(["study", "shift", "--output", str(tmp_path / "out"), "--json"]) == 0

@@ -14,6 +14,7 @@ import sims
 from sims.experts import make_expert
 from sims.pusht.geometry import AREA, GOAL_POSE, boxes, coverage, intersection_area, rotation
 from sims.tasks.pusht import PushTEnv
+from tests.exhaustive import thinned
 
 ROOT = Path(__file__).parents[2]
 HUMAN = (
@@ -131,10 +132,11 @@ def test_reaching_the_goal_ends_the_episode(env: PushTEnv) -> None:
     assert (reward, terminated, truncated, info["is_success"]) == (1.0, True, False, True)
 
 
-def test_the_expert_solves_it_from_the_observation_alone() -> None:
+@pytest.mark.parametrize("seeds", thinned([range(3), range(3, 8)], [range(3)]))
+def test_the_expert_solves_it_from_the_observation_alone(seeds: range) -> None:
     env = gymnasium.make("ilrobot/PushT-v0")
     expert = make_expert(env)
-    for seed in range(8):
+    for seed in seeds:
         observation, info = env.reset(seed=seed)
         expert.reset(seed=seed)
         done = False
@@ -207,11 +209,12 @@ def test_spaces_starts_and_coverage_equal_gym_pusht(env: PushTEnv) -> None:
 
 
 @pytest.mark.skipif(not HUMAN.exists(), reason=f"no human demonstrations at {HUMAN}")
-def test_replayed_demonstrations_move_the_block_as_in_gym_pusht(env: PushTEnv) -> None:
+@pytest.mark.parametrize("count", thinned([5, 20], [5]))
+def test_replayed_demonstrations_move_the_block_as_in_gym_pusht(env: PushTEnv, count: int) -> None:
     zarr = pytest.importorskip("zarr")
     theirs = _gym_pusht()
     data = zarr.open(str(HUMAN), mode="r")
-    ends = [0, *data["meta/episode_ends"][:20]]
+    ends = [0, *data["meta/episode_ends"][:count]]
     states, actions = data["data/state"][: ends[-1]], data["data/action"][: ends[-1]]
     differences, best, their_best = [], [], []
     for start, end in pairwise(ends):

@@ -9,6 +9,7 @@ import pytest
 from test_teleop_verb import ILROBOT
 
 from ilrobot.cli import _main
+from tests.exhaustive import thinned
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,7 @@ def test_mistakes_are_one_line(
     assert len(said.splitlines()) == 1
 
 
-@pytest.mark.parametrize("name", ["irl", "drift"])
+@pytest.mark.parametrize("name", thinned(["irl", "drift"], ["drift"]))
 def test_ctrl_c_ends_it_in_one_line(name: str) -> None:
     with subprocess.Popen(
         [*ILROBOT, "explore", name, "--port", "0"], stderr=subprocess.PIPE, text=True

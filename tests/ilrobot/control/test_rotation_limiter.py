@@ -109,9 +109,20 @@ def test_a_turn_faster_than_allowed_is_followed_at_the_greatest_speed_and_never_
     np.testing.assert_allclose(turns[:, :2], 0.0, atol=1e-12)
 
 
+@settings(max_examples=6, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(UNITS))
+def test_turns_at_constant_speed_are_caught_up_with_and_never_turned_back(seed, unit):
+    _catch_up(seed, unit)
+
+
+@pytest.mark.exhaustive
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(UNITS))
 def test_any_turn_at_constant_speed_is_caught_up_with_and_never_turned_back(seed, unit):
+    _catch_up(seed, unit)
+
+
+def _catch_up(seed, unit):
     rng = np.random.default_rng(seed)
     axis, speed = _unit(rng), 10 ** rng.uniform(-2, 0)  # rad/s
     velocity = np.maximum(np.abs(axis) * speed * rng.uniform(1.2, 5, 3), 1e-3)

@@ -18,6 +18,7 @@ from ilrobot.data.episode import EpisodeInfo, Judge, Outcome
 from ilrobot.data.info import read_info
 from ilrobot.data.repair import needs_repair
 from ilrobot.errors import UserError
+from tests.exhaustive import thinned
 
 OPERATIONS = {
     "delete": ("delete", "--episodes", "1"),
@@ -94,7 +95,7 @@ def _held(path: Path) -> tuple:
     return dataset.content_hash, dataset.infos, dataset.lengths.tolist()
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", thinned(OPERATIONS, ["trim", "merge"]))
 def test_killed_at_15_random_moments(server, originals, tmp_path, name):
     scene, draw = Scene(tmp_path / "scene", originals, name), random.Random(11)
     lasts = 0.5
@@ -117,13 +118,18 @@ def test_killed_at_15_random_moments(server, originals, tmp_path, name):
     assert seen["before"] > 2
 
 
+_EVEN, _ODD, _ALL = range(0, 200, 2), range(1, 200, 2), range(200)
+_KILLED = [("delete", True, _EVEN), ("delete", False, _ODD), ("merge", True, _EVEN)]
+
+
 @pytest.mark.parametrize(
-    ("name", "exchanges"), [("delete", True), ("delete", False), ("merge", True)]
+    ("name", "exchanges", "calls"),
+    thinned([*_KILLED, *((*case[:2], _ALL) for case in _KILLED)], _KILLED),
 )
-def test_killed_at_each_change_of_a_folder(server, originals, tmp_path, name, exchanges):
+def test_killed_at_changes_of_a_folder(server, originals, tmp_path, name, exchanges, calls):
     scene = Scene(tmp_path / "scene", originals, name)
     history = []
-    for call in range(200):
+    for call in calls:
         scene.begin()
         lines = list(server.lines(do="edit", words=scene.words, call=call, exchanges=exchanges))
         found = scene.found()

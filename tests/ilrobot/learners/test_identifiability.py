@@ -16,6 +16,7 @@ from ilrobot.learners.inverse.tabular_airl import (
     tabular_airl,
     unidentified,
 )
+from tests.exhaustive import thinned
 
 
 def test_at_the_optimum_f_is_the_advantage_of_the_expert():
@@ -34,7 +35,7 @@ def test_at_the_optimum_f_is_the_advantage_of_the_expert():
     np.testing.assert_allclose(found.reward - true, (1 - world.discount) * offset, atol=1e-3)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", thinned(range(3), [0]))
 def test_a_reward_of_the_state_is_found_to_a_constant_and_serves_elsewhere(seed: int):
     found = identify("random", "state", seed)
     assert found.unidentified == 1
@@ -42,7 +43,7 @@ def test_a_reward_of_the_state_is_found_to_a_constant_and_serves_elsewhere(seed:
     assert found.elsewhere == pytest.approx(1, abs=1e-6)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", thinned(range(3), [0]))
 def test_a_reward_of_state_and_action_serves_only_where_it_was_learnt(seed: int):
     found = identify("random", "state-action", seed)
     assert found.distance < 1e-5

@@ -26,6 +26,7 @@ from ilrobot.learners.reinforcement.td3 import MeanActor
 from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
 from ilrobot.policies.density import PolicyDensity, new_policy
 from ilrobot.policies.policy import Policy
+from tests.exhaustive import thinned
 from tests.ilrobot.learner_tester import Case, check_kill, check_mistake, check_run
 from tests.ilrobot.learning import line_world
 
@@ -76,7 +77,7 @@ def test_it_learns_the_tasks_reward_and_acts_within_its_limits(
     assert measured.to_json()["return_mean"] > 0.7 * line_world.LIMIT
 
 
-@pytest.mark.parametrize("cloned", [False, True])
+@pytest.mark.parametrize("cloned", thinned([False, True], [True]))
 def test_a_reward_takes_the_place_of_the_tasks(
     cloned: bool, env: TaskVectorEnv, quick: OffPolicyConfig
 ):

@@ -26,6 +26,7 @@ from ilrobot.rollout import rollout
 from ilrobot.run import Run, read_metrics
 from ilrobot.run_description import TrainDescription
 from ilrobot.spec import Feature, Spec
+from tests.exhaustive import thinned
 from tests.ilrobot.learner_tester import Case, check_kill, check_mistake, check_run
 from tests.ilrobot.learning import line_world
 from tests.ilrobot.policy_tester import assert_same_weights
@@ -207,7 +208,7 @@ def achieved(policy, length: int = 12) -> float:
 MARGIN = 4.0
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", thinned(range(3), [0]))
 def test_td3_bc_and_iql_do_better_than_cloning_what_was_mixed(seed, tmp_path, monkeypatch):
     for module in (td3_bc, iql):
         monkeypatch.setattr(module, "HIDDEN", (64, 64))

@@ -21,6 +21,7 @@ from ilrobot.learners.finetuning.tries import is_tried
 from ilrobot.policies.loading import load_policy
 from ilrobot.rollout import rollout
 from ilrobot.run import Run, read_metrics
+from tests.exhaustive import thinned
 from tests.forked import Forked
 from tests.ilrobot.learner_tester import Case, check_kill, check_mistake, check_run
 from tests.ilrobot.learning import line_world
@@ -126,7 +127,7 @@ def test_choices_cannot_be_disturbed():
         ExploringActor(_Still(2), DISCRETE, np.ones(1))
 
 
-@pytest.mark.parametrize("preset", ["bc", "flow"])
+@pytest.mark.parametrize("preset", thinned(["bc", "flow"], ["flow"]))
 def test_any_kind_of_policy_is_improved(
     clones: dict[str, Path], preset: str, tmp_path: Path, capsys
 ):

@@ -23,6 +23,7 @@ from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.density import new_policy
 from ilrobot.policies.policy import Policy
 from ilrobot.policies.rotations import matrices
+from tests.exhaustive import thinned
 from tests.ilrobot.learning.rotating import posed, poses
 from tests.ilrobot.learning.test_rotations import UNITS, stated, turn
 from tests.ilrobot.policy_tester import check_policy
@@ -187,7 +188,10 @@ def test_a_rotation_that_stood_still_is_frozen_as_a_whole():
 
 @pytest.mark.parametrize(
     ("unit", "actions"),
-    [("rotvec", "absolute"), ("quat_wxyz", "absolute"), ("quat_wxyz", "relative")],
+    thinned(
+        [("rotvec", "absolute"), ("quat_wxyz", "absolute"), ("quat_wxyz", "relative")],
+        [("rotvec", "absolute"), ("quat_wxyz", "relative")],
+    ),
 )
 def test_what_turns_past_half_a_turn_is_learnt_without_a_jump(unit, actions, tmp_path):
     """Turn on by 0.2 rad from wherever you are; taught, as arms report it, within half a turn."""

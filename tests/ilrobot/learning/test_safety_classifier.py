@@ -83,7 +83,10 @@ def test_of_two_episodes_each_is_foretold_from_the_other_and_of_one_nothing_is_s
     assert (alone.frames, alone.auc, alone.brier) == (0, None, None)
 
 
-def test_only_the_ticks_that_may_be_fitted_to_teach_and_not_even_their_range_do_others() -> None:
+def test_only_the_ticks_that_may_be_fitted_to_teach_and_not_even_their_range_do_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(safety_classifier, "_STEPS", (25, 50))
     known, stranger = demonstrations(count=4), demonstrations(count=4)
     known.spec = stranger.spec = replace(SPEC, observations=(Feature(ANGLE, (1,)),))
     actions, ticks = astray(known), np.arange(known.num_frames) < 100

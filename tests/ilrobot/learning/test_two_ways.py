@@ -9,6 +9,7 @@ import torch
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig
 from ilrobot.policies.config import HeadName, PolicyConfig
+from tests.exhaustive import thinned
 from tests.ilrobot.policy_tester import two_ways
 
 BASE = PolicyConfig(horizon=2, width=64, prediction="sample", flow_prediction="preconditioned")
@@ -37,7 +38,7 @@ AVERAGING = ("mse", "huber", "log-cosh", "gaussian")
 UNDECIDED = ("l1", "cvae", "mip")
 
 
-@pytest.mark.parametrize("name", DRAWING)
+@pytest.mark.parametrize("name", thinned(DRAWING, {*DRAWING} - {"flow"}))
 def test_a_head_that_draws_keeps_both_ways(name, tmp_path):
     chunks = _chunks(DRAWING[name], tmp_path)
     assert ((chunks.abs() - 1).abs() < 0.25).float().mean() > 0.6
@@ -45,7 +46,9 @@ def test_a_head_that_draws_keeps_both_ways(name, tmp_path):
     assert ((chunks[:, 0] > 0) == (chunks[:, 1] > 0)).float().mean() > 0.9
 
 
-@pytest.mark.parametrize("head", [*AVERAGING, *UNDECIDED])
+@pytest.mark.parametrize(
+    "head", thinned([*AVERAGING, *UNDECIDED], ["mse", "gaussian", "l1", "cvae", "mip"])
+)
 def test_a_head_that_regresses_has_one_answer(head, tmp_path):
     chunks = _chunks(replace(BASE, head=head), tmp_path)
     assert chunks.std(dim=0).max() < 1e-6
