@@ -20,6 +20,7 @@ from ilrobot.learners.finetuning.compared_clips import Clips
 from ilrobot.learners.finetuning.preferences import (
     Fit,
     PreferenceConfig,
+    attempts_apart,
     fit_preferences,
     preference_loss,
     probability,
@@ -76,6 +77,31 @@ def test_the_reward_is_recovered_from_judges_that_err(noise: float, agrees: floa
     )
 
 
+def test_no_attempt_teaches_and_is_held_out():
+    pairs = torch.combinations(torch.arange(20) * 3)
+    parts = attempts_apart(pairs, 0.2, seed=0)
+    assert len(parts) == 5
+    for taught, held_out in parts:
+        assert not set(pairs[taught].flatten().tolist()) & set(pairs[held_out].flatten().tolist())
+    assert [len(held_out) for _, held_out in parts] == [6] * 5  # of four attempts each
+    assert attempts_apart(pairs, 0.0, seed=0) == []
+    assert attempts_apart(pairs[:3], 0.2, seed=0) == []
+
+
+def test_what_is_not_seen_in_attempts_is_not_said_to_be_known_of_others():
+    """Ranks of single attempts, learnt by heart, answer for these alone."""
+    data, rng = wandering(20, ticks=5), np.random.default_rng(0)
+    worth = rng.normal(size=20)
+    given = []
+    for _ in range(150):
+        left, right = (int(one) for one in rng.choice(20, 2, replace=False))
+        better = Answer.LEFT if worth[left] > worth[right] else Answer.RIGHT
+        given.append(Comparison(Clip(left, 0, 5), Clip(right, 0, 5), better, "person"))
+    fit = fitted(data, given, error_rate=0.0)
+    assert fit.held_out_accuracy is not None
+    assert fit.held_out_accuracy < 0.7
+
+
 def test_a_judge_errs_as_often_as_it_is_told_to():
     data = wandering()
     right, wrong = answers(data, 2_000), answers(data, 2_000, error_rate=0.3)
@@ -94,7 +120,7 @@ def test_short_clips_teach_too():
 
 def test_a_reward_of_equal_clips_has_mean_nought_and_deviation_one():
     data = wandering(20)
-    fit = fitted(data, answers(data, 100), steps=100)
+    fit = fitted(data, answers(data, 100), steps=100, held_out=0.0)
     steps = Transitions.of(data, rewards=False)
     rewards = fit.model(*(torch.from_numpy(x) for x in (steps.observations, steps.actions)), None)
     assert rewards.mean().item() == pytest.approx(0, abs=0.1)
@@ -113,7 +139,7 @@ def test_clips_of_several_lengths_keep_the_sign_of_the_reward():
         }
         made.append(Episode(EpisodeInfo("hurry", 10.0, outcome=Outcome.UNKNOWN), columns))
     data = MemoryRecordings(SPEC, made)
-    fit = fitted(data, answers(data, 200))
+    fit = fitted(data, answers(data, 200), held_out=0.0)
     assert (fit.model.of(Transitions.of(data, rewards=False)) < 0).mean() > 0.95
 
 

@@ -36,7 +36,7 @@ class Preferences:
     """Share of the answers that are taken for a toss."""
 
     steps: int = 1_000
-    """Optimiser steps; the result is the best of them by the answers held out."""
+    """Optimiser steps; the result is the best of them by the attempts held out."""
 
     batch_size: int = 32
     """Comparisons in a batch."""
@@ -51,7 +51,8 @@ class Preferences:
     """Features of the network's two layers."""
 
     held_out: float = 0.2
-    """Share of the answers kept for validation."""
+    """Share of the attempts that are held out at a time, to say when to stop and how well the
+    reward knows attempts that were not compared; 0: none."""
 
     seed: int = 0
     """Seed of everything drawn at random; the same seed gives the same weights."""
@@ -83,9 +84,14 @@ class Preferences:
                 comparisons, config, self.output, resume=self.resume, on_report=on_report
             )
         print(f"reward     {self.output / 'reward.pt'}")
-        for name, which in (("accuracy", "learnt from"), ("held_out_accuracy", "held out")):
-            if said[name] is not None:
-                print(f"agrees     with {said[name]:.0%} of the answers {which}")
+        if said["accuracy"] is not None:
+            print(f"agrees     with {said['accuracy']:.0%} of the answers learnt from")
+        count = said.get("held_out_answers")  # absent: fitted before attempts were held out
+        if count:
+            share = f"{said['held_out_accuracy']:.0%} of {count} answers"
+            print(f"           with {share} between attempts that were held out")
+        elif count == 0 and config.held_out:
+            print("           held out: none, too few attempts were compared with each other")
         print(f"next       ilrobot reward {self.output}")
         print(
             f"           ilrobot train --learner ppo --from RUN --reward {self.output} --output DIR"

@@ -24,6 +24,11 @@ LEAST = 4
 class Clips:
     """The ticks of compared clips as tensors, and the sums of a reward over them.
 
+    Attributes:
+        episodes: Of which two episodes each pair is, (N, 2).
+        target: 1 for left, 0 for right, ½ for equal, (N,).
+        observations, actions: The ticks of all clips, each once.
+
     Args:
         recordings: What the clips are of.
         comparisons: Answered; skipped pairs are left out.
@@ -50,6 +55,7 @@ class Clips:
         spec = vector_spec(recordings.spec)
         seen = np.concatenate([_flat(recordings, f.name) for f in spec.observations], axis=1)
         done = _flat(recordings, "action")
+        self.episodes = torch.tensor([(one.left.episode, one.right.episode) for one in kept])
         self.target = torch.tensor([_TARGET[one.answer] for one in kept])
         stays = lives(recordings)
         ticks = [recordings.starts[c.episode] + np.arange(c.begin, c.end) for c in both]
@@ -66,16 +72,24 @@ class Clips:
     def __len__(self) -> int:
         return len(self.target)
 
+    def ticks(self, chosen: Tensor) -> Tensor:
+        """Where the ticks of these pairs are in `observations` and `actions`, each once."""
+        return torch.unique(self._ticks(chosen)[0])
+
     def advantages(self, model: RewardModel, chosen: Tensor) -> Tensor:
         """By how much the left clip's sum of rewards exceeds the right one's, (len(chosen),)."""
+        rows, owner = self._ticks(chosen)
+        rewards = model(self.observations[rows], self.actions[rows], self.observations[rows])
+        sums = torch.zeros(2 * len(chosen)).index_add(0, owner, rewards)
+        return sums[0::2] - sums[1::2]
+
+    def _ticks(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """The ticks of these pairs, and of which of their clips (left, right, left …) each is."""
         clips = torch.stack([2 * chosen, 2 * chosen + 1], dim=1).flatten()
         lengths = self._lengths[clips]
         owner = torch.repeat_interleave(torch.arange(len(clips)), lengths)
         inside = torch.arange(len(owner)) - (torch.cumsum(lengths, 0) - lengths)[owner]
-        rows = self._place[self._starts[clips][owner] + inside]
-        rewards = model(self.observations[rows], self.actions[rows], self.observations[rows])
-        sums = torch.zeros(len(clips)).index_add(0, owner, rewards)
-        return sums[0::2] - sums[1::2]
+        return self._place[self._starts[clips][owner] + inside], owner
 
 
 def _flat(recordings: Recordings, name: str) -> NDArray[np.float32]:
