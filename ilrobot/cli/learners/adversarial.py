@@ -80,7 +80,7 @@ class Adversarial(DemonstratedOptions):
             learning_rate=config.ppo.learning_rate, batch_size=config.ppo.batch_size
         )
         data = Dataset.open(self.dataset)
-        expert = expert_transitions(data, every=self.subsample, seed=self.seed)
+        expert = expert_transitions(data, every=self.subsample, seed=self.seed, ends=self.absorbing)
         begun = None if self.from_ is None else load_policy(self.from_)
         device = find_device(self.device)
         with numerics(device, "mlp"):
@@ -96,6 +96,7 @@ class Adversarial(DemonstratedOptions):
                     envs,
                     expert,
                     seed=self.seed,
+                    every=self.subsample,
                     fit_observations=begun is None,
                 )
                 settings = {

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from ilrobot.data.transitions import Transitions
 from ilrobot.errors import WorkFailed
@@ -39,6 +39,8 @@ class Contest:
         seed: Of what is drawn for it.
         memory: Rounds whose transitions it is trained on, the newest included.
         discount: γ, by which an absorbing state's reward counts for all that would follow.
+        every: Of how many of the expert's steps one is known, while with absorbing states each of
+            its ends is (`expert_transitions`): these are drawn so much more seldom.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Contest:
         seed: int,
         memory: int,
         discount: float,
+        every: int = 1,
     ) -> None:
         self.discriminator, self.reinforcer = discriminator, reinforcer
         self.policy = reinforcer.policy
@@ -58,6 +61,10 @@ class Contest:
         self._reward = discriminator.reward
         self._absorbing = self._reward.config.absorbing
         self._expert = self._rows(expert)
+        self._weights: Tensor | None = None
+        if self._absorbing and every > 1:
+            ended = self._expert.terminal.bool().cpu()
+            self._weights = torch.where(ended, 1 / every, 1.0)
         self._memory: deque[Rows] = deque(maxlen=memory)
         self._generator = torch.Generator().manual_seed(seed)
         self._optimizer = torch.optim.Adam(discriminator.parameters(), lr=config.learning_rate)
@@ -129,7 +136,7 @@ class Contest:
         """Let the discriminator learn from a new rollout, then say what it is worth."""
         rows = self._rows(made)
         self._memory.append(rows)
-        expert = self._expert.draw(len(rows), self._generator)
+        expert = self._expert.draw(len(rows), self._generator, self._weights)
         for part in (expert, rows):
             self._reward.fit_normalizers(part.observations, part.actions)
         self._judgement = self._teach()
@@ -141,7 +148,7 @@ class Contest:
         config, seen = self._config, []
         known = Rows.joined(list(self._memory))
         for _ in range(config.updates):
-            expert = self._expert.draw(config.batch_size, self._generator)
+            expert = self._expert.draw(config.batch_size, self._generator, self._weights)
             policy = known.draw(config.batch_size, self._generator)
             loss, logits = self.discriminator.loss(expert, policy, density)
             total = loss

@@ -13,7 +13,9 @@ from ilrobot.rewards.config import RewardConfig
 LEAST = 16
 
 
-def expert_transitions(recordings: Recordings, *, every: int = 1, seed: int = 0) -> Transitions:
+def expert_transitions(
+    recordings: Recordings, *, every: int = 1, seed: int = 0, ends: bool = False
+) -> Transitions:
     """What was demonstrated or corrected, and executed; not what was said while a policy drove.
 
     Args:
@@ -21,6 +23,8 @@ def expert_transitions(recordings: Recordings, *, every: int = 1, seed: int = 0)
         every: Keep every so-manieth step of an episode, from a step drawn at random on, as the
             experiments of Ho and Ermon 2016 do.
         seed: Of that drawing.
+        ends: Keep every step by which an episode ended by itself, too: of a few demonstrations of
+            which each ends once, no end might be left. They are then `every` times too many.
 
     Raises:
         UserError: There are too few.
@@ -31,6 +35,8 @@ def expert_transitions(recordings: Recordings, *, every: int = 1, seed: int = 0)
     for number in np.unique(known.episode):
         steps = np.flatnonzero(known.episode == number)
         kept.append(steps[int(draw.integers(min(every, len(steps)))) :: every])
+        if ends:
+            kept[-1] = np.union1d(kept[-1], steps[known.terminal[steps]])
     found = known.where(np.concatenate(kept))
     if len(found) < LEAST:
         cure = "record more demonstrations"

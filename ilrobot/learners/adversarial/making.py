@@ -104,6 +104,7 @@ def make_contest(
     expert: Transitions,
     *,
     seed: int,
+    every: int = 1,
     fit_observations: bool = True,
 ) -> Contest:
     """A new discriminator beside a policy that is to be improved.
@@ -114,6 +115,8 @@ def make_contest(
         env: Copies of the task; closed by whoever made them.
         expert: Demonstrated transitions, see `expert_transitions`.
         seed: Of everything drawn.
+        every: Of how many of the expert's steps one is among `expert`; with absorbing states all of
+            its ends are.
         fit_observations: See `make_reinforcer`.
 
     Raises:
@@ -140,4 +143,5 @@ def make_contest(
         seed=seed,
         memory=config.memory,
         discount=config.ppo.discount,
+        every=every,
     )

@@ -74,9 +74,12 @@ class Rows:
         """Those of these indexes."""
         return Rows(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
-    def draw(self, count: int, generator: torch.Generator) -> Rows:
-        """So many, each drawn from all alike."""
-        chosen = torch.randint(len(self), (count,), generator=generator)
+    def draw(self, count: int, generator: torch.Generator, weights: Tensor | None = None) -> Rows:
+        """So many, each drawn from all: alike, or by weights of shape (N,) on the CPU."""
+        if weights is None:
+            chosen = torch.randint(len(self), (count,), generator=generator)
+        else:
+            chosen = torch.multinomial(weights, count, replacement=True, generator=generator)
         return self.take(chosen.to(self.observations.device))
 
     def state(self) -> dict[str, Tensor]:

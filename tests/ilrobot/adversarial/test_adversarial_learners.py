@@ -10,8 +10,9 @@ from ilrobot.actors import Actor, Decision, Source
 from ilrobot.cli import _main
 from ilrobot.cli.learners.adversarial import Airl
 from ilrobot.data.dataset import Dataset, DatasetRecorder
-from ilrobot.data.episode import EpisodeInfo
+from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.labels import labels
+from ilrobot.data.memory import MemoryRecordings
 from ilrobot.env import make_env
 from ilrobot.errors import UserError
 from ilrobot.learners.adversarial.demonstrations import ending_note, expert_transitions
@@ -19,6 +20,7 @@ from ilrobot.rewards.config import RewardConfig
 from ilrobot.rollout import rollout
 from tests.ilrobot.learner_tester import Case, check_kill, check_mistake, check_run
 from tests.ilrobot.learning import line_world
+from tests.ilrobot.preferred import SPEC
 
 TASK = line_world.TASK
 QUICK = ("--copies", "2", "--rollout", "128", "--discriminator-updates", "2")
@@ -153,6 +155,19 @@ def test_every_so_manieth_step_from_a_drawn_one_on(data: Path):
         kept = known.observations[known.episode == number, 0]
         places = np.array([int(np.flatnonzero(x == value)[0]) for value in kept])
         assert (np.diff(places) == 4).all()
+
+
+def test_every_end_is_known_where_ends_have_a_state():
+    over = np.arange(100) == 99
+    columns = {"observation.state": np.zeros((100, 2), np.float32), "next.terminated": over}
+    columns["action"] = np.zeros((100, 1), np.float32)
+    info = EpisodeInfo("wander", 10.0, outcome=Outcome.SUCCESS)
+    recordings = MemoryRecordings(SPEC, [Episode(info, columns)] * 4)
+    for seed in range(5):
+        plain = expert_transitions(recordings, every=20, seed=seed)
+        known = expert_transitions(recordings, every=20, seed=seed, ends=True)
+        assert known.terminal.sum() == 4
+        assert (~known.terminal).sum() == (~plain.terminal).sum()
 
 
 def test_ends_are_told_of_where_the_rewards_sign_would_decide_them(tmp_path: Path):

@@ -137,6 +137,19 @@ def test_an_end_is_worth_what_staying_in_the_absorbing_state_is(env: TaskVectorE
     np.testing.assert_array_equal(plain.rewards(made), plain.rewards(replace(made, terminal=ends)))
 
 
+def test_an_experts_end_counts_no_more_than_a_step_of_which_others_are_left_out(env):
+    made = expert(20)  # of 20 steps each
+    last = np.arange(len(made)) % line_world.LIMIT == line_world.LIMIT - 1
+    known = replace(made, terminal=last).where(last | (np.arange(len(made)) % 5 == 0))
+    torch.manual_seed(0)
+    policy = new_policy(env.task, SCRATCH, INITIAL_LOG_STD)
+    config = replace(DEFAULTS["gail"], ppo=QUICK, discriminator=FAST)
+    config = replace(config, reward=replace(config.reward, absorbing=True))
+    found = make_contest(config, policy, env, known, seed=0, every=5)
+    drawn = found._expert.draw(10_000, torch.Generator().manual_seed(0), found._weights)
+    assert float(drawn.absorbing.mean()) == pytest.approx(1 / 22, abs=0.01)
+
+
 def test_it_goes_on_where_it_was(env: TaskVectorEnv):
     found = contest(env, "airl")
     for _ in range(3):
