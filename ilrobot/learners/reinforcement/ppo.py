@@ -95,15 +95,21 @@ class PpoReinforcer:
         """One rollout and what is learnt from it."""
         actions, made = self._collecting.rollout(self._config.rollout // self._env.num_envs)
         rewards = made.transitions.rewards if reward is None else reward(made.transitions)
-        self._update(made.transitions, actions, np.asarray(rewards, dtype=np.float32))
+        # What is learnt of an end may be an absorbing state's worth, 1 / (1 - γ) times a step's.
+        whole = made.transitions.terminal & (reward is not None)
+        self._update(made.transitions, actions, np.asarray(rewards, dtype=np.float32), whole)
         self._collecting.normalize(made.transitions.observations)
         self.policy.check_finite(f"the weights after {self.steps} environment steps")
         return made
 
     def _update(
-        self, made: Transitions, actions: NDArray[np.float32], rewards: NDArray[np.float32]
+        self,
+        made: Transitions,
+        actions: NDArray[np.float32],
+        rewards: NDArray[np.float32],
+        whole: NDArray[np.bool_],
     ) -> None:
-        """Learn from a rollout, all copy by copy."""
+        """Learn from a rollout, all copy by copy; `whole`: see `RewardScale`."""
         if not np.isfinite(rewards).all():
             raise WorkFailed(
                 f"a reward is no longer finite after {self.steps} environment steps; look at where "
@@ -113,7 +119,8 @@ class PpoReinforcer:
         ticks = len(made) // copies
         ends = (made.terminal | made.timeout).reshape(copies, ticks)
         if self._scale is not None:
-            rewards = by_copy(self._scale(rewards.reshape(copies, ticks).T, ends.T))
+            by_tick = rewards.reshape(copies, ticks).T
+            rewards = by_copy(self._scale(by_tick, ends.T, whole.reshape(copies, ticks).T))
         cut = np.flatnonzero(made.timeout)
         drawn = torch.from_numpy(actions).to(self._device)
         with torch.no_grad():

@@ -66,7 +66,7 @@ class RewardScale:
 
     So that values are of the size of one whatever the rewards are (Engstrom et al. 2020,
     "Implementation matters in deep policy gradients", table 1: reward scaling). Rewards keep their
-    sign.
+    sign. What is more than ten times that is cut: the first success of a sparse reward would be.
 
     Args:
         copies: Environments that are stepped together.
@@ -78,8 +78,19 @@ class RewardScale:
         self._returns = np.zeros(copies)
         self._seen = RunningStatistics(1)
 
-    def __call__(self, rewards: NDArray[Any], ends: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """See a rollout, and scale it: rewards and where episodes end, both (T, copies)."""
+    def __call__(
+        self,
+        rewards: NDArray[Any],
+        ends: NDArray[np.bool_],
+        whole: NDArray[np.bool_] | None = None,
+    ) -> NDArray[np.float32]:
+        """See a rollout, and scale it.
+
+        Args:
+            rewards: Shape (T, copies).
+            ends: Where episodes end, (T, copies).
+            whole: What is not cut, because it stands for all that would follow, (T, copies).
+        """
         sums = np.empty(rewards.shape)
         for step, (reward, end) in enumerate(zip(rewards, ends, strict=True)):
             self._returns = self._discount * self._returns + reward
@@ -87,7 +98,9 @@ class RewardScale:
             self._returns[end] = 0.0
         self._seen.update(sums.reshape(-1, 1))
         scale = max(float(self._seen.std[0]), _LEAST)
-        return np.clip(rewards / scale, -_MOST, _MOST).astype(np.float32)
+        scaled = rewards / scale
+        cut = np.clip(scaled, -_MOST, _MOST)
+        return (cut if whole is None else np.where(whole, scaled, cut)).astype(np.float32)
 
     def state(self) -> dict[str, Any]:
         """As plain values and tensors."""

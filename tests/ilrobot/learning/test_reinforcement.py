@@ -12,6 +12,7 @@ from ilrobot.data.transitions import Transitions
 from ilrobot.env import make_env
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.evaluate import evaluate
+from ilrobot.learners.reinforcement import ppo
 from ilrobot.learners.reinforcement.advantages import generalized_advantages
 from ilrobot.learners.reinforcement.config import INITIAL_LOG_STD, SCRATCH, PpoConfig
 from ilrobot.learners.reinforcement.ppo import PpoReinforcer
@@ -249,6 +250,27 @@ def test_a_scaled_reward_keeps_its_sign_and_gives_returns_of_one():
     returns = [total := 0.9 * total + reward for reward in scaled]
     assert np.std(returns) == pytest.approx(1, abs=0.4)
     assert (scale(np.ones((4, 2)), np.zeros((4, 2), dtype=bool)) > 0).all()
+
+
+def test_what_a_learnt_reward_says_of_an_end_is_not_cut(env: TaskVectorEnv, monkeypatch):
+    """It is worth what the absorbing state is for ever, which may be far more than a step."""
+    given = []
+
+    def seen(rewards, *rest, **settings):
+        given.append(rewards)
+        return generalized_advantages(rewards, *rest, **settings)
+
+    monkeypatch.setattr(ppo, "generalized_advantages", seen)
+
+    def one_end(steps: Transitions) -> np.ndarray:
+        return np.where(steps.terminal & (np.cumsum(steps.terminal) == 1), -1e3, 0.0)
+
+    PpoReinforcer(_policy(env), env, QUICK, seed=0).learn(256, one_end)
+    assert given[0].min() < -12
+    rewards, over = np.zeros((256, 1)), np.zeros((256, 1), bool)
+    rewards[100], over[100] = -1e3, True
+    assert RewardScale(1, 0.9)(rewards, over).min() == -10
+    assert RewardScale(1, 0.9)(rewards, over, over).min() == pytest.approx(-16, abs=0.1)
 
 
 def test_a_scale_that_goes_on_begins_new_episodes():
