@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -66,7 +67,7 @@ class OfflineOptions:
     def run(self) -> int:
         """Learn and say what to do next."""
         from ilrobot.cli.command import telling_how_to_resume
-        from ilrobot.cli.output import progress_bar
+        from ilrobot.cli.output import console, progress_bar
         from ilrobot.cli.training_progress import TrainingProgress
         from ilrobot.cli.training_result import print_result
         from ilrobot.data.dataset import Dataset
@@ -84,6 +85,7 @@ class OfflineOptions:
                 reward=self.reward,
                 resume=self.resume,
                 on_progress=TrainingProgress(bars, config.steps),
+                on_note=partial(console.print, soft_wrap=True, markup=False),
             )
         print_result(self.output, policy, data.spec.cameras, json=self.json)
         return 0
@@ -188,7 +190,7 @@ class FilteredBc(OfflineOptions):
     """
 
     best: float = 10.0
-    """Per cent of the steps, of the episodes of greatest return."""
+    """Per cent of the steps, of the episodes of greatest return, and all that equal the last."""
 
     def method(self) -> OfflineMethod:
         """See `OfflineOptions`."""

@@ -132,6 +132,10 @@ class OfflineMethod(ABC):
         """How often each transition is drawn beside the others, (N,) (None: all alike)."""
         return None
 
+    def note(self, transitions: Transitions) -> str:
+        """What whoever trains should know of these data (empty: nothing)."""
+        return ""
+
     def reward_scale(self, transitions: Transitions) -> float:
         """What rewards are multiplied by."""
         return 1.0

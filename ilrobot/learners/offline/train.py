@@ -76,6 +76,7 @@ def train_offline(
     reward: RewardName = "recorded",
     resume: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> Policy:
     """Learn a policy from transitions with rewards, into a run's folder.
 
@@ -91,6 +92,7 @@ def train_offline(
         reward: What a step brings.
         resume: Go on with the run that is there, or begin it where there is none yet.
         on_progress: Called every few dozen steps.
+        on_note: Told what `OfflineMethod.note` says, if anything.
 
     Raises:
         UserError: A setting is out of range, the rewards are not known or all alike, actions are
@@ -124,6 +126,9 @@ def train_offline(
         there = Run.check(output, described, resume=resume)
         if there is not None and there.done and there.policy_file.exists():
             return load_policy(output)
+        note = method.note(transitions)
+        if note:
+            on_note(note)
         experience = Experience(transitions, policy, method.weights(transitions)).to(device)
         policy.to(device)
         most = _most_value(method, transitions)

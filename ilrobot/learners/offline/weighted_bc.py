@@ -31,7 +31,8 @@ class FilteredBcMethod(OfflineMethod):
     """Settings of cloning the best.
 
     Attributes:
-        best: Per cent of the steps, of the best episodes; the last of them is taken whole.
+        best: Per cent of the steps, of the best episodes; the last of them is taken whole, and with
+            it all of the same return. Below 100 none of the least return is, if any has more.
     """
 
     best: float = 10.0
@@ -46,11 +47,25 @@ class FilteredBcMethod(OfflineMethod):
     def weights(self, transitions: Transitions) -> NDArray[np.float64]:
         """1 for the steps of the best episodes, 0 for the others, (N,)."""
         numbers, returns = transitions.returns()
+        least = self._least(transitions)
+        return np.isin(transitions.episode, numbers[returns >= least]).astype(np.float64)
+
+    def note(self, transitions: Transitions) -> str:
+        """See `OfflineMethod`."""
+        returns, least = transitions.returns()[1], self._least(transitions)
+        chosen = int((returns >= least).sum())
+        return f"clones {chosen} of {len(returns)} episodes, those of return {least:.6g} or more"
+
+    def _least(self, transitions: Transitions) -> float:
+        """Return from which on an episode is cloned."""
+        numbers, returns = transitions.returns()
         order = np.argsort(-returns, kind="stable")
         lengths = np.bincount(np.searchsorted(numbers, transitions.episode))[order]
         before = np.cumsum(lengths) - lengths
-        chosen = numbers[order][before < self.best / 100 * len(transitions)]
-        return np.isin(transitions.episode, chosen).astype(np.float64)
+        least = float(returns[order][before < self.best / 100 * len(transitions)][-1])
+        if self.best < 100 and least == returns.min() < returns.max():
+            least = float(returns[returns > least].min())
+        return least
 
 
 @dataclass(frozen=True)

@@ -284,6 +284,17 @@ def test_the_best_episodes_are_taken_until_there_are_enough_steps(best, chosen):
     assert set(weights.tolist()) <= {0.0, 1.0}
 
 
+def test_equal_episodes_are_all_taken_and_the_worst_never_are():
+    """As returns of success are: else failures are cloned, and who was recorded late is not."""
+    few, many = ((1.0, 0.0, 0.0, 0.0, 0.0, 0.0), (0.0, 1.0, 1.0, 1.0, 1.0, 1.0))
+    for returns, chosen in ((few, {0}), (many, {1, 2, 3, 4, 5}), ((1.0,) * 6, set(range(6)))):
+        data = transitions(returns=returns, lengths=(5,) * 6)
+        method = FilteredBcMethod(best=30.0)
+        assert set(data.episode[method.weights(data) > 0].tolist()) == chosen
+        assert f"{len(chosen)} of 6 episodes, those of return 1 or more" in method.note(data)
+    assert FilteredBcMethod(best=100.0).weights(transitions(few, (5,) * 6)).all()
+
+
 def test_episodes_are_drawn_by_their_return():
     data = transitions(returns=(3.0, 1.0, 2.0), lengths=(4, 6, 10))
     weights = WeightedBcMethod(temperature=0.5).weights(data)
