@@ -11,6 +11,7 @@ import tyro
 
 from ilrobot.cli.learners.online import TriedInTask, learn
 from ilrobot.cli.usage import optional
+from ilrobot.errors import UserError
 from ilrobot.required import require
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Raft(TriedInTask):
         """Train and say what to do next."""
         require("--learner raft", "gymnasium", "torch")
         from ilrobot.cli.cores import check_workers, cores
+        from ilrobot.cli.seeds import check_seeds
         from ilrobot.compatibility import check_policy_fits
         from ilrobot.data.dataset import Dataset
         from ilrobot.data.labels import vector_spec
@@ -94,6 +96,8 @@ class Raft(TriedInTask):
             exploration=self.exploration,
             seed=self.seed,
         )
+        config.check()
+        check_seeds(config.rounds * config.episodes, config.seed)
         fit, make = self._fit(refit_config(run)), self.maker(begun)
         with closing(make()) as env:
             check_policy_fits(begun.spec, env.spec, "the policy of --from")
@@ -130,6 +134,8 @@ class Raft(TriedInTask):
         """How the rounds are cloned."""
         fit = replace(known, device=self.device, time_budget=None, keep_checkpoints=0)
         if self.fit_steps is not None:
+            if self.fit_steps < 1:
+                raise UserError(f"--fit-steps must be at least 1, not {self.fit_steps}")
             fit = fit.with_steps(self.fit_steps)
         fit = replace(fit, seed=self.seed)
         fit.check()
