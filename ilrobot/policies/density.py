@@ -216,15 +216,16 @@ def new_policy(spec: Spec, config: PolicyConfig, log_std: float) -> Policy:
     return policy
 
 
-def as_gaussian(policy: Policy, log_std: float) -> Policy:
+def as_gaussian(policy: Policy, log_std: float, *, keep_spread: bool = True) -> Policy:
     """A copy with a Gaussian head: what a regression predicts becomes the mean.
 
-    A Gaussian policy keeps its spread. The copy drops nothing out, so that its density is one, and
+    The copy drops nothing out, so that its density is one, and
     acts within the limits of the task.
 
     Args:
         policy: Of one observation and one action.
-        log_std: Of the normalised actions, where the policy itself knows none.
+        log_std: Of the normalised actions.
+        keep_spread: Whether a Gaussian policy keeps its own spread instead.
 
     Raises:
         UserError: It predicts something else than one action, or has no such head.
@@ -234,6 +235,8 @@ def as_gaussian(policy: Policy, log_std: float) -> Policy:
     if config.head == "gaussian":
         made = Policy(policy.spec, config)
         made.load_state_dict(policy.state_dict())
+        if not keep_spread:
+            spread_evenly(made, log_std)
         return made.eval()
     if config.head not in _REGRESSING:
         raise UserError(
@@ -251,6 +254,11 @@ def as_gaussian(policy: Policy, log_std: float) -> Policy:
     made.load_state_dict(weights)
     spread_evenly(made, log_std)
     return made.eval()
+
+
+def spreads(policy: Policy | None) -> bool:
+    """Whether there is a policy that has a spread of its own."""
+    return policy is not None and policy.config.head == "gaussian"
 
 
 def spread_evenly(policy: Policy, log_std: float) -> None:

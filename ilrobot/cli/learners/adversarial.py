@@ -103,7 +103,7 @@ class Adversarial(DemonstratedOptions):
                     "task": envs.task.task,
                     "options": envs.task.task_options,
                     "every step known of": self.subsample,
-                    "exploration": self.spread,
+                    "exploration": self.spread_noted(begun),
                     **config.settings(),
                 }
                 self._warn(data, config)

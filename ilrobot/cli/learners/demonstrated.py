@@ -71,6 +71,12 @@ class DemonstratedOptions(WarmStart, OnlineOptions):
             return self.exploration
         return math.exp(INITIAL_LOG_STD if self.from_ is None else CLONE_LOG_STD)
 
+    def spread_noted(self, begun: Policy | None) -> float | None:
+        """What the run says of it (None: the spread is that of the policy that is begun with)."""
+        from ilrobot.policies.density import spreads
+
+        return None if self.exploration is None and spreads(begun) else self.spread
+
     def policy(self, begun: Policy | None, task: Spec) -> Policy:
         """What is improved: a copy of the one that is begun with, or a new one."""
         from ilrobot.learners.reinforcement.config import SCRATCH
@@ -78,10 +84,11 @@ class DemonstratedOptions(WarmStart, OnlineOptions):
 
         log_std = math.log(self.spread)
         if begun is not None:
-            policy = as_gaussian(begun, log_std)
+            policy = as_gaussian(begun, log_std, keep_spread=self.exploration is None)
             policy.spec = replace(policy.spec, task=task.task, task_options=task.task_options)
             return policy
-        return new_policy(task, replace(SCRATCH, width=self.width or SCRATCH.width), log_std)
+        width = SCRATCH.width if self.width is None else self.width
+        return new_policy(task, replace(SCRATCH, width=width), log_std)
 
 
 def check_task(data: Dataset, envs: TaskVectorEnv) -> None:

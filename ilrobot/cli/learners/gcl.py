@@ -85,7 +85,7 @@ class Gcl(DemonstratedOptions):
                         **{f"ppo {name}": value for name, value in asdict(ppo).items()},
                         **{f"reward {name}": value for name, value in asdict(cost).items()},
                         "reward inputs": self.inputs,
-                        "exploration": self.spread,
+                        "exploration": self.spread_noted(begun),
                         "task": envs.task.task,
                         "options": envs.task.task_options,
                     },

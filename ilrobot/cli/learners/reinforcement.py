@@ -64,13 +64,14 @@ class Reinforcement(WarmStart, OnlineOptions):
         require(f"--learner {self.name}", *self.packages, extra="rl")
         import torch
 
+        from ilrobot.cli.output import console
         from ilrobot.compatibility import check_policy_fits
         from ilrobot.learners.behavioral_cloning import weights_hash
         from ilrobot.learners.finetuning.reinforced import ReinforcedLearner
         from ilrobot.learners.machine import find_device, numerics
         from ilrobot.learners.reinforcement.config import SCRATCH
         from ilrobot.learners.reinforcement.reinforcer import make_reinforcer
-        from ilrobot.policies.density import as_gaussian, new_policy
+        from ilrobot.policies.density import as_gaussian, new_policy, spreads
         from ilrobot.policies.loading import load_policy
 
         self.check()
@@ -84,7 +85,8 @@ class Reinforcement(WarmStart, OnlineOptions):
         log_std = math.log(self._exploration)
         with numerics(device, "mlp"):
             torch.manual_seed(self.seed)
-            clone = None if begun is None else as_gaussian(begun, log_std)
+            own = self.exploration is None  # a Gaussian clone's
+            clone = None if begun is None else as_gaussian(begun, log_std, keep_spread=own)
             envs, make = self.make_envs(
                 begun, rollout=config.rollout, success_only=self.reward == "success"
             )
@@ -93,7 +95,9 @@ class Reinforcement(WarmStart, OnlineOptions):
                     check_policy_fits(reward.spec, envs.task, self.reward, "reward")
                 self.check_learns(config.before_learning)
                 if clone is None:
-                    made = replace(SCRATCH, width=self.width or SCRATCH.width)
+                    made = replace(
+                        SCRATCH, width=SCRATCH.width if self.width is None else self.width
+                    )
                     policy, reference = new_policy(envs.task, made, log_std), None
                 else:
                     policy, reference = clone, as_gaussian(clone, log_std).to(device)
@@ -116,9 +120,9 @@ class Reinforcement(WarmStart, OnlineOptions):
                     "options": envs.task.task_options,
                     "reward": reward_hash or self.reward,
                     "leash": self._leash,
-                    "exploration": self._exploration,
+                    "exploration": None if own and spreads(begun) else self._exploration,
                 }
-                return self.train(
+                ended = self.train(
                     self.name,
                     learner,
                     settings,
@@ -127,6 +131,14 @@ class Reinforcement(WarmStart, OnlineOptions):
                     dataset=None if self.from_ is None else trained_on(self.from_),
                     initial=None if begun is None else weights_hash(begun),
                 )
+                if 0 < learner.steps <= config.before_learning:
+                    console.print(
+                        f"note: the policy learnt nothing: it does not in the first "
+                        f"{config.before_learning} steps; give more time, with --resume",
+                        soft_wrap=True,
+                        markup=False,
+                    )
+                return ended
             finally:
                 envs.close()
 

@@ -86,6 +86,10 @@ class PpoConfig:
             )
 
 
+#: Updates of the critics alone between two rollouts, so that one who waits is told and may stop.
+CRITIC_BOUT = 250
+
+
 @dataclass(frozen=True)
 class OffPolicyConfig:
     """What SAC and TD3 have in common, with several copies of the task.
@@ -118,8 +122,9 @@ class OffPolicyConfig:
 
     @property
     def before_learning(self) -> int:
-        """Environment steps that go by before the policy learns."""
-        return self.starts
+        """Environment steps that go by before the policy learns; until then only critics do."""
+        rollouts = -(-self.starts // self.rollout) + -(-self.critic_updates // CRITIC_BOUT)
+        return rollouts * self.rollout
 
     def check(self, copies: int) -> None:
         """Refuse what is out of range.

@@ -23,7 +23,7 @@ from torch import Tensor
 from ilrobot.errors import WorkFailed
 from ilrobot.learners.reinforcement.actor_critic import FARTHEST
 from ilrobot.learners.reinforcement.collecting import Collecting
-from ilrobot.learners.reinforcement.config import OffPolicyConfig
+from ilrobot.learners.reinforcement.config import CRITIC_BOUT, OffPolicyConfig
 from ilrobot.learners.reinforcement.rollouts import RewardFunction, Rollouts
 from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
 from ilrobot.policies.density import PolicyDensity
@@ -181,7 +181,7 @@ class OffPolicyReinforcer(ABC):
             return made
         left = self._config.critic_updates - self._warmed
         if left > 0:
-            self._warm(min(_BOUT, left))
+            self._warm(min(CRITIC_BOUT, left))
         else:
             updates = max(1, round(self._config.updates * ticks * self._env.num_envs))
             self._model.train(updates, self._config.batch_size)
@@ -256,6 +256,4 @@ class _Normalized(VecEnv):
         return [False for _ in self._get_indices(indices)]
 
 
-#: Updates of the critics alone between two rollouts, so that one who waits is told and may stop.
-_BOUT = 250
 _REMEMBERED = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")

@@ -91,12 +91,16 @@ def test_a_regressing_clone_acts_the_same_as_a_gaussian():
     assert torch.allclose(log_std, torch.full_like(log_std, -1.5), atol=1e-5)
 
 
-def test_a_gaussian_clone_keeps_its_spread():
+def test_a_gaussian_clone_keeps_its_spread_unless_another_is_asked_for():
     clone, seen = _fitted(GAUSSIAN), _observations()
     before = PolicyDensity(clone).distribution(seen)
     after = PolicyDensity(as_gaussian(clone, -1.5)).distribution(seen)
     for one, other in zip(before, after, strict=True):
         assert torch.equal(one, other)
+    asked = as_gaussian(clone, -1.5, keep_spread=False)
+    mean, log_std = PolicyDensity(asked).distribution(seen)
+    assert torch.equal(mean, before[0])
+    assert torch.allclose(log_std, torch.full_like(log_std, -1.5), atol=1e-5)
 
 
 def test_a_new_policy_explores_about_the_middle_of_its_limits():

@@ -1,8 +1,10 @@
 """``ilrobot train --learner ppo``: from scratch, from a clone, by a learnt reward, and misused."""
 
+import math
 from pathlib import Path
 
 import pytest
+import torch
 
 from ilrobot.cli import _main
 from ilrobot.cli.demo_plan import DEPLOYMENT_SEED
@@ -15,7 +17,7 @@ from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.reinforcement.attempts import record_attempts
 from ilrobot.learners.reinforcement.config import INITIAL_LOG_STD, SCRATCH
 from ilrobot.policies.config import PolicyConfig
-from ilrobot.policies.density import new_policy
+from ilrobot.policies.density import PolicyDensity, new_policy
 from ilrobot.policies.loading import load_policy
 from ilrobot.rewards.config import RewardConfig
 from ilrobot.rewards.model import RewardModel
@@ -155,6 +157,7 @@ def test_a_run_that_is_done_cannot_be_made_longer_without_its_checkpoint(tmp_pat
         (["--task", "CartPole-v1"], "are 2 choices"),
         (["--task", TASK, "--leash", "0.1"], "give --from RUN"),
         (["--task", TASK, "--exploration", "0"], "--exploration must be within"),
+        (["--task", TASK, "--width", "0"], "width must be"),
         (["--task", TASK, "--copies", "0"], "--copies must be from 1"),
         (["--task", TASK, "--rollout", "9"], "--rollout 9 cannot be shared by --copies"),
         (["--task", TASK, "--rollout", "9" * 9], "--rollout must be at most 1000000"),
@@ -167,6 +170,22 @@ def test_a_run_that_is_done_cannot_be_made_longer_without_its_checkpoint(tmp_pat
 def test_a_mistake_is_one_line(options: list[str], said: str, tmp_path: Path, capsys):
     output = ["--output", str(tmp_path / "run")]
     check_mistake(["train", "--learner", "ppo", *options, *output], said, capsys)
+
+
+@pytest.mark.parametrize("asked", [None, 0.02])
+def test_a_gaussian_clone_explores_as_it_is_asked_to(asked: float | None, tmp_path: Path):
+    env = make_env(TASK)
+    new_policy(env.spec, SCRATCH, INITIAL_LOG_STD).save(tmp_path / "policy.pt")
+    env.close()
+    run, options = tmp_path / "run", [] if asked is None else ["--exploration", str(asked)]
+    begin = ["--from", str(tmp_path / "policy.pt"), "--steps", "384", *options]
+    assert _main(["train", "--learner", "ppo", *SMALL, *begin, "--output", str(run)]) == 0
+    description = Run.read(run).description
+    assert isinstance(description, TrainDescription)
+    assert description.settings["exploration"] == asked
+    density = PolicyDensity(load_policy(run))
+    _, log_std = density.distribution(torch.zeros(1, 2))
+    assert log_std.item() == pytest.approx(math.log(asked or math.exp(INITIAL_LOG_STD)), abs=0.3)
 
 
 def test_a_run_in_which_only_the_value_would_learn_is_refused(clone: Path, tmp_path: Path, capsys):
