@@ -88,12 +88,12 @@ class Cql(OfflineLearner):
         mean, log_std = self._distribution(batch.condition)
         noise = torch.empty_like(mean).normal_(generator=generator)
         drawn = mean + log_std.exp() * noise
-        log_density = -gaussian_nll(drawn, mean, log_std).sum(dim=1)
+        log_density = -self.movable(gaussian_nll(drawn, mean, log_std)).sum(dim=1)
         temperature = self._temperature()
         worth = self._critics(_beside(batch.condition, self.movable(bounded(drawn)))).amin(dim=0)
         policy_loss = (temperature.detach() * log_density - worth).mean()
         # As much entropy as there are actions to choose (Haarnoja et al. 2018, section 5).
-        size = self.policy.spec.action.size
+        size = self.movable(torch.ones_like(mean[0])).sum()
         warmth_loss = -temperature * (log_density.detach().mean() - size)
 
         loss, gap, value = self._critics_loss(batch, mean.detach(), log_std.detach(), generator)

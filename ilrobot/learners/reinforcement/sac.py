@@ -60,9 +60,11 @@ class SacReinforcer(OffPolicyReinforcer):
             model.ent_coef_optimizer = learns
 
     def _algorithm(self, reference: Policy | None, leash: float) -> SAC:
+        moving = int((self.policy.action_normalizer.spread > 0).sum())
         return SAC(
             _Policy,
             **self._common,
+            target_entropy=-float(moving),  # of the others there is no density
             ent_coef=f"auto_{_TEMPERATURE}" if reference is None else leash,
             policy_kwargs={"ours": (self.policy, reference), **self._critics},
         )

@@ -29,6 +29,7 @@ from ilrobot.policies.policy import Policy
 from tests.exhaustive import thinned
 from tests.ilrobot.learner_tester import Case, check_kill, check_mistake, check_run
 from tests.ilrobot.learning import line_world
+from tests.ilrobot.policy_tester import assert_same_weights
 
 TASK = line_world.TASK
 METHODS = ("sac", "td3")
@@ -169,6 +170,28 @@ def test_critics_alone_learn_in_bouts_that_are_told(env: TaskVectorEnv, quick: O
         learner.learn(160 if not told else quick.rollout)
         told.append(learner.diagnostics.get("critic_updates"))
     assert told == [250, 500, None]
+
+
+@pytest.mark.parametrize("away", [2.0, 0.0])
+def test_the_entropy_that_is_wanted_is_of_what_moves(env: TaskVectorEnv, away: float):
+    policy = _policy(env)
+    shown = (0.3, away / 8, 0.3 - away, 0.3 + away)
+    policy.action_normalizer.adopt(*(np.array([x]) for x in shown))
+    learner = make_reinforcer(policy, env, SacConfig(rollout=32), 0, fit_observations=False)
+    assert learner._model.target_entropy == -float(away > 0)
+
+
+def test_until_when_the_policy_learns_nothing_is_known(env: TaskVectorEnv, quick: OffPolicyConfig):
+    config = replace(quick, starts=quick.rollout + 1, critic_updates=300)
+    assert config.before_learning == 4 * quick.rollout  # two of trying, two of critics alone
+    policy = _policy(env)
+    learner = make_reinforcer(policy, env, config, 0, fit_observations=False)
+    begun = copy.deepcopy(policy)
+    learner.learn(config.before_learning)
+    assert_same_weights(policy, begun)
+    learner.learn(2 * quick.rollout)  # td3's policy learns at every second update
+    with pytest.raises(AssertionError):
+        assert_same_weights(policy, begun)
 
 
 def test_a_state_goes_on(env: TaskVectorEnv, quick: OffPolicyConfig):

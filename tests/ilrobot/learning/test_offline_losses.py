@@ -1,6 +1,7 @@
 """What offline learners minimise, against closed forms, sums and minimisation by numbers."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -271,6 +272,19 @@ def test_draws_say_by_what_density_they_were_made():
     within = torch.isfinite(own)
     expected = norm.logpdf(actions[0, 1_000:, 0][within].numpy(), mean, std)
     np.testing.assert_allclose(own[within].numpy(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_cqls_temperature_asks_nothing_of_an_action_that_never_moves():
+    data = transitions()
+    still = replace(data, actions=np.full_like(data.actions, 0.5))
+    temperatures = []
+    for known in (data, still):
+        made, experience = learner(CqlMethod(), known)
+        generator = torch.Generator().manual_seed(0)
+        batch = experience.sample(16, generator)
+        temperatures.append([float(made.update(batch, 1, generator)["temperature"]) for _ in "12"])
+    assert temperatures[0][0] != temperatures[0][1]
+    assert temperatures[1][0] == temperatures[1][1]
 
 
 # Cloning the better episodes
