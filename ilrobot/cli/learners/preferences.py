@@ -51,8 +51,7 @@ class Preferences:
     """Features of the network's two layers."""
 
     held_out: float = 0.2
-    """Share of the attempts that are held out at a time, to say when to stop and how well the
-    reward knows attempts that were not compared; 0: none."""
+    """Share of the attempts held out at a time, by which the best step is chosen; 0: none."""
 
     seed: int = 0
     """Seed of everything drawn at random; the same seed gives the same weights."""

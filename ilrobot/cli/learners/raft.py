@@ -108,7 +108,8 @@ class Raft(TriedInTask):
         )
         try:
             settings: dict[str, Any] = {
-                **asdict(config),
+                # How many rounds is said by the steps, of which there may be more later.
+                **{name: value for name, value in asdict(config).items() if name != "rounds"},
                 "task": make.task,
                 "options": make.options,
                 "fit steps": fit.steps,
