@@ -20,11 +20,13 @@ from ilrobot.required import require
 if TYPE_CHECKING:
     from ilrobot.data.comparisons import Comparisons
     from ilrobot.data.dataset import Dataset
+    from ilrobot.learners.finetuning.judges import ScriptedJudge
     from ilrobot.task_env import TaskEnv
 
 #: Of a policy's attempts, inside of the folder of comparisons.
 _ATTEMPTS = "attempts"
-#: In it, what says that it was made here, and may be made anew while nothing was answered.
+#: In it, what says that it was made here, and may be made anew while nothing was answered: the hash
+#: of the policy that made them.
 _MADE_HERE = ".prefer"
 _ATTEMPTS_SEED = 300_000
 #: How many answers a program gives where nobody says.
@@ -97,12 +99,15 @@ class Prefer:
         if Comparisons.begun(folder):
             episodes = Comparisons.read(folder).compared.episodes
         compared = Compared.of(dataset, ticks, self.seed, episodes)
+        judge = None if self.judge == "person" else self._judge(dataset)
         try:
             with Comparisons.writing(folder, compared) as comparisons:
-                if self.judge == "person":
+                if judge is None:
                     self._ask(comparisons, dataset, address)
                 else:
-                    self._script(comparisons, dataset)
+                    from ilrobot.learners.finetuning.judges import answer_all
+
+                    answer_all(comparisons, dataset, judge, self.answers or _SCRIPTED)
         except KeyboardInterrupt:
             _summarise(folder)
             raise
@@ -145,9 +150,26 @@ class Prefer:
             return Dataset.open(self.path)
         if Comparisons.begun(folder):
             dataset = Comparisons.read(folder).open_dataset()
+            self._check_maker(dataset, folder)
             self._check_attempts(dataset, folder / FILE)
             return dataset
         return self._attempt(folder / _ATTEMPTS)
+
+    def _check_maker(self, made: Dataset, folder: Path) -> None:
+        """Refuse to go on with what another policy made, or nobody's attempts."""
+        from ilrobot.run import POLICY_FILE, policy_hash
+
+        whose, mark = None, folder / _ATTEMPTS / _MADE_HERE
+        if made.path.resolve() != (folder / _ATTEMPTS).resolve():
+            whose = f"the episodes of {made.path}"
+        elif mark.exists() and (self.path / POLICY_FILE).exists():
+            maker = mark.read_text()  # empty: made before it was said
+            if maker and maker != policy_hash(self.path):
+                whose = "the attempts of another policy"
+        if whose is not None:
+            raise UserError(
+                f"{folder} compares {whose}, not attempts of {self.path}; give another --output"
+            )
 
     def _check_attempts(self, made: Dataset, file: Path) -> None:
         """Refuse to ask for other attempts than those that were compared so far."""
@@ -175,6 +197,7 @@ class Prefer:
         from ilrobot.data.dataset import Dataset
         from ilrobot.env import make_env
         from ilrobot.learners.reinforcement.attempts import record_attempts
+        from ilrobot.run import policy_hash
 
         if folder.exists() and not (folder / _MADE_HERE).exists():
             raise UserError(
@@ -197,18 +220,17 @@ class Prefer:
         with console.status(f"{count} attempts"):
             record_attempts(policy, part, make, seed=_ATTEMPTS_SEED, episodes=count)
         with explained(folder, "nothing was compared yet", "try again"):
-            (part / _MADE_HERE).touch()
+            (part / _MADE_HERE).write_text(policy_hash(self.path))
             if folder.exists():
                 shutil.rmtree(folder)
             part.rename(folder)
         return Dataset.open(folder)
 
-    def _script(self, comparisons: Comparisons, dataset: Dataset) -> None:
-        from ilrobot.learners.finetuning.judges import ScriptedJudge, answer_all
+    def _judge(self, dataset: Dataset) -> ScriptedJudge:
+        from ilrobot.learners.finetuning.judges import ScriptedJudge
 
         assert self.judge != "person"
-        judge = ScriptedJudge(self.judge, dataset, self.error_rate, self.seed)
-        answer_all(comparisons, dataset, judge, self.answers or _SCRIPTED)
+        return ScriptedJudge(self.judge, dataset, self.error_rate, self.seed)
 
     def _ask(self, comparisons: Comparisons, dataset: Dataset, address: tuple[str, int]) -> None:
         from ilrobot.cli.clips import Films

@@ -1,5 +1,6 @@
 """``ilrobot prefer RUN`` again: the attempts that were compared are those that are asked for."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from ilrobot.data.recorder import DatasetRecorder
 from ilrobot.env import make_env
 from ilrobot.rollout import rollout
 from ilrobot.run import POLICY_FILE, RUN_FILE
-from tests.ilrobot.test_eval_verb import save
+from tests.ilrobot.test_eval_verb import ONE_ACTION, save
 
 
 class _Still(Actor):
@@ -74,6 +75,45 @@ def trained(folder: Path) -> Path:
     (folder / RUN_FILE).touch()
     env.close()
     return folder
+
+
+def test_attempts_of_another_policy_are_not_gone_on_with(tmp_path: Path, capsys):
+    run, other = trained(tmp_path / "run"), tmp_path / "other"
+    other.mkdir()
+    env = make_env("Pendulum-v1", {"max_episode_steps": 3})
+    save(other / POLICY_FILE, env.spec, replace(ONE_ACTION, width=24))
+    env.close()
+    (other / RUN_FILE).touch()
+    few = ["--options", "max_episode_steps=3", "--attempts", "2"]
+    there = ["--output", str(tmp_path / "there")]
+    assert prefer(run, *few, *there) == 0
+    before = (tmp_path / "there" / FILE).read_bytes()
+    assert prefer(run, *few, *there) == 0
+    capsys.readouterr()
+    assert prefer(other, *few, *there) == 2
+    said = capsys.readouterr().err
+    assert f"compares the attempts of another policy, not attempts of {other}" in said
+    assert said.count("\n") == 1
+    assert (tmp_path / "there" / FILE).read_bytes() == before
+
+
+def test_episodes_of_a_dataset_are_not_taken_for_attempts(run: Path, tmp_path: Path, capsys):
+    attempts = run / "preferences" / "attempts"
+    there = ["--output", str(tmp_path / "there")]
+    assert prefer(attempts, *there) == 0
+    capsys.readouterr()
+    assert prefer(run, *there) == 2
+    said = capsys.readouterr().err
+    assert f"compares the episodes of {attempts}, not attempts of {run}" in said
+    assert said.count("\n") == 1
+
+
+def test_what_is_refused_begins_nothing(run: Path, tmp_path: Path, capsys):
+    there = tmp_path / "there"
+    wrong = ["--output", str(there), "--error-rate", "1.5"]
+    assert prefer(run / "preferences" / "attempts", *wrong) == 2
+    assert "--error-rate must be within 0 and 1" in capsys.readouterr().err
+    assert not there.exists()
 
 
 def test_what_lies_where_the_attempts_would_go_is_not_deleted(tmp_path: Path, capsys):

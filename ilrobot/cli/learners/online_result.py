@@ -33,7 +33,9 @@ def print_online_result(output: Path, counted: str, *, json: bool, last: int, to
         if seen:
             means[name] = round(math.fsum(seen) / len(seen), digits)
     asked = run.config.train.steps
-    over = f" (the last round goes beyond the {asked:,} asked for)" if result.steps > asked else ""
+    over = ""
+    if result.steps > asked:
+        over = f" (the last round and what ends it go beyond the {asked:,} asked for)"
     print(f"policy     {output / 'policy.pt'}")
     print(
         f"{counted:10} {result.steps:,} in the task{over}, {run.seconds:.0f} s, "

@@ -60,7 +60,7 @@ class Raft(TriedInTask):
     """Seed of the first beginning, apart from those of demonstrations, and of all that is drawn."""
 
     resume: bool = False
-    """Go on with the run in --output where it stopped (give the same options again)."""
+    """Go on with the run in --output (the same options again, or more --rounds)."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to clone; auto takes a GPU where there is one."""
