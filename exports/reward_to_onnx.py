@@ -2,8 +2,8 @@
 
 Inputs are the observations by their names, (batch, *shape) in physical units; ``action`` and
 ``next.<observation>`` where the reward reads them; the output ``reward`` is (batch,). The entry
-``ilrobot.reward`` of the metadata is a JSON object: spec, configuration, version, and the hash of
-the weights.
+``ilrobot.reward`` of the metadata is a JSON object: spec, configuration, version, the hash of the
+weights, and ``absorbing``, what each step after an end is worth (null: nothing was learnt of that).
 """
 
 from __future__ import annotations
@@ -96,6 +96,7 @@ def export_reward(
         "spec": model.spec.to_json(),
         "config": model.config.to_json(),
         "checkpoint": checkpoint_hash,
+        "absorbing": model.absorbing_reward,
     }
     content = _with_metadata(graph, json.dumps(described, allow_nan=False))
     expected = model.of(transitions)

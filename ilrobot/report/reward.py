@@ -101,6 +101,8 @@ def reward_report(
     if remark:
         sections[0] = html.Section(sections[0].title, [html.note(remark), *sections[0].blocks])
     figures = {f"mean, {part.name}": f"{part.rewards.mean():.3g}" for part in known}
+    if model.absorbing_reward is not None:
+        figures["each step after an end"] = f"{model.absorbing_reward:.3g}"
     for part in measured:
         figures[f"correlation with the task's, {part.name}"] = f"{part.correlation:.2f}"
     return html.Report(

@@ -126,8 +126,26 @@ class RewardModel(nn.Module):
         inputs = self.inputs(observations, actions, next_observations, absorbing, next_absorbing)
         return biased(self.score(inputs), self.config.termination_bias)
 
-    def of(self, transitions: Transitions) -> NDArray[np.float32]:
-        """The reward of each recorded transition, shape (N,)."""
+    @property
+    def absorbing_reward(self) -> float | None:
+        """What each step in the absorbing state is worth (None: it knows of none)."""
+        if not self.config.absorbing:
+            return None
+        blank = torch.zeros(1, self._observation_size, device=self.observation_norm.mean.device)
+        still = torch.zeros(1, 1 if self.spec.choices is not None else self._action_size).to(blank)
+        over = torch.ones(1).to(blank)
+        with torch.inference_mode():
+            return float(self(blank, still, blank, over, over))
+
+    def of(self, transitions: Transitions, discount: float | None = None) -> NDArray[np.float32]:
+        """The reward of each recorded transition, shape (N,).
+
+        Args:
+            transitions: Recorded.
+            discount: γ below 1 of a learner that optimises it: an end by itself is followed by
+                γ / (1 - γ) times `absorbing_reward`, what staying over for ever comes to (Kostrikov
+                et al. 2019, "Discriminator-Actor-Critic", section 4.2). None: of the steps alone.
+        """
         found = []
         with torch.inference_mode():
             for start in range(0, len(transitions.observations), _ROWS):
@@ -138,7 +156,11 @@ class RewardModel(nn.Module):
                     transitions.next_observations[part],
                 )
                 found.append(self(*(self.tensor(row) for row in rows)).cpu().numpy())
-        return np.concatenate(found) if found else np.zeros(0, np.float32)
+        rewards = np.concatenate(found) if found else np.zeros(0, np.float32)
+        staying = None if discount is None else self.absorbing_reward
+        if discount is not None and staying is not None:
+            rewards[transitions.terminal] += staying * discount / (1 - discount)
+        return rewards
 
     def tensor(self, rows: NDArray[np.generic]) -> Tensor:
         """An array as float32 where the weights are."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -111,7 +112,7 @@ class Reinforcement(WarmStart, OnlineOptions):
                         kl_weight=self._leash,
                         fit_observations=begun is None,
                     ),
-                    None if reward is None else reward.of,
+                    None if reward is None else partial(reward.of, discount=self.discount),
                     steps=self.reported_steps,
                 )
                 settings = {
@@ -191,7 +192,13 @@ class Reinforcement(WarmStart, OnlineOptions):
                 f"--reward {self.reward}: there is no {REWARD_FILE}; give task, success, or the "
                 "run of a learner that leaves a reward"
             )
-        return RewardModel.load(file), policy_hash(file)[:16]
+        reward = RewardModel.load(file)
+        if reward.config.absorbing and self.discount == 1:
+            raise UserError(
+                f"--reward {self.reward} was learnt with --absorbing and needs a --discount below "
+                "1: a state that lasts for ever"
+            )
+        return reward, policy_hash(file)[:16]
 
 
 @dataclass(kw_only=True)

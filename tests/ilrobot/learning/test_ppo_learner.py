@@ -92,6 +92,26 @@ def test_by_a_learnt_reward(tmp_path: Path):
     assert len(settings["reward"]) == 16
 
 
+def test_a_learnt_reward_knows_of_ends_by_the_learners_discount(
+    tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+):
+    env = make_env(TASK)
+    RewardModel(env.spec, RewardConfig(width=8, absorbing=True)).save(tmp_path / "reward.pt")
+    env.close()
+    asked, given = [], RewardModel.of
+
+    def of(self, transitions, discount=None):
+        asked.append(discount)
+        return given(self, transitions, discount)
+
+    monkeypatch.setattr(RewardModel, "of", of)
+    arguments = ["train", "--learner", "ppo", *SMALL, "--steps", "128", "--reward", str(tmp_path)]
+    arguments += ["--output", str(tmp_path / "run")]
+    assert _main([*arguments, "--discount", "0.9"]) == 0
+    assert asked == [0.9]
+    check_mistake([*arguments, "--discount", "1"], "needs a --discount below 1", capsys)
+
+
 def test_a_reward_of_another_task_is_refused(tmp_path: Path, capsys):
     env = make_env("Pendulum-v1")
     RewardModel(env.spec, RewardConfig(width=8)).save(tmp_path / "reward.pt")

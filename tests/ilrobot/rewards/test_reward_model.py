@@ -1,5 +1,7 @@
 """A learnt reward: its normalisation, what it reads, and that it is kept whole."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +82,30 @@ def test_in_an_absorbing_state_neither_observation_nor_action_counts():
     assert not torch.equal(model(*rows), rewards)
 
 
+@pytest.mark.parametrize("spec", [CONTINUOUS, DISCRETE], ids=["continuous", "discrete"])
+def test_an_end_by_itself_brings_a_learner_what_staying_over_for_ever_is_worth(spec):
+    model, known = make(spec, RewardConfig("state-action-next", absorbing=True))
+    ends, cut = np.zeros(50, bool), np.zeros(50, bool)
+    ends[[7, 49]], cut[20] = True, True
+    made = replace(known, terminal=ends, timeout=cut)
+    rows = [model.tensor(r) for r in (known.observations, known.actions, known.next_observations)]
+    over = torch.ones(50)
+    with torch.no_grad():
+        worth = float(model(*rows, absorbing=over, next_absorbing=over)[0])
+    assert model.absorbing_reward == pytest.approx(worth, abs=1e-6)
+    expected = model.of(made)
+    expected[[7, 49]] += 0.9 / (1 - 0.9) * worth
+    np.testing.assert_allclose(model.of(made, discount=0.9), expected, rtol=1e-5)
+    np.testing.assert_array_equal(model.of(made), model.of(known))
+
+
+def test_without_an_absorbing_state_an_end_is_worth_its_step():
+    model, known = make(CONTINUOUS, RewardConfig())
+    made = replace(known, terminal=np.ones(50, bool))
+    assert model.absorbing_reward is None
+    np.testing.assert_array_equal(model.of(made, discount=0.9), model.of(known))
+
+
 def test_each_termination_bias_has_the_sign_that_it_declares():
     scores = torch.linspace(-8, 8, 101)
     likely = torch.sigmoid(scores)
@@ -124,7 +150,8 @@ def test_exported_gives_the_same_rewards_for_any_number_of_transitions(tmp_path:
     parity = export_reward(model, file, known)
     assert parity.holds
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    assert "ilrobot.reward" in session.get_modelmeta().custom_metadata_map
+    described = json.loads(session.get_modelmeta().custom_metadata_map["ilrobot.reward"])
+    assert described["absorbing"] == model.absorbing_reward
     state = model.spec.observations[0].size
     given = {"action": known.actions}
     if spec.choices is not None:
