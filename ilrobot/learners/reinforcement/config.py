@@ -188,7 +188,7 @@ _OFF_POLICY = {
     "batch_size": AT_LEAST_1,
     "memory": AT_LEAST_1,
     "critic_width": AT_LEAST_1,
-    "updates": NOT_NEGATIVE,
+    "updates": POSITIVE,
     "starts": NOT_NEGATIVE,
     "critic_updates": NOT_NEGATIVE,
     "learning_rate": POSITIVE,

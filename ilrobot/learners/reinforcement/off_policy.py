@@ -56,7 +56,7 @@ class OffPolicyReinforcer(ABC):
         self.diagnostics: dict[str, float] = {}
         self._env, self._config = env, config
         self._scratch = fit_observations
-        self._seed, self._warmed = seed, 0
+        self._seed, self._warmed, self._due = seed, 0, 0.0
         low, high = PolicyDensity(policy).limits()
         self._limits = low.cpu().numpy(), high.cpu().numpy()
         leashed = reference if kl_weight > 0 else None
@@ -104,6 +104,7 @@ class OffPolicyReinforcer(ABC):
         return {
             **self._collecting.state(),
             "warmed": self._warmed,
+            "due": self._due,
             "policy": self.policy.state_dict(),
             "critic": self._model.critic.state_dict(),
             "critic_target": self._model.critic_target.state_dict(),
@@ -118,6 +119,7 @@ class OffPolicyReinforcer(ABC):
         self._collecting.load_state(state)
         warmed = state["warmed"]  # runs of before know only whether
         self._warmed = self._config.critic_updates if warmed is True else int(warmed)
+        self._due = float(state.get("due", 0.0))  # runs of before kept no remainder
         self.policy.load_state_dict(state["policy"])
         self._model.critic.load_state_dict(state["critic"])
         self._model.critic_target.load_state_dict(state["critic_target"])
@@ -183,8 +185,11 @@ class OffPolicyReinforcer(ABC):
         if left > 0:
             self._warm(min(CRITIC_BOUT, left))
         else:
-            updates = max(1, round(self._config.updates * ticks * self._env.num_envs))
-            self._model.train(updates, self._config.batch_size)
+            self._due += self._config.updates * ticks * self._env.num_envs
+            updates = int(self._due)
+            self._due -= updates
+            if updates:
+                self._model.train(updates, self._config.batch_size)
         return made
 
     def _warm(self, updates: int) -> None:

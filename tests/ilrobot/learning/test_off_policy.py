@@ -142,12 +142,25 @@ def test_it_remembers_what_a_clone_executed(env: TaskVectorEnv, quick: OffPolicy
 def test_critics_learn_alone_before_a_policy_that_can_do_something(
     env: TaskVectorEnv, quick: OffPolicyConfig
 ):
-    config = replace(quick, starts=128, updates=0.0, critic_updates=50)
+    config = replace(quick, starts=128, updates=1 / 32, critic_updates=50)
     learner = make_reinforcer(_policy(env), env, config, 0, fit_observations=False)
     learner.learn(256)
     actor, critics = (kept["state"][0]["step"] for kept in learner.state()["optimizers"])
     later = 3 // getattr(config, "delay", 1)
     assert (actor, critics) == (later, 53)
+
+
+def test_updates_that_a_rollout_is_too_short_for_are_made_later(
+    env: TaskVectorEnv, quick: OffPolicyConfig
+):
+    config = replace(quick, starts=64, updates=1 / 64)
+    learner, again = (make_reinforcer(_policy(env), env, config, 0) for _ in range(2))
+    learner.learn(96)  # the first rollout that is learnt from is half of what an update is for
+    assert not learner.state()["optimizers"][1]["state"]
+    again.load_state(copy.deepcopy(learner.state()))
+    for one in (learner, again):
+        one.learn(96)
+        assert one.state()["optimizers"][1]["state"][0]["step"] == 2
 
 
 def test_the_temperature_waits_while_the_critics_learn_alone(env: TaskVectorEnv):
@@ -266,7 +279,7 @@ def test_a_kill_loses_nothing(method: str, tmp_path: Path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--updates", "-1"], "--updates must be at least 0"),
+        (["--updates", "0"], "--updates must be positive, not 0.0"),
         (["--starts", "-1"], "--starts must be at least 0"),
     ],
 )
