@@ -22,11 +22,14 @@ SERVER.set_forkserver_preload(
         "pytest",
         "pyarrow.compute",
         "stable_baselines3",
+        "torch._dynamo",  # which the first optimizer of a process imports, in more than a second
         "ilrobot.cli.train",
         "ilrobot.cli.dagger",
+        "ilrobot.cli.output",
         "ilrobot.learners.behavioral_cloning",
         "ilrobot.learners.interactive.dagger",
         "sims.experts",
+        "teleop.hands",
         # A collector that looked through all of that would copy its pages into each process.
         "tests.frozen",
     ]

@@ -18,13 +18,20 @@ from ilrobot.data.episode import EpisodeInfo, Outcome
 from ilrobot.env import make_env
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import preset
-from ilrobot.learners.interactive import collect, help_critic, success_critic
+from ilrobot.learners.interactive import (
+    collect,
+    help_critic,
+    safety_classifier,
+    success_critic,
+)
 from ilrobot.rollout import EpisodeResult, rollout
 from ilrobot.scripted_actor import ScriptedActor
 from ilrobot.shared_control import SharedControl
 from sims.experts import make_expert
 
 TASK = "ilrobot/PointPath-v0"
+#: Half a path shows all that a whole one does.
+OPTIONS = {TASK: {"horizon": 50}}
 GATES = ("human", "beta", "safe", "lazy", "ensemble", "thrifty", "benefit", "dart")
 DEMONSTRATIONS, ROUNDS, EPISODES, SEED = 4, 2, 2, 10_000
 HELD_OUT = 0.3
@@ -32,7 +39,7 @@ HELD_OUT = 0.3
 
 def make_novice(folder: Path, members: int = 3, task: str = TASK) -> tuple[Path, Path]:
     """Demonstrations and an ensemble that hardly learnt from them."""
-    env = make_env(task)
+    env = make_env(task, OPTIONS.get(task))
     env.reset(0)
     expert = ScriptedActor(make_expert(env.env), env)
     with DatasetRecorder(folder / "data", env.spec, state_size=env.state_size) as recorder:
@@ -50,6 +57,7 @@ def make_novice(folder: Path, members: int = 3, task: str = TASK) -> tuple[Path,
 def run_gate(gate: str, data: Path, policy: Path, output: Path, **changes: object) -> Dagger:
     """A small run of a gate, with what it learns learnt hardly at all."""
     success_critic._SWEEPS = help_critic._SWEEPS = help_critic._STEPS = 1
+    safety_classifier._STEPS = (25, 50)
     dagger_gate.REHEARSALS = {"benefit": 4}
     verb = Dagger(
         task=TASK,
@@ -63,6 +71,8 @@ def run_gate(gate: str, data: Path, policy: Path, output: Path, **changes: objec
         workers=1,
     )
     verb = replace(verb, **changes)  # type: ignore[arg-type]
+    options = OPTIONS.get(verb.task, {}).items()
+    verb = replace(verb, options=tuple(f"{name}={value}" for name, value in options))
     assert verb.run() == 0
     return verb
 
