@@ -32,10 +32,15 @@ LEAST_OBSERVATION_SHARE = 0.005
 def kinds(features: Sequence[Feature]) -> tuple[str, ...]:
     """What each dimension of some features may be compared with: its unit.
 
-    Where no unit is stated, the dimensions of the same feature. Shares of the greatest span among
-    a kind, unlike numbers of its unit, mean the same in metres and in millimetres.
+    Where none is stated, nothing else: a gripper in metres moves beside places in millimetres.
+    Shares of the greatest span among a kind, unlike numbers of its unit, mean the same in metres
+    and in millimetres.
     """
-    return tuple(k for f in features for k in (f.units or (f"of {f.name}",) * f.size))
+    return tuple(
+        kind
+        for f in features
+        for kind in (f.units or tuple(f"{f.name}[{index}]" for index in range(f.size)))
+    )
 
 
 class Normalizer(nn.Module):

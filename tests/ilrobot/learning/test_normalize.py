@@ -53,10 +53,23 @@ def test_a_lone_dimension_that_differs_by_rounding_is_constant(value):
     assert normalizer(torch.tensor([value + 0.1 * max(value, 1.0)])).abs().max() <= 1.0
 
 
-def test_dimensions_are_compared_by_unit_and_else_within_their_feature():
+def test_dimensions_are_compared_by_unit_and_without_one_with_none():
     stated = Feature("observation.a", (2,), units=("m", "N"))
     silent = Feature("observation.b", (2,))
-    assert kinds((stated, silent)) == ("m", "N", "of observation.b", "of observation.b")
+    assert kinds((stated, silent)) == ("m", "N", "observation.b[0]", "observation.b[1]")
+
+
+@pytest.mark.parametrize("mode", ["standardize", "limits", "quantile"])
+def test_a_gripper_in_metres_beside_places_in_millimetres_moves(mode):
+    spec = Spec((Feature("observation.state", (2,)),), Feature("action", (2,)), 10.0)
+    policy = Policy(spec, PolicyConfig(width=8, blocks=1, normalize=mode))
+    taught = np.random.default_rng(0).uniform([-300, 0], [300, 0.04], (500, 2)).astype(np.float32)
+    policy.encoder.fit({"observation.state": taught})
+    policy.action_normalizer.fit(taught)
+    assert policy.frozen == {}
+    for normalizer in (policy.encoder.normalizer, policy.action_normalizer):
+        place, grip = normalizer(torch.from_numpy(taught)).std(dim=0)
+        assert place == pytest.approx(float(grip), rel=0.05)
 
 
 def test_the_policy_names_what_did_not_move():
