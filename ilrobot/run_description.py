@@ -63,7 +63,7 @@ class Description:
 
     Attributes:
         kind: Which kind of run.
-        status: Whether the policy is ready.
+        status: Whether the policy is ready; of one that learnt by trying also, whether that failed.
         version: Of ilrobot, at the beginning.
         seconds: Time spent on training so far.
         spec: Observations and action.
@@ -73,7 +73,7 @@ class Description:
     """
 
     kind: str
-    status: Literal["running", "done"]
+    status: Literal["running", "done", "failed"]
     version: str
     seconds: float
     spec: Spec

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -17,33 +18,36 @@ class TrainingProgress:
     Args:
         bars: Where its bar is drawn; without a terminal it writes such lines by itself.
         steps: Steps in all, as far as they are known.
+        counted: What these steps are.
     """
 
-    def __init__(self, bars: rich.progress.Progress, steps: int) -> None:
-        self._bars = bars
+    def __init__(self, bars: rich.progress.Progress, steps: int, counted: str = "steps") -> None:
+        self._bars, self._counted = bars, counted
         self._bar = bars.add_task("training", total=steps, note="")
         self._tenth = 0
 
     def __call__(self, progress: Progress) -> None:
         """Show how far it is."""
-        note = _note(progress)
+        note = _note(progress, self._counted)
         self._bars.update(self._bar, total=progress.steps, completed=progress.step, note=note)
         tenth = 10 * progress.step // progress.steps
         if tenth > self._tenth and not self._bars.disable:
-            line = f"step {progress.step:,} of {progress.steps:,}, {note}"
+            counted = self._counted.removesuffix("s")
+            line = f"{counted} {progress.step:,} of {progress.steps:,}, {note}"
             self._bars.console.print(line, markup=False, soft_wrap=True)
         self._tenth = tenth
 
 
-def _note(progress: Progress) -> str:
+def _note(progress: Progress, counted: str) -> str:
     words = [f"loss {progress.loss:.4f}"]
     if progress.validation_loss is not None:
         words.append(f"held out {progress.validation_loss:.4f}")
     if progress.sampling_error is not None:
         words.append(f"sampling error {progress.sampling_error:.4f}")
     words += [f"{name.replace('_', ' ')} {value:.4g}" for name, value in progress.details.items()]
-    words.append(f"{progress.rate:.0f} steps/s")
-    if progress.step < progress.steps:
+    rate = f"{progress.rate:.0f}" if counted == "steps" else f"{progress.rate:.3g}"
+    words.append(f"{rate} {counted}/s")
+    if progress.step < progress.steps and math.isfinite(progress.eta):
         words.append(f"ends by {_end(progress.eta)}")
     return ", ".join(words)
 

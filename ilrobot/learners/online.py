@@ -76,6 +76,7 @@ def train_online(
     resume: bool,
     record: RecordAttempts,
     on_progress: Callable[[Progress], None] | None = None,
+    growing: str | None = None,
 ) -> Policy:
     """Let a learner learn into a run's folder.
 
@@ -91,6 +92,7 @@ def train_online(
         record: Called at the end where the run was begun without demonstrations, so that what is
             known of a policy by its data (its export, its report) is known of this one.
         on_progress: Called after each round.
+        growing: The setting, a number, of which there may be more when the run goes on.
 
     Raises:
         UserError: `output` holds something else, or its checkpoint is damaged.
@@ -98,8 +100,8 @@ def train_online(
     """
     config, begun = described.config.train, described
     if resume and (output / RUN_FILE).exists():
-        begun = _as_begun(described, Run.read_as(output, TrainDescription).description)
-    longer = begun.config != described.config
+        begun = _as_begun(described, Run.read_as(output, TrainDescription).description, growing)
+    longer = (begun.config, begun.settings) != (described.config, described.settings)
     there = Run.check(output, begun, resume=resume)
     if there is not None and there.done and there.policy_file.exists() and not longer:
         return Policy.load(there.policy_file)
@@ -107,7 +109,10 @@ def train_online(
         learning = OnlineLearning(learner, config)
         go_back(run, learning)
         if longer:  # attempts of its own are of the policy of then, so that they are made anew
-            run.update(status="running", config=described.config, dataset=described.dataset)
+            run.update(
+                config=described.config, settings=described.settings, dataset=described.dataset
+            )
+        run.update(status="running")
         with _advised(run):
             run_checkpointed(run, learning, config, on_progress)
         learner.policy.cpu().check_finite("the weights after training")
@@ -223,7 +228,7 @@ class OnlineLearning:
                     learning_rate=self._config.learning_rate,
                     seconds=self.seconds,
                     rate=rate,
-                    eta=(self._planned(rate) - self.step) / rate,
+                    eta=(self._planned(rate) - self.step) / rate if rate else math.inf,
                     details=details,
                 )
             )
@@ -257,17 +262,23 @@ class OnlineLearning:
 
 @contextmanager
 def _advised(run: Run[TrainDescription]) -> Iterator[None]:
-    """What diverged says where it can be taken up again."""
+    """What failed is called so, and says where it can be taken up again."""
     try:
         yield
     except WorkFailed as error:
+        run.update(status="failed")
         if not run.checkpoint_file.exists():
             raise
         raise WorkFailed(f"{error}; {run.path} keeps the checkpoint from before") from error
 
 
-def _as_begun(wanted: TrainDescription, known: TrainDescription) -> TrainDescription:
+def _as_begun(
+    wanted: TrainDescription, known: TrainDescription, growing: str | None
+) -> TrainDescription:
     """With the attempts that the run itself has made since, and no longer than it was to be."""
+    if growing in known.settings and known.settings[growing] < wanted.settings[growing]:
+        settings = {**wanted.settings, growing: known.settings[growing]}
+        wanted = replace(wanted, settings=settings)
     if not wanted.dataset.episodes and wanted.dataset.path == known.dataset.path:
         wanted = replace(wanted, dataset=known.dataset)
     train, before = wanted.config.train, known.config.train

@@ -43,7 +43,7 @@ class Progress:
         learning_rate: Of the last step.
         seconds: Time spent so far, all sessions of the run together.
         rate: Steps per second in this session.
-        eta: Seconds left at that rate.
+        eta: Seconds left at that rate; infinite while nothing is known of it.
         details: What else a learner knows of itself since the last report, name to number.
     """
 

@@ -58,4 +58,9 @@ def find_policy(path: Path) -> Path:
         )
     if run.done:
         raise UserError(f"the run {path} has lost its {POLICY_FILE}; make it again by --resume")
+    if described.status == "failed":
+        raise UserError(
+            f"the run {path} failed and has no policy; do what it said, or train into another "
+            "--output"
+        )
     raise UserError(f"the run {path} has not finished; go on with it by --resume")

@@ -14,7 +14,7 @@ from ilrobot.run_description import DaggerDescription, Description, TrainDescrip
 from ilrobot.typed_json import dump
 
 _KINDS = {"train": "training", "dagger": "DAgger"}
-_STATUS = {"done": "finished", "running": "not finished yet"}
+_STATUS = {"done": "finished", "running": "not finished yet", "failed": "failed"}
 #: The specification is for programs; the rest stands elsewhere in the report.
 _SHOWN_ELSEWHERE = frozenset({"spec", "rounds", "kind", "status", "version"})
 

@@ -124,11 +124,7 @@ class OnlineOptions(TriedInTask):
         return self.usual_steps if self.steps is None else self.steps
 
     def check(self) -> None:
-        """Refuse what needs no look at anything.
-
-        Raises:
-            UserError: It is out of range.
-        """
+        """Refuse what needs no look at anything, as `UserError`."""
         if not 1 <= self.copies <= _MOST_COPIES:
             raise UserError(f"--copies must be from 1 to {_MOST_COPIES}, not {self.copies}")
 
@@ -168,8 +164,7 @@ class OnlineOptions(TriedInTask):
         if self.time_budget is None and self._steps <= first:
             raise UserError(
                 f"the policy learns nothing in the first {first} steps, and --steps is "
-                f"{self._steps}; "
-                "give more"
+                f"{self._steps}; give more"
             )
 
     def make_envs(
@@ -226,8 +221,8 @@ class OnlineOptions(TriedInTask):
             dataset: What it learns from or began with (None: nothing was demonstrated).
             initial: 16 hex digits over the policy that it began as (None: from scratch).
         """
-        settings = {"copies": self.copies, **settings}
-        return learn(self, name, learner, settings, make, config, dataset=dataset, initial=initial)
+        known = {"copies": self.copies, **settings}
+        return learn(self, name, learner, known, make, config, dataset=dataset, initial=initial)
 
 
 def learn(
@@ -243,6 +238,7 @@ def learn(
     counted: str = "steps",
     last: int = 10,
     told: str = "while exploring",
+    growing: str | None = None,
 ) -> int:
     """Let a learner learn, and say what came of it; the exit code.
 
@@ -258,6 +254,7 @@ def learn(
         counted: What its steps are.
         last: How many of the last reports its result is a mean over.
         told: What these are of.
+        growing: See `ilrobot.learners.online.train_online`.
     """
     from ilrobot.cli.command import telling_how_to_resume
     from ilrobot.cli.learners.online_result import print_online_result
@@ -279,7 +276,8 @@ def learn(
             output,
             resume=verb.resume,
             record=record,
-            on_progress=TrainingProgress(bars, config.steps),
+            on_progress=TrainingProgress(bars, config.steps, counted),
+            growing=growing,
         )
     print_online_result(output, counted, json=verb.json, last=last, told=told)
     return 0

@@ -26,7 +26,10 @@ def print_online_result(output: Path, counted: str, *, json: bool, last: int, to
     run = Run.read_as(output, TrainDescription).description
     result = run.result
     assert result is not None  # it is done
-    rows = read_metrics(output / "metrics.jsonl")[-last:]
+    reports = read_metrics(output / "metrics.jsonl")
+    tried = sum(row.get("tried", 0) for row in reports)
+    # Further tries from a beginning that was reported already have no return of their own.
+    rows = [row for row in reports if "tried" not in row or "return" in row][-last:]
     means: dict[str, Any] = {}
     for name, digits in (("return", 3), ("length", 1), ("success", 3)):
         seen = [row[name] for row in rows if row.get(name) is not None]
@@ -36,6 +39,8 @@ def print_online_result(output: Path, counted: str, *, json: bool, last: int, to
     over = ""
     if result.steps > asked:
         over = f" (the last round and what ends it go beyond the {asked:,} asked for)"
+    if tried:
+        over = f", {tried:,.0f} steps{over}"
     print(f"policy     {output / 'policy.pt'}")
     print(
         f"{counted:10} {result.steps:,} in the task{over}, {run.seconds:.0f} s, "

@@ -56,11 +56,11 @@ class Raft(TriedInTask):
     fit_steps: Annotated[int | None, optional("INT", "those of --from")] = None
     """Optimiser steps of each round's cloning, which begins from scratch."""
 
-    seed: int = 20_000
+    seed: Annotated[int | None, optional("INT", "20000, or that of a run to go on with")] = None
     """Seed of the first beginning, apart from those of demonstrations, and of all that is drawn."""
 
     resume: bool = False
-    """Go on with the run in --output (the same options again, or more --rounds)."""
+    """Go on with the run in --output (the same options, or more --rounds or --tries)."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to clone; auto takes a GPU where there is one."""
@@ -94,11 +94,11 @@ class Raft(TriedInTask):
             episodes=self.episodes,
             tries=self.tries,
             exploration=self.exploration,
-            seed=self.seed,
+            seed=self._seed(),
         )
         config.check()
         check_seeds(config.rounds * config.episodes, config.seed)
-        fit, make = self._fit(refit_config(run)), self.maker(begun)
+        fit, make = self._fit(refit_config(run), config.seed), self.maker(begun)
         with closing(make()) as env:
             check_policy_fits(begun.spec, env.spec, "the policy of --from")
             shown = vector_spec(demonstrations.spec)
@@ -115,29 +115,59 @@ class Raft(TriedInTask):
                 "fit steps": fit.steps,
                 "fit epochs": fit.epochs,
             }
-            return learn(
+            ended = learn(
                 self,
                 "raft",
                 learner,
                 settings,
                 make,
-                TrainConfig(steps=config.rounds * config.episodes, seed=self.seed),
+                TrainConfig(steps=config.rounds * config.episodes, seed=config.seed),
                 dataset=data_used(demonstrations),
                 initial=weights_hash(begun),
                 counted="beginnings",
                 last=config.episodes,
                 told="first attempts of the last round, before its cloning",
+                growing="tries",
             )
+            _note(learner.without_news())
+            return ended
         finally:
             learner.close()
 
-    def _fit(self, known: TrainConfig) -> TrainConfig:
+    def _seed(self) -> int:
+        """As it was given, or that of a run to go on with: the usual one was another before."""
+        from ilrobot.run import RUN_FILE, Run
+
+        if self.seed is not None:
+            return self.seed
+        if self.resume and (self.output / RUN_FILE).exists():
+            return Run.read(self.output).description.config.train.seed
+        return _SEED
+
+    def _fit(self, known: TrainConfig, seed: int) -> TrainConfig:
         """How the rounds are cloned."""
         fit = replace(known, device=self.device, time_budget=None, keep_checkpoints=0)
         if self.fit_steps is not None:
             if self.fit_steps < 1:
                 raise UserError(f"--fit-steps must be at least 1, not {self.fit_steps}")
             fit = fit.with_steps(self.fit_steps)
-        fit = replace(fit, seed=self.seed)
+        fit = replace(fit, seed=seed)
         fit.check()
         return fit
+
+
+def _note(without_news: list[int]) -> None:
+    if without_news:
+        from ilrobot.cli.output import console
+
+        rounds = ", ".join(map(str, without_news))
+        console.print(
+            f"note: nothing new succeeded in round {rounds}: the policy stayed as it was; more "
+            "--tries may help, or a better policy to begin with",
+            soft_wrap=True,
+            markup=False,
+        )
+
+
+#: Of the first beginning where none is given; others than those of demonstrations.
+_SEED = 20_000

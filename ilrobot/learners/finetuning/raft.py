@@ -9,24 +9,19 @@ beginnings teach more than a second way of doing the same.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ilrobot.actors import Source
-from ilrobot.data.branches import DISCARDED
 from ilrobot.data.dataset import Dataset
-from ilrobot.data.episode import UNCOUNTED, Episode, EpisodeInfo, Outcome
+from ilrobot.data.episode import UNCOUNTED, EpisodeInfo, Outcome
 from ilrobot.data.episode_table import count_sealed
-from ilrobot.data.labels import LABEL_COLUMNS, vector_spec
-from ilrobot.data.memory import MemoryRecordings, Recordings
 from ilrobot.errors import WorkFailed
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig
+from ilrobot.learners.finetuning.best_attempts import lessons
 from ilrobot.learners.finetuning.tries import Beginning, Trying, attempts_of, is_tried
 from ilrobot.policies.loading import load_policy
 from ilrobot.policies.policy import Policy
@@ -80,33 +75,6 @@ class RaftConfig:
         return beginning // self.episodes + 1
 
 
-def best_attempts(
-    beginnings: Sequence[int], outcomes: Sequence[Outcome], returns: Sequence[float]
-) -> list[int]:
-    """Which attempts are learnt from: of each beginning the one of the greatest return.
-
-    Where anybody judges, only successes are; a beginning without one teaches nothing.
-
-    Args:
-        beginnings: What each attempt began from.
-        outcomes: How it ended.
-        returns: Sum of its rewards.
-
-    Returns:
-        Their indices, ascending.
-    """
-    judged = any(outcome is not Outcome.UNKNOWN for outcome in outcomes)
-    best: dict[int, int] = {}
-    for index, (begin, outcome, value) in enumerate(
-        zip(beginnings, outcomes, returns, strict=True)
-    ):
-        if judged and outcome is not Outcome.SUCCESS:
-            continue
-        if begin not in best or value > returns[best[begin]]:
-            best[begin] = index
-    return sorted(best.values())
-
-
 class RaftLearner:
     """An `ilrobot.learners.online.OnlineLearner` whose steps are beginnings.
 
@@ -145,13 +113,19 @@ class RaftLearner:
         self._folder, self._demonstrations, self._make = folder, demonstrations, make
         self._config, self._fit, self._workers = config, fit, workers
         self._trying: Generator[list[EpisodeResult], None, None] | None = None
+        self._left: deque[Beginning] = deque()
         self._loss = 0.0
         tried = self._tried()
-        self._made = sum(self._is_tried(attempts) for attempts in tried)
+        whole, more = divmod(len(tried), config.episodes)
+        cut_off = bool(tried) and not self._is_tried(tried[-1])  # others failed, with fewer tries
+        if not more and self._is_cloned(whole):
+            cut_off = False
+        self._made = len(tried) - cut_off
         self._done = self._made - self._is_to_clone()
-        if cloned := self._done // config.episodes:
-            self.policy = load_policy(self._round(cloned))
-            self._loss = _last_loss(self._round(cloned))
+        cloned = self._cloned(self._done // config.episodes)
+        if cloned is not None:
+            self.policy = load_policy(cloned)
+            self._loss = _last_loss(cloned)
 
     @property
     def steps(self) -> int:
@@ -161,28 +135,26 @@ class RaftLearner:
     def improve(self) -> dict[str, float]:
         """The attempts from one beginning; the last one of a round is followed by the cloning.
 
+        Where more tries are given on the way, those beginnings of the round under way that had no
+        success are tried on first, which counts no further ones.
+
         Returns:
             ``return``, ``length`` and ``success`` of the first attempt, in which the policy acts as
-            it is; how many ``tries`` were made, and their environment steps, ``tried``.
+            it is; how many ``tries`` were made, and their environment steps, ``tried``. After a
+            round how many attempts were ``kept``, and how many of these are ``new``.
         """
         told: dict[str, float] = {}
-        # They were made already where the cloning after them was cut off.
-        if self._made == self._done:
-            if self._trying is None:
-                self._trying = self._begin()
-            results = next(self._trying)
+        if self._trying is None:
+            self._begin()
+        if self._left:
+            assert self._trying is not None
+            begin, results = self._left.popleft(), next(self._trying)
+            told = _told(begin, results)
+            if begin.seed < self._config.seed + self._made:
+                return {"loss": self._loss, **told}
             self._made += 1
-            first = results[0]
-            told = {
-                "return": first.total_reward,
-                "length": float(first.length),
-                "tries": float(len(results)),
-                "tried": float(sum(result.length for result in results)),
-            }
-            if first.outcome is not Outcome.UNKNOWN:
-                told["success"] = float(first.success)
-        if (self._done + 1) % self._config.episodes == 0:
-            told["kept"] = float(self._clone(self._config.round_of(self._done)))
+        if self._made % self._config.episodes == 0:
+            told |= self._clone(self._config.round_of(self._done))
         self._done += 1
         return {"loss": self._loss, **told}
 
@@ -192,7 +164,7 @@ class RaftLearner:
 
     def load_state(self, state: dict[str, Any]) -> None:
         """See `OnlineLearner`: what is on disk counts, of which a kill may have left more."""
-        if self.steps < int(state["beginnings"]):
+        if len(self._tried()) < int(state["beginnings"]):
             raise ValueError("there are fewer attempts than there were")
 
     def leave(self, folder: Path) -> None:
@@ -204,29 +176,54 @@ class RaftLearner:
         if self._trying is not None:
             self._trying.close()
         self._trying = None
+        self._left.clear()
 
-    def _begin(self) -> Generator[list[EpisodeResult], None, None]:
-        """What is left of the attempts of a round."""
+    def without_news(self) -> list[int]:
+        """Rounds in which nothing new succeeded, so that the policy stayed as it was."""
+        rounds = range(1, self._done // self._config.episodes + 1)
+        return [number for number in rounds if not self._has_news(number)]
+
+    def _begin(self) -> None:
+        """Begin what is left of the attempts of a round, if anything is."""
         config, tried = self._config, self._tried()
         last = config.round_of(self._done) * config.episodes
-        # Of the first one there may be attempts already.
-        made = [len(attempts) for attempts in tried[self._done :]] or [0]
-        left = [Beginning(config.seed + number) for number in range(self._done, last)]
-        left[0] = Beginning(left[0].seed, made[0])
-        trying = Trying(self._make, self.policy, config.exploration, config.tries)
-        return attempts_of(trying, left, self._folder / ATTEMPTED, workers=self._workers)
+        for number in range(last - config.episodes, last):
+            made = tried[number] if number < len(tried) else []
+            if not self._is_tried(made):
+                self._left.append(Beginning(config.seed + number, len(made)))
+        if self._left:
+            trying = Trying(self._make, self.policy, config.exploration, config.tries)
+            where = self._folder / ATTEMPTED
+            self._trying = attempts_of(trying, list(self._left), where, workers=self._workers)
 
     def _round(self, number: int) -> Path:
         """Run of the cloning of a round, counted from 1."""
         return self._folder / f"round-{number}"
+
+    def _cloned(self, number: int) -> Path | None:
+        """Run of the newest cloning up to that round's (None: nothing was cloned yet)."""
+        rounds = range(number, 0, -1)
+        return next((self._round(earlier) for earlier in rounds if self._is_cloned(earlier)), None)
+
+    def _is_cloned(self, number: int) -> bool:
+        run = self._round(number)
+        return (run / RUN_FILE).exists() and Run.read(run).done
+
+    def _has_news(self, number: int) -> bool:
+        """Whether a round brought something to learn: a success, where anybody judges."""
+        tried = self._tried()[: number * self._config.episodes]
+        outcomes = [info.outcome for attempts in tried for _, info in attempts]
+        new = {i.outcome for made in tried[-self._config.episodes :] for _, i in made}
+        return Outcome.SUCCESS in new or set(outcomes) <= {Outcome.UNKNOWN}
 
     def _is_to_clone(self) -> bool:
         """Whether the attempts end with a round that is not cloned yet."""
         number, more = divmod(self._made, self._config.episodes)
         if number == 0 or more:
             return False
-        run = self._round(number)
-        return not ((run / RUN_FILE).exists() and Run.read(run).done)
+        if self._cloned(number) is None:
+            return True
+        return not self._is_cloned(number) and self._has_news(number)
 
     def _is_tried(self, attempts: Sequence[tuple[int, EpisodeInfo]]) -> bool:
         return is_tried([info.outcome for _, info in attempts], self._config.tries)
@@ -243,50 +240,39 @@ class RaftLearner:
                 found.setdefault(info.seed, []).append((index, info))
         return [found[seed] for seed in sorted(found)]
 
-    def _clone(self, number: int) -> int:
-        """Clone the best of all rounds up to this one, or read what was; how many were kept."""
+    def _clone(self, number: int) -> dict[str, float]:
+        """Clone the best of all rounds up to this one, or read what was; what to report of it."""
         self.close()
-        taught, kept = self._lessons(number)
-        output = self._round(number)
-        if not kept:
-            made = sum(len(attempts) for attempts in self._tried())
-            raise WorkFailed(
-                f"none of {made} attempts succeeded, so that nothing can be learnt from them; "
-                "begin with a better policy, or give more --tries or another --exploration, into "
-                "another --output"
-            )
-        self.policy = train(taught, self.policy.config, self._fit, output, resume=True).eval()
-        self._loss = _last_loss(output)
-        return kept
-
-    def _lessons(self, number: int) -> tuple[Recordings, int]:
-        """Demonstrations and the best attempts, and how many these are."""
-        data = Dataset.open(self._folder / ATTEMPTED)
+        attempts = Dataset.open(self._folder / ATTEMPTED)
         tried = self._tried()[: number * self._config.episodes]
-        chosen = [(begin, *attempt) for begin, made in enumerate(tried) for attempt in made]
-        episodes = [data.episode(index) for _, index, _ in chosen]
-        best = best_attempts(
-            [begin for begin, _, _ in chosen],
-            [info.outcome for _, _, info in chosen],
-            [float(episode.columns["next.reward"].sum()) for episode in episodes],
-        )
-        spec = vector_spec(self._demonstrations.spec)
-        names = [*spec.observation_names, "action"]
-        names += [n for n in LABEL_COLUMNS if self._demonstrations.has_column(n)]
-        count = self._demonstrations.num_episodes
-        shown = [self._demonstrations.episode(index) for index in range(count)]
-        lessons = [Episode(e.info, {n: e.columns[n] for n in names}) for e in shown]
-        lessons += [_as_demonstration(episodes[index], names) for index in best]
-        return MemoryRecordings(spec, lessons, str(self._demonstrations.path)), len(best)
+        taught, kept = lessons(self._demonstrations, attempts, tried)
+        if not kept:
+            made = sum(len(attempts) for attempts in tried)
+            raise WorkFailed(
+                f"none of {made} attempts succeeded, so that nothing can be learnt from them; give "
+                "more --tries with --resume, or begin with a better policy, into another --output"
+            )
+        new = sum(begin >= (number - 1) * self._config.episodes for begin in kept)
+        if new:
+            output = self._round(number)
+            self.policy = train(taught, self.policy.config, self._fit, output, resume=True).eval()
+            self._loss = _last_loss(output)
+        return {"kept": float(len(kept)), "new": float(new)}
 
 
-def _as_demonstration(episode: Episode, names: Sequence[str]) -> Episode:
-    nothing_undone = {DISCARDED: np.zeros(len(episode), dtype=bool)}
-    known: dict[str, NDArray[Any]] = {**nothing_undone, **episode.columns}
-    columns = {name: known[name] for name in names}
-    if "control.source" in columns:
-        columns["control.source"] = np.full(len(episode), Source.DEMO.value, dtype=object)
-    return Episode(replace(episode.info, outcome=Outcome.SUCCESS), columns)
+def _told(begin: Beginning, results: Sequence[EpisodeResult]) -> dict[str, float]:
+    """What to report of the attempts from a beginning that were made now."""
+    told = {
+        "tries": float(len(results)),
+        "tried": float(sum(result.length for result in results)),
+    }
+    first = results[0]
+    if begin.made:  # the policy as it is was tried before
+        return told
+    told = {"return": first.total_reward, "length": float(first.length), **told}
+    if first.outcome is not Outcome.UNKNOWN:
+        told["success"] = float(first.success)
+    return told
 
 
 def _last_loss(run: Path) -> float:

@@ -15,12 +15,14 @@ from ilrobot.data.recorder import DatasetRecorder
 from ilrobot.env import make_env
 from ilrobot.errors import UserError
 from ilrobot.learners.finetuning import raft, tries
+from ilrobot.learners.finetuning.best_attempts import best_attempts
 from ilrobot.learners.finetuning.exploring import ExploringActor
-from ilrobot.learners.finetuning.raft import ATTEMPTED, RaftConfig, best_attempts
+from ilrobot.learners.finetuning.raft import ATTEMPTED, RaftConfig
 from ilrobot.learners.finetuning.tries import is_tried
 from ilrobot.policies.loading import load_policy
 from ilrobot.rollout import rollout
 from ilrobot.run import Run, read_metrics
+from ilrobot.run_description import TrainDescription
 from tests.exhaustive import thinned
 from tests.forked import Forked
 from tests.ilrobot.learner_tester import Case, check_kill, check_mistake, check_run
@@ -28,6 +30,8 @@ from tests.ilrobot.learning import line_world
 from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE, assert_same_weights
 
 TASK = line_world.TASK
+#: Of four beginnings of which a clone does one of the first two, and of the others none.
+SEED = "8"
 
 
 class _Halfway(Actor):
@@ -301,8 +305,57 @@ def test_demonstrations_of_another_task_are_refused_before_anything_is_tried(
     check_mistake(arguments, said, capsys)
 
 
-def test_where_nothing_succeeds_it_says_so(clones: dict[str, Path], tmp_path: Path, capsys):
-    few = ("--rounds", "1", "--episodes", "1", "--tries", "1", "--exploration", "0")
-    arguments = ["train", "--learner", "raft", "--from", str(clones["bc"]), *few, "--seed", "3"]
-    assert _main([*arguments, "--output", str(tmp_path / "run")]) == 1
-    assert "none of 1 attempts succeeded" in capsys.readouterr().err
+def _few(clone: Path, output: Path, seed: str, *more: str) -> list[str]:
+    few = ("--episodes", "2", "--tries", "1", "--exploration", "0.5", "--workers", "1")
+    options = ("--from", str(clone), *few, "--fit-steps", "100", "--device", "cpu", *more)
+    return ["train", "--learner", "raft", *options, "--seed", seed, "--output", str(output)]
+
+
+def test_where_nothing_succeeds_more_tries_help(clones: dict[str, Path], tmp_path: Path, capsys):
+    run = tmp_path / "run"
+    begun = _few(clones["bc"], run, "3", "--rounds", "1")
+    for again in ([], ["--resume"]):
+        assert _main([*begun, *again]) == 1
+        said = capsys.readouterr().err
+        assert "none of 2 attempts succeeded" in said
+        assert "give more --tries with --resume" in said
+    assert Run.read(run).description.status == "failed"
+    check_mistake(["eval", "--policy", str(run), "--task", TASK], "failed and has no", capsys)
+    assert _main([*begun, "--resume", "--tries", "9"]) == 0
+    _check_tried(Dataset.open(run / ATTEMPTED), [3, 4], most=9)
+    described = Run.read_as(run, TrainDescription).description
+    assert (described.status, described.settings["tries"]) == ("done", 9)
+    assert described.result is not None
+    assert described.result.steps == 2
+    assert_same_weights(load_policy(run), load_policy(run / "round-1"))
+    check_mistake([*begun, "--resume"], "begun with tries 9, not 1", capsys)
+
+
+def test_a_round_in_which_nothing_succeeds_leaves_the_policy(
+    clones: dict[str, Path], tmp_path: Path, capsys
+):
+    run = tmp_path / "run"
+    begun = _few(clones["bc"], run, SEED, "--rounds", "2")
+    assert _main(begun) == 0
+    said = capsys.readouterr()
+    assert "nothing new succeeded in round 2: the policy stayed as it was" in said.err
+    assert " 0 steps/s" not in said.err
+    assert "beginnings 4 in the task, 80 steps" in said.out
+    assert not (run / "round-2").exists()
+    assert [row.get("new") for row in read_metrics(run / "metrics.jsonl")] == [None, 1, None, 0]
+    assert_same_weights(load_policy(run), load_policy(run / "round-1"))
+    assert _main([*begun, "--resume", "--tries", "9", "--rounds", "3"]) == 0
+    tried = Dataset.open(run / ATTEMPTED).infos
+    counts = [sum(i.seed == int(SEED) + n for i in tried) for n in range(4)]
+    assert counts[:2] == [1, 1]  # what is cloned stays as it is
+    assert min(counts[2:]) > 1
+    assert (run / "round-2").exists()
+
+
+def test_it_goes_on_with_the_seed_that_it_was_begun_with(clones: dict[str, Path], tmp_path: Path):
+    run = tmp_path / "run"
+    assert _main(_few(clones["bc"], run, SEED, "--rounds", "1")) == 0
+    more = _few(clones["bc"], run, SEED, "--rounds", "2", "--resume")
+    del more[more.index("--seed") : more.index("--seed") + 2]
+    assert _main(more) == 0
+    assert {i.seed for i in Dataset.open(run / ATTEMPTED).infos} >= {int(SEED), int(SEED) + 3}
