@@ -35,10 +35,18 @@ def print_online_result(output: Path, counted: str, *, json: bool, last: int, to
         seen = [row[name] for row in rows if row.get(name) is not None]
         if seen:
             means[name] = round(math.fsum(seen) / len(seen), digits)
+    kept: dict[str, Any] = {}
+    if (output / KEPT_FILE).exists():
+        kept = json_file.loads((output / KEPT_FILE).read_text())
     asked = run.config.train.steps
     over = ""
     if result.steps > asked:
-        over = f" (the last round and what ends it go beyond the {asked:,} asked for)"
+        by = (
+            f" and, by {kept['last_steps']:,}, the attempts at the end"
+            if "last_steps" in kept
+            else ""
+        )
+        over = f" (the last round{by} {'go' if by else 'goes'} beyond the {asked:,} asked for)"
     if tried:
         over = f", {tried:,.0f} steps{over}"
     print(f"policy     {output / 'policy.pt'}")
@@ -48,13 +56,12 @@ def print_online_result(output: Path, counted: str, *, json: bool, last: int, to
     )
     words = ", ".join(f"{name} {value:g}" for name, value in means.items())
     print(f"at last    {words or 'no episode has ended'} ({told})")
-    kept: dict[str, float] = {}
-    if (output / KEPT_FILE).exists():
-        kept = json_file.loads((output / KEPT_FILE).read_text())
-        print(
-            f"kept       {kept['kept']:.0%} of {kept['attempts']} fresh attempts, not exploring; "
-            f"the clone {kept['clone']:.0%}"
-        )
+    if kept:
+        share = f"{kept['kept']:.0%} of {kept['attempts']} fresh attempts, not exploring"
+        if kept.get("learnt", True):
+            print(f"kept       {share}; the clone {kept['clone']:.0%}")
+        else:
+            print(f"kept       the clone, since nothing learnt did as well: {share}")
     print(f"next       ilrobot eval --policy {output}")
     print(f"           ilrobot export --policy {output} --output policy.onnx")
     if json:

@@ -70,14 +70,18 @@ class Keeper:
         """What is kept and what was begun with, from beginnings that decided nothing.
 
         Returns:
-            Shares of successes of what was begun with, ``clone``, and of what is ``kept``, and how
-            many ``attempts`` of each this is of; and the environment steps that this took.
+            Shares of successes of what was begun with, ``clone``, and of what is ``kept``, how
+            many ``attempts`` of each this is of, and whether what is kept was ``learnt`` or is what
+            was begun with, which attempts once then; and the environment steps that this took.
         """
-        told, taken = {}, 0
-        for name, policy in (("clone", self._begun), ("kept", self.kept)):
-            told[name], more = attempted(policy, self._env, self._attempts, self._seed + 1)
-            taken += more
-        return {**told, "attempts": _each(self._attempts, self._env) * self._env.num_envs}, taken
+        begun = self._begun.state_dict()
+        learnt = any(not torch.equal(w, begun[name]) for name, w in self.kept.state_dict().items())
+        clone, taken = attempted(self._begun, self._env, self._attempts, self._seed + 1)
+        kept, more = clone, 0
+        if learnt:
+            kept, more = attempted(self.kept, self._env, self._attempts, self._seed + 1)
+        count = _each(self._attempts, self._env) * self._env.num_envs
+        return {"clone": clone, "kept": kept, "attempts": count, "learnt": learnt}, taken + more
 
     def told(self) -> dict[str, float]:
         """Shares of successes that decided: of what was begun with, ``clone``, and ``kept``."""

@@ -159,11 +159,13 @@ class ResidualLearner:
         """
         if self._keeper is None:
             return
+        tried = self.steps
         if self.steps > self._compared:
             self._compare()
         if self._keeper.rate is not None:
             told, taken = self._keeper.afresh()
             self._trying.steps += taken
+            told["last_steps"] = self.steps - tried
             write_text(folder / KEPT_FILE, json.dumps(told))
 
     def _compare(self) -> dict[str, float]:

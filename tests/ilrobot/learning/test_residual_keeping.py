@@ -87,10 +87,16 @@ def test_what_is_kept_is_counted_from_beginnings_that_decided_nothing(
     decided = set(begun)
     begun.clear()
     told, steps = keeper.afresh()
-    assert told == {"clone": 1.0, "kept": 1.0, "attempts": 8}  # as many in each of four copies
+    same = {"clone": 1.0, "kept": 1.0, "attempts": 8, "learnt": False}
+    assert told == same  # as many in each of four copies
+    assert len(begun) == 1  # the clone itself is kept
+    keeper.kept.head.network[-1].bias.data[0] = 8.0
+    again, more = keeper.afresh()
+    assert again == {**same, "learnt": True}
+    assert len(begun) == 3
     assert len(set(begun)) == 1  # the same ones for both
     assert not set(begun) & decided
-    assert steps > 0
+    assert more == 2 * steps
 
 
 def test_without_its_residual_a_policy_is_its_base(env: TaskVectorEnv):
@@ -119,6 +125,8 @@ def test_a_learner_hands_back_what_it_kept(env: TaskVectorEnv, tmp_path: Path):
     assert kept["clone"] == 0.0
     assert kept["kept"] > 0.5
     assert kept["attempts"] == 8
+    assert kept["learnt"]
+    assert kept["last_steps"] == learner.steps - before
     assert attempted(learner.policy, env, 40, seed=0)[0] > 0.5
 
 

@@ -1,6 +1,7 @@
 """``ilrobot train --learner residual``: what it learns and remembers, and how it is misused."""
 
 import copy
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
@@ -214,8 +215,12 @@ def test_from_the_command_line(clone: Path, tmp_path: Path, capsys):
     assert run.result is not None
     assert run.result.steps > 500
     printed = capsys.readouterr().out
-    assert f"{run.result.steps} in the task (the last round" in printed
-    assert "go beyond the 500 asked for)" in printed
+    kept = json.loads((tmp_path / "run" / "kept.json").read_text())
+    assert 500 <= run.result.steps - kept["last_steps"] < 800
+    assert (
+        f"{run.result.steps} in the task (the last round and, by {kept['last_steps']}, the "
+        "attempts at the end go beyond the 500 asked for)"
+    ) in printed
     assert _main(["info", str(tmp_path / "run")]) == 0
     assert "residual" in capsys.readouterr().out
     for learner, said in (("residual", "has a residual already"), ("raft", "learnt by trying")):
