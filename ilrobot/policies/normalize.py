@@ -81,18 +81,26 @@ class Normalizer(nn.Module):
         self.register_buffer("low", torch.zeros(size))
         self.register_buffer("high", torch.zeros(size))
 
-    def fit(self, values: NDArray[Any]) -> None:
-        """Take offset and scale from data of shape (N, size)."""
+    def fit(self, values: NDArray[Any], counted: NDArray[np.bool_] | None = None) -> None:
+        """Take offset and scale from finite data.
+
+        Args:
+            values: Shape (N, size).
+            counted: Which of them count, the same shape; of a dimension in which none does, all do
+                (None: all).
+        """
         values = values.astype(np.float64)
-        low, high = values.min(axis=0), values.max(axis=0)
+        if counted is not None:
+            values[~counted & counted.any(axis=0)] = np.nan
+        low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
         if self.mode == "limits":
             offset, scale = (low + high) / 2, (high - low) / 2
         elif self.mode == "quantile":
-            first, last = np.quantile(values, QUANTILES, axis=0)
+            first, last = np.nanquantile(values, QUANTILES, axis=0)
             offset = (first + last) / 2
             scale = (last - first) / 2
         else:
-            offset, scale = values.mean(axis=0), values.std(axis=0)
+            offset, scale = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
         self.adopt(offset, scale, low, high)
 
     def adopt(

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ from ilrobot.policies.heads.residual import ResidualHead
 from ilrobot.policies.heads.stacked_ensemble import make_ensemble
 from ilrobot.policies.module_file import check_finite, load_module, save_module
 from ilrobot.policies.normalize import Normalizer, kinds
-from ilrobot.policies.relative import RelativeActions, whole_chunks
+from ilrobot.policies.relative import RelativeActions, taught_chunks
 from ilrobot.policies.task_frame import FramedActions, FrameView
 from ilrobot.spec import Spec
 
@@ -100,10 +101,10 @@ class Policy(nn.Module):
             if module is not None:
                 module.low.copy_(torch.from_numpy(actions.min(axis=0)))
                 module.high.copy_(torch.from_numpy(actions.max(axis=0)))
+        counted = None
         if self.coded:
-            codes = self._coded(*whole_chunks(windows, self.encoder)).float()
-            actions = (codes.flatten(0, 1) if self.relative is None else codes.flatten(1)).numpy()
-        self.action_normalizer.fit(actions)
+            actions, counted = self._taught_codes(windows)
+        self.action_normalizer.fit(actions, counted)
         batch = windows.take(windows.spread(_FIT_WINDOWS))
         self.head.fit(self._normalized(batch), batch.mask)
 
@@ -318,6 +319,15 @@ class Policy(nn.Module):
         if self.rotations is not None:
             actions = self.rotations.encode(actions, observed)
         return actions
+
+    def _taught_codes(self, windows: Windows) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+        """What to normalise by, (N, C) or of ways (N, H · C), and of ways which of them count."""
+        given, observed, counts = taught_chunks(windows, self.encoder)
+        codes = self._coded(given, observed).float()
+        if self.relative is None:
+            return codes[counts].numpy(), None
+        counted = counts[:, :, None].expand_as(codes)
+        return codes.flatten(1).numpy(), counted.flatten(1).numpy()
 
     def _normalized(self, batch: Batch) -> Tensor:
         """The labels as the head reads them, (B · ticks, H, C), or of choices int64 without C."""

@@ -92,17 +92,14 @@ class RelativeActions(nn.Module):
         return (observed.index_select(1, self.sources) * self.shifted)[:, None]
 
 
-def whole_chunks(windows: Windows, encoder: ObservationEncoder) -> tuple[Tensor, Tensor]:
+def taught_chunks(windows: Windows, encoder: ObservationEncoder) -> tuple[Tensor, Tensor, Tensor]:
     """Chunks to normalise by: all, or many evenly spread.
 
-    Those beyond the end of their episode are left out where there are others.
-
     Returns:
-        Actions of shape (N, H, A), and all that is observed at their beginning, (N, O).
+        Actions of shape (N, H, A), all that is observed at their beginning, (N, O), and which
+        actions count, (N, H) bool.
     """
     size = int(np.prod(windows.actions.shape[1:]))
     batch = windows.drawn(windows.spread(_MOST_VALUES // (size * windows.horizon) + 1))
-    whole = batch.mask.all(dim=1)
-    kept = whole if whole.any() else torch.ones_like(whole)
-    actions = batch.actions.reshape(*whole.shape, windows.horizon, size)
-    return actions[kept], encoder.newest(batch.observations)[kept]
+    actions = batch.actions.reshape(*batch.mask.shape, size)
+    return actions, encoder.newest(batch.observations), batch.mask

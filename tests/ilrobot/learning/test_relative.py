@@ -117,11 +117,11 @@ def test_ways_are_normalised_and_what_the_policy_states_is_of_actions(actions):
     np.testing.assert_array_equal(high, data.column("action").max(axis=0))
     batch = windows.take(torch.arange(len(windows)))
     ways = policy.represent(batch.actions, batch.observations)
-    counted = ways[batch.mask.all(dim=1)]  # each tick of the chunk has a normalisation of its own
-    spread = torch.ones(4, 2)
-    spread[0, 0] = 0.0  # the first way is 0.25 everywhere
-    torch.testing.assert_close(counted.mean(dim=0), torch.zeros(4, 2), atol=1e-4, rtol=0)
-    torch.testing.assert_close(counted.std(dim=0), spread, atol=2e-2, rtol=0)
+    for tick in range(4):  # each tick of the chunk has a normalisation of its own
+        counted = ways[batch.mask[:, tick], tick]
+        spread = torch.tensor([float(tick > 0), 1.0])  # the first way is 0.25 everywhere
+        torch.testing.assert_close(counted.mean(dim=0), torch.zeros(2), atol=1e-4, rtol=0)
+        torch.testing.assert_close(counted.std(dim=0), spread, atol=2e-2, rtol=0)
     decoded = policy.decode(ways, batch.observations)
     torch.testing.assert_close(decoded, batch.actions, atol=1e-5, rtol=0)
 
