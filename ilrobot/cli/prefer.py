@@ -127,6 +127,11 @@ class Prefer:
             raise UserError("--error-rate is for a program: give --judge return or success")
         if self.judge == "success" and self.seconds is not None:
             raise UserError("--judge success compares whole episodes; leave --seconds out")
+        if self.judge != "person" and (self.device, self.page) != (Prefer.device, Prefer.page):
+            raise UserError(
+                f"--device, --host and --port are what a person answers by, and --judge is "
+                f"{self.judge}; leave them out"
+            )
         if not 0 <= self.seed < 2**63:
             raise UserError(f"--seed must be at least 0, not {self.seed}")
         if self.attempts is not None and self.attempts < 2:

@@ -71,7 +71,7 @@ class Reward:
         from ilrobot.compatibility import check_policy_fits
         from ilrobot.data.dataset import Dataset
         from ilrobot.rewards.model import REWARD_FILE, RewardModel
-        from ilrobot.run import Run
+        from ilrobot.run import POLICY_FILE, Run
 
         output = self.path / "reward.html" if self.output is None else self.output
         if output.suffix not in (".html", ".onnx"):
@@ -79,12 +79,16 @@ class Reward:
         if self.episodes < 0:
             raise UserError(f"--episodes must be at least 0, not {self.episodes}")
         check_seeds(self.episodes or 1, self.seed)
+        if output.suffix == ".onnx":
+            self._refuse_attempts(f"{output.name} is written without any")
         described = Run.read(self.path).description
         if not (self.path / REWARD_FILE).exists():
             raise UserError(
                 f"{self.path} holds no reward ({REWARD_FILE}); the learners gail, airl, gcl and "
                 "preferences leave one when they are done"
             )
+        if not (self.path / POLICY_FILE).exists():
+            self._refuse_attempts(f"{self.path} holds no policy")
         model = RewardModel.load(self.path / REWARD_FILE)
         data = Dataset.open(self.dataset or Path(described.dataset.path))
         check_policy_fits(model.spec, data.spec, str(self.path), "reward")
@@ -92,6 +96,13 @@ class Reward:
         if output.suffix == ".onnx":
             return self._export(model, data, output)
         return self._show(model, data, output)
+
+    def _refuse_attempts(self, why: str) -> None:
+        """Options of the attempts where there are none, other than to ask for none."""
+        for name in ("episodes", "seed", "task", "options"):
+            given = getattr(self, name)
+            if given != getattr(type(self), name) and (name, given) != ("episodes", 0):
+                raise UserError(f"--{name} is for attempts of a policy, and {why}; leave it out")
 
     def _export(self, model: RewardModel, data: Dataset, output: Path) -> int:
         import numpy as np

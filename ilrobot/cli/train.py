@@ -222,7 +222,7 @@ class Train:
         """Train and say what to do next."""
         from ilrobot.cli.command import telling_how_to_resume
         from ilrobot.cli.output import progress_bar
-        from ilrobot.cli.training_plan import print_plan
+        from ilrobot.cli.training_plan import check_waits, print_plan
         from ilrobot.cli.training_progress import TrainingProgress
         from ilrobot.cli.training_result import print_result
         from ilrobot.data.dataset import Dataset
@@ -234,6 +234,8 @@ class Train:
         teacher = None if self.distill is None else load_policy(self.distill)
         policy_config.check_to_train(data.spec)
         train_config.check()
+        if self.patience:
+            check_waits(data, train_config)
         print_plan(policy_config, train_config, data.spec)
         with telling_how_to_resume(self), progress_bar() as bars:
             policy = train(

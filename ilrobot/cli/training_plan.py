@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ilrobot.data.labels import labels, split_episodes
+from ilrobot.errors import UserError
 from ilrobot.learners.config import LEAST_STEPS, TrainConfig
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.directions import level_motions
@@ -11,7 +13,22 @@ from ilrobot.policies.heeded import USED_BY_HEAD, USED_BY_NETWORK
 from ilrobot.policies.places import axes_of
 
 if TYPE_CHECKING:
+    from ilrobot.data.memory import Recordings
     from ilrobot.spec import Spec
+
+
+def check_waits(data: Recordings, training: TrainConfig) -> None:
+    """Refuse to wait for episodes that are held out where there are none.
+
+    Raises:
+        UserError: There are none.
+    """
+    teaches, _ = labels(data, training.weighting)
+    if not split_episodes(data, teaches, training.held_out, training.seed)[1].size:
+        why = "one episode alone teaches" if training.held_out else "--held-out is 0"
+        raise UserError(
+            f"--patience waits for held-out episodes, and there are none: {why}; leave it out"
+        )
 
 
 def print_plan(policy: PolicyConfig, training: TrainConfig, spec: Spec) -> None:

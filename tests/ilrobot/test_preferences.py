@@ -24,6 +24,7 @@ from ilrobot.learners.finetuning.judges import ScriptedJudge
 from ilrobot.noisy_expert import NoisyExpert
 from ilrobot.rewards.model import RewardModel
 from ilrobot.rollout import rollout
+from tests.ilrobot.learner_tester import check_mistake
 from tests.ilrobot.preferred import rank_correlation, wandering
 
 TASK = "ilrobot/PointPath-v0"
@@ -131,6 +132,8 @@ def test_two_cannot_answer_into_one_file(recorded: Path, tmp_path: Path, capsys)
         (["--options", "engine=pybullet"], "--options is for the attempts of a run"),
         (["--answers", "0"], "--answers must be at least 1"),
         (["--judge", "person", "--error-rate", "0.1"], "--error-rate is for a program"),
+        (["--judge", "return", "--device", "keyboard"], "are what a person answers by"),
+        (["--judge", "return", "--port", "0"], "are what a person answers by"),
         (["--judge", "success", "--seconds", "1"], "--judge success compares whole episodes"),
     ],
 )
@@ -199,6 +202,7 @@ def test_from_answers_to_a_reward_by_the_verbs(recorded: Path, tmp_path: Path, c
     assert steps.rewards is not None
     sums = [np.bincount(steps.episode, weights=of) for of in (model.of(steps), steps.rewards)]
     assert rank_correlation(*sums) > 0.7
+    check_mistake(["reward", str(tmp_path / "reward"), "--seed", "5"], "holds no policy", capsys)
     assert _main(["eval", "--policy", str(tmp_path / "reward"), "--episodes", "1"]) == 2
     assert "holds a reward and no policy" in capsys.readouterr().err
     # A run that is done is left as it is, and one that was cut off is fitted anew.

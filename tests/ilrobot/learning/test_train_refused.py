@@ -64,6 +64,10 @@ ROOT = Path(__file__).parents[3]
             "--head diffusion ends there; take limits or quantile",
         ),
         (["--policy", "bc", "--patience", "-1"], "--patience must be at least 0, not -1"),
+        (
+            ["--policy", "bc", "--patience", "3", "--held-out", "0"],
+            "there are none: --held-out is 0",
+        ),
         (["--policy", "bc", "--ema", "1"], "--ema must be at least 0 and less than 1, not 1"),
         (["--policy", "diffusion", "--network", "unet", "--horizon", "10"], "multiple of 4"),
     ],

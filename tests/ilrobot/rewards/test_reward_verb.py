@@ -12,6 +12,8 @@ from ilrobot.cli import _main
         (("--seed", str(2**31), "--episodes", "0"), "--seed must be from 0 to"),
         (("--episodes", "-1"), "--episodes must be at least 0"),
         (("--episodes", str(10**9)), "--episodes must be from 1 to"),
+        (("--output", "reward.onnx", "--seed", "5"), "--seed is for attempts of a policy, and"),
+        (("--output", "reward.onnx", "--options", "a=1"), "reward.onnx is written without any"),
         (("--output", "reward.gif"), "--output must end in .html or .onnx"),
     ],
 )
