@@ -108,7 +108,7 @@ class MeasuredCommand:
         places = {
             name: (feature.name, index)
             for feature in spec.observations
-            if feature.dtype != "uint8"
+            if not feature.is_image
             for index, name in enumerate(feature.element_names)
         }
         self._shape = spec.action.shape

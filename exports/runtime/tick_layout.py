@@ -127,7 +127,7 @@ def layout(
 
     Beside them a number for each signal, see `ilrobot.control.signals`.
     """
-    seen = [feature for feature in spec.observations if feature.dtype != "uint8"]
+    seen = [feature for feature in spec.observations if not feature.is_image]
     shape = spec.action.shape
     row = np.dtype(
         [

@@ -52,7 +52,10 @@ class ObservationHistory:
     def __init__(self, spec: Spec, length: int) -> None:
         self.length = length
         self.windows: dict[str, NDArray[Any]] = {
-            f.name: np.zeros((length, *f.shape), dtype=f.dtype) for f in spec.observations
+            # What the networks compute in, whatever the demonstrations were kept in: a gripper of
+            # whole numbers there may be measured as 0.99 here.
+            f.name: np.zeros((length, *f.shape), np.float32)
+            for f in spec.observations
         }
         # One-dimensional, because numpy moves nothing else within itself without a copy.
         self._moves = [

@@ -49,7 +49,7 @@ class ObservationWatch:
         self._checks = [
             _RangeCheck(feature, bounds.low, bounds.high)
             for feature in contract.spec.observations
-            if feature.dtype != "uint8"
+            if not feature.is_image
             for bounds in (contract.training_range[feature.name],)
         ]
         self.watches_bits = math.isfinite(self._most_frozen) and bool(self._checks)

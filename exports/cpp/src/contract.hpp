@@ -25,6 +25,8 @@ struct Feature {
   std::vector<std::string> names, units;  // one per element, or none
   std::vector<Rotation> rotations;
   std::size_t size = 0;
+
+  bool is_picture() const { return shape.size() == 3; }  // (height, width, channels)
 };
 
 struct Limits {

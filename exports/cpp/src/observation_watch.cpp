@@ -24,7 +24,7 @@ ObservationWatch::ObservationWatch(const Contract& contract, double rate)
   for (std::size_t i = 0; i < contract.observations.size(); ++i) {
     const Feature& feature = contract.observations[i];
     const Range& range = contract.training_range[i];
-    const bool picture = feature.dtype == "uint8";
+    const bool picture = feature.is_picture();
     checks_.push_back({i, picture, {range.low.begin(), range.low.end()},
                        {range.high.begin(), range.high.end()}, std::vector<float>(feature.size)});
     watches_bits_ = watches_bits_ || (!picture && std::isfinite(most_frozen_));

@@ -48,7 +48,7 @@ std::vector<std::string> element_names(const Feature& feature) {
 }
 
 // No pictures.
-bool is_kept(const Feature& feature) { return feature.dtype != "uint8"; }
+bool is_kept(const Feature& feature) { return !feature.is_picture(); }
 
 // One member after the other, of an object or a list.
 void add(std::string& text, const std::string& member) {
