@@ -21,8 +21,8 @@ _Episode = tuple[bool | None, float]
 class Scores:
     """Episodes of policies by their seeds.
 
-    A policy is known by its hash, the task and its options: moving a run changes nothing. What
-    another version measured is dropped, and so is a file that cannot be read.
+    A policy is known by its hash, the task, its source and its options: moving a run changes
+    nothing. What another version measured is dropped, and so is a file that cannot be read.
 
     Args:
         file: Where they are kept.

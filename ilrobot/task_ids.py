@@ -7,8 +7,11 @@ for among the entry points ``gymnasium.envs`` and then in the package of that na
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.metadata
+import importlib.util
+from pathlib import Path
 
 import gymnasium as gym
 from gymnasium.envs.registration import find_highest_version, parse_env_id
@@ -37,6 +40,34 @@ def registered(task: str) -> str:
     namespace, name, _ = parse_env_id(task)
     newest = find_highest_version(namespace, name)
     return task if newest is None else f"{task}-v{newest}"
+
+
+def source_hash(task: str) -> str:
+    """16 hex digits over the source of the package that a task is from: it may change by itself.
+
+    Args:
+        task: Gymnasium id.
+
+    Returns:
+        Nothing where the task is not to be had here, or its package has no source.
+    """
+    try:
+        known = gym.registry.get(registered(task))
+    except (ModuleNotFoundError, gym.error.Error):
+        return ""  # whoever makes it says why
+    made_by = None if known is None else known.entry_point
+    module = made_by if isinstance(made_by, str) else getattr(made_by, "__module__", "")
+    package = module.split(":")[0].split(".")[0]
+    found = importlib.util.find_spec(package) if package.isidentifier() else None
+    if found is None:
+        return ""
+    files = [Path(found.origin)] if found.origin and Path(found.origin).is_file() else []
+    for folder in found.submodule_search_locations or ():
+        files += Path(folder).rglob("*.py")
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16] if files else ""
 
 
 def _register_namespace(task: str) -> None:

@@ -153,10 +153,11 @@ def measure(
     from ilrobot.evaluate import episodes_of
     from ilrobot.run import policy_hash
     from ilrobot.scores import Scores
+    from ilrobot.task_ids import source_hash
 
     policies = [policy for run in contenders for policy in run.policies]
     task = _same_task(policies)
-    acting = f"{task} {sorted(options.items())}"
+    acting = f"{task} {source_hash(task.split()[0])} {sorted(options.items())}"
     keys = {p.folder: f"{acting} {policy_hash(p.folder)}" for p in policies}
     scores = Scores(file)
     folders = {key: folder for folder, key in keys.items()}

@@ -11,6 +11,7 @@ from pathlib import Path
 from shutil import copytree, rmtree
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 
@@ -29,6 +30,7 @@ from ilrobot.policies.config import PolicyConfig
 from ilrobot.rollout import rollout
 from ilrobot.run import policy_hash
 from ilrobot.scripted_actor import ScriptedActor
+from ilrobot.task_ids import source_hash
 from ilrobot.workers import Workers
 from sims.experts import make_expert
 
@@ -134,6 +136,44 @@ def test_a_comparison_that_was_killed_keeps_each_policy_that_it_had_measured(
     (kept,) = json.loads((tmp_path / "episodes.json").read_text())["policies"].items()
     assert kept[0].endswith(policy_hash(runs / "bc-0"))
     assert len(kept[1]) == 3
+
+
+def test_what_was_measured_on_a_task_that_changed_since_is_measured_again(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+
+    def measured() -> int:
+        told.clear()
+        contenders = [Contender.read(runs / "bc-0")]
+        measure(contenders, tmp_path / "e.json", range(2), {}, 1, lambda n, _: told.append(n))
+        return len(told)
+
+    assert (measured(), measured()) == (2, 0)
+    monkeypatch.setattr("ilrobot.task_ids.source_hash", lambda task: f"other than of {task}")
+    assert (measured(), measured()) == (2, 0)
+
+
+def test_the_source_of_a_task_is_that_of_its_whole_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "changing_world"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "rules.py").write_text("REACHED = 0.1")
+    monkeypatch.syspath_prepend(tmp_path)
+    task = "changing_world/Task-v0"
+    gymnasium.register(task, "changing_world.task:Task")
+    try:
+        before = source_hash(task)
+        assert source_hash(task) == before != source_hash(TASK)
+        (package / "rules.py").write_text("REACHED = 0.2")
+        assert source_hash(task) != before
+    finally:
+        del gymnasium.registry[task]
+    (package / "__init__.py").write_text("import a_package_that_is_not_there")
+    assert source_hash("changing_world/Other-v0") == ""
+    assert source_hash("nobody_knows/Task-v0") == ""
 
 
 def test_all_policies_are_measured_in_the_same_processes(
