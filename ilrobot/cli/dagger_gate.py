@@ -101,7 +101,7 @@ class GatePlan:
 
     def prepare(self, number: int, dataset: Dataset, policy_run: Path, on_steps: OnSteps) -> None:
         """See `ilrobot.learners.interactive.collect.Cast`."""
-        from ilrobot.learners.interactive.gate_fits import prepare_gate
+        from ilrobot.learners.interactive.gate_values import prepare_gate
         from ilrobot.learners.interactive.round_gates import gate_fit, gate_material
 
         fit = gate_fit(self.name, self.output, number, self.share)
@@ -129,7 +129,7 @@ class GatePlan:
         from ilrobot.gates.lazy import LazyGate
         from ilrobot.gates.safe import SafeGate
         from ilrobot.gates.thrifty import Thresholds, ThriftyGate
-        from ilrobot.learners.interactive.gate_fits import CLASSIFIER, CRITIC, read_values
+        from ilrobot.learners.interactive.gate_values import CLASSIFIER, CRITIC, read_values
         from ilrobot.learners.interactive.help_critic import HelpCritic
         from ilrobot.learners.interactive.safety_classifier import SafetyClassifier
         from ilrobot.learners.interactive.success_critic import SuccessCritic
@@ -170,7 +170,7 @@ class GatePlan:
 
         from ilrobot.gates.discrepancy import action_ranges
         from ilrobot.gates.lazy import NOISE
-        from ilrobot.learners.interactive.gate_fits import read_values
+        from ilrobot.learners.interactive.gate_values import read_values
 
         if self.name == "dart":
             return np.array(read_values(self._folder(number))["covariance"])

@@ -60,7 +60,7 @@ def _remarks(row: RoundSummary) -> Iterator[str]:
 
 def _of_classifier(run: Path, number: int) -> Iterator[str]:
     """What SafeDAgger's or LazyDAgger's classifier cannot be trusted with."""
-    from ilrobot.learners.interactive.gate_fits import CLASSIFIER, read_values
+    from ilrobot.learners.interactive.gate_values import CLASSIFIER, read_values
     from ilrobot.learners.interactive.round_gates import gate_folder
 
     folder = gate_folder(run, number)
@@ -79,7 +79,7 @@ def _of_classifier(run: Path, number: int) -> Iterator[str]:
 
 def _of_rehearsal(run: Path, number: int) -> Iterator[str]:
     """What the policy of a round came to alone, and whether its gate learnt anything from that."""
-    from ilrobot.learners.interactive.gate_fits import read_values
+    from ilrobot.learners.interactive.gate_values import read_values
     from ilrobot.learners.interactive.rehearsal import rehearsal_folder
     from ilrobot.learners.interactive.round_gates import gate_folder
 

@@ -17,7 +17,7 @@ from ilrobot.errors import UserError
 from ilrobot.gates.foresight import UNSAFE
 from ilrobot.gates.human import risk_threshold
 from ilrobot.learners.interactive.calling import NEVER_CALLS, calling_of
-from ilrobot.learners.interactive.gate_fits import read_values
+from ilrobot.learners.interactive.gate_values import read_values
 from ilrobot.report.rounds import round_strips
 from ilrobot.run import Run
 from ilrobot.run_description import DaggerDescription

@@ -10,7 +10,7 @@ import pytest
 from ilrobot.atomic import write_json
 from ilrobot.cli.dagger_table import print_rounds
 from ilrobot.gates.log import GateLog
-from ilrobot.learners.interactive.gate_fits import CLASSIFIER, VALUES
+from ilrobot.learners.interactive.gate_values import CLASSIFIER, VALUES
 from ilrobot.run_description import RoundSummary
 
 

@@ -11,8 +11,8 @@ from typing import Any
 from ilrobot.control.signals import DOUBT, NOVELTY, RISK, UNSAFE
 from ilrobot.data.dataset import Dataset
 from ilrobot.gates import foresight
-from ilrobot.learners.interactive.gate_fits import CLASSIFIER, CRITIC, Values
 from ilrobot.learners.interactive.gate_network import GateNetwork
+from ilrobot.learners.interactive.gate_values import CLASSIFIER, CRITIC, Values
 from ilrobot.learners.interactive.round_gates import gate_fit, gate_material
 from ilrobot.learners.interactive.safety_classifier import SafetyClassifier
 from ilrobot.learners.interactive.success_critic import SuccessCritic

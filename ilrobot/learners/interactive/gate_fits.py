@@ -1,47 +1,32 @@
 """What a gate decides by in a round, fitted to the policy of the round and to what was recorded.
 
-All of it follows from the dataset, the policy and a seed, and lies in a folder of the round that is
-there whole or not at all: a run that is cut off goes on as if it had not been. Attempts that were
-cut off or discarded are left out.
+All of it follows from the dataset, the policy and a seed.
 """
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from ilrobot.actors import Source
-from ilrobot.atomic import PART, make_folder, sync_folder, write_json
 from ilrobot.data.branches import lives
-from ilrobot.data.dataset import Dataset
-from ilrobot.data.episode import UNCOUNTED, Episode
+from ilrobot.data.episode import UNCOUNTED
 from ilrobot.data.labels import labels
 from ilrobot.data.memory import MemoryRecordings
-from ilrobot.errors import UserError, explained
 from ilrobot.gates.benefit import BenefitThresholds, patience
 from ilrobot.gates.discrepancy import action_ranges, discrepancies
 from ilrobot.gates.foresight import UNSAFE
 from ilrobot.gates.human import risk_threshold
 from ilrobot.gates.thrifty import Thresholds
-from ilrobot.learners.interactive.dart import fit_noise, held_out_episodes
+from ilrobot.learners.interactive.dart import fit_noise
 from ilrobot.learners.interactive.doubt_replay import replay
-from ilrobot.learners.interactive.gate_network import OnSteps, unwatched
+from ilrobot.learners.interactive.gate_material import Material
+from ilrobot.learners.interactive.gate_values import CLASSIFIER, CRITIC, Values
 from ilrobot.learners.interactive.help_critic import HelpCritic, Rehearsed, fit_help_critic
-from ilrobot.learners.interactive.novice import novice_actions
 from ilrobot.learners.interactive.safety_classifier import SafetyClassifier, fit_safety_classifier
 from ilrobot.learners.interactive.success_critic import SuccessCritic, fit_success_critic
-from ilrobot.policies.loading import load_policy
-from ilrobot.policies.policy import Policy
-
-VALUES, CRITIC, CLASSIFIER = "gate.json", "critic.pt", "classifier.pt"
 
 #: SafeDAgger's τ is not below this: an error of a hundredth of each element's range is none, so
 #: that a policy that hardly errs hardly calls.
@@ -53,149 +38,6 @@ DOUBTFUL = 0.05
 #: ThriftyDAgger's thresholds are fitted to what the novices did once that is more ticks than this,
 #: as in its authors' program; before that to held-out episodes.
 FEWEST = 25
-
-#: What is read back from the folder of a round.
-Values = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Material:
-    """What there is to fit to.
-
-    Attributes:
-        dataset: All that was recorded so far.
-        policy_run: Run of the policy that acts in the round.
-        seed: Of all draws.
-        latest: Indexes of the attempts of the round before (empty: this is the first).
-        rehearsal: What the policy came to alone before the round (None: it did not rehearse).
-        on_steps: Follows the fit of a network.
-    """
-
-    dataset: Dataset
-    policy_run: Path
-    seed: int
-    latest: tuple[int, ...] = ()
-    rehearsal: Dataset | None = None
-    on_steps: OnSteps = unwatched
-
-    @cached_property
-    def policy(self) -> Policy:
-        """The novice."""
-        return load_policy(self.policy_run)
-
-    @cached_property
-    def recordings(self) -> MemoryRecordings:
-        """The episodes that count."""
-        return self.with_rehearsals(())
-
-    def with_rehearsals(self, alone: Sequence[Episode]) -> MemoryRecordings:
-        """The episodes that count, and these."""
-        episodes = [self.dataset.episode(int(index)) for index in np.flatnonzero(self._counts)]
-        return MemoryRecordings(self.dataset.spec, [*episodes, *alone], str(self.dataset.path))
-
-    @cached_property
-    def actions(self) -> NDArray[np.float32]:
-        """What the novice would do at each tick of `recordings`."""
-        return novice_actions(self.policy, self.recordings, self.seed)
-
-    @cached_property
-    def held_out(self) -> NDArray[np.bool_]:
-        """The ticks of `recordings` in episodes that the novice was not trained on."""
-        return self._ticks_of(held_out_episodes(self.dataset, self.policy_run))
-
-    @cached_property
-    def unseen(self) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-        """Ticks of `recordings` at which a novice acts untaught, and what it wants at each.
-
-        They are those held out, with the present novice, and those of the latest attempts, with the
-        novice that made them: what it was not taught, the present one may have learnt by heart.
-        """
-        actions, recordings = self.actions, self.recordings
-        if not recordings.has_column("control.policy_action"):
-            return self.held_out, actions
-        wanted = recordings.column("control.policy_action").astype(np.float32)
-        # It may have been late: then it is not known what it wanted.
-        known = np.isfinite(wanted.reshape(len(wanted), -1)).all(axis=1)
-        then = self.tried & known & ~self.held_out
-        return self.held_out | then, np.where(
-            then.reshape(-1, *(1,) * (actions.ndim - 1)), wanted, actions
-        )
-
-    @cached_property
-    def driven(self) -> NDArray[np.bool_]:
-        """The ticks of `recordings` at which a novice had control."""
-        if not self.recordings.has_column("control.source"):
-            return np.zeros(self.recordings.num_frames, dtype=bool)
-        return np.isin(self.recordings.column("control.source"), (Source.POLICY, Source.BLEND))
-
-    @property
-    def tried(self) -> NDArray[np.bool_]:
-        """The ticks of `recordings` in the attempts of the round before."""
-        return self._ticks_of(self.latest)
-
-    def _ticks_of(self, episodes: ArrayLike) -> NDArray[np.bool_]:
-        """The ticks of `recordings` in some episodes of `dataset`."""
-        chosen = np.isin(np.arange(self.dataset.num_episodes), episodes)
-        return np.repeat(chosen[self._counts], self.recordings.lengths)
-
-    @property
-    def _counts(self) -> NDArray[np.bool_]:
-        return np.array([info.outcome not in UNCOUNTED for info in self.dataset.infos], dtype=bool)
-
-
-#: Fits what one gate needs, writes what is no plain JSON into the folder, gives back the rest.
-GateFit = Callable[[Material, Path], Values]
-
-
-def prepare_gate(folder: Path, material: Material, fit: GateFit) -> None:
-    """Fit and write what a gate needs, unless it is there.
-
-    Raises:
-        UserError: There is nothing to fit to.
-        WorkFailed: The disk is full.
-    """
-    if folder.exists():
-        return
-    part = folder.with_name(folder.name + PART)
-    with explained(folder, "all that was recorded is safe", "go on with --resume"):
-        shutil.rmtree(part, ignore_errors=True)
-        make_folder(part)
-        write_json(part / VALUES, fit(material, part))
-        part.rename(folder)
-        sync_folder(folder.parent)
-
-
-def read_values(folder: Path) -> Values:
-    """What `prepare_gate` wrote.
-
-    Raises:
-        UserError: The file is missing or damaged.
-    """
-    try:
-        values = json.loads((folder / VALUES).read_bytes())
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{folder / VALUES} cannot be read ({error}); delete {folder} to have it made again"
-        ) from error
-    if not isinstance(values, dict):
-        raise UserError(
-            f"{folder / VALUES} is no JSON object; delete {folder} to have it made again"
-        )
-    return _Read(values, folder)
-
-
-class _Read(Values):
-    """Values of a file, which may be of another version."""
-
-    def __init__(self, values: Values, folder: Path) -> None:
-        super().__init__(values)
-        self._folder = folder
-
-    def __missing__(self, name: str) -> Any:
-        raise UserError(
-            f"{self._folder / VALUES} does not say '{name}'; delete {self._folder} to have it made "
-            "again"
-        )
 
 
 def fit_human(material: Material, folder: Path) -> Values:

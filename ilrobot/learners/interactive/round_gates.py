@@ -8,17 +8,16 @@ from pathlib import Path
 from ilrobot.data.dataset import Dataset
 from ilrobot.errors import UserError
 from ilrobot.learners.interactive.gate_fits import (
-    GateFit,
-    Material,
     fit_benefit,
     fit_dart,
     fit_ensemble,
     fit_human,
     fit_safety,
     fit_thrifty,
-    read_values,
 )
+from ilrobot.learners.interactive.gate_material import Material
 from ilrobot.learners.interactive.gate_network import OnSteps, unwatched
+from ilrobot.learners.interactive.gate_values import GateFit, read_values
 from ilrobot.learners.interactive.rehearsal import rehearsal_folder
 from ilrobot.round_attempts import round_attempts
 from ilrobot.run import Run

