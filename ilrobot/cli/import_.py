@@ -46,6 +46,7 @@ class Import:
         from ilrobot.data.convert import open_source
         from ilrobot.data.episode import Episode
         from ilrobot.data.known_tasks import suggested_tasks
+        from ilrobot.data.unheeded import unheeded_successes
         from ilrobot.data.writing import check_output, write_episodes
 
         check_output(self.output)
@@ -63,7 +64,8 @@ class Import:
                     progress.advance(bar)
 
             dataset = write_episodes(self.output, source.spec, watched())
-        for remark in source.remarks:
+        remarks = [*source.remarks, *filter(None, [unheeded_successes(dataset)])]
+        for remark in remarks:
             console.print(remark)
         print(
             f"{self.output}: {dataset.num_episodes} episodes, {dataset.num_frames} frames at "
@@ -82,7 +84,7 @@ class Import:
                     "fps": dataset.fps,
                     "content_hash": dataset.content_hash,
                     "suggested_tasks": list(tasks),
-                    "remarks": list(source.remarks),
+                    "remarks": remarks,
                 }
             )
         return 0

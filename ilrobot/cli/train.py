@@ -226,6 +226,7 @@ class Train:
         from ilrobot.cli.training_progress import TrainingProgress
         from ilrobot.cli.training_result import print_result
         from ilrobot.data.dataset import Dataset
+        from ilrobot.data.unheeded import unheeded_successes
         from ilrobot.learners.behavioral_cloning import train
         from ilrobot.policies.loading import load_policy
 
@@ -237,6 +238,8 @@ class Train:
         if self.patience:
             check_waits(data, train_config)
         print_plan(policy_config, train_config, data.spec)
+        if line := unheeded_successes(data):
+            print(f"mind       {line}", flush=True)
         with telling_how_to_resume(self), progress_bar() as bars:
             policy = train(
                 data,
