@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from dagger_rounds import kill_when_sealed
 
-from ilrobot.cli import main
+from ilrobot.cli import _main, main
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Outcome
 from ilrobot.env import make_env
@@ -139,6 +139,35 @@ def test_two_processes_do_not_run_into_one_folder(sketched, learnt):
     with lock, pytest.raises(UserError, match="another process is at work there"):
         dagger_of(sketched, learnt, rounds=2, episodes=2, resume=True).run()
     assert not (learnt / "round-2").exists()
+
+
+def test_demonstrations_that_are_being_recorded_are_waited_for(sketched, tmp_path):
+    run = tmp_path / "run"
+    lock = WriteLock.take(sketched[0])
+    assert lock is not None
+    with lock, pytest.raises(UserError, match="another process is recording or editing there"):
+        dagger_of(sketched, run, rounds=1, episodes=2).run()
+    assert not run.exists()
+
+
+def test_demonstrations_that_are_recorded_while_they_are_copied_are_not_taken(
+    sketched, tmp_path, monkeypatch
+):
+    data, run = tmp_path / "data", tmp_path / "run"
+    shutil.copytree(sketched[0], data)
+    copytree, fewer = shutil.copytree, DEMONSTRATIONS - 1
+
+    def grown(source, *given, **options):
+        copytree(source, *given, **options)
+        if source == data:
+            monkeypatch.undo()
+            assert _main(["edit", str(data), "delete", "--episodes", "0"]) == 0
+
+    monkeypatch.setattr(shutil, "copytree", grown)
+    said = f"has {fewer} episodes, and had {DEMONSTRATIONS} when this run was begun"
+    with pytest.raises(UserError, match=said):
+        dagger_of((data, sketched[1]), run, rounds=1, episodes=2).run()
+    assert not (run / "dataset").exists()
 
 
 def test_a_run_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(sketched, tmp_path):

@@ -31,7 +31,7 @@ from ilrobot.learners.behavioral_cloning import data_used
 from ilrobot.learners.interactive.collect import Cast, Collector, Round, RunEpisode
 from ilrobot.learners.interactive.gate_network import unwatched
 from ilrobot.learners.interactive.rehearsal import rehearse
-from ilrobot.learners.interactive.rounds import FitRun, Rounds
+from ilrobot.learners.interactive.rounds import FitRun, Rounds, check_at_rest
 from ilrobot.learners.machine import find_device, require_memory
 from ilrobot.learners.refitting import refit_config
 from ilrobot.policies.loading import load_policy
@@ -75,12 +75,14 @@ def describe_dagger(
             number of episodes that its ``run.json`` states.
 
     Raises:
-        UserError: They do not fit, or one of them is missing or damaged.
+        UserError: They do not fit, one of them is missing or damaged, or somebody is recording.
         WorkFailed: The policy's weights are not finite.
     """
     trained, source = Run.read(initial).description, Dataset.open(demonstrations)
     check_policy_fits(load_policy(initial).spec, env.spec, str(initial))
     _check_grows(source, env, copied=aggregate is None)
+    if aggregate is None:
+        check_at_rest(demonstrations)
     began_with = data_used(source) if aggregate is None else _data_of_run(source, aggregate)
     # The machine that trained it may have been another one; steps chosen by the time stay.
     fit = replace(refit_config(initial), device="auto", time_budget=None)

@@ -14,11 +14,12 @@ from ilrobot.data.episode import EpisodeInfo, Outcome
 from ilrobot.data.labels import own_teach
 from ilrobot.data.memory import Recordings
 from ilrobot.data.writing import copy_with_states
+from ilrobot.errors import UserError
 from ilrobot.gates.log import total
 from ilrobot.learners.behavioral_cloning import data_used
 from ilrobot.learners.interactive.own_successes import with_own_successes
 from ilrobot.learners.interactive.rehearsal import rehearsal_folder
-from ilrobot.lock import LOCK_FILE
+from ilrobot.lock import LOCK_FILE, WriteLock
 from ilrobot.policies.loading import load_policy
 from ilrobot.policies.policy import Policy
 from ilrobot.round_attempts import round_attempts, round_folder
@@ -57,6 +58,9 @@ class Rounds:
         """Begin the dataset; a copy that was cut off is begun anew.
 
         Imported demonstrations have no states of the simulator, as the episodes to come have.
+
+        Raises:
+            UserError: They are being recorded or edited, or were since the run was begun.
         """
         if self.dataset.exists():
             return
@@ -68,6 +72,13 @@ class Rounds:
                 copy_with_states(demonstrations, part, state_size)
             else:
                 shutil.copytree(source, part, ignore=shutil.ignore_patterns(LOCK_FILE))
+            check_at_rest(source)
+            known, now = self._run.description.demonstrations, Dataset.open(source)
+            if (now.num_episodes, now.num_frames) != (known.episodes, known.frames):
+                raise UserError(
+                    f"{source} has {now.num_episodes} episodes, and had {known.episodes} when this "
+                    "run was begun; begin again in another --output"
+                )
             part.rename(self.dataset)
 
     def episodes(self, number: int, data: Dataset) -> list[tuple[int, EpisodeInfo]]:
@@ -129,4 +140,16 @@ class Rounds:
             human_steps=human_steps,
             steps=steps,
             log=total(logs) if logs else None,
+        )
+
+
+def check_at_rest(demonstrations: Path) -> None:
+    """Refuse to copy what would not be whole; several runs may copy it at once.
+
+    Raises:
+        UserError: Somebody is recording or editing there.
+    """
+    if WriteLock.is_held(demonstrations):
+        raise UserError(
+            f"{demonstrations}: another process is recording or editing there; wait for it"
         )
