@@ -1,7 +1,5 @@
 """Every head on every network goes into a file that does the same, or into none."""
 
-import os
-import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -9,19 +7,13 @@ from typing import get_args
 import numpy as np
 import onnx
 import pytest
-import torch
 
-from exports import parity as parity_module
 from exports.graph import OPSET, trace
 from exports.real_data import observation_windows
-from exports.runtime.session import BoundSession, OnnxPolicy
+from exports.runtime.session import OnnxPolicy
 from ilrobot.control.chunking import Chunking
 from ilrobot.control.contract import Contract
-from ilrobot.control.drawing import Prediction
-from ilrobot.errors import Terminated, UserError, WorkFailed
 from ilrobot.policies.config import HeadName, NetworkName
-from ilrobot.policies.heads.flow import FlowHead
-from ilrobot.policies.policy import Policy
 from tests.exhaustive import thinned
 from tests.exports.exported import SMALL, export, frames, make_policy
 from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE, recordings
@@ -138,52 +130,6 @@ def test_an_ensemble_acts_as_it_was_trained(head, tmp_path):
     assert Contract.from_json(told, "again").to_json() == told
 
 
-def test_an_ensemble_whose_doubt_differs_leaves_no_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(parity_module, "ROUNDING", {"doubt": -1.0, "novelty": 1.0})
-    with pytest.raises(WorkFailed, match=r"of its doubt; .* of its novelty; nothing was written"):
-        export(make_policy(replace(SMALL, members=2)), tmp_path / "policy.onnx")
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("how", ["optimized", "plain"])
-def test_both_graphs_are_held_to_the_policy(how, tmp_path, monkeypatch):
-    """As ONNX Runtime rewrites it and as it is written, and free as well as led."""
-    honest = BoundSession.__init__
-    broken = how == "optimized"
-
-    def init(self, model, contract, *, optimized=True):
-        honest(self, model, contract, optimized=optimized)
-        self.broken = optimized is broken
-
-    def drifting(self, *asked):
-        given = predict(self, *asked)
-        return given._replace(chunk=given.chunk + np.float32(1e-2)) if self.broken else given
-
-    predict = BoundSession.predict
-    monkeypatch.setattr(BoundSession, "__init__", init)
-    monkeypatch.setattr(BoundSession, "predict", drifting)
-    words = "the exported graph differs" if broken else "graph as it is written differs"
-    with pytest.raises(WorkFailed, match=words):
-        export(make_policy(), tmp_path / "policy.onnx")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_sampler_that_is_nan_only_where_it_is_led_leaves_no_file(tmp_path, monkeypatch):
-    predict = BoundSession.predict
-
-    def lost(self, history, noise, guide=None):
-        given = predict(self, history, noise, guide)
-        return given if guide is None else given._replace(chunk=given.chunk * np.nan)
-
-    monkeypatch.setattr(BoundSession, "predict", lost)
-    with pytest.raises(WorkFailed, match="nan of the command range"):
-        export(
-            make_policy(replace(SMALL, head="flow")),
-            tmp_path / "policy.onnx",
-            chunking=Chunking("realtime", 1.0),
-        )
-
-
 def test_the_graph_is_pinned_whole_and_says_nothing_of_this_machine(tmp_path):
     policy = make_policy(replace(SMALL, head="diffusion"))
     export(policy, tmp_path / "policy.onnx")
@@ -244,100 +190,12 @@ def test_the_same_policy_gives_the_same_bytes(tmp_path):
     assert (tmp_path / "one.onnx").read_bytes() == (tmp_path / "other.onnx").read_bytes()
 
 
-def test_a_graph_that_differs_leaves_no_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(parity_module, "TOLERANCE", -1.0)
-    with pytest.raises(WorkFailed, match="differs from the trained policy"):
-        export(make_policy(), tmp_path / "policy.onnx")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_choices_that_differ_are_told_as_such():
-    policy = make_policy(spec=DISCRETE, config=replace(SMALL, head="cross-entropy"))
-    windows = observation_windows(recordings(DISCRETE), DISCRETE, policy.config.n_obs, 20)
-    wrong = np.full(policy.config.horizon, -1)
-    found = parity_module.measure_parity(
-        policy, lambda *_: Prediction(wrong), parity_module.Samples(windows), None
-    )
-    assert not found.holds
-    assert str(found) == "1 of the choices on 20 real observations are others"
-
-
-def test_a_sampler_that_was_exported_wrongly_is_caught(tmp_path, monkeypatch):
-    honest = FlowHead.step
-
-    def drifting(self, state, row, condition, *lead):
-        drift = 1e-3 if torch.compiler.is_exporting() else 0.0
-        return tuple(part + drift for part in honest(self, state, row, condition, *lead))
-
-    monkeypatch.setattr(FlowHead, "step", drifting)
-    with pytest.raises(WorkFailed, match="nothing was written"):
-        export(make_policy(replace(SMALL, head="flow")), tmp_path / "policy.onnx")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_weights_of_nan_leave_no_file(tmp_path):
-    policy = make_policy()
-    with torch.no_grad():
-        next(policy.parameters()).fill_(float("nan"))
-    with pytest.raises(WorkFailed, match="nothing was written"):
-        export(policy, tmp_path / "policy.onnx")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_failed_export_keeps_the_file_that_was_there(tmp_path, monkeypatch):
-    path = tmp_path / "policy.onnx"
-    path.write_bytes(b"precious")
-    monkeypatch.setattr(parity_module, "TOLERANCE", -1.0)
-    with pytest.raises(WorkFailed):
-        export(make_policy(), path)
-    assert path.read_bytes() == b"precious"
-
-
-def test_places_that_cannot_be_written(tmp_path):
-    (tmp_path / "file").write_text("")
-    for path, words in (
-        (tmp_path / "file/policy.onnx", "cannot be written"),
-        (tmp_path / "x.pt", "end"),
-    ):
-        with pytest.raises(UserError, match=words):
-            export(make_policy(), path)
-
-
 @pytest.mark.parametrize("dtype", thinned(["float16", "float64"], ["float16"]))
 def test_a_policy_of_actions_of_another_width_is_exported(dtype, tmp_path):
     policy = make_policy()
     policy.spec = replace(policy.spec, action=replace(policy.spec.action, dtype=dtype))
     export(policy, tmp_path / "policy.onnx")
     assert OnnxPolicy(tmp_path / "policy.onnx").verify() == 0
-
-
-def test_a_finished_file_that_acts_otherwise_is_told_without_the_file_that_is_gone(
-    tmp_path, monkeypatch
-):
-    monkeypatch.setattr(OnnxPolicy, "golden_error", lambda _: 0.5)
-    with pytest.raises(WorkFailed, match=r"the finished file .* \(0\.5 of") as caught:
-        export(make_policy(), tmp_path / "policy.onnx")
-    assert ".part" not in str(caught.value)
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)]
-)
-def test_a_signal_in_the_midst_of_tracing_ends_the_export(number, raised, tmp_path, monkeypatch):
-    honest = Policy.decode
-
-    def interrupted(self, *given):
-        if torch.compiler.is_exporting():
-            os.kill(os.getpid(), number)
-        return honest(self, *given)
-
-    monkeypatch.setattr(Policy, "decode", interrupted)
-    before = signal.getsignal(number)
-    with pytest.raises(raised):
-        export(make_policy(), tmp_path / "policy.onnx")
-    assert list(tmp_path.iterdir()) == []
-    assert signal.getsignal(number) is before
 
 
 def test_the_contract_tells_what_the_data_did(tmp_path):

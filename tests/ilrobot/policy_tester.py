@@ -28,6 +28,10 @@ CONTINUOUS = Spec(
     rate=10.0,
 )
 DISCRETE = replace(CONTINUOUS, action=Feature("action", (), "int64"), choices=3)
+#: A policy that is made in no time, with any network.
+SMALL = PolicyConfig(
+    n_obs=2, horizon=4, execute=2, width=16, blocks=1, layers=1, channels=(8,), sampler_steps=2
+)
 
 
 def recordings(spec: Spec, *, episodes: int = 6, length: int = 20, seed: int = 0) -> Recordings:
