@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,10 @@ class Forked:
     """
 
     def __init__(self, call: Callable[..., Any], *arguments: Any, errors: Path) -> None:
-        self._process = SERVER.Process(target=_begin, args=(errors, call, arguments))
+        forkserver.ensure_running()
+        address = forkserver._forkserver._forkserver_address
+        given = (address, errors, call, arguments)
+        self._process = SERVER.Process(target=_begin, args=given)
         self._process.start()
 
     def send_signal(self, number: int) -> None:
@@ -70,11 +74,17 @@ class Forked:
         return code
 
 
-def _begin(errors: Path, call: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+def _begin(
+    address: str, errors: Path, call: Callable[..., Any], arguments: tuple[Any, ...]
+) -> None:
     with Path(os.devnull).open("w") as nowhere, errors.open("w") as said:
         os.dup2(nowhere.fileno(), sys.__stdout__.fileno())
         os.dup2(said.fileno(), sys.__stderr__.fileno())
     workers.CONTEXT = SERVER
+    # Its own workers are forked by the same server; another would have to import all that again.
+    server = forkserver._forkserver
+    server._forkserver_address = address
+    server.ensure_running = lambda: None
     # The server of forks keeps the signals blocked that were as it began, such as for a worker.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     call(*arguments)

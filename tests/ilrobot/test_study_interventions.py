@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +14,7 @@ from ilrobot.cli.studies.interventions import jobs, measure
 from ilrobot.cli.studies.interventions_job import Job, Scale, Setting, Workshop
 from ilrobot.comparison import Row
 from ilrobot.learners.config import TrainConfig
+from ilrobot.lock import LOCK_FILE, WriteLock
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.report.html import render
 from ilrobot.report.interventions import (
@@ -28,6 +25,7 @@ from ilrobot.report.interventions import (
     interventions_report,
     references,
 )
+from tests.forked import Forked
 
 REACH = "ilrobot/PandaReach-v0"
 SCALE = Scale(
@@ -71,27 +69,21 @@ def row(method: str, success: float, **changes: Any) -> InterventionRow:
 
 def test_a_killed_study_goes_on_and_comes_to_what_one_process_would(tmp_path: Path) -> None:
     killed, whole = tmp_path / "killed", tmp_path / "whole"
-    script = (
-        "from pathlib import Path; from test_study_interventions import SCALE; "
-        "from ilrobot.cli.studies.interventions import measure; "
-        f"measure(Path({str(killed)!r}), SCALE)"
-    )
-    begun = subprocess.Popen(
-        [sys.executable, "-c", f"if __name__ == '__main__':\n    {script}"],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])},
-        start_new_session=True,
-    )
-    half = killed / "PandaReach-v0" / "seed-0" / "human" / "dataset" / "meta"
+    begun = Forked(measure, killed, SCALE, errors=tmp_path / "errors")
+    run = killed / "PandaReach-v0" / "seed-0" / "human"
     deadline = time.monotonic() + 300
     try:
-        while not half.exists():
+        while not (run / "dataset" / "meta").exists():
             assert begun.poll() is None, "it ended before it could be killed"
             assert time.monotonic() < deadline, "it never came to the first round"
             time.sleep(0.02)
     finally:
-        if begun.poll() is None:
-            os.killpg(begun.pid, signal.SIGKILL)  # it has processes of its own
-            begun.wait()
+        begun.kill()
+        begun.wait()
+    # Its own processes see that it is gone, and let go of what they had.
+    while any(WriteLock.is_held(lock.parent) for lock in killed.rglob(LOCK_FILE)):
+        assert time.monotonic() < deadline, "its processes outlive it"
+        time.sleep(0.02)
     told: list[None] = []
     rows = measure(killed, SCALE, lambda: told.append(None))
     assert len(told) == len(jobs(SCALE)) == 4

@@ -52,6 +52,13 @@ def quick(request: pytest.FixtureRequest) -> OffPolicyConfig:
 
 
 @pytest.fixture
+def short_bouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of critics that learn alone."""
+    for module in ("config", "off_policy"):
+        monkeypatch.setattr(f"ilrobot.learners.reinforcement.{module}.CRITIC_BOUT", 10)
+
+
+@pytest.fixture
 def env() -> Iterator[TaskVectorEnv]:
     env = TaskVectorEnv(partial(make_env, TASK), 4, seed=0)
     yield env
@@ -71,8 +78,8 @@ def test_it_learns_the_tasks_reward_and_acts_within_its_limits(
     env: TaskVectorEnv, quick: OffPolicyConfig
 ):
     policy = _policy(env)
-    made = make_reinforcer(policy, env, quick, 0).learn(800)
-    assert len(made) >= 800
+    made = make_reinforcer(policy, env, quick, 0).learn(600)
+    assert len(made) >= 600
     assert np.abs(made.transitions.actions).max() <= 2
     measured = evaluate(lambda: (make_env(TASK), policy.actor()), range(10))
     assert measured.to_json()["return_mean"] > 0.7 * line_world.LIMIT
@@ -86,7 +93,7 @@ def test_a_reward_takes_the_place_of_the_tasks(
         return -np.abs(steps.actions[:, 0] - 1)
 
     policy, config = _policy(env, cloned=cloned), replace(quick, discount=1e-4)
-    made = make_reinforcer(policy, env, config, 0, fit_observations=not cloned).learn(1_200, reward)
+    made = make_reinforcer(policy, env, config, 0, fit_observations=not cloned).learn(700, reward)
     assert made.transitions.actions[-128:].mean() == pytest.approx(1, abs=0.5)
 
 
@@ -102,7 +109,7 @@ def test_a_leash_keeps_the_policy_where_it_was(env: TaskVectorEnv, quick: OffPol
             reference=reference,
             kl_weight=weight,
             fit_observations=False,
-        ).learn(500)
+        ).learn(320)
         density = PolicyDensity(policy)
         with torch.no_grad():
             given = density.encode(torch.from_numpy(made.transitions.observations))
@@ -163,8 +170,9 @@ def test_updates_that_a_rollout_is_too_short_for_are_made_later(
         assert one.state()["optimizers"][1]["state"][0]["step"] == 2
 
 
+@pytest.mark.usefixtures("short_bouts")
 def test_the_temperature_waits_while_the_critics_learn_alone(env: TaskVectorEnv):
-    config = SacConfig(rollout=32, starts=64, batch_size=32, memory=4_000, critic_updates=300)
+    config = SacConfig(rollout=32, starts=64, batch_size=32, memory=4_000, critic_updates=12)
     policy = new_policy(env.task, SCRATCH, -3.0)  # so precise that its entropy is too little
     learner = make_reinforcer(policy, env, config, 0, fit_observations=False)
     learner.learn(64)
@@ -175,14 +183,15 @@ def test_the_temperature_waits_while_the_critics_learn_alone(env: TaskVectorEnv)
     assert not torch.equal(learner.state()["log_temperature"], begun)
 
 
+@pytest.mark.usefixtures("short_bouts")
 def test_critics_alone_learn_in_bouts_that_are_told(env: TaskVectorEnv, quick: OffPolicyConfig):
-    config = replace(quick, starts=128, critic_updates=600)
+    config = replace(quick, starts=128, critic_updates=24)
     learner = make_reinforcer(_policy(env), env, config, 0, fit_observations=False)
     told = []
     for _ in range(3):
         learner.learn(160 if not told else quick.rollout)
         told.append(learner.diagnostics.get("critic_updates"))
-    assert told == [250, 500, None]
+    assert told == [10, 20, None]
 
 
 @pytest.mark.parametrize("away", [2.0, 0.0])
@@ -194,8 +203,9 @@ def test_the_entropy_that_is_wanted_is_of_what_moves(env: TaskVectorEnv, away: f
     assert learner._model.target_entropy == -float(away > 0)
 
 
+@pytest.mark.usefixtures("short_bouts")
 def test_until_when_the_policy_learns_nothing_is_known(env: TaskVectorEnv, quick: OffPolicyConfig):
-    config = replace(quick, starts=quick.rollout + 1, critic_updates=300)
+    config = replace(quick, starts=quick.rollout + 1, critic_updates=12)
     assert config.before_learning == 4 * quick.rollout  # two of trying, two of critics alone
     policy = _policy(env)
     learner = make_reinforcer(policy, env, config, 0, fit_observations=False)
