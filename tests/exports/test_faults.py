@@ -44,7 +44,7 @@ class Blind(Guard):
 
 
 def test_a_guard_that_lets_everything_pass_is_found_out():
-    verdicts = list(campaign(300, seed=1, make_guard=Blind))
+    verdicts = list(campaign(150, seed=1, make_guard=Blind))
     # The actor notices that the plan has run out, and a target may rest by itself.
     unguarded = {"observations twice each (no harm)", "observation frozen, its time going on"}
     unguarded |= {NO_FAULT.name, *(kind.name for kind in KINDS if kind.of_inference)}
@@ -57,7 +57,7 @@ def test_a_guard_that_lets_everything_pass_is_found_out():
 
 @pytest.mark.usefixtures("cpp_library")
 def test_every_fault_is_caught_in_cpp_too_with_the_commands_of_python():
-    assert_all_caught(list(campaign_in_cpp(300, seed=2)))
+    assert_all_caught(list(campaign_in_cpp(150, seed=2)))
 
 
 @pytest.mark.usefixtures("cpp_library")

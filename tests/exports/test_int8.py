@@ -33,8 +33,11 @@ TASK = "ilrobot/PandaReach-v0"
 @pytest.mark.parametrize(
     ("head", "network", "members"),
     thinned(
-        [("mse", "mlp", 1), ("flow", "mlp", 2), ("flow", "unet", 1), ("mse", "transformer", 1)],
-        [("flow", "unet", 1), ("mse", "transformer", 1)],
+        [
+            *(("mse", network, 1) for network in ("mlp", "unet", "transformer")),
+            *(("flow", "mlp", 2), ("flow", "unet", 1)),
+        ],
+        [("mse", "unet", 1), ("mse", "transformer", 1), ("flow", "mlp", 2)],
     ),
 )
 def test_matrices_shrink_and_the_file_keeps_its_promises(head, network, members, tmp_path):

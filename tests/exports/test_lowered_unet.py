@@ -7,14 +7,14 @@ import onnx
 import pytest
 import torch
 
-from exports.graph import trace
 from exports.lowered_unet import LoweredUNet, lower, prepare
+from ilrobot.control.chunking import Chunking
 from ilrobot.policies.heads.cvae import LATENT, CvaeHead
 from ilrobot.policies.heads.flow import FlowHead
 from ilrobot.policies.heads.mixture import MixtureHead
 from ilrobot.policies.networks.network import Sizes
 from ilrobot.policies.networks.unet1d import UNet1d
-from tests.exports.exported import SMALL, make_policy
+from tests.exports.exported import SMALL, export, make_policy
 
 
 def unet_head(channels, horizon, scale):
@@ -75,13 +75,12 @@ def test_mish_overflows_to_its_argument_and_underflows_to_zero():
     np.testing.assert_allclose(_mish(x), torch.nn.functional.mish(x), atol=1e-6)
 
 
-def test_its_loop_multiplies_matrices_alone_and_leaves_film_outside():
-    policy = make_policy(replace(SMALL, head="flow", network="unet", channels=(8, 16)))
-    (scan,) = [
-        node
-        for node in onnx.load_model_from_string(trace(policy)).graph.node
-        if node.op_type == "Scan"
-    ]
+def test_its_loop_multiplies_matrices_alone_and_leaves_film_outside(tmp_path):
+    """And does what it was trained to, free and led."""
+    unet = replace(SMALL, head="flow", network="unet", channels=(16, 32), prefix_delay=2)
+    policy, path = make_policy(replace(unet, horizon=6)), tmp_path / "policy.onnx"
+    assert export(policy, path, chunking=Chunking.parse("realtime:2")).parity.holds
+    (scan,) = [node for node in onnx.load(path).graph.node if node.op_type == "Scan"]
     (body,) = [a.g for a in scan.attribute if a.name == "body"]
     operators = {node.op_type for node in body.node}
     assert operators & {"Gemm", "MatMul"}

@@ -26,10 +26,10 @@ _PAIRS = [
     *((head, "transformer") for head in ("vq", "cvae", "flow")),
     *((head, "rnn") for head in ("gaussian", "bins", "cross-entropy", "mip")),
 ]
-#: Each head once, and each network with a head that loops and one that does not.
+#: Each head once and each network. A loop over a U-Net is exported by `test_lowered_unet`.
 _KEPT = [
-    *((head, "mlp") for head in ("mse", "mip", "vq")),
-    *((head, "unet") for head in ("mixture", "diffusion")),
+    *((head, "mlp") for head in ("mse", "mip", "vq", "diffusion")),
+    ("mixture", "unet"),
     *((head, "transformer") for head in ("cvae", "flow")),
     *((head, "rnn") for head in ("gaussian", "bins", "cross-entropy")),
 ]
@@ -65,7 +65,7 @@ def test_every_head_and_every_network_act_as_they_were_trained(head, network, tm
         np.testing.assert_allclose(mine, theirs, rtol=0, atol=2e-5)
 
 
-@pytest.mark.parametrize("solver", ["ddpm", "dpm"])
+@pytest.mark.parametrize("solver", thinned(["ddpm", "dpm"], ["dpm"]))
 def test_every_solver_samples_as_it_did(solver, tmp_path):
     policy = make_policy(replace(SMALL, head="diffusion", solver=solver, sampler_steps=5))
     assert export(policy, tmp_path / "policy.onnx").parity.relative <= 1e-5
@@ -84,7 +84,7 @@ def test_a_latent_that_is_drawn_is_an_input_of_the_file(tmp_path):
     ("actions", "head", "members"),
     thinned(
         [("relative", "mse", 1), ("delta", "mse", 3), ("relative", "diffusion", 1)],
-        [("delta", "mse", 3), ("relative", "diffusion", 1)],
+        [("relative", "mse", 1), ("delta", "mse", 3)],
     ),
 )
 def test_a_policy_of_ways_to_go_gives_the_actions_themselves(actions, head, members, tmp_path):
@@ -101,7 +101,7 @@ def test_a_policy_of_ways_to_go_gives_the_actions_themselves(actions, head, memb
 
 
 @pytest.mark.parametrize(
-    "head", thinned(["mse", "bins", "cross-entropy", "diffusion"], ["cross-entropy", "diffusion"])
+    "head", thinned(["mse", "bins", "cross-entropy", "diffusion"], ["mse", "cross-entropy"])
 )
 def test_an_ensemble_acts_as_it_was_trained(head, tmp_path):
     spec = DISCRETE if head == "cross-entropy" else CONTINUOUS
@@ -146,7 +146,7 @@ def test_the_graph_is_pinned_whole_and_says_nothing_of_this_machine(tmp_path):
 
 @pytest.mark.parametrize(
     ("network", "members"),
-    thinned([("mlp", 1), ("unet", 1), ("mlp", 2)], [("unet", 1), ("mlp", 2)]),
+    thinned([("mlp", 1), ("unet", 1), ("mlp", 2)], [("mlp", 2)]),
 )
 def test_an_unrolled_sampler_has_no_loop(network, members, tmp_path):
     policy = make_policy(replace(SMALL, head="flow", network=network, members=members))
@@ -170,7 +170,7 @@ def test_an_unrolled_sampler_is_led_as_the_loop_is(tmp_path):
         )
 
 
-@pytest.mark.parametrize("head", thinned(["diffusion", "flow"], ["diffusion"]))
+@pytest.mark.parametrize("head", thinned(["diffusion", "flow"], ["flow"]))
 def test_the_sampler_is_a_loop_whatever_its_number_of_steps(head):
     def nodes(steps):
         policy = make_policy(replace(SMALL, head=head, sampler_steps=steps))

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from shutil import copytree, rmtree
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
 import pytest
 
-from ilrobot.cli import _main
+from ilrobot.cli import _main, actors
 from ilrobot.cli.compare import measure
 from ilrobot.comparison import group
 from ilrobot.contenders import Contender
@@ -33,6 +32,7 @@ from ilrobot.scripted_actor import ScriptedActor
 from ilrobot.task_ids import source_hash
 from ilrobot.workers import Workers
 from sims.experts import make_expert
+from tests.forked import Forked
 
 TASK = "ilrobot/PointPath-v0"
 POLICY = PolicyConfig(width=16, blocks=1)
@@ -115,25 +115,32 @@ def test_a_page_is_replaced_by_a_comparison_of_the_same_runs_or_more_alone(
     assert page("bc-0") == "compare-3.html"
 
 
+class _Kills(actors.PolicyOnTask):
+    """The second of the policies kills its process when it comes to act."""
+
+    made: ClassVar[list[object]] = []
+
+    def __call__(self) -> Any:
+        self.made.append(self.policy)
+        if len(self.made) == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__call__()
+
+
+def _compare_and_die(arguments: list[str]) -> None:
+    actors.PolicyOnTask = _Kills
+    _main(arguments)
+
+
 def test_a_comparison_that_was_killed_keeps_each_policy_that_it_had_measured(
     runs: Path, tmp_path: Path
 ) -> None:
-    options = ["--episodes", "3", "--workers", "1", "--output", str(tmp_path), "--json"]
-    # The second of the policies kills the process when it comes to act.
-    child = (
-        "import os, signal, sys; import ilrobot.cli.actors as actors; made = []\n"
-        "class Kills(actors.PolicyOnTask):\n"
-        "    def __call__(self):\n"
-        "        made.append(self.policy)\n"
-        "        len(made) == 2 and os.kill(os.getpid(), signal.SIGKILL)\n"
-        "        return super().__call__()\n"
-        "actors.PolicyOnTask = Kills\n"
-        "from ilrobot.cli import _main; _main(sys.argv[1:])\n"
-    )
+    output = tmp_path / "out"
+    options = ["--episodes", "3", "--workers", "1", "--output", str(output), "--json"]
     said = ["compare", str(runs / "bc-0"), str(runs / "bc-1"), *options]
-    killed = subprocess.run([sys.executable, "-c", child, *said], capture_output=True, timeout=120)
-    assert killed.returncode == -signal.SIGKILL
-    (kept,) = json.loads((tmp_path / "episodes.json").read_text())["policies"].items()
+    errors = tmp_path / "errors"
+    assert Forked(_compare_and_die, said, errors=errors).wait() == -signal.SIGKILL
+    (kept,) = json.loads((output / "episodes.json").read_text())["policies"].items()
     assert kept[0].endswith(policy_hash(runs / "bc-0"))
     assert len(kept[1]) == 3
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from ilrobot.gates.human import HumanGate
 from ilrobot.rollout import EpisodeResult, rollout
 from ilrobot.shared_control import SharedControl
 from ilrobot.task_env import TaskEnv
+from tests.forked import Forked
 
 TASK = "ilrobot/PushT-v0"
 
@@ -215,27 +215,23 @@ def test_a_killed_recording_keeps_its_rewinds(tmp_path: Path) -> None:
         assert found.info.outcome is Outcome.UNFINISHED
 
 
-KILLED = """
-import os, signal, sys
-import numpy as np
-from ilrobot.data.dataset import DatasetRecorder
-from ilrobot.data.episode import EpisodeInfo
-from ilrobot.env import make_env
-env = make_env("ilrobot/PushT-v0")
-recorder = DatasetRecorder(sys.argv[1], env.spec, state_size=env.state_size)
-recorder.begin(EpisodeInfo(env.spec.task, env.spec.rate))
-frame = {c.name: "demo" if c.dtype == "string" else np.zeros(c.shape)
-         for c in recorder._catalogue.columns}
-for _ in range(6):
-    recorder.append(frame)
-recorder.rewind(3)
-os.kill(os.getpid(), signal.SIGKILL)
-"""
+def _rewind_and_die(path: Path) -> None:
+    env = make_env("ilrobot/PushT-v0")
+    recorder = DatasetRecorder(path, env.spec, state_size=env.state_size)
+    recorder.begin(EpisodeInfo(env.spec.task, env.spec.rate))
+    frame = {
+        column.name: "demo" if column.dtype == "string" else np.zeros(column.shape)
+        for column in recorder._catalogue.columns
+    }
+    for _ in range(6):
+        recorder.append(frame)
+    recorder.rewind(3)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_killed_process_loses_no_rewind(tmp_path: Path) -> None:
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "data")], check=False)
-    assert killed.returncode == -signal.SIGKILL
+    killed = Forked(_rewind_and_die, tmp_path / "data", errors=tmp_path / "errors")
+    assert killed.wait() == -signal.SIGKILL
     dataset = Dataset.open(tmp_path / "data")
     assert dataset.infos[0].outcome is Outcome.UNFINISHED
     assert dataset.column("control.discarded").tolist() == [False] * 3 + [True] * 3

@@ -98,7 +98,7 @@ def test_what_was_interrupted_ends_as_what_was_not(method, data, tmp_path, monke
 
 
 def test_a_time_budget_ends_it(data, tmp_path):
-    arguments = ["train", "--learner", "td3-bc", "--dataset", str(data), "--time-budget", "4s"]
+    arguments = ["train", "--learner", "td3-bc", "--dataset", str(data), "--time-budget", "2s"]
     arguments += ["--width", "16", "--batch-size", "16", "--output", str(tmp_path / "run")]
     assert _main(arguments) == 0
     run = Run.read_as(tmp_path / "run", TrainDescription).description

@@ -1,17 +1,17 @@
 """What ``ilrobot train`` refuses, and what it cannot do on this machine, in one line."""
 
-import subprocess
-import sys
+import resource
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from ilrobot.cli import main
 from ilrobot.data.episode import Outcome
+from tests.forked import Forked
 from tests.ilrobot.learning.train_verb import run_train, write_dataset
 from tests.ilrobot.policy_tester import CONTINUOUS
-
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize(
@@ -115,60 +115,44 @@ def test_an_output_that_cannot_be_is_one_line(place, dataset, tmp_path, capsys):
     assert [file.name for file in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
 
 
-_FULL_DISK = """
-import resource, sys
-from ilrobot.cli import main
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
-main(sys.argv[2:])
-"""
+def _train_on_a_full_disk(limit: int, arguments: list[str]) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    main(arguments)
 
 
-_LITTLE_MEMORY = """
-import resource, sys
-import torch, tyro, pyarrow
-from ilrobot.cli import main
-import ilrobot.learners.behavioral_cloning
-torch.zeros(1000, 1000) @ torch.zeros(1000, 1000)
-used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (used + 2**30,) * 2)
-main(sys.argv[1:])
-"""
+def _train_in_little_memory(arguments: list[str]) -> None:
+    torch.set_num_threads(1)
+    torch.zeros(1000, 1000) @ torch.zeros(1000, 1000)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + 2**30,) * 2)
+    main(arguments)
 
 
 def test_too_little_memory_is_one_line_and_work_that_failed(dataset, tmp_path):
-    done = subprocess.run(
-        [
-            *(sys.executable, "-c", _LITTLE_MEMORY, "train", "--dataset", str(dataset)),
-            *("--policy", "bc", "--batch-size", "65536", "--history", "1000", "--width", "8"),
-            *("--output", str(tmp_path / "run")),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 1, done.stderr
-    assert "not enough memory for this training; take a smaller --batch-size" in done.stderr
-    assert done.stderr.count("\n") == 1
+    command = ["train", "--dataset", str(dataset), "--policy", "bc", "--batch-size", "65536"]
+    command += ["--history", "1000", "--width", "8", "--output", str(tmp_path / "run")]
+    errors = tmp_path / "errors"
+    code = Forked(_train_in_little_memory, command, errors=errors).wait()
+    said = errors.read_text()
+    assert code == 1, said
+    assert "not enough memory for this training; take a smaller --batch-size" in said
+    assert said.count("\n") == 1
 
 
-@pytest.mark.parametrize("limit", [100, 20_000])
+@pytest.mark.parametrize("limit", [600, 20_000])
 def test_a_full_disk_is_one_line_and_work_that_failed(limit, dataset, tmp_path):
-    """At 100 bytes nothing fits, at 20,000 the description but no checkpoint."""
-    run = tmp_path / "run"
-    done = subprocess.run(
-        [
-            *(sys.executable, "-c", _FULL_DISK, str(limit), "train", "--dataset", str(dataset)),
-            *("--policy", "bc", "--steps", "50", "--output", str(run)),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 1, done.stderr
+    """In 600 bytes the line fits and nothing else, in 20,000 the description but no checkpoint."""
+    run, errors = tmp_path / "run", tmp_path / "errors"
+    command = ["train", "--dataset", str(dataset), "--policy", "bc", "--steps", "50"]
+    command += ["--output", str(run)]
+    code = Forked(_train_on_a_full_disk, limit, command, errors=errors).wait()
+    told = errors.read_text()
+    assert code == 1, told
     # A slow machine tells of its progress, too.
-    said = [line for line in done.stderr.splitlines() if not line.startswith("training ")]
-    assert len(said) == 1, done.stderr
+    said = [line for line in told.splitlines() if not line.startswith("training ")]
+    assert len(said) == 1, told
     assert "File too large" in said[0]
+    assert (run / "run.json").exists() is (limit == 20_000)
     assert not list(run.glob("*.part"))
 
 
