@@ -9,6 +9,8 @@ from ilrobot.errors import UserError
 from ilrobot.spec import RATE_TOLERANCE, Feature, Spec
 
 _MADE = {"policy": "trained on", "dataset": "recorded in", "reward": "learnt in"}
+#: Ranges of an action that are further apart are of actions that are scaled otherwise.
+_MOST_APART = 2.0
 
 
 def check_policy_fits(
@@ -17,8 +19,8 @@ def check_policy_fits(
     """Refuse a policy for other observations, other actions or another rate than the task's.
 
     Shapes, the number of choices and the rate are always compared; names and units of elements,
-    frames, semantics and controller only where both sides state them, so that a policy from
-    imported data runs on an environment that states none.
+    frames, semantics, controller and how far actions go only where both sides state them, so that a
+    policy from imported data runs on an environment that states none.
 
     Args:
         policy: What the policy was trained on.
@@ -47,6 +49,8 @@ def check_policy_fits(
             f"{where}: the {what} has {_kind(policy)} but {place} takes {_kind(task)}; {cure}"
         )
     _check_feature(policy.action, task.action, where, what, place)
+    if what != "reward":
+        _check_ranges(policy.action, task.action, where, what, place)
     if "unknown" not in (policy.semantics, task.semantics):
         _check_same("the action is", policy.semantics, task.semantics, where, what, place)
     _check_same(
@@ -83,6 +87,26 @@ def _check_feature(wanted: Feature, have: Feature, where: str, what: str, place:
             said = f"element {index} of '{wanted.name}' {words}"
             _check_same(said, one, other, where, what, place)
     _check_same(f"'{wanted.name}' is in the frame", wanted.frame, have.frame, where, what, place)
+
+
+def _check_ranges(wanted: Feature, have: Feature, where: str, what: str, place: str) -> None:
+    """Both state how far an action goes, and it is about as far, or one states nothing.
+
+    The same number is another motion where actions are scaled otherwise; joints of the same kind
+    may be stopped a little earlier or later.
+    """
+    limits = (wanted.low, wanted.high, have.low, have.high)
+    if any(side is None for side in limits):
+        return
+    sides = zip(*(side for side in limits if side is not None), strict=True)
+    for name, (low, high, least, most) in zip(wanted.element_names, sides, strict=True):
+        narrower, wider = sorted((high - low, most - least))
+        if math.isfinite(wider) and wider > _MOST_APART * narrower:
+            raise UserError(
+                f"{where}: '{name}' of 'action' goes from {low:g} to {high:g} in the {what} but "
+                f"from {least:g} to {most:g} in {place}, so that the same number is another "
+                f"motion; use the task it was {_MADE[what]}"
+            )
 
 
 def _check_same(said: str, ours: str, theirs: str, where: str, what: str, place: str) -> None:
