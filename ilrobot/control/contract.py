@@ -37,6 +37,9 @@ from ilrobot.control.signals import DOUBT, NOVELTY, OF_ENSEMBLE
 from ilrobot.errors import UserError
 from ilrobot.spec import Spec
 
+#: Limits this many times as wide as what was demonstrated are no measure of an error.
+_WIDEST = 10.0
+
 
 @dataclass(frozen=True)
 class Contract:
@@ -70,8 +73,10 @@ class Contract:
     def scale(self) -> NDArray[np.float64] | None:
         """The command range of each element, by which errors are divided; None of choices.
 
-        ``high - low`` of the limits; where they do not bound it, of the demonstrated actions; 1
-        where that is 0, or not known.
+        ``high - low`` of the limits, but no more than `_WIDEST` times the demonstrated range, or
+        size where that is greater: limits that are stated so wide that they bound nothing would
+        let any error pass. Where there are none, that of the demonstrated actions; 1 where that
+        is 0, or not known.
         """
         if self.limits is None:
             return None
@@ -79,7 +84,9 @@ class Contract:
         demonstrated = self.training_range.get(ACTION)
         if demonstrated is not None:
             known = np.subtract(demonstrated.high, demonstrated.low)
-            span = np.where(np.isfinite(span), span, known)
+            size = np.abs(np.stack((demonstrated.low, demonstrated.high, known))).max(axis=0)
+            widest = np.where(size > 0, _WIDEST * size, np.inf)
+            span = np.where(np.isfinite(span), np.minimum(span, widest), known)
         return np.where(np.isfinite(span) & (span > 0), span, 1.0)
 
     @property

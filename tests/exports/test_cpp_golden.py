@@ -70,6 +70,27 @@ def test_golden_errors_of_what_is_not_limited_are_shares_of_what_was_demonstrate
         CppController(sealed(path, path, strict))
 
 
+def test_limits_too_wide_to_bound_anything_let_no_error_pass(tmp_path):
+    seen = np.float32([[0.0, 0.0]])
+    golden = (Golden({OBSERVATION: seen}, None, np.float32([[0.5, 0.125]])),)
+    path = tmp_path / "policy.onnx"
+    wide = Limits(("absolute",) * 2, (-1e9,) * 2, (1e9,) * 2, *[(math.inf,) * 2] * 2)
+
+    def stated(data, tolerance=1e-5):
+        data["training_range"]["action"] = {"low": [-2.0, 0.0], "high": [2.0, 0.5]}
+        data["tolerance"] = tolerance
+
+    identity_policy(path, wide, golden=golden, tolerance=1e-5)
+    strict = sealed(path, tmp_path / "strict.onnx", stated)
+    with pytest.raises(UserError, match="golden inputs give other actions"):
+        OnnxPolicy(strict).verify()
+    with pytest.raises(Refused, match="golden inputs give other actions"):
+        CppController(strict)
+    lax = sealed(path, tmp_path / "lax.onnx", lambda data: stated(data, 1.0))
+    with CppController(lax) as cpp:  # 0.5 of ten times 4, and 0.125 of ten times 0.5
+        assert cpp.golden_error == OnnxPolicy(lax).golden_error() == pytest.approx(0.025)
+
+
 def test_a_range_of_other_actions_is_refused(tmp_path):
     exported = write_policy(tmp_path / "exported.onnx")
 

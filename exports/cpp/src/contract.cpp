@@ -1,8 +1,15 @@
 #include "contract.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace ilrobot {
+
+namespace {
+
+constexpr double kWidest = 10.0;  // as in ilrobot/control/contract.py
+
+}  // namespace
 
 std::size_t size_of(const Shape& shape) {
   std::size_t size = 1;
@@ -14,7 +21,15 @@ std::vector<double> Contract::scale() const {
   std::vector<double> result(action.size, 1.0);
   for (std::size_t i = 0; limits && i < result.size(); ++i) {
     double span = limits->high[i] - limits->low[i];
-    if (!std::isfinite(span) && action_range) span = action_range->high[i] - action_range->low[i];
+    if (action_range) {
+      const double low = action_range->low[i], high = action_range->high[i];
+      const double size = std::max({std::abs(low), std::abs(high), high - low});
+      if (!std::isfinite(span)) {
+        span = high - low;
+      } else if (size > 0) {
+        span = std::min(span, kWidest * size);
+      }
+    }
     if (std::isfinite(span) && span > 0) result[i] = span;
   }
   return result;
