@@ -198,6 +198,7 @@ class Dagger:
                 raise
         print_rounds(rounds, self.output)
         print(f"policy: {self.output}   dataset: {self._data}")
+        print(f"next    ilrobot eval --policy {self.output}")
         if self.json:
             print_json({"output": str(self.output), "rounds": dump(list(rounds))})
         return 0

@@ -94,6 +94,12 @@ class Prefer:
         if dataset.num_episodes < 2:
             raise UserError(f"{dataset.path} has one episode; there is nothing to compare it with")
         ticks = None if self.seconds is None else max(1, round(self.seconds * dataset.fps))
+        if ticks and ticks > max(dataset.lengths) and not Comparisons.begun(folder):
+            longest = max(dataset.lengths) / dataset.fps
+            raise UserError(
+                f"--seconds {self.seconds:g} is longer than any episode ({longest:.3g} s at most); "
+                "leave it out to compare whole ones"
+            )
         # Episodes that were added since are not compared: the pairs stay what they were.
         episodes = None
         if Comparisons.begun(folder):

@@ -54,9 +54,12 @@ def read_info(root: Path) -> dict[str, Any]:
     try:
         info = json.loads(path.read_bytes())
     except FileNotFoundError as error:
+        inside = sorted(root.glob(f"*/{INFO}"))
+        cure = "check the path, or copy it again from its source"
+        if inside:
+            cure = f"give {' or '.join(str(file.parents[1]) for file in inside[:3])}"
         raise UserError(
-            f"{root}: has no {INFO}, so it is no dataset or only half of one; check the path, or "
-            "copy it again from its source"
+            f"{root}: has no {INFO}, so it is no dataset or only half of one; {cure}"
         ) from error
     except ValueError as error:
         raise UserError(f"{path}: is not JSON ({error}); copy it again from its source") from error

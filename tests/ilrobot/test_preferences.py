@@ -114,6 +114,12 @@ def test_a_kill_loses_no_answer_and_what_it_cut_off_is_dropped(recorded: Path, t
     assert (tmp_path / FILE).read_bytes() == (tmp_path / "whole" / FILE).read_bytes()
 
 
+def test_clips_longer_than_any_episode_are_refused(recorded: Path, tmp_path: Path, capsys):
+    asked = ["prefer", str(recorded), "--output", str(tmp_path / "p"), "--judge", "return"]
+    check_mistake([*asked, "--seconds", "3000"], "longer than any episode", capsys)
+    assert not (tmp_path / "p").exists()
+
+
 def test_two_cannot_answer_into_one_file(recorded: Path, tmp_path: Path, capsys):
     compared = Compared.of(Dataset.open(recorded), None, 0)
     with Comparisons.writing(tmp_path, compared):

@@ -106,7 +106,7 @@ class Adversarial(DemonstratedOptions):
                     "exploration": self.spread_noted(begun),
                     **config.settings(),
                 }
-                self._warn(data, config)
+                self._warn(data, config, len(expert))
                 return self.train(
                     self.method,
                     contest,
@@ -156,12 +156,14 @@ class Adversarial(DemonstratedOptions):
         )
         return replace(config, ppo=ppo, discriminator=discriminator, reward=reward)
 
-    def _warn(self, data: Dataset, config: AdversarialConfig) -> None:
+    def _warn(self, data: Dataset, config: AdversarialConfig, steps: int) -> None:
         from ilrobot.cli.output import console
         from ilrobot.learners.adversarial.demonstrations import ending_note
 
-        note = ending_note(data, config.reward)
-        if note:
+        known = ""
+        if self.subsample > 1:
+            known = f"of the demonstrations the discriminator knows {steps} steps (--subsample)"
+        for note in filter(None, (known, ending_note(data, config.reward))):
             console.print(f"note: {note}", soft_wrap=True, markup=False)
 
 

@@ -97,6 +97,7 @@ class Raft(TriedInTask):
             seed=self._seed(),
         )
         config.check()
+        self._check_rounds()
         check_seeds(config.rounds * config.episodes, config.seed)
         fit, make = self._fit(refit_config(run), config.seed), self.maker(begun)
         with closing(make()) as env:
@@ -143,6 +144,22 @@ class Raft(TriedInTask):
         if self.resume and (self.output / RUN_FILE).exists():
             return Run.read(self.output).description.config.train.seed
         return _SEED
+
+    def _check_rounds(self) -> None:
+        """Refuse fewer rounds than a run to go on with was begun with, which counts beginnings."""
+        from ilrobot.run import RUN_FILE, Run
+        from ilrobot.run_description import TrainDescription
+
+        if not self.resume or not (self.output / RUN_FILE).exists():
+            return
+        known = Run.read(self.output).description
+        if isinstance(known, TrainDescription) and known.learner == "raft":
+            begun, odd = divmod(known.config.train.steps, self.episodes)
+            if not odd and self.rounds < begun:
+                raise UserError(
+                    f"{self.output} was begun with --rounds {begun}, and may go on with more, not "
+                    f"with {self.rounds}; give another --output"
+                )
 
     def _fit(self, known: TrainConfig, seed: int) -> TrainConfig:
         """How the rounds are cloned."""

@@ -41,10 +41,10 @@ class Clips:
         kept = [one for one in comparisons if one.answer is not Answer.SKIP]
         decided = sum(one.answer is not Answer.EQUAL for one in kept)
         if len(kept) < LEAST or not decided:
-            raise UserError(
-                f"{len(kept)} answers, {decided} of them for one side, are too few to learn from; "
-                f"give at least {LEAST} with `ilrobot prefer`"
-            )
+            few = f"{len(kept)} answers are too few to learn from"
+            if len(kept) >= LEAST:
+                few = f"none of {len(kept)} answers is for one side: there is nothing to learn"
+            raise UserError(f"{few}; give at least {LEAST} with `ilrobot prefer`")
         both = [clip for one in kept for clip in (one.left, one.right)]
         for clip in both:
             if clip.end > recordings.lengths[clip.episode]:

@@ -81,6 +81,14 @@ def test_gail_from_a_clone(data: Path, clone: Path, tmp_path: Path, capsys):
     )
 
 
+def test_how_much_is_known_of_the_demonstrations_is_said(data: Path, tmp_path: Path, capsys):
+    options = ("--dataset", str(data), "--task", TASK, "--subsample", "2", *QUICK)
+    case = Case("gail", (*options, "--steps", "128"), (), TASK)
+    assert _main(case.arguments(tmp_path / "run")) == 0
+    known = len(expert_transitions(Dataset.open(data), every=2))
+    assert f"the discriminator knows {known} steps" in capsys.readouterr().err
+
+
 def test_airl_from_scratch(data: Path, tmp_path: Path, capsys):
     options = ("--dataset", str(data), "--task", TASK, "--absorbing", *QUICK)
     check_run(

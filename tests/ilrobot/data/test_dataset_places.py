@@ -57,6 +57,13 @@ def test_a_folder_of_something_else(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["policy.pt", "run.json"]
 
 
+def test_of_a_run_its_recordings_are_named(path, tmp_path):
+    run = tmp_path / "run"
+    path.rename(run.mkdir() or run / "attempts")
+    with pytest.raises(UserError, match=r"it is no dataset or only half of one; give .*attempts$"):
+        Dataset.open(run)
+
+
 def test_a_recording_that_was_killed_as_it_began_is_begun_again(tmp_path):
     (tmp_path / ".writing.lock").touch()
     (tmp_path / "meta").mkdir()

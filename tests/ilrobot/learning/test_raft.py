@@ -228,17 +228,21 @@ def test_a_kill_in_the_first_attempt_is_gone_on_from(clones, tmp_path):
     assert {info.seed for info in counted} == {0, 1}
 
 
-def test_more_rounds_follow_those_that_are_done(clones: dict[str, Path], tmp_path: Path):
+def test_more_rounds_follow_those_that_are_done(clones: dict[str, Path], tmp_path: Path, capsys):
     run = tmp_path / "run"
-    arguments = ["train", "--learner", "raft", *_options(clones["bc"]), "--output", str(run)]
+    arguments = ["train", "--learner", "raft", *_options(clones["bc"]), "--tries", "20"]
+    arguments += ["--output", str(run)]
     assert _main(arguments) == 0
     first = load_policy(run)
     assert _main([*arguments, "--resume", "--rounds", "2"]) == 0
-    _check_tried(Dataset.open(run / ATTEMPTED), [0, 1, 2, 3], most=3)
+    _check_tried(Dataset.open(run / ATTEMPTED), [0, 1, 2, 3], most=20)
     learnt = load_policy(run)
     assert_same_weights(learnt, load_policy(run / "round-2"))
     assert_same_weights(first, load_policy(run / "round-1"))
     assert len(read_metrics(run / "metrics.jsonl")) == 4
+    check_mistake(
+        [*arguments, "--resume"], "was begun with --rounds 2, and may go on with more", capsys
+    )
 
 
 @pytest.mark.parametrize("when", ["before", "during"])
