@@ -11,7 +11,7 @@ from exports.cpp.binding import CppController, Refused
 from exports.runtime.session import OnnxPolicy
 from ilrobot.control.contract_golden import Golden
 from ilrobot.control.contract_parts import Limits
-from ilrobot.errors import UserError
+from ilrobot.errors import UserError, WorkFailed
 from tests.exports.handmade import write_policy
 from tests.exports.identity import OBSERVATION, identity_policy
 from tests.exports.resealed import sealed
@@ -82,7 +82,7 @@ def test_limits_too_wide_to_bound_anything_let_no_error_pass(tmp_path):
 
     identity_policy(path, wide, golden=golden, tolerance=1e-5)
     strict = sealed(path, tmp_path / "strict.onnx", stated)
-    with pytest.raises(UserError, match="golden inputs give other actions"):
+    with pytest.raises(WorkFailed, match="golden inputs give other actions"):
         OnnxPolicy(strict).verify()
     with pytest.raises(Refused, match="golden inputs give other actions"):
         CppController(strict)
