@@ -11,8 +11,11 @@ def cautions(evidence: Evidence) -> list[str]:
     facts, coverage, modes = evidence.facts, evidence.coverage, evidence.modes
     found = []
     if facts.choices is None and modes is None:
+        taught = f"{facts.episodes} episodes"
+        if 0 < facts.teaching < facts.episodes:
+            taught = f"{facts.teaching} of {taught} teach a clone: they"
         found.append(
-            f"{facts.episodes} episodes are too few to tell whether one observation was answered "
+            f"{taught} are too few to tell whether one observation was answered "
             "in several ways; record at least 10"
         )
     if facts.episodes < FEW:

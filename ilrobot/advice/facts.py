@@ -32,6 +32,7 @@ class Facts:
         rate: Control rate in Hz.
         shortest, typical, longest: Lengths in ticks: the 10 % quantile, median and 90 % quantile.
         outcomes: How many episodes ended how.
+        teaching: Episodes of which some tick teaches a clone.
         demonstrated, corrected, by_policy: Ticks that teach by what they come from; see `Origin`.
         returns: 10 % quantile, median and 90 % quantile of the episodes' returns; empty where no
             reward was recorded, or always the same one.
@@ -49,6 +50,7 @@ class Facts:
     typical: float
     longest: float
     outcomes: dict[str, int]
+    teaching: int
     demonstrated: int
     corrected: int
     by_policy: int
@@ -84,6 +86,7 @@ class Facts:
             typical=typical,
             longest=longest,
             outcomes=dict(Counter(str(info.outcome) for info in infos)),
+            teaching=len(np.unique(episode[np.isin(origin, (Origin.DEMO, Origin.CORRECTION))])),
             demonstrated=int((origin == Origin.DEMO).sum()),
             corrected=int((origin == Origin.CORRECTION).sum()),
             by_policy=int(np.isin(origin, (Origin.ROBOT, Origin.BEFORE)).sum()),

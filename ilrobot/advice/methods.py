@@ -57,21 +57,41 @@ def recommend(evidence: Evidence, dataset: Path | str) -> list[Advice]:
     return [advice for advice in given if advice is not None]
 
 
+def _offline_first(e: Evidence, data: str) -> Advice | None:
+    return _offline(e, data) if not _clone_sorts(e) or e.facts.teaching < FEW else None
+
+
+def _offline_later(e: Evidence, data: str) -> Advice | None:
+    return _offline(e, data) if _clone_sorts(e) and e.facts.teaching >= FEW else None
+
+
+def _clone_sorts(e: Evidence) -> bool:
+    """Whether a clone leaves out what was bad: episodes that were judged to have failed."""
+    return e.facts.success_rate is not None
+
+
 def _offline(e: Evidence, data: str) -> Advice | None:
     facts = e.facts
     if not facts.mixed or facts.choices is not None:
         return None
     if facts.success_rate is not None:
-        spread = f"{facts.success_rate:.0%} of {facts.judged} judged episodes succeeded"
+        why = (
+            f"{facts.success_rate:.0%} of {facts.judged} judged episodes succeeded, and a clone is "
+            f"taught by {facts.teaching} of all {facts.episodes}. Offline RL learns from what "
+            "failed, too"
+        )
         reward = " --reward success"
     else:
         low, middle, high = facts.returns  # type: ignore[misc]
-        spread = f"returns go from {low:.4g} over {middle:.4g} to {high:.4g} (10, 50, 90 %)"
+        why = (
+            f"returns go from {low:.4g} over {middle:.4g} to {high:.4g} (10, 50, 90 %): the "
+            "quality is mixed, and a clone would copy the average. Offline RL weights what led to "
+            "more"
+        )
         reward = ""
     return Advice(
         "iql",
-        f"{spread}: the quality is mixed, and a clone would copy the average. Offline RL weights "
-        "what led to more; it asks neither an expert nor a simulator",
+        f"{why}; it asks neither an expert nor a simulator",
         (
             f"ilrobot train --learner iql --dataset {data}{reward} --output runs/iql",
             *_eval(e, "runs/iql"),
@@ -119,7 +139,7 @@ def _clone(e: Evidence, data: str) -> Advice:
             f"{facts.corrected} of {taught} taught frames are corrections, which shall count for "
             "half of all"
         )
-    if facts.mixed:
+    if facts.mixed and _clone_sorts(e):
         reasons.append("of judged episodes it learns from those that succeeded alone")
     return Advice(
         policy,
@@ -222,7 +242,7 @@ def _more(e: Evidence, data: str) -> Advice | None:
 
 
 _RULES: tuple[Rule, ...] = (
-    *(_offline, _few, _clone, _dagger, _many),
+    *(_offline_first, _few, _clone, _offline_later, _dagger, _many),
     *(_finetune, _preferences, _more),
 )
 

@@ -72,10 +72,22 @@ def test_judged_success_says_more_than_returns():
     mixed = [100.0 if number % 2 else 20.0 for number in range(20)]
     succeeded = [Outcome.SUCCESS] * 20
     assert "iql" not in names(made(rewards=mixed, outcomes=succeeded), Available())
-    halves = [Outcome.SUCCESS, Outcome.FAILURE] * 10
-    advice = recommend(Evidence.of(made(outcomes=halves), Available()), "d")
-    assert advice[0].method == "iql"
-    assert "50% of 20 judged" in advice[0].why
+    halves = [Outcome.SUCCESS, Outcome.FAILURE] * 12
+    clone, offline = recommend(Evidence.of(made(24, outcomes=halves), Available()), "d")[:2]
+    assert (clone.method, offline.method) == ("bc", "iql")
+    assert "it learns from those that succeeded alone" in clone.why
+    assert "50% of 24 judged" in offline.why
+    assert "taught by 12 of all 24" in offline.why
+    assert "average" not in offline.why
+
+
+def test_few_judged_successes_call_for_what_learns_from_failures_too():
+    outcomes = [Outcome.SUCCESS] * 7 + [Outcome.FAILURE] * 5
+    evidence = Evidence.of(made(12, outcomes=outcomes), Available())
+    first, clone = recommend(evidence, "d")[:2]
+    assert (first.method, clone.method) == ("iql", "bc")
+    assert "taught by 7 of all 12" in first.why
+    assert cautions(evidence)[0].startswith("7 of 12 episodes teach a clone: they are too few")
 
 
 def test_few_demonstrations_without_an_expert_call_for_the_simulator():
