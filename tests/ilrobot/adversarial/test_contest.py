@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ from ilrobot.errors import WorkFailed
 from ilrobot.learners.adversarial.contest import Contest
 from ilrobot.learners.adversarial.discriminator import DiscriminatorConfig
 from ilrobot.learners.adversarial.making import DEFAULTS, Method, make_contest
+from ilrobot.learners.finetuning.reinforced import ReinforcedLearner
 from ilrobot.learners.reinforcement.config import INITIAL_LOG_STD, SCRATCH, PpoConfig
+from ilrobot.learners.reinforcement.reinforcer import make_reinforcer
 from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
 from ilrobot.policies.density import new_policy
 from ilrobot.rewards.model import REWARD_FILE, RewardModel
@@ -135,6 +138,26 @@ def test_an_end_is_worth_what_staying_in_the_absorbing_state_is(env: TaskVectorE
     plain = contest(env, termination_bias="finish")
     plain.improve()
     np.testing.assert_array_equal(plain.rewards(made), plain.rewards(replace(made, terminal=ends)))
+
+
+@pytest.mark.exhaustive  # that the part is given at all: test_reward_model, test_ppo_learner
+def test_by_the_reward_that_is_left_a_new_policy_learns_not_to_fall(env: TaskVectorEnv):
+    """Each step is paid below 0, so that to fall would be best without what is known of ends."""
+    found = contest(env, absorbing=True, termination_bias="finish")
+    while found.steps < 10_000:
+        found.improve()
+    left = found.discriminator.left()
+    lengths = []
+    for reward in (left.of, partial(left.of, discount=QUICK.discount)):
+        env.reseed(1)
+        torch.manual_seed(1)
+        policy = new_policy(env.task, SCRATCH, INITIAL_LOG_STD)
+        learner = ReinforcedLearner(make_reinforcer(policy, env, QUICK, 1), reward)
+        while learner.steps < 10_000:
+            told = learner.improve()
+        lengths.append(told["length"])
+    assert lengths[0] < 5
+    assert lengths[1] > 18
 
 
 def test_an_experts_end_counts_no_more_than_a_step_of_which_others_are_left_out(env):
