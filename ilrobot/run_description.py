@@ -98,11 +98,13 @@ class Result:
         steps: Optimiser steps done.
         validation_loss: Of the weights that are the result (None: nothing was held out).
         loss: Mean training loss of the last steps (None: not known).
+        early: Whether it stopped because held-out episodes no longer improved.
     """
 
     steps: int
     validation_loss: float | None
     loss: float | None = None
+    early: bool = False
 
 
 @dataclass(frozen=True)

@@ -85,11 +85,14 @@ class Advise:
 
         spec = dataset.spec
         task = self.task or spec.task or next(iter(suggested_tasks(spec)), "")
+        given = parse_options(self.options)
         if not task:
+            if given:
+                raise UserError("--options are a task's, and the data name none; give its --task")
             expert: Expert = self.expert or "none"
             return Available(expert=expert, remark="the data name no task, and no --task is given")
         recorded = spec.task_options if task == spec.task else {}
-        options = {**recorded, **parse_options(self.options)}
+        options = {**recorded, **given}
         try:
             env = make_env(task, {k: v for k, v in options.items() if k != "cameras"})
         except UserError as error:

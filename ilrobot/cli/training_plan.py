@@ -53,7 +53,8 @@ def _length(training: TrainConfig) -> str:
         return f"as many steps {of} as fit into {training.time_budget:g} s"
     if training.epochs:
         least = min(LEAST_STEPS, training.steps)
-        return f"{training.epochs:g} epochs, {least:,} to {training.steps:,} steps {of}"
+        early = ", fewer once held-out episodes do not improve" if training.patience else ""
+        return f"{training.epochs:g} epochs, {least:,} to {training.steps:,} steps {of}{early}"
     most = "at most " if training.patience else ""
     return f"{most}{training.steps:,} steps {of}"
 

@@ -29,8 +29,7 @@ def print_result(output: Path, policy: Policy, cameras: Sequence[Feature], *, js
     result = run.result
     assert result is not None  # it is done
     print(f"policy     {output / 'policy.pt'}")
-    stopped = not run.config.train.epochs and result.steps < run.config.train.steps
-    early = " (held-out episodes no longer improved)" if stopped else ""
+    early = " (held-out episodes no longer improved)" if result.early else ""
     print(
         f"steps      {result.steps}{early}, "
         f"{run.seconds:.0f} s, {result.steps / run.seconds:.0f} steps/s"

@@ -16,13 +16,18 @@ def require_finite(
 ) -> None:
     """Refuse a column, (num_frames, size), that is not finite at frames that are needed.
 
+    In float32, which is what networks compute in.
+
     Raises:
         UserError: It is not; the first such frame.
     """
-    bad = np.flatnonzero(needed & ~np.isfinite(column).all(axis=1))
+    with np.errstate(over="ignore"):
+        held = np.isfinite(column.astype(np.float32))
+    bad = np.flatnonzero(needed & ~held.all(axis=1))
     if bad.size:
+        what = "not finite" if not np.isfinite(column[bad[0]]).all() else "too large for float32"
         raise UserError(
-            f"{dataset.path}: '{name}' is not finite at {_place(dataset, int(bad[0]))} "
+            f"{dataset.path}: '{name}' is {what} at {_place(dataset, int(bad[0]))} "
             f"({bad.size} such frames in all); mend or discard those episodes"
         )
 

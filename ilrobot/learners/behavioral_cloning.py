@@ -134,7 +134,8 @@ def train(
             policy.cpu().check_finite("the weights after training")
             with run.writing():
                 policy.save(run.policy_file)
-            result = Result(training.step, training.result_loss, training.loss)
+            early = training.step < lasting.steps
+            result = Result(training.step, training.result_loss, training.loss, early)
             run.update(status="done", seconds=training.seconds, result=result)
     return policy
 

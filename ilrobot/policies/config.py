@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from ilrobot.commanded import commanded, commanded_rotations, undecided
 from ilrobot.errors import UserError
-from ilrobot.policies.places import check_frame
+from ilrobot.policies.directions import level_motions
+from ilrobot.policies.places import axes_of, check_frame
 from ilrobot.policies.residual_config import ResidualConfig
 from ilrobot.ranges import NOT_NEGATIVE, SHARE, Range, check_ranges
 from ilrobot.spec import Spec
@@ -58,7 +59,7 @@ _RANGES = {
     "members": Range(1, 100),
     "dropout": SHARE,
     "observation_noise": NOT_NEGATIVE,
-    "noise_scale": NOT_NEGATIVE,
+    "noise_scale": Range(0, 10),
     "kl_weight": NOT_NEGATIVE,
 }
 
@@ -195,6 +196,8 @@ class PolicyConfig:
                 f"--normalize standardize has actions beyond the limits -1 and 1, and --head "
                 f"{self.head} ends there; take limits or quantile"
             )
+        if self.frame and self.actions != "absolute":
+            self._refuse_turned_places(spec)
 
     def check(self, spec: Spec) -> None:
         """Refuse what is out of range or does not fit the actions.
@@ -235,6 +238,19 @@ class PolicyConfig:
             self._check_relative(spec)
         if self.residual is not None:
             self._check_residual(spec, self.residual)
+
+    def _refuse_turned_places(self, spec: Spec) -> None:
+        """In a frame ways to go are turned, and a target without a way would be with them."""
+        axes, sources = axes_of(spec, self.frame), commanded(spec)
+        steps = level_motions(spec, axes, ways=False)
+        for pair in level_motions(spec, axes, ways=True):
+            if pair not in steps and None in (sources[index] for index in pair):
+                x, y = (spec.action.element_names[index] for index in pair)
+                raise UserError(
+                    f"--actions {self.actions} in the frame {':'.join(self.frame)} turns '{x}' and "
+                    f"'{y}', which are places: nothing that is observed is called like them; name "
+                    "it so where they are recorded, or take --actions absolute or --frame none"
+                )
 
     def _check_residual(self, spec: Spec, residual: ResidualConfig) -> None:
         for name, value in (

@@ -25,6 +25,8 @@ from ilrobot.env import make_env
 from ilrobot.rollout import rollout
 from ilrobot.spec import Feature
 from tests.ilrobot.advised import SIMULATOR, SPEC, made
+from tests.ilrobot.learning.train_verb import write_dataset
+from tests.ilrobot.policy_tester import CONTINUOUS
 
 
 def test_few_episodes_say_nothing_about_modes():
@@ -188,3 +190,11 @@ def test_mistakes_are_one_line(recorded: Path, capsys, options: list[str], said:
 def test_no_dataset_is_one_line(tmp_path: Path, capsys):
     assert _main(["advise", str(tmp_path / "none")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_options_of_no_task_are_refused(tmp_path: Path, capsys):
+    write_dataset(tmp_path / "d", CONTINUOUS)
+    assert _main(["advise", str(tmp_path / "d"), "--options", "engine=nonsense"]) == 2
+    error = capsys.readouterr().err
+    assert "give its --task" in error
+    assert error.count("\n") == 1

@@ -21,7 +21,7 @@ Method = Literal["maxent", "projection", "max-margin"]
 LEAST_SIDE, GREATEST_SIDE = 2, 20
 MOST_PATHS = 50
 #: Cells of one path; who needs more walks in circles.
-LONGEST_PATH = 2 * GREATEST_SIDE**2
+LONGEST_PATH = 4 * GREATEST_SIDE
 #: Steps of an episode in sides of the grid: time to cross it, and to stay at the goal.
 _HORIZON_SIDES = 3
 #: λ of MaxEnt's penalty on the reward. Without one the reward of cells that a path passes by, or of
