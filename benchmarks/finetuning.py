@@ -62,9 +62,11 @@ COPIES, RESIDUAL_COPIES = 32, 8
 RAFT_EPOCHS = 30
 #: Of a residual: an insertion takes twice as many ticks as a push.
 DISCOUNT = {"PandaPush": 0.97, "PandaPegInsert": 0.985}
-#: What a residual may do: a peg is free by half a millimetre, and the hand moves by a tenth as much
-#: beside the hole as on its way there; small ones fail seldom, so that fewer random ones will do.
-BOUND = {"PandaPush": 0.7, "PandaPegInsert": 0.1}
+#: What a residual may do, and what where the clone stands still: a peg is free by half a
+#: millimetre, and the hand moves at a quarter of its pace beside the hole.
+BOUND = {"PandaPush": (0.7, None), "PandaPegInsert": (0.7, 0.1)}
+RESIDUAL_LEASH = {"PandaPush": 0.3, "PandaPegInsert": 0.1}
+#: Steps with residuals at random, and updates of the critics for each.
 STARTS = {"PandaPush": (24_000, 0.15), "PandaPegInsert": (12_000, 0.4)}
 #: Steps after which an attempt is over while PPO improves a clone: after twice what a demonstration
 #: takes it has gone astray, and such states would be most of what is learnt from.
@@ -118,9 +120,14 @@ def residual(job: Job, begun: Policy) -> tuple[OnlineLearner, Any]:
     if job.method == "residual":
         starts, rate = STARTS[job.task]
         config = ResidualTd3Config(
-            discount=DISCOUNT[job.task], starts=starts, first_updates=rate, attempts=0
+            discount=DISCOUNT[job.task],
+            starts=starts,
+            first_updates=rate,
+            leash=RESIDUAL_LEASH[job.task],
+            attempts=0,
         )
-        policy = with_residual(begun, bound=BOUND[job.task], frame=frame)
+        bound, at_rest = BOUND[job.task]
+        policy = with_residual(begun, bound=bound, bound_at_rest=at_rest, frame=frame)
     else:
         config = ResidualTd3Config(discount=DISCOUNT[job.task], leash=0.03, attempts=0)
         with torch.no_grad():

@@ -20,7 +20,13 @@ _LEAST_SHARE = 0.01
 _GRIPPER = "gripper"
 
 
-def with_residual(policy: Policy, *, bound: float = 0.7, frame: tuple[str, ...] = ()) -> Policy:
+def with_residual(
+    policy: Policy,
+    *,
+    bound: float = 0.7,
+    bound_at_rest: float | None = None,
+    frame: tuple[str, ...] = (),
+) -> Policy:
     """A copy that begins by acting nearly as the policy does, within the limits of the task.
 
     A residual is added to what was moved in the demonstrations, but for a gripper.
@@ -28,6 +34,7 @@ def with_residual(policy: Policy, *, bound: float = 0.7, frame: tuple[str, ...] 
     Args:
         policy: Of one observation and one action, that draws nothing.
         bound: Greatest residual, in standard deviations of what was demonstrated.
+        bound_at_rest: The same where the policy stands still; see `ResidualConfig`.
         frame: From which thing towards which its network is told where things are (empty: it is
             told in no frame).
 
@@ -40,7 +47,7 @@ def with_residual(policy: Policy, *, bound: float = 0.7, frame: tuple[str, ...] 
             f"the policy to begin with draws its actions (head {policy.config.head}), and a "
             "residual is learnt beside one that does not; improve this one by --learner raft"
         )
-    residual = ResidualConfig(_moved(policy), bound=bound, frame=frame)
+    residual = ResidualConfig(_moved(policy), bound, bound_at_rest, frame=frame)
     config = replace(
         policy.config, dropout=0.0, observation_noise=0.0, clip_actions=True, residual=residual
     )

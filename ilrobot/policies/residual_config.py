@@ -25,12 +25,16 @@ class ResidualConfig:
         elements: Names of the elements of the action that it is added to.
         bound: Its greatest size in normalised units, which are standard deviations of what was
             demonstrated but for a base that is normalised otherwise.
+        bound_at_rest: Of actions that are motions: it where the base stands still, from which it
+            grows with how far the base moves, to `bound` at the spread of what was demonstrated
+            (None: it is `bound` everywhere).
         width: Features of the two layers of its network.
         frame: From which thing towards which (empty: in none).
     """
 
     elements: tuple[str, ...]
     bound: float = 0.7
+    bound_at_rest: float | None = None
     width: int = 128
     frame: tuple[str, ...] = ()
 
@@ -41,6 +45,17 @@ class ResidualConfig:
             UserError: The first thing found.
         """
         check_bound(self.bound)
+        if self.bound_at_rest is not None:
+            if not 0 < self.bound_at_rest <= self.bound:
+                raise UserError(
+                    f"--bound-at-rest must be above 0 and at most --bound {self.bound:g}, not "
+                    f"{self.bound_at_rest:g}"
+                )
+            if spec.semantics != "delta":
+                raise UserError(
+                    f"--bound-at-rest is of actions that are motions, and these are "
+                    f"{spec.semantics}; leave it out"
+                )
         if self.width < 1:
             raise UserError(f"the width of a residual must be at least 1, not {self.width}")
         if self.frame:

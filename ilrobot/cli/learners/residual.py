@@ -39,6 +39,9 @@ class Residual(OnlineOptions):
     bound: float = 0.7
     """Greatest residual, in standard deviations of what was demonstrated."""
 
+    bound_at_rest: Annotated[float | None, optional("FLOAT", "as --bound")] = None
+    """The same where the clone stands still; it grows with how far the clone moves, to --bound."""
+
     hold: int = 5
     """Ticks for which a residual is held while it is tried."""
 
@@ -91,7 +94,9 @@ class Residual(OnlineOptions):
             try:
                 with closing(make()) as env:
                     frame = stated_frame(env.env)
-                policy = with_residual(begun, bound=self.bound, frame=frame)
+                policy = with_residual(
+                    begun, bound=self.bound, bound_at_rest=self.bound_at_rest, frame=frame
+                )
                 self.check_learns(config.starts)
                 learner = ResidualLearner(policy, envs, config, self.seed, steps=_REPORTED)
                 settings: dict[str, Any] = {

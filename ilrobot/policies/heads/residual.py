@@ -3,7 +3,9 @@
     a  =  base(o) + b tanh(net(o, base(o)))
 
 in standard deviations of what was demonstrated. Silver et al. 2018, "Residual policy learning",
-arXiv:1812.06298; bounded as by Yuan et al. 2024, "Policy decorator", arXiv:2412.13630.
+arXiv:1812.06298; bounded as by Yuan et al. 2024, "Policy decorator", arXiv:2412.13630. Of
+motions the bound b may follow how far the base moves: little is added where it moves with care, as
+beside a hole.
 
 In a frame from one thing towards another (`ilrobot.policies.frame`), the network is told where all
 things are in it, and what is added to a motion in the plane is along and beside that way: what is
@@ -67,7 +69,7 @@ class ResidualHead(Head):
     ) -> None:
         super().__init__()
         self.base = base
-        self._bound = config.bound
+        self._bound, self._at_rest = config.bound, config.bound_at_rest
         self.residuals = len(config.elements)
         names = spec.action.element_names
         elements = [names.index(name) for name in config.elements]
@@ -151,12 +153,20 @@ class ResidualHead(Head):
         return torch.cat([told, moved, near], dim=1), way
 
     def _add(self, action: Tensor, residual: Tensor, way: Tensor | None) -> Tensor:
-        added = self._bound * residual
+        added = self._bounds(action) * residual
         if way is not None and self._turned:
             level, still = added.split([2, self.residuals - 2], dim=1)
             spread, unit = self._units()
             added = torch.cat([MovingFrame.turn_back(level, way) * unit / spread, still], dim=1)
         return action + added @ self.place
+
+    def _bounds(self, action: Tensor) -> Tensor | float:
+        """The bound beside a normalised action of the base, (B, 1)."""
+        if self._at_rest is None:
+            return self._bound
+        rest = (self.place @ self.offset) / (self.place @ self.spread)
+        moved = (action @ self.place.T + rest).square().mean(dim=1, keepdim=True).sqrt()
+        return (self._bound * moved).clamp(self._at_rest, self._bound)
 
     def _metric(self, level: Tensor) -> Tensor:
         """Normalised motions in the plane with one unit for both axes, (B, 2)."""

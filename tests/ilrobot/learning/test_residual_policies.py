@@ -148,6 +148,43 @@ def test_a_residual_is_along_and_beside_the_way_to_the_goal(push: Spec, goal):
         np.testing.assert_allclose(moved[2:], 0, atol=1e-6)
 
 
+def _added(policy: Policy, far: float) -> np.ndarray:
+    """The greatest residual on a normalised action that is so far from standing still."""
+    head = _head(policy)
+    spread, middle = policy.action_normalizer.spread, policy.action_normalizer.offset
+    action = (far - middle / spread.clamp(min=1e-9))[None]
+    condition = policy.encode(_observed(policy, (0.5, 0.1), (0.6, 0.2)))
+    added = head.add(condition, action, torch.ones(1, head.residuals)) - action
+    return (added @ head.place.T)[0].numpy()
+
+
+def test_the_bound_may_follow_how_far_the_base_moves(push: Spec):
+    clone = _clone(push)
+    middle = torch.tensor([0.001, 0.002, 0.0, 0.0, 0.0, 0.01, 0.5])
+    clone.action_normalizer.offset.copy_(middle)
+    policy = with_residual(clone, bound=0.5, bound_at_rest=0.1)
+    for far, bound in ((0.0, 0.1), (0.1, 0.1), (-0.4, 0.2), (1.0, 0.5), (3.0, 0.5)):
+        np.testing.assert_allclose(_added(policy, far), bound, rtol=1e-4)
+    everywhere = with_residual(clone, bound=0.5)
+    for far in (0.0, 2.0):
+        np.testing.assert_allclose(_added(everywhere, far), 0.5, rtol=1e-4)
+
+
+def test_a_bound_at_rest_is_refused_where_it_means_nothing(push: Spec):
+    with pytest.raises(UserError, match="of actions that are motions, and these are absolute"):
+        with_residual(_clone(replace(push, semantics="absolute")), bound_at_rest=0.1)
+    for bound in (0.0, 0.8, float("nan")):
+        with pytest.raises(UserError, match=r"above 0 and at most --bound 0\.7"):
+            with_residual(_clone(push), bound_at_rest=bound)
+
+
+def test_a_policy_of_before_bounds_followed_is_read(push: Spec):
+    policy = with_residual(_clone(push))
+    config = policy.config.to_json()
+    del config["residual"]["bound_at_rest"]
+    assert PolicyConfig.from_json(config) == policy.config
+
+
 def test_actions_in_another_frame_are_not_turned(push: Spec):
     assert level_pair(push) == (0, 1)
     assert level_pair(replace(push, action=replace(push.action, frame="hand"))) is None
