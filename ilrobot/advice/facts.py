@@ -12,6 +12,7 @@ from ilrobot.data.branches import lives
 from ilrobot.data.episode import Outcome
 from ilrobot.data.labels import Origin, origins
 from ilrobot.data.memory import Recordings
+from ilrobot.data.unheeded import reached
 
 _JUDGED = (Outcome.SUCCESS, Outcome.FAILURE, Outcome.TIMEOUT)
 #: Quality is mixed from this share of failures, or of successes, on.
@@ -32,6 +33,7 @@ class Facts:
         rate: Control rate in Hz.
         shortest, typical, longest: Lengths in ticks: the 10 % quantile, median and 90 % quantile.
         outcomes: How many episodes ended how.
+        reached: Episodes of unknown outcome in which ``next.success`` is true.
         teaching: Episodes of which some tick teaches a clone.
         demonstrated, corrected, by_policy: Ticks that teach by what they come from; see `Origin`.
         returns: 10 % quantile, median and 90 % quantile of the episodes' returns; empty where no
@@ -50,6 +52,7 @@ class Facts:
     typical: float
     longest: float
     outcomes: dict[str, int]
+    reached: int
     teaching: int
     demonstrated: int
     corrected: int
@@ -70,6 +73,7 @@ class Facts:
         """
         origin, left = origins(dataset), lives(dataset)
         kept = np.array([info.outcome is not Outcome.DISCARDED for info in dataset.infos])
+        unknown = np.array([info.outcome is Outcome.UNKNOWN for info in dataset.infos])
         infos = [info for info, keep in zip(dataset.infos, kept, strict=True) if keep]
         episode = np.repeat(np.arange(dataset.num_episodes), dataset.lengths)
         left &= kept[episode]
@@ -86,6 +90,7 @@ class Facts:
             typical=typical,
             longest=longest,
             outcomes=dict(Counter(str(info.outcome) for info in infos)),
+            reached=int((reached(dataset) & unknown).sum()),
             teaching=len(np.unique(episode[np.isin(origin, (Origin.DEMO, Origin.CORRECTION))])),
             demonstrated=int((origin == Origin.DEMO).sum()),
             corrected=int((origin == Origin.CORRECTION).sum()),
@@ -104,11 +109,23 @@ class Facts:
         return sum(self.outcomes.get(str(outcome), 0) for outcome in _JUDGED)
 
     @property
+    def known(self) -> int:
+        """Episodes of which it is known whether they succeeded (0: none was judged).
+
+        Those that were judged; and the others, too, where ``next.success`` is true in each of
+        them, which is so once those were judged in which it is not.
+        """
+        unknown = self.outcomes.get(str(Outcome.UNKNOWN), 0)
+        by_flag = self.judged and self.reached == unknown
+        return self.judged + (unknown if by_flag else 0)
+
+    @property
     def success_rate(self) -> float | None:
-        """Share of the judged episodes that succeeded (None: none was judged)."""
-        if not self.judged:
+        """Share of those of which it is known that succeeded (None: none was judged)."""
+        if not self.known:
             return None
-        return self.outcomes.get(str(Outcome.SUCCESS), 0) / self.judged
+        by_flag = self.known - self.judged
+        return (self.outcomes.get(str(Outcome.SUCCESS), 0) + by_flag) / self.known
 
     @property
     def mixed(self) -> bool:

@@ -66,7 +66,7 @@ def _offline_later(e: Evidence, data: str) -> Advice | None:
 
 
 def _clone_sorts(e: Evidence) -> bool:
-    """Whether a clone leaves out what was bad: episodes that were judged to have failed."""
+    """Whether a clone leaves out what was bad: it can where any was judged."""
     return e.facts.success_rate is not None
 
 
@@ -75,10 +75,12 @@ def _offline(e: Evidence, data: str) -> Advice | None:
     if not facts.mixed or facts.choices is not None:
         return None
     if facts.success_rate is not None:
+        by_flag = facts.known - facts.judged
+        flag = f" ({by_flag} by next.success)" if by_flag else ""
         why = (
-            f"{facts.success_rate:.0%} of {facts.judged} judged episodes succeeded, and a clone is "
-            f"taught by {facts.teaching} of all {facts.episodes}. Offline RL learns from what "
-            "failed, too"
+            f"{facts.success_rate:.0%} of {facts.known} judged episodes succeeded{flag}, and a "
+            f"clone is taught by {facts.teaching} of all {facts.episodes}. Offline RL learns "
+            "from what failed, too"
         )
         reward = " --reward success"
     else:

@@ -14,6 +14,7 @@ from ilrobot.required import require
 
 if TYPE_CHECKING:
     from ilrobot.advice.evidence import Available, Evidence
+    from ilrobot.advice.facts import Facts
     from ilrobot.advice.methods import Advice
     from ilrobot.data.dataset import Dataset
 
@@ -55,12 +56,14 @@ class Advise:
         from ilrobot.advice.methods import recommend
         from ilrobot.cli.output import console, print_json
         from ilrobot.data.dataset import Dataset
+        from ilrobot.data.unheeded import unheeded_successes
 
         dataset = Dataset.open(self.dataset)
         available = self._available(dataset)
         with console.status("looking at the data"):
             evidence = Evidence.of(dataset, available)
         advice, warnings = recommend(evidence, self.dataset), cautions(evidence)
+        warnings += filter(None, [unheeded_successes(dataset)])
         _print(evidence, advice, warnings)
         if self.json:
             print_json(
@@ -155,10 +158,7 @@ def _numbers(e: Evidence) -> list[tuple[str, str]]:
         rows.append(("returns", "{:.4g}, {:.4g}, {:.4g} (10, 50, 90 %)".format(*facts.returns)))
     else:
         rows.append(("returns", "no reward was recorded, or always the same"))
-    if facts.success_rate is None:
-        rows.append(("success", "nobody judged"))
-    else:
-        rows.append(("success", f"{facts.success_rate:.0%} of {facts.judged} judged"))
+    rows.append(("success", _success(facts)))
     if coverage is not None:
         rows.append(
             (
@@ -186,3 +186,15 @@ def _numbers(e: Evidence) -> list[tuple[str, str]]:
     judges = ", which judges success" if there.simulator and there.judges else ""
     rows += [("simulator", f"{simulator}{judges}"), ("expert to be asked", there.expert)]
     return rows
+
+
+def _success(facts: Facts) -> str:
+    """How many succeeded, and who says so."""
+    unknown = facts.outcomes.get("unknown", 0)
+    flag = f"; next.success is true in {facts.reached} of {unknown} others" if facts.reached else ""
+    if not facts.judged:
+        return f"nobody judged{flag.removesuffix(' others')}"
+    if facts.judged == facts.episodes:
+        return f"{facts.success_rate:.0%} of {facts.judged} judged"
+    succeeded = facts.outcomes.get("success", 0)
+    return f"{facts.judged} of {facts.episodes} judged, {succeeded} of them succeeded{flag}"

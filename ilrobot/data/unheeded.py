@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ilrobot.data.episode import Outcome
 from ilrobot.data.memory import Recordings
 
-#: Longer lists of episodes are no line any more.
-_MOST_RANGES = 20
+
+def reached(recordings: Recordings) -> NDArray[np.bool_]:
+    """In which episodes ``next.success`` is true at some tick, (num_episodes,)."""
+    if not recordings.has_column("next.success"):
+        return np.zeros(recordings.num_episodes, dtype=bool)
+    flags = recordings.column("next.success").astype(bool).reshape(-1)
+    starts = recordings.starts
+    return np.array([flags[start:end].any() for start, end in pairwise(starts)], dtype=bool)
 
 
 def unheeded_successes(recordings: Recordings) -> str:
@@ -20,20 +28,16 @@ def unheeded_successes(recordings: Recordings) -> str:
     They all teach: the flag is true in few of the public Push-T demonstrations, which all are what
     a person showed.
     """
-    if not recordings.has_column("next.success"):
-        return ""
-    reached = recordings.column("next.success").astype(bool).reshape(-1)
+    flagged = reached(recordings)
     unknown = [n for n, info in enumerate(recordings.infos) if info.outcome is Outcome.UNKNOWN]
-    starts = recordings.starts
-    others = [n for n in unknown if not reached[starts[n] : starts[n + 1]].any()]
+    others = [n for n in unknown if not flagged[n]]
     if not others or len(others) == len(unknown):
         return ""
-    ranges = _ranges(others)
-    named = " ".join(ranges) if len(ranges) <= _MOST_RANGES else "..."
     return (
         f"next.success is true in {len(unknown) - len(others)} of {len(unknown)} episodes of "
         f"unknown outcome, and all of them teach; if the others failed: ilrobot edit "
-        f"{shlex.quote(str(recordings.path))} outcome --episodes {named} --outcome failure"
+        f"{shlex.quote(str(recordings.path))} outcome --episodes {' '.join(_ranges(others))} "
+        "--outcome failure"
     )
 
 
