@@ -48,7 +48,7 @@ class Compare:
     """Processes that share the episodes; the result does not depend on it."""
 
     output: Annotated[Path | None, optional("FOLDER", "runs/compare")] = None
-    """Where compare.html goes, or compare-2.html where that shows other runs."""
+    """Where compare.html goes, or compare-2.html where that shows other runs, seeds or options."""
 
     options: TaskOptions = ()
     """Options of the environment; they go before those of the training."""
@@ -67,7 +67,7 @@ class Compare:
         from ilrobot.comparison import group, rows
         from ilrobot.contenders import Contender
         from ilrobot.errors import explained
-        from ilrobot.report.compare import compare_report
+        from ilrobot.report.compare import compare_report, measured_by
         from ilrobot.report.html import write_report
 
         if not self.runs:
@@ -76,48 +76,67 @@ class Compare:
         contenders = [Contender.read(path) for path in dict.fromkeys(self.runs)]
         policies = sum(len(contender.policies) for contender in contenders)
         workers = sharing(self.workers, policies * self.episodes)
-        file = page_of(self.output or Path("runs/compare"), contenders)
+        seeds, options = range(self.seed, self.seed + self.episodes), parse_options(self.options)
+        file = page_of(self.output or Path("runs/compare"), contenders, seeds, options)
         claim_file(file)
         with progress_bar() as bars:
             bar = bars.add_task("measuring", total=0, note="")
             score = measure(
                 contenders,
                 file.with_name("episodes.json"),
-                range(self.seed, self.seed + self.episodes),
-                parse_options(self.options),
+                seeds,
+                options,
                 workers,
                 lambda total, run: bars.update(bar, total=total, advance=1, note=str(run)),
             )
         found = [row for name, runs in group(contenders).items() for row in rows(name, runs, score)]
         _print_table(found)
+        print(f"measured by {measured_by(seeds, options)}")
         with explained(file, "nothing was written", "compare again"):
-            write_report(file, compare_report(found, self.episodes))
-            write_json(_runs_of(file), {"runs": sorted(map(_known_by, contenders))})
+            write_report(file, compare_report(found, seeds, options))
+            shown = {"runs": sorted(map(_known_by, contenders))}
+            shown |= {"seeds": [seeds.start, seeds.stop], "options": _as_text(options)}
+            write_json(_shown_by(file), shown)
         console.print(f"figure: {file}", markup=False, soft_wrap=True)
         if self.json:
             print_json({"figure": str(file), "rows": [asdict(row) for row in found]})
         return 0
 
 
-def page_of(folder: Path, contenders: Sequence[Contender]) -> Path:
-    """The page of a comparison: the first that shows none but these runs, else a new one."""
+def page_of(
+    folder: Path, contenders: Sequence[Contender], seeds: range, options: Mapping[str, Any]
+) -> Path:
+    """The page of a comparison: the first that it shows all of, else a new one.
+
+    That is one of none but these runs and seeds, by the same options.
+    """
     runs = set(map(_known_by, contenders))
     for number in count(1):
         page = folder / ("compare.html" if number == 1 else f"compare-{number}.html")
         if not page.exists():
             return page
         try:
-            shown = json.loads(_runs_of(page).read_text())["runs"]
-            if runs.issuperset(shown):
+            shown = json.loads(_shown_by(page).read_text())
+            first, end = shown["seeds"]
+            if (
+                runs.issuperset(shown["runs"])
+                and seeds.start <= first
+                and end <= seeds.stop
+                and shown["options"] == _as_text(options)
+            ):
                 return page
         except (OSError, ValueError, KeyError, TypeError):
             continue  # Of another version: nobody knows what it shows.
     raise AssertionError("numbers do not end")
 
 
-def _runs_of(page: Path) -> Path:
-    """Which runs a page shows."""
+def _shown_by(page: Path) -> Path:
+    """Which runs a page shows, on which seeds and by which options."""
     return page.with_suffix(".json")
+
+
+def _as_text(options: Mapping[str, Any]) -> str:
+    return str(sorted(options.items()))
 
 
 def _known_by(contender: Contender) -> str:
@@ -157,7 +176,7 @@ def measure(
 
     policies = [policy for run in contenders for policy in run.policies]
     task = _same_task(policies)
-    acting = f"{task} {source_hash(task.split()[0])} {sorted(options.items())}"
+    acting = f"{task} {source_hash(task.split()[0])} {_as_text(options)}"
     keys = {p.folder: f"{acting} {policy_hash(p.folder)}" for p in policies}
     scores = Scores(file)
     folders = {key: folder for folder, key in keys.items()}

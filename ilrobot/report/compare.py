@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
@@ -25,12 +26,15 @@ _HEADERS = (
 )
 
 
-def compare_report(rows: Sequence[Row], episodes: int) -> html.Report:
+def compare_report(
+    rows: Sequence[Row], seeds: range, options: Mapping[str, Any] | None = None
+) -> html.Report:
     """The comparison as a page.
 
     Args:
         rows: Of all methods, the rounds of each in order.
-        episodes: By how many each policy was measured.
+        seeds: Of the episodes by which each policy was measured.
+        options: Of the environment, beyond those of the training.
     """
     judged = all(row.success is not None for row in rows)
     what = "success without help" if judged else "return"
@@ -44,7 +48,7 @@ def compare_report(rows: Sequence[Row], episodes: int) -> html.Report:
             html.figure(
                 responsive(lambda width: _draw(known, judged, width), f"{what}: {words}")
                 + colour_key((style.colour, style.mark + method) for style, method in key),
-                f"{what.capitalize()} over {episodes} fresh episodes per policy, with 95 % "
+                f"{what.capitalize()} over {len(seeds)} fresh episodes per policy, with 95 % "
                 "intervals, against the expert's labels that were learnt from.",
             )
         )
@@ -54,8 +58,16 @@ def compare_report(rows: Sequence[Row], episodes: int) -> html.Report:
     return html.Report(
         title="Methods compared",
         summary=_summary(rows) if judged else "",
+        facts={"measured by": measured_by(seeds, options or {})},
         sections=[html.Section(f"{what.capitalize()} against labels", blocks)],
     )
+
+
+def measured_by(seeds: range, options: Mapping[str, Any]) -> str:
+    """The episodes that each policy acted in, in words."""
+    words = " ".join(f"{name}={value}" for name, value in sorted(options.items()))
+    by = f"with --options {words}" if words else "by the options of the training"
+    return f"{len(seeds)} episodes of each policy, from seed {seeds.start} on, {by}"
 
 
 def score_text(row: Row, judged: bool) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from shutil import copytree, rmtree
@@ -65,9 +66,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def compare(folder: Path, *runs: Path, episodes: int = 3) -> int:
+def compare(folder: Path, *runs: Path, episodes: int = 3, more: Sequence[str] = ()) -> int:
     options = ["--episodes", str(episodes), "--workers", "1", "--output", str(folder), "--json"]
-    return _main(["compare", *map(str, runs), *options])
+    return _main(["compare", *map(str, runs), *options, *more])
 
 
 def test_the_verb_makes_one_table_and_one_page(
@@ -113,6 +114,25 @@ def test_a_page_is_replaced_by_a_comparison_of_the_same_runs_or_more_alone(
     assert page("bc-0", "bc-1") == "compare-2.html"
     (tmp_path / "compare-2.json").write_text("{")
     assert page("bc-0") == "compare-3.html"
+
+
+def test_a_page_is_not_replaced_by_one_of_other_options_or_other_seeds_or_fewer(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def page(*more: str, episodes: int = 2) -> str:
+        assert compare(tmp_path, runs / "bc-0", episodes=episodes, more=more) == 0
+        *said, last = capsys.readouterr().out.splitlines()
+        assert f"measured by {episodes} episodes of each policy, from seed" in said[-1]
+        return Path(json.loads(last)["figure"]).name
+
+    options = ("--options", "max_episode_steps=5")
+    assert page() == "compare.html"
+    assert page(*options) == "compare-2.html"
+    assert "with --options max_episode_steps=5" in (tmp_path / "compare-2.html").read_text()
+    assert page("--seed", "200000") == "compare-3.html"
+    assert page(episodes=1) == "compare-4.html"
+    assert page(episodes=3) == "compare.html"
+    assert page(*options, episodes=3) == "compare-2.html"
 
 
 class _Kills(actors.PolicyOnTask):

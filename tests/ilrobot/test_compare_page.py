@@ -67,7 +67,7 @@ def test_a_best_is_named_where_its_interval_is_apart(
 ) -> None:
     (tmp_path / "compare").mkdir()
     monkeypatch.chdir(tmp_path / "compare")
-    assert compare_report(rows, 50).summary == said
+    assert compare_report(rows, range(50)).summary == said
 
 
 @pytest.mark.parametrize("count", [1, 6, 8, 20, 60])
@@ -77,7 +77,16 @@ def test_as_many_lines_are_told_apart(count: int) -> None:
 
 
 def test_more_methods_than_colours_have_marks_of_their_own_in_the_key() -> None:
-    page = render(compare_report([row(f"method-{n}", n) for n in range(11)], 50))
+    page = render(compare_report([row(f"method-{n}", n) for n in range(11)], range(50)))
     key = re.findall(r'<li><i style="background:([^"]+)"></i>([^<]+)</li>', page)
     assert [name.split()[-1] for _, name in key] == [f"method-{n}" for n in range(11)]
     assert len({(colour, name.rpartition(" ")[0]) for colour, name in key}) == 11
+
+
+def test_the_page_says_by_which_seeds_and_options_was_measured() -> None:
+    page = render(compare_report([row("mse", 1)], range(7, 57), {"size": 3, "engine": "x"}))
+    said = "50 episodes of each policy, from seed 7 on"
+    assert f"{said}, with --options engine=x size=3" in page
+    assert f"{said}, by the options of the training" in render(
+        compare_report([row("mse", 1)], range(7, 57))
+    )

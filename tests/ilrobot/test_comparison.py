@@ -72,7 +72,7 @@ def test_a_return_has_an_interval_where_several_were_measured(
     policies = [Learnt(Path(f"runs/{n}"), 0, labels=7) for n in range(len(returns))]
     row = Row.over("ppo", policies, [Score(None, of) for of in returns])
     assert score_text(row, judged=False) == said
-    assert said in render(compare_report([row], len(returns[0])))
+    assert said in render(compare_report([row], range(len(returns[0]))))
 
 
 def episode(source: str, wanted: list[float], outcome: Outcome, human: bool) -> Episode:
