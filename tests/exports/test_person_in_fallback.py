@@ -11,7 +11,6 @@ from exports.recording import RobotRecording
 from exports.robots.base import Reading
 from exports.runtime.loop import ControlLoop
 from exports.runtime.shadow import ShadowActor
-from ilrobot.actors import Actor, Decision, Source
 from ilrobot.control.clock import SimulatedClock
 from ilrobot.control.contract_guards import FallbackAfter
 from ilrobot.control.contract_parts import Range
@@ -26,14 +25,10 @@ from teleop.devices.scripted import Scripted
 from teleop.hands import make_hand
 from tests.exports.looping import Constant, FakeRobot
 from tests.ilrobot.control.contracts import ABSOLUTE, ABSOLUTE_CONTRACT, RATE
+from tests.still import Still
 
 STALE_FROM, PRESSED_AT = 5, 10
 RETREATS = replace(ABSOLUTE_CONTRACT, fallback="retreat", retreat=(0.9, 0.9))
-
-
-class Still(Actor):
-    def act(self, observation, now):
-        return Decision(np.zeros(2, np.float32), Source.POLICY)
 
 
 def run(button, *, tapped=False, shadow=False):
@@ -48,9 +43,9 @@ def run(button, *, tapped=False, shadow=False):
         return DeviceState(stamp=now, held=frozenset(held))
 
     hand = make_hand(Scripted(script), ABSOLUTE, engage="hold")
-    actor = SharedControl(Still(), hand, HumanGate(lambda: hand.engaged), on_decision=hand.watch)
+    actor = SharedControl(Still(2), hand, HumanGate(lambda: hand.engaged), on_decision=hand.watch)
     if shadow:
-        actor = ShadowActor(Still(), hand)
+        actor = ShadowActor(Still(2), hand)
     emergency = EmergencyStop(button=lambda: hand.rewinding)
     guard = Guard(RETREATS, RATE, emergency)
     robot = FakeRobot(lambda tick: {"age": 9.0} if tick >= STALE_FROM else {}, length=60)
@@ -115,9 +110,9 @@ def far_out(script, policy=None, gate=None, *, shadow=False):
 
     hand = make_hand(Scripted(script), ABSOLUTE, engage="hold")
     decides = HumanGate(lambda: hand.engaged) if gate is None else gate
-    actor = SharedControl(policy or Still(), hand, decides, on_decision=hand.watch)
+    actor = SharedControl(policy or Still(2), hand, decides, on_decision=hand.watch)
     if shadow:
-        actor = ShadowActor(Still(), hand)
+        actor = ShadowActor(Still(2), hand)
     guard, robot = Guard(contract, RATE), Measured(length=40)
     ControlLoop(robot, actor, guard, SimulatedClock(RATE)).run([0], max_ticks=40)
     return hand, guard, np.array(robot.written)[:, 0]
@@ -218,7 +213,7 @@ def test_the_emergency_stop_ends_the_way_to_the_start():
     hand = make_hand(Scripted([DeviceState(stamp=0.0, held=held)]), ABSOLUTE, engage="hold")
     emergency = EmergencyStop(button=lambda: hand.rewinding)
     guard, robot = Guard(ABSOLUTE_CONTRACT, RATE, emergency), Slow()
-    actor = SharedControl(Still(), hand, HumanGate(lambda: hand.engaged))
+    actor = SharedControl(Still(2), hand, HumanGate(lambda: hand.engaged))
     report = ControlLoop(robot, actor, guard, SimulatedClock(RATE)).run([0, 1], max_ticks=9)
     assert emergency.reason == "button"
     assert [(episode.ticks, episode.ended) for episode in report.episodes] == [(0, False)]

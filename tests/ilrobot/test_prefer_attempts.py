@@ -3,10 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from ilrobot.actors import Actor, Decision, Observation, Source
 from ilrobot.atomic import PART
 from ilrobot.cli import _main
 from ilrobot.data.comparisons import FILE, Compared, Comparisons
@@ -16,11 +14,7 @@ from ilrobot.env import make_env
 from ilrobot.rollout import rollout
 from ilrobot.run import POLICY_FILE, RUN_FILE
 from tests.ilrobot.test_eval_verb import ONE_ACTION, save
-
-
-class _Still(Actor):
-    def act(self, observation: Observation, now: float) -> Decision:
-        return Decision(np.zeros(1, np.float32), Source.POLICY)
+from tests.still import Still
 
 
 @pytest.fixture
@@ -30,7 +24,7 @@ def run(tmp_path: Path) -> Path:
     env = make_env("Pendulum-v1", {"max_episode_steps": 3})
     with DatasetRecorder(folder / "attempts", env.spec) as recorder:
         for seed in range(3):
-            rollout(env, _Still(), seed=seed, recorder=recorder)
+            rollout(env, Still(), seed=seed, recorder=recorder)
     env.close()
     with Comparisons.writing(folder, Compared.of(Dataset.open(folder / "attempts"), None, 0)):
         pass
@@ -120,7 +114,7 @@ def test_what_lies_where_the_attempts_would_go_is_not_deleted(tmp_path: Path, ca
     policy, mine = trained(tmp_path / "run"), tmp_path / "mine"
     env = make_env("Pendulum-v1", {"max_episode_steps": 3})
     with DatasetRecorder(mine / "attempts", env.spec) as recorder:
-        rollout(env, _Still(), seed=0, recorder=recorder)
+        rollout(env, Still(), seed=0, recorder=recorder)
     env.close()
     assert prefer(policy, "--output", str(mine), "--attempts", "2") == 2
     error = capsys.readouterr().err

@@ -10,7 +10,7 @@ import pytest
 from dagger_rounds import Coin
 
 from ilrobot import task_env
-from ilrobot.actors import Actor, Decision, Observation, Source
+from ilrobot.actors import Actor
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import EpisodeInfo, Outcome
 from ilrobot.env import make_env
@@ -20,6 +20,7 @@ from ilrobot.learners.reinforcement.config import INITIAL_LOG_STD, SCRATCH
 from ilrobot.policies.density import new_policy
 from ilrobot.task_env import TaskEnv
 from tests.ilrobot.learning import line_world
+from tests.still import Still
 
 LIMIT = 30
 TASK = "line_world/Bounded-v0"
@@ -40,13 +41,6 @@ gym.register(TASK, Bounded)
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(task_env, "DEFAULT_TIME_LIMIT", LIMIT)
-
-
-class Still(Actor):
-    """Does nothing."""
-
-    def act(self, observation: Observation, now: float) -> Decision:
-        return Decision(np.zeros(1, np.float32), Source.POLICY)
 
 
 class Alone(Coin):

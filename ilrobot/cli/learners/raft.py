@@ -146,7 +146,7 @@ class Raft(TriedInTask):
         return _SEED
 
     def _check_rounds(self) -> None:
-        """Refuse fewer rounds than a run to go on with was begun with, which counts beginnings."""
+        """Refuse other episodes, and fewer rounds, than a run to go on with was begun with."""
         from ilrobot.run import RUN_FILE, Run
         from ilrobot.run_description import TrainDescription
 
@@ -154,8 +154,14 @@ class Raft(TriedInTask):
             return
         known = Run.read(self.output).description
         if isinstance(known, TrainDescription) and known.learner == "raft":
-            begun, odd = divmod(known.config.train.steps, self.episodes)
-            if not odd and self.rounds < begun:
+            episodes = known.settings["episodes"]
+            begun = known.config.train.steps // episodes
+            if episodes != self.episodes:
+                raise UserError(
+                    f"{self.output} was begun with --episodes {episodes}, not {self.episodes}; "
+                    "resume it with the same settings or give another --output"
+                )
+            if self.rounds < begun:
                 raise UserError(
                     f"{self.output} was begun with --rounds {begun}, and may go on with more, not "
                     f"with {self.rounds}; give another --output"

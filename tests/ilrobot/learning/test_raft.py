@@ -13,12 +13,8 @@ from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import UNCOUNTED, MemoryRecorder, Outcome
 from ilrobot.data.recorder import DatasetRecorder
 from ilrobot.env import make_env
-from ilrobot.errors import UserError
 from ilrobot.learners.finetuning import raft, tries
-from ilrobot.learners.finetuning.best_attempts import best_attempts
-from ilrobot.learners.finetuning.exploring import ExploringActor
-from ilrobot.learners.finetuning.raft import ATTEMPTED, RaftConfig
-from ilrobot.learners.finetuning.tries import is_tried
+from ilrobot.learners.finetuning.raft import ATTEMPTED
 from ilrobot.policies.loading import load_policy
 from ilrobot.rollout import rollout
 from ilrobot.run import Run, read_metrics
@@ -27,7 +23,8 @@ from tests.exhaustive import thinned
 from tests.forked import Forked
 from tests.ilrobot.learner_tester import Case, check_kill, check_mistake, check_run
 from tests.ilrobot.learning import line_world
-from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE, assert_same_weights
+from tests.ilrobot.policy_tester import assert_same_weights
+from tests.still import Still
 
 TASK = line_world.TASK
 #: Of four beginnings of which a clone does one of the first two, and of the others none.
@@ -71,64 +68,6 @@ def _options(clone: Path) -> tuple[str, ...]:
     few = ("--rounds", "1", "--episodes", "2", "--tries", "3", "--exploration", "0.5")
     more = ("--fit-steps", "10", "--device", "cpu", "--workers", "1", "--seed", "0")
     return ("--from", str(clone), *few, *more)
-
-
-def test_of_each_beginning_the_best_is_kept():
-    unjudged = [Outcome.UNKNOWN] * 5
-    assert best_attempts([7, 7, 8, 8, 9], unjudged, [1, 2, 4, 3, 0]) == [1, 2, 4]
-
-
-def test_where_anybody_judges_only_successes_are_kept():
-    outcomes = [Outcome.SUCCESS, Outcome.SUCCESS, Outcome.FAILURE, Outcome.TIMEOUT]
-    assert best_attempts([7, 7, 7, 8], outcomes, [1.0, 2.0, 9.0, 9.0]) == [1]
-    assert best_attempts([7, 8], [Outcome.FAILURE, Outcome.TIMEOUT], [1.0, 2.0]) == []
-
-
-def test_beginnings_are_counted_through_the_rounds():
-    config = RaftConfig(rounds=2, episodes=3)
-    assert [config.round_of(number) for number in range(7)] == [1, 1, 1, 2, 2, 2, 3]
-
-
-def test_a_success_or_all_tries_are_enough():
-    failed, done = Outcome.FAILURE, Outcome.SUCCESS
-    assert [is_tried([failed] * made, 2) for made in range(4)] == [False, False, True, True]
-    assert is_tried([done], 2)
-    assert is_tried([failed, done], 3)
-
-
-class _Still(Actor):
-    def __init__(self, size: int) -> None:
-        self._size = size
-
-    def act(self, observation: Observation, now: float) -> Decision:
-        return Decision(np.zeros(self._size, np.float32), Source.POLICY)
-
-
-def test_exploration_wanders_as_far_as_was_asked():
-    actor = ExploringActor(_Still(2), CONTINUOUS, np.array([0.5, 0.0]))
-    actor.reset(0)
-    drawn = np.array([actor.act({}, 0.0).action for _ in range(5_000)])
-    assert drawn[:, 0].std() == pytest.approx(0.5, rel=0.2)
-    assert not drawn[:, 1].any()
-    lag = round(CONTINUOUS.rate * 0.5)
-    together = np.corrcoef(drawn[:-lag, 0], drawn[lag:, 0])[0, 1]
-    assert together == pytest.approx(np.exp(-1), abs=0.15)
-
-
-def test_exploration_is_drawn_anew_for_each_attempt_and_alike_for_the_same():
-    actor = ExploringActor(_Still(2), CONTINUOUS, np.ones(2))
-
-    def first(seed: int, attempt: int) -> list[float]:
-        actor.of_attempt(attempt).reset(seed)
-        return actor.act({}, 0.0).action.tolist()
-
-    assert first(1, 0) == first(1, 0)
-    assert len({tuple(first(seed, number)) for seed in (1, 2) for number in (0, 1)}) == 4
-
-
-def test_choices_cannot_be_disturbed():
-    with pytest.raises(UserError, match="are choices"):
-        ExploringActor(_Still(2), DISCRETE, np.ones(1))
 
 
 @pytest.mark.parametrize("preset", thinned(["bc", "flow"], ["flow"]))
@@ -301,7 +240,7 @@ def test_demonstrations_of_another_task_are_refused_before_anything_is_tried(
 ):
     env = make_env("Pendulum-v1", {"max_episode_steps": 3})
     with DatasetRecorder(tmp_path / "other", env.spec) as recorder:
-        rollout(env, _Still(1), seed=0, recorder=recorder)
+        rollout(env, Still(1), seed=0, recorder=recorder)
     env.close()
     given = [*_options(clones["bc"]), "--dataset", str(tmp_path / "other")]
     said = f"{tmp_path / 'other'}: 'observation.state' has shape [3] in the dataset"
@@ -354,6 +293,13 @@ def test_a_round_in_which_nothing_succeeds_leaves_the_policy(
     assert counts[:2] == [1, 1]  # what is cloned stays as it is
     assert min(counts[2:]) > 1
     assert (run / "round-2").exists()
+
+
+def test_other_beginnings_in_a_round_are_refused(clones: dict[str, Path], tmp_path: Path, capsys):
+    begun = _few(clones["bc"], tmp_path / "run", SEED, "--rounds", "1")
+    assert _main(begun) == 0
+    again = [*begun, "--resume", "--episodes", "1"]
+    check_mistake(again, "was begun with --episodes 2, not 1", capsys)
 
 
 def test_it_goes_on_with_the_seed_that_it_was_begun_with(clones: dict[str, Path], tmp_path: Path):
