@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from exports.samples import Samples
 from ilrobot.control.drawing import Guide, Prediction
@@ -20,6 +21,10 @@ from ilrobot.policies.policy import Policy
 
 #: Greatest allowed difference in float32, as a fraction of an element's command range.
 TOLERANCE = 1e-5
+#: Of a policy whose sampler magnifies rounding: so many times what its own module differs by where
+#: it is asked for all windows at once and for each alone, up to `MOST_TOLERANCE`.
+_OF_ROUNDING = 4.0
+MOST_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Parity:
         relative: Greatest |difference| as a fraction of the element's command range high - low;
             for discrete actions the share of actions that differ.
         absolute: Greatest |difference| in the action's units; None for discrete actions.
-        tolerance: What `relative` may be at most.
+        tolerance: What `relative` may be at most: more than `TOLERANCE` where the module rounds.
         signals: Greatest |difference| of each signal, which may be `ROUNDING` at most.
     """
 
@@ -83,13 +88,8 @@ def measure_parity(
         critics: What judges it, by the names of their signals. They are compared on what the
             predictor wants, since a probability magnifies by how little that differs.
     """
-    noise, guides, count = samples.noise, samples.guides, len(samples)
-    with torch.inference_mode():
-        chunks, members = policy.opinions(
-            {name: torch.from_numpy(window) for name, window in samples.windows.items()},
-            None if noise is None else torch.from_numpy(noise),
-            *([None, None] if guides is None else _batch(guides)),
-        )
+    count = len(samples)
+    chunks, members = _opinions(policy, samples)
     expected: NDArray[Any] = chunks.numpy()
     predictions = [predict(*asked) for asked in samples.each()]
     given = np.stack([prediction.chunk for prediction in predictions])
@@ -98,8 +98,19 @@ def measure_parity(
         differ = float(np.mean(given != expected))
         return Parity(count, differ, None, 0.0, apart)
     difference = np.abs(np.subtract(given, expected, dtype=np.float64))
-    relative = float((difference / scale).max())
-    return Parity(count, relative, float(difference.max()), TOLERANCE, apart)
+    relative, tolerance = float((difference / scale).max()), TOLERANCE
+    if relative > tolerance:
+        rounding = np.abs(np.subtract(_each_alone(policy, samples), expected, dtype=np.float64))
+        own = _OF_ROUNDING * float((rounding / scale).max())
+        tolerance = min(max(tolerance, own), MOST_TOLERANCE)
+    return Parity(count, relative, float(difference.max()), tolerance, apart)
+
+
+def _each_alone(policy: Policy, samples: Samples) -> NDArray[Any]:
+    """The module's chunks where it is asked for one window at a time: summed in another order."""
+    return np.concatenate(
+        [_opinions(policy, samples.alone(i))[0].numpy() for i in range(len(samples))]
+    )
 
 
 @torch.inference_mode()
@@ -125,7 +136,18 @@ def _signal_errors(
     }
 
 
-def _batch(guides: Sequence[Guide]) -> list[torch.Tensor]:
+@torch.inference_mode()
+def _opinions(policy: Policy, samples: Samples) -> tuple[Tensor, Tensor]:
+    """See `Policy.opinions`."""
+    noise, guides = samples.noise, samples.guides
+    return policy.opinions(
+        {name: torch.from_numpy(window) for name, window in samples.windows.items()},
+        None if noise is None else torch.from_numpy(noise),
+        *([None, None] if guides is None else _batch(guides)),
+    )
+
+
+def _batch(guides: Sequence[Guide]) -> list[Tensor]:
     return [
         torch.from_numpy(np.stack(arrays))
         for arrays in ([g.prefix for g in guides], [g.weights for g in guides])

@@ -44,6 +44,15 @@ class Samples:
         """The same led nowhere."""
         return replace(self, guides=None)
 
+    def alone(self, index: int) -> Samples:
+        """One of them."""
+        one = slice(index, index + 1)
+        return Samples(
+            {name: window[one] for name, window in self.windows.items()},
+            None if self.noise is None else self.noise[one],
+            None if self.guides is None else self.guides[one],
+        )
+
     def each(self) -> Iterator[tuple[dict[str, NDArray[np.float32]], Any, Guide | None]]:
         """One after the other: history, noise and guide."""
         for i in range(len(self)):

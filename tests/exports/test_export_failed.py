@@ -17,7 +17,7 @@ from ilrobot.errors import Terminated, UserError, WorkFailed
 from ilrobot.policies.heads.flow import FlowHead
 from ilrobot.policies.policy import Policy
 from tests.exports.exported import SMALL, export, make_policy
-from tests.ilrobot.policy_tester import DISCRETE, recordings
+from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE, recordings
 
 
 def test_an_ensemble_whose_doubt_differs_leaves_no_file(tmp_path, monkeypatch):
@@ -67,10 +67,43 @@ def test_a_sampler_that_is_nan_only_where_it_is_led_leaves_no_file(tmp_path, mon
 
 
 def test_a_graph_that_differs_leaves_no_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(parity_module, "TOLERANCE", -1.0)
+    for name in ("TOLERANCE", "MOST_TOLERANCE"):
+        monkeypatch.setattr(parity_module, name, -1.0)
     with pytest.raises(WorkFailed, match="differs from the trained policy"):
         export(make_policy(), tmp_path / "policy.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+class _Rounds(Policy):
+    """Differs by so much where it is asked for more than one window."""
+
+    apart = 0.0
+
+    def opinions(self, observations, *asked):
+        chunks, members = super().opinions(observations, *asked)
+        many = len(next(iter(observations.values()))) > 1
+        return chunks + self.apart * many, members
+
+
+@pytest.mark.parametrize(("apart", "tolerance"), [(0.0, 1e-5), (2e-5, 8e-5), (2e-2, 1e-3)])
+def test_a_policy_that_rounds_more_may_differ_more_up_to_a_limit(apart, tolerance):
+    torch.manual_seed(0)
+    policy = _Rounds(CONTINUOUS, SMALL).eval()
+    policy.apart = apart
+    windows = observation_windows(recordings(CONTINUOUS), CONTINUOUS, SMALL.n_obs, 20)
+
+    def predict(further):
+        def predicted(history, *_):
+            given = policy({name: torch.from_numpy(w[None]) for name, w in history.items()})
+            return Prediction(given[0].detach().numpy() + np.float32(further))
+
+        return predicted
+
+    samples, scale = parity_module.Samples(windows), np.ones(2)
+    for further, holds in ((0.4 * tolerance, True), (2e-2 + 1.5 * tolerance, False)):
+        found = parity_module.measure_parity(policy, predict(-further), samples, scale)
+        assert found.holds is (holds and apart < 1e-2)
+    assert found.tolerance == pytest.approx(tolerance, rel=0.2)
 
 
 def test_choices_that_differ_are_told_as_such():
@@ -109,7 +142,8 @@ def test_weights_of_nan_leave_no_file(tmp_path):
 def test_a_failed_export_keeps_the_file_that_was_there(tmp_path, monkeypatch):
     path = tmp_path / "policy.onnx"
     path.write_bytes(b"precious")
-    monkeypatch.setattr(parity_module, "TOLERANCE", -1.0)
+    for name in ("TOLERANCE", "MOST_TOLERANCE"):
+        monkeypatch.setattr(parity_module, name, -1.0)
     with pytest.raises(WorkFailed):
         export(make_policy(), path)
     assert path.read_bytes() == b"precious"
