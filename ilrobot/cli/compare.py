@@ -94,8 +94,11 @@ class Compare:
         print(f"measured by {measured_by(seeds, options)}")
         with explained(file, "nothing was written", "compare again"):
             write_report(file, compare_report(found, seeds, options))
-            shown = {"runs": sorted(map(_known_by, contenders))}
-            shown |= {"seeds": [seeds.start, seeds.stop], "options": _as_text(options)}
+            shown = {
+                "runs": sorted(map(_known_by, contenders)),
+                "seeds": [seeds.start, seeds.stop],
+                "options": _as_text(options),
+            }
             write_json(_shown_by(file), shown)
         console.print(f"figure: {file}", markup=False, soft_wrap=True)
         if self.json:
