@@ -46,6 +46,7 @@ class Evidence:
             actions are choices, which a classifier keeps apart by itself).
         available: What there is beside the data.
         switched: Elements of the action that were not looked at because they have two values.
+        frozen: Those that have one.
     """
 
     facts: Facts
@@ -53,6 +54,7 @@ class Evidence:
     modes: Modes | None
     available: Available
     switched: tuple[str, ...] = ()
+    frozen: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, dataset: Recordings, available: Available) -> Evidence:
@@ -66,7 +68,7 @@ class Evidence:
             return cls(facts, None, None, available)
         frames = Frames.of(dataset)
         if len(frames) < 2 * CHUNK or frames.episodes < 2 or not frames.observations.shape[1]:
-            return cls(facts, None, None, available, frames.switched)
+            return cls(facts, None, None, available, frames.switched, frames.frozen)
         neighbours = Neighbours.of(frames)
         return cls(
             facts,
@@ -74,6 +76,7 @@ class Evidence:
             Modes.of(frames, neighbours),
             available,
             frames.switched,
+            frames.frozen,
         )
 
     def to_json(self) -> dict[str, Any]:

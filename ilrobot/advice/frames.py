@@ -27,11 +27,13 @@ class Frames:
         observations: Seen at each, (N, D): every element with mean 0 and standard deviation 1;
             an angle is its sine and cosine; elements that never change are left out.
         chunks: The next `CHUNK` actions from each on, (N, CHUNK · A), likewise scaled; elements
-            of two values, such as a gripper's open and closed, are left out where there are others.
+            of two values, such as a gripper's open and closed, or of one are left out where there
+            are others.
         episode: Of each, (N,), from 0 on without gaps.
         progress: How far its episode had come, (N,), 0 at its first frame and 1 at its last.
         next_row: Row of the frame one tick later, (N,); -1 where that is not among these.
         switched: Names of the elements of the action that were left out as having two values.
+        frozen: Names of those that were as having one.
     """
 
     observations: NDArray[np.float64]
@@ -40,6 +42,7 @@ class Frames:
     progress: NDArray[np.float64]
     next_row: NDArray[np.int64]
     switched: tuple[str, ...]
+    frozen: tuple[str, ...]
 
     @classmethod
     def of(cls, dataset: Recordings) -> Frames:
@@ -58,11 +61,10 @@ class Frames:
         kept = np.flatnonzero(left)
         moving = _spread(seen[kept]) > 0
         seen = _scaled(seen[:, moving], kept)
-        two = np.array([len(np.unique(column)) <= 2 for column in done[kept].T], dtype=bool)
+        counts = np.array([len(np.unique(column)) for column in done[kept].T])
         names = np.array(spec.action.element_names)
-        if two.all():
-            two[:] = False
-        done = _scaled(done[:, ~two], kept)
+        left_out = (counts <= 2) & (counts > 2).any()
+        done = _scaled(done[:, ~left_out], kept)
 
         episode = np.repeat(np.arange(dataset.num_episodes), dataset.lengths)
         rows = np.flatnonzero(_whole(left, episode))
@@ -76,7 +78,8 @@ class Frames:
             episode=np.unique(episode[rows], return_inverse=True)[1].astype(np.int64),
             progress=ticks / np.maximum(dataset.lengths[episode[rows]] - 1, 1),
             next_row=place[rows + 1],
-            switched=tuple(str(name) for name in names[two]),
+            switched=tuple(str(name) for name in names[left_out & (counts == 2)]),
+            frozen=tuple(str(name) for name in names[counts == 1]),
         )
 
     def __len__(self) -> int:

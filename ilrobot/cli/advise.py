@@ -182,6 +182,8 @@ def _numbers(e: Evidence) -> list[tuple[str, str]]:
         rows.append(("jitter", f"{facts.jitter:.2f} of white noise"))
     if e.switched:
         rows.append(("switched", f"{', '.join(e.switched)} (two values; not looked at for modes)"))
+    if e.frozen:
+        rows.append(("frozen", f"{', '.join(e.frozen)} (one value; a clone always gives it)"))
     simulator = there.task if there.simulator else f"none ({there.remark})"
     judges = ", which judges success" if there.simulator and there.judges else ""
     rows += [("simulator", f"{simulator}{judges}"), ("expert to be asked", there.expert)]

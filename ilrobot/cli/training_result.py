@@ -37,7 +37,7 @@ def print_result(output: Path, policy: Policy, cameras: Sequence[Feature], *, js
     if result.validation_loss is not None:
         print(f"held out   loss {result.validation_loss:.4g}")
     if policy.frozen:
-        still = "; ".join(f"{name} {', '.join(e)}" for name, e in policy.frozen.items())
+        still = "; ".join(_of_feature(name, e) for name, e in policy.frozen.items())
         print(f"frozen     did not move in the training data: {still}")
     if policy.relative is not None:
         elements = zip(policy.spec.action.element_names, policy.relative.moved, strict=True)
@@ -62,3 +62,9 @@ def print_result(output: Path, policy: Policy, cameras: Sequence[Feature], *, js
                 "output": str(output),
             }
         )
+
+
+def _of_feature(feature: str, elements: list[str]) -> str:
+    """Elements of a feature, which is named where their names do not say it."""
+    made_up = elements[0].startswith(f"{feature.rsplit('.', 1)[-1]}[")
+    return ", ".join(elements) if made_up else f"{feature} {', '.join(elements)}"

@@ -141,12 +141,13 @@ def test_an_angle_that_wraps_is_near_itself():
 
 
 def test_a_gripper_that_opens_and_closes_is_not_looked_at_for_modes():
-    spec = replace(SPEC, action=Feature("action", (2,), names=("x", "gripper")))
+    spec = replace(SPEC, action=Feature("action", (3,), names=("x", "gripper", "y")))
     data = made(12, spec=spec)
     gripper = np.random.default_rng(0).integers(0, 2, data.num_frames)[:, None]
-    data._columns["action"] = np.concatenate([data._columns["action"], gripper], axis=1)
+    action = [data._columns["action"], gripper, np.full_like(gripper, 3)]
+    data._columns["action"] = np.concatenate(action, axis=1)
     evidence = Evidence.of(data, SIMULATOR)
-    assert evidence.switched == ("gripper",)
+    assert (evidence.switched, evidence.frozen) == (("gripper",), ("y",))
     assert evidence.modes is not None
     assert not evidence.modes.several
 

@@ -218,7 +218,7 @@ def test_what_did_not_move_is_named(tmp_path, capsys):
         == 0
     )
     out = capsys.readouterr().out
-    assert "frozen     did not move in the training data: action action[1]" in out
+    assert "frozen     did not move in the training data: action[1]\n" in out
 
 
 def test_a_time_budget_chooses_the_steps(dataset, tmp_path, capsys, monkeypatch):
