@@ -11,6 +11,8 @@ from ilrobot.spec import RATE_TOLERANCE, Feature, Spec
 _MADE = {"policy": "trained on", "dataset": "recorded in", "reward": "learnt in"}
 #: Ranges of an action that are further apart are of actions that are scaled otherwise.
 _MOST_APART = 2.0
+#: A limit from here on, in whatever unit, bounds nothing: it was stated for want of one.
+_NO_LIMIT = 1e6
 
 
 def check_policy_fits(
@@ -93,15 +95,18 @@ def _check_ranges(wanted: Feature, have: Feature, where: str, what: str, place: 
     """Both state how far an action goes, and it is about as far, or one states nothing.
 
     The same number is another motion where actions are scaled otherwise; joints of the same kind
-    may be stopped a little earlier or later.
+    may be stopped a little earlier or later. A range of one value says nothing of its scale.
     """
     limits = (wanted.low, wanted.high, have.low, have.high)
     if any(side is None for side in limits):
         return
     sides = zip(*(side for side in limits if side is not None), strict=True)
     for name, (low, high, least, most) in zip(wanted.element_names, sides, strict=True):
+        if max(map(abs, (low, high, least, most))) >= _NO_LIMIT:
+            continue
         narrower, wider = sorted((high - low, most - least))
-        if math.isfinite(wider) and wider > _MOST_APART * narrower:
+        apart = low > most or least > high
+        if apart or (narrower and wider > _MOST_APART * narrower):
             raise UserError(
                 f"{where}: '{name}' of 'action' goes from {low:g} to {high:g} in the {what} but "
                 f"from {least:g} to {most:g} in {place}, so that the same number is another "

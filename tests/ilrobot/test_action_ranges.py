@@ -16,9 +16,12 @@ def _spec(low, high):
 
 METRES = _spec((-0.05, -0.05), (0.05, 0.05))
 SCALED = _spec((-0.05, -1.0), (0.05, 1.0))
+ELSEWHERE = _spec((-0.05, 99.95), (0.05, 100.05))
 
 
-@pytest.mark.parametrize(("policy", "task"), [(METRES, SCALED), (SCALED, METRES)])
+@pytest.mark.parametrize(
+    ("policy", "task"), [(METRES, SCALED), (SCALED, METRES), (METRES, ELSEWHERE)]
+)
 @pytest.mark.parametrize("what", ["policy", "dataset"])
 def test_actions_that_are_scaled_otherwise_are_refused(policy, task, what):
     goes, takes = f"{policy.action.low[1]:g}", f"{task.action.low[1]:g}"
@@ -37,6 +40,10 @@ def test_actions_that_are_scaled_otherwise_are_refused(policy, task, what):
         _spec(None, None),
         _spec((-0.04, -0.06), (0.05, 0.06)),
         _spec((-float("inf"),) * 2, (float("inf"),) * 2),
+        _spec((-1e9,) * 2, (1e9,) * 2),
+        _spec((-3.4e38,) * 2, (3.4e38,) * 2),
+        _spec((-0.05, 0.0), (0.05, 0.0)),
+        _spec((-0.05, -0.01), (0.05, float("inf"))),
     ],
 )
 def test_what_goes_about_as_far_or_is_not_stated_fits(task):
