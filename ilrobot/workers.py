@@ -31,15 +31,19 @@ A = TypeVar("A")
 R = TypeVar("R")
 
 
-@contextmanager
-def deaf_to_ctrl_c() -> Iterator[None]:
-    """A process that is started here does not hear of Ctrl-C, which reaches a whole group.
+#: What reaches a whole group of processes of which the first one acts: Ctrl-C, and the end of a
+#: terminal. A pool ends its processes by SIGTERM, so that they must hear that.
+_OF_A_GROUP = (signal.SIGINT, signal.SIGHUP)
 
-    It shall ignore the signal as soon as it runs, for its parent acts; the parent hears of it when
-    this ends.
+
+@contextmanager
+def deaf_to(*signals: signal.Signals) -> Iterator[None]:
+    """A process that is started here does not hear of these, for its parent acts.
+
+    It shall ignore them as soon as it runs; the parent hears of them when this ends.
     """
     resource_tracker.ensure_running()  # which would begin with the process, and unblock the signal
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
         yield
     finally:
@@ -70,7 +74,7 @@ class Workers(Generic[S]):
         others = set(multiprocessing.active_children())
         self._pool = ProcessPoolExecutor(count, CONTEXT, _begin, (setup,))
         # A process starts for each of these; the first real work tells what a setup says wrong.
-        with deaf_to_ctrl_c():
+        with deaf_to(*_OF_A_GROUP):
             for _ in range(count):
                 self._pool.submit(_get_ready)
         self._processes: set[BaseProcess] = set(multiprocessing.active_children()) - others
@@ -126,7 +130,8 @@ _made: Any = None
 
 def _begin(setup: Callable[[], Any]) -> None:
     global _setup
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of one that was started later than the others
+    for number in _OF_A_GROUP:  # of one that was started later than the others
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = "1"  # for a torch that is loaded later
     _setup = setup

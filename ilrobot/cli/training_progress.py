@@ -45,11 +45,15 @@ def _note(progress: Progress, counted: str) -> str:
     if progress.sampling_error is not None:
         words.append(f"sampling error {progress.sampling_error:.4f}")
     words += [f"{name.replace('_', ' ')} {value:.4g}" for name, value in progress.details.items()]
-    rate = f"{progress.rate:.0f}" if counted == "steps" else f"{progress.rate:.3g}"
-    words.append(f"{rate} {counted}/s")
+    words.append(pace(progress.rate, counted))
     if progress.step < progress.steps and math.isfinite(progress.eta):
         words.append(f"ends by {_end(progress.eta)}")
     return ", ".join(words)
+
+
+def pace(rate: float, counted: str = "steps") -> str:
+    """How many a second, to two digits where there are few."""
+    return f"{rate:.0f} {counted}/s" if rate >= 10 else f"{rate:.2g} {counted}/s"
 
 
 def _end(seconds: float) -> str:

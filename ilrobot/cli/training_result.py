@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ilrobot.cli.output import print_json
+from ilrobot.cli.training_progress import pace
 from ilrobot.data.known_tasks import suggested_tasks
 from ilrobot.run import Run
 from ilrobot.run_description import TrainDescription
@@ -31,8 +32,7 @@ def print_result(output: Path, policy: Policy, cameras: Sequence[Feature], *, js
     print(f"policy     {output / 'policy.pt'}")
     early = " (held-out episodes no longer improved)" if result.early else ""
     print(
-        f"steps      {result.steps}{early}, "
-        f"{run.seconds:.0f} s, {result.steps / run.seconds:.0f} steps/s"
+        f"steps      {result.steps}{early}, {run.seconds:.0f} s, {pace(result.steps / run.seconds)}"
     )
     if result.validation_loss is not None:
         print(f"held out   loss {result.validation_loss:.4g}")

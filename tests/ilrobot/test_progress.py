@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from ilrobot.cli import output
+from ilrobot.cli.training_progress import pace
 
 
 @pytest.fixture(autouse=True)
@@ -61,3 +62,11 @@ def test_advancing_tells_too(monkeypatch: pytest.MonkeyPatch) -> None:
         bar = bars.add_task("runs", total=2, note="")
         bars.advance(bar)
         assert screen.getvalue().startswith("runs 1/2")
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [(0.0, "0 steps/s"), (0.2234, "0.22 steps/s"), (9.87, "9.9 steps/s"), (1234.5, "1234 steps/s")],
+)
+def test_a_slow_pace_is_more_than_none(rate: float, said: str):
+    assert pace(rate) == said

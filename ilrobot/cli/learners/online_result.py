@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ilrobot.cli.output import print_json
+from ilrobot.cli.training_progress import pace
 from ilrobot.learners.finetuning.keeping import KEPT_FILE
 from ilrobot.run import Run, read_metrics
 from ilrobot.run_description import TrainDescription
@@ -52,7 +53,7 @@ def print_online_result(output: Path, counted: str, *, json: bool, last: int, to
     print(f"policy     {output / 'policy.pt'}")
     print(
         f"{counted:10} {result.steps:,} in the task{over}, {run.seconds:.0f} s, "
-        f"{result.steps / max(run.seconds, 1e-9):.3g} {counted}/s"
+        f"{pace(result.steps / max(run.seconds, 1e-9), counted)}"
     )
     words = ", ".join(f"{name} {value:g}" for name, value in means.items())
     print(f"at last    {words or 'no episode has ended'} ({told})")

@@ -17,6 +17,8 @@ from ilrobot.task_env import TaskEnv
 
 #: How long a process may take to free its simulators, s.
 _PATIENCE = 5.0
+#: Whoever ends a whole group of processes wants the first one to end them, and to keep what it has.
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class CopiesElsewhere:
@@ -42,7 +44,7 @@ class CopiesElsewhere:
         self._there, asked = workers.CONTEXT.Pipe()
         given = asked, make, tuple(indexes), seed, success_only
         self._process = workers.CONTEXT.Process(target=_serve, args=given, daemon=True)  # type: ignore[attr-defined]
-        with workers.deaf_to_ctrl_c():
+        with workers.deaf_to(*_ENDINGS):
             self._process.start()
         asked.close()
 
@@ -84,7 +86,8 @@ def _serve(
     success_only: bool,
 ) -> None:
     """Answer until nobody asks any more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in _ENDINGS:
+        signal.signal(number, signal.SIG_IGN)
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
             copies = TaskCopies(make, indexes, seed, success_only=success_only)

@@ -118,15 +118,16 @@ def test_what_cannot_be_sent_is_told_in_its_words_and_where_it_was_raised():
     assert 'raise _Odd("elbow", 7.0)' in told.value.__notes__[0]
 
 
-def test_ctrl_c_does_not_reach_them(monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_ends_a_whole_group_is_left_to_the_first_process(number, monkeypatch):
     monkeypatch.setattr(workers, "CONTEXT", multiprocessing.get_context("spawn"))
     with closing(TaskVectorEnv(MAKE, 2, seed=0, processes=2)) as env:
         pid = env._elsewhere[0]._process.pid
         assert pid is not None
-        assert _deaf(pid)  # while it starts
+        assert _deaf(pid, number)  # while it starts
         env.reset()
-        assert _deaf(pid)
-        os.kill(pid, signal.SIGINT)
+        assert _deaf(pid, number)
+        os.kill(pid, number)
         env.reset()
 
 
@@ -160,10 +161,10 @@ def test_no_process_outlives_the_one_that_asks(tmp_path: Path):
     _until(lambda: not _lives(other))
 
 
-def _deaf(pid: int) -> bool:
-    """Whether SIGINT is blocked or ignored."""
+def _deaf(pid: int, number: int) -> bool:
+    """Whether a signal is blocked or ignored."""
     told = dict(line.split(":\t") for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    return bool((int(told["SigBlk"], 16) | int(told["SigIgn"], 16)) & 1 << signal.SIGINT - 1)
+    return bool((int(told["SigBlk"], 16) | int(told["SigIgn"], 16)) & 1 << number - 1)
 
 
 def _lives(pid: int) -> bool:
