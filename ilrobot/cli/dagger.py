@@ -125,6 +125,7 @@ class Dagger:
         from ilrobot.cli.options import parse_options
         from ilrobot.cli.output import console, print_json, progress_bar
         from ilrobot.cli.people import hand_info
+        from ilrobot.cli.training_plan import print_unheeded
         from ilrobot.data.dataset import Dataset
         from ilrobot.env import make_env
         from ilrobot.learners.interactive.dagger import describe_dagger, run_dagger
@@ -152,7 +153,9 @@ class Dagger:
             )
             Run.check(self.output, description, resume=self.resume)
             members = description.config.policy.members
-            self.gates.check(env.spec, Dataset.open(self.dataset), self.policy, members)
+            demonstrations = Dataset.open(self.dataset)
+            self.gates.check(env.spec, demonstrations, self.policy, members)
+            print_unheeded(demonstrations)
             cast: ExpertCast | OperatorCast | HandCast
             run_episode: RunEpisode | None = None
             if device == "expert":

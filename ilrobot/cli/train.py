@@ -222,11 +222,10 @@ class Train:
         """Train and say what to do next."""
         from ilrobot.cli.command import telling_how_to_resume
         from ilrobot.cli.output import progress_bar
-        from ilrobot.cli.training_plan import check_waits, print_plan
+        from ilrobot.cli.training_plan import check_waits, print_plan, print_unheeded
         from ilrobot.cli.training_progress import TrainingProgress
         from ilrobot.cli.training_result import print_result
         from ilrobot.data.dataset import Dataset
-        from ilrobot.data.unheeded import unheeded_successes
         from ilrobot.learners.behavioral_cloning import train
         from ilrobot.policies.loading import load_policy
 
@@ -238,8 +237,7 @@ class Train:
         if self.patience:
             check_waits(data, train_config)
         print_plan(policy_config, train_config, data.spec)
-        if line := unheeded_successes(data):
-            print(f"mind       {line}", flush=True)
+        print_unheeded(data)
         with telling_how_to_resume(self), progress_bar() as bars:
             policy = train(
                 data,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ilrobot.data.labels import labels, split_episodes
+from ilrobot.data.unheeded import unheeded_successes
 from ilrobot.errors import UserError
 from ilrobot.learners.config import LEAST_STEPS, TrainConfig
 from ilrobot.policies.config import PolicyConfig
@@ -45,6 +46,12 @@ def print_plan(policy: PolicyConfig, training: TrainConfig, spec: Spec) -> None:
         between = " towards ".join(policy.frame)
         print(f"frame      from {between}, in which it {_in_frame(policy, spec)}")
     print(f"length     {_length(training)}", flush=True)
+
+
+def print_unheeded(data: Recordings) -> None:
+    """Print where all are imitated though ``next.success`` tells them apart; see there."""
+    if line := unheeded_successes(data):
+        print(f"mind       {line}", flush=True)
 
 
 def _length(training: TrainConfig) -> str:

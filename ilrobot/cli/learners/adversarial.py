@@ -67,6 +67,7 @@ class Adversarial(DemonstratedOptions):
         require(f"--learner {self.method}", "gymnasium", "torch", extra="rl")
         import torch
 
+        from ilrobot.cli.training_plan import print_unheeded
         from ilrobot.data.dataset import Dataset
         from ilrobot.learners.adversarial.demonstrations import expert_transitions
         from ilrobot.learners.adversarial.making import make_contest
@@ -106,6 +107,7 @@ class Adversarial(DemonstratedOptions):
                     "exploration": self.spread_noted(begun),
                     **config.settings(),
                 }
+                print_unheeded(data)
                 self._warn(data, config, len(expert))
                 return self.train(
                     self.method,

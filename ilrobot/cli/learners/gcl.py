@@ -42,6 +42,7 @@ class Gcl(DemonstratedOptions):
         require("--learner gcl", "gymnasium", "torch", extra="rl")
         import torch
 
+        from ilrobot.cli.training_plan import print_unheeded
         from ilrobot.data.dataset import Dataset
         from ilrobot.learners.adversarial.demonstrations import expert_transitions
         from ilrobot.learners.behavioral_cloning import data_used, weights_hash
@@ -78,6 +79,7 @@ class Gcl(DemonstratedOptions):
                     self.seed,
                     fit_observations=begun is None,
                 )
+                print_unheeded(data)
                 return self.train(
                     "gcl",
                     GuidedCost(reward, reinforcer, expert, cost, seed=self.seed),
