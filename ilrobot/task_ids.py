@@ -19,6 +19,8 @@ from gymnasium.envs.registration import find_highest_version, parse_env_id
 from ilrobot.env_errors import is_task_id
 
 _PLUGINS = "gymnasium.envs"
+#: Files of a package that a task is made of: programs, and what is simulated.
+_SOURCE = frozenset({".py", ".xml", ".urdf"})
 
 
 def registered(task: str) -> str:
@@ -58,12 +60,15 @@ def source_hash(task: str) -> str:
     made_by = None if known is None else known.entry_point
     module = made_by if isinstance(made_by, str) else getattr(made_by, "__module__", "")
     package = module.split(":")[0].split(".")[0]
-    found = importlib.util.find_spec(package) if package.isidentifier() else None
+    try:
+        found = importlib.util.find_spec(package) if package.isidentifier() else None
+    except ValueError:  # a program of one file
+        found = None
     if found is None:
         return ""
     files = [Path(found.origin)] if found.origin and Path(found.origin).is_file() else []
     for folder in found.submodule_search_locations or ():
-        files += Path(folder).rglob("*.py")
+        files += (file for file in Path(folder).rglob("*") if file.suffix in _SOURCE)
     digest = hashlib.sha256()
     for file in sorted(files):
         digest.update(file.read_bytes())

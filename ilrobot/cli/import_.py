@@ -66,7 +66,7 @@ class Import:
             dataset = write_episodes(self.output, source.spec, watched())
         remarks = [*source.remarks, *filter(None, [unheeded_successes(dataset)])]
         for remark in remarks:
-            console.print(remark)
+            console.print(remark, soft_wrap=True, markup=False)
         print(
             f"{self.output}: {dataset.num_episodes} episodes, {dataset.num_frames} frames at "
             f"{dataset.fps:g} Hz"

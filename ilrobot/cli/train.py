@@ -227,6 +227,7 @@ class Train:
         from ilrobot.cli.training_result import print_result
         from ilrobot.data.dataset import Dataset
         from ilrobot.learners.behavioral_cloning import train
+        from ilrobot.learners.distillation import Teacher
         from ilrobot.policies.loading import load_policy
 
         data = Dataset.open(self.dataset)
@@ -234,6 +235,8 @@ class Train:
         teacher = None if self.distill is None else load_policy(self.distill)
         policy_config.check_to_train(data.spec)
         train_config.check()
+        if teacher is not None:
+            Teacher.of(teacher).check(policy_config, data.spec)
         if self.patience:
             check_waits(data, train_config)
         print_plan(policy_config, train_config, data.spec)

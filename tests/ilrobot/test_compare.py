@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -195,7 +196,10 @@ def test_the_source_of_a_task_is_that_of_its_whole_package(
         before = source_hash(task)
         assert source_hash(task) == before != source_hash(TASK)
         (package / "rules.py").write_text("REACHED = 0.2")
-        assert source_hash(task) != before
+        other = source_hash(task)
+        assert other != before
+        (package / "arm.urdf").write_text("<robot/>")
+        assert source_hash(task) not in (before, other)
     finally:
         del gymnasium.registry[task]
     (package / "__init__.py").write_text("import a_package_that_is_not_there")
@@ -220,6 +224,20 @@ def test_all_policies_are_measured_in_the_same_processes(
     assert len(pools) == 1
     for contender in contenders:
         assert score(contender.policies[0]) == alone(contender.policies[0])
+
+
+def test_a_task_of_a_program_of_one_file_has_no_source_to_be_told_by(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Task(gymnasium.Env[Any, Any]):
+        __module__ = "__main__"
+
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
+    gymnasium.register("one_file/Task-v0", Task)
+    try:
+        assert source_hash("one_file/Task-v0") == ""
+    finally:
+        del gymnasium.registry["one_file/Task-v0"]
 
 
 @pytest.fixture(scope="module")

@@ -172,3 +172,15 @@ def test_steps_and_a_time_are_one_too_many(dataset, tmp_path, capsys):
         run_train("--dataset", dataset, "--policy", "bc", "--output", tmp_path / "run", *both) == 2
     )
     assert "--steps and --time-budget both say how long" in capsys.readouterr().err
+
+
+def test_a_teacher_that_cannot_teach_is_refused_before_any_plan(tmp_path, capsys):
+    dataset = write_dataset(tmp_path / "data", CONTINUOUS)
+    given = ("--dataset", dataset, "--steps", "1", "--width", "16")
+    assert run_train(*given, "--policy", "bc", "--output", tmp_path / "bc") == 0
+    capsys.readouterr()
+    learn = ("--policy", "flow", "--distill", tmp_path / "bc", "--output", tmp_path / "flow")
+    assert run_train(*given, *learn) == 2
+    said, refused = capsys.readouterr()
+    assert "its head is mse" in refused
+    assert said == ""
