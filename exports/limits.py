@@ -120,10 +120,16 @@ def guessed_targets(contract: Contract) -> tuple[str, ...]:
     Neither the task (`Spec.semantics`), nor a person who stated their mode, nor an observation of
     the same name. If one is a step in truth, whatever holds the robot repeats it.
     """
-    spec, limits = contract.spec, contract.limits
-    if limits is None or spec.semantics != "unknown" or "delta" in limits.mode:
+    limits = contract.limits
+    return () if limits is None else unstated_targets(contract.spec, limits.mode)
+
+
+def unstated_targets(spec: Spec, mode: Sequence[str] | None = None) -> tuple[str, ...]:
+    """The same of what a spec and the modes of its actions say (None: nobody stated a mode)."""
+    mode = _modes(spec) if mode is None else mode
+    if spec.choices is not None or spec.semantics != "unknown" or "delta" in mode:
         return ()
-    each = zip(spec.action.element_names, limits.mode, commanded(spec), strict=True)
+    each = zip(spec.action.element_names, mode, commanded(spec), strict=True)
     return tuple(
         name
         for name, mode, observed in each

@@ -42,6 +42,7 @@ class Import:
         """Read, write, and say what came of it."""
         from collections.abc import Iterator
 
+        from exports.limits import unstated_targets
         from ilrobot.cli.output import console, print_json, progress_bar
         from ilrobot.data.convert import open_source
         from ilrobot.data.episode import Episode
@@ -64,14 +65,19 @@ class Import:
                     progress.advance(bar)
 
             dataset = write_episodes(self.output, source.spec, watched())
+        tasks = suggested_tasks(dataset.spec)
         remarks = [*source.remarks, *filter(None, [unheeded_successes(dataset)])]
+        if not tasks and (unstated := unstated_targets(dataset.spec)):
+            remarks.append(
+                f"nobody says what '{unstated[0]}' of the actions is, a target or a step: `deploy` "
+                "on a robot will ask for it (ilrobot export --guards)"
+            )
         for remark in remarks:
             console.print(remark, soft_wrap=True, markup=False)
         print(
             f"{self.output}: {dataset.num_episodes} episodes, {dataset.num_frames} frames at "
             f"{dataset.fps:g} Hz"
         )
-        tasks = suggested_tasks(dataset.spec)
         if tasks:
             console.print(f"try policies trained on it with --task {' or '.join(tasks)}")
         if self.json:

@@ -39,7 +39,8 @@ def test_an_import_and_a_training_say_it_and_how_to_heed_it(tmp_path, capsys):
     advice = f"ilrobot edit {path} outcome --episodes 1-3 5 --outcome failure"
     line = "next.success is true in 2 of 6 episodes of unknown outcome, and all of them teach"
     printed = capsys.readouterr()
-    (said,) = json.loads(printed.out.splitlines()[-1])["remarks"]
+    said, unstated = json.loads(printed.out.splitlines()[-1])["remarks"]
+    assert "nobody says what 'action[0]' of the actions is" in unstated
     assert said == f"{line}; if the others failed: {advice}"
     assert said in printed.err.splitlines()
     small = ("--policy", "bc", "--steps", "1", "--width", "16", "--output", tmp_path / "run")
