@@ -99,6 +99,7 @@ class Export:
         dataset, trained_on = self._open_dataset()
         actions = self._actions(dataset)
         windows = observation_windows(dataset, policy.spec, policy.config.n_obs, WINDOWS)
+        replaced = ", in place of the one before" if self.output.exists() else ""
         claim_file(self.output)
         calling = self._calling(dataset)
         with TemporaryDirectory() as folder:
@@ -123,7 +124,7 @@ class Export:
         sign(self.output, key)
         parity, size = done.parity, self.output.stat().st_size
         inputs, outputs = OnnxPolicy(self.output).signature
-        print(f"file     {self.output}  ({size / 1e6:.1f} MB, opset {OPSET})")
+        print(f"file     {self.output}  ({size / 1e6:.1f} MB, opset {OPSET}){replaced}")
         for name, shape in inputs.items():
             print(f"input    {name}  {shape}")
         for name, shape in outputs.items():

@@ -7,6 +7,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from exports.graph import OPSET
 from exports.runtime.session import OnnxPolicy
 from exports.signature import signature_file
 from ilrobot.cli import main
@@ -52,7 +53,9 @@ def test_it_is_signed_and_guarded_as_was_asked_and_then_no_more(run_folder, tmp_
 
     output = tmp_path / "policy.onnx"
     assert export(run_folder, output, "--sign", key, "--guards", guards, "--json") == 0
-    said = json.loads(capsys.readouterr().out.splitlines()[-1])
+    printed = capsys.readouterr().out
+    assert "in place of" not in printed
+    said = json.loads(printed.splitlines()[-1])
     assert len(said["signed_by"]) == 16
     assert said["plain_parity"]["relative"] <= 1e-5
     policy = OnnxPolicy(output, trust=public)
@@ -66,6 +69,7 @@ def test_it_is_signed_and_guarded_as_was_asked_and_then_no_more(run_folder, tmp_
     assert OnnxPolicy(output, trust=public)  # what was there is there, and signed
 
     assert export(run_folder, output) == 0
+    assert f"opset {OPSET}), in place of the one before\n" in capsys.readouterr().out
     assert not signature_file(output).exists()
 
 
