@@ -73,6 +73,7 @@ class Raft(TriedInTask):
         require("--learner raft", "gymnasium", "torch")
         from ilrobot.cli.cores import check_workers, cores
         from ilrobot.cli.seeds import check_seeds
+        from ilrobot.cli.training_plan import print_unheeded
         from ilrobot.compatibility import check_policy_fits
         from ilrobot.data.dataset import Dataset
         from ilrobot.data.labels import vector_spec
@@ -104,6 +105,7 @@ class Raft(TriedInTask):
             check_policy_fits(begun.spec, env.spec, "the policy of --from")
             shown = vector_spec(demonstrations.spec)
             check_policy_fits(shown, env.spec, str(demonstrations.path), "dataset")
+        print_unheeded(demonstrations)
         learner = RaftLearner(
             self.output, begun, demonstrations, make, config, fit, workers=workers
         )
