@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import sys
 from collections.abc import Callable
 from multiprocessing import forkserver
@@ -31,7 +30,8 @@ SERVER.set_forkserver_preload(
         "ilrobot.learners.interactive.dagger",
         "sims.experts",
         "teleop.hands",
-        # A collector that looked through all of that would copy its pages into each process.
+        # A collector that looked through all of that would copy its pages into each process, and
+        # what is blocked in the server would be in each.
         "tests.frozen",
     ]
 )
@@ -85,6 +85,4 @@ def _begin(
     server = forkserver._forkserver
     server._forkserver_address = address
     server.ensure_running = lambda: None
-    # The server of forks keeps the signals blocked that were as it began, such as for a worker.
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     call(*arguments)
