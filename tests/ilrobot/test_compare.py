@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from shutil import copytree, rmtree
 from typing import Any, ClassVar
 
-import gymnasium
 import numpy as np
 import pytest
 
@@ -31,7 +29,6 @@ from ilrobot.policies.config import PolicyConfig
 from ilrobot.rollout import rollout
 from ilrobot.run import policy_hash
 from ilrobot.scripted_actor import ScriptedActor
-from ilrobot.task_ids import source_hash
 from ilrobot.workers import Workers
 from sims.experts import make_expert
 from tests.forked import Forked
@@ -182,31 +179,6 @@ def test_what_was_measured_on_a_task_that_changed_since_is_measured_again(
     assert (measured(), measured()) == (2, 0)
 
 
-def test_the_source_of_a_task_is_that_of_its_whole_package(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    package = tmp_path / "changing_world"
-    package.mkdir()
-    (package / "__init__.py").write_text("")
-    (package / "rules.py").write_text("REACHED = 0.1")
-    monkeypatch.syspath_prepend(tmp_path)
-    task = "changing_world/Task-v0"
-    gymnasium.register(task, "changing_world.task:Task")
-    try:
-        before = source_hash(task)
-        assert source_hash(task) == before != source_hash(TASK)
-        (package / "rules.py").write_text("REACHED = 0.2")
-        other = source_hash(task)
-        assert other != before
-        (package / "arm.urdf").write_text("<robot/>")
-        assert source_hash(task) not in (before, other)
-    finally:
-        del gymnasium.registry[task]
-    (package / "__init__.py").write_text("import a_package_that_is_not_there")
-    assert source_hash("changing_world/Other-v0") == ""
-    assert source_hash("nobody_knows/Task-v0") == ""
-
-
 def test_all_policies_are_measured_in_the_same_processes(
     runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,20 +196,6 @@ def test_all_policies_are_measured_in_the_same_processes(
     assert len(pools) == 1
     for contender in contenders:
         assert score(contender.policies[0]) == alone(contender.policies[0])
-
-
-def test_a_task_of_a_program_of_one_file_has_no_source_to_be_told_by(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    class Task(gymnasium.Env[Any, Any]):
-        __module__ = "__main__"
-
-    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
-    gymnasium.register("one_file/Task-v0", Task)
-    try:
-        assert source_hash("one_file/Task-v0") == ""
-    finally:
-        del gymnasium.registry["one_file/Task-v0"]
 
 
 @pytest.fixture(scope="module")
