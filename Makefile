@@ -1,6 +1,7 @@
 # make demo    the whole path once: record, learn, intervene, evaluate, export, run
 # make test    the tests            make lint    ruff, mypy, the import arrows
 # make test-all    the tests with every case of the sweeps of which `make test` runs a sample
+# make test-rest   what test-all runs and test does not
 # make bench   the benchmarks       make lock    write constraints.txt from what .venv holds
 # make sanitize   the tests of C++ under AddressSanitizer and UndefinedBehaviorSanitizer
 #
@@ -19,7 +20,7 @@ INSTALL := $(PIP) install --constraint constraints.txt
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint sanitize bench lock
+.PHONY: help setup demo test test-all test-rest lint sanitize bench lock
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -38,6 +39,9 @@ test: $(READY)
 
 test-all: $(READY)
 	$(PYTEST) -m "" $(ARGS)
+
+test-rest: $(READY)
+	$(PYTEST) -m exhaustive $(ARGS)
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .
