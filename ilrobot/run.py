@@ -171,7 +171,7 @@ def run_of(policy: Path) -> Path:
 
 
 def read_metrics(file: Path) -> list[dict[str, Any]]:
-    """The rows of a ``metrics.jsonl``, at least ``step`` and ``loss`` in each.
+    """The rows of a ``metrics.jsonl``, at least ``step`` and ``loss`` (or null) in each.
 
     Raises:
         UserError: A line is damaged, other than the last one of a run that was cut off.
@@ -181,7 +181,7 @@ def read_metrics(file: Path) -> list[dict[str, Any]]:
     for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)
-            if not (isinstance(row["step"], int) and isinstance(row["loss"], float | int)):
+            if not (isinstance(row["step"], int) and isinstance(row["loss"], float | int | None)):
                 raise ValueError("no numbers")
         except (ValueError, KeyError, TypeError) as error:
             if number == len(lines) and not line.endswith(b"\n"):

@@ -39,7 +39,7 @@ class TrainingProgress:
 
 
 def _note(progress: Progress, counted: str) -> str:
-    words = [f"loss {progress.loss:.4f}"]
+    words = [] if progress.loss is None else [f"loss {progress.loss:.4f}"]
     if progress.validation_loss is not None:
         words.append(f"held out {progress.validation_loss:.4f}")
     if progress.sampling_error is not None:

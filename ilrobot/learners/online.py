@@ -43,7 +43,7 @@ class OnlineLearner(Protocol):
         """One round of trying and learning.
 
         Returns:
-            What to report of it, name to number; ``loss`` is among them.
+            What to report of it, name to number; ``loss`` is among them once there is one.
 
         Raises:
             WorkFailed: It diverged.
@@ -208,8 +208,8 @@ class OnlineLearning:
         began, already, first = time.perf_counter(), self.seconds, self.step
         while not self.done:
             details = dict(self._learner.improve())
-            loss = details.pop("loss")
-            if not math.isfinite(loss):
+            loss = details.pop("loss", None)
+            if loss is not None and not math.isfinite(loss):
                 raise WorkFailed(
                     f"the loss is no longer finite after {self.step} steps; try a lower "
                     "--learning-rate, into another --output"

@@ -36,7 +36,7 @@ class Progress:
     Attributes:
         step: Steps done.
         steps: Steps in all.
-        loss: Mean training loss since the last report.
+        loss: Mean training loss since the last report (None: nothing was learnt yet).
         validation_loss: Latest loss on the held-out episodes (None: not known).
         sampling_error: How far chunks sampled there were from what was done, see
             `ilrobot.learners.validation.sampling_error` (None: not known).
@@ -49,7 +49,7 @@ class Progress:
 
     step: int
     steps: int
-    loss: float
+    loss: float | None
     validation_loss: float | None
     sampling_error: float | None
     learning_rate: float

@@ -236,6 +236,8 @@ def test_metrics_of_a_run_that_was_cut_off_lose_their_last_half_line_only(tmp_pa
             file.write('{"step": 200, "lo')
         run.drop_metrics_after(100)
     assert [row["step"] for row in read_metrics(tmp_path / "metrics.jsonl")] == [50, 100]
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1, "loss": null}\n')
+    assert read_metrics(tmp_path / "metrics.jsonl") == [{"step": 1, "loss": None}]
     for line in ("{", "[]", '{"step": "fifty", "loss": 1}', '{"step": 5}'):
         (tmp_path / "metrics.jsonl").write_text(json.dumps({"step": 1, "loss": 1}) + f"\n{line}\n")
         with pytest.raises(UserError, match="line 2 is damaged"):

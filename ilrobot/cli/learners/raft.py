@@ -98,7 +98,7 @@ class Raft(TriedInTask):
             seed=self._seed(),
         )
         config.check()
-        self._check_rounds()
+        fewer = self._tries_before()
         check_seeds(config.rounds * config.episodes, config.seed)
         fit, make = self._fit(refit_config(run), config.seed), self.maker(begun)
         with closing(make()) as env:
@@ -109,6 +109,7 @@ class Raft(TriedInTask):
         learner = RaftLearner(
             self.output, begun, demonstrations, make, config, fit, workers=workers
         )
+        nothing_left = learner.steps >= config.rounds * config.episodes
         try:
             settings: dict[str, Any] = {
                 # How many rounds is said by the steps, of which there may be more later.
@@ -132,7 +133,18 @@ class Raft(TriedInTask):
                 told="first attempts of the last round, before its cloning",
                 growing="tries",
             )
-            _note(learner.without_news())
+            if nothing_left and fewer is not None and fewer < self.tries:
+                _note(
+                    f"--tries {self.tries} changes nothing here: {self.output} has learnt from all "
+                    f"of its {config.rounds} rounds already; --rounds {config.rounds + 1} or more "
+                    "goes on"
+                )
+            without = ", ".join(map(str, learner.without_news()))
+            if without:
+                _note(
+                    f"nothing new succeeded in round {without}: the policy stayed as it was; more "
+                    "--tries may help, or a better policy to begin with"
+                )
             return ended
         finally:
             learner.close()
@@ -147,13 +159,13 @@ class Raft(TriedInTask):
             return Run.read(self.output).description.config.train.seed
         return _SEED
 
-    def _check_rounds(self) -> None:
-        """Refuse other episodes, and fewer rounds, than a run to go on with was begun with."""
+    def _tries_before(self) -> int | None:
+        """Of a run to go on with; other episodes or fewer rounds than it has are refused."""
         from ilrobot.run import RUN_FILE, Run
         from ilrobot.run_description import TrainDescription
 
         if not self.resume or not (self.output / RUN_FILE).exists():
-            return
+            return None
         known = Run.read(self.output).description
         if isinstance(known, TrainDescription) and known.learner == "raft":
             episodes = known.settings["episodes"]
@@ -168,6 +180,9 @@ class Raft(TriedInTask):
                     f"{self.output} was begun with --rounds {begun}, and may go on with more, not "
                     f"with {self.rounds}; give another --output"
                 )
+            tries: int = known.settings["tries"]
+            return tries
+        return None
 
     def _fit(self, known: TrainConfig, seed: int) -> TrainConfig:
         """How the rounds are cloned."""
@@ -181,17 +196,10 @@ class Raft(TriedInTask):
         return fit
 
 
-def _note(without_news: list[int]) -> None:
-    if without_news:
-        from ilrobot.cli.output import console
+def _note(words: str) -> None:
+    from ilrobot.cli.output import console
 
-        rounds = ", ".join(map(str, without_news))
-        console.print(
-            f"note: nothing new succeeded in round {rounds}: the policy stayed as it was; more "
-            "--tries may help, or a better policy to begin with",
-            soft_wrap=True,
-            markup=False,
-        )
+    console.print(f"note: {words}", soft_wrap=True, markup=False)
 
 
 #: Of the first beginning where none is given; others than those of demonstrations.

@@ -114,7 +114,7 @@ class RaftLearner:
         self._config, self._fit, self._workers = config, fit, workers
         self._trying: Generator[list[EpisodeResult], None, None] | None = None
         self._left: deque[Beginning] = deque()
-        self._loss = 0.0
+        self._loss: dict[str, float] = {}  # of the newest cloning
         tried = self._tried()
         whole, more = divmod(len(tried), config.episodes)
         cut_off = bool(tried) and not self._is_tried(tried[-1])  # others failed, with fewer tries
@@ -151,12 +151,12 @@ class RaftLearner:
             begin, results = self._left.popleft(), next(self._trying)
             told = _told(begin, results)
             if begin.seed < self._config.seed + self._made:
-                return {"loss": self._loss, **told}
+                return {**self._loss, **told}
             self._made += 1
         if self._made % self._config.episodes == 0:
             told |= self._clone(self._config.round_of(self._done))
         self._done += 1
-        return {"loss": self._loss, **told}
+        return {**self._loss, **told}
 
     def state(self) -> dict[str, Any]:
         """See `OnlineLearner`; all but the number of beginnings lies on disk."""
@@ -275,6 +275,6 @@ def _told(begin: Beginning, results: Sequence[EpisodeResult]) -> dict[str, float
     return told
 
 
-def _last_loss(run: Path) -> float:
+def _last_loss(run: Path) -> dict[str, float]:
     result = Run.read_as(run, TrainDescription).description.result
-    return 0.0 if result is None or result.loss is None else result.loss
+    return {} if result is None or result.loss is None else {"loss": result.loss}

@@ -85,7 +85,8 @@ class ResidualLearner:
         self._judges = torch.optim.Adam(self._critic.parameters(), lr=rates[1], fused=True)
         self._memory = Memory(self._head.size, self._head.residuals, config.memory)
         self._trying = HeldTrying(policy, env, config, self._memory, self._generator)
-        self._due, self._updates, self._loss = 0.0, 0, 0.0
+        self._due, self._updates = 0.0, 0
+        self._loss: float | None = None  # until the residual is updated
         self._keeper: Keeper | None = None
         if config.attempts:
             apart = (seed + _SEEDS_APART) % 2**31
@@ -114,7 +115,9 @@ class ResidualLearner:
         self._policy.check_finite(f"the weights after {self.steps} environment steps")
         if self.steps - self._compared >= self._config.every:
             told |= self._compare()
-        return {"loss": self._loss, **told, **reported(ended)}
+        if self._loss is not None:
+            told["loss"] = self._loss
+        return {**told, **reported(ended)}
 
     def state(self) -> dict[str, Any]:
         """See `OnlineLearner`; what is remembered of the stretches is part of it."""
@@ -138,7 +141,7 @@ class ResidualLearner:
         """See `OnlineLearner`: it goes on in new episodes."""
         self._trying.steps = int(state["steps"])
         self._due, self._updates = float(state["due"]), int(state["updates"])
-        self._loss = float(state["loss"])
+        self._loss = state["loss"]
         self._policy.load_state_dict(state["policy"])
         if self._keeper is not None:
             self._keeper.load_state(state["keeper"])

@@ -92,7 +92,6 @@ class OffPolicyReinforcer(ABC):
         told = self._model.logger.name_to_value
         names = {name: key for name, key in self.told.items() if f"train/{key}" in told}
         self.diagnostics = {name: float(told[f"train/{key}"]) for name, key in names.items()}
-        self.diagnostics.setdefault("loss", 0.0)  # nothing was learnt yet
         if 0 < self._warmed < self._config.critic_updates:
             self.diagnostics["critic_updates"] = float(self._warmed)
         return Rollouts.joined(parts)

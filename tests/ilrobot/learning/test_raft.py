@@ -102,6 +102,10 @@ def test_what_succeeded_is_learnt(clones: dict[str, Path], tmp_path: Path, capsy
     assert _main([*arguments, "--output", str(run)]) == 0
     rows = read_metrics(run / "metrics.jsonl")
     assert len(rows) == 20
+    fitted = [Run.read_as(run / f"round-{n}", TrainDescription).description.result for n in (1, 2)]
+    assert all(result is not None for result in fitted)
+    losses = [result.loss for result in fitted if result is not None]
+    assert [row["loss"] for row in rows] == [None] * 9 + [losses[0]] * 10 + [losses[1]]
     returns = [row["return"] for row in rows]  # of the first attempts, without exploration
     assert np.mean(returns[10:]) > np.mean(returns[:10]) + 0.5
     rate = np.mean([row["success"] for row in rows[10:]])
@@ -179,6 +183,14 @@ def test_more_rounds_follow_those_that_are_done(clones: dict[str, Path], tmp_pat
     assert_same_weights(learnt, load_policy(run / "round-2"))
     assert_same_weights(first, load_policy(run / "round-1"))
     assert len(read_metrics(run / "metrics.jsonl")) == 4
+    assert "changes nothing" not in capsys.readouterr().err
+    more = [*arguments, "--resume", "--rounds", "2", "--tries", "21"]
+    assert _main(more) == 0
+    said = capsys.readouterr().err
+    assert "--tries 21 changes nothing here" in said
+    assert "--rounds 3 or more goes on" in said
+    assert_same_weights(learnt, load_policy(run))
+    arguments = [*arguments, "--tries", "21"]
     check_mistake(
         [*arguments, "--resume"], "was begun with --rounds 2, and may go on with more", capsys
     )

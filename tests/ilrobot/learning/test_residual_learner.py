@@ -89,6 +89,8 @@ def test_it_learns_to_succeed_and_leaves_the_clone_as_it_is(env: TaskVectorEnv):
     first = learner.improve()
     assert learner.steps >= 1_536
     assert np.isfinite(first["loss"])
+    untaught = ResidualLearner(made_beside_still(env), env, QUICK, 0, steps=4)
+    assert "loss" not in untaught.improve()
 
     def rate(one: Policy) -> float:
         return evaluate(lambda: (make_env(TASK), one.actor()), range(20)).to_json()["success_rate"]
