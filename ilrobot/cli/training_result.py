@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ilrobot.cli.output import print_json
 from ilrobot.cli.training_progress import pace
@@ -15,6 +17,9 @@ from ilrobot.run_description import TrainDescription
 if TYPE_CHECKING:
     from ilrobot.policies.policy import Policy
     from ilrobot.spec import Feature
+
+#: From here on float32 loses what is below a thousandth.
+_LARGE = 10_000.0
 
 
 def print_result(output: Path, policy: Policy, cameras: Sequence[Feature], *, json: bool) -> None:
@@ -39,6 +44,8 @@ def print_result(output: Path, policy: Policy, cameras: Sequence[Feature], *, js
     if policy.frozen:
         still = "; ".join(_of_feature(name, e) for name, e in policy.frozen.items())
         print(f"frozen     did not move in the training data: {still}")
+        for line in _too_large(policy):
+            print(f"           {line}")
     if policy.relative is not None:
         elements = zip(policy.spec.action.element_names, policy.relative.moved, strict=True)
         chosen = ", ".join(name for name, moved in elements if moved)
@@ -62,6 +69,23 @@ def print_result(output: Path, policy: Policy, cameras: Sequence[Feature], *, js
                 "output": str(output),
             }
         )
+
+
+def _too_large(policy: Policy) -> Iterator[str]:
+    """Of what is frozen: values so large that they may have moved, and float32 not have seen it."""
+    for feature in (*policy.spec.observations, policy.spec.action):
+        still = policy.frozen.get(feature.name)
+        if not still:
+            continue
+        for name, *sides in zip(
+            feature.element_names, *policy.training_range[feature.name], strict=True
+        ):
+            size = np.float32(max(map(abs, sides)))
+            if name in still and size >= _LARGE:
+                yield (
+                    f"{_of_feature(feature.name, [name])}: near {size:.2g} float32 tells apart "
+                    f"steps of {np.spacing(size):.2g} only; record the change instead"
+                )
 
 
 def _of_feature(feature: str, elements: list[str]) -> str:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ilrobot.endings import ending_signals, ignore_more
-from ilrobot.errors import Terminated
+from ilrobot.errors import Terminated, WorkFailed
 
 
 class Stop:
@@ -36,7 +36,11 @@ class Stop:
 
 @contextmanager
 def stop_signals() -> Iterator[Stop]:
-    """Ctrl-C, SIGTERM and SIGHUP are remembered, so that a step ends whole and is saved."""
+    """Ctrl-C, SIGTERM and SIGHUP are remembered, so that a step ends whole and is saved.
+
+    Work that fails once one has come was ended by it: SIGTERM to a whole group of processes (GNU
+    `timeout`, slurm) ends a pool's workers before the step is done.
+    """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop  # only the main thread may handle signals
@@ -44,6 +48,9 @@ def stop_signals() -> Iterator[Stop]:
     before = {n: signal.signal(n, stop.on_signal) for n in ending_signals()}
     try:
         yield stop
+    except WorkFailed:
+        stop.check()
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

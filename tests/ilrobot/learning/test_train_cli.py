@@ -209,6 +209,7 @@ def test_more_checkpoints_than_steps_are_one_for_each(dataset, tmp_path, capsys)
 def test_what_did_not_move_is_named(tmp_path, capsys):
     def spoil(columns):
         columns["action"][:, 1] = 0.5
+        columns["observation.state"][:, 0] = 1.7e9 + np.arange(len(columns["action"]))
 
     dataset = write_dataset(tmp_path / "data", CONTINUOUS, spoil=spoil)
     assert (
@@ -218,7 +219,10 @@ def test_what_did_not_move_is_named(tmp_path, capsys):
         == 0
     )
     out = capsys.readouterr().out
-    assert "frozen     did not move in the training data: action[1]\n" in out
+    assert "frozen     did not move in the training data: state[0]; action[1]\n" in out
+    said = "state[0]: near 1.7e+09 float32 tells apart steps of 1.3e+02 only; record the change"
+    assert out.count("float32") == 1
+    assert said in out
 
 
 def test_a_time_budget_chooses_the_steps(dataset, tmp_path, capsys, monkeypatch):
