@@ -178,7 +178,7 @@ class TaskEnv:
     def get_state(self) -> NDArray[np.float64]:
         """The simulator's whole state as one flat vector (needs `can_restore`)."""
         inner: Any = self.env.unwrapped
-        return np.asarray(inner.get_state(), dtype=np.float64)
+        return np.array(inner.get_state(), dtype=np.float64)
 
     def set_state(self, state: NDArray[np.float64]) -> None:
         """Return the simulator to a saved state (needs `can_restore`)."""
@@ -234,7 +234,8 @@ class TaskEnv:
         observation = {}
         for source, feature in zip(self._sources, self.spec.observations, strict=True):
             try:
-                value = np.asarray(flat[source], dtype=feature.dtype)
+                # Copied: an environment may hand out the array that its next step changes.
+                value = np.array(flat[source], dtype=feature.dtype)
                 observation[feature.name] = value.reshape(feature.shape)
             except (KeyError, TypeError, ValueError) as error:
                 raise WorkFailed(misfit(self.spec.task, source, feature.shape, flat)) from error

@@ -1,5 +1,6 @@
 """The one loop: what it records, how it judges, what a person's word does."""
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
@@ -7,6 +8,7 @@ from ilrobot.actors import Actor, Decision, Event, Source
 from ilrobot.data.episode import Judge, MemoryRecorder, Outcome
 from ilrobot.env import make_env
 from ilrobot.rollout import rollout
+from ilrobot.task_env import TaskEnv
 
 
 class Script(Actor):
@@ -79,3 +81,47 @@ def test_simulated_time_is_exact_and_observation_comes_before_the_action():
     _, episode = _record((Source.POLICY, None), max_steps=4)
     assert episode.columns["time.observed"] == pytest.approx([0, 0.02, 0.04, 0.06])
     assert np.array_equal(episode.columns["observation.state"][0], first)
+
+
+class Counting(gym.Env):
+    """Hands out the very arrays that its next step changes."""
+
+    observation_space = gym.spaces.Dict(
+        {
+            "state": gym.spaces.Box(0, 100, (1,), np.float32),
+            "ticks": gym.spaces.Box(0, 255, (2,), np.uint8),
+        }
+    )
+    action_space = gym.spaces.Box(0, 100, (1,), np.float32)
+    metadata = {"render_fps": 10}  # noqa: RUF012
+
+    def __init__(self):
+        self._given = {"state": np.zeros(1, np.float32), "ticks": np.zeros(2, np.uint8)}
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        for array in self._given.values():
+            array[:] = 0
+        return self._given, {}
+
+    def step(self, action):
+        for array in self._given.values():
+            array += 1
+        return self._given, 0.0, bool(self._given["state"][0] >= 5), False, {}
+
+
+class Repeating(Actor):
+    """Does what it sees."""
+
+    def act(self, observation, now):
+        return Decision(observation["observation.state"].copy(), Source.DEMO)
+
+
+def test_an_environment_that_changes_the_arrays_it_gave_is_recorded_as_it_was_seen():
+    env = TaskEnv(Counting(), "toy/Counting-v0", {})
+    recorder = MemoryRecorder(env.spec)
+    rollout(env, Repeating(), seed=0, recorder=recorder)
+    columns = recorder.episodes[0].columns
+    assert columns["action"].ravel().tolist() == [0, 1, 2, 3, 4]
+    assert columns["observation.state"].ravel().tolist() == [0, 1, 2, 3, 4]
+    assert columns["observation.ticks"][:, 1].tolist() == [0, 1, 2, 3, 4]
