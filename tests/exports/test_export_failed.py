@@ -16,6 +16,7 @@ from ilrobot.control.drawing import Prediction
 from ilrobot.errors import Terminated, UserError, WorkFailed
 from ilrobot.policies.heads.flow import FlowHead
 from ilrobot.policies.policy import Policy
+from tests.exhaustive import thinned
 from tests.exports.exported import SMALL, export, make_policy
 from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE, recordings
 
@@ -170,7 +171,11 @@ def test_a_finished_file_that_acts_otherwise_is_told_without_the_file_that_is_go
 
 
 @pytest.mark.parametrize(
-    ("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)]
+    ("number", "raised"),
+    thinned(
+        [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)],
+        [(signal.SIGTERM, Terminated)],
+    ),
 )
 def test_a_signal_in_the_midst_of_tracing_ends_the_export(number, raised, tmp_path, monkeypatch):
     honest = Policy.decode

@@ -32,9 +32,12 @@ TASK = "ilrobot/PointPath-v0"
 TICKS = 10
 HANGUP = pytest.param(
     signal.SIGHUP,
-    marks=pytest.mark.skipif(
-        signal.getsignal(signal.SIGHUP) is signal.SIG_IGN, reason="under nohup it is ignored"
-    ),
+    marks=[
+        pytest.mark.exhaustive,
+        pytest.mark.skipif(
+            signal.getsignal(signal.SIGHUP) is signal.SIG_IGN, reason="under nohup it is ignored"
+        ),
+    ],
 )
 
 

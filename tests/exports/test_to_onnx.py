@@ -84,7 +84,7 @@ def test_a_latent_that_is_drawn_is_an_input_of_the_file(tmp_path):
     ("actions", "head", "members"),
     thinned(
         [("relative", "mse", 1), ("delta", "mse", 3), ("relative", "diffusion", 1)],
-        [("relative", "mse", 1), ("delta", "mse", 3)],
+        [("delta", "mse", 3)],
     ),
 )
 def test_a_policy_of_ways_to_go_gives_the_actions_themselves(actions, head, members, tmp_path):
@@ -100,9 +100,7 @@ def test_a_policy_of_ways_to_go_gives_the_actions_themselves(actions, head, memb
     assert OnnxPolicy(tmp_path / "policy.onnx").verify() == 0
 
 
-@pytest.mark.parametrize(
-    "head", thinned(["mse", "bins", "cross-entropy", "diffusion"], ["mse", "cross-entropy"])
-)
+@pytest.mark.parametrize("head", thinned(["mse", "bins", "cross-entropy", "diffusion"], ["mse"]))
 def test_an_ensemble_acts_as_it_was_trained(head, tmp_path):
     spec = DISCRETE if head == "cross-entropy" else CONTINUOUS
     policy = make_policy(replace(SMALL, head=head, members=2), spec)

@@ -22,6 +22,7 @@ from ilrobot.report.rounds import round_strips
 from ilrobot.run import Run
 from ilrobot.run_description import DaggerDescription
 from ilrobot.shared_control import SharedControl
+from tests.exhaustive import thinned
 from tests.forked import Forked
 from tests.ilrobot import gate_tester
 from tests.ilrobot.gate_tester import (
@@ -84,7 +85,7 @@ def test_every_gate_records_and_logs_the_same_of_each_episode_and_round(done, ga
         assert row["log"]["thresholds"] == dict(of_round[-1].control.thresholds)
 
 
-@pytest.mark.parametrize("gate", GATES)
+@pytest.mark.parametrize("gate", thinned(GATES, ["thrifty", "benefit", "dart"]))
 def test_every_gate_goes_on_after_a_kill_as_if_it_had_not_been(done, novice, tmp_path, gate):
     run = tmp_path / "run"
     killed_at = SEED + EPISODES + 1  # within the second round

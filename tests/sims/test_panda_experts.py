@@ -11,7 +11,7 @@ from tests.exhaustive import thinned
 from tests.sims.panda_worlds import ENGINES, STILL, WORLDS, make
 
 
-@pytest.mark.parametrize("seeds", thinned([range(900, 902), range(902, 906)], [range(900, 902)]))
+@pytest.mark.parametrize("seeds", thinned([range(900, 901), range(901, 906)], [range(900, 901)]))
 @pytest.mark.parametrize(("environment_id", "engine"), WORLDS)
 def test_the_expert_succeeds(environment_id: str, engine: str, seeds: range) -> None:
     env = gymnasium.make(environment_id, engine=engine, disable_env_checker=True)
@@ -65,7 +65,7 @@ def test_a_cube_above_the_goal_is_not_pushed_there(engine: str) -> None:
         assert env.step(STILL)[4]["is_success"] is done
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", thinned(ENGINES, ["mujoco"]))
 def test_the_lift_expert_grasps_again_after_a_drop(engine: str) -> None:
     env = make("ilrobot/PandaLift-v0", engine)
     expert = make_expert(env)
@@ -106,7 +106,7 @@ def test_a_stack_that_is_still_held_is_no_success() -> None:
     assert terminated
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", thinned(ENGINES, ["mujoco"]))
 def test_a_stack_that_is_held_across_its_corners_is_no_success(engine: str) -> None:
     """There the gripper is as far open as it can be around a cube."""
     env = make("ilrobot/PandaStack-v0", engine)

@@ -1,11 +1,13 @@
-"""``ilrobot record`` as a person runs it: a process of its own."""
+"""``ilrobot record`` as a person runs it."""
 
+import io
 import json
 import math
 import signal
 import subprocess
 import sys
 import time
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +25,9 @@ ILROBOT = [sys.executable, "-c", "from ilrobot.cli import main; main()"]
 
 
 def _record(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [*ILROBOT, "record", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as error:
+        code = _main(["record", *arguments])
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), error.getvalue())
 
 
 def _operator(output: Path, task: str, *more: str) -> subprocess.CompletedProcess[str]:

@@ -95,7 +95,7 @@ def _held(path: Path) -> tuple:
     return dataset.content_hash, dataset.infos, dataset.lengths.tolist()
 
 
-@pytest.mark.parametrize("name", thinned(OPERATIONS, ["trim", "merge"]))
+@pytest.mark.parametrize("name", thinned(OPERATIONS, ["trim"]))
 def test_killed_at_15_random_moments(server, originals, tmp_path, name):
     scene, draw = Scene(tmp_path / "scene", originals, name), random.Random(11)
     lasts = 0.5

@@ -16,6 +16,7 @@ from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.heads.flow import FlowHead
 from ilrobot.policies.loading import load_policy
 from ilrobot.policies.policy import Policy
+from tests.exhaustive import thinned
 from tests.exports.exported import export
 from tests.ilrobot.policy_tester import (
     CONTINUOUS,
@@ -38,7 +39,9 @@ def teacher_of(config=DIFFUSION):
     return policy.eval()
 
 
-@pytest.mark.parametrize(("head", "steps"), [("diffusion", 1), ("flow", 2)])
+@pytest.mark.parametrize(
+    ("head", "steps"), thinned([("diffusion", 1), ("flow", 2)], [("diffusion", 1)])
+)
 def test_a_student_is_a_policy_like_any_other(head, steps, tmp_path):
     teacher = teacher_of(replace(SMALL, head=head))
     data, config = recordings(CONTINUOUS), replace(FLOW, sampler_steps=steps)
@@ -166,7 +169,7 @@ def test_two_calls_go_where_ten_of_the_teacher_go_and_two_of_the_teacher_do_not(
         head="flow", horizon=2, width=64, flow_prediction="velocity", noise_scale=1.0
     )
     training = TrainConfig(
-        steps=500, batch_size=128, warmup=20, learning_rate=2e-3, held_out=0.0, device="cpu"
+        steps=250, batch_size=128, warmup=20, learning_rate=3e-3, held_out=0.0, device="cpu"
     )
     teacher = train(data, config, training, tmp_path / "teacher")
     short = replace(config, sampler_steps=2)

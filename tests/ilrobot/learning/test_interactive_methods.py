@@ -86,7 +86,6 @@ METHODS = {
             ("dagger", "single-step"),
             ("dagger", "chunked"),
             ("aggrevate", "single-step"),
-            ("aggrevate", "diffusion"),
         ],
     ),
 )

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +86,11 @@ def test_it_learns_the_tasks_reward_and_acts_within_its_limits(
     assert measured.to_json()["return_mean"] > 0.7 * line_world.LIMIT
 
 
-@pytest.mark.parametrize("cloned", thinned([False, True], [True]))
+@pytest.mark.parametrize(
+    ("quick", "cloned"),
+    thinned(product(METHODS, [False, True]), [("td3", True)]),
+    indirect=["quick"],
+)
 def test_a_reward_takes_the_place_of_the_tasks(
     cloned: bool, env: TaskVectorEnv, quick: OffPolicyConfig
 ):
@@ -97,6 +102,7 @@ def test_a_reward_takes_the_place_of_the_tasks(
     assert made.transitions.actions[-128:].mean() == pytest.approx(1, abs=0.5)
 
 
+@pytest.mark.parametrize("quick", thinned(METHODS, ["sac"]), indirect=True)
 def test_a_leash_keeps_the_policy_where_it_was(env: TaskVectorEnv, quick: OffPolicyConfig):
     moved = []
     for weight in (0.05, 100.0):
@@ -183,6 +189,7 @@ def test_the_temperature_waits_while_the_critics_learn_alone(env: TaskVectorEnv)
     assert not torch.equal(learner.state()["log_temperature"], begun)
 
 
+@pytest.mark.parametrize("quick", thinned(METHODS, ["td3"]), indirect=True)
 @pytest.mark.usefixtures("short_bouts")
 def test_critics_alone_learn_in_bouts_that_are_told(env: TaskVectorEnv, quick: OffPolicyConfig):
     config = replace(quick, starts=128, critic_updates=24)
@@ -217,6 +224,7 @@ def test_until_when_the_policy_learns_nothing_is_known(env: TaskVectorEnv, quick
         assert_same_weights(policy, begun)
 
 
+@pytest.mark.parametrize("quick", thinned(METHODS, ["sac"]), indirect=True)
 def test_a_state_goes_on(env: TaskVectorEnv, quick: OffPolicyConfig):
     first = make_reinforcer(_policy(env), env, quick, 0)
     first.learn(300)
@@ -275,12 +283,12 @@ def test_td3s_actions_pass_stable_baselines_unchanged_however_far_their_limits(e
     assert torch.equal(given * actor.scale, wanted)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", thinned(METHODS, ["td3"]))
 def test_from_the_command_line(method: str, tmp_path: Path, capsys):
     check_run(Case(method, (*SMALL, "--steps", "512"), (), TASK), tmp_path, capsys)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", thinned(METHODS, ["sac"]))
 def test_a_kill_loses_nothing(method: str, tmp_path: Path):
     check_kill(Case(method, SMALL, ("--steps", "900000000"), TASK), tmp_path)
 

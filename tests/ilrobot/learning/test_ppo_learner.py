@@ -62,6 +62,7 @@ def test_a_policy_that_nobody_taught_is_exported_though_it_fails(tmp_path: Path)
     assert _main(["verify", str(file)]) == 0
 
 
+@pytest.mark.exhaustive  # AIRL learns by it: test_adversarial_learners
 def test_a_kill_loses_nothing(tmp_path: Path):
     check_kill(Case("ppo", SMALL, ("--steps", "900000000"), TASK), tmp_path)
 

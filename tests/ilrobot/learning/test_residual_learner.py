@@ -230,6 +230,7 @@ def test_from_the_command_line(clone: Path, tmp_path: Path, capsys):
         check_mistake([*begin, "--output", str(tmp_path / "again")], said, capsys)
 
 
+@pytest.mark.exhaustive  # it learns as SAC does: test_off_policy
 def test_a_kill_loses_nothing(clone: Path, tmp_path: Path):
     options = ("--from", str(clone), *SMALL)
     check_kill(Case("residual", options, ("--steps", "900000000"), TASK), tmp_path)

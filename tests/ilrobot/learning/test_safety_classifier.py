@@ -39,7 +39,10 @@ def astray(dataset: MemoryRecordings) -> NDArray[np.float32]:
     return np.where(np.cos(dataset.column(ANGLE)) < 0, 1.0, 0.0).astype(np.float32)
 
 
-def test_it_knows_where_the_novice_strays_and_the_same_from_a_file(tmp_path: Path) -> None:
+def test_it_knows_where_the_novice_strays_and_the_same_from_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(safety_classifier, "_STEPS", (100, 200))
     dataset = demonstrations()
     classifier = fit_safety_classifier(dataset, astray(dataset), 0)
     report = classifier.report
@@ -60,7 +63,10 @@ def test_it_knows_where_the_novice_strays_and_the_same_from_a_file(tmp_path: Pat
         assert again(seen) == classifier(seen)
 
 
-def test_of_two_episodes_each_is_foretold_from_the_other_and_of_one_nothing_is_said() -> None:
+def test_of_two_episodes_each_is_foretold_from_the_other_and_of_one_nothing_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(safety_classifier, "_STEPS", (25, 50, 100, 200))
     two, one = demonstrations(count=2), demonstrations(count=1)
     told: list[tuple[int, int]] = []
     on_steps = lambda done, steps: told.append((done, steps))  # noqa: E731

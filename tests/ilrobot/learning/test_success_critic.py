@@ -94,6 +94,7 @@ def test_a_slippery_chain_gives_the_probability_of_not_falling_and_the_same_from
     assert again({PLACE: np.array([3.0], np.float32)}, np.array([np.nan])) == 0.0
 
 
+@pytest.mark.exhaustive  # another chain whose values are known
 def test_a_random_walk_gives_the_odds_of_the_gambler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SWEEPS, 30)
     random, up, length, recorded = np.random.default_rng(2), 0.45, 8, []

@@ -74,7 +74,10 @@ def test_few_demonstrations_teach_all_directions_in_a_frame_only(tmp_path):
         pytest.param(SMALL, marks=pytest.mark.exhaustive),
         replace(SMALL, n_obs=2, horizon=4, execute=2, head="flow", sampler_steps=2),
         replace(SMALL, n_obs=2, horizon=4, execute=2, members=3),
-        replace(SMALL, n_obs=2, network="rnn", layers=1, head="mixture"),
+        pytest.param(
+            replace(SMALL, n_obs=2, network="rnn", layers=1, head="mixture"),
+            marks=pytest.mark.exhaustive,
+        ),
     ],
     ids=["single", "flow", "members", "rnn"],
 )

@@ -39,7 +39,7 @@ AVERAGING = ("mse", "huber", "log-cosh", "gaussian")
 UNDECIDED = ("l1", "cvae", "mip")
 
 
-@pytest.mark.parametrize("name", thinned(DRAWING, {*DRAWING} - {"flow"}))
+@pytest.mark.parametrize("name", thinned(DRAWING, ["mixture", "bins", "cvae, drawn", "diffusion"]))
 def test_a_head_that_draws_keeps_both_ways(name, tmp_path, monkeypatch):
     monkeypatch.setattr(residual_vq, "_STEPS", 100)  # two codes are soon found
     chunks = _chunks(DRAWING[name], tmp_path)
@@ -48,9 +48,7 @@ def test_a_head_that_draws_keeps_both_ways(name, tmp_path, monkeypatch):
     assert ((chunks[:, 0] > 0) == (chunks[:, 1] > 0)).float().mean() > 0.9
 
 
-@pytest.mark.parametrize(
-    "head", thinned([*AVERAGING, *UNDECIDED], ["mse", "gaussian", "l1", "cvae", "mip"])
-)
+@pytest.mark.parametrize("head", thinned([*AVERAGING, *UNDECIDED], ["mse", "cvae", "mip"]))
 def test_a_head_that_regresses_has_one_answer(head, tmp_path):
     chunks = _chunks(replace(BASE, head=head), tmp_path)
     assert chunks.std(dim=0).max() < 1e-6

@@ -9,6 +9,7 @@ import ilrobot.data.dataset
 from ilrobot.cli import _main
 from ilrobot.data.dataset import Dataset
 from ilrobot.errors import UserError
+from tests.exhaustive import thinned
 from tests.ilrobot.data.editing.edited import CAMERA, check_whole, make_foreign, make_ours, refused
 
 DATA = "data/chunk-000/file-{:03d}.parquet"
@@ -34,7 +35,7 @@ def whole(path):
     return [data.episode(index).columns for index in range(data.num_episodes)]
 
 
-@pytest.mark.parametrize("how", ["missing", "cut off", "one bit"])
+@pytest.mark.parametrize("how", thinned(["missing", "cut off", "one bit"], ["missing", "one bit"]))
 def test_an_episode_that_cannot_be_read_is_taken_out_as_the_line_says(how, tmp_path, capsys):
     path = make_ours(tmp_path / "toy")
     before = whole(path)

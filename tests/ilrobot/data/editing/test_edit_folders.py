@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from itertools import product
 
 import pytest
 
@@ -11,7 +12,9 @@ from ilrobot.data.editing import operations
 from ilrobot.data.editing import swap as edit_swap
 from ilrobot.data.episode import EpisodeInfo, Outcome
 from ilrobot.lock import WriteLock
+from tests.exhaustive import thinned
 from tests.ilrobot.data.editing.edited import (
+    MAKERS,
     check_whole,
     edit,
     make_foreign,
@@ -73,6 +76,7 @@ def test_without_hard_links_files_are_copied(tmp_path, monkeypatch):
     assert edit(path, "delete", "--episodes", "4").num_episodes == 4
 
 
+@pytest.mark.parametrize("path", thinned(MAKERS, ["foreign"]), indirect=True)
 def test_all_is_flushed_before_the_swap_and_the_swap_too(path, monkeypatch):
     flushed, exchange = [], edit_swap.exchange
     kept = {p.stat().st_ino for p in path.rglob("*")}
@@ -91,7 +95,11 @@ def test_all_is_flushed_before_the_swap_and_the_swap_too(path, monkeypatch):
     assert path.parent.stat().st_ino in flushed
 
 
-@pytest.mark.parametrize("exchanges", [True, False])
+@pytest.mark.parametrize(
+    ("path", "exchanges"),
+    thinned(product(MAKERS, [True, False]), [("ours", True), ("foreign", False)]),
+    indirect=["path"],
+)
 def test_rights_stay_and_nobody_else_reads_while_it_is_written(path, monkeypatch, exchanges):
     def mode(place):
         return place.stat().st_mode & 0o7777

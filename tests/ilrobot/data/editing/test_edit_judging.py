@@ -24,7 +24,7 @@ def record_outcome(path, outcome, success_at=None):
 @pytest.mark.parametrize(
     ("outcome", "success_at", "first"),
     [
-        ("success", None, ("unknown", "nobody")),
+        pytest.param("success", None, ("unknown", "nobody"), marks=pytest.mark.exhaustive),
         ("success", 2, ("success", "environment")),
         ("success", 6, ("unknown", "nobody")),
         ("failure", None, ("unfinished", "nobody")),

@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ import pytest
 from ilrobot.cli import _main
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo, Judge, Outcome
-from tests.ilrobot.data.editing.edited import make_foreign, make_ours, refused, snapshot
+from tests.exhaustive import thinned
+from tests.ilrobot.data.editing.edited import MAKERS, make_foreign, make_ours, refused, snapshot
 from tests.ilrobot.data.recording_child import SPEC, STATE_SIZE, frame
 
 REFUSED = {
@@ -48,7 +50,13 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("case", REFUSED)
+# Each on one kind of dataset, in turn.
+SAMPLE = [(case, [*MAKERS][number % 2]) for number, case in enumerate(REFUSED)]
+
+
+@pytest.mark.parametrize(
+    ("case", "path"), thinned(product(REFUSED, MAKERS), SAMPLE), indirect=["path"]
+)
 def test_what_cannot_be_done_is_one_line_and_changes_nothing(case, path, capsys):
     words, expected = REFUSED[case]
     before = snapshot(path)
