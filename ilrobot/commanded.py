@@ -60,10 +60,24 @@ def undecided(spec: Spec) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _observed(spec: Spec) -> list[list[tuple[int, str]]]:
+def called_alike(spec: Spec) -> dict[str, tuple[str, ...]]:
+    """What is observed under the name of each element of the action, in whatever unit and frame.
+
+    Returns:
+        Name of the element → all that are called like it (empty: none), each with the observation
+        that it is in, and its unit where one is stated.
+    """
+    return {
+        name: tuple(where for _, where in found)
+        for name, found in zip(spec.action.names, _observed(spec, alike=True), strict=True)
+    }
+
+
+def _observed(spec: Spec, *, alike: bool = False) -> list[list[tuple[int, str]]]:
     """For each named element of the action those observed that are called like it.
 
-    Each as its index into all vector observations, and its name there.
+    Each as its index into all vector observations, and its name there; `alike` takes those in
+    another unit or frame, too, and says which.
     """
     action = spec.action
     elements, start = [], 0
@@ -73,9 +87,10 @@ def _observed(spec: Spec) -> list[list[tuple[int, str]]]:
             start += feature.size
     return [
         [
-            (source, f"{feature.names[i]} of {feature.name}")
+            (source, f"{feature.names[i]} of {feature.name}" + (_kind(feature, i) if alike else ""))
             for source, feature, i in elements
-            if feature.names[i] in observed_names(name) and _agree(action, index, feature, i)
+            if feature.names[i] in observed_names(name)
+            and (alike or _agree(action, index, feature, i))
         ]
         for index, name in enumerate(action.names)
     ]
@@ -130,6 +145,12 @@ def _whole_name(feature: Feature, rotation: Rotation) -> str:
     names = feature.names[rotation.part] or ("",)
     pairs = zip(min(names), max(names), strict=False)
     return "".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)).rstrip("._")
+
+
+def _kind(feature: Feature, i: int) -> str:
+    said = [*feature.units[i : i + 1], f"frame {feature.frame}" if feature.frame else ""]
+    words = ", ".join(filter(None, said))
+    return f" ({words})" if words else ""
 
 
 def _agree(action: Feature, index: int, feature: Feature, i: int) -> bool:

@@ -12,7 +12,7 @@ from ilrobot.errors import UserError
 from ilrobot.spec import Spec
 from teleop.bindings import DIRECTIONS, END_EFFECTOR, Bindings, Control, TeleopCommand
 from teleop.mappings.mapping import Intent, Mapping, limits, six
-from teleop.measured import measured_elements
+from teleop.measured import Measured
 
 
 class EndEffectorMapping(Mapping):
@@ -33,6 +33,7 @@ class EndEffectorMapping(Mapping):
         self._step = np.minimum(np.abs(low[:6]), np.abs(high[:6]))
         self._closed, self._open = float(low[6]), float(high[6])
         self._opened: bool | None = None
+        self._measured = Measured(spec)
 
     @property
     def twist_step(self) -> NDArray[np.float64]:
@@ -71,9 +72,7 @@ class EndEffectorMapping(Mapping):
 
     def _is_open(self, observation: Observation) -> bool:
         if self._opened is None:
-            measured = measured_elements(
-                self.spec, observation, (self.spec.action.element_names[6],)
-            )
+            measured = self._measured.elements(observation, (6,))
             middle = 0.5 * (self._open + self._closed)
             return measured is None or float(measured[0]) > middle
         return self._opened

@@ -15,7 +15,7 @@ from teleop.bindings import PICTURE, Bindings, TeleopCommand
 from teleop.clutch import REACH, REACH_OF_RANGE, leashed, nearest_angles
 from teleop.mappings.mapping import Intent, Mapping, limits, six
 from teleop.mappings.span import Span
-from teleop.measured import measured_target
+from teleop.measured import Measured
 
 
 class TargetMapping(Mapping):
@@ -41,6 +41,7 @@ class TargetMapping(Mapping):
         turning = (r for r in spec.target_rotations if r.unit == "rotvec")
         self._turning = [rotation.part for rotation in turning]
         self._target: NDArray[np.float64] | None = None
+        self._measured = Measured(spec)
 
     @property
     def action_step(self) -> NDArray[np.float64]:
@@ -73,7 +74,7 @@ class TargetMapping(Mapping):
         return Intent(six(ahead / max(1.0, float(np.linalg.norm(ahead)))))
 
     def _hold(self, target: NDArray[np.float64], observation: Observation) -> NDArray[np.float64]:
-        achieved = measured_target(self.spec, observation)
+        achieved = self._measured.target(observation)
         if achieved is None:
             return target
         # The robot may have gone a little beyond the end of a turn, where what is measured jumps.
@@ -108,7 +109,7 @@ class TargetMapping(Mapping):
     def _where(self, observation: Observation) -> NDArray[np.float64]:
         if self._target is not None:
             return self._target
-        measured = measured_target(self.spec, observation)
+        measured = self._measured.target(observation)
         if measured is None:
             return 0.5 * (self._low + self._high)
         return np.clip(measured, self._low, self._high)

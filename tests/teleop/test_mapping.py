@@ -169,6 +169,34 @@ def test_unnamed_targets_are_known_by_their_limits() -> None:
     assert isinstance(make_mapping(plain), TargetMapping)
 
 
+@pytest.mark.parametrize(
+    ("observed", "said"),
+    [
+        ({"state": ("deg", "deg")}, r"\(rad\) is observed as elbow of observation.state \(deg"),
+        (
+            {"leader": ("rad", "rad"), "state": ("rad", "rad")},
+            "elbow of observation.leader .* and as elbow of observation.state",
+        ),
+    ],
+)
+def test_where_a_robot_is_is_not_read_from_another_quantity_of_the_same_name(observed, said):
+    """A hand at rest would command the robot to go there."""
+    names = ("elbow", "wrist")
+    spec = Spec(
+        tuple(Feature(f"observation.{k}", (2,), names=names, units=u) for k, u in observed.items()),
+        Feature("action", (2,), names=names, units=("rad",) * 2, low=(-3, -3), high=(3, 3)),
+        rate=20.0,
+        semantics="absolute",
+    )
+    with pytest.raises(UserError, match=said):
+        make_mapping(spec)
+    one = replace(spec.observations[-1], units=("rad", "deg"))
+    other = replace(spec.observations[-1], name="observation.more", units=("deg", "rad"))
+    mapping = make_mapping(replace(spec, observations=(other, one)))
+    seen = {one.name: np.array([0.1, 90]), other.name: np.array([20, -0.2])}
+    assert mapping.action(TeleopCommand(), seen) == pytest.approx([0.1, -0.2])
+
+
 @given(st.lists(unit, min_size=2, max_size=2))
 def test_vectors_survive_the_pad(share: list[float]) -> None:
     spec = Spec((), Feature("action", (2,), low=(-3.0, 10.0), high=(1.0, 30.0)), 10.0)
