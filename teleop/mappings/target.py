@@ -22,8 +22,10 @@ class TargetMapping(Mapping):
     """Absolute targets: the stick moves the target, which begins where the robot is measured.
 
     Full stick crosses the whole range in `CROSSING` seconds. Each element of the target stays on
-    its leash to what is measured; see `teleop.clutch`. A rotation vector is turned about the axes
-    of its frame, whatever it is already. Elements that are velocities are the stick's own.
+    its leash to what is measured; see `teleop.clutch`. An element that is named a gripper's begins
+    at what was executed last, so that what it squeezes is not let go of, on a leash as long as that
+    needs. A rotation vector is turned about the axes of its frame, whatever it is already.
+    Elements that are velocities are the stick's own.
     """
 
     CROSSING = 1.5
@@ -40,7 +42,11 @@ class TargetMapping(Mapping):
             self._reach[index] = math.inf
         turning = (r for r in spec.target_rotations if r.unit == "rotvec")
         self._turning = [rotation.part for rotation in turning]
+        grippers = [i for i, name in enumerate(spec.action.names) if "gripper" in name.lower()]
+        self._grippers = [index for index in grippers if index not in self._moving]
+        self._reach_now = list(self._reach)
         self._target: NDArray[np.float64] | None = None
+        self._executed: NDArray[np.float64] | None = None
         self._measured = Measured(spec)
 
     @property
@@ -50,7 +56,8 @@ class TargetMapping(Mapping):
 
     def reset(self) -> None:
         """Begin where the robot will be measured."""
-        self._target = None
+        self._target = self._executed = None
+        self._reach_now = list(self._reach)
         self.leash = 0.0
 
     def action(self, command: TeleopCommand, observation: Observation) -> Action:
@@ -63,8 +70,8 @@ class TargetMapping(Mapping):
         return self._array(self._target)
 
     def follow(self, executed: Action) -> None:
-        """Begin again where the robot is: its target may lie far ahead of it."""
-        self._target = None
+        """Begin again where the robot is: its target may lie far ahead of it, but for a gripper."""
+        self._target, self._executed = None, np.asarray(executed, dtype=np.float64)
 
     def intent(self, action: Action, observation: Observation) -> Intent:
         """The stick towards the wanted target, at most fully."""
@@ -80,7 +87,7 @@ class TargetMapping(Mapping):
         # The robot may have gone a little beyond the end of a turn, where what is measured jumps.
         achieved = nearest_angles(achieved, target, self.spec.action.angles)
         ahead, here = self._way(achieved, target), np.zeros(1)
-        held = [leashed(ahead[i : i + 1], here, reach) for i, reach in enumerate(self._reach)]
+        held = [leashed(ahead[i : i + 1], here, reach) for i, reach in enumerate(self._reach_now)]
         self.leash = max(share for _, share in held)
         way = np.concatenate([place for place, _ in held])
         return target if (way == ahead).all() else self._after(achieved, way, target)
@@ -112,7 +119,13 @@ class TargetMapping(Mapping):
         measured = self._measured.target(observation)
         if measured is None:
             return 0.5 * (self._low + self._high)
-        return np.clip(measured, self._low, self._high)
+        start = np.clip(measured, self._low, self._high)
+        if self._executed is not None:
+            executed = np.clip(self._executed, self._low, self._high)
+            for i in self._grippers:
+                start[i] = executed[i]
+                self._reach_now[i] = max(self._reach[i], abs(float(executed[i] - measured[i])))
+        return start
 
     def _scale(self) -> dict[str, Any]:
         return {

@@ -151,6 +151,33 @@ def test_targets_begin_where_the_robot_is_and_stay_on_the_table() -> None:
     assert mapping.action(TeleopCommand(), observation) == pytest.approx(start)
 
 
+def test_taking_over_lets_go_of_nothing_that_a_commanded_gripper_squeezes() -> None:
+    """It is measured as wide as what is between its fingers."""
+    names = ("elbow", "gripper.pos")
+    spec = Spec(
+        (Feature("observation.state", (2,), names=names),),
+        Feature("action", (2,), names=names, low=(-3, 0), high=(3, 1)),
+        rate=20.0,
+        semantics="absolute",
+    )
+    mapping, other = make_mapping(spec), make_mapping(spec)
+    squeezing = {"observation.state": np.array([0.2, 0.55])}
+    mapping.follow(np.array([1.0, 0.1]))
+    for _ in range(20):
+        assert mapping.action(TeleopCommand(), squeezing) == pytest.approx([0.2, 0.1])
+    tighter = TeleopCommand(twist=(0, -1, 0, 0, 0, 0))
+    assert mapping.action(tighter, squeezing) == pytest.approx([0.2, 0.1])
+    assert mapping.hash == other.hash
+    wider = TeleopCommand(twist=(0, 1, 0, 0, 0, 0))
+    assert mapping.action(wider, squeezing)[1] > 0.1
+    mapping.follow(np.array([1.0, 0.5]))
+    for _ in range(20):
+        last = mapping.action(tighter, squeezing)
+    assert last == pytest.approx([0.2, 0.55 - 1 / 6])
+    mapping.reset()
+    assert mapping.action(TeleopCommand(), squeezing) == pytest.approx([0.2, 0.55])
+
+
 def test_an_action_one_tick_away_is_reached_in_one_tick() -> None:
     env = make_env("ilrobot/PushT-v0")
     mapping, observation = make_mapping(env.spec), env.reset(3)
