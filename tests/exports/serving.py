@@ -12,6 +12,9 @@ import numpy as np
 from exports.runtime.exported_policy import ExportedPolicy
 from exports.server.server import PolicyServer
 from ilrobot.control.drawing import Prediction
+from tests.called import called
+
+ILROBOT = [sys.executable, "-m", "ilrobot"]
 
 
 class Process:
@@ -24,7 +27,7 @@ class Process:
 
     def __init__(self, policy, port=0, *options):
         self.process = subprocess.Popen(
-            [*_command(policy), "--port", str(port), "--json", *options],
+            [*ILROBOT, *_command(policy), "--port", str(port), "--json", *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -61,13 +64,12 @@ def serving(policy, port=0, *options):
 
 def refused_to_serve(policy, *options):
     """Exit code and errors of a server that does not come to serve."""
-    command = [*_command(policy), *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = called(*_command(policy), *options)
     return done.returncode, done.stderr
 
 
 def _command(policy):
-    return [sys.executable, "-m", "ilrobot", "serve", "--policy", str(policy)]
+    return ["serve", "--policy", str(policy)]
 
 
 class MadeUp(ExportedPolicy):

@@ -34,6 +34,7 @@ from ilrobot.env import make_env
 from ilrobot.errors import UserError
 from ilrobot.task_env import TaskEnv
 from sims.experts import make_expert
+from tests.exhaustive import thinned
 from tests.teleop.page_person import PATIENCE
 
 TASK = "ilrobot/PandaLift-v0"
@@ -88,7 +89,7 @@ def begin_until_heard(page: Any, fingers: Fingers) -> None:
 
 
 @pytest.mark.gl
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", thinned(WAYS, ["keys", "touch"]))
 def test_a_person_lifts_the_cube_and_the_episode_is_saved(
     browser: Any, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

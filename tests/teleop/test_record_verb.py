@@ -1,13 +1,11 @@
 """``ilrobot record`` as a person runs it."""
 
-import io
 import json
 import math
 import signal
 import subprocess
 import sys
 import time
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -19,19 +17,14 @@ from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Outcome
 from ilrobot.env import make_env
 from ilrobot.errors import UserError
+from tests.called import called
 from tests.exhaustive import thinned
 
 ILROBOT = [sys.executable, "-c", "from ilrobot.cli import main; main()"]
 
 
-def _record(*arguments: str) -> subprocess.CompletedProcess[str]:
-    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as error:
-        code = _main(["record", *arguments])
-    return subprocess.CompletedProcess(arguments, code, out.getvalue(), error.getvalue())
-
-
 def _operator(output: Path, task: str, *more: str) -> subprocess.CompletedProcess[str]:
-    return _record("--task", task, "--device", "operator", "--output", str(output), *more)
+    return called("record", "--task", task, "--device", "operator", "--output", str(output), *more)
 
 
 def test_operator_records_grasps_that_can_be_replayed(tmp_path: Path) -> None:
@@ -127,7 +120,7 @@ def test_a_device_that_needs_a_window_needs_a_display(
         monkeypatch.delenv(name, raising=False)
     output = tmp_path / "out"
     arguments = ("--task", "ilrobot/PandaLift-v0", "--device", device)
-    refused = _record(*arguments, "--output", str(output))
+    refused = called("record", *arguments, "--output", str(output))
     assert refused.returncode == 2
     lines = refused.stderr.strip().splitlines()
     assert len(lines) == 1, refused.stderr

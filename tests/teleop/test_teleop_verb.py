@@ -11,14 +11,13 @@ import pytest
 from ilrobot.cli.command import command
 from ilrobot.cli.page import PageAddress
 from ilrobot.cli.record import Record
+from tests.called import called
 
 ILROBOT = [sys.executable, "-c", "from ilrobot.cli import main; main()"]
 
 
 def refused(verb: str, *arguments: str) -> str:
-    done = subprocess.run(
-        [*ILROBOT, verb, *arguments], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = called(verb, *arguments)
     assert done.returncode == 2, done.stderr
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     return done.stderr

@@ -140,11 +140,12 @@ def test_killed_at_each_system_call_of_sealing(server, tmp_path, kills):
     assert 15 < call < 99
 
 
-def test_killed_at_each_system_call_of_mending(server, tmp_path):
+@pytest.mark.parametrize("every", thinned([3, 1], [3]))
+def test_killed_at_system_calls_of_mending(server, tmp_path, every):
     crashed = tmp_path / "crashed"
     armed = {"call": 0, "torn": False, "episode": 1}
     list(server.lines(do="record", path=str(crashed), ticks=3, episodes=2, armed=armed))
-    for call in range(100):
+    for call in range(0, 100, every):
         path = tmp_path / str(call)
         shutil.copytree(crashed, path)
         lines = list(server.lines(do="open_and_mend", path=str(path), call=call, torn=True))

@@ -22,6 +22,7 @@ from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.policy import Policy
 from ilrobot.policies.relative import RelativeActions
 from ilrobot.spec import Feature, Spec
+from tests.exhaustive import thinned
 from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE, check_policy, recordings
 
 STATE, TARGET = CONTINUOUS.observations
@@ -97,9 +98,20 @@ def test_ways_lead_to_the_actions_that_they_were_made_of(seed, horizon, stepwise
     np.testing.assert_array_equal(members[2], back)
 
 
-@pytest.mark.parametrize("actions", ["relative", "delta"])
+_KINDS = [("mse", 1), ("mse", 3), ("diffusion", 1), ("flow", 1)]
+
+
 @pytest.mark.parametrize(
-    ("head", "members"), [("mse", 1), ("mse", 3), ("diffusion", 1), ("flow", 1)]
+    ("actions", "head", "members"),
+    thinned(
+        [(actions, *kind) for actions in ("relative", "delta") for kind in _KINDS],
+        [
+            ("relative", "mse", 1),
+            ("delta", "mse", 3),
+            ("relative", "diffusion", 1),
+            ("delta", "flow", 1),
+        ],
+    ),
 )
 def test_every_kind_of_policy_of_ways_is_a_policy(actions, head, members, tmp_path):
     check_policy(replace(SMALL, head=head, members=members, actions=actions), NAMED, tmp_path)
