@@ -22,7 +22,7 @@ from ilrobot.data.episode import Episode, EpisodeInfo
 from ilrobot.data.episode_table import episode_info, read_episodes
 from ilrobot.data.film_files import FilmFiles
 from ilrobot.data.foreign import derive_spec
-from ilrobot.data.info import read_info
+from ilrobot.data.info import check_episodes, read_info
 from ilrobot.data.layout import CODEBASE_VERSION
 from ilrobot.data.recorder import DatasetRecorder
 from ilrobot.data.repair import needs_repair, repair
@@ -122,6 +122,8 @@ class Dataset:
         rows = read_episodes(path)
         if not rows:
             raise UserError(f"{path}: holds no episodes yet; record or import some first")
+        if "ilrobot" not in info:  # of ours the catalogue sees to it
+            check_episodes(path / "meta/episodes", rows, info)
         rates = {row["rate"] for row in rows if row.get("rate")}
         if len(rates) > 1:
             raise UserError(

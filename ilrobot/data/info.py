@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,35 @@ def read_ours(root: Path) -> dict[str, Any]:
             f"first: ilrobot import {root} --output DIR"
         )
     return info
+
+
+def check_episodes(
+    listed: Path, rows: Sequence[Mapping[str, Any]], info: Mapping[str, Any]
+) -> None:
+    """Refuse a copy of another program's dataset of which a part is missing or there twice.
+
+    Args:
+        listed: Where its episodes are listed.
+        rows: Of each its ``episode_index`` and ``length``.
+        info: From `read_info`; counts of 0 are not stated.
+
+    Raises:
+        UserError: An episode is listed twice, or fewer of them, or of their ticks, than info.json
+            counts.
+    """
+    known = Counter(row["episode_index"] for row in rows)
+    twice = next((index for index, count in known.items() if count > 1), None)
+    cure = "copy the dataset again from its source"
+    if twice is not None:
+        raise UserError(f"{listed}: lists episode {twice} more than once; {cure}")
+    for what, found, counted in (
+        ("episodes", len(rows), info["total_episodes"]),
+        ("ticks", sum(row["length"] for row in rows), info["total_frames"]),
+    ):
+        if found < counted:
+            raise UserError(
+                f"{listed}: lists {found} {what}, but info.json counts {counted}; {cure}"
+            )
 
 
 def _check_version(path: Path, info: Any) -> None:

@@ -12,7 +12,7 @@ from ilrobot.data.convert import Source, arrays
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.foreign import check_videos, derive_spec, image_keys
-from ilrobot.data.info import read_info
+from ilrobot.data.info import check_episodes, read_info
 from ilrobot.data.labels import vector_spec
 from ilrobot.data.layout import CODEBASE_VERSION, INFO
 from ilrobot.data.parquet import read_parquet
@@ -53,6 +53,7 @@ def read(path: Path, rate: float | None = None) -> Source:
     rows = _read_episodes(path / _EPISODES)
     if not rows:
         raise UserError(f"{path}: lists no episodes in {_EPISODES}; copy it again from its source")
+    check_episodes(path / _EPISODES, rows, info)
     files = [_file(path, info, info["data_path"], row["episode_index"]) for row in rows]
     for file in files:
         if not file.exists():

@@ -233,6 +233,33 @@ def test_half_a_dataset(tmp_path):
     opening(path, "no meta/info.json")
 
 
+@pytest.mark.parametrize(
+    ("listed", "stated", "said"),
+    [
+        ((0, 1), {"total_episodes": 3}, "lists 2 episodes, but info.json counts 3"),
+        ((0, 1, 1), {"total_episodes": 3}, "lists episode 1 more than once"),
+        ((0, 1, 2), {"total_frames": 14}, "lists 13 ticks, but info.json counts 14"),
+    ],
+)
+def test_a_lerobot_21_of_which_episodes_are_missing_or_twice(listed, stated, said, tmp_path):
+    path = make_lerobot_21(tmp_path / "a")
+    info = json.loads((path / "meta/info.json").read_text())
+    write_json(path / "meta/info.json", {**info, **stated})
+    lines = (path / "meta/episodes.jsonl").read_text().splitlines()
+    (path / "meta/episodes.jsonl").write_text("\n".join(lines[index] for index in listed))
+    refused(path, tmp_path, "meta/episodes.jsonl", said)
+
+
+def test_a_dataset_of_others_of_which_episodes_are_missing(tmp_path):
+    path = make_foreign(tmp_path / "a")
+    file = path / "meta/episodes/chunk-000/file-000.parquet"
+    whole = pq.read_table(file)
+    pq.write_table(whole.slice(0, 1), file)
+    opening(path, "lists 1 episodes, but info.json counts 2; copy the dataset again")
+    pq.write_table(pa.concat_tables([whole.slice(0, 1)] * 2), file)
+    opening(path, "lists episode 0 more than once")
+
+
 def test_a_lerobot_21_of_odd_paths_rows_and_actions(tmp_path):
     path = make_lerobot_21(tmp_path / "a")
     info = json.loads((path / "meta/info.json").read_text())
