@@ -2,7 +2,8 @@
 
 A dataset's folder has ``data/main_data.hdf5`` and ``data/metadata.json``, which names the
 environment. There is one observation more than actions; the last one, after which nothing was done,
-has no place in a dataset of ours. Observations may be a group of arrays, as those with a goal.
+has no place in a dataset of ours. Observations may be a group of arrays, as those with a goal. Of
+``infos`` what is called ``success`` or ``is_success`` is ``next.success``.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from ilrobot.errors import UserError
 from ilrobot.spec import Feature, Spec
 
 _FILE = Path("data/main_data.hdf5")
+#: As `ilrobot.task_env` asks for it.
+_SUCCESS = ("is_success", "success")
 
 
 def detect(path: Path) -> bool:
@@ -45,6 +48,7 @@ def read(path: Path, rate: float | None = None) -> Source:
                 f"{file_path}: has no group 'episode_0'; check that it is Minari's main_data.hdf5"
             )
         first, left_out = _columns(file_path, file[episodes[0]])
+        others = sorted(set(_infos(file[episodes[0]])) - set(_SUCCESS))
         choices = None
         if first["action"].dtype.kind in "iu" and first["action"].ndim == 1:
             choices = max(_choices(file_path, file[name]) for name in episodes)
@@ -66,6 +70,8 @@ def read(path: Path, rate: float | None = None) -> Source:
     environment = _environment(file_path)
     if environment:
         remarks += (f"recorded in {environment}: try policies with --task {environment}",)
+    if others:
+        remarks += (f"left out: {', '.join(f'infos/{name}' for name in others)}",)
     if left_out:
         remarks += (f"left out, images are not imported yet: {', '.join(left_out)}",)
     remarks += arrays.float64_remark((*spec.observations, spec.action))
@@ -124,8 +130,22 @@ def _columns(path: Path, group: Any) -> tuple[dict[str, NDArray[Any]], list[str]
             ends[name] = arrays.scalar(where, name, load(path, group, name)).astype(bool)
     columns["next.terminated"] = ends["terminations"]
     columns["next.done"] = ends["terminations"] | ends["truncations"]
+    for name in _SUCCESS:
+        if name in _infos(group):
+            said = arrays.scalar(where, f"infos/{name}", load(path, group, f"infos/{name}"))
+            # Where the info of the reset is among them, it comes first.
+            columns["next.success"] = said[len(said) - length :].astype(bool)
+            break
     arrays.check_lengths(where, columns)
     return columns, pictures
+
+
+def _infos(group: Any) -> Any:
+    """What the environment's infos said at each step (empty: nothing was kept)."""
+    import h5py
+
+    found = group.get("infos")
+    return found if isinstance(found, h5py.Group) else ()
 
 
 def _observations(path: Path, found: Any, inner: str = "") -> Iterator[tuple[str, NDArray[Any]]]:

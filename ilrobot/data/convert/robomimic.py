@@ -1,7 +1,8 @@
 """robomimic's HDF5: ``data/demo_k/obs/<key>``, ``actions``, ``rewards``, ``dones``.
 
-Each vector of ``obs`` becomes ``observation.<key>``; images and ``next_obs`` are left out. The
-rate is robosuite's ``control_freq`` from ``env_args``.
+Each vector of ``obs`` becomes ``observation.<key>``; images and ``next_obs`` are left out. Where
+all rewards are 0 or 1 they say at which steps the task was done: ``next.success``. The rate is
+robosuite's ``control_freq`` from ``env_args``.
 """
 
 from __future__ import annotations
@@ -47,6 +48,9 @@ def read(path: Path, rate: float | None = None) -> Source:
             demos = sorted(data, key=_number)
             keys, left_out = _observation_keys(path, demos[0], data[demos[0]])
             first = _columns(path, demos[0], data[demos[0]], keys)
+            sparse = all(_is_sparse(data[demo]) for demo in demos)
+            if "mask" in file:
+                left_out += ("left out: mask (which demonstrations are of which part)",)
             name, stated = _environment(path, data.attrs.get("env_args"))
     except (OSError, KeyError) as error:
         raise UserError(f"{path}: cannot be read as HDF5 ({error}); copy it again") from error
@@ -61,7 +65,7 @@ def read(path: Path, rate: float | None = None) -> Source:
     remarks += left_out
     remarks += arrays.float64_remark((*spec.observations, spec.action))
     info = EpisodeInfo(name or path.stem, rate, outcome=Outcome.UNKNOWN)
-    episodes = _episodes(path, demos, keys, (*spec.observations, spec.action), info)
+    episodes = _episodes(path, demos, keys, (*spec.observations, spec.action), info, sparse)
     return Source("robomimic", spec, episodes, len(demos), remarks)
 
 
@@ -71,6 +75,7 @@ def _episodes(
     keys: list[str],
     features: Iterable[Feature],
     info: EpisodeInfo,
+    sparse: bool,
 ) -> Iterator[Episode]:
     import h5py
 
@@ -86,6 +91,8 @@ def _episodes(
                 arrays.check_alike(f"{path}: data/{demo}", columns, feature)
             arrays.check_lengths(f"{path}, {demo}", columns)
             arrays.check_finite(path, index, columns)
+            if sparse:
+                columns["next.success"] = columns["next.reward"] == 1
             yield Episode(info, columns)
 
 
@@ -143,6 +150,16 @@ def _columns(path: Path, demo: str, group: Any, keys: list[str]) -> dict[str, An
     if "dones" in group:
         columns["next.done"] = arrays.scalar(path, f"{demo}/dones", load("dones")).astype(bool)
     return columns
+
+
+def _is_sparse(group: Any) -> bool:
+    """Whether the rewards of a demonstration are robosuite's for success: 0 or 1."""
+    import h5py
+
+    rewards = group.get("rewards") if isinstance(group, h5py.Group) else None
+    if not isinstance(rewards, h5py.Dataset) or rewards.dtype.kind not in "biuf":
+        return False
+    return bool(np.isin(np.asarray(rewards), (0, 1)).all())
 
 
 def _environment(path: Path, env_args: Any) -> tuple[str, Any]:

@@ -8,6 +8,7 @@ import pytest
 from gymnasium import spaces
 
 from ilrobot.data.transitions import Transitions
+from ilrobot.data.unheeded import unheeded_successes
 from ilrobot.env_spec import walk
 from tests.ilrobot.data.import_sources import bring, make_robomimic, refused
 
@@ -137,6 +138,38 @@ def test_minari_with_choices(tmp_path):
     dataset, _ = bring(make_minari(tmp_path / "cart", change=choose), tmp_path / "out")
     assert dataset.spec.choices == 6
     assert dataset.column("action").tolist() == [*range(4), *range(6), *range(3)]
+
+
+@pytest.mark.parametrize(("name", "more"), [("success", 1), ("is_success", 0)])
+def test_what_minari_says_of_success_is_kept(name, more, tmp_path):
+    """Gymnasium's infos of the reset are there, too, or not."""
+
+    def say(file):
+        for number, length in enumerate(LENGTHS):
+            said = np.zeros(length + more, bool)
+            said[-1] = number == 1
+            file[f"episode_{number}/infos/{name}"] = said
+            file[f"episode_{number}/infos/qpos"] = np.zeros((length + more, 2))
+
+    dataset, remarks = bring(make_minari(tmp_path / "door", change=say), tmp_path / "out")
+    assert np.flatnonzero(dataset.column("next.success")).tolist() == [9]
+    assert "left out: infos/qpos" in remarks
+    assert "next.success is true in 1 of 3 episodes" in unheeded_successes(dataset)
+
+
+def test_what_robomimic_says_of_success_is_kept_where_rewards_are_of_nothing_else(tmp_path):
+    source = make_robomimic(tmp_path / "a.hdf5")
+    with h5py.File(source, "r+") as file:
+        file["data/demo_2/rewards"][:] = 0
+        file["mask/train"] = np.array([b"demo_0"])
+    dataset, remarks = bring(source, tmp_path / "out")
+    assert np.flatnonzero(dataset.column("next.success")).tolist() == [2, 20]
+    assert "left out: mask (which demonstrations are of which part)" in remarks
+    assert "next.success is true in 2 of 3 episodes" in unheeded_successes(dataset)
+    with h5py.File(source, "r+") as file:
+        file["data/demo_2/rewards"][:] = 0.5  # shaped: 1 need not be success
+    dataset, _ = bring(source, tmp_path / "shaped")
+    assert not dataset.column("next.success").any()
 
 
 def test_robomimic_is_still_itself(tmp_path):
