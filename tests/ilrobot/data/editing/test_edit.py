@@ -185,6 +185,7 @@ def test_merged_datasets_stand_one_after_the_other(maker, tmp_path):
         assert films == [0, 0, 1, 1, 2, 3, 4, 4]
 
 
+@pytest.mark.parametrize("path", thinned(MAKERS, ["foreign"]), indirect=True)
 def test_files_that_do_not_change_are_linked_and_others_go_along(path):
     before = {p.name: p.stat().st_ino for p in (path / "data").rglob("*.parquet")}
     (path / "meta/notes.txt").write_text("mind the gripper")

@@ -6,7 +6,8 @@ import pytest
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo, Judge, Outcome
 from ilrobot.gates.log import GateLog
-from tests.ilrobot.data.editing.edited import edit
+from tests.exhaustive import thinned
+from tests.ilrobot.data.editing.edited import MAKERS, edit
 from tests.ilrobot.data.recording_child import SPEC, STATE_SIZE, frame
 
 
@@ -44,6 +45,7 @@ def test_a_piece_claims_no_more_than_is_known(outcome, success_at, first, tmp_pa
     assert ("say how those ended" in said) == (first[1] == "nobody")
 
 
+@pytest.mark.parametrize("path", thinned(MAKERS, ["foreign"]), indirect=True)
 def test_a_person_judges(path, capsys):
     dataset = edit(path, "outcome", "--episodes", 1, "3-4", "--outcome", "discarded")
     judged = [(info.outcome, info.judge) for info in dataset.infos]
