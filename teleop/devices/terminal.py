@@ -11,6 +11,8 @@ import contextlib
 import os
 import select
 import sys
+import time
+from collections.abc import Callable
 from typing import Any
 
 from ilrobot.errors import UserError
@@ -26,9 +28,10 @@ _SEQUENCES = {
     b"\b": "backspace",
     b" ": "space",
 }
-#: A terminal repeats a held key some 30 times a second: until so many seconds after a character
-#: its key counts as held, and the same character as no new press.
-_HOLD = 0.12
+#: A terminal repeats a held key, after a first delay of 250 to 660 ms, some 30 times a second. Until
+#: so many seconds after its first character, and after each further one, a key counts as held, and
+#: the same character as no new press.
+_FIRST, _HOLD = 0.7, 0.12
 
 
 class Terminal(Device):
@@ -36,19 +39,22 @@ class Terminal(Device):
 
     Args:
         bindings: Which key is which button; what steers or takes over is not heard here.
+        clock: In seconds; keys are repeated in real time, whatever the loop's clock does.
 
     Raises:
         UserError: There is no terminal, or another program has it.
     """
 
-    def __init__(self, bindings: Bindings = END_EFFECTOR) -> None:
+    def __init__(
+        self, bindings: Bindings = END_EFFECTOR, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         if not usable():
             raise UserError("keys need a terminal in the foreground, and there is none here")
         import termios
         import tty
 
         self.name = "terminal"
-        self._buttons = bindings.typed_keys()
+        self._buttons, self._clock = bindings.typed_keys(), clock
         self._file = sys.stdin.fileno()
         self._before: list[Any] | None = termios.tcgetattr(self._file)
         self._rest = b""
@@ -59,19 +65,18 @@ class Terminal(Device):
 
     def poll(self, now: float) -> DeviceState:
         """Every key that was struck since the poll before."""
-        # A clock that has gone back must not leave a key held until it has caught up.
-        released = tuple(
-            button for button, until in self._until.items() if not now < until <= now + _HOLD
-        )
+        at = self._clock()
+        released = tuple(button for button, until in self._until.items() if until <= at)
         for button in released:
             del self._until[button]
         pressed = []
         for key in self._struck():
             if key in self._buttons:
                 button = self._buttons[key]
-                if button not in self._until:
+                is_new = button not in self._until
+                if is_new:
                     pressed.append(button)
-                self._until[button] = now + _HOLD
+                self._until[button] = at + (_FIRST if is_new else _HOLD)
         return DeviceState(
             held=frozenset(self._until), pressed=tuple(pressed), released=released, stamp=now
         )

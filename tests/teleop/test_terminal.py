@@ -149,23 +149,50 @@ def test_without_a_terminal_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
             Terminal()
 
 
-def test_a_key_held_down_is_one_press_that_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("delay", [0.25, 0.5, 0.66])
+def test_a_key_held_down_is_one_press_that_is_held(
+    delay: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the loop's clock does: a new episode begins in the midst of it."""
+    characters = [0.0, *(delay + 0.04 * n for n in range(10))]
+    last, clock = characters[-1], iter(range(1000))
     far, near = pty.openpty()
     with os.fdopen(near) as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
         monkeypatch.setattr(os, "tcgetpgrp", lambda _: os.getpgrp())
-        keys = Terminal()
+        keys = Terminal(clock=lambda: 0.02 * next(clock))
         states = []
-        for tick in range(10):  # the terminal repeats 20 times a second, then the key comes up
-            if tick < 6:
+        for poll in range(80):
+            while characters and characters[0] <= 0.02 * poll:
+                characters.pop(0)
                 os.write(far, b"r")
                 _wait_for_input(near)
-            states.append(keys.poll(0.05 * tick))
+            states.append(keys.poll(5000.0 if poll < 10 else 0.0))
         keys.close()
     os.close(far)
-    assert [state.pressed for state in states] == [("lefttrigger",)] + [()] * 9
-    assert [len(state.held) for state in states] == [1] * 8 + [0] * 2
-    assert states[8].released == ("lefttrigger",)
+    assert [state.pressed for state in states] == [("lefttrigger",)] + [()] * 79
+    held = [bool(state.held) for state in states]
+    until = held.index(False)
+    assert not any(held[until:])
+    assert last <= 0.02 * until <= last + 0.2
+    assert states[until].released == ("lefttrigger",)
+
+
+def test_a_key_struck_again_is_a_new_press(monkeypatch: pytest.MonkeyPatch) -> None:
+    far, near = pty.openpty()
+    times = iter([0.0, 0.75, 0.8])
+    with os.fdopen(near) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        monkeypatch.setattr(os, "tcgetpgrp", lambda _: os.getpgrp())
+        keys = Terminal(clock=lambda: next(times))
+        states = []
+        for _ in range(3):
+            os.write(far, b"r")
+            _wait_for_input(near)
+            states.append(keys.poll(0.0))
+        keys.close()
+    os.close(far)
+    assert [state.pressed for state in states] == [("lefttrigger",), ("lefttrigger",), ()]
 
 
 def test_no_key_takes_over_or_steers_whatever_it_is_called(
@@ -187,22 +214,6 @@ def test_no_key_takes_over_or_steers_whatever_it_is_called(
         keys.close()
     os.close(far)
     assert state.pressed == ("dpright", "a")
-
-
-def test_a_clock_that_goes_back_holds_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    far, near = pty.openpty()
-    with os.fdopen(near) as stdin:
-        monkeypatch.setattr(sys, "stdin", stdin)
-        monkeypatch.setattr(os, "tcgetpgrp", lambda _: os.getpgrp())
-        keys = Terminal()
-        states = []
-        for now in (5000.0, 0.0, 0.05):
-            os.write(far, b"r")
-            _wait_for_input(near)
-            states.append(keys.poll(now))
-        keys.close()
-    os.close(far)
-    assert [state.pressed for state in states] == [("lefttrigger",), ("lefttrigger",), ()]
 
 
 def _wait_for_input(file: int) -> None:
