@@ -56,7 +56,8 @@ class TeleopCommand:
         controls: What was pressed since the poll before, in order.
         held_controls: What is held down.
         toggles: How often the gripper was toggled since the poll before.
-        buttons: Buttons that were held, or pressed since the poll before: for discrete actions.
+        held_buttons: Buttons that are down: for discrete actions.
+        pressed_buttons: Those that were pressed since the poll before, in order.
         engaged: The hold-to-engage button is down, or a stick touched: the person wants control.
         touched: A thumb is on a stick that knows it.
         event: What the person declares about the episode.
@@ -70,7 +71,8 @@ class TeleopCommand:
     controls: tuple[Control, ...] = ()
     held_controls: frozenset[Control] = frozenset()
     toggles: int = 0
-    buttons: tuple[str, ...] = ()
+    held_buttons: frozenset[str] = frozenset()
+    pressed_buttons: tuple[str, ...] = ()
     engaged: bool = False
     touched: bool = False
     event: Event | None = None
@@ -153,7 +155,8 @@ class Bindings:
             controls=controls,
             held_controls=held if state.connected else frozenset(),
             toggles=controls.count(Control.GRIPPER),
-            buttons=(*sorted(state.held), *state.pressed),
+            held_buttons=state.held,
+            pressed_buttons=state.pressed,
             engaged=state.connected and (Control.ENGAGE in held or TOUCH in state.held),
             touched=state.connected and TOUCH in state.held,
             event=events[-1] if events else None,

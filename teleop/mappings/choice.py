@@ -44,17 +44,24 @@ class ChoiceMapping(Mapping):
             )
         self._choice = dict(zip(self.BUTTONS, active, strict=False))
         self._last = 0
+        self._down: list[str] = []
 
     def reset(self) -> None:
         """Begin at rest."""
         self._last = 0
+        self._down = []
 
     def action(self, command: TeleopCommand, observation: Observation) -> Action:
         """The choice of the button that is down; of several, the one pressed last."""
-        down = [self._choice[name] for name in command.buttons if name in self._choice]
+        pressed, held = command.pressed_buttons, command.held_buttons
+        down = [name for name in self._down if name in held and name not in pressed]
+        # Of those that went down while somebody else acted nobody knows the order.
+        down += sorted(self._choice.keys() & held - {*down, *pressed})
+        down += [name for name in pressed if name in self._choice]
+        self._down = [name for name in down if name in held]
         if down:
-            self._last = down[-1]
-            return self._array(down[-1])
+            self._last = self._choice[down[-1]]
+            return self._array(self._last)
         return self._array(self._last if self._rest is None else self._rest)
 
     def follow(self, executed: Action) -> None:
