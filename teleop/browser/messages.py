@@ -27,8 +27,8 @@ class Input:
         sequence: Counts the page's inputs.
         time: When it was sent, in seconds of the page's own clock.
         axes: As in `teleop.devices.base.DeviceState`; likewise `held`, `pressed` and `released`.
-        present: Whether the person has something in their hands: False on a hidden page, and
-            after a pad was unplugged.
+        present: Whether the person has something in their hands: False on a hidden page,
+            after a pad was unplugged, and after another window came while a key was down.
     """
 
     sequence: int

@@ -114,7 +114,7 @@ class Seat:
             if self._holder is None:
                 return self._trouble
             if self._latest is not None and not self._latest.present:
-                return "the page is hidden, or its pad is unplugged"
+                return "the page was left with a key down or is hidden, or its pad is unplugged"
             if self._silent_for() <= SILENCE:
                 return ""
             late = self._freshness.late(self._clock())

@@ -25,7 +25,9 @@ _FINE = _code(FINE_KEY)
 class Keyboard(Device):
     """Keys held in the pygame window, which has to have the focus.
 
-    It hears SDL's key events and needs a window to get any; see `teleop.window.Window`.
+    It hears SDL's key events and needs a window to get any; see `teleop.window.Window`. Where
+    another window takes the focus while keys are down, no hand has let go of them: they come up,
+    and it is gone for one poll, so that this is nobody's handback.
 
     Args:
         keys: Key to button, as in `teleop.devices.keys`.
@@ -38,19 +40,29 @@ class Keyboard(Device):
         self._down: set[int] = set()
         self._pressed: list[str] = []
         self._released: list[str] = []
+        self._torn = False
         sdl.subscribe(self._hear)
 
     def poll(self, now: float) -> DeviceState:
         """Sticks pushed by the keys that are down, and every press since the poll before."""
         sdl.pump()
+        torn, self._torn = self._torn, False
+        down = set() if torn else self._down
         axes = dict.fromkeys(STICK_AXES, 0.0)
-        for key in self._down & _STICKS.keys():
+        for key in down & _STICKS.keys():
             axis, direction = _STICKS[key]
-            axes[axis] += direction * (FINE if _FINE in self._down else 1.0)
+            axes[axis] += direction * (FINE if _FINE in down else 1.0)
         pressed, self._pressed = tuple(self._pressed), []
         released, self._released = tuple(self._released), []
-        held = frozenset(self._buttons[key] for key in self._down & self._buttons.keys())
-        return DeviceState(axes=axes, held=held, pressed=pressed, released=released, stamp=now)
+        held = frozenset(self._buttons[key] for key in down & self._buttons.keys())
+        return DeviceState(
+            axes=axes,
+            held=held,
+            pressed=pressed,
+            released=released,
+            stamp=now,
+            connected=not torn,
+        )
 
     def close(self) -> None:
         """Stop listening."""
@@ -65,6 +77,7 @@ class Keyboard(Device):
             self._let_go(event.key)
         elif event.type == pygame.WINDOWFOCUSLOST:
             # The key may come up while another window has the focus, and nobody would tell.
+            self._torn = self._torn or bool(self._down)
             for key in sorted(self._down):
                 self._let_go(key)
 

@@ -12,7 +12,8 @@ class Together(Device):
 
     Args:
         steering: Its axes count, and whether it is connected.
-        others: Only their buttons count.
+        others: Only their buttons count. Where one is gone with buttons that were down, no hand has
+            let go of them: so is the whole, at that poll.
     """
 
     def __init__(self, steering: Device, *others: Device) -> None:
@@ -29,6 +30,7 @@ class Together(Device):
                 held=state.held | other.held,
                 pressed=state.pressed + other.pressed,
                 released=state.released + other.released,
+                connected=state.connected and (other.connected or not other.released),
             )
         return state
 

@@ -117,13 +117,59 @@ def test_a_pad_that_is_unplugged_lets_the_arm_hold(browser: Any, loop: Loop) -> 
     page.close()
 
 
-def test_keys_that_come_up_unseen_are_let_go(browser: Any, loop: Loop) -> None:
+@pytest.mark.parametrize(
+    "unseen",
+    [
+        "window.dispatchEvent(new Event('blur'))",
+        # macOS tells of no other key that comes up while this one is down
+        "window.dispatchEvent(new KeyboardEvent('keydown', {key: 'Meta', code: 'MetaLeft'}))",
+    ],
+)
+def test_keys_that_come_up_unseen_hold_the_robot_until_the_next_one(
+    browser: Any, loop: Loop, unseen: str
+) -> None:
     page = browser.new_page()
+    said = _told(page)
     page.goto(loop.robot.page.url)
     page.wait_for_selector("[data-state=you]")
+    page.keyboard.down("Shift")
     loop.until_moving(page)
+    page.evaluate(unseen)
+    loop.until_still("left with a key down")
+    page.wait_for_selector("[data-state=lost]")
+    page.keyboard.up("w")
+    page.keyboard.down("s")
+    loop.until(lambda: loop.moving)
+    page.close()
+    inputs = [one for one in said if one["type"] == "input"]
+    # No message takes the button that came up for one that a hand has let go of.
+    assert [one["present"] for one in inputs if one["released"]] == [False]
+
+
+def test_another_window_that_comes_while_no_key_is_down_loses_nothing(
+    browser: Any, loop: Loop
+) -> None:
+    page = browser.new_page()
+    said = _told(page)
+    page.goto(loop.robot.page.url)
+    page.wait_for_selector("[data-state=you]")
     page.evaluate("window.dispatchEvent(new Event('blur'))")
-    loop.until(lambda: not loop.moving and loop.robot.hand.connected)
+    page.wait_for_timeout(100)
+    page.close()
+    assert all(one["present"] for one in said if one["type"] == "input")
+
+
+def test_a_pad_that_the_browser_does_not_know_is_named(browser: Any, loop: Loop) -> None:
+    page = browser.new_page()
+    page.add_init_script(FAKE_PAD + "window.pad.mapping = '';")
+    page.goto(loop.robot.page.url)
+    page.wait_for_selector("#device:has-text('WASD')")
+    page.evaluate("window.press(3, true)")
+    page.wait_for_selector("#device:has-text('does not know the buttons of fake pad')")
+    page.evaluate("window.press(3, false)")
+    page.wait_for_selector("#device:has-text('--device gamepad')")
+    page.evaluate("window.pad.connected = false")
+    page.wait_for_selector("#device:has-text('WASD')")
     page.close()
 
 

@@ -19,7 +19,9 @@ export class Hands {
     this.released = [];
     this.keys = new Map();      // code of a key that is down -> what it does
     this.sticks = new Map();    // touch stick -> its axes and where it stands
-    this.pad = { axes: {}, index: null, lost: false };
+    this.pad = { axes: {}, index: null };
+    this.lost = false;          // what was held is gone, and no hand has let go of it
+    this.strange = null;        // a pad that somebody presses and nobody knows the buttons of
     this.keymap = { sticks: {}, buttons: {}, fine: ["", 1] };
     this.listen();
   }
@@ -34,6 +36,7 @@ export class Hands {
     if (!button) return;
     const holders = this.down.get(button) ?? new Set();
     if (holders.has(by)) return;
+    this.lost = false;
     holders.add(by);
     this.down.set(button, holders);
     if (holders.size > 1) return;
@@ -68,6 +71,8 @@ export class Hands {
   }
 
   key(event, isDown) {
+    // While Cmd is down, macOS does not tell of other keys that come up.
+    if (event.key === "Meta") return this.forgetKeys();
     if (!isDown) {
       const does = this.keys.get(event.code);
       if (does === undefined) return;
@@ -87,18 +92,26 @@ export class Hands {
     event.preventDefault();
     if (event.repeat || this.keys.has(event.code)) return;
     this.keys.set(event.code, does);
-    this.pad.lost = false;
+    this.lost = false;
     if (does.button) this.press(does.button, `key ${event.code}`);
     else this.changed(true);
   }
 
   // What is held may come up while nobody tells this page.
   forget() {
-    this.keys.clear();
+    const holders = [...this.down.values()].flatMap((each) => [...each]);
+    // At first, so that no message says of what is let go here that a hand did it.
+    this.lost ||= this.keys.size > 0 || holders.some((by) => by.startsWith("touch"));
     for (const stick of this.sticks.values()) stick.rest();
     // A pad is read, not told of: what it holds is known, and letting go would press it anew.
-    this.releaseAll("key");
     this.releaseAll("touch");
+    this.forgetKeys();
+  }
+
+  forgetKeys() {
+    this.lost ||= this.keys.size > 0;
+    this.keys.clear();
+    this.releaseAll("key");
     this.changed(true);
   }
 
@@ -134,7 +147,6 @@ export class Hands {
       stick.pointer = event.pointerId;
       element.setPointerCapture(event.pointerId);
       element.classList.add("down");
-      this.pad.lost = false;
       // A thumb on a stick is a hand on the deadman's switch, whatever the engage button does.
       this.press(TOUCH, by);
       move(event);
@@ -157,7 +169,6 @@ export class Hands {
       element.setPointerCapture(event.pointerId);
       const by = `touch ${event.pointerId}`;
       held.set(event.pointerId, button());
-      this.pad.lost = false;
       this.press(button(), by);
     });
     for (const kind of ["pointerup", "pointercancel", "lostpointercapture"]) {
@@ -171,13 +182,17 @@ export class Hands {
   // Pads -----------------------------------------------------------------------------------
 
   losePad() {
-    this.pad = { axes: {}, index: null, lost: true };
+    this.pad = { axes: {}, index: null };
+    this.lost = true;
     this.releaseAll("pad");
     this.changed(true);
   }
 
   readPad() {
     const pads = navigator.getGamepads ? [...navigator.getGamepads()] : [];
+    const others = pads.filter((pad) => pad?.connected && pad.mapping !== "standard");
+    this.strange = others.find((each) => each.buttons.some((button) => button.pressed))
+      ?? others.find((each) => each.index === this.strange?.index) ?? null;
     const usable = pads.filter((pad) => pad?.connected && pad.mapping === "standard");
     let pad = usable.find((each) => each.index === this.pad.index);
     if (this.pad.index !== null && !pad) this.losePad();
@@ -186,7 +201,8 @@ export class Hands {
       pad = usable.find((each) => each.buttons.some((button) => button.pressed)
         || each.axes.slice(0, 4).some((value) => Math.abs(value) > 0.3));
       if (!pad) return;
-      this.pad = { axes: {}, index: pad.index, lost: false };
+      this.pad = { axes: {}, index: pad.index };
+      this.lost = false;
     }
     PAD_AXES.forEach((name, i) => {
       const value = clamp(pad.axes[i], -1);
@@ -242,7 +258,7 @@ export class Hands {
       held: [...this.down.keys()],
       pressed: this.pressed,
       released: this.released,
-      present: !document.hidden && !this.pad.lost,
+      present: !document.hidden && !this.lost,
     };
     this.pressed = [];
     this.released = [];

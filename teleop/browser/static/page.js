@@ -95,7 +95,7 @@ async function frame(packet) {
   wanted = header.mine || (wanted && header.seat === "free");
   if (delay !== null) view.delay(delay);
   view.tell(header);
-  view.device(hands.device);
+  view.device(hands.device, hands.strange?.id);
 }
 
 document.querySelectorAll(".stick").forEach((element) => hands.addStick(element));

@@ -159,7 +159,9 @@ export class View {
     $("delay").textContent = `${this.smooth.toFixed(0)} ms`;
   }
 
-  device(name) {
-    $("device").textContent = name ? `pad: ${name}` : "keys: WASD and IJKL steer, arrows tilt, C is finer";
+  device(name, strange) {
+    const keys = "keys: WASD and IJKL steer, arrows tilt, C is finer";
+    const unknown = `this browser does not know the buttons of ${strange}: try another one, or --device gamepad`;
+    $("device").textContent = name ? `pad: ${name}` : strange ? unknown : keys;
   }
 }
