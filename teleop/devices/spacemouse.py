@@ -49,6 +49,7 @@ class SpaceMouse(Device):
         self._lock = threading.Lock()
         self._axes = dict.fromkeys(_AXES, 0.0)
         self._held: set[str] = set()
+        self._lost: set[str] = set()
         self._pressed: list[str] = []
         self._released: list[str] = []
         self._heard = time.monotonic()
@@ -125,17 +126,24 @@ class SpaceMouse(Device):
         for axis, value in zip(_AXES, values, strict=True):
             self._axes[axis] = min(max(float(value), -1.0), 1.0)
         for button, down in zip(buttons, report.buttons, strict=True):
-            if button is None or bool(down) == (button in self._held):
+            if button is None:
+                continue
+            was_lost = button in self._lost
+            self._lost.discard(button)
+            if bool(down) == (button in self._held):
                 continue
             if down:
                 self._held.add(button)
-                self._pressed.append(button)
+                if not was_lost:
+                    self._pressed.append(button)
             else:
                 self._held.discard(button)
                 self._released.append(button)
 
     def _rest(self) -> None:
         self._axes = dict.fromkeys(_AXES, 0.0)
+        # One that is still down when it is heard of again has not been pressed anew.
+        self._lost |= self._held
         self._released += sorted(self._held)
         self._held.clear()
 

@@ -203,6 +203,47 @@ def test_a_reader_that_stops_disengages(shop, open_mouse, fault: str) -> None:
     fake.blocked = False
 
 
+def test_a_button_that_is_down_through_a_dropout_is_pressed_once(shop, open_mouse) -> None:
+    fake = shop.add(NAVIGATOR)
+    mouse = open_mouse()
+    states = [mouse.poll(0.0)]
+
+    def seen(condition: Callable[[], bool]) -> None:
+        _wait(lambda: states.append(mouse.poll(0.0)) or condition())
+
+    fake.buttons(0b01)
+    seen(lambda: "a" in states[-1].held)
+    fake.blocked = True
+    seen(lambda: not states[-1].connected)
+    fake.blocked = False
+    fake.move(0, 350, 0)
+    seen(lambda: states[-1].axes["lefty"] == 1.0)
+    assert states[-1].held == {"a"}
+    assert [name for state in states for name in state.pressed] == ["a"]
+    fake.buttons(0b00)
+    fake.buttons(0b01)
+    seen(lambda: "a" in states[-1].pressed)
+    assert [name for state in states for name in state.released] == ["a", "a"]
+
+
+@pytest.mark.parametrize("let_go_before", [False, True])
+def test_what_is_pressed_after_a_dropout_counts(shop, open_mouse, let_go_before: bool) -> None:
+    fake = shop.add(NAVIGATOR)
+    mouse = open_mouse()
+    fake.buttons(0b01)
+    _wait(lambda: "a" in mouse.poll(0.0).held)
+    if let_go_before:
+        fake.buttons(0b00)
+        _wait(lambda: not mouse.poll(0.0).held)
+    fake.blocked = True
+    _wait(lambda: not mouse.poll(0.0).connected)
+    if not let_go_before:
+        fake.buttons(0b00)
+    fake.buttons(0b01)
+    fake.blocked = False
+    _wait(lambda: "a" in mouse.poll(0.0).pressed)
+
+
 def test_none_connected_is_one_line(shop, open_mouse) -> None:
     with pytest.raises(UserError, match="no SpaceMouse is connected; plug one in") as caught:
         open_mouse()
