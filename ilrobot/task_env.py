@@ -152,7 +152,10 @@ class TaskEnv:
             raise UserError(f"{self.spec.task} cannot be drawn: {without_gl(error)}") from error
         if frame is None:
             raise UserError(f"{self.spec.task} gives no pictures; it cannot be filmed")
-        return np.asarray(frame, dtype=np.uint8)
+        picture = np.asarray(frame, dtype=np.uint8)
+        # Copied, unless nobody can draw into it: the same array is taken for the same picture.
+        lasts = picture.flags.owndata and not picture.flags.writeable
+        return picture if lasts else picture.copy()
 
     @property
     def time_limit(self) -> int | None:

@@ -63,6 +63,47 @@ def test_nested_observations_are_flattened_and_described():
     assert env.judges_success
 
 
+class Canvas(gym.Env):
+    """Draws each picture into the one before."""
+
+    observation_space = spaces.Box(0, 100, (1,))
+    action_space = spaces.Box(-1, 1, (1,))
+    metadata = {"render_fps": 10, "render_modes": ["rgb_array"]}  # noqa: RUF012
+    render_mode, camera_names = "rgb_array", ("front",)
+
+    def __init__(self):
+        self._canvas = np.zeros((4, 6, 3), np.uint8)
+
+    def reset(self, *, seed=None, options=None):
+        self._canvas[:] = 0
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        self._canvas += 60
+        return np.zeros(1, np.float32), 0.0, False, False, {}
+
+    def render(self):
+        return self._canvas
+
+    def render_camera(self, name):
+        view = self._canvas[:]
+        view.flags.writeable = False
+        return view
+
+
+@pytest.mark.parametrize("camera", [None, "front"])
+def test_a_picture_stays_what_it_was_though_the_next_is_drawn_into_it(camera):
+    env = TaskEnv(Canvas(), "toy/Canvas-v0", {})
+    env.reset(0)
+    pictures = [env.render(camera)]
+    for _ in range(3):
+        env.step(np.zeros(1, np.float32))
+        pictures.append(env.render(camera))
+    assert [picture.max() for picture in pictures] == [0, 60, 120, 180]
+    # By which a page knows what it has to be sent anew.
+    assert len({id(picture) for picture in pictures}) == 4
+
+
 class Sick(gym.Env):
     """Does not do as it says."""
 
