@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 import tyro
 
 from ilrobot.cli.page import Page, PageAddress
-from ilrobot.cli.usage import Chunks, optional
+from ilrobot.cli.usage import BindingsFile, Chunks, optional
 from ilrobot.errors import UserError, WorkFailed
 
 if TYPE_CHECKING:
@@ -78,6 +78,9 @@ class Deploy:
         optional(f"{{{','.join(get_args(DeviceName))}}}", "nobody shares control"),
     ] = None
     """Take over by hand: hold the shoulder button, as in ilrobot dagger."""
+
+    bindings: BindingsFile = None
+    """A TOML file that changes what buttons, keys and axes do."""
 
     page: Page = PageAddress()  # noqa: RUF009 (it is frozen)
 
@@ -187,7 +190,10 @@ class Deploy:
             _check_stop_file(self.stop_file)
         if self.log is not None and self.log.suffix != ".ticks":
             raise UserError(f"--log must end in .ticks, not '{self.log.name}'")
-        plan = CastPlan(self.device, self.shadow, self.record, self.page, self.episodes, self.seed)
+        plan = CastPlan(
+            *(self.device, self.shadow, self.record, self.page, self.episodes, self.seed),
+            self.bindings,
+        )
         plan.check()
         return plan
 

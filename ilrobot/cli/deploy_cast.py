@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ilrobot.cli.page import PageAddress
     from ilrobot.spec import Spec
     from teleop.actor import TeleopActor
+    from teleop.devices.base import Device
     from teleop.display import Display
     from teleop.hands import DeviceKind
 
@@ -67,6 +68,7 @@ class CastPlan:
         page: Where the page is served.
         episodes: How many there will be.
         seed: Who a simulated person is.
+        bindings: A file that changes what the buttons do (None: the usual ones).
     """
 
     device: DeviceKind | None
@@ -75,6 +77,7 @@ class CastPlan:
     page: PageAddress
     episodes: int
     seed: int
+    bindings: Path | None = None
 
     def check(self) -> None:
         """Refuse what does not go together.
@@ -85,6 +88,12 @@ class CastPlan:
         self.page.check(self.device or "")
         if self.shadow and self.device is None and self.record is not None:
             raise UserError("--record with --shadow needs the person who drives: --device")
+        if self.bindings is not None:
+            from teleop.bindings_file import read_bindings
+
+            if self.device is None:
+                raise UserError("--bindings is for a person's hand: --device; leave it out")
+            read_bindings(self.bindings)  # before the robot moves
 
     def make(
         self,
@@ -132,6 +141,7 @@ class CastPlan:
         from exports.robots.gymnasium_robot import GymnasiumRobot
         from ilrobot.cli.page import tell_address
         from ilrobot.cli.people import scripted_expert
+        from teleop.bindings import Control
         from teleop.hands import make_hand
         from teleop.stages import take_place
 
@@ -143,17 +153,29 @@ class CastPlan:
                     "only; take --device gamepad"
                 )
             expert = scripted_expert(robot.env)
+
+        def make(held: DeviceKind | Device) -> TeleopActor:
+            hand = make_hand(
+                held,
+                spec,
+                expert=expert,
+                seed=self.seed,
+                engage=None if self.shadow else "hold",
+                bindings=self.bindings,
+            )
+            if not hand.mapping.bindings.buttons(Control.REWIND):
+                hand.close()
+                raise UserError(
+                    f"--bindings {self.bindings}: nothing is rewind, which is the emergency stop "
+                    "of a robot; give it a button"
+                )
+            return hand
+
         return stack.enter_context(
             take_place(
                 device,
                 f"ilrobot deploy {spec.task}",
-                lambda held: make_hand(
-                    held,
-                    spec,
-                    expert=expert,
-                    seed=self.seed,
-                    engage=None if self.shadow else "hold",
-                ),
+                make,
                 address=self.page.check(device),
                 tell=tell_address,
             )

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from exports.runtime.tick_reading import read_ticks
+from ilrobot.cli import main
 from ilrobot.control.contract_parts import Limits, Range
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Outcome
 from ilrobot.env import make_env
+from teleop.hands import bound_mapping
 from tests.exports.identity import constant_policy
 from tests.ilrobot.control.contracts import contract_for
 
@@ -95,6 +97,41 @@ def test_the_left_trigger_is_an_emergency_stop(policy, tmp_path):
     assert code == 1, said
     assert result["stopped_by"] == "emergency stop (button)"
     assert len(result["episode_results"]) == 1
+
+
+def test_a_person_has_the_buttons_that_they_recorded_with(policy, tmp_path):
+    bindings, data = tmp_path / "mine.toml", tmp_path / "data"
+    bindings.write_text('[controls]\nsuccess = "y"\nfailure = "start"\nnext_camera = "back"\n')
+    code, result, said = deploy(
+        *(policy, tmp_path / "run.ticks", "success"),
+        *("--bindings", bindings, "--record", data),
+    )
+    assert code == 0, said
+    assert result["recorded"] == ["failure"]
+    spec = Dataset.open(data).spec
+    assert Dataset.open(data).episode(0).info.mapping_hash == bound_mapping(spec, bindings).hash
+
+
+@pytest.mark.parametrize(
+    ("device", "text", "words"),
+    [
+        (["--device", "operator"], "[controls]\nrewind = []", "the emergency stop of a robot"),
+        (["--device", "gamepad"], "[controls]\nhalt = 'b'", "halt"),
+        ([], "", "--bindings is for a person's hand: --device"),
+    ],
+)
+def test_bindings_that_do_not_serve_on_a_robot_are_refused(
+    policy, tmp_path, capsys, device, text, words
+):
+    bindings = tmp_path / "mine.toml"
+    bindings.write_text(text)
+    arguments = ["--policy", str(policy), *device, "--bindings", str(bindings)]
+    with pytest.raises(SystemExit) as caught:
+        main(["deploy", *arguments])
+    assert caught.value.code == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert "\n" not in said.strip()
 
 
 def test_an_emergency_stop_ends_the_waiting_for_a_person(policy, tmp_path):
