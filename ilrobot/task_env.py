@@ -115,7 +115,7 @@ class TaskEnv:
             index = int(np.flatnonzero(~np.isfinite(action))[0])
             raise WorkFailed(
                 f"{names[index]} of the action for {self.spec.task} is {action.flat[index]}; an "
-                "action must be finite: look at the weights of the policy, and train it again"
+                f"action must be finite: {self._why_not_finite()}"
             )
         command: Any = int(action) if self.spec.choices is not None else action
         with running(self.spec.task, "step"):
@@ -224,6 +224,12 @@ class TaskEnv:
     def close(self) -> None:
         """Free the simulator."""
         self.env.close()
+
+    def _why_not_finite(self) -> str:
+        for name, value in self._flatten(self.raw_observation).items():
+            if not np.isfinite(value).all():
+                return f"the task's {name} before it is not; mend the task, or the sensor behind it"
+        return "look at the weights of the policy, and train it again"
 
     def _success(self, info: dict[str, Any]) -> bool:
         for key in ("is_success", "success"):

@@ -101,6 +101,8 @@ class TeleopActor(Actor):
         if self.engaged:
             action = self._ramp.limit(action)
         self._warn()
+        if self.mapping.unmeasured or self.clutch.unmeasured:
+            self.tell("what the robot measures is not finite")
         acting = Source.DEMO if self._engagement is None else Source.HUMAN
         return Decision(
             action,

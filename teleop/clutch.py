@@ -87,6 +87,9 @@ class Clutch:
         self.frame = "base"
         self.leash = 0.0
         """Share of the leash that was used at the last tick, 0 … 1."""
+        self.unmeasured = False
+        """The tool's pose of the last tick is not finite; the one before stands for it."""
+        self._measured: tuple[Array, Array] | None = None
         self.release()
 
     def release(self) -> None:
@@ -113,7 +116,7 @@ class Clutch:
             places = self.frames
             here = places.index(self.frame) if self.frame in places else -1
             self.frame = places[(here + 1) % len(places)]
-        measured = None if self._pose_of is None else self._pose_of.read(observation)
+        measured = self._measure(observation)
         turn = self._turn(measured)
         if self._commanded is None:
             self._commanded = self._wanted = measured or (np.zeros(3), np.eye(3))
@@ -131,6 +134,15 @@ class Clutch:
             self._commanded = _moved(self._commanded, step)
             twist = step / self._step
         return replace(command, twist=_six(twist), pose=None)
+
+    def _measure(self, observation: Observation) -> tuple[Array, Array] | None:
+        if self._pose_of is None or not self._pose_of.known:
+            return None
+        found = self._pose_of.read(observation)
+        self.unmeasured = not all(np.isfinite(part).all() for part in found)
+        if not self.unmeasured:
+            self._measured = found
+        return self._measured
 
     def _motion(self, hand: Pose, speed: float) -> Array:
         """How the hand moved since the tick before, (6,) in its own frame."""
@@ -222,10 +234,8 @@ class _PoseReader:
         self.known = all(name in found for name in (*_POSITION, *_AXES))
         self._places = [found.get(name, ("", 0)) for name in (*_POSITION, *_AXES)]
 
-    def read(self, observation: Observation) -> tuple[Array, Array] | None:
-        """Position (3,) m and rotation (3, 3), tool to base (None: the task does not tell)."""
-        if not self.known:
-            return None
+    def read(self, observation: Observation) -> tuple[Array, Array]:
+        """Position (3,) m and rotation (3, 3), tool to base, where the task tells (`known`)."""
         values = np.array([float(observation[name].reshape(-1)[i]) for name, i in self._places])
         x, y = values[3:6], values[6:9]
         x = x / np.linalg.norm(x)

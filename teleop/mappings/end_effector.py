@@ -74,7 +74,7 @@ class EndEffectorMapping(Mapping):
         if self._opened is None:
             measured = self._measured.elements(observation, (6,))
             middle = 0.5 * (self._open + self._closed)
-            return measured is None or float(measured[0]) > middle
+            return measured is None or not float(measured[0]) <= middle
         return self._opened
 
     def _scale(self) -> dict[str, Any]:

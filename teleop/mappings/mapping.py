@@ -50,6 +50,8 @@ class Mapping(ABC):
     """The stick sets a speed, so that half of it goes the same way more slowly."""
     leash = 0.0
     """Share of its leash that a target kept here used at the last tick, 0 … 1."""
+    unmeasured = False
+    """What was measured at the last tick is not finite, so that a target kept here stayed."""
 
     def __init__(self, spec: Spec, bindings: Bindings) -> None:
         self.spec = spec

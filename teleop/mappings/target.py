@@ -25,7 +25,8 @@ class TargetMapping(Mapping):
     its leash to what is measured; see `teleop.clutch`. An element that is named a gripper's begins
     at what was executed last, so that what it squeezes is not let go of, on a leash as long as that
     needs. A rotation vector is turned about the axes of its frame, whatever it is already.
-    Elements that are velocities are the stick's own.
+    Elements that are velocities are the stick's own. An element that is measured as not finite
+    keeps its target, or what was executed last.
     """
 
     CROSSING = 1.5
@@ -58,16 +59,18 @@ class TargetMapping(Mapping):
         """Begin where the robot will be measured."""
         self._target = self._executed = None
         self._reach_now = list(self._reach)
-        self.leash = 0.0
+        self.leash, self.unmeasured = 0.0, False
 
     def action(self, command: TeleopCommand, observation: Observation) -> Action:
         """The target after this tick, within its limits and on its leash."""
         here = self._where(observation)
         moved = self._after(here, self._step * command.twist[: self._step.size], here)
-        self._target = np.clip(self._hold(moved, observation), self._low, self._high)
+        target = np.clip(self._hold(moved, here, observation), self._low, self._high)
         spanned = self._span.values(np.asarray(command.twist[: self._step.size]))
-        self._target[self._moving] = spanned[self._moving]
-        return self._array(self._target)
+        target[self._moving] = spanned[self._moving]
+        # Where no measurement was finite yet, there is nothing to go on from.
+        self._target = target if np.isfinite(target).all() else None
+        return self._array(target)
 
     def follow(self, executed: Action) -> None:
         """Begin again where the robot is: its target may lie far ahead of it, but for a gripper."""
@@ -80,24 +83,36 @@ class TargetMapping(Mapping):
         ahead[self._moving] = self._span.twist(wanted)[self._moving]
         return Intent(six(ahead / max(1.0, float(np.linalg.norm(ahead)))))
 
-    def _hold(self, target: NDArray[np.float64], observation: Observation) -> NDArray[np.float64]:
+    def _hold(
+        self, target: NDArray[np.float64], before: NDArray[np.float64], observation: Observation
+    ) -> NDArray[np.float64]:
         achieved = self._measured.target(observation)
         if achieved is None:
             return target
+        unknown = self._unknown(achieved)
+        self.unmeasured = bool(unknown.any())
         # The robot may have gone a little beyond the end of a turn, where what is measured jumps.
         achieved = nearest_angles(achieved, target, self.spec.action.angles)
+        achieved, target = (np.where(unknown, before, at) for at in (achieved, target))
         ahead, here = self._way(achieved, target), np.zeros(1)
         held = [leashed(ahead[i : i + 1], here, reach) for i, reach in enumerate(self._reach_now)]
         self.leash = max(share for _, share in held)
         way = np.concatenate([place for place, _ in held])
         return target if (way == ahead).all() else self._after(achieved, way, target)
 
+    def _unknown(self, measured: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which elements are not measured; of a rotation vector all or none."""
+        unknown = ~np.isfinite(measured)
+        for part in self._turning:
+            unknown[part] = unknown[part].any()
+        return unknown
+
     def _way(self, here: NDArray[np.float64], there: NDArray[np.float64]) -> NDArray[np.float64]:
         """From one target to another; of a rotation vector the turn about the axes of its frame."""
         way = there - here
         for part in self._turning:
             start, end = (quaternion(at[part].tolist(), "rotvec") for at in (here, there))
-            # What is measured as not finite is for the guard to find, as of any other element.
+            # What was never measured as finite is for the guard to find, as of any other element.
             way[part] = math.nan if start is None or end is None else between(start, end)
         return way
 
@@ -122,6 +137,7 @@ class TargetMapping(Mapping):
         start = np.clip(measured, self._low, self._high)
         if self._executed is not None:
             executed = np.clip(self._executed, self._low, self._high)
+            start = np.where(self._unknown(measured), executed, start)
             for i in self._grippers:
                 start[i] = executed[i]
                 self._reach_now[i] = max(self._reach[i], abs(float(executed[i] - measured[i])))
