@@ -213,12 +213,14 @@ class TeleopActor(Actor):
         self.speed = command.speed
         self.camera_turns += command.controls.count(Control.NEXT_CAMERA)
         self.connected = is_present(command, self._now)
-        if self.connected and command.controls.count(Control.PAUSE) % 2:
-            self.paused = not self.paused
+        if command.controls.count(Control.PAUSE) % 2:
+            # On a device that is gone, it is a key beside it, and nobody's wish to go on.
+            self.paused = not (self.paused and self.connected)
             self._dropped = False
         # A tap that is over at this poll counts, too: on a robot it is the emergency stop.
+        # So does one on the keys beside a device that is gone.
         back = Control.REWIND in command.held_controls or Control.REWIND in command.controls
-        self.rewinding = back and self.connected and self._can_rewind
+        self.rewinding = back and self._can_rewind
         wants = self.connected
         if self._engagement is not None:
             had = self._engagement.engaged

@@ -50,6 +50,7 @@ class Seat:
         self._feedback = dict.fromkeys(Feedback, 0)
         self._latest: Input | None = None
         self._arrived = self._present = 0.0
+        self._gone = False
         self._freshness = Freshness(SILENCE)
         self._pressed: deque[str] = deque(maxlen=MAX_WAITING)
         self._released: deque[str] = deque(maxlen=MAX_WAITING)
@@ -81,21 +82,24 @@ class Seat:
             self._latest, self._arrived = message, now
             if message.present:
                 self._present = now
+            else:
+                self._gone = True
             self._pressed.extend(message.pressed)
             self._released.extend(message.released)
 
     def poll(self, now: float) -> DeviceState:
         """What the person commands; `now`, of the loop's clock, becomes its stamp.
 
-        A page that is silent, hidden or without its pad is not connected: axes rest, nothing is
-        held, and what was pressed before is forgotten.
+        A page that is silent, hidden or without its pad is not connected, for one poll at least:
+        axes rest, nothing is held, and what was pressed before is forgotten.
         """
         with self._lock:
             latest = self._latest
             pressed, released = tuple(self._pressed), tuple(self._released)
             self._pressed.clear()
             self._released.clear()
-            if latest is None or not latest.present or self._silent_for() > SILENCE:
+            gone, self._gone = self._gone, False
+            if latest is None or gone or not latest.present or self._silent_for() > SILENCE:
                 return DeviceState(stamp=now, connected=False)
             self._sequence = latest.sequence
             return DeviceState(
@@ -142,7 +146,7 @@ class Seat:
     def _empty(self) -> None:
         """For a new holder: what the one before said counts no more."""
         self._latest, self._arrived = None, self._clock()
-        self._present = self._arrived
+        self._present, self._gone = self._arrived, False
         self._freshness = Freshness(SILENCE)
         self._pressed.clear()
         self._released.clear()

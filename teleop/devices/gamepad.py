@@ -26,6 +26,9 @@ _STILL = 0.2
 class Gamepad(Device):
     """One pad; unplugged it disengages and rests, plugged in again it goes on.
 
+    A pad that was away between two polls is gone for one of them: what it held was let go of by no
+    hand.
+
     Presses come from SDL's event queue, not from looking at the buttons, so that none is lost
     however seldom it is polled. Where there are several pads, one that lies still gives way to
     the one on which a button is pressed; so does one that is pulled out, but not before.
@@ -45,6 +48,7 @@ class Gamepad(Device):
         self._held: set[str] = set()
         self._pressed: list[str] = []
         self._released: list[str] = []
+        self._lost = False
         self.name = name or "gamepad"
         sdl.subscribe(self._hear)
         self._look_for_pad()
@@ -59,13 +63,14 @@ class Gamepad(Device):
         sdl.pump()
         pressed, self._pressed = tuple(self._pressed), []
         released, self._released = tuple(self._released), []
+        lost, self._lost = self._lost or not self.connected, False
         return DeviceState(
-            axes=dict(self._axes),
-            held=frozenset(self._held),
+            axes=dict.fromkeys(AXES, 0.0) if lost else dict(self._axes),
+            held=frozenset() if lost else frozenset(self._held),
             pressed=pressed,
             released=released,
             stamp=now,
-            connected=self.connected,
+            connected=not lost,
         )
 
     def close(self) -> None:
@@ -146,7 +151,7 @@ class Gamepad(Device):
 
     def _release(self) -> None:
         sdl.taken_pads.discard(self._instance)
-        self._pad, self._instance = None, -1
+        self._pad, self._instance, self._lost = None, -1, True
         self._axes = dict.fromkeys(AXES, 0.0)
         for button in sorted(self._held):
             self._let_go(button)

@@ -45,15 +45,20 @@ class ChoiceMapping(Mapping):
         self._choice = dict(zip(self.BUTTONS, active, strict=False))
         self._last = 0
         self._down: list[str] = []
+        self._stale: frozenset[str] | None = None
 
     def reset(self) -> None:
         """Begin at rest."""
         self._last = 0
-        self._down = []
+        self._down, self._stale = [], None
 
     def action(self, command: TeleopCommand, observation: Observation) -> Action:
         """The choice of the button that is down; of several, the one pressed last."""
         pressed, held = command.pressed_buttons, command.held_buttons
+        # What began the episode is no choice, though it may be down for a while.
+        stale = held if self._stale is None else self._stale & held
+        self._stale = stale - {*pressed}
+        held -= self._stale
         down = [name for name in self._down if name in held and name not in pressed]
         # Of those that went down while somebody else acted nobody knows the order.
         down += sorted(self._choice.keys() & held - {*down, *pressed})

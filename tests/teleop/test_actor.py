@@ -19,6 +19,8 @@ from ilrobot.shared_control import SharedControl
 from ilrobot.task_env import TaskEnv
 from teleop.actor import TeleopActor
 from teleop.devices.base import Device, DeviceState, Feedback
+from teleop.devices.scripted import Scripted
+from teleop.devices.together import Together
 from teleop.engagement import HoldToEngage
 from teleop.mappings.making import make_mapping
 
@@ -237,6 +239,49 @@ def test_a_person_whose_pad_is_back_is_told_what_to_do() -> None:
         hand.act(observation, tick / 20)
         told.append("take over" in hand.message)
     assert told == [False] * 4 + [True] * 2
+
+
+@pytest.mark.parametrize(
+    ("button", "at", "sources"),
+    [
+        ("b", [3], ["policy"] * 2 + ["paused"] * 6),  # paused, and so it stays
+        ("b", [1, 3], ["policy"] + ["paused"] * 7),  # nobody wants to go on without the mouse
+        ("b", [1, 5], ["policy"] + ["paused"] * 4 + ["policy"] * 3),
+        ("lefttrigger", [3], ["policy"] * 2 + ["paused"] * 2 + ["policy"] * 4),
+    ],
+)
+def test_the_keys_beside_a_device_that_is_gone_pause_and_stop(
+    button: str, at: list[int], sources: list[str]
+) -> None:
+    ticks = iter(range(-1, 8))
+    tick = -1
+
+    def mouse(now: float) -> DeviceState:
+        nonlocal tick
+        tick = next(ticks)
+        return DeviceState(connected=not 2 <= tick <= 3, stamp=now)
+
+    keys = Scripted(lambda now: DeviceState(pressed=(button,) if tick in at else (), stamp=now))
+    env = make_env("ilrobot/PandaReach-v0")
+    device = Together(Scripted(mouse), keys)
+    hand = TeleopActor(device, make_mapping(env.spec), engagement=HoldToEngage())
+    still = np.zeros(env.spec.action.shape, np.float32)
+
+    class Policy(Actor):
+        def act(self, observation: Observation, now: float) -> Decision:
+            return Decision(still, Source.POLICY)
+
+    actor = SharedControl(Policy(), hand, HumanGate(lambda: hand.engaged))
+    observation = env.reset(0)
+    env.close()
+    actor.reset(0)
+    said, back = [], []
+    for i in range(8):
+        said.append(str(actor.act(observation, i / 20).source))
+        back.append(hand.rewinding)
+    assert said == sources
+    # On a robot this is the emergency stop.
+    assert np.flatnonzero(back).tolist() == (at if button == "lefttrigger" else [])
 
 
 class _Calls(Gate):

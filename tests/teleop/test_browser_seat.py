@@ -102,6 +102,17 @@ def test_a_hidden_page_rests_at_once(seat: Seat, time: Time) -> None:
     assert "hidden" in seat.trouble
 
 
+def test_a_page_that_was_away_between_two_polls_is_gone_for_one(seat: Seat, time: Time) -> None:
+    held = HoldToEngage()
+    push(seat, time, held=frozenset({"rightshoulder"}))
+    assert held.update(END_EFFECTOR.command(seat.poll(0.0)), 0.0)
+    push(seat, time, present=False, axes={}, released=("rightshoulder",))
+    push(seat, time, axes={"lefty": 1.0})
+    state = seat.poll(0.1)
+    assert (state.connected, state.axes) == (False, {})
+    assert seat.poll(0.2).connected
+
+
 def test_one_steers_and_others_watch(seat: Seat, time: Time) -> None:
     assert not seat.take(BOB)
     push(seat, time, BOB)

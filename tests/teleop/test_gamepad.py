@@ -88,6 +88,23 @@ def test_plugged_in_again_it_goes_on(pad: VirtualGamepad) -> None:
         assert state.axes["lefty"] == pytest.approx(-0.5, abs=2e-5)
 
 
+def test_away_between_two_polls_it_is_gone_for_one(pad: VirtualGamepad) -> None:
+    gamepad = Gamepad(pad.name)
+    pad.press("rightshoulder")
+    pad.set_axis("leftx", 0.8)
+    assert gamepad.poll(0.0).held == {"rightshoulder"}
+    pad.detach()
+    pad.attach()
+    pad.set_axis("lefty", 1.0)
+    state = gamepad.poll(0.1)
+    assert not state.connected
+    assert not state.held
+    assert set(state.axes.values()) == {0.0}
+    state = gamepad.poll(0.2)
+    assert state.connected
+    assert state.axes["lefty"] == 1.0
+
+
 def test_plugged_in_with_the_stick_held_over(pad: VirtualGamepad) -> None:
     pad.detach()
     gamepad = Gamepad(pad.name)

@@ -280,6 +280,16 @@ def test_of_buttons_that_are_down_the_one_pressed_last_counts_as_long_as_it_is_h
     assert [_chosen(mapping, *poll) for poll in polls] == [*said, "fire"]
 
 
+def test_a_button_that_began_the_episode_is_no_choice_until_it_is_pressed_anew() -> None:
+    mapping = ChoiceMapping(_discrete(6, ("noop", "left", "right", "up", "down", "fire")))
+    polls = [("a", ""), ("a dpright", "dpright"), ("a", ""), ("a", "a"), ("a", ""), ("", "")]
+    assert [_chosen(mapping, *poll) for poll in polls] == [
+        *("noop", "right", "noop", "fire", "fire", "noop")
+    ]
+    mapping.reset()
+    assert [_chosen(mapping, *poll) for poll in (("", ""), ("a", ""))] == ["noop", "fire"]
+
+
 def test_of_two_choices_a_press_lasts_though_the_other_button_is_down() -> None:
     mapping = ChoiceMapping(_discrete(2, ("brake", "go")))
     polls = [("dpright", "dpright"), ("dpleft dpright", "dpleft"), ("dpleft dpright", "")]
