@@ -28,7 +28,7 @@ class Input:
         time: When it was sent, in seconds of the page's own clock.
         axes: As in `teleop.devices.base.DeviceState`; likewise `held`, `pressed` and `released`.
         present: Whether the person has something in their hands: False on a hidden page,
-            after a pad was unplugged, and after another window came while a key was down.
+            after a pad was unplugged, and once where another window comes while a key is down.
     """
 
     sequence: int

@@ -77,29 +77,37 @@ class Seat:
         """What the page's sticks say; only of the page that has the seat, and only if fresh."""
         with self._lock:
             now = self._clock()
-            if self._holder is not page or not self._freshness.check(message.time, now):
+            if self._holder is not page:
+                return
+            if not message.present and (self._latest is None or self._latest.present):
+                # However late this is, and whatever comes before the next poll.
+                self._gone = True
+                self._pressed.clear()
+                self._released.clear()
+            if not self._freshness.check(message.time, now):
                 return
             self._latest, self._arrived = message, now
             if message.present:
                 self._present = now
-            else:
-                self._gone = True
             self._pressed.extend(message.pressed)
             self._released.extend(message.released)
 
     def poll(self, now: float) -> DeviceState:
         """What the person commands; `now`, of the loop's clock, becomes its stamp.
 
-        A page that is silent, hidden or without its pad is not connected, for one poll at least:
-        axes rest, nothing is held, and what was pressed before is forgotten.
+        A page that is silent, hidden or without its pad is not connected: axes rest, nothing is
+        held, and what was pressed before is forgotten. One that was so since the poll before is not
+        connected for this one, and what was pressed after that waits for the next.
         """
         with self._lock:
             latest = self._latest
+            gone, self._gone = self._gone, False
+            if gone and latest is not None and latest.present:
+                return DeviceState(stamp=now, connected=False)
             pressed, released = tuple(self._pressed), tuple(self._released)
             self._pressed.clear()
             self._released.clear()
-            gone, self._gone = self._gone, False
-            if latest is None or gone or not latest.present or self._silent_for() > SILENCE:
+            if latest is None or not latest.present or self._silent_for() > SILENCE:
                 return DeviceState(stamp=now, connected=False)
             self._sequence = latest.sequence
             return DeviceState(
@@ -118,7 +126,7 @@ class Seat:
             if self._holder is None:
                 return self._trouble
             if self._latest is not None and not self._latest.present:
-                return "the page was left with a key down or is hidden, or its pad is unplugged"
+                return "the page is hidden, or its pad is unplugged"
             if self._silent_for() <= SILENCE:
                 return ""
             late = self._freshness.late(self._clock())

@@ -107,9 +107,49 @@ def test_a_page_that_was_away_between_two_polls_is_gone_for_one(seat: Seat, time
     push(seat, time, held=frozenset({"rightshoulder"}))
     assert held.update(END_EFFECTOR.command(seat.poll(0.0)), 0.0)
     push(seat, time, present=False, axes={}, released=("rightshoulder",))
-    push(seat, time, axes={"lefty": 1.0})
+    push(seat, time, axes={"lefty": 1.0}, pressed=("a",))
     state = seat.poll(0.1)
-    assert (state.connected, state.axes) == (False, {})
+    assert (state.connected, state.axes, state.pressed) == (False, {}, ())
+    state = seat.poll(0.2)
+    assert (state.connected, state.axes, state.pressed) == (True, {"lefty": 1.0}, ("a",))
+
+
+def test_a_page_that_comes_back_is_heard_at_the_next_poll(seat: Seat, time: Time) -> None:
+    push(seat, time)
+    push(seat, time, present=False, pressed=("b",))
+    assert not seat.poll(0.0).connected
+    push(seat, time, present=False)
+    push(seat, time, pressed=("a",))
+    state = seat.poll(0.1)
+    assert (state.connected, state.pressed) == (True, ("a",))
+
+
+def test_who_holds_on_anew_after_another_window_came_is_in_control_at_once(
+    seat: Seat, time: Time
+) -> None:
+    held, button = HoldToEngage(), frozenset({"rightshoulder"})
+
+    def engaged() -> bool:
+        return held.update(END_EFFECTOR.command(seat.poll(0.0)), 0.0)
+
+    push(seat, time, held=button)
+    assert engaged()
+    push(seat, time, present=False, released=("rightshoulder",))
+    push(seat, time)
+    assert not engaged()
+    push(seat, time)
+    assert not engaged()
+    push(seat, time, held=button, pressed=("rightshoulder",))
+    assert engaged()
+
+
+def test_a_page_that_says_so_late_was_away_all_the_same(seat: Seat, time: Time) -> None:
+    push(seat, time)
+    assert seat.poll(0.0).connected
+    sent, time.now = time.now, time.now + 2 * SILENCE
+    push(seat, time, time=sent, present=False)
+    push(seat, time)
+    assert not seat.poll(0.1).connected
     assert seat.poll(0.2).connected
 
 

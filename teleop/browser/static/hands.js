@@ -20,7 +20,8 @@ export class Hands {
     this.keys = new Map();      // code of a key that is down -> what it does
     this.sticks = new Map();    // touch stick -> its axes and where it stands
     this.pad = { axes: {}, index: null };
-    this.lost = false;          // what was held is gone, and no hand has let go of it
+    this.lost = false;          // the pad is gone, and nothing else has been touched since
+    this.torn = false;          // what was held came up, and no hand has let go of it
     this.strange = null;        // a pad that somebody presses and nobody knows the buttons of
     this.keymap = { sticks: {}, buttons: {}, fine: ["", 1] };
     this.listen();
@@ -101,7 +102,7 @@ export class Hands {
   forget() {
     const holders = [...this.down.values()].flatMap((each) => [...each]);
     // At first, so that no message says of what is let go here that a hand did it.
-    this.lost ||= this.keys.size > 0 || holders.some((by) => by.startsWith("touch"));
+    this.torn ||= this.keys.size > 0 || holders.some((by) => by.startsWith("touch"));
     for (const stick of this.sticks.values()) stick.rest();
     // A pad is read, not told of: what it holds is known, and letting go would press it anew.
     this.releaseAll("touch");
@@ -109,7 +110,7 @@ export class Hands {
   }
 
   forgetKeys() {
-    this.lost ||= this.keys.size > 0;
+    this.torn ||= this.keys.size > 0;
     this.keys.clear();
     this.releaseAll("key");
     this.changed(true);
@@ -251,6 +252,12 @@ export class Hands {
     return axes;
   }
 
+  // Nobody is told: what was pressed is forgotten.
+  drop() {
+    this.pressed = [];
+    this.released = [];
+  }
+
   // Everything since the last call; edges are handed over once.
   take() {
     const said = {
@@ -258,10 +265,10 @@ export class Hands {
       held: [...this.down.keys()],
       pressed: this.pressed,
       released: this.released,
-      present: !document.hidden && !this.lost,
+      present: !document.hidden && !this.lost && !this.torn,
     };
-    this.pressed = [];
-    this.released = [];
+    this.torn = false;
+    this.drop();
     return said;
   }
 }

@@ -32,7 +32,7 @@ function say(message) {
 function input() {
   // What was pressed at a page that is not heard would be news to the robot when it is.
   if (socket?.readyState !== WebSocket.OPEN || socket.bufferedAmount > CLOGGED) {
-    hands.take();
+    hands.drop();
     return;
   }
   sentAt = performance.now();
