@@ -50,7 +50,7 @@ class Seat:
         self._feedback = dict.fromkeys(Feedback, 0)
         self._latest: Input | None = None
         self._arrived = self._present = 0.0
-        self._gone = False
+        self._gone = self._returns = False
         self._freshness = Freshness(SILENCE)
         self._pressed: deque[str] = deque(maxlen=MAX_WAITING)
         self._released: deque[str] = deque(maxlen=MAX_WAITING)
@@ -97,17 +97,24 @@ class Seat:
 
         A page that is silent, hidden or without its pad is not connected: axes rest, nothing is
         held, and what was pressed before is forgotten. One that was so since the poll before is not
-        connected for this one, and what was pressed after that waits for the next.
+        connected for this one, and what was pressed after that waits for the next; as it does for
+        one more, so that it is told from what was down all along.
         """
         with self._lock:
             latest = self._latest
             gone, self._gone = self._gone, False
+            returns, self._returns = self._returns, False
             if gone and latest is not None and latest.present:
+                self._returns = True
                 return DeviceState(stamp=now, connected=False)
+            if returns and self._pressed and latest is not None and self._is_heard(latest):
+                held = latest.held - {*self._pressed}
+                return DeviceState(axes=latest.axes, held=held, stamp=now)
             pressed, released = tuple(self._pressed), tuple(self._released)
             self._pressed.clear()
             self._released.clear()
-            if latest is None or not latest.present or self._silent_for() > SILENCE:
+            if latest is None or not self._is_heard(latest):
+                self._returns = True
                 return DeviceState(stamp=now, connected=False)
             self._sequence = latest.sequence
             return DeviceState(
@@ -158,6 +165,9 @@ class Seat:
         self._freshness = Freshness(SILENCE)
         self._pressed.clear()
         self._released.clear()
+
+    def _is_heard(self, latest: Input) -> bool:
+        return latest.present and self._silent_for() <= SILENCE
 
     def _silent_for(self) -> float:
         return self._clock() - self._arrived

@@ -110,18 +110,41 @@ def test_a_page_that_was_away_between_two_polls_is_gone_for_one(seat: Seat, time
     push(seat, time, axes={"lefty": 1.0}, pressed=("a",))
     state = seat.poll(0.1)
     assert (state.connected, state.axes, state.pressed) == (False, {}, ())
-    state = seat.poll(0.2)
-    assert (state.connected, state.axes, state.pressed) == (True, {"lefty": 1.0}, ("a",))
+    states = [seat.poll(0.2) for _ in range(2)]
+    assert [state.pressed for state in states] == [(), ("a",)]
+    assert all((state.connected, state.axes) == (True, {"lefty": 1.0}) for state in states)
 
 
-def test_a_page_that_comes_back_is_heard_at_the_next_poll(seat: Seat, time: Time) -> None:
+def test_what_is_pressed_by_a_page_that_comes_back_counts(seat: Seat, time: Time) -> None:
     push(seat, time)
     push(seat, time, present=False, pressed=("b",))
     assert not seat.poll(0.0).connected
     push(seat, time, present=False)
     push(seat, time, pressed=("a",))
-    state = seat.poll(0.1)
-    assert (state.connected, state.pressed) == (True, ("a",))
+    assert [seat.poll(0.1).pressed for _ in range(3)] == [(), ("a",), ()]
+
+
+@pytest.mark.parametrize("away", ["unplugged", "silent"])
+@pytest.mark.parametrize("anew", [True, False])
+def test_what_brings_a_page_back_takes_over_unless_it_was_down_all_along(
+    seat: Seat, time: Time, away: str, anew: bool
+) -> None:
+    hold, button = HoldToEngage(), frozenset({"rightshoulder"})
+
+    def engaged() -> bool:
+        return hold.update(END_EFFECTOR.command(seat.poll(0.0)), 0.0)
+
+    push(seat, time, held=button)
+    assert engaged()
+    if away == "unplugged":
+        push(seat, time, present=False)
+    else:
+        time.now += 2 * SILENCE
+    assert not engaged()
+    push(seat, time, held=button, pressed=tuple(button) if anew else ())
+    assert not engaged()
+    push(seat, time, held=button)
+    assert engaged() is anew
 
 
 def test_who_holds_on_anew_after_another_window_came_is_in_control_at_once(
