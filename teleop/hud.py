@@ -33,8 +33,7 @@ class HudState:
         leash: How much of the leash between target and robot is used, 0 … 1.
         rate: Measured ticks per second.
         missed: Ticks of this episode that came late.
-        doubt: How unsure the policy is, where a gate measures it.
-        risk: How likely the policy fails, where a gate measures it.
+        doubt: How unsure the policy is (None: it has no measure of it).
         cameras: Names of the cameras (empty: there is but one view).
         camera: The one that is shown large.
         connected: Whether the device is there.
@@ -58,7 +57,6 @@ class HudState:
     rate: float = 0.0
     missed: int = 0
     doubt: float | None = None
-    risk: float | None = None
     cameras: tuple[str, ...] = ()
     camera: str = ""
     connected: bool = True
@@ -113,9 +111,6 @@ def hud_lines(state: HudState) -> list[str]:
         second.append(f"{state.frame} frame")
     if state.leash > 0.0:
         second.append(f"leash {state.leash:.0%}")
-    second += [
-        f"{name} {value:.2f}"
-        for name, value in (("doubt", state.doubt), ("risk", state.risk))
-        if value is not None
-    ]
+    if state.doubt is not None:
+        second.append(f"doubt {state.doubt:.2f}")
     return ["   ".join(first), "   ".join(second), state.help]

@@ -196,13 +196,9 @@ def test_hud_says_who_is_in_control(state: HudState, words: str) -> None:
 def test_hud_tells_what_is_not_as_usual() -> None:
     usual = HudState(1, 1, Source.DEMO, rate=19.97)
     assert hud_lines(usual)[1] == "episode 1 of 1   20 Hz"
-    odd = replace(
-        usual, episodes=0, missed=3, speed=0.5, frame="tool", leash=0.4, doubt=0.25, risk=0.5
-    )
+    odd = replace(usual, episodes=0, missed=3, speed=0.5, frame="tool", leash=0.4, doubt=0.25)
     line = hud_lines(odd)[1]
-    assert line == (
-        "episode 1   20 Hz, 3 late   speed 50%   tool frame   leash 40%   doubt 0.25   risk 0.50"
-    )
+    assert line == "episode 1   20 Hz, 3 late   speed 50%   tool frame   leash 40%   doubt 0.25"
 
 
 def test_hud_is_plain_json() -> None:

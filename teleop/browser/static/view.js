@@ -113,7 +113,7 @@ export class View {
     const rows = [];
     if (hud.speed !== 1) rows.push([`speed ${Math.round(100 * hud.speed)} %`]);
     if (hud.frame) rows.push([`${hud.frame} frame`]);
-    for (const name of ["leash", "doubt", "risk"]) {
+    for (const name of ["leash", "doubt"]) {
       if (hud[name] !== null && (name !== "leash" || hud.leash > 0)) rows.push([name, hud[name]]);
     }
     const words = JSON.stringify(rows);
