@@ -14,21 +14,24 @@ from ilrobot.cli.studies import compounding_path, shift
 from ilrobot.erring import ErringActor
 from ilrobot.evaluate import mean_interval
 from ilrobot.report.compounding_path import METHODS, PathRegrets, path_rows, path_section
+from tests.exhaustive import thinned
 
 
+@pytest.mark.parametrize("tasks", thinned([1, 2], [1]))
 def test_shift_drives_prints_and_draws(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tasks: int, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     few = shift.Plan(rounds=1, episodes=2, judged=3, training=20)
     monkeypatch.setattr(shift, "PLAN", few)
+    monkeypatch.setattr(shift, "TASKS", shift.TASKS[:tasks])
     monkeypatch.setattr("ilrobot.cli.output.QUIET", 0.0)
     assert _main(["study", "shift", "--output", str(tmp_path / "out"), "--json"]) == 0
     said, told = capsys.readouterr()
-    assert "tasks 2/2" in told
+    assert f"tasks {tasks}/{tasks}" in told
     page = (tmp_path / "out" / "shift.html").read_text(encoding="utf-8")
     result = json.loads(said.strip().splitlines()[-1])
-    assert set(result["tasks"]) == {"ilrobot/PointPath-v0", "ilrobot/PandaPush-v0"}
-    assert page.count("<svg") == 2 * 3 * 2  # tasks, figures, widths
+    assert [*result["tasks"]] == ["ilrobot/PointPath-v0", "ilrobot/PandaPush-v0"][:tasks]
+    assert page.count("<svg") == tasks * 3 * 2  # tasks, figures, widths
     for task, found in result["tasks"].items():
         assert task in said
         assert found["episodes"] == 3
@@ -50,6 +53,7 @@ def test_a_clone_that_knows_nothing_is_further_from_the_expert_than_the_expert_i
     assert found.labels["BC"] == 300
 
 
+@pytest.mark.exhaustive  # that they learn: test_interactive_methods
 def test_the_methods_learn_on_a_short_path():
     plan = compounding_path.Plan(
         epsilon=0.1, horizons=(8,), seeds=1, labelled=200, judged=8, training=80

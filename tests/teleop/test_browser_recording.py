@@ -89,7 +89,7 @@ def begin_until_heard(page: Any, fingers: Fingers) -> None:
 
 
 @pytest.mark.gl
-@pytest.mark.parametrize("way", thinned(WAYS, ["keys", "touch"]))
+@pytest.mark.parametrize("way", thinned(WAYS, ["touch"]))
 def test_a_person_lifts_the_cube_and_the_episode_is_saved(
     browser: Any, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

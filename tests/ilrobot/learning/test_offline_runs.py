@@ -68,6 +68,7 @@ def test_a_run_like_any_other(name, data, tmp_path, capsys, monkeypatch):
     check_run(case(name, data), tmp_path, capsys)
 
 
+@pytest.mark.exhaustive  # each goes on as if unbroken: see below
 def test_a_kill_loses_nothing(data, tmp_path):
     options = ("--dataset", str(data), "--width", "16", "--batch-size", "32")
     steps = ("--steps", "900000")
