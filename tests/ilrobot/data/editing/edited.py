@@ -40,8 +40,7 @@ def make_foreign(path):
 @functools.cache
 def _made(make, *arguments):
     """Each dataset is made once: tests change copies of it."""
-    path = Path(_MADE.name) / str(len(list(Path(_MADE.name).iterdir())))
-    return make(path, *arguments)
+    return make(Path(tempfile.mkdtemp(dir=_MADE.name)) / "made", *arguments)
 
 
 def _record(path, lengths):
