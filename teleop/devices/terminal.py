@@ -28,9 +28,9 @@ _SEQUENCES = {
     b"\b": "backspace",
     b" ": "space",
 }
-#: A terminal repeats a held key, after a first delay of 250 to 660 ms, some 30 times a second. Until
-#: so many seconds after its first character, and after each further one, a key counts as held, and
-#: the same character as no new press.
+#: A terminal repeats a held key, after a first delay of 250 to 660 ms, some 30 times a second.
+#: Until so many seconds after its first character, and after each further one, a key counts as
+#: held, and the same character as no new press.
 _FIRST, _HOLD = 0.7, 0.12
 
 
