@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -55,7 +56,8 @@ def trace(
         WorkFailed: Some operation has no ONNX form.
     """
     inputs = {
-        f.name: torch.zeros(1, policy.config.n_obs, *f.shape) for f in policy.spec.observations
+        f.name: torch.from_numpy(np.zeros((1, policy.config.n_obs, *f.shape), f.seen_dtype))
+        for f in policy.spec.observations
     }
     if policy.noise_shape is not None:
         inputs[NOISE] = torch.zeros(1, *policy.noise_shape)

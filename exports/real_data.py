@@ -13,12 +13,13 @@ from ilrobot.data.episode import Outcome
 from ilrobot.data.labels import labels
 from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
+from ilrobot.observed import vector_spec
 from ilrobot.spec import Spec
 
 
 def observation_windows(
     dataset: Recordings, spec: Spec, n_obs: int, count: int
-) -> dict[str, NDArray[np.float32]]:
+) -> dict[str, NDArray[Any]]:
     """Histories spread evenly over the dataset, as a policy would see them.
 
     Args:
@@ -28,7 +29,7 @@ def observation_windows(
         count: At most so many.
 
     Returns:
-        Name to shape (count, n_obs, *shape), physical units.
+        Name to shape (count, n_obs, *shape), physical units, float32; pictures uint8.
 
     Raises:
         UserError: The dataset has other observations or actions than the policy.
@@ -39,12 +40,29 @@ def observation_windows(
     back = np.arange(n_obs - 1, -1, -1)
     indexes = np.maximum(frames[:, None] - back, first[:, None])
     windows = {
-        f.name: dataset.column(f.name)[indexes].astype(np.float32) for f in spec.observations
+        f.name: dataset.column(f.name)[indexes].astype(np.float32)
+        for f in vector_spec(spec).observations
     }
     for name, window in windows.items():
         if not np.isfinite(window).all():
             raise UserError(f"{dataset.path}: '{name}' holds NaN or infinity; repair the dataset")
-    return windows
+    pictures = {camera.name: _pictures(dataset, camera.name, indexes) for camera in spec.cameras}
+    return {**windows, **pictures}
+
+
+def _pictures(dataset: Recordings, camera: str, indexes: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """What a camera saw at these ticks, as it took it: (..., H, W, 3)."""
+    found: dict[int, NDArray[np.uint8]] = {}
+    wanted = np.unique(indexes)
+    episodes = np.searchsorted(dataset.starts, wanted, side="right") - 1
+    for episode in np.unique(episodes):
+        ticks = set((wanted[episodes == episode] - dataset.starts[episode]).tolist())
+        for tick, picture in enumerate(dataset.video(int(episode), camera)):
+            if tick in ticks:
+                found[int(dataset.starts[episode]) + tick] = picture
+    return np.stack([found[i] for i in indexes.ravel().tolist()]).reshape(
+        *indexes.shape, *next(iter(found.values())).shape
+    )
 
 
 def taught_actions(dataset: Recordings) -> list[NDArray[Any]]:

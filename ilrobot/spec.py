@@ -72,6 +72,15 @@ class Feature:
         return len(self.shape) == 3
 
     @property
+    def seen_dtype(self) -> Literal["uint8", "float32"]:
+        """What a policy is given it as: pictures as bytes, all else in what networks compute in.
+
+        Whatever the demonstrations were kept in: a gripper of whole numbers there may be measured
+        as 0.99 by the robot.
+        """
+        return "uint8" if self.is_image else "float32"
+
+    @property
     def element_names(self) -> tuple[str, ...]:
         """One name per element, made up as ``name[i]`` where none were stated."""
         short = self.name.rsplit(".", 1)[-1]

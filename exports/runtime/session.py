@@ -70,7 +70,11 @@ class BoundSession:
         outputs |= dict.fromkeys(contract.signals, (horizon,))
         self._check_shapes(inputs, outputs)
 
-        self._inputs = {name: np.zeros((1, *shape), np.float32) for name, shape in inputs.items()}
+        types = {f.name: f.seen_dtype for f in spec.observations}
+        self._inputs = {
+            name: np.zeros((1, *shape), types.get(name, "float32"))
+            for name, shape in inputs.items()
+        }
         action_type: Any = np.float32 if spec.choices is None else np.int64
         self._outputs = {
             name: np.zeros((1, *shape), action_type if name == OUTPUT else np.float32)

@@ -43,13 +43,13 @@ class Request:
     """What a policy is asked.
 
     Attributes:
-        history: For each observation shape (n_obs, *shape), float32, finite.
+        history: For each observation shape (n_obs, *shape), float32, finite; pictures uint8.
         noise: Of the contract's noise shape (None: it takes none, or none was sent).
         guide: Where its sampler is led (None: nowhere).
         number: Comes back with the answer (None: the client does not count).
     """
 
-    history: dict[str, NDArray[np.float32]]
+    history: dict[str, NDArray[Any]]
     noise: NDArray[np.float32] | None
     guide: Guide | None
     number: int | None
@@ -65,6 +65,7 @@ class Messages:
     def __init__(self, contract: Contract) -> None:
         spec, horizon = contract.spec, contract.horizon
         self._observations = {f.name: (contract.n_obs, *f.shape) for f in spec.observations}
+        self._pictures = frozenset(camera.name for camera in spec.cameras)
         self._chunk = (horizon, *spec.action.shape)
         self._choices = spec.choices
         self._signals = contract.signals
@@ -116,7 +117,9 @@ class Messages:
                 f"this policy takes no {unknown[0]!r:.100}; it takes {', '.join(known)}"
             )
         history = {
-            name: _floats(message, name, shape, one_tick=shape[0] == 1)
+            name: (_bytes if name in self._pictures else _floats)(
+                message, name, shape, one_tick=shape[0] == 1
+            )
             for name, shape in self._observations.items()
         }
         given = {
@@ -225,6 +228,27 @@ def _floats(
     message: Mapping[str, Any], name: str, shape: tuple[int, ...], *, one_tick: bool = False
 ) -> NDArray[np.float32]:
     """An input of this shape; with `one_tick` its first axis, of length 1, may be missing."""
+    value = _shaped(message, name, shape, one_tick=one_tick)
+    with np.errstate(over="ignore"):
+        floats: NDArray[np.float32] = np.asarray(value, np.float32)
+    if not np.isfinite(floats).all():
+        raise MalformedMessage(f"'{name}' is not finite")
+    return floats
+
+
+def _bytes(
+    message: Mapping[str, Any], name: str, shape: tuple[int, ...], *, one_tick: bool = False
+) -> NDArray[np.uint8]:
+    """Pictures, likewise."""
+    value = _shaped(message, name, shape, one_tick=one_tick)
+    if value.dtype != np.uint8:
+        raise MalformedMessage(f"'{name}' is a picture of {value.dtype}, not uint8")
+    return value
+
+
+def _shaped(
+    message: Mapping[str, Any], name: str, shape: tuple[int, ...], *, one_tick: bool
+) -> NDArray[Any]:
     value = message.get(name)
     if value is None:
         raise MalformedMessage(f"'{name}' is missing")
@@ -234,8 +258,4 @@ def _floats(
         value = value.reshape(shape)
     if value.shape != shape:
         raise MalformedMessage(f"'{name}' has shape {list(value.shape)} instead of {list(shape)}")
-    with np.errstate(over="ignore"):
-        floats: NDArray[np.float32] = np.asarray(value, np.float32)
-    if not np.isfinite(floats).all():
-        raise MalformedMessage(f"'{name}' is not finite")
-    return floats
+    return np.asarray(value)

@@ -26,7 +26,9 @@ def cautions(evidence: Evidence) -> list[str]:
             "may learn to stand still; cut the pauses (ilrobot edit trim)"
         )
     if facts.cameras and facts.vectors:
-        found.append(f"{len(facts.cameras)} cameras are left aside: policies read vectors only")
+        found.append(
+            f"{len(facts.cameras)} cameras are left aside here; train --cameras shows a policy more"
+        )
     if modes is not None and not modes.several and modes.explained < 0.5:
         found.append(
             f"the present observation explains {max(modes.explained, 0.0):.0%} of the next actions "

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.data.branches import lives
-from ilrobot.data.labels import labels, vector_spec
+from ilrobot.data.labels import labels
 from ilrobot.data.memory import Recordings
+from ilrobot.observed import vector_spec
 from ilrobot.spec import Feature
 
 #: Actions in a chunk: as many as the preset `flow` executes before it looks again.

@@ -82,8 +82,8 @@ class Advise:
         from ilrobot.cli.options import parse_options
         from ilrobot.compatibility import check_policy_fits
         from ilrobot.data.known_tasks import suggested_tasks
-        from ilrobot.data.labels import vector_spec
         from ilrobot.env import make_env
+        from ilrobot.observed import vector_spec
         from sims.experts import EXPERTS
 
         spec = dataset.spec

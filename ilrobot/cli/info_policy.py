@@ -73,8 +73,11 @@ def print_file(path: Path) -> None:
         say(what, words)
     for feature in contract.spec.observations:
         ticks = f"{contract.n_obs} ticks, oldest first" if contract.n_obs > 1 else "its newest"
-        say("reads", f"{feature.name}: {ticks}{_frame(feature)}")
-        out.print(Padding(_ranges(contract, feature), (0, 0, 0, _INDENT)))
+        size = "×".join(map(str, feature.shape))
+        picture = f", {size} bytes from 0 to 255" if feature.is_image else ""
+        say("reads", f"{feature.name}: {ticks}{_frame(feature)}{picture}")
+        if not feature.is_image:
+            out.print(Padding(_ranges(contract, feature), (0, 0, 0, _INDENT)))
     say("gives", _given(contract))
     if contract.policy_frame is not None:
         say("frame", _policy_frame(contract.policy_frame))

@@ -120,6 +120,9 @@ class Train:
     network: Annotated[NetworkName | None, preset_option("network", NetworkName)] = None
     """An MLP is fastest; a U-Net runs along the chunk, an RNN the history, a transformer both."""
 
+    cameras: Annotated[tuple[str, ...], optional("NAME ...", "none: it sees all vectors")] = ()
+    """Cameras whose pictures the policy sees, not what the task tells of where things are."""
+
     history: Annotated[int | None, preset_option("n_obs")] = None
     """Observations that the policy sees: this one and the ones before it."""
 
@@ -256,10 +259,13 @@ class Train:
 
     def _configs(self, spec: Spec) -> tuple[PolicyConfig, TrainConfig]:
         from ilrobot.cli.duration import time_budget
-        from ilrobot.learners.config import preset, with_head
+        from ilrobot.learners.config import MOST_WITH_PICTURES, preset, with_head
         from ilrobot.learners.distillation import student_of
 
         policy_config, train_config = preset(self.policy, spec)
+        if self.cameras:  # a picture costs as much as some hundred windows without
+            most = min(train_config.batch_size, MOST_WITH_PICTURES)
+            train_config = replace(train_config, batch_size=most)
         if self.head is not None and self.head != policy_config.head:
             policy_config, train_config = with_head(policy_config, train_config, self.head)
         if self.distill is not None:
@@ -270,7 +276,7 @@ class Train:
         changes = {field: given[option] for option, field in _POLICY.items() if option in given}
         policy_config = replace(policy_config, **changes)
         self._refuse_unused(given, policy_config)
-        policy_config = replace(policy_config, frame=self._frame(spec))
+        policy_config = replace(policy_config, cameras=self.cameras, frame=self._frame(spec))
         if self.steps is not None:
             train_config = train_config.with_steps(self.steps)
         budget = time_budget(self.time_budget, self.steps)
@@ -282,8 +288,8 @@ class Train:
         return policy_config, replace(train_config, **{n: given[n] for n in _TRAIN if n in given})
 
     def _frame(self, spec: Spec) -> tuple[str, ...]:
-        if self.frame == "auto":
-            return spec.task_frame
+        if self.frame == "auto":  # where things are is not told beside pictures
+            return () if self.cameras else spec.task_frame
         return () if self.frame == "none" else tuple(self.frame.split(":"))
 
     def _refuse_unused(self, given: dict[str, Any], config: PolicyConfig) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ilrobot.data.labels import labels, split_episodes
+from ilrobot.data.pictures import small_shape
 from ilrobot.data.unheeded import unheeded_successes
 from ilrobot.errors import UserError
 from ilrobot.learners.config import LEAST_STEPS, TrainConfig
+from ilrobot.observed import IMAGES, seen_spec, vector_spec
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.directions import level_motions
 from ilrobot.policies.heeded import USED_BY_HEAD, USED_BY_NETWORK
@@ -42,6 +44,15 @@ def print_plan(policy: PolicyConfig, training: TrainConfig, spec: Spec) -> None:
         f"chunks     of {policy.horizon} from a history of {policy.n_obs}, {policy.execute} "
         f"executed; actions {policy.actions}, normalised by {policy.normalization}"
     )
+    if policy.cameras:
+        seen = seen_spec(spec, policy.cameras)
+        pictures = [
+            f"{camera.name.removeprefix(IMAGES)} ({width}×{height})"
+            for camera in seen.cameras
+            for height, width, _ in (small_shape(camera),)
+        ]
+        numbers = ", ".join(f.name for f in vector_spec(seen).observations)
+        print(f"sees       {', '.join(pictures)}; {numbers}")
     if policy.frame:
         between = " towards ".join(policy.frame)
         print(f"frame      from {between}, in which it {_in_frame(policy, spec)}")

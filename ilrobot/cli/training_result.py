@@ -50,9 +50,8 @@ def print_result(output: Path, policy: Policy, cameras: Sequence[Feature], *, js
         elements = zip(policy.spec.action.element_names, policy.relative.moved, strict=True)
         chosen = ", ".join(name for name, moved in elements if moved)
         print(f"{policy.config.actions:10} learnt as ways to go: {chosen}")
-    if cameras:
-        names = ", ".join(camera.name for camera in cameras)
-        print(f"not used   {names}: policies read vectors only")
+    if unseen := [c.name for c in cameras if c.name not in policy.spec.observation_names]:
+        print(f"not used   {', '.join(unseen)}; a policy sees those that --cameras names")
     kept = Run(output, run).kept_policies
     if kept:
         print(f"kept       {len(kept)} checkpoints in {kept[0].parent}")

@@ -52,10 +52,7 @@ class ObservationHistory:
     def __init__(self, spec: Spec, length: int) -> None:
         self.length = length
         self.windows: dict[str, NDArray[Any]] = {
-            # What the networks compute in, whatever the demonstrations were kept in: a gripper of
-            # whole numbers there may be measured as 0.99 here.
-            f.name: np.zeros((length, *f.shape), np.float32)
-            for f in spec.observations
+            f.name: np.zeros((length, *f.shape), f.seen_dtype) for f in spec.observations
         }
         # One-dimensional, because numpy moves nothing else within itself without a copy.
         self._moves = [

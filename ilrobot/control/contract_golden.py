@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import math
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,7 +49,7 @@ class Golden:
                 "prefix_weights": self.guide.weights.tolist(),
             }
         return {
-            "observations": {name: array.tolist() for name, array in self.observations.items()},
+            "observations": {name: _to_json(array) for name, array in self.observations.items()},
             "noise": None if self.noise is None else self.noise.tolist(),
             **led,
             "action": self.action.tolist(),
@@ -78,7 +81,8 @@ class Golden:
 
         Raises:
             KeyError: A key is missing.
-            ValueError: An array has another shape, or there is noise where none is taken.
+            ValueError: An array has another shape, pictures are damaged, or there is noise where
+                none is taken.
         """
         noise = data["noise"]
         if (noise is None) != (noise_shape is None):
@@ -91,7 +95,7 @@ class Golden:
             )
         return cls(
             observations={
-                feature.name: _array(
+                feature.name: (_pictures if feature.is_image else _array)(
                     data["observations"][feature.name], feature.dtype, (n_obs, *feature.shape)
                 )
                 for feature in spec.observations
@@ -144,3 +148,25 @@ def _array(values: Any, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
     if array.shape != shape:
         raise ValueError(f"a golden array has shape {list(array.shape)} instead of {list(shape)}")
     return array
+
+
+def _to_json(array: NDArray[Any]) -> Any:
+    """Numbers as nested lists, pictures as the base64 of their bytes, row by row, by zlib."""
+    if array.dtype != np.uint8:
+        return array.tolist()
+    return base64.b64encode(zlib.compress(array.tobytes())).decode()
+
+
+def _pictures(text: Any, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Inverse of `_to_json`; no more is unpacked than pictures of this shape need."""
+    if not isinstance(text, str):
+        raise ValueError("golden pictures are no text")
+    size = math.prod(shape)
+    unpacking = zlib.decompressobj()
+    try:
+        content = unpacking.decompress(base64.b64decode(text, validate=True), size + 1)
+    except (ValueError, zlib.error) as error:
+        raise ValueError(f"golden pictures are damaged ({error})") from error
+    if len(content) != size:
+        raise ValueError(f"golden pictures are not of shape {list(shape)}")
+    return np.frombuffer(content, dtype).reshape(shape)

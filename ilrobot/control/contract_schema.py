@@ -1,7 +1,7 @@
 """The contract's text: what each of its keys says, and which versions of it are read.
 
 It stands in the .onnx file as one ``metadata_props`` entry with the key ``ilrobot.contract``, as
-JSON (`ilrobot.control.model_file` says where, and how it is hashed). Schema 1.5; what was added
+JSON (`ilrobot.control.model_file` says where, and how it is hashed). Schema 1.6; what was added
 since 1.0 may be missing, and its default stands beside it:
 
 ``schema``
@@ -56,7 +56,8 @@ since 1.0 may be missing, and its default stands beside it:
     (null: anywhere); of a delta, the sum of its commands from where the robot says it begins. Null,
     or not there: anywhere.
 ``training_range``
-    For each observation, ``low`` and ``high`` per element over the training data, in its units.
+    For each vector, ``low`` and ``high`` per element over the training data, in its units; pictures
+    (features of three axes, which the graph reads as uint8; since 1.6) have none.
     ``action``: of the demonstrated actions likewise, not of choices; older files lack it.
 ``stale_after``
     Age in seconds from which an observation is too old to act on.
@@ -73,8 +74,9 @@ since 1.0 may be missing, and its default stands beside it:
     ``data``, ``checkpoint``, ``code``: digests of what it was made from; ``version`` of ilrobot;
     ``limits``: digest of the data that the limits come from, which older files do not state.
 ``golden``
-    Inputs (``observations``: arrays of shape (n_obs, *feature shape); ``noise``) and the ``action``
-    chunk that they give, in physical units; and each further output by its name.
+    Inputs (``observations``: arrays of shape (n_obs, *feature shape), pictures as the base64 of
+    their bytes, compressed by zlib; ``noise``) and the ``action`` chunk that they give, in physical
+    units; and each further output by its name.
 ``golden_led``
     The same with the ``prefix`` and ``prefix_weights`` by which whoever executes the chunks leads
     the sampler. Not there: none, as in files of schema 1.3.
@@ -96,7 +98,7 @@ from typing import Any
 
 from ilrobot.errors import UserError
 
-SCHEMA = "1.5"
+SCHEMA = "1.6"
 METADATA_KEY = "ilrobot.contract"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from enum import IntEnum
 from typing import Any
 
@@ -16,7 +15,6 @@ from ilrobot.data.episode import Outcome
 from ilrobot.data.lessons import Weighting
 from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
-from ilrobot.spec import Spec
 
 
 class Origin(IntEnum):
@@ -56,22 +54,6 @@ _WORTHY = frozenset({Outcome.SUCCESS, Outcome.UNKNOWN})
 _LOST = frozenset({Outcome.FAILURE, Outcome.TIMEOUT})
 #: Share of a drive's ticks at which what was wanted was executed, if nobody disturbed it.
 _UNDISTURBED = 0.5
-
-
-def vector_spec(spec: Spec) -> Spec:
-    """The spec without its images, which no policy reads yet, and without asking the task for them.
-
-    Raises:
-        UserError: Nothing is left.
-    """
-    vectors = tuple(f for f in spec.observations if len(f.shape) <= 1)
-    if not vectors:
-        raise UserError(
-            "the dataset has images but no vector observation; record one such as "
-            "observation.state, because policies read vectors only"
-        )
-    options = {key: value for key, value in spec.task_options.items() if key != "cameras"}
-    return replace(spec, observations=vectors, task_options=options)
 
 
 def own_teach(weighting: Weighting) -> bool:

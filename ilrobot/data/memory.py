@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,6 +37,8 @@ class Recordings(Protocol):
     def has_column(self, name: str) -> bool: ...  # noqa: D102
 
     def column(self, name: str) -> NDArray[Any]: ...  # noqa: D102
+
+    def video(self, episode: int, key: str) -> Iterator[NDArray[np.uint8]]: ...  # noqa: D102
 
 
 class MemoryRecordings:
@@ -103,3 +105,14 @@ class MemoryRecordings:
         if name not in self._columns:
             raise UserError(f"{self.path}: has no column '{name}' (it has {list(self._columns)})")
         return self._columns[name]
+
+    def video(self, episode: int, key: str) -> Iterator[NDArray[np.uint8]]:
+        """None is ever kept here.
+
+        Raises:
+            UserError: Always.
+        """
+        raise UserError(
+            f"{self.path}: what '{key}' saw in episode {episode} is not kept; pictures are learnt "
+            "from a recorded dataset alone"
+        )

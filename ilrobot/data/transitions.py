@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from ilrobot.actors import Source
 from ilrobot.data.branches import lives
 from ilrobot.data.episode import Judge, Outcome
-from ilrobot.data.labels import labels, vector_spec
+from ilrobot.data.labels import labels
 from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
+from ilrobot.observed import vector_spec
 
 #: Whether the task itself ended the episode at this tick, and not its time limit or a person.
 TERMINATED = "next.terminated"

@@ -19,13 +19,15 @@ from torch import Tensor
 
 from ilrobot.data.branches import lives
 from ilrobot.data.cutting import across, histories, one_after_another, within_runs
-from ilrobot.data.labels import labels, nothing_to_learn, origins, vector_spec
+from ilrobot.data.labels import labels, nothing_to_learn, origins
 from ilrobot.data.learnable import require_choices, require_finite
 from ilrobot.data.lessons import ChunkLabels, Weighting
 from ilrobot.data.memory import Recordings
+from ilrobot.data.pictures import small_pictures
 from ilrobot.data.stray import Perturbation
 from ilrobot.data.weights import class_weights
 from ilrobot.errors import UserError
+from ilrobot.observed import seen_spec, vector_spec
 
 #: Windows that are perturbed at once, to be normalised by.
 _PERTURBED = 4096
@@ -36,7 +38,8 @@ class Batch:
     """A batch of windows.
 
     Attributes:
-        observations: Each observation's history, oldest first: shape (B, n_obs, *shape).
+        observations: Each observation's history, oldest first: shape (B, n_obs, *shape); of
+            pictures uint8 and small, see `ilrobot.data.pictures`.
         actions: Labels from the newest observation on: (B, H, A) float, or (B, H) int64 where the
             action is one of some choices. Where more than that tick teaches, a chunk from each of
             the newest `ticks` of the history on, one after the other, oldest first: (B · ticks, H).
@@ -61,9 +64,9 @@ class Windows:
     """Windows over some episodes of a dataset.
 
     Attributes:
-        spec: What they were cut by: vector observations only.
+        spec: What they were cut by: what the policy sees.
         horizon: Labels in a chunk.
-        observations: For each window the newest observations, name to array (N, size) float32.
+        observations: For each window the newest vectors, name to array (N, size) float32.
         actions: All labels that were cut up, each once, shape (M, *action shape); where they are
             perturbed, each as the first of its window.
     """
@@ -79,6 +82,7 @@ class Windows:
         weighting: Weighting = "plain",
         chunk_labels: ChunkLabels = "cut",
         perturb: Perturbation | None = None,
+        cameras: Sequence[str] = (),
     ) -> None:
         """Cut them.
 
@@ -94,14 +98,19 @@ class Windows:
             chunk_labels: What a chunk is taught beyond a run of frames that teach; see
                 `ilrobot.data.cutting`.
             perturb: Changes batches that are drawn, not windows that are taken one by one.
+            cameras: Whose pictures are seen, see `ilrobot.observed.seen_spec`.
 
         Raises:
             UserError: No frame teaches, an observation or a label is not finite, a weight is no
-                weight or all of them are 0, or `perturb` does not fit the task.
+                weight or all of them are 0, `perturb` does not fit the task, or there are no
+                pictures.
         """
-        self.spec = vector_spec(dataset.spec)
+        self.spec = seen_spec(dataset.spec, cameras)
+        self._vectors = vector_spec(self.spec).observations
         self.horizon, self._n_obs, self._perturb = horizon, n_obs, perturb
         if perturb is not None:
+            if cameras:
+                raise UserError("what is perturbed cannot be seen in pictures; leave --cameras out")
             perturb.check(self.spec)
         teaches, values = labels(dataset, weighting)
         origin = origins(dataset)
@@ -113,7 +122,7 @@ class Windows:
             raise UserError(nothing_to_learn(dataset))
         frames = np.flatnonzero(teaches)
 
-        columns = {f.name: _flat(dataset.column(f.name)) for f in self.spec.observations}
+        columns = {f.name: _flat(dataset.column(f.name)) for f in self._vectors}
         used = np.zeros(dataset.num_episodes, dtype=bool)
         used[np.searchsorted(dataset.starts, frames, side="right") - 1] = True
         seen = np.repeat(used, dataset.lengths)
@@ -126,12 +135,19 @@ class Windows:
         self.actions = values[frames]
         left_out = origin[of_chosen & ~teaches]
 
+        # Of the ticks of the episodes that are used, one after the other, where each one is.
+        shown = np.cumsum(seen) - 1
+        self._pictures = {
+            camera.name: small_pictures(dataset, camera, np.flatnonzero(used).tolist())
+            for camera in self.spec.cameras
+        }
         starts, left = dataset.starts, lives(dataset)
         if not left.all():
             # What a rewind undid is left out; what is left of an episode is contiguous.
             starts = np.concatenate(([0], np.cumsum(left)))[starts]
             columns = {name: column[left] for name, column in columns.items()}
             values, teaches, origin = values[left], teaches[left], origin[left]
+            shown = shown[left]
             frame_weights = None if frame_weights is None else frame_weights[left]
 
         if chunk_labels == "completed":
@@ -146,6 +162,7 @@ class Windows:
         joined = np.concatenate(list(columns.values()), axis=1)
         self._observations = torch.from_numpy(joined[source].astype(np.float32))
         self._first_observation = torch.from_numpy(window)
+        self._shown = torch.from_numpy(shown[source])
         self._before = torch.from_numpy(one_after_another(chunks.begins, starts))
         self.observations = {
             name: column[chunks.begins].astype(np.float32) for name, column in columns.items()
@@ -178,6 +195,7 @@ class Windows:
         for name, value in vars(self).items():
             if isinstance(value, Tensor):
                 setattr(self, name, value.to(device))
+        self._pictures = {name: kept.to(device) for name, kept in self._pictures.items()}
         return self
 
     def sample(self, batch_size: int, generator: torch.Generator, ticks: int = 1) -> Batch:
@@ -198,17 +216,19 @@ class Windows:
         index = torch.searchsorted(cumulated, draws * cumulated[-1], right=True)
         return index.clamp_(max=len(self) - 1)
 
-    def drawn(self, index: Tensor, ticks: int = 1) -> Batch:
+    def drawn(self, index: Tensor, ticks: int = 1, *, pictures: bool = True) -> Batch:
         """The windows of indexes that `draw` gave, with the weight that is left, perturbed.
 
         An earlier tick teaches what it does as the newest of a window of its own, with the weight
         that makes up for which windows were drawn; with none where it has no such window, or others
-        are between. A perturbation leads back from the newest tick, which then teaches alone.
+        are between. What cameras saw is many bytes, and left out where `pictures` says so. A
+        perturbation leads back from the newest tick, which then teaches alone.
         """
         if self._perturb is not None:
             return self._perturb(self._take(index, index, self._own_weights[index]))
         if ticks == 1:
-            return self._take(index, index, self._own_weights.index_select(0, index))
+            weight = self._own_weights.index_select(0, index)
+            return self._take(index, index, weight, pictures=pictures)
         newest = index[:, None]
         back = torch.arange(ticks - 1, -1, -1, device=index.device)
         there = back <= self._before[newest]
@@ -216,11 +236,17 @@ class Windows:
         weight = self._own_weights[taught] * there
         if self._drawn_by is not None:
             weight = weight * self._drawn_by[taught] / self._drawn_by[newest]
-        return self._take(index, taught.flatten(), weight.flatten())
+        return self._take(index, taught.flatten(), weight.flatten(), pictures=pictures)
 
-    def take(self, index: Tensor) -> Batch:
-        """The windows of these indexes, int64 of shape (B,), with their whole weight."""
-        return self._take(index, index, self._weights.index_select(0, index))
+    def take(self, index: Tensor, *, pictures: bool = True) -> Batch:
+        """The windows of these indexes, int64 of shape (B,), with their whole weight.
+
+        Args:
+            index: See above.
+            pictures: Whether with what cameras saw, which are many bytes.
+        """
+        weight = self._weights.index_select(0, index)
+        return self._take(index, index, weight, pictures=pictures)
 
     def spread(self, most: int) -> Tensor:
         """Indexes of at most so many windows, evenly spread, on `device`."""
@@ -241,18 +267,24 @@ class Windows:
         }
         self.actions = np.concatenate([b.actions[b.mask[:, 0], 0].numpy() for b in batches])
 
-    def _take(self, index: Tensor, taught: Tensor, weight: Tensor) -> Batch:
+    def _take(
+        self, index: Tensor, taught: Tensor, weight: Tensor, *, pictures: bool = True
+    ) -> Batch:
         """The histories of some windows, and the chunks of those that are taught, (B · ticks,)."""
         count, size = len(index), self._observations.shape[1]
         rows = self._first_observation.index_select(0, index)
         history = _rows(self._observations, self._n_obs).index_select(0, rows)
         history = history.view(count, self._n_obs, size)
-        sizes = [f.size for f in self.spec.observations]
+        sizes = [f.size for f in self._vectors]
         parts = history.split(sizes, dim=2) if len(sizes) > 1 else (history,)
         observations = {
             f.name: part.reshape(count, self._n_obs, *f.shape)
-            for f, part in zip(self.spec.observations, parts, strict=True)
+            for f, part in zip(self._vectors, parts, strict=True)
         }
+        if self._pictures and pictures:
+            ticks = torch.arange(self._n_obs, device=rows.device)
+            shown = self._shown[rows[:, None] + ticks]
+            observations |= {name: kept[shown] for name, kept in self._pictures.items()}
         rows = self._first_action.index_select(0, taught)
         chunk = _rows(self._actions, self.horizon).index_select(0, rows)
         chunk = chunk.view(len(taught), self.horizon, *self.spec.action.shape)

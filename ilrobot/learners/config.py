@@ -18,6 +18,9 @@ Preset = Literal["bc", "bc-chunk", "bc-rnn", "act", "diffusion", "flow", "fast",
 #: Greatest seed: what every file format and generator that it reaches can hold.
 GREATEST_SEED = 2**63 - 1
 
+#: Windows in a preset's batch at most, where the policy sees pictures.
+MOST_WITH_PICTURES = 64
+
 #: Greatest batch: beyond it a step takes minutes and gigabytes, and nothing is gained.
 MOST_IN_BATCH = 2**16
 

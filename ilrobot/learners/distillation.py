@@ -88,6 +88,12 @@ class Teacher:
                 "a student begins with the noise that its teacher's chunk is made of; leave "
                 "--noise-scale out"
             )
+        if student.cameras != self.policy.config.cameras:
+            sees = " ".join(self.policy.config.cameras)
+            raise UserError(
+                "a student sees what its teacher does; "
+                + (f"give --cameras {sees}" if sees else "leave --cameras out")
+            )
         check_policy_fits(self.policy.spec, spec, "the teacher")
         for name, option in (("n_obs", "--history"), ("horizon", "--horizon")):
             wanted, given = getattr(self.policy.config, name), getattr(student, name)

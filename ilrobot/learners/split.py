@@ -55,6 +55,7 @@ def split_windows(
             weighting=train_config.weighting,
             chunk_labels=train_config.chunk_labels,
             perturb=perturb,
+            cameras=policy_config.cameras,
         )
 
     return windows(chosen, perturb), windows(held_out) if held_out.size else None

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from ilrobot.commanded import commanded, commanded_rotations, undecided
 from ilrobot.errors import UserError
+from ilrobot.observed import seen_spec
 from ilrobot.policies.directions import level_motions
 from ilrobot.policies.places import axes_of, check_frame
 from ilrobot.policies.residual_config import ResidualConfig
@@ -68,6 +69,7 @@ _LATER = frozenset(
     {
         "actions",
         "attention_heads",
+        "cameras",
         "clip_actions",
         "frame",
         "kl_weight",
@@ -100,6 +102,8 @@ class PolicyConfig:
             ``diffusion`` denoises, ``flow`` walks straight from noise to the chunk, ``mip``
             regresses and mends that once.
         network: ``mlp``, ``unet``, ``transformer`` or ``rnn``.
+        cameras: Whose pictures it sees, by their short names, with what the robot measures of
+            itself, see `ilrobot.observed.seen_spec` (empty: it sees all vectors, and no pictures).
         n_obs: Observations in the history.
         horizon: Actions in a predicted chunk.
         execute: Actions executed of a chunk before the next is predicted.
@@ -144,6 +148,7 @@ class PolicyConfig:
 
     head: HeadName = "mse"
     network: NetworkName = "mlp"
+    cameras: tuple[str, ...] = ()
     n_obs: int = 1
     horizon: int = 1
     execute: int = 1
@@ -206,6 +211,7 @@ class PolicyConfig:
             UserError: The first thing found, as its option of the command line.
         """
         check_ranges(self, _RANGES, {"n_obs": "history"})
+        spec = seen_spec(spec, self.cameras)
         if self.execute > self.horizon:
             raise UserError(
                 f"--execute {self.execute} is more than the chunk has (--horizon {self.horizon}); "

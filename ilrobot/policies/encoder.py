@@ -1,4 +1,4 @@
-"""From a history of named observations to one vector."""
+"""From a history of named observations to one vector: numbers, and what pictures show."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ilrobot.policies.config import Mode
 from ilrobot.policies.normalize import LEAST_OBSERVATION_SHARE, Normalizer, kinds
+from ilrobot.policies.pictures import PictureEncoder
 from ilrobot.policies.rotations import SIX, matrices, six
 from ilrobot.policies.task_frame import FrameView
 from ilrobot.rotation_units import Rotation
@@ -25,6 +26,10 @@ class ObservationEncoder(nn.Module):
         n_obs: Observations in the history.
         mode: How values that are no angles or rotations are normalised.
         view: What is told of each observation besides, in the task's frame (None: nothing).
+        cameras: The pictures.
+
+    Attributes:
+        size: Features in the vector, each tick's after the other's: its numbers, then its pictures.
     """
 
     plain: Tensor
@@ -36,6 +41,7 @@ class ObservationEncoder(nn.Module):
         n_obs: int,
         mode: Mode,
         view: FrameView | None = None,
+        cameras: tuple[Feature, ...] = (),
     ) -> None:
         super().__init__()
         self._features = features
@@ -54,12 +60,16 @@ class ObservationEncoder(nn.Module):
         self.normalizer = Normalizer(kinds(features), mode, least_share=LEAST_OBSERVATION_SHARE)
         self.view = view
         told = 0 if view is None else view.size
-        self.size = n_obs * (len(plain) + 2 * len(angles) + SIX * len(self._rotations) + told)
+        self._numbers = len(plain) + 2 * len(angles) + SIX * len(self._rotations) + told
+        self.pictures = PictureEncoder(cameras) if cameras else None
+        shown = 0 if self.pictures is None else self.pictures.size
+        self.size = n_obs * (self._numbers + shown)
 
     @property
     def affine(self) -> bool:
         """Whether it normalises and does nothing else: no angles, no rotations, no view."""
-        return not len(self.angles) and not self._rotations and self.view is None
+        plain = not len(self.angles) and not self._rotations and self.view is None
+        return plain and self.pictures is None
 
     def fit(self, observations: Mapping[str, NDArray[np.float32]]) -> None:
         """Take the normalisation from single observations, name to shape (N, size)."""
@@ -73,10 +83,26 @@ class ObservationEncoder(nn.Module):
 
     def forward(self, observations: Mapping[str, Tensor]) -> Tensor:
         """Histories of shape (B, n_obs, *shape) each to one vector of shape (B, size)."""
-        return self.encode(self._joined(observations))
+        numbers = self.encode(self._joined(observations))
+        if self.pictures is None:
+            return numbers
+        each = numbers.unflatten(1, (self._n_obs, self._numbers))
+        return torch.cat([each, self.pictures(observations)], dim=2).flatten(1)
+
+    def noise(self, condition: Tensor) -> Tensor:
+        """Standard normal on the numbers of a condition (B, size), and none on what pictures show.
+
+        A picture that is shifted is noise enough.
+        """
+        drawn = torch.randn_like(condition)
+        if self.pictures is None:
+            return drawn
+        each = drawn.unflatten(1, (self._n_obs, -1))
+        shown = torch.zeros_like(each[..., self._numbers :])
+        return torch.cat([each[..., : self._numbers], shown], dim=2).flatten(1)
 
     def encode(self, joined: Tensor) -> Tensor:
-        """The same of histories whose features lie side by side, (B, n_obs, O) to (B, size)."""
+        """The numbers of histories whose features lie side by side, (B, n_obs, O) to (B, size)."""
         encoded: Tensor = self.normalizer(joined)
         parts = []
         if len(self.angles):

@@ -61,7 +61,7 @@ def opinions(
     for start in range(0, max(count, 1), _BATCH):
         rows = slice(start, start + _BATCH)
         seen = {
-            f.name: torch.from_numpy(histories[f.name][rows].astype(np.float32)).to(device)
+            f.name: torch.from_numpy(histories[f.name][rows].astype(f.seen_dtype)).to(device)
             for f in policy.spec.observations
         }
         drawn = None if noise is None else torch.from_numpy(noise[rows]).to(device)

@@ -25,6 +25,22 @@ def load_policy(path: Path) -> Policy:
     return Policy.load(find_policy(path))
 
 
+def load_vector_policy(path: Path, learner: str) -> Policy:
+    """The same for a learner that reads vectors alone, since it looks at its task without cameras.
+
+    Raises:
+        UserError: As of `load_policy`; or the policy sees pictures.
+        WorkFailed: Its weights are not finite.
+    """
+    policy = load_policy(path)
+    if policy.config.cameras:
+        raise UserError(
+            f"{path} sees pictures ({', '.join(policy.config.cameras)}), and --learner {learner} "
+            "reads vectors alone; begin with a policy that was trained without --cameras"
+        )
+    return policy
+
+
 def find_policy(path: Path) -> Path:
     """The file of a run's policy, or the file itself.
 

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from ilrobot.control.chunking import RECEDING, Chunking
 from ilrobot.control.chunks import ChunkActor
-from ilrobot.data.labels import vector_spec
 from ilrobot.data.windows import Batch, Windows
 from ilrobot.ensemble import disagreement_scale
+from ilrobot.observed import seen_spec, vector_spec
 from ilrobot.policies.acting import make_actor
 from ilrobot.policies.action_rotations import ActionRotations, refuse_rotations
 from ilrobot.policies.config import PolicyConfig
@@ -39,12 +39,12 @@ class Policy(nn.Module):
     """Encoder × network × head, from physical observations to physical actions.
 
     Attributes:
-        spec: What it reads and gives; vector observations only.
+        spec: What it reads and gives; of pictures those of its cameras.
         config: What it is made of.
         noise_shape: Of the standard normal noise that `forward` takes (None: it takes none).
 
     Args:
-        spec: The task's or dataset's; images are left out.
+        spec: The task's or dataset's; what it does not see is left out.
         config: What it shall be made of.
 
     Raises:
@@ -57,21 +57,24 @@ class Policy(nn.Module):
     def __init__(self, spec: Spec, config: PolicyConfig) -> None:
         super().__init__()
         config.check(spec)
-        self.spec, self.config = vector_spec(spec), config
+        self.spec, self.config = seen_spec(spec, config.cameras), config
+        vectors = vector_spec(self.spec)
         mode = config.normalization
-        view = FrameView(self.spec, config.frame) if config.frame else None
-        self.encoder = ObservationEncoder(self.spec.observations, config.n_obs, mode, view)
+        view = FrameView(vectors, config.frame) if config.frame else None
+        self.encoder = ObservationEncoder(
+            vectors.observations, config.n_obs, mode, view, self.spec.cameras
+        )
         self.framed: FramedActions | None = None
         if config.frame:
             ways = config.actions != "absolute"
-            self.framed = FramedActions(self.spec, config.frame, ways=ways)
+            self.framed = FramedActions(vectors, config.frame, ways=ways)
         self.relative: RelativeActions | None = None
         if config.actions != "absolute":
-            self.relative = RelativeActions(self.spec, stepwise=config.actions == "delta")
+            self.relative = RelativeActions(vectors, stepwise=config.actions == "delta")
         self.rotations: ActionRotations | None = None
         numbers, size = kinds((spec.action,)), spec.choices or spec.action.size
         if spec.action.rotations:
-            self.rotations = ActionRotations(self.spec, config.actions)
+            self.rotations = ActionRotations(vectors, config.actions)
             numbers, size = self.rotations.kinds, self.rotations.size
         ticks = 1 if self.relative is None else config.horizon
         self.action_normalizer = Normalizer(numbers * ticks, mode)
@@ -105,7 +108,7 @@ class Policy(nn.Module):
         if self.coded:
             actions, counted = self._taught_codes(windows)
         self.action_normalizer.fit(actions, counted)
-        batch = windows.take(windows.spread(_FIT_WINDOWS))
+        batch = windows.take(windows.spread(_FIT_WINDOWS), pictures=False)
         self.head.fit(self._normalized(batch), batch.mask)
 
     def loss(self, batch: Batch) -> Tensor:
@@ -115,7 +118,7 @@ class Policy(nn.Module):
         """
         condition = self.encode(batch.observations)
         if self.training and self.config.observation_noise:
-            condition = condition + torch.randn_like(condition) * self.config.observation_noise
+            condition = condition + self.encoder.noise(condition) * self.config.observation_noise
         given = () if batch.noise is None else (batch.noise,)
         loss: Tensor = self.head.loss(condition, self._normalized(batch), batch.mask, *given)
         return loss
@@ -130,7 +133,8 @@ class Policy(nn.Module):
         """Predict a chunk of actions.
 
         Args:
-            observations: Histories, oldest first: name to shape (B, n_obs, *shape), physical units.
+            observations: Histories, oldest first: name to shape (B, n_obs, *shape), physical units;
+                pictures uint8.
             noise: Standard normal of shape (B, *noise_shape); None where that is None.
             prefix: Actions that the sampler is led to, shape (B, horizon, *action shape), physical
                 units; where there are `sampler_steps`.
@@ -238,13 +242,13 @@ class Policy(nn.Module):
 
     @property
     def training_range(self) -> dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:
-        """Least and greatest value of each observation and of ``action`` in the training data.
+        """Least and greatest value of each vector and of ``action`` in the training data.
 
         Name to two arrays of shape (size,), physical units.
         """
         low, high = (getattr(self.encoder.normalizer, side).cpu().numpy() for side in _SIDES)
         ranges, start = {}, 0
-        for feature in self.spec.observations:
+        for feature in vector_spec(self.spec).observations:
             part = slice(start, start + feature.size)
             ranges[feature.name] = low[part], high[part]
             start += feature.size
@@ -259,7 +263,7 @@ class Policy(nn.Module):
 
         The policy always gives such an action, and cannot know what such an observation means.
         """
-        features = self.spec.observations
+        features = vector_spec(self.spec).observations
         constant: Iterator[bool] = iter(self.encoder.normalizer.constant)
         if self.spec.choices is None:
             features = (*features, self.spec.action)

@@ -100,6 +100,7 @@ def taught_chunks(windows: Windows, encoder: ObservationEncoder) -> tuple[Tensor
         actions count, (N, H) bool.
     """
     size = int(np.prod(windows.actions.shape[1:]))
-    batch = windows.drawn(windows.spread(_MOST_VALUES // (size * windows.horizon) + 1))
+    index = windows.spread(_MOST_VALUES // (size * windows.horizon) + 1)
+    batch = windows.drawn(index, pictures=False)
     actions = batch.actions.reshape(*batch.mask.shape, size)
     return actions, encoder.newest(batch.observations), batch.mask

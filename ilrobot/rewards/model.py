@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ilrobot.data.labels import vector_spec
+from ilrobot.observed import vector_spec
 from ilrobot.policies.module_file import load_module, save_module
 from ilrobot.rewards.config import RewardConfig, TerminationBias
 from ilrobot.rewards.running_norm import RunningNorm

@@ -157,6 +157,10 @@ Contract contract_of(const Json& data) {
   if (!ranges.is_object()) throw Damaged("training_range is no map");
   for (const Json& range : ranges) range_of(range);
   for (const Feature& feature : result.observations) {
+    if (feature.shape.size() > 1) {
+      throw Refused("reads '" + feature.name +
+                    "', a picture, which this controller does not; run it with ilrobot deploy");
+    }
     result.training_range.push_back(range_of(at(ranges, feature.name.c_str())));
   }
   if (result.limits && ranges.contains("action")) result.action_range = range_of(ranges["action"]);

@@ -73,7 +73,7 @@ class Adversarial(DemonstratedOptions):
         from ilrobot.learners.adversarial.making import make_contest
         from ilrobot.learners.behavioral_cloning import data_used, weights_hash
         from ilrobot.learners.machine import find_device, numerics
-        from ilrobot.policies.loading import load_policy
+        from ilrobot.policies.loading import load_vector_policy
 
         self.check()
         config = self._config()
@@ -82,7 +82,7 @@ class Adversarial(DemonstratedOptions):
         )
         data = Dataset.open(self.dataset)
         expert = expert_transitions(data, every=self.subsample, seed=self.seed, ends=self.absorbing)
-        begun = None if self.from_ is None else load_policy(self.from_)
+        begun = None if self.from_ is None else load_vector_policy(self.from_, self.method)
         device = find_device(self.device)
         with numerics(device, "mlp"):
             torch.manual_seed(self.seed)

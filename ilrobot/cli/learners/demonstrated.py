@@ -98,7 +98,7 @@ def check_task(data: Dataset, envs: TaskVectorEnv) -> None:
         UserError: It is one.
     """
     from ilrobot.compatibility import check_policy_fits
-    from ilrobot.data.labels import vector_spec
+    from ilrobot.observed import vector_spec
 
     check_policy_fits(vector_spec(data.spec), envs.task, str(data.path), "dataset")
     if envs.time_limit is None:

@@ -50,7 +50,7 @@ class Gcl(DemonstratedOptions):
         from ilrobot.learners.machine import find_device, numerics
         from ilrobot.learners.reinforcement.config import PpoConfig
         from ilrobot.learners.reinforcement.reinforcer import make_reinforcer
-        from ilrobot.policies.loading import load_policy
+        from ilrobot.policies.loading import load_vector_policy
         from ilrobot.rewards.config import RewardConfig
         from ilrobot.rewards.model import RewardModel
 
@@ -63,7 +63,7 @@ class Gcl(DemonstratedOptions):
         train_config = self.train_config(learning_rate=ppo.learning_rate, batch_size=ppo.batch_size)
         data = Dataset.open(self.dataset)
         expert = expert_transitions(data)
-        begun = None if self.from_ is None else load_policy(self.from_)
+        begun = None if self.from_ is None else load_vector_policy(self.from_, "gcl")
         device = find_device(self.device)
         with numerics(device, "mlp"):
             torch.manual_seed(self.seed)

@@ -76,17 +76,17 @@ class Raft(TriedInTask):
         from ilrobot.cli.training_plan import print_unheeded
         from ilrobot.compatibility import check_policy_fits
         from ilrobot.data.dataset import Dataset
-        from ilrobot.data.labels import vector_spec
         from ilrobot.learners.behavioral_cloning import data_used, weights_hash
         from ilrobot.learners.config import TrainConfig
         from ilrobot.learners.finetuning.raft import RaftConfig, RaftLearner
         from ilrobot.learners.refitting import refit_config
-        from ilrobot.policies.loading import load_policy
+        from ilrobot.observed import vector_spec
+        from ilrobot.policies.loading import load_vector_policy
         from ilrobot.run import Run, run_of
 
         workers = cores() if self.workers is None else self.workers
         check_workers(workers)
-        begun = load_policy(self.from_)
+        begun = load_vector_policy(self.from_, "raft")
         run = run_of(self.from_)
         known = Run.read(run).description
         demonstrations = Dataset.open(self.dataset or Path(known.dataset.path))

@@ -73,10 +73,10 @@ class Reinforcement(WarmStart, OnlineOptions):
         from ilrobot.learners.reinforcement.config import SCRATCH
         from ilrobot.learners.reinforcement.reinforcer import make_reinforcer
         from ilrobot.policies.density import as_gaussian, new_policy, spreads
-        from ilrobot.policies.loading import load_policy
+        from ilrobot.policies.loading import load_vector_policy
 
         self.check()
-        begun = None if self.from_ is None else load_policy(self.from_)
+        begun = None if self.from_ is None else load_vector_policy(self.from_, self.name)
         config = self.algorithm()
         train_config = self.train_config(
             learning_rate=config.learning_rate, batch_size=config.batch_size

@@ -77,7 +77,7 @@ class Residual(OnlineOptions):
         from ilrobot.learners.behavioral_cloning import weights_hash
         from ilrobot.learners.finetuning.residual import ResidualLearner
         from ilrobot.learners.machine import numerics
-        from ilrobot.policies.loading import load_policy
+        from ilrobot.policies.loading import load_vector_policy
         from ilrobot.policies.residual import with_residual
         from ilrobot.policies.residual_config import check_bound
 
@@ -87,7 +87,7 @@ class Residual(OnlineOptions):
         train_config = self.train_config(
             learning_rate=config.learning_rate, batch_size=config.batch_size
         )
-        begun = load_policy(self.from_)
+        begun = load_vector_policy(self.from_, "residual")
         with numerics(torch.device("cpu"), "mlp"):
             torch.manual_seed(self.seed)
             envs, make = self.make_envs(begun, success_only=True)

@@ -13,10 +13,10 @@ from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.foreign import check_videos, derive_spec, image_keys
 from ilrobot.data.info import check_episodes, read_info
-from ilrobot.data.labels import vector_spec
 from ilrobot.data.layout import CODEBASE_VERSION, INFO
 from ilrobot.data.parquet import read_parquet
 from ilrobot.errors import UserError
+from ilrobot.observed import vector_spec
 from ilrobot.spec import Spec
 
 _OLD = "v2.1"

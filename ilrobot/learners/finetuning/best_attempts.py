@@ -13,8 +13,9 @@ from ilrobot.actors import Source
 from ilrobot.data.branches import DISCARDED
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
-from ilrobot.data.labels import LABEL_COLUMNS, vector_spec
+from ilrobot.data.labels import LABEL_COLUMNS
 from ilrobot.data.memory import MemoryRecordings, Recordings
+from ilrobot.observed import vector_spec
 
 
 def best_attempts(

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from ilrobot.data.branches import lives
 from ilrobot.data.comparisons import Answer, Comparison
-from ilrobot.data.labels import vector_spec
 from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
+from ilrobot.observed import vector_spec
 from ilrobot.rewards.model import RewardModel
 
 _TARGET = {Answer.LEFT: 1.0, Answer.EQUAL: 0.5, Answer.RIGHT: 0.0}

@@ -10,11 +10,11 @@ from typing import Any
 from ilrobot import __version__
 from ilrobot.atomic import write_json
 from ilrobot.data.comparisons import Comparisons
-from ilrobot.data.labels import vector_spec
 from ilrobot.errors import UserError
 from ilrobot.learners.behavioral_cloning import data_used
 from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.finetuning.preferences import PreferenceConfig, fit_preferences
+from ilrobot.observed import vector_spec
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.rewards.model import REWARD_FILE
 from ilrobot.run import Run

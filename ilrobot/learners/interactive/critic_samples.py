@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ilrobot.data.episode import Outcome
-from ilrobot.data.labels import vector_spec
 from ilrobot.data.memory import Recordings
 from ilrobot.gates.discrepancy import THRESHOLD
 from ilrobot.learners.interactive.transitions import Transitions
 from ilrobot.learners.interactive.twins import Twins
+from ilrobot.observed import vector_spec
 
 #: Observations, name to (N, *shape), and actions to what the networks read.
 Encode = Callable[[Mapping[str, NDArray[Any]], NDArray[Any]], Tensor]

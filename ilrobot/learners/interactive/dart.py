@@ -115,7 +115,13 @@ def error_covariance(
     """
     if dataset.spec.choices is not None:
         raise UserError("DART disturbs continuous actions, and this task's are choices")
-    windows = Windows(dataset, n_obs=policy.config.n_obs, horizon=1, episodes=episodes)
+    windows = Windows(
+        dataset,
+        n_obs=policy.config.n_obs,
+        horizon=1,
+        episodes=episodes,
+        cameras=policy.config.cameras,
+    )
     generator = torch.Generator().manual_seed(seed)
     size = dataset.spec.action.size
     total = torch.zeros(size, size, dtype=torch.float64)

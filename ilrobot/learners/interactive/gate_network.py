@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ilrobot.actors import Observation
-from ilrobot.data.labels import vector_spec
 from ilrobot.errors import UserError
+from ilrobot.observed import vector_spec
 from ilrobot.policies.encoder import ObservationEncoder
 from ilrobot.policies.tensor_file import load_tensors, save_tensors
 from ilrobot.spec import Spec

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from ilrobot.data.branches import lives
 from ilrobot.data.memory import Recordings
+from ilrobot.data.pictures import small_pictures
+from ilrobot.observed import vector_spec
 from ilrobot.policies.in_batches import predict_batch
 from ilrobot.policies.policy import Policy
 
@@ -41,7 +43,8 @@ def histories(
         frames: Indexes of ticks that were not undone, shape (N,).
 
     Returns:
-        Name to shape (N, n_obs, *shape); before an episode its first tick, as `ChunkActor` has it.
+        Name to shape (N, n_obs, *shape), pictures small; before an episode its first tick, as
+        `ChunkActor` has it.
     """
     living = np.flatnonzero(lives(dataset))
     first = np.searchsorted(living, dataset.starts)
@@ -49,4 +52,9 @@ def histories(
     begin = first[np.searchsorted(dataset.starts, frames, side="right") - 1]
     back = np.arange(policy.config.n_obs)[::-1]
     rows = living[np.maximum(at[:, None] - back, begin[:, None])]
-    return {f.name: dataset.column(f.name)[rows] for f in policy.spec.observations}
+    pictures = {
+        camera.name: small_pictures(dataset, camera, range(dataset.num_episodes)).numpy()[rows]
+        for camera in policy.spec.cameras
+    }
+    vectors = vector_spec(policy.spec).observations
+    return {**{f.name: dataset.column(f.name)[rows] for f in vectors}, **pictures}

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Episode, Outcome
-from ilrobot.data.labels import LABEL_COLUMNS, vector_spec
+from ilrobot.data.labels import LABEL_COLUMNS
 from ilrobot.data.memory import MemoryRecordings, Recordings
+from ilrobot.observed import vector_spec
 
 
 def with_own_successes(dataset: Dataset, rehearsals: Sequence[Path]) -> Recordings:

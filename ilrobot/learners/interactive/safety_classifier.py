@@ -32,13 +32,14 @@ from torch.nn import functional
 
 from ilrobot.actors import Observation
 from ilrobot.control import signals
-from ilrobot.data.labels import labels, nothing_to_learn, vector_spec
+from ilrobot.data.labels import labels, nothing_to_learn
 from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
 from ilrobot.gates.discrepancy import THRESHOLD, action_ranges, discrepancies
 from ilrobot.gates.foresight import UNSAFE
 from ilrobot.learners.interactive.gate_network import GateNetwork, OnSteps, Validation, unwatched
 from ilrobot.learners.machine import numerics
+from ilrobot.observed import vector_spec
 from ilrobot.spec import Spec
 
 #: Small, so that it does not learn a few straying ticks by heart.

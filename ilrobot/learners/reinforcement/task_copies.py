@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.actors import Observation
-from ilrobot.data.labels import vector_spec
 from ilrobot.errors import UserError
+from ilrobot.observed import vector_spec
 from ilrobot.task_env import TaskEnv
 
 #: What a seed of a copy may be at most; some simulators take no more.

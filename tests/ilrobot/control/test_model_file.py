@@ -100,6 +100,6 @@ def test_a_missing_file(tmp_path):
 def test_the_contract_is_readable_json_in_the_file():
     text = seal(MODEL, ABSOLUTE_CONTRACT).split(b"ilrobot.contract", 1)[1]
     data = json.loads(text[text.index(b"{") :])
-    assert data["schema"] == SCHEMA == "1.5"
+    assert data["schema"] == SCHEMA == "1.6"
     assert data["limits"]["velocity"] == [5.0, 5.0]
     assert set(data["sha256"]) == {"model", "contract"}

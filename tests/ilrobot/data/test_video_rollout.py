@@ -10,9 +10,9 @@ from ilrobot.cli import _main
 from ilrobot.control.clock import RealTimeClock
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import REPEATED
-from ilrobot.data.labels import vector_spec
 from ilrobot.data.video import queue as video_queue
 from ilrobot.env import make_env
+from ilrobot.observed import vector_spec
 from ilrobot.rollout import rollout
 
 TASK, CAMERA = "ilrobot/PushT-v0", "observation.images.top"
@@ -99,4 +99,6 @@ def test_info_names_the_cameras_and_train_says_that_they_are_not_used(recorded, 
     assert (found["cameras"], found["repeated_pictures"]) == (["top"], 0)
     arguments = ["--policy", "bc", "--output", str(tmp_path / "bc"), "--steps", "2"]
     assert _main(["train", "--dataset", path, *arguments]) == 0
-    assert f"not used   {CAMERA}: policies read vectors only" in capsys.readouterr().out
+    assert (
+        f"not used   {CAMERA}; a policy sees those that --cameras names" in capsys.readouterr().out
+    )
