@@ -128,7 +128,7 @@ class Prefer:
         if self.answers is not None and self.answers < 1:
             raise UserError(f"--answers must be at least 1, not {self.answers}")
         if self.seconds is not None and not 0 < self.seconds < 3600:
-            raise UserError(f"--seconds must be positive, not {self.seconds}")
+            raise UserError(f"--seconds must be above 0 and below 3600, not {self.seconds:g}")
         if self.judge == "person" and self.error_rate:
             raise UserError("--error-rate is for a program: give --judge return or success")
         if self.judge == "success" and self.seconds is not None:

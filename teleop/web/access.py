@@ -79,7 +79,7 @@ class Access:
         Raises:
             Refused: Another site's page asks, or something that is no browser.
         """
-        if origin is None or urlsplit(origin).netloc.lower() != host.lower():
+        if origin is None or _place(origin) != host.lower():
             raise Refused("the request comes from another site's page")
 
     def check_token(self, token: str | None) -> None:
@@ -97,6 +97,14 @@ def _hostname(url: str) -> str:
         return (urlsplit(url).hostname or "").lower()
     except ValueError:
         return ""
+
+
+def _place(url: str) -> str:
+    """Host and port of an address; of one that is none, nothing that a request is for."""
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:
+        return "?"
 
 
 def _is_address(name: str) -> bool:

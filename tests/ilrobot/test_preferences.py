@@ -117,6 +117,7 @@ def test_a_kill_loses_no_answer_and_what_it_cut_off_is_dropped(recorded: Path, t
 def test_clips_longer_than_any_episode_are_refused(recorded: Path, tmp_path: Path, capsys):
     asked = ["prefer", str(recorded), "--output", str(tmp_path / "p"), "--judge", "return"]
     check_mistake([*asked, "--seconds", "3000"], "longer than any episode", capsys)
+    check_mistake([*asked, "--seconds", "1e300"], "above 0 and below 3600, not 1e+300", capsys)
     assert not (tmp_path / "p").exists()
 
 

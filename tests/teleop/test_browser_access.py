@@ -49,6 +49,7 @@ def test_other_names_and_other_sites_are_turned_away(robot: Robot) -> None:
             "http://127.0.0.1:1",
             "",
             own + ".evil.example",
+            "http://[bad",
         ):
             assert await status(robot, "/socket", **UPGRADE, Origin=origin) == 403
 
