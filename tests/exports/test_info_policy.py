@@ -53,7 +53,7 @@ def test_a_person_reads_all_that_is_promised(ensemble, capsys):
     for number in (*bounds.low, *bounds.high, *limits.low, *limits.velocity, *limits.acceleration):
         assert f"{number:.4g}" in said
     for words in (
-        "schema 1.5",
+        "schema 1.6",
         "signature    there is one",
         "10 Hz",
         "2 ticks, oldest first",
