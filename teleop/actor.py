@@ -95,8 +95,9 @@ class TeleopActor(Actor):
         self._toggles = self._refused = 0
         if not self.engaged:
             self.clutch.release()
-            command = replace(command, twist=REST, toggles=0)
-            command = replace(command, held_buttons=frozenset(), pressed_buttons=())
+            command = replace(
+                command, twist=REST, toggles=0, held_buttons=frozenset(), pressed_buttons=()
+            )
         action = self.mapping.action(command, observation)
         if self.engaged:
             action = self._ramp.limit(action)

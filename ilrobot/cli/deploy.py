@@ -191,7 +191,12 @@ class Deploy:
         if self.log is not None and self.log.suffix != ".ticks":
             raise UserError(f"--log must end in .ticks, not '{self.log.name}'")
         plan = CastPlan(
-            *(self.device, self.shadow, self.record, self.page, self.episodes, self.seed),
+            self.device,
+            self.shadow,
+            self.record,
+            self.page,
+            self.episodes,
+            self.seed,
             self.bindings,
         )
         plan.check()

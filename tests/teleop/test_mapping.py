@@ -19,6 +19,7 @@ from teleop.mappings.mapping import Mapping
 from teleop.mappings.target import TargetMapping
 from teleop.mappings.vector import VectorMapping
 from teleop.shaping import Shaping
+from tests.teleop.discrete import discrete
 
 INT16 = 1.0 / 32767
 STATE = Feature("observation.state", (1,), names=("gripper_opening",))
@@ -37,10 +38,6 @@ ARM = Spec(
 )
 OPEN = {"observation.state": np.ones(1, np.float32)}
 unit = st.floats(-1.0, 1.0)
-
-
-def _discrete(choices: int, names: tuple[str, ...] = ()) -> Spec:
-    return Spec((), Feature("action", (), "int64", names=names), 10.0, choices)
 
 
 def _through_sixteen_bits(mapping: Mapping, action: np.ndarray, observation: dict) -> np.ndarray:
@@ -242,61 +239,10 @@ def test_vectors_survive_the_pad(share: list[float]) -> None:
 def test_choices_rest_where_nothing_is_held(
     choices: int, names: tuple[str, ...], rest: int
 ) -> None:
-    mapping = ChoiceMapping(_discrete(choices, names))
+    mapping = ChoiceMapping(discrete(choices, names))
     assert int(mapping.action(TeleopCommand(), {})) == rest
     for choice in range(choices):
         assert int(_through_sixteen_bits(mapping, np.array(choice), {})) == choice
-
-
-def test_the_last_of_two_choices_stays() -> None:
-    mapping = ChoiceMapping(_discrete(2))
-    pressed = [("dpright",), (), ("dpleft",), ()]
-    actions = [int(mapping.action(TeleopCommand(pressed_buttons=b), {})) for b in pressed]
-    assert actions == [1, 1, 0, 0]
-
-
-def _chosen(mapping: ChoiceMapping, held: str, pressed: str = "") -> str:
-    state = DeviceState(held=frozenset(held.split()), pressed=tuple(pressed.split()))
-    choice = int(mapping.action(mapping.bindings.command(state), {}))
-    return mapping.spec.action.names[choice]
-
-
-def test_of_buttons_that_are_down_the_one_pressed_last_counts_as_long_as_it_is_held() -> None:
-    mapping = ChoiceMapping(_discrete(6, ("noop", "left", "right", "up", "down", "fire")))
-    polls = [
-        ("dpright", "dpright"),
-        ("a dpright", "a"),
-        ("a dpright", ""),
-        ("a dpright leftshoulder", ""),
-        ("dpright", ""),
-        ("dpright", "dpup"),
-        ("dpright", ""),
-        ("a dpright", ""),
-        ("a dpright", "dpright"),
-        ("a dpright", ""),
-        ("a", ""),
-    ]
-    said = ["right", "fire", "fire", "fire", "right", "up", "right", "fire", "right", "right"]
-    assert [_chosen(mapping, *poll) for poll in polls] == [*said, "fire"]
-
-
-def test_a_button_that_began_the_episode_is_no_choice_until_it_is_pressed_anew() -> None:
-    mapping = ChoiceMapping(_discrete(6, ("noop", "left", "right", "up", "down", "fire")))
-    polls = [("a", ""), ("a dpright", "dpright"), ("a", ""), ("a", "a"), ("a", ""), ("", "")]
-    assert [_chosen(mapping, *poll) for poll in polls] == [
-        *("noop", "right", "noop", "fire", "fire", "noop")
-    ]
-    mapping.reset()
-    assert [_chosen(mapping, *poll) for poll in (("", ""), ("a", ""))] == ["noop", "fire"]
-
-
-def test_of_two_choices_a_press_lasts_though_the_other_button_is_down() -> None:
-    mapping = ChoiceMapping(_discrete(2, ("brake", "go")))
-    polls = [("dpright", "dpright"), ("dpleft dpright", "dpleft"), ("dpleft dpright", "")]
-    assert [_chosen(mapping, *poll) for poll in polls] == ["go", "brake", "brake"]
-    assert _chosen(mapping, "dpright") == "go"
-    mapping.reset()
-    assert _chosen(mapping, "") == "brake"
 
 
 @pytest.mark.parametrize(
@@ -305,7 +251,7 @@ def test_of_two_choices_a_press_lasts_though_the_other_button_is_down() -> None:
         (replace(ARM, controller=""), "7 action elements"),
         (replace(ARM, action=replace(ARM.action, high=(math.inf,) * 7)), "no finite limits"),
         (replace(ARM, action=Feature("action", (2,), low=(0, 0), high=(1, 1))), "needs 7"),
-        (_discrete(30), "30 discrete actions"),
+        (discrete(30), "30 discrete actions"),
     ],
 )
 def test_actions_beyond_a_pad_are_refused_in_one_line(spec: Spec, words: str) -> None:
