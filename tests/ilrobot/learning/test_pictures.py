@@ -1,5 +1,7 @@
 """Policies that see pictures, from a recorded film to the exported file."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,9 +13,13 @@ from ilrobot.data.pictures import shrink, small_pictures, small_shape
 from ilrobot.data.windows import Windows
 from ilrobot.env import make_env
 from ilrobot.errors import UserError
+from ilrobot.learners.config import PRESETS
+from ilrobot.learners.split import split_windows
+from ilrobot.learners.training import Training
 from ilrobot.observed import ENVIRONMENT, seen_spec
 from ilrobot.policies.loading import load_policy
 from ilrobot.policies.pictures import shifted, spatial_softmax
+from ilrobot.policies.policy import Policy
 from ilrobot.rollout import rollout
 from ilrobot.spec import Feature, Spec
 
@@ -94,6 +100,25 @@ def test_windows_hold_what_the_camera_saw_at_their_ticks(films):
     for history, ticks in zip(batch.observations[CAMERA], ([0, 0], [4, 5], [12, 12]), strict=True):
         assert torch.equal(history, seen[ticks])
     assert CAMERA not in windows.take(torch.tensor([0]), pictures=False).observations
+
+
+@pytest.mark.parametrize("name", [*PRESETS, "members"])
+def test_every_preset_learns_from_pictures(films, name):
+    config, training = PRESETS["bc-chunk" if name == "members" else name]
+    small = {"width": 16, "blocks": 1, "layers": 1, "attention_heads": 2, "channels": (8, 16)}
+    members = 2 if name == "members" else 1
+    config = replace(config, cameras=("top",), members=members, **small)
+    training = replace(training, batch_size=2, held_out=0.0, patience=0)
+    windows, _ = split_windows(Dataset.open(films), config, training)
+    policy = Policy(windows.spec, config)
+    policy.fit_normalizers(windows)
+    before = [p.clone() for p in policy.encoder.pictures.parameters()]
+    work = Training(policy, windows, None, training)
+    work.advance()
+    work.step = 1
+    work.advance()
+    after = policy.encoder.pictures.parameters()
+    assert all(not torch.equal(one, other) for one, other in zip(before, after, strict=True))
 
 
 def test_it_acts_by_what_it_sees_and_leaves_as_one_file(run, films, tmp_path, capsys):
