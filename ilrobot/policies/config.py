@@ -293,11 +293,12 @@ class PolicyConfig:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
-        data = {**asdict(self), "channels": list(self.channels), "frame": list(self.frame)}
+        plain = asdict(self).items()
+        data = {name: list(v) if isinstance(v, tuple) else v for name, v in plain}
         if self.residual is not None:
             data["residual"] = self.residual.to_json()
         # What is not there is left out, as in runs of before.
-        absent = {name for name in ("frame", "residual") if not data[name]}
+        absent = {name for name in ("frame", "cameras", "residual") if not data[name]}
         return {name: value for name, value in data.items() if name not in absent}
 
     @classmethod
