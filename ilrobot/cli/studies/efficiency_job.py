@@ -163,6 +163,9 @@ def _learn(place: Path, scale: Scale, job: Job, output: Path) -> None:
             width=64,  # as those of the others
             batch_size=64,
             held_out=0.0,
+            # DAgger labels the way back, and noise on what is observed would blur it.
+            dropout=0.0,
+            observation_noise=0.0,
             device="cpu",
             resume=True,
         ).run()
