@@ -19,11 +19,14 @@ def thinned(cases: Iterable[Any], kept: Collection[Any]) -> list[Any]:
     cases = list(cases)
     if strangers := [case for case in kept if case not in cases]:
         raise ValueError(f"no case: {strangers}")
-    return [
-        case
-        if case in kept
-        else pytest.param(
-            *(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.exhaustive
-        )
-        for case in cases
-    ]
+    return [case if case in kept else _exhaustive(case) for case in cases]
+
+
+def _exhaustive(case: Any) -> Any:
+    """The case with the mark, and those that it has already."""
+    if isinstance(case, type(pytest.param())):
+        marks = (*case.marks, pytest.mark.exhaustive)
+        return pytest.param(*case.values, marks=marks, id=case.id)
+    return pytest.param(
+        *(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.exhaustive
+    )
