@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ilrobot.data.pictures import shrink
+from ilrobot.policies.networks.precision import product_type
 from ilrobot.spec import Feature
 
 #: Greatest shift of a picture in training, small pixels.
@@ -77,9 +78,12 @@ class PictureEncoder(nn.Module):
     ) -> Tensor:
         """Pictures (N, H, W, C), so many of a history after each other, to points (N, 2 C)."""
         small = shrink(pictures, camera)
+        kind = small.dtype
         if self.training:
-            small = shifted(small, together)
-        return spatial_softmax(_SHARPNESS * network(small / 255 - 0.5))
+            small, kind = shifted(small, together), product_type(small)
+        with torch.autocast(small.device.type, kind, enabled=kind != small.dtype):
+            maps = network(small / 255 - 0.5)
+        return spatial_softmax(_SHARPNESS * maps.float())
 
 
 def spatial_softmax(maps: Tensor) -> Tensor:
@@ -103,23 +107,25 @@ def shifted(pictures: Tensor, together: int, most: int = SHIFT) -> Tensor:
     device = pictures.device
     draws = torch.randint(2 * most + 1, (2, count // together), device=device)
     down, across = draws.repeat_interleave(together, dim=1)
-    rows = down[:, None] + torch.arange(height, device=device)
-    columns = across[:, None] + torch.arange(width, device=device)
-    wide = functional.pad(pictures, (most,) * 4, mode="replicate").movedim(1, -1)
-    each = torch.arange(count, device=device)[:, None, None]
-    return wide[each, rows[:, :, None], columns[:, None, :]].movedim(-1, 1)
+    wide = functional.pad(pictures, (most,) * 4, mode="replicate")
+    windows = wide.unfold(2, height, 1).unfold(3, width, 1)
+    return windows[torch.arange(count, device=device), :, down, across]
 
 
 def _network(channels: int) -> nn.Sequential:
     """A quarter of the picture's width and height, `CHANNELS` maps."""
 
-    def layer(entering: int, kernel: int, stride: int) -> list[nn.Module]:
-        convolution = nn.Conv2d(entering, CHANNELS, kernel, stride, padding=kernel // 2)
-        return [convolution, nn.GroupNorm(_GROUPS, CHANNELS), nn.ReLU()]
+    def layer(entering: int, **form: int) -> list[nn.Module]:
+        return [
+            nn.Conv2d(entering, CHANNELS, **form),
+            nn.GroupNorm(_GROUPS, CHANNELS),
+            nn.ReLU(),
+        ]
 
+    # The wide strides at once: half of the time went into maps of half the picture's size.
     return nn.Sequential(
-        *layer(channels, 5, 2),
-        *layer(CHANNELS, 3, 2),
-        *layer(CHANNELS, 3, 1),
-        nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1),
+        *layer(channels, kernel_size=8, stride=4, padding=2),
+        *layer(CHANNELS, kernel_size=3, padding=1),
+        *layer(CHANNELS, kernel_size=3, padding=1),
+        nn.Conv2d(CHANNELS, CHANNELS, kernel_size=3, padding=1),
     )
