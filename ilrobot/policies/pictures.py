@@ -115,17 +115,15 @@ def shifted(pictures: Tensor, together: int, most: int = SHIFT) -> Tensor:
 def _network(channels: int) -> nn.Sequential:
     """A quarter of the picture's width and height, `CHANNELS` maps."""
 
-    def layer(entering: int, **form: int) -> list[nn.Module]:
-        return [
-            nn.Conv2d(entering, CHANNELS, **form),
-            nn.GroupNorm(_GROUPS, CHANNELS),
-            nn.ReLU(),
-        ]
+    def layer(entering: int, kernel: int = 3, stride: int = 1) -> list[nn.Module]:
+        padding = (kernel - stride + 1) // 2
+        convolution = nn.Conv2d(entering, CHANNELS, kernel, stride, padding)
+        return [convolution, nn.GroupNorm(_GROUPS, CHANNELS), nn.ReLU()]
 
     # The wide strides at once: half of the time went into maps of half the picture's size.
     return nn.Sequential(
-        *layer(channels, kernel_size=8, stride=4, padding=2),
-        *layer(CHANNELS, kernel_size=3, padding=1),
-        *layer(CHANNELS, kernel_size=3, padding=1),
-        nn.Conv2d(CHANNELS, CHANNELS, kernel_size=3, padding=1),
+        *layer(channels, kernel=8, stride=4),
+        *layer(CHANNELS),
+        *layer(CHANNELS),
+        nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1),
     )
