@@ -140,3 +140,18 @@ class PolicyOnTask:
             env.spec = env.spec.with_rate(spec.rate)
         check_policy_fits(spec, env.spec, str(self.policy))
         return env, actor
+
+
+def keep_rate(env: TaskEnv, recorded: Spec) -> None:
+    """Let a task run at the rate that its recordings state, as a policy of them does.
+
+    It may be another than the environment states (``record --rate``); of another task, or one made
+    with other options, it says nothing unless the environment states none itself.
+
+    Args:
+        env: Its spec is changed.
+        recorded: Spec of the dataset.
+    """
+    same = (env.spec.task, env.spec.task_options) == (recorded.task, recorded.task_options)
+    if same or env.stated_rate is None:
+        env.spec = env.spec.with_rate(recorded.rate)

@@ -118,6 +118,7 @@ class Dagger:
 
     def run(self) -> int:
         """Run the rounds and print what each came to."""
+        from ilrobot.cli.actors import keep_rate
         from ilrobot.cli.dagger_bars import GateBars, fit_policy
         from ilrobot.cli.dagger_cast import ExpertCast, HandCast, OperatorCast, take_hand
         from ilrobot.cli.dagger_check import check_options
@@ -138,6 +139,7 @@ class Dagger:
         with ExitStack() as stack:
             env = make_env(self.task, options, render_mode=None if self.simulated else "rgb_array")
             stack.callback(env.close)
+            keep_rate(env, Dataset.open(self.dataset).spec)
             # All that can be refused is refused before anything is made or anybody's time is spent.
             setting = self._setting(env.spec)
             plan = DaggerPlan(self.rounds, self.episodes, self.seed)
@@ -159,12 +161,14 @@ class Dagger:
             cast: ExpertCast | OperatorCast | HandCast
             run_episode: RunEpisode | None = None
             if device == "expert":
-                cast = by_expert = ExpertCast(self.task, options, self.gates, self.expert)
+                cast = by_expert = ExpertCast(
+                    self.task, options, env.spec.rate, self.gates, self.expert
+                )
                 info = by_expert.info(env)
                 by_expert.expert(env)
             elif device == "operator":
                 cast = simulated = OperatorCast(
-                    self.task, options, self.gates, self.seed, self.bindings
+                    self.task, options, env.spec.rate, self.gates, self.seed, self.bindings
                 )
                 info = simulated.info(env)
             else:

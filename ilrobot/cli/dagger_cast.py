@@ -33,18 +33,20 @@ class _CastOnTask:
     Attributes:
         task: Gymnasium id.
         options: Keyword arguments for the environment.
+        rate: Control rate in Hz (None: the one that the environment states).
         plan: The gates.
     """
 
     task: str
     options: dict[str, Any]
+    rate: float | None
     plan: GatePlan
 
     def make_env(self) -> TaskEnv:
         """See `ilrobot.learners.interactive.collect.Cast`."""
         from ilrobot.env import make_env
 
-        return make_env(self.task, self.options)
+        return make_env(self.task, self.options, rate=self.rate)
 
     def prepare(self, number: int, dataset: Dataset, policy_run: Path, on_steps: OnSteps) -> None:
         """See `Cast`."""

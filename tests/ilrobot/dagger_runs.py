@@ -19,9 +19,11 @@ TASK = "ilrobot/PointPath-v0"
 DEMONSTRATIONS = 10
 
 
-def demonstrated_and_cloned(folder: Path, steps: int) -> tuple[Path, Path]:
-    """Demonstrations by the expert and a clone of it."""
-    env = make_env(TASK)
+def demonstrated_and_cloned(
+    folder: Path, steps: int, rate: float | None = None
+) -> tuple[Path, Path]:
+    """Demonstrations by the expert, at another rate than the task's if one is given; a clone."""
+    env = make_env(TASK, rate=rate)
     env.reset(0)
     expert = ScriptedActor(make_expert(env.env), env)
     with DatasetRecorder(folder / "data", env.spec, state_size=env.state_size) as recorder:

@@ -73,6 +73,19 @@ def test_with_the_beta_gate_every_step_is_labelled_by_the_expert(sketched, tmp_p
     assert np.array_equal(executed[by_expert], wanted[by_expert])
 
 
+@pytest.mark.parametrize(("gate", "device"), [("beta", "expert"), ("human", "operator")])
+def test_a_task_recorded_at_a_rate_of_its_own_is_gone_on_with_at_that(tmp_path, gate, device):
+    cloned = demonstrated_and_cloned(tmp_path, steps=2, rate=4.0)
+    verb = dagger_of(
+        cloned, tmp_path / "run", gate=gate, device=device, rounds=1, episodes=2, workers=2
+    )
+    assert verb.run() == 0
+    data = Dataset.open(tmp_path / "run" / "dataset")
+    assert data.spec.rate == 4.0
+    assert data.num_episodes == DEMONSTRATIONS + 2
+    assert {info.rate for info in data.infos} == {4.0}
+
+
 def test_with_the_human_gate_an_episode_keeps_the_attempt_and_its_corrections(sketched, tmp_path):
     verb = dagger_of(sketched, tmp_path / "run", gate="human", device="operator", rounds=1)
     assert verb.run() == 0

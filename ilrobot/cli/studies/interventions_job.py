@@ -205,9 +205,9 @@ class Workshop:
         gates = GatePlan(job.gate, output, job.seed, setting.rounds, setting.budgets.get(job.gate))
         cast: ExpertCast | OperatorCast
         if job.gate in ASK_ALWAYS:
-            cast = ExpertCast(job.task, {}, gates)
+            cast = ExpertCast(job.task, {}, None, gates)
         else:
-            cast = OperatorCast(job.task, {}, gates, job.seed)
+            cast = OperatorCast(job.task, {}, None, gates, job.seed)
         described = describe_dagger(
             env,
             self._demonstrations(job).path,
