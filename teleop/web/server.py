@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import importlib.resources
+import logging
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from importlib.resources.abc import Traversable
 from typing import Any, Protocol, TypeVar
 
 from aiohttp import WSCloseCode, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from ilrobot.errors import UserError
 from teleop.web.access import Access, Refused
@@ -37,6 +39,19 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "connect-src 'self' ws://{host}; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
+
+
+def _is_our_fault(record: logging.LogRecord) -> bool:
+    """Whether a logged fault is one of our handlers, not of who sent what is no request.
+
+    Of that the answer (400) is enough: anybody who reaches the port could else fill the terminal
+    of whoever records.
+    """
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+_log = logging.getLogger(__name__)
+_log.addFilter(_is_our_fault)
 
 
 def static_files(package: str, index: str = "index.html") -> dict[str, Traversable]:
@@ -89,7 +104,7 @@ class WebServer:
         self._max_message = max_message
         self._talks: dict[asyncio.Task[None], asyncio.Task[None]] = {}
         self._loop = asyncio.new_event_loop()
-        self._runner = web.AppRunner(self._application(), access_log=None)
+        self._runner = web.AppRunner(self._application(), access_log=None, logger=_log)
         # Not in this thread, which may run a loop of its own, as in a notebook.
         self._thread = threading.Thread(target=self._run, name="ilrobot-page", daemon=True)
         self._thread.start()
