@@ -66,6 +66,19 @@ class Run(Generic[D]):
         return Run(path, description)
 
     @staticmethod
+    def check_place(path: Path, *, resume: bool) -> None:
+        """Refuse a folder where no run can be, whatever it shall be; nothing is changed.
+
+        Raises:
+            UserError: It is a file or holds something else than a run, or, without `resume`, there
+                is a run already.
+        """
+        with explained(path, "nothing was changed", "try again"):
+            if not resume and (path / RUN_FILE).exists() and WriteLock.is_held(path):
+                raise _at_work(path)
+            _there(path, resume)
+
+    @staticmethod
     def check(path: Path, wanted: D, *, resume: bool) -> Run[D] | None:
         """Refuse what `claim` would refuse, but going on where another process is at work.
 
@@ -74,9 +87,8 @@ class Run(Generic[D]):
         Returns:
             The run that is there, to be read (None: there is none yet).
         """
+        Run.check_place(path, resume=resume)
         with explained(path, "nothing was changed", "try again"):
-            if not resume and (path / RUN_FILE).exists() and WriteLock.is_held(path):
-                raise _at_work(path)
             known = _look(path, wanted, resume)
         return None if known is None else Run(path, known)
 
@@ -221,8 +233,8 @@ def _at_work(path: Path) -> UserError:
     )
 
 
-def _look(path: Path, wanted: D, resume: bool) -> D | None:
-    """The description to go on with (None: there is nothing yet)."""
+def _there(path: Path, resume: bool) -> Description | None:
+    """What the run that is there was begun with (None: there is nothing yet)."""
     if not (path / RUN_FILE).exists():
         if path.is_file():
             raise UserError(f"{path} is a file; give a folder as --output")
@@ -234,6 +246,14 @@ def _look(path: Path, wanted: D, resume: bool) -> D | None:
         done = known.status == "done"
         cure = "or give another" if done else "delete the folder to begin anew, or give another"
         raise UserError(f"{path} already holds a run; go on with it by --resume, {cure} --output")
+    return known
+
+
+def _look(path: Path, wanted: D, resume: bool) -> D | None:
+    """The description to go on with (None: there is nothing yet)."""
+    known = _there(path, resume)
+    if known is None:
+        return None
     if not isinstance(known, type(wanted)):
         raise UserError(f"{path} is a run of '{known.kind}'; give another --output")
     before, now = known.fixed(), wanted.fixed()

@@ -33,8 +33,7 @@ def load_actor(path: Path, chunks: str = "") -> tuple[Actor, Spec]:
         UserError: There is nothing at the path, it cannot be loaded, or not be executed so.
     """
     chosen = Chunking.parse(chunks) if chunks else None
-    if not path.exists():
-        raise UserError(f"no policy at {path}; give a run's folder or an .onnx file")
+    _check_file(path)
     if path.suffix == ".onnx":
         from exports.runtime.session import OnnxPolicy
 
@@ -50,11 +49,24 @@ def trained_hash(path: Path) -> str:
     Raises:
         UserError: There is none, or the .onnx file is damaged.
     """
+    _check_file(path)
     if path.suffix != ".onnx":
         from ilrobot.policies.loading import find_policy
 
         return policy_hash(find_policy(path))
     return read_model_file(path)[0].provenance.checkpoint
+
+
+def _check_file(path: Path) -> None:
+    """Where an exported policy would do as well, the message names it, too."""
+    cure = "give a run's folder or an .onnx file"
+    if not path.exists():
+        raise UserError(f"no policy at {path}; {cure}")
+    if path.is_file() and path.suffix != ".onnx":
+        from ilrobot.policies.loading import may_be_policy  # torch, which .onnx does without
+
+        if not may_be_policy(path):
+            raise UserError(f"{path} is no policy; {cure}")
 
 
 def load_run(path: Path) -> Policy:
@@ -143,14 +155,14 @@ class PolicyOnTask:
 
 
 def keep_rate(env: TaskEnv, recorded: Spec) -> None:
-    """Let a task run at the rate that its recordings state, as a policy of them does.
+    """Let a task run at the rate that its recordings state, as `PolicyOnTask` does.
 
     It may be another than the environment states (``record --rate``); of another task, or one made
     with other options, it says nothing unless the environment states none itself.
 
     Args:
         env: Its spec is changed.
-        recorded: Spec of the dataset.
+        recorded: What the policy was trained on.
     """
     same = (env.spec.task, env.spec.task_options) == (recorded.task, recorded.task_options)
     if same or env.stated_rate is None:

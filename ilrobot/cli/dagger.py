@@ -139,7 +139,7 @@ class Dagger:
         with ExitStack() as stack:
             env = make_env(self.task, options, render_mode=None if self.simulated else "rgb_array")
             stack.callback(env.close)
-            keep_rate(env, Dataset.open(self.dataset).spec)
+            keep_rate(env, Run.read(self.policy).description.spec)
             # All that can be refused is refused before anything is made or anybody's time is spent.
             setting = self._setting(env.spec)
             plan = DaggerPlan(self.rounds, self.episodes, self.seed)

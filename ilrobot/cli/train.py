@@ -232,7 +232,9 @@ class Train:
         from ilrobot.learners.behavioral_cloning import train
         from ilrobot.learners.distillation import Teacher
         from ilrobot.policies.loading import load_policy
+        from ilrobot.run import Run
 
+        Run.check_place(self.output, resume=self.resume)
         data = Dataset.open(self.dataset)
         policy_config, train_config = self._configs(data.spec)
         teacher = None if self.distill is None else load_policy(self.distill)

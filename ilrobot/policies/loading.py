@@ -41,6 +41,11 @@ def load_vector_policy(path: Path, learner: str) -> Policy:
     return policy
 
 
+def may_be_policy(file: Path) -> bool:
+    """Whether a file can be a policy by its name or by what it begins with."""
+    return file.suffix == Path(POLICY_FILE).suffix or zipfile.is_zipfile(file)
+
+
 def find_policy(path: Path) -> Path:
     """The file of a run's policy, or the file itself.
 
@@ -52,7 +57,7 @@ def find_policy(path: Path) -> Path:
     if path.suffix == ".onnx":
         raise UserError(f"{path} is an exported policy; give the folder of the run it came from")
     if path.is_file():
-        if path.suffix != Path(POLICY_FILE).suffix and not zipfile.is_zipfile(path):
+        if not may_be_policy(path):
             raise UserError(f"{path} is no policy; give the folder of a run")
         return path
     file = path / POLICY_FILE

@@ -140,6 +140,9 @@ class RewardModel(nn.Module):
     def of(self, transitions: Transitions, discount: float | None = None) -> NDArray[np.float32]:
         """The reward of each recorded transition, shape (N,).
 
+        A reward of the next state sees of an end by itself what it was taught: the absorbing state,
+        or, without one, the state that the end came in.
+
         Args:
             transitions: Recorded.
             discount: γ below 1 of a learner that optimises it: an end by itself is followed by
@@ -147,15 +150,14 @@ class RewardModel(nn.Module):
                 et al. 2019, "Discriminator-Actor-Critic", section 4.2). None: of the steps alone.
         """
         found = []
+        after = transitions.next_as_recorded
         with torch.inference_mode():
             for start in range(0, len(transitions.observations), _ROWS):
                 part = slice(start, start + _ROWS)
-                rows = (
-                    transitions.observations[part],
-                    transitions.actions[part],
-                    transitions.next_observations[part],
-                )
-                found.append(self(*(self.tensor(row) for row in rows)).cpu().numpy())
+                rows = transitions.observations[part], transitions.actions[part], after[part]
+                over = self.tensor(transitions.terminal[part])
+                made = self(*(self.tensor(row) for row in rows), next_absorbing=over)
+                found.append(made.cpu().numpy())
         rewards = np.concatenate(found) if found else np.zeros(0, np.float32)
         staying = None if discount is None else self.absorbing_reward
         if discount is not None and staying is not None:

@@ -136,6 +136,15 @@ def test_what_cannot_be_evaluated_is_one_line(policy, tmp_path, capsys, argument
     assert len(error.strip().splitlines()) == 1
 
 
+def test_a_file_that_is_no_policy_is_told_which_may_be_given(tmp_path, capsys):
+    (tmp_path / "README.md").write_text("hello")
+    for name, said in (("README.md", "is no policy"), ("nowhere", "no policy at")):
+        assert evaluate(tmp_path / name) == 2
+        error = capsys.readouterr().err
+        assert said in error
+        assert "; give a run's folder or an .onnx file" in error
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_weights_of_nan_are_one_line(policy, tmp_path, capsys, workers):
     damaged = Policy.load(policy)

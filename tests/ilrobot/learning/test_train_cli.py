@@ -114,6 +114,30 @@ def test_a_finished_run_is_kept_and_resume_takes_it_as_it_is(dataset, tmp_path, 
     assert (tmp_path / "run" / "policy.pt").read_bytes() == content
 
 
+def test_an_output_that_cannot_be_is_refused_before_the_plan(dataset, tmp_path, capsys):
+    file, taken = tmp_path / "file", tmp_path / "taken"
+    file.touch()
+    taken.mkdir()
+    (taken / "notes.txt").touch()
+    done = tmp_path / "done"
+    command = ("--dataset", dataset, "--policy", "bc", "--steps", "2", "--output")
+    assert run_train(*command, done) == 0
+    capsys.readouterr()
+    for output, said in (
+        (dataset, "is not empty and no run"),
+        (taken, "is not empty and no run"),
+        (file, "is a file"),
+        (done, "already holds a run"),
+    ):
+        assert run_train(*command, output) == 2
+        out, err = capsys.readouterr()
+        assert (out, len(err.splitlines())) == ("", 1)
+        assert said in err
+    for output in (dataset, file):
+        assert run_train(*command, output, "--resume") == 2
+        assert capsys.readouterr().out == ""
+
+
 def _last_line(file):
     return file.read_text().splitlines()[-1]
 

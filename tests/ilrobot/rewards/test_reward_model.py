@@ -12,6 +12,8 @@ from reward_worlds import CONTINUOUS, DISCRETE, transitions
 
 from exports.reward_to_onnx import export_reward
 from ilrobot.errors import UserError, WorkFailed
+from ilrobot.learners.adversarial.gail import GailDiscriminator
+from ilrobot.learners.adversarial.rows import Rows
 from ilrobot.rewards.config import Inputs, RewardConfig
 from ilrobot.rewards.model import RewardModel, biased
 from ilrobot.rewards.running_norm import CLIP, RunningNorm
@@ -96,7 +98,19 @@ def test_an_end_by_itself_brings_a_learner_what_staying_over_for_ever_is_worth(s
     expected = model.of(made)
     expected[[7, 49]] += 0.9 / (1 - 0.9) * worth
     np.testing.assert_allclose(model.of(made, discount=0.9), expected, rtol=1e-5)
-    np.testing.assert_array_equal(model.of(made), model.of(known))
+
+
+@pytest.mark.parametrize("absorbing", [True, False])
+def test_what_follows_an_end_by_itself_is_seen_as_it_was_taught(absorbing):
+    model, known = make(CONTINUOUS, RewardConfig("state-action-next", absorbing=absorbing))
+    ends, cut = np.zeros(50, bool), np.zeros(50, bool)
+    ends[[7, 49]], cut[20] = True, True
+    made = replace(known, terminal=ends, timeout=cut)
+    taught = Rows.of(made, model.tensor, absorbing=False)
+    with torch.no_grad():
+        expected = model.score(GailDiscriminator(model, "none").features(taught)).numpy()
+    np.testing.assert_allclose(model.of(made), expected, rtol=1e-5)
+    np.testing.assert_array_equal(model.of(made)[~ends], model.of(known)[~ends])
 
 
 def test_without_an_absorbing_state_an_end_is_worth_its_step():
