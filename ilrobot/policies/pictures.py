@@ -92,7 +92,9 @@ def spatial_softmax(maps: Tensor) -> Tensor:
     share = maps.flatten(2).softmax(dim=2).unflatten(2, (height, width))
     across = torch.linspace(-1, 1, width, device=maps.device)
     down = torch.linspace(-1, 1, height, device=maps.device)
-    return torch.cat([share.sum(dim=2) @ across, share.sum(dim=3) @ down], dim=1)
+    # Not as products of matrices, which an export to int8 would round.
+    x, y = (share.sum(dim=2) * across).sum(dim=2), (share.sum(dim=3) * down).sum(dim=2)
+    return torch.cat([x, y], dim=1)
 
 
 def shifted(pictures: Tensor, together: int, most: int = SHIFT) -> Tensor:
