@@ -36,8 +36,8 @@ TASK = "ilrobot/PointPath-v0"
 
 #: Without its ridge, so that an unskilled learner sees more than the kerb, and observed within one
 #: period of the path, so that there is less to learn. Its reward is dense: short rollouts, small
-#: actions and a greater learning rate suit it. The way back is a matter of centimetres beside a path
-#: of metres, and is learnt last: with 2,000 steps of training DAgger's rounds made it worse.
+#: actions and a greater learning rate suit it. The way back is a matter of centimetres beside a
+#: path of metres, and is learnt last: with 2,000 steps of training DAgger's rounds made it worse.
 SETTINGS = {
     TASK: Setting(
         options={"horizon": 100, "instability": 0.0, "periodic": True},
