@@ -193,8 +193,9 @@ class Edit:
 
     def run(self) -> int:
         """Do it and say what changed."""
-        from ilrobot.cli.output import print_json
+        from ilrobot.cli.output import counted, print_json
         from ilrobot.data.editing.operations import edit, merge
+        from ilrobot.data.editing.pieces import begun_again
 
         if isinstance(self.operation, Merge):
             if not self.operation.others:
@@ -206,18 +207,25 @@ class Edit:
             pieces = edit(output, self.operation.pieces)
         changes = _changes(pieces)
         before = {id(p.original): p.original.dataset for p in pieces}.values()
+        frames = sum(map(len, pieces))
         counts = {
             "episodes_before": sum(dataset.num_episodes for dataset in before),
             "frames_before": sum(dataset.num_frames for dataset in before),
             "episodes": len(pieces),
-            "frames": sum(map(len, pieces)),
+            "frames": frames,
         }
         for line in changes:
             print(line)
+        if again := begun_again(pieces):
+            print(
+                f"mind: {again} of them {'begins' if again == 1 else 'begin'} at the same seed as "
+                "one of another dataset, so from the same start; record with another --seed for "
+                "other starts"
+            )
         if any("(by nobody) now" in line for line in changes):
             print(f"say how those ended with: ilrobot edit {output} outcome --episodes ...")
         print(
-            f"{output}: {counts['episodes']} episodes, {counts['frames']} frames (before: "
+            f"{output}: {counted(len(pieces), 'episode')}, {counted(frames, 'frame')} (before: "
             f"{counts['episodes_before']}, {counts['frames_before']})"
         )
         if self.json:

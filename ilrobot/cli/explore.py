@@ -44,7 +44,10 @@ class Explore:
     """Port of the page, 0 for any that is free."""
 
     def run(self) -> int:
-        """Serve it until Ctrl-C."""
+        """Serve it until Ctrl-C, or say which there are."""
+        if not self.name:
+            print("\n".join(PAGES))
+            return 0
         if self.name not in PAGES:
             raise UserError(_which(self.name))
         check_port(self.port)
@@ -62,8 +65,6 @@ class Explore:
 
 
 def _which(name: str) -> str:
-    if not name:
-        return f"no page was named; choose one of {', '.join(PAGES)}"
     near = difflib.get_close_matches(name, PAGES, n=1)
     hint = f"did you mean '{near[0]}'?" if near else f"choose one of {', '.join(PAGES)}"
     return f"no page '{name}'; {hint}"

@@ -43,7 +43,7 @@ class Import:
         from collections.abc import Iterator
 
         from exports.limits import unstated_targets
-        from ilrobot.cli.output import console, print_json, progress_bar
+        from ilrobot.cli.output import console, counted, print_json, progress_bar
         from ilrobot.data.convert import open_source
         from ilrobot.data.episode import Episode
         from ilrobot.data.known_tasks import suggested_tasks
@@ -75,8 +75,8 @@ class Import:
         for remark in remarks:
             console.print(remark, soft_wrap=True, markup=False)
         print(
-            f"{self.output}: {dataset.num_episodes} episodes, {dataset.num_frames} frames at "
-            f"{dataset.fps:g} Hz"
+            f"{self.output}: {counted(dataset.num_episodes, 'episode')}, "
+            f"{counted(dataset.num_frames, 'frame')} at {dataset.fps:g} Hz"
         )
         if tasks:
             console.print(f"try policies trained on it with --task {' or '.join(tasks)}")

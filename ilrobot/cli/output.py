@@ -81,6 +81,11 @@ def progress_bar() -> Progress:
     )
 
 
+def counted(number: int, noun: str) -> str:
+    """So many of something, as one says it: ``1 episode``, ``2 episodes``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def print_json(result: Mapping[str, Any]) -> None:
     """One JSON object as one line of stdout; NaN and infinities become null."""
     print(json.dumps(_plain(result), allow_nan=False), flush=True)

@@ -189,13 +189,13 @@ class Record:
         return Stage(after=after)
 
     def _print(self, tally: _Tally, begun: float) -> None:
-        from ilrobot.cli.output import print_json
+        from ilrobot.cli.output import counted, print_json
 
         extra = f", {tally.discarded} discarded" if tally.discarded else ""
         extra += f", {tally.unfinished} unfinished" if tally.unfinished else ""
         print(
-            f"{self.output}: {tally.episodes} episodes, {tally.successes} succeeded{extra}; "
-            f"{tally.frames} frames"
+            f"{self.output}: {counted(tally.episodes, 'episode')}, {tally.successes} "
+            f"succeeded{extra}; {counted(tally.frames, 'frame')}"
         )
         if tally.repeated:
             print(

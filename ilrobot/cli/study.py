@@ -67,10 +67,16 @@ class Study:
     """Print one JSON object as the last line."""
 
     def run(self) -> int:
-        """Run it, write its page and print its table."""
+        """Run it, write its page and print its table, or say which there are."""
         self._check()
         from ilrobot.cli.output import console, print_json
         from ilrobot.cli.places import claim_file
+
+        if not self.name:
+            print("\n".join(STUDIES))
+            if self.json:
+                print_json({"names": STUDIES})
+            return 0
 
         # A study's processes would find it missing only later.
         require("study", "matplotlib.figure", "gymnasium", "mujoco", "pygame", "torch")
@@ -86,7 +92,7 @@ class Study:
         return 0
 
     def _check(self) -> None:
-        if self.name in STUDIES:
+        if self.name in ("", *STUDIES):
             for option, (value, users) in {
                 "seeds": (self.seeds, ("interventions", "efficiency")),
                 "task": (self.task, ("efficiency",)),
@@ -97,8 +103,6 @@ class Study:
             if self.seeds is not None and self.seeds < 1:
                 raise UserError(f"--seeds must be at least 1, not {self.seeds}")
             return
-        if not self.name:
-            raise UserError(f"no study was named; choose one of {', '.join(STUDIES)}")
         near = difflib.get_close_matches(self.name, STUDIES, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"choose one of {', '.join(STUDIES)}"
         raise UserError(f"no study '{self.name}'; {hint}")

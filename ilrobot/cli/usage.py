@@ -25,6 +25,10 @@ _PLAINLY = (
     (r"Missing value for argument '(.*)'\. Expected 1 values", r"\1 needs a value"),
     (r"invalid choice '(.*)' for argument '(.*)'\. Expected", r"\2 cannot be '\1', but"),
     (r"'None', |, 'None'", ""),
+    (  # what may be left out: why it is no number stands last
+        r"^Error parsing (.*?): no type matching \{None\}\|\S+ could .*<class '(?:int|float)'>: ",
+        r"\1: ",
+    ),
     (
         r"^Error parsing (.*?): no type matching .* instantiated from \[(.*?)\].*",
         r"\1: \2 cannot be read",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from contextlib import suppress
 from itertools import zip_longest
+from typing import Any
 
 from ilrobot.data.episode import Column, frame_columns
 from ilrobot.spec import Feature, Spec
@@ -34,8 +37,7 @@ def difference(recorded: Spec, state_size: int, wanted: Spec, wanted_state_size:
         ("frame of the task", ":".join(recorded.task_frame), ":".join(wanted.task_frame)),
     ]
     if recorded.task and wanted.task:
-        # As JSON keeps them: a tuple among the options comes back as a list.
-        before, now = (json.dumps(s.task_options, sort_keys=True) for s in (recorded, wanted))
+        before, now = (_as_typed(s.task_options) for s in (recorded, wanted))
         compared.append(("value of --options", before, now))
     if "unknown" not in (recorded.semantics, wanted.semantics):
         compared.append(("kind of action", recorded.semantics, wanted.semantics))
@@ -83,6 +85,24 @@ def _alike(old: Column | None, new: Column | None) -> bool:
 
 def _seen(camera: Feature | None) -> str:
     return "none" if camera is None else f"'{camera.name}' {list(camera.shape)}"
+
+
+def _as_typed(options: Mapping[str, Any]) -> str:
+    """Keyword arguments of an environment as ``--options`` takes them, in the order of the names.
+
+    A tuple among them comes back as a list from where they are kept, and reads as one.
+    """
+    return " ".join(f"{key}={_value(options[key])}" for key in sorted(options)) or "none"
+
+
+def _value(value: Any) -> str:
+    """A text stands for itself where it would not be read as something else."""
+    if isinstance(value, str):
+        with suppress(ValueError):
+            json.loads(value)
+            return json.dumps(value)
+        return value
+    return json.dumps(value)
 
 
 def _words(column: Column | None) -> str:

@@ -151,7 +151,7 @@ def test_demonstrations_of_another_task_are_named_before_anything_is_made(
 
 def test_other_options_are_named_before_anything_is_made(recorded, tmp_path):
     verb = _verb(POINT, *recorded, tmp_path / "run")
-    said = f'{recorded[0]}: was recorded with another value of --options ({{}}, now {{"max_epis'
+    said = f"{recorded[0]}: was recorded with another value of --options (none, now max_epis"
     with pytest.raises(UserError, match=re.escape(said)):
         replace(verb, options=("max_episode_steps=7",)).run()
     assert not (tmp_path / "run").exists()

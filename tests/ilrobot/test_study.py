@@ -54,7 +54,6 @@ def test_every_study_has_a_module_and_a_line_of_help(capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "choose one of compounding"),
         (["compuonding"], "did you mean 'compounding'?"),
         (["nothing"], "choose one of compounding"),
     ],

@@ -23,7 +23,8 @@ from ilrobot.errors import UserError, explained
         (["eval", "--policy"], "--policy needs a value"),
         (["bench", "a", "b"], "unknown: b"),
         (["deploy", "--policy", "x", "--episodes", "1e9"], "--episodes: '1e9' is no whole number"),
-        (["deploy", "--policy", "x", "--rate", "fast"], "--rate: 'fast' cannot be read"),
+        (["deploy", "--policy", "x", "--rate", "fast"], "--rate: 'fast' is no number"),
+        (["study", "irl", "--seeds", "nan"], "--seeds: 'nan' is no whole number"),
     ],
 )
 def test_a_mistake_is_one_line(arguments: list[str], said: str, capsys):
@@ -40,6 +41,16 @@ def test_choices_are_named(capsys):
     error = capsys.readouterr().err
     assert "--network cannot be 'real', but one of mlp, rnn, transformer, unet;" in error
     assert "None" not in error
+
+
+@pytest.mark.parametrize(
+    ("verb", "one"), [("bench", "policy"), ("explore", "irl"), ("study", "irl")]
+)
+def test_without_a_name_those_that_there_are_are_listed(verb: str, one: str, capsys):
+    assert _main([verb]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert one in listed
+    assert all(name.isidentifier() for name in listed)
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -15,7 +15,6 @@ from tests.exhaustive import thinned
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "choose one of irl, drift"),
         (["irk"], "did you mean 'irl'?"),
         (["sailing"], "choose one of irl, drift"),
         (["irl", "--port", "70000"], "--port must be 0 … 65535"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -249,3 +249,16 @@ def renewed(piece: Piece, index: int, first: int, task_numbers: dict[str, int]) 
         for name, values in columns.items()
         if piece.has(name) and not np.array_equal(values, piece.column(name))
     }
+
+
+def begun_again(pieces: Sequence[Piece]) -> int:
+    """How many episodes have the seed of one of a dataset before theirs."""
+    seeds: dict[int, set[int]] = {}
+    again = 0
+    for piece in pieces:
+        seed = piece.original.dataset.infos[piece.episode].seed
+        if seed is None:
+            continue
+        first = seeds.setdefault(seed, {id(piece.original)})
+        again += id(piece.original) not in first
+    return again

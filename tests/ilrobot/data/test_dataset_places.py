@@ -16,7 +16,8 @@ from tests.ilrobot.data.damaging import SPEC, edit, episode, frame, snapshot
     ("changes", "words"),
     [
         ({"task": "ilrobot/Other-v0"}, "another task (ilrobot/Toy-v0, now ilrobot/Other-v0)"),
-        ({"task_options": {"engine": "pybullet"}}, "another value of --options"),
+        ({"task_options": {"engine": "pybullet"}}, "--options (none, now engine=pybullet)"),
+        ({"task_options": {"x": "1", "w": [1, True]}}, '(none, now w=[1, true] x="1")'),
         ({"rate": 20.0}, "another control rate in Hz (10.0, now 20.0)"),
         ({"action": Feature("action", (3,))}, "now 'action' float32[3]"),
         ({"action": Feature("action", (2,), names=("y", "x"))}, "elements of 'action'"),

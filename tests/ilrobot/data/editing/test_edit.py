@@ -260,3 +260,25 @@ def test_json(tmp_path, capsys):
         "frames": 13,
         "changes": [out[0]],
     }
+
+
+def test_a_merge_says_how_many_episodes_begin_at_a_seed_of_another_dataset(tmp_path, capsys):
+    one, two, three = (make_ours(tmp_path / name) for name in ("one", "two", "three"))
+    edit(two, "keep", "--episodes", "1-3")
+    edit(two, "split", "--episode", "0", "--at", "2")  # two pieces, of which one keeps the seed
+    edit(three, "keep", "--episodes", "4")
+    edit(one, "keep", "--episodes", "0-2")
+
+    def told(*others, output):
+        capsys.readouterr()
+        words = map(str, (one, "merge", *others, "--output", tmp_path / output))
+        assert _main(["edit", *words]) == 0
+        out = capsys.readouterr().out
+        return [line for line in out.splitlines() if line.startswith("mind: ")]
+
+    (line,) = told(two, output="all")
+    assert line.startswith("mind: 2 of them begin at the same seed as one of another dataset")
+    assert told(three, output="apart") == []
+    edit(two, "keep", "--episodes", "0")
+    (line,) = told(two, output="pair")
+    assert line.startswith("mind: 1 of them begins at")
