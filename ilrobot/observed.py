@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from ilrobot.errors import UserError
-from ilrobot.spec import Spec
+from ilrobot.spec import Feature, Spec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 #: How the name of a camera's feature begins, as LeRobot has it.
 IMAGES = "observation.images."
@@ -62,3 +66,22 @@ def seen_spec(spec: Spec, cameras: Sequence[str] = ()) -> Spec:
     if "cameras" in options:
         options["cameras"] = ",".join(f.name.removeprefix(IMAGES) for f in pictures)
     return replace(spec, observations=(*vectors.observations, *pictures), task_options=options)
+
+
+def check_pictures(camera: Feature, pictures: NDArray[Any], *others: tuple[int, ...]) -> None:
+    """Refuse what numpy would turn into another picture: floats from 0 to 1 would be black.
+
+    Args:
+        camera: Whose.
+        pictures: Shape (..., height, width, channels).
+        others: Further shapes of a picture that will do.
+
+    Raises:
+        UserError: They are not of bytes, or of another shape.
+    """
+    shape = pictures.shape[-len(camera.shape) :]
+    if pictures.dtype != "uint8" or shape not in (camera.shape, *others):
+        raise UserError(
+            f"'{camera.name}' is {pictures.dtype} {shape}, and its pictures are uint8 "
+            f"{camera.shape}, from 0 to 255; give them as the camera takes them"
+        )

@@ -18,6 +18,7 @@ from ilrobot.control.execution import Execution
 from ilrobot.control.inference import Inference, Inline, Threaded
 from ilrobot.control.signals import Signals, calls_for_help
 from ilrobot.errors import WorkFailed
+from ilrobot.observed import check_pictures
 from ilrobot.spec import Spec
 
 
@@ -60,6 +61,7 @@ class ObservationHistory:
             for window in self.windows.values()
             if length > 1
         ]
+        self._cameras = [f for f in spec.observations if f.is_image]
         self._newest = [(name, window[-1:]) for name, window in self.windows.items()]
         self._empty = True
 
@@ -68,8 +70,14 @@ class ObservationHistory:
         self._empty = True
 
     def push(self, observation: Observation) -> None:
-        """Take in the newest observation."""
+        """Take in the newest observation.
+
+        Raises:
+            UserError: The first after a reset has pictures that are not as the spec says.
+        """
         if self._empty:
+            for camera in self._cameras:
+                check_pictures(camera, observation[camera.name])
             for name, window in self.windows.items():
                 window[...] = observation[name]
             self._empty = False

@@ -19,8 +19,8 @@ from ilrobot.learners.clipped_adamw import ClippedAdamW
 from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.distillation import Teacher
 from ilrobot.learners.ema import Ema
+from ilrobot.learners.ensemble_gradients import clip_gradients
 from ilrobot.learners.validation import sampling_error, validation_loss
-from ilrobot.policies.heads.ensemble import EnsembleHead
 from ilrobot.policies.policy import Policy
 
 #: Steps between two reports.
@@ -243,11 +243,7 @@ class Training:
         loss = (self.policy.loss(batch) * batch.weight).mean()
         # Each member is to learn as it would alone: by its own mean, clipped by its own norm.
         (loss * self.policy.config.members).backward()
-        clip, head = self._config.clip, self.policy.head
-        if clip and isinstance(head, EnsembleHead):
-            head.clip_gradients(clip)
-            clip = 0.0
-        self._optimizer.update(clip)
+        self._optimizer.update(clip_gradients(self.policy, self._config.clip))
         if self._ema is not None:
             self._ema.update(self.step)
         self._loss_sum += loss.detach()

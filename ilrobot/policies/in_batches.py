@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ilrobot.data.pictures import small_shape
+from ilrobot.observed import check_pictures
 from ilrobot.policies.policy import Policy
 
 _BATCH = 1024
@@ -53,7 +55,12 @@ def opinions(
 
     Returns:
         Chunks of shape (N, horizon, *action shape), and (members, N, horizon, *action shape).
+
+    Raises:
+        UserError: Pictures are neither as the camera takes them nor made small by us.
     """
+    for camera in policy.spec.cameras:
+        check_pictures(camera, histories[camera.name], small_shape(camera))
     policy.eval()
     device = policy.action_normalizer.offset.device
     count = len(next(iter(histories.values())))

@@ -1,0 +1,124 @@
+"""What a policy that sees pictures is given, and how an ensemble of such learns."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from ilrobot.actors import Actor, Decision, Event, Source
+from ilrobot.data.dataset import Dataset, DatasetRecorder
+from ilrobot.data.pictures import small_shape
+from ilrobot.data.windows import Batch
+from ilrobot.env import make_env
+from ilrobot.errors import UserError
+from ilrobot.learners.config import PRESETS
+from ilrobot.learners.ensemble_gradients import clip_gradients
+from ilrobot.learners.split import split_windows
+from ilrobot.learners.training import Training
+from ilrobot.policies.in_batches import predict_batch
+from ilrobot.policies.policy import Policy
+from ilrobot.rollout import rollout
+
+TASK, CAMERA = "ilrobot/PushT-v0", "observation.images.top"
+OPTIONS = {"cameras": "top", "render_size": 160}
+
+
+class Circling(Actor):
+    """Moves, so that pictures differ."""
+
+    def reset(self, seed=None):
+        self.ticks = 0
+
+    def act(self, observation, now):
+        self.ticks += 1
+        action = 256 + 150 * np.array([np.cos(self.ticks), np.sin(self.ticks)], np.float32)
+        return Decision(action, Source.DEMO, event=Event.SUCCESS if self.ticks == 9 else None)
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory) -> Dataset:
+    path = tmp_path_factory.mktemp("seen") / "pusht"
+    env = make_env(TASK, OPTIONS)
+    with DatasetRecorder(path, env.spec, state_size=env.state_size) as recorder:
+        rollout(env, Circling(), seed=0, recorder=recorder)
+    return Dataset.open(path)
+
+
+def _training(films: Dataset, members: int, **changes: float) -> Training:
+    policy_config, train_config = PRESETS["bc"]
+    seeing = replace(
+        policy_config, cameras=("top",), members=members, width=16, blocks=1, dropout=0.0
+    )
+    short = replace(train_config, batch_size=4, held_out=0.0, patience=0, warmup=0, **changes)
+    windows, held_out = split_windows(films, seeing, short)
+    torch.manual_seed(0)
+    policy = Policy(windows.spec, seeing)
+    policy.fit_normalizers(windows)
+    return Training(policy, windows, held_out, short)
+
+
+@pytest.mark.parametrize("members", [2, 3])
+def test_the_network_that_members_see_by_is_clipped_as_each_member_is(films, members, monkeypatch):
+    training = _training(films, members, clip=1e-3)
+    moved = {}
+
+    def keep(greatest):
+        assert greatest == 0.0
+        for name, part in (("seeing", training.policy.encoder), ("acting", training.policy.head)):
+            moved[name] = torch.stack([w.grad.norm() for w in part.parameters()]).norm().item()
+
+    monkeypatch.setattr(training._optimizer, "update", keep)
+    training.advance()
+    assert moved["seeing"] == pytest.approx(1e-3, rel=1e-3)
+    assert moved["acting"] == pytest.approx(members**0.5 * 1e-3, rel=1e-3)
+
+
+def test_members_that_are_alike_teach_what_they_see_by_as_one_does(films):
+    """Its gradient is that of the mean of their losses, whatever their number."""
+
+    def gradients(members):
+        training = _training(films, members)
+        policy = training.policy.eval()
+        generator = torch.Generator().manual_seed(1)
+        with torch.no_grad():
+            for weights in policy.head.parameters():
+                own = weights.shape if members == 1 else weights.shape[1:]
+                weights.copy_(0.3 * torch.randn(own, generator=generator))
+        batch = training._windows.sample(4, torch.Generator().manual_seed(0), 1)
+        seen = {k: torch.cat([v] * members) for k, v in batch.observations.items()}
+        parts = (torch.cat([v] * members) for v in (batch.actions, batch.mask, batch.weight))
+        (policy.loss(Batch(seen, *parts)).mean() * members).backward()
+        assert clip_gradients(policy, 0.0) == 0.0
+        return [weights.grad for weights in policy.encoder.parameters()]
+
+    alone = gradients(1)
+    assert max(float(gradient.abs().max()) for gradient in alone) > 0.01
+    for one, three in zip(alone, gradients(3), strict=True):
+        torch.testing.assert_close(one, three, rtol=1e-3, atol=1e-5)
+
+
+def test_pictures_that_would_be_seen_as_others_are_refused(films):
+    policy = _training(films, 1).policy.eval()
+    env = make_env(TASK, OPTIONS)
+    seen = env.reset(0)
+    picture = seen[CAMERA]
+    actor = policy.actor()
+    actor.reset(0)
+    action = actor.act(seen, 0.0).action
+    bad = (
+        picture.astype(np.float32) / 255,
+        np.repeat(np.repeat(picture, 2, axis=0), 2, axis=1),
+        np.moveaxis(picture, -1, 0),
+    )
+    histories = {name: seen[name][None, None] for name in policy.spec.observation_names}
+    np.testing.assert_allclose(predict_batch(policy, histories)[0, 0], action, rtol=1e-5)
+    said = r"'observation\.images\.top' is .*its pictures are uint8 \(160, 160, 3\)"
+    for other in bad:
+        actor.reset(0)
+        with pytest.raises(UserError, match=said):
+            actor.act({**seen, CAMERA: other}, 0.0)
+        with pytest.raises(UserError, match=said):
+            predict_batch(policy, {**histories, CAMERA: other[None, None]})
+    small = np.zeros((1, 1, *small_shape(policy.spec.cameras[0])), np.uint8)
+    assert np.isfinite(predict_batch(policy, {**histories, CAMERA: small})).all()
