@@ -198,7 +198,7 @@ def measure(
 
 
 def _same_task(policies: list[Learnt]) -> str:
-    """The task of all of them.
+    """The task of all of them; what cameras each of them sees does not change it.
 
     Raises:
         UserError: They are for different ones, or for none.
@@ -208,7 +208,8 @@ def _same_task(policies: list[Learnt]) -> str:
     first = ""
     for policy in policies:
         spec = Run.read(run_of(policy.folder)).description.spec
-        task = " ".join([spec.task, *(f"{k}={v}" for k, v in sorted(spec.task_options.items()))])
+        options = sorted((k, v) for k, v in spec.task_options.items() if k != "cameras")
+        task = " ".join([spec.task, *(f"{key}={value}" for key, value in options)])
         if not spec.task:
             raise UserError(
                 f"{policy.folder} was trained on data that names no task; it cannot be compared"

@@ -234,7 +234,6 @@ class Train:
         from ilrobot.policies.loading import load_policy
         from ilrobot.run import Run
 
-        Run.check_place(self.output, resume=self.resume)
         data = Dataset.open(self.dataset)
         policy_config, train_config = self._configs(data.spec)
         teacher = None if self.distill is None else load_policy(self.distill)
@@ -244,8 +243,9 @@ class Train:
             Teacher.of(teacher).check(policy_config, data.spec)
         if self.patience:
             check_waits(data, train_config)
+        Run.check_place(self.output, resume=self.resume)
         print_plan(policy_config, train_config, data.spec)
-        print_unheeded(data)
+        print_unheeded(data, self.cameras)
         with telling_how_to_resume(self), progress_bar() as bars:
             policy = train(
                 data,

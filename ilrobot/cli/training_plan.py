@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ilrobot.data.labels import labels, split_episodes
 from ilrobot.data.pictures import small_shape
+from ilrobot.data.summary import repeated_pictures
 from ilrobot.data.unheeded import unheeded_successes
 from ilrobot.errors import UserError
 from ilrobot.learners.config import LEAST_STEPS, TrainConfig
@@ -59,10 +61,20 @@ def print_plan(policy: PolicyConfig, training: TrainConfig, spec: Spec) -> None:
     print(f"length     {_length(training)}", flush=True)
 
 
-def print_unheeded(data: Recordings) -> None:
-    """Print where all are imitated though ``next.success`` tells them apart; see there."""
+def print_unheeded(data: Recordings, cameras: Sequence[str] = ()) -> None:
+    """Print what teaches otherwise than one might think.
+
+    Where all are imitated though ``next.success`` tells them apart, see `unheeded_successes`; and
+    how many frames have no picture of their own, for a policy that sees these cameras.
+    """
     if line := unheeded_successes(data):
         print(f"mind       {line}", flush=True)
+    if cameras and (repeated := repeated_pictures(data)):
+        print(
+            f"mind       {repeated} of {data.num_frames} frames show the picture of the one "
+            "before, and teach nothing",
+            flush=True,
+        )
 
 
 def _length(training: TrainConfig) -> str:

@@ -11,6 +11,7 @@ from ilrobot.data.branches import lives
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import REPEATED
 from ilrobot.data.known_tasks import suggested_tasks
+from ilrobot.data.memory import Recordings
 from ilrobot.gates.log import total
 
 
@@ -63,6 +64,6 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def repeated_pictures(dataset: Dataset) -> int:
+def repeated_pictures(dataset: Recordings) -> int:
     """Ticks that show the pictures of the tick before, because the encoder could not keep up."""
     return int(dataset.column(REPEATED).sum()) if dataset.has_column(REPEATED) else 0

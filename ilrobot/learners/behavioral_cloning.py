@@ -91,17 +91,12 @@ def train(
         teaching.check(policy_config, dataset.spec)
     device = find_device(train_config.device)
     require_memory(dataset.spec, policy_config, train_config, device)
-    windows, validation = split_windows(
-        dataset, policy_config, train_config, frame_weights, perturb
-    )
 
     with numerics(device, policy_config.network):
         torch.manual_seed(train_config.seed)
         began = time.perf_counter()
         policy = Policy(dataset.spec, policy_config)
-        if initial is None:
-            policy.fit_normalizers(windows)
-        else:
+        if initial is not None:
             _begin_with(policy, initial)
         spent = time.perf_counter() - began
         described = _describe(dataset, policy, train_config, frame_weights, initial)
@@ -109,10 +104,18 @@ def train(
             described = replace(described, teacher=_policy_hash(teacher))
         if perturb is not None:
             described = replace(described, perturbation=repr(perturb))
-        # What is done is only read, by several processes at once if need be.
+        # What is done is only read, by several processes at once if need be; and what is refused
+        # is so before any film is.
         there = Run.check(output, described, resume=resume)
         if there is not None and _has_policy(there):
             return _finished(there)
+        windows, validation = split_windows(
+            dataset, policy_config, train_config, frame_weights, perturb
+        )
+        if initial is None:
+            began = time.perf_counter()
+            policy.fit_normalizers(windows)
+            spent += time.perf_counter() - began
         policy.to(device)
         windows.to(device)
         if validation is not None:

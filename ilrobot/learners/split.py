@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ilrobot.data.episode import REPEATED
 from ilrobot.data.labels import labels, split_episodes
 from ilrobot.data.memory import Recordings
 from ilrobot.data.stray import Perturbation
@@ -25,12 +26,13 @@ def split_windows(
 ) -> tuple[Windows, Windows | None]:
     """Windows to train on, and those of the held-out episodes (None: none of them counts).
 
-    `perturb` changes what is trained on alone.
+    `perturb` changes what is trained on alone. Where pictures are seen, a frame that has none of
+    its own teaches nothing: of a film that could not keep up it shows the one before.
 
     Raises:
-        UserError: No frame teaches, an observation or a label is not finite, a weight is no weight
-            or all that would be trained on are 0, `perturb` does not fit the task, or steps are to
-            be learnt from chunks with gaps.
+        UserError: No frame teaches, or none with a picture of its own, an observation or a label
+            is not finite, a weight is no weight or all that would be trained on are 0, `perturb`
+            does not fit the task, or steps are to be learnt from chunks with gaps.
     """
     if policy_config.actions == "delta" and train_config.chunk_labels == "completed":
         raise UserError(
@@ -38,6 +40,14 @@ def split_windows(
             "take --actions relative"
         )
     teaches, _ = labels(dataset, train_config.weighting)
+    if policy_config.cameras and dataset.has_column(REPEATED) and dataset.column(REPEATED).any():
+        own = ~dataset.column(REPEATED)
+        if not (teaches & own).any():
+            raise UserError(
+                f"{dataset.path}: no frame that teaches has a picture of its own; record fewer or "
+                "smaller cameras"
+            )
+        frame_weights = own.astype(np.float64) * (1 if frame_weights is None else frame_weights)
     chosen, held_out = split_episodes(dataset, teaches, train_config.held_out, train_config.seed)
     if frame_weights is not None:
         # Left out only now: which episodes are held out does not depend on the weights.

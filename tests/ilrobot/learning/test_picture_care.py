@@ -1,13 +1,18 @@
 """What a policy that sees pictures is given, and how an ensemble of such learns."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from ilrobot.actors import Actor, Decision, Event, Source
+from ilrobot.cli import _main
+from ilrobot.cli.training_plan import print_unheeded
 from ilrobot.data.dataset import Dataset, DatasetRecorder
+from ilrobot.data.episode import REPEATED
 from ilrobot.data.pictures import small_shape
 from ilrobot.data.windows import Batch
 from ilrobot.env import make_env
@@ -122,3 +127,51 @@ def test_pictures_that_would_be_seen_as_others_are_refused(films):
             predict_batch(policy, {**histories, CAMERA: other[None, None]})
     small = np.zeros((1, 1, *small_shape(policy.spec.cameras[0])), np.uint8)
     assert np.isfinite(predict_batch(policy, {**histories, CAMERA: small})).all()
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_frame_without_a_picture_of_its_own_teaches_nothing(films, monkeypatch, capsys, whole):
+    columns, repeated = films.column, np.zeros(films.num_frames, bool)
+    repeated[slice(None) if whole else [2, 5]] = True
+    monkeypatch.setattr(films, "column", lambda n: repeated if n == REPEATED else columns(n))
+    if whole:
+        with pytest.raises(UserError, match="no frame that teaches has a picture of its own"):
+            _training(films, 1)
+        return
+    windows = _training(films, 1)._windows
+    batch = windows.take(torch.arange(len(windows)))
+    assert np.flatnonzero(batch.weight == 0).tolist() == [2, 5]
+    assert batch.weight.mean() == pytest.approx(1)
+    print_unheeded(films)
+    assert capsys.readouterr().out == ""
+    print_unheeded(films, ("top",))
+    assert "2 of 9 frames show the picture of the one before" in capsys.readouterr().out
+
+
+def _train(films: Dataset, output: Path, *more: str) -> int:
+    small = ["--policy", "bc", "--width", "16", "--blocks", "1", "--batch-size", "4"]
+    words = ["--dataset", str(films.path), *small, "--steps", "1", "--output", str(output), *more]
+    return _main(["train", *words])
+
+
+def test_no_film_is_read_for_a_run_that_is_done_or_refused(films, tmp_path, monkeypatch):
+    output = tmp_path / "run"
+    assert _train(films, output, "--cameras", "top") == 0
+
+    def read(*_):
+        raise AssertionError("a film is read")
+
+    monkeypatch.setattr(Dataset, "video", read)
+    assert _train(films, output, "--cameras", "top", "--resume") == 0
+    assert _train(films, output, "--cameras", "top", "--resume", "--seed", "5") == 2
+    assert _train(films, output, "--cameras", "top") == 2
+
+
+def test_a_policy_with_cameras_is_compared_with_one_without(films, tmp_path, capsys):
+    assert _train(films, tmp_path / "seeing", "--cameras", "top") == 0
+    assert _train(films, tmp_path / "told") == 0
+    both = [str(tmp_path / name) for name in ("seeing", "told")]
+    few = ["--episodes", "1", "--workers", "1", "--options", "max_episode_steps=2"]
+    capsys.readouterr()
+    assert _main(["compare", *both, *few, "--output", str(tmp_path / "page"), "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out.splitlines()[-1])["rows"]) == 2
