@@ -24,7 +24,7 @@ from exports.robots.execution_log import ExecutionLog
 from exports.robots.messages import Body, Command, Header, Heartbeat, Reset, Stop
 from exports.robots.sensor_noise import SensorNoise
 from exports.robots.server import RobotServer
-from exports.robots.wire import encode
+from exports.robots.wire import MOST_BYTES, encode
 from ilrobot.control.contract_parts import Limits
 from ilrobot.spec import Feature, Spec
 
@@ -127,7 +127,7 @@ class End:
     """One end, see `exports.robots.links.Link`."""
 
     def __init__(self, network: Network, here: str, there: str) -> None:
-        self.address = here
+        self.address, self.most_bytes = here, MOST_BYTES
         self._network, self._here, self._there = network, here, there
 
     def receive(self) -> tuple[Any, bytes] | None:

@@ -55,7 +55,7 @@ class ImpairedLink:
         impairments: Impairments,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self.address = link.address
+        self.address, self.most_bytes = link.address, link.most_bytes
         self._link, self._how, self._clock = link, impairments, clock
         self._generator = np.random.default_rng(impairments.seed)
         self._count = itertools.count()  # of two that are due at once, the first sent goes first

@@ -28,9 +28,11 @@ class Link(Protocol):
 
     Attributes:
         address: Where it listens or is connected to.
+        most_bytes: No longer message fits through it.
     """
 
     address: str
+    most_bytes: int
 
     def receive(self) -> tuple[Any, bytes] | None:
         """The next message that has arrived and who sent it (None: there is none)."""
@@ -60,6 +62,8 @@ class UdpLink:
     Raises:
         UserError: The address is none, not this machine's, or taken.
     """
+
+    most_bytes = MOST_DATAGRAM_BYTES
 
     def __init__(self, address: str, *, listen: bool) -> None:
         host, port = host_and_port(address)
@@ -132,6 +136,8 @@ class ZmqLink:
     Raises:
         UserError: pyzmq is missing, or the address is none, not this machine's, or taken.
     """
+
+    most_bytes = MOST_BYTES
 
     def __init__(self, address: str, *, listen: bool) -> None:
         try:

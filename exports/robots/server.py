@@ -19,9 +19,11 @@ from exports.robots.messages import Command, Header, Heard, Hello, Reset, Stop
 from exports.robots.peer_clock import ClockOffset
 from exports.robots.sensor_noise import SensorNoise
 from exports.robots.watchful import WatchfulRobot
-from exports.robots.wire import decode, encode
+from exports.robots.wire import MOST_BYTES, decode, encode, observation_bytes
 from ilrobot.control.contract_guards import Workspace
 from ilrobot.control.contract_parts import Limits
+from ilrobot.errors import UserError
+from ilrobot.spec import Spec
 
 #: Seconds of silence after which another controller may drive.
 DRIVES_FOR = 2.0
@@ -45,6 +47,9 @@ class RobotServer:
         noise: Of its sensors.
         clock: Monotonic, in seconds.
 
+    Raises:
+        UserError: What the robot observes is too long for the link.
+
     Attributes:
         dropped: How many messages were dropped, by the reason.
         periods: How many there were of its control rate.
@@ -65,6 +70,7 @@ class RobotServer:
         self._link, self._clock, self._noise = link, clock, noise
         self.capabilities = robot.connect()
         self._spec = self.capabilities.spec
+        _require_fit(link, self._spec)
         self._robot = WatchfulRobot(robot, self.capabilities, timeout, log)
         joints = self.capabilities.joints
         self._described = messages.Capabilities(
@@ -274,6 +280,17 @@ class RobotServer:
         self._seq += 1
         header = Header(self._session, self._seq, self._clock())
         self._link.send(peer, encode(header, body))
+
+
+def _require_fit(link: Link, spec: Spec) -> None:
+    """Else the robot would fail once a controller drives."""
+    length = observation_bytes(spec)
+    if length > link.most_bytes:
+        cure = "listen on zmq+tcp://" if link.most_bytes < MOST_BYTES else "take smaller pictures"
+        raise UserError(
+            f"{link.address}: an observation of {length:,} bytes does not fit a message here (at "
+            f"most {link.most_bytes:,}); {cure}"
+        )
 
 
 def _flat(array: Any) -> tuple[float, ...]:

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import msgpack
 
-from exports.robots.fields import MessageError, field, integer, number, record
+from exports.robots.fields import MOST_INTEGER, MessageError, field, integer, number, record
 from exports.robots.messages import (
     Body,
     Capabilities,
     Command,
     Header,
+    Heard,
     Heartbeat,
     Hello,
     Observation,
     Refusal,
     Reset,
+    State,
     Status,
     Stop,
 )
+from ilrobot.spec import Spec
 
 #: Of the format; a receiver refuses any other.
 VERSION = 1
@@ -47,10 +50,32 @@ def encode(header: Header, body: Body) -> bytes:
     Raises:
         MessageError: It is longer than a message may be.
     """
-    content = {"v": VERSION, "type": body.TYPE, **header._asdict(), **vars(body)}
-    data: bytes = msgpack.packb(content, default=vars)  # vars: of `Heard`
+    data = _packed(header, body)
     if len(data) > MOST_BYTES:
         raise MessageError(f"a message of {len(data)} bytes; at most {MOST_BYTES} are sent")
+    return data
+
+
+def observation_bytes(spec: Spec) -> int:
+    """How long a message with what a robot of this spec observes is at most."""
+    body = Observation(
+        episode=MOST_INTEGER,
+        measured=0.0,
+        heard=Heard(MOST_INTEGER, 0.0, 0.0),
+        state=State.HOLDING,
+        success=None,
+        values={
+            f.name: bytes(f.size) if f.is_image and f.dtype == "uint8" else (0.0,) * f.size
+            for f in spec.observations
+        },
+        pose=(0.0,) * spec.action.size,
+    )
+    return len(_packed(Header(MOST_INTEGER, MOST_INTEGER, 0.0), body))
+
+
+def _packed(header: Header, body: Body) -> bytes:
+    content = {"v": VERSION, "type": body.TYPE, **header._asdict(), **vars(body)}
+    data: bytes = msgpack.packb(content, default=vars)  # vars: of `Heard`
     return data
 
 

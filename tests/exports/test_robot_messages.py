@@ -23,7 +23,15 @@ from exports.robots.messages import (
     Status,
     Stop,
 )
-from exports.robots.wire import MOST_BYTES, MOST_ELEMENTS, VERSION, decode, encode
+from exports.robots.wire import (
+    MOST_BYTES,
+    MOST_ELEMENTS,
+    VERSION,
+    decode,
+    encode,
+    observation_bytes,
+)
+from tests.exports.plant import plant_spec
 
 HEADER = Header(session=2**62 + 1, seq=7, time=12.5)
 SPEC = {"observations": [{"name": "observation.state", "shape": [2], "low": [None, 0.5]}]}
@@ -234,3 +242,11 @@ def test_a_value_of_another_type(body, data):
     message = valid(body)
     key = data.draw(st.sampled_from(sorted(message)))
     decodes_or_refuses(msgpack.packb({**message, key: data.draw(anything)}))
+
+
+def test_no_observation_is_longer_than_a_link_is_asked_for():
+    values = {"observation.state": (math.pi,) * 3, "observation.images.eye": bytes(12)}
+    heard = Heard(MOST_INTEGER, math.pi, math.pi)
+    body = Observation(MOST_INTEGER, math.pi, heard, State.HOLDING, True, values, (math.pi,) * 3)
+    longest = encode(Header(MOST_INTEGER, MOST_INTEGER, math.pi), body)
+    assert len(longest) == observation_bytes(plant_spec())

@@ -9,7 +9,7 @@ from exports.robots.execution_log import ExecutionLog
 from exports.robots.messages import Command, Header, Reset
 from exports.robots.sensor_noise import SensorNoise
 from exports.robots.server import RobotServer
-from exports.robots.wire import encode
+from exports.robots.wire import MOST_BYTES, encode
 from ilrobot.control.contract_parts import Limits
 from tests.exports.plant import Plant
 
@@ -19,7 +19,7 @@ DRIVES = Limits(("velocity",) * 3, (-0.1,) * 3, (0.1,) * 3, (0.1,) * 3, (1.0,) *
 class InProcess:
     """A link over which a controller begins an episode and drives on and on."""
 
-    address = "in this process"
+    address, most_bytes = "in this process", MOST_BYTES
 
     def __init__(self, limits):
         self._waiting = [Reset(1, 0, None if limits is None else limits.to_json())]

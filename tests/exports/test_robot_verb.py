@@ -17,6 +17,7 @@ from ilrobot.env import make_env
 from ilrobot.errors import UserError
 
 TASK = "ilrobot/PointPath-v0"
+FILMED = ["--task", "ilrobot/PushT-v0", "--options", "cameras=top", "render_size=160"]
 
 
 def test_a_simulation_behind_a_socket(tmp_path):
@@ -65,6 +66,7 @@ def test_a_simulation_behind_a_socket(tmp_path):
         (["--task", TASK, "--listen", "udp://127.0.0.1:99999"], "port 0 to 65535"),
         (["--task", TASK, "--listen", "udp://192.0.2.1:5555"], "cannot be listened on"),
         (["--task", TASK, "--rate", "500"], "states its rate and runs at no other"),
+        ([*FILMED, "--listen", "udp://127.0.0.1:0"], "at most 65,507); listen on zmq+tcp://"),
         (["--task", TASK, "--timeout", "0"], "--timeout must be a positive number of ms"),
         (["--task", TASK, "--latency", "-1"], "--latency must be 0 or more"),
         (["--task", TASK, "--jitter", "nan"], "--jitter must be 0 or more"),
