@@ -52,10 +52,15 @@ def seen_spec(spec: Spec, cameras: Sequence[str] = ()) -> Spec:
     known = [camera.name.removeprefix(IMAGES) for camera in spec.cameras]
     for camera in cameras:
         if camera not in known:
-            have = f"it has {', '.join(known)}" if known else "it has none"
+            if not known:
+                have = "it has none of ours, and other programs' films are not read yet"
+            else:
+                have = f"it has {', '.join(known)}"
+            cure = "record one with ilrobot record --options cameras=..."
+            if "," in camera:
+                cure = "put spaces between several"
             raise UserError(
-                f"--cameras {camera}: there is no such camera in the dataset ({have}); record one "
-                "with ilrobot record --options cameras=..."
+                f"--cameras {camera}: there is no such camera in the dataset ({have}); {cure}"
             )
     if len(set(cameras)) < len(cameras):
         raise UserError(f"--cameras {' '.join(cameras)} names a camera twice; name it once")

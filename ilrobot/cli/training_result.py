@@ -51,7 +51,10 @@ def print_result(output: Path, policy: Policy, cameras: Sequence[Feature], *, js
         chosen = ", ".join(name for name, moved in elements if moved)
         print(f"{policy.config.actions:10} learnt as ways to go: {chosen}")
     if unseen := [c.name for c in cameras if c.name not in policy.spec.observation_names]:
-        print(f"not used   {', '.join(unseen)}; a policy sees those that --cameras names")
+        why = "a policy sees those that --cameras names"
+        if run.learner != "bc":
+            why = f"--learner {run.learner} reads vectors alone"
+        print(f"not used   {', '.join(unseen)}; {why}")
     kept = Run(output, run).kept_policies
     if kept:
         print(f"kept       {len(kept)} checkpoints in {kept[0].parent}")

@@ -109,13 +109,13 @@ def train(
         there = Run.check(output, described, resume=resume)
         if there is not None and _has_policy(there):
             return _finished(there)
+        began = time.perf_counter()
         windows, validation = split_windows(
             dataset, policy_config, train_config, frame_weights, perturb
         )
         if initial is None:
-            began = time.perf_counter()
             policy.fit_normalizers(windows)
-            spent += time.perf_counter() - began
+        spent += time.perf_counter() - began
         policy.to(device)
         windows.to(device)
         if validation is not None:

@@ -1,6 +1,7 @@
 """What a policy that sees pictures is given, and how an ensemble of such learns."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from ilrobot.learners.config import PRESETS
 from ilrobot.learners.ensemble_gradients import clip_gradients
 from ilrobot.learners.split import split_windows
 from ilrobot.learners.training import Training
+from ilrobot.observed import seen_spec, vector_spec
 from ilrobot.policies.in_batches import predict_batch
 from ilrobot.policies.policy import Policy
 from ilrobot.rollout import rollout
@@ -146,6 +148,39 @@ def test_a_frame_without_a_picture_of_its_own_teaches_nothing(films, monkeypatch
     assert capsys.readouterr().out == ""
     print_unheeded(films, ("top",))
     assert "2 of 9 frames show the picture of the one before" in capsys.readouterr().out
+
+
+def test_a_strip_is_refused(films, monkeypatch):
+    strip = replace(films.spec.cameras[0], shape=(16, 1280, 3))
+    others = tuple(f for f in films.spec.observations if not f.is_image)
+    monkeypatch.setattr(films, "spec", replace(films.spec, observations=(*others, strip)))
+    policy, training = PRESETS["bc"]
+    with pytest.raises(UserError, match="of 1280×16 pixels is seen as 128×1, and 8 each way"):
+        split_windows(films, replace(policy, cameras=("top",)), training)
+
+
+@pytest.mark.parametrize(
+    ("cameras", "said"),
+    [
+        ("top,wrist", "(it has top); put spaces between several"),
+        ("wrist", "(it has top); record one with"),
+    ],
+)
+def test_cameras_that_are_not_there_are_told_from_those_that_are(films, cameras, said):
+    with pytest.raises(UserError, match=re.escape(said)):
+        seen_spec(films.spec, (cameras,))
+    with pytest.raises(UserError, match="it has none of ours, and other programs' films"):
+        seen_spec(vector_spec(films.spec), (cameras,))
+
+
+def test_an_offline_learner_names_the_cameras_as_not_read(films, tmp_path, capsys):
+    small = ["--width", "16", "--blocks", "1", "--batch-size", "4", "--steps", "1"]
+    words = ["--dataset", str(films.path), *small, "--output", str(tmp_path / "run")]
+    assert _main(["train", "--learner", "iql", *words]) == 0
+    said = "not used   observation.images.top; --learner iql reads vectors alone"
+    assert said in capsys.readouterr().out
+    assert _train(films, tmp_path / "bc") == 0
+    assert "a policy sees those that --cameras names" in capsys.readouterr().out
 
 
 def _train(films: Dataset, output: Path, *more: str) -> int:
