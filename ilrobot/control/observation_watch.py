@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,13 +25,14 @@ class ObservationWatch:
     2. Is it fresh? It is `OBSERVATION_REORDERED` if it was measured more than a period before the
        newest one so far (less may be two clocks that are compared anew). It is `OBSERVATION_STALE`
        unless -stale_after < age < stale_after: a measurement of the future is of another clock. It
-       is `OBSERVATION_FROZEN` once no bit of it has changed in so many ticks at which the commanded
-       target moved. Repeating a measurement with its own time is no fault: a sensor may be slower
-       than the loop; its age tells.
+       is `OBSERVATION_FROZEN` once no bit of its numbers, or of one camera's pictures, has changed
+       in so many ticks at which the commanded target moved. Repeating a measurement with its own
+       time is no fault: a sensor may be slower than the loop; its age tells.
     3. Is it in the training range, element by element? `OBSERVATION_OUT_OF_RANGE` is a warning
        until it has lasted, and stays one while a person drives or halts: it is the policy's range.
 
-    Pictures are looked at for their age alone: every byte is finite and in range by its type.
+    Of pictures every byte is finite and in range by its type. Each camera is looked at by itself: a
+    driver that gives its last picture again goes on while the joints are read afresh.
 
     Args:
         contract: Ranges, timeout, and how long warnings are borne.
@@ -52,14 +54,16 @@ class ObservationWatch:
             if not feature.is_image
             for bounds in (contract.training_range[feature.name],)
         ]
-        self.watches_bits = math.isfinite(self._most_frozen) and bool(self._checks)
+        self._cameras = [f.name for f in contract.spec.observations if f.is_image]
+        self.watches_bits = math.isfinite(self._most_frozen) and bool(contract.spec.observations)
         self.reset()
 
     def reset(self) -> None:
         """Begin an episode: nothing was measured yet."""
         self._newest = -math.inf
-        self._bits: tuple[bytes, ...] = ()
-        self._frozen = self._outside = 0
+        groups = [[check.name for check in self._checks], *([name] for name in self._cameras)]
+        self._still = [_Stillness(names) for names in groups if names]
+        self._outside = 0
 
     def look(
         self,
@@ -111,12 +115,8 @@ class ObservationWatch:
         return found, admitted
 
     def _is_frozen(self, observation: Observation, moved: bool) -> bool:
-        bits = tuple([observation[check.name].tobytes() for check in self._checks])
-        if bits != self._bits:
-            self._bits, self._frozen = bits, 0
-        elif moved:
-            self._frozen += 1
-        return self._frozen >= self._most_frozen
+        longest = max([still.look(observation, moved) for still in self._still])
+        return longest >= self._most_frozen
 
     @property
     def outside(self) -> list[Outside]:
@@ -172,6 +172,28 @@ class LateWatch:
             if self._run >= self._most:
                 self._overrun, self._run = late, 0
         return self._overrun
+
+
+class _Stillness:
+    """Counts how long no bit of some observations has changed.
+
+    Args:
+        names: Which are looked at together.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = tuple(names)
+        self._bits: tuple[bytes, ...] = ()
+        self._ticks = 0
+
+    def look(self, observation: Observation, moved: bool) -> int:
+        """Ticks at which the target moved since a bit changed, this one among them."""
+        bits = tuple([observation[name].tobytes() for name in self._names])
+        if bits != self._bits:
+            self._bits, self._ticks = bits, 0
+        elif moved:
+            self._ticks += 1
+        return self._ticks
 
 
 class _RangeCheck:

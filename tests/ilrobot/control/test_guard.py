@@ -11,6 +11,7 @@ from ilrobot.control.contract_guards import FallbackAfter, Workspace
 from ilrobot.control.emergency import EmergencyStop
 from ilrobot.control.guard import Guard
 from ilrobot.control.observation_watch import Outside
+from ilrobot.spec import Feature
 from tests.ilrobot.control.contracts import ABSOLUTE_CONTRACT, DELTA_CONTRACT, DISCRETE_CONTRACT
 
 
@@ -195,6 +196,31 @@ def test_frozen_is_what_does_not_change_while_the_target_moves():
     for _ in range(20):
         assert still.admit(seen(1, 1), 0.01)
         still.limit(np.zeros(2))
+
+
+def test_a_camera_that_stands_still_is_frozen_though_the_joints_are_measured_afresh():
+    cameras = tuple(Feature(f"observation.images.{c}", (2, 2, 3), "uint8") for c in ("a", "b"))
+    spec = replace(
+        ABSOLUTE_CONTRACT.spec, observations=ABSOLUTE_CONTRACT.spec.observations + cameras
+    )
+    guard = guard_that(spec=spec, fallback_after=FallbackAfter(frozen=0.3))
+
+    def admitted(tick, a, b):
+        pictures = {
+            c.name: np.full(c.shape, v, np.uint8) for c, v in zip(cameras, (a, b), strict=True)
+        }
+        said = guard.admit({**seen(tick / 100, 0), **pictures}, 0.01)
+        if said:
+            guard.limit(np.full(2, tick * 0.02))
+        else:
+            guard.hold()
+        return said
+
+    # A camera that is half as fast as the loop is well.
+    assert all(admitted(tick, tick, tick // 2) for tick in range(1, 12))
+    assert [admitted(tick, tick, 6) for tick in range(12, 17)] == [True, True, True, False, False]
+    assert Activation.OBSERVATION_FROZEN in guard.flags
+    assert admitted(17, 17, 7)
 
 
 def test_too_many_late_ticks_are_an_overrun_until_as_many_were_in_time():
