@@ -17,6 +17,8 @@ from ilrobot.control.drawing import Guide, Guided
 
 #: Golden vectors in the contract, and where the sampler is led as many more.
 GOLDEN = 4
+#: Cells along the longer side of a golden picture, which is of one colour in each of them.
+_CELLS = 16
 #: Of the samples each of so many is led as whoever executes the chunks leads it.
 AS_EXECUTED = 2
 
@@ -110,15 +112,30 @@ def _guides(
 
 
 def golden_vectors(session: BoundSession, samples: Samples) -> tuple[Golden, ...]:
-    """Some of the samples and what they give: free, and led as whoever executes them does."""
+    """Some of the samples and what they give: free, and led as whoever executes them does.
+
+    Of their pictures some pixels are kept alone: all of a sensor's noise would be megabytes of a
+    contract, and what a graph gives to any picture tells as much of the machine that runs it.
+    """
     chosen = _spread(list(samples.free().each()))
     if samples.guides is not None:
         chosen += _spread(list(samples.each())[::AS_EXECUTED])
     golden = []
-    for observations, noise, guide in chosen:
+    for windows, noise, guide in chosen:
+        observations = {
+            name: _coarse(window) if window.dtype == np.uint8 else window
+            for name, window in windows.items()
+        }
         given = session.predict(observations, noise, guide)
         golden.append(Golden(observations, noise, given.chunk, given.signals, guide))
     return tuple(golden)
+
+
+def _coarse(pictures: NDArray[Any]) -> NDArray[Any]:
+    """Pictures (n_obs, H, W, C) in cells, each of the colour of its first pixel."""
+    height, width = pictures.shape[1:3]
+    cell = -(-max(height, width) // _CELLS)
+    return pictures[:, ::cell, ::cell].repeat(cell, 1).repeat(cell, 2)[:, :height, :width]
 
 
 def _spread(items: list[Any]) -> list[Any]:
