@@ -53,8 +53,9 @@ def print_plan(policy: PolicyConfig, training: TrainConfig, spec: Spec) -> None:
             for camera in seen.cameras
             for height, width, _ in (small_shape(camera),)
         ]
-        numbers = ", ".join(f.name for f in vector_spec(seen).observations)
-        print(f"sees       {', '.join(pictures)}; {numbers}")
+        print(f"sees       {', '.join(pictures)}")
+        for feature in vector_spec(seen).observations:
+            print(f"told       {feature.name}: {', '.join(feature.element_names)}")
     if policy.frame:
         between = " towards ".join(policy.frame)
         print(f"frame      from {between}, in which it {_in_frame(policy, spec)}")

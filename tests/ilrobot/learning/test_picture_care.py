@@ -202,6 +202,14 @@ def test_no_film_is_read_for_a_run_that_is_done_or_refused(films, tmp_path, monk
     assert _train(films, output, "--cameras", "top") == 2
 
 
+def test_all_that_is_told_beside_pictures_is_named(films, tmp_path, capsys):
+    assert _train(films, tmp_path / "run", "--cameras", "top") == 0
+    out = capsys.readouterr().out.splitlines()
+    assert "sees       top (80×80)" in out
+    told = "told       observation.state: agent_x, agent_y, block_x, block_y, block_angle"
+    assert told in out
+
+
 def test_a_policy_with_cameras_is_compared_with_one_without(films, tmp_path, capsys):
     assert _train(films, tmp_path / "seeing", "--cameras", "top") == 0
     assert _train(films, tmp_path / "told") == 0
