@@ -10,17 +10,13 @@ from numpy.typing import NDArray
 from ilrobot.data.episode import REPEATED
 from ilrobot.data.labels import labels, split_episodes
 from ilrobot.data.memory import Recordings
-from ilrobot.data.pictures import small_shape
 from ilrobot.data.stray import Perturbation
 from ilrobot.data.windows import Windows
 from ilrobot.errors import UserError
 from ilrobot.learners.config import TrainConfig
+from ilrobot.learners.picture_care import check_films
 from ilrobot.observed import seen_spec
 from ilrobot.policies.config import PolicyConfig
-from ilrobot.spec import Feature
-
-#: Pixels of a picture as policies see it, each way: the first convolution is as wide.
-_LEAST_SIDE = 8
 
 
 def split_windows(
@@ -38,16 +34,14 @@ def split_windows(
     Raises:
         UserError: No frame teaches, or none with a picture of its own, an observation or a label
             is not finite, a weight is no weight or all that would be trained on are 0, `perturb`
-            does not fit the task, a picture is too narrow, or steps are to be learnt from chunks
-            with gaps.
+            does not fit the task, pictures are too narrow or too many, or steps are to be learnt
+            from chunks with gaps.
     """
     if policy_config.actions == "delta" and train_config.chunk_labels == "completed":
         raise UserError(
             "--actions delta needs chunks without gaps, which chunk_labels 'completed' leaves; "
             "take --actions relative"
         )
-    for camera in seen_spec(dataset.spec, policy_config.cameras).cameras:
-        _refuse_strip(camera)
     teaches, _ = labels(dataset, train_config.weighting)
     if policy_config.cameras and dataset.has_column(REPEATED) and dataset.column(REPEATED).any():
         own = ~dataset.column(REPEATED)
@@ -63,6 +57,8 @@ def split_windows(
         frames = np.flatnonzero(teaches & (frame_weights != 0))
         counting = np.searchsorted(dataset.starts, frames, side="right") - 1
         held_out = np.intersect1d(held_out, counting)
+    cameras = seen_spec(dataset.spec, policy_config.cameras).cameras
+    check_films(dataset, cameras, [*chosen, *held_out])
 
     def windows(episodes: NDArray[np.int64], perturb: Perturbation | None = None) -> Windows:
         return Windows(
@@ -78,12 +74,3 @@ def split_windows(
         )
 
     return windows(chosen, perturb), windows(held_out) if held_out.size else None
-
-
-def _refuse_strip(camera: Feature) -> None:
-    height, width, _ = small_shape(camera)
-    if min(height, width) < _LEAST_SIDE:
-        raise UserError(
-            f"'{camera.name}' of {camera.shape[1]}×{camera.shape[0]} pixels is seen as {width}×"
-            f"{height}, and {_LEAST_SIDE} each way are needed; leave it out of --cameras"
-        )
