@@ -7,14 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from exports.samples import AS_EXECUTED, GOLDEN
 from ilrobot.compatibility import check_policy_fits
 from ilrobot.data.branches import BRANCH, lives
 from ilrobot.data.episode import Outcome
 from ilrobot.data.labels import labels
 from ilrobot.data.memory import Recordings
+from ilrobot.data.pictures import film
 from ilrobot.errors import UserError
 from ilrobot.observed import vector_spec
-from ilrobot.spec import Spec
+from ilrobot.spec import Feature, Spec
+
+#: Bytes of pictures that are held at most, of no fewer histories than a contract quotes.
+_PICTURES_BYTES, _FEWEST = 2**30, AS_EXECUTED * GOLDEN
 
 
 def observation_windows(
@@ -26,7 +31,7 @@ def observation_windows(
         dataset: Where they come from.
         spec: Which observations the policy reads.
         n_obs: Ticks in each history; an episode's first observation fills what comes before it.
-        count: At most so many.
+        count: At most so many, and of large pictures as many as fit into a gigabyte.
 
     Returns:
         Name to shape (count, n_obs, *shape), physical units, float32; pictures uint8.
@@ -35,6 +40,9 @@ def observation_windows(
         UserError: The dataset has other observations or actions than the policy.
     """
     check_policy_fits(spec, dataset.spec, str(dataset.path))
+    if spec.cameras:
+        size = n_obs * sum(camera.size for camera in spec.cameras)
+        count = min(count, max(_FEWEST, _PICTURES_BYTES // size))
     frames = np.unique(np.linspace(0, dataset.num_frames - 1, count).round().astype(np.int64))
     first = dataset.starts[np.searchsorted(dataset.starts, frames, side="right") - 1]
     back = np.arange(n_obs - 1, -1, -1)
@@ -46,23 +54,21 @@ def observation_windows(
     for name, window in windows.items():
         if not np.isfinite(window).all():
             raise UserError(f"{dataset.path}: '{name}' holds NaN or infinity; repair the dataset")
-    pictures = {camera.name: _pictures(dataset, camera.name, indexes) for camera in spec.cameras}
+    pictures = {camera.name: _pictures(dataset, camera, indexes) for camera in spec.cameras}
     return {**windows, **pictures}
 
 
-def _pictures(dataset: Recordings, camera: str, indexes: NDArray[np.int64]) -> NDArray[np.uint8]:
+def _pictures(
+    dataset: Recordings, camera: Feature, indexes: NDArray[np.int64]
+) -> NDArray[np.uint8]:
     """What a camera saw at these ticks, as it took it: (..., H, W, 3)."""
-    found: dict[int, NDArray[np.uint8]] = {}
-    wanted = np.unique(indexes)
-    episodes = np.searchsorted(dataset.starts, wanted, side="right") - 1
-    for episode in np.unique(episodes):
-        ticks = set((wanted[episodes == episode] - dataset.starts[episode]).tolist())
-        for tick, picture in enumerate(dataset.video(int(episode), camera)):
-            if tick in ticks:
-                found[int(dataset.starts[episode]) + tick] = picture
-    return np.stack([found[i] for i in indexes.ravel().tolist()]).reshape(
-        *indexes.shape, *next(iter(found.values())).shape
-    )
+    flat = indexes.ravel()
+    pictures = np.empty((len(flat), *camera.shape), np.uint8)
+    episodes = np.searchsorted(dataset.starts, flat, side="right") - 1
+    for episode in np.unique(episodes).tolist():
+        for tick, picture in enumerate(film(dataset, camera, episode), dataset.starts[episode]):
+            pictures[flat == tick] = picture
+    return pictures.reshape(*indexes.shape, *camera.shape)
 
 
 def taught_actions(dataset: Recordings) -> list[NDArray[Any]]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -16,8 +19,7 @@ from ilrobot.spec import Feature
 
 #: Greatest length of a side after that, in pixels. Diffusion Policy and robomimic see as much.
 LONGEST_SIDE = 128
-#: Pictures that are made smaller at once.
-_AT_ONCE = 256
+_MEMORY = Path("/proc/meminfo")
 
 
 def shrinking(camera: Feature) -> int:
@@ -35,8 +37,9 @@ def small_shape(camera: Feature) -> tuple[int, int, int]:
 def shrink(pictures: Tensor, camera: Feature) -> Tensor:
     """Pictures (N, H, W, C) as the camera takes them, or small ones, as small ones (N, C, h, w).
 
-    Both hold whole numbers from 0 to 255, so that training on small ones that were kept and acting
-    on what a camera takes are the same to the last bit.
+    Both hold whole numbers from 0 to 255, so that a picture and its small one that was kept are the
+    same to the last bit. A film is not what the camera took: it loses some of it, see
+    `ilrobot.data.video.film`.
 
     Returns:
         float32.
@@ -45,6 +48,59 @@ def shrink(pictures: Tensor, camera: Feature) -> Tensor:
     if pictures.shape[1:] == small_shape(camera):
         return channels_first
     return functional.avg_pool2d(channels_first, shrinking(camera)).round()
+
+
+def require_room(
+    dataset: Recordings,
+    cameras: Sequence[Feature],
+    episodes: Sequence[int],
+    place: tuple[str, int] | None = None,
+) -> None:
+    """Refuse small pictures that do not fit into memory, before any film is opened.
+
+    Args:
+        dataset: With the cameras' films.
+        cameras: Which are to be held.
+        episodes: Indexes of those of which they are.
+        place: What holds them and how many bytes of it are free (None: this machine's memory).
+
+    Raises:
+        UserError: They need more than is free.
+    """
+    ticks = int(dataset.lengths[list(episodes)].sum())
+    needed = ticks * sum(math.prod(small_shape(camera)) for camera in cameras)
+    what, free = place or ("memory", free_memory())
+    if needed > free:
+        raise UserError(
+            f"{dataset.path}: the pictures of {ticks:,} ticks need {needed / 1e9:,.1f} GB of "
+            f"{what}, and {free / 1e9:,.1f} are free; learn from fewer episodes or --cameras"
+        )
+
+
+def free_memory() -> int:
+    """Bytes that can be had without paging; all of the machine's, where the system does not say."""
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if _MEMORY.exists():
+        for line in _MEMORY.read_text().splitlines():
+            name, _, amount = line.partition(":")
+            if name == "MemAvailable":
+                return min(there, int(amount.split()[0]) * 1024)
+    return there
+
+
+def film(dataset: Recordings, camera: Feature, episode: int) -> Iterator[NDArray[np.uint8]]:
+    """What a camera saw in an episode, decoded one by one, each of the camera's shape.
+
+    Raises:
+        UserError: There is no film, or it is missing, damaged or of another size.
+    """
+    for picture in dataset.video(episode, camera.name):
+        if picture.shape != camera.shape:
+            raise UserError(
+                f"{dataset.path}: '{camera.name}' shows {list(picture.shape)} in episode "
+                f"{episode}, not {list(camera.shape)}; copy the dataset again from its source"
+            )
+        yield picture
 
 
 def small_pictures(dataset: Recordings, camera: Feature, episodes: Sequence[int]) -> Tensor:
@@ -62,35 +118,14 @@ def small_pictures(dataset: Recordings, camera: Feature, episodes: Sequence[int]
         UserError: There are no films, one is missing, damaged or of another size, or they do not
             fit into memory.
     """
+    require_room(dataset, [camera], episodes)
     ticks = int(dataset.lengths[list(episodes)].sum())
-    needed = ticks * math.prod(small_shape(camera))
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > there:
-        raise UserError(
-            f"{dataset.path}: {ticks:,} pictures of {camera.name} need {needed / 1e9:,.0f} GB, and "
-            f"this machine has {there / 1e9:,.0f}; train on fewer episodes"
-        )
     kept = torch.empty((ticks, *small_shape(camera)), dtype=torch.uint8)
     done = 0
-    waiting: list[Tensor] = []
-
-    def keep() -> None:
-        nonlocal done
-        if waiting:
-            small = shrink(torch.stack(waiting), camera).movedim(1, -1)
-            kept[done : done + len(waiting)] = small.to(torch.uint8)
-            done += len(waiting)
-            waiting.clear()
-
     for episode in episodes:
-        for picture in dataset.video(int(episode), camera.name):
-            if picture.shape != camera.shape:
-                raise UserError(
-                    f"{dataset.path}: '{camera.name}' shows {list(picture.shape)} in episode "
-                    f"{episode}, not {list(camera.shape)}; copy the dataset again from its source"
-                )
-            waiting.append(torch.from_numpy(picture))
-            if len(waiting) == _AT_ONCE:
-                keep()
-    keep()
+        # Each at once: of a large camera a few hundred would be gigabytes.
+        for picture in film(dataset, camera, int(episode)):
+            small = shrink(torch.from_numpy(picture)[None], camera)
+            kept[done] = small[0].movedim(0, -1).to(torch.uint8)
+            done += 1
     return kept

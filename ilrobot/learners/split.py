@@ -14,6 +14,7 @@ from ilrobot.data.stray import Perturbation
 from ilrobot.data.windows import Windows
 from ilrobot.errors import UserError
 from ilrobot.learners.config import TrainConfig
+from ilrobot.learners.machine import find_device
 from ilrobot.learners.picture_care import check_films
 from ilrobot.observed import seen_spec
 from ilrobot.policies.config import PolicyConfig
@@ -58,7 +59,9 @@ def split_windows(
         counting = np.searchsorted(dataset.starts, frames, side="right") - 1
         held_out = np.intersect1d(held_out, counting)
     cameras = seen_spec(dataset.spec, policy_config.cameras).cameras
-    check_films(dataset, cameras, [*chosen, *held_out])
+    if cameras:
+        device = find_device(train_config.device)
+        check_films(dataset, cameras, [*chosen, *held_out], device)
 
     def windows(episodes: NDArray[np.int64], perturb: Perturbation | None = None) -> Windows:
         return Windows(

@@ -17,6 +17,7 @@ otherwise learns their backgrounds by heart.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -34,8 +35,8 @@ CHANNELS = 32
 _GROUPS = 4
 #: What the maps are multiplied by before the softmax, so that untrained ones have points already.
 _SHARPNESS = 4.0
-#: Pictures that go through a network at once, a megabyte each.
-_AT_ONCE = 256
+#: Numbers of the pictures that go through a network at once (256 small ones), but for one history.
+_AT_ONCE = 256 * 128 * 96 * 3
 
 
 class PictureEncoder(nn.Module):
@@ -66,10 +67,14 @@ class PictureEncoder(nn.Module):
         told = []
         for camera, network in zip(self._cameras, self.networks, strict=True):
             pictures = observations[camera.name]
-            flat = pictures.flatten(0, 1)
             # What is to be learnt from is kept until then; else no more than some at once need be.
-            parts = (flat,) if torch.is_grad_enabled() else flat.split(_AT_ONCE)
-            points = [self._points(camera, network, part, pictures.shape[1]) for part in parts]
+            few = len(pictures)
+            if not torch.is_grad_enabled():
+                few = max(1, _AT_ONCE // math.prod(pictures.shape[1:]))
+            points = [
+                self._points(camera, network, part.flatten(0, 1), pictures.shape[1])
+                for part in pictures.split(few)
+            ]
             told.append(torch.cat(points).unflatten(0, pictures.shape[:2]))
         return torch.cat(told, dim=2)
 

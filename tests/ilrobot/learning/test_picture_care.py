@@ -18,7 +18,6 @@ from ilrobot.data.pictures import small_shape
 from ilrobot.data.windows import Batch
 from ilrobot.env import make_env
 from ilrobot.errors import UserError
-from ilrobot.learners import picture_care
 from ilrobot.learners.config import PRESETS
 from ilrobot.learners.ensemble_gradients import clip_gradients
 from ilrobot.learners.split import split_windows
@@ -158,23 +157,6 @@ def test_a_strip_is_refused(films, monkeypatch):
     policy, training = PRESETS["bc"]
     with pytest.raises(UserError, match="of 1280×16 pixels is seen as 128×1, and 8 each way"):
         split_windows(films, replace(policy, cameras=("top",)), training)
-
-
-def test_pictures_of_all_cameras_and_episodes_must_fit_into_what_is_free(
-    films, tmp_path, monkeypatch
-):
-    names = ("observation.images.a", "observation.images.b")
-    cameras = [replace(films.spec.cameras[0], name=name) for name in names]
-    needed = 2 * films.num_frames * 80 * 80 * 3
-    free = tmp_path / "meminfo"
-    monkeypatch.setattr(picture_care, "_MEMORY", free)
-    free.write_text(f"MemTotal: 999999999 kB\nMemAvailable: {needed // 1024 + 1} kB\n")
-    picture_care.check_films(films, cameras, [0])
-    free.write_text(f"MemTotal: 999999999 kB\nMemAvailable: {needed // 1024 - 1} kB\n")
-    with pytest.raises(UserError, match=r"the pictures of 9 ticks need .* are free"):
-        picture_care.check_films(films, cameras, [0])
-    free.unlink()
-    assert picture_care.available_memory() > needed
 
 
 @pytest.mark.parametrize(
