@@ -28,11 +28,13 @@ def validation_loss(policy: Policy, windows: Windows, teacher: Teacher | None = 
     total = weight = 0.0
     with _same_draws(policy, windows):
         for index in windows.spread(_WINDOWS).split(_BATCH):
-            # Every member is asked about every window.
-            batch: Batch = windows.take(index.repeat(policy.config.members))
+            # Every member is asked about every window, whose pictures are looked at once.
+            members = policy.config.members
+            condition = policy.encode(windows.take(index).observations).repeat(members, 1)
+            batch: Batch = windows.take(index.repeat(members), pictures=teacher is not None)
             if teacher is not None:
                 batch = teacher(batch)
-            total += float((policy.loss(batch) * batch.weight).sum())
+            total += float((policy.loss(batch, condition) * batch.weight).sum())
             weight += float(batch.weight.sum())
     return total / weight
 

@@ -111,12 +111,14 @@ class Policy(nn.Module):
         batch = windows.take(windows.spread(_FIT_WINDOWS), pictures=False)
         self.head.fit(self._normalized(batch), batch.mask)
 
-    def loss(self, batch: Batch) -> Tensor:
+    def loss(self, batch: Batch, condition: Tensor | None = None) -> Tensor:
         """The loss of each chunk without its weight, shape (B · batch.ticks,).
 
-        Of several members it is their batches of equal size, one after the other.
+        Of several members it is their batches of equal size, one after the other. `condition` is
+        what `encode` gives of its observations, where that is known.
         """
-        condition = self.encode(batch.observations)
+        if condition is None:
+            condition = self.encode(batch.observations)
         if self.training and self.config.observation_noise:
             condition = condition + self.encoder.noise(condition) * self.config.observation_noise
         given = () if batch.noise is None else (batch.noise,)

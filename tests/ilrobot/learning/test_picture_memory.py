@@ -15,8 +15,10 @@ from ilrobot.errors import UserError
 from ilrobot.learners.config import PRESETS
 from ilrobot.learners.picture_care import check_films
 from ilrobot.learners.split import split_windows
+from ilrobot.learners.validation import validation_loss
 from ilrobot.policies import pictures as encoding
 from ilrobot.policies.pictures import PictureEncoder
+from ilrobot.policies.policy import Policy
 from ilrobot.spec import Feature, Spec
 from tests.ilrobot.policy_tester import CONTINUOUS, recordings
 
@@ -114,6 +116,28 @@ def test_points_of_many_pictures_are_those_of_a_few_at_once(monkeypatch):
         apart = encoder({TOP.name: seen})
     assert counts == [4, 4, 4, 2]
     torch.testing.assert_close(apart, together)
+
+
+def test_an_ensemble_looks_once_at_what_is_held_out(monkeypatch):
+    config, training = seeing()
+    config = replace(config, members=3, width=16, blocks=1)
+    windows, held_out = split_windows(Filmed(), config, training)
+    policy = Policy(windows.spec, config)
+    policy.fit_normalizers(windows)
+    together = validation_loss(policy, held_out)
+    every = held_out.take(torch.arange(len(held_out)).repeat(3))
+    with torch.no_grad():
+        wanted = float((policy.eval().loss(every) * every.weight).sum() / every.weight.sum())
+    assert together == pytest.approx(wanted, rel=1e-5)
+    seen = []
+    encoded = PictureEncoder.forward
+    monkeypatch.setattr(
+        PictureEncoder,
+        "forward",
+        lambda self, given: seen.append(len(given[TOP.name])) or encoded(self, given),
+    )
+    assert validation_loss(policy, held_out) == together
+    assert seen == [len(held_out)]
 
 
 def test_an_export_compares_fewer_of_large_pictures(monkeypatch):
