@@ -48,6 +48,7 @@ class MemoryRecordings:
         spec: Their observations and action.
         episodes: All with the same columns.
         name: Stands for the path in messages.
+        films: Where the film of each episode is, if anywhere: recordings and its number there.
         besides: How many of the last episodes are not in what lies at that path.
         content_hash: Of what lies there, which is known (None: over these episodes).
     """
@@ -58,11 +59,12 @@ class MemoryRecordings:
         episodes: Sequence[Episode],
         name: str = "memory",
         *,
+        films: Sequence[tuple[Recordings, int]] = (),
         besides: int = 0,
         content_hash: str | None = None,
     ) -> None:
         self.path, self.spec, self.besides = Path(name), spec, besides
-        self._known_hash = content_hash
+        self._known_hash, self._films = content_hash, tuple(films)
         self.infos = tuple(episode.info for episode in episodes)
         self.lengths = np.array([len(episode) for episode in episodes], dtype=np.int64)
         self.starts = np.concatenate(([0], np.cumsum(self.lengths)))
@@ -107,12 +109,15 @@ class MemoryRecordings:
         return self._columns[name]
 
     def video(self, episode: int, key: str) -> Iterator[NDArray[np.uint8]]:
-        """None is ever kept here.
+        """What a camera saw in an episode, from where its film is; see `Dataset.video`.
 
         Raises:
-            UserError: Always.
+            UserError: There is no film of it.
         """
-        raise UserError(
-            f"{self.path}: what '{key}' saw in episode {episode} is not kept; pictures are learnt "
-            "from a recorded dataset alone"
-        )
+        if not self._films:
+            raise UserError(
+                f"{self.path}: what '{key}' saw in episode {episode} is not kept; pictures are "
+                "learnt from a recorded dataset alone"
+            )
+        source, number = self._films[episode]
+        return source.video(number, key)

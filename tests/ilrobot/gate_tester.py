@@ -30,15 +30,19 @@ from ilrobot.shared_control import SharedControl
 from sims.experts import make_expert
 
 TASK = "ilrobot/PointPath-v0"
+#: A task with a camera.
+FILMED = "ilrobot/PandaReach-v0"
 #: Half a path shows all that a whole one does.
-OPTIONS = {TASK: {"horizon": 50}}
+OPTIONS: dict[str, dict[str, Any]] = {TASK: {"horizon": 50}, FILMED: {"cameras": "wrist"}}
 GATES = ("human", "beta", "safe", "lazy", "ensemble", "thrifty", "benefit", "dart")
 DEMONSTRATIONS, ROUNDS, EPISODES, SEED = 4, 2, 2, 10_000
 HELD_OUT = 0.3
 
 
-def make_novice(folder: Path, members: int = 3, task: str = TASK) -> tuple[Path, Path]:
-    """Demonstrations and an ensemble that hardly learnt from them."""
+def make_novice(
+    folder: Path, members: int = 3, task: str = TASK, cameras: tuple[str, ...] = ()
+) -> tuple[Path, Path]:
+    """Demonstrations and an ensemble that hardly learnt from them, seeing by these cameras."""
     env = make_env(task, OPTIONS.get(task))
     env.reset(0)
     expert = ScriptedActor(make_expert(env.env), env)
@@ -48,8 +52,9 @@ def make_novice(folder: Path, members: int = 3, task: str = TASK) -> tuple[Path,
             rollout(env, expert, seed=seed, recorder=recorder, info=info)
     data = Dataset.open(folder / "data")
     policy, training = preset("bc", data.spec)
-    small = replace(policy, width=16, blocks=1, members=members)
-    short = replace(training, steps=40, batch_size=64, held_out=HELD_OUT, device="cpu")
+    small = replace(policy, width=16, blocks=1, members=members, cameras=cameras)
+    steps, batch = (2, 8) if cameras else (40, 64)
+    short = replace(training, steps=steps, batch_size=batch, held_out=HELD_OUT, device="cpu")
     train(data, small, short, folder / "policy")
     return folder / "data", folder / "policy"
 

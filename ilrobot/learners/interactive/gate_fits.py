@@ -119,7 +119,7 @@ def fit_benefit(material: Material, folder: Path, budget: float) -> Values:
             ended, or the actions are choices or have no limits.
     """
     assert material.rehearsal is not None
-    alone, spec = material.rehearsal, material.dataset.spec
+    alone, spec = material.rehearsal, material.policy.spec
     episodes = [alone.episode(index) for index in range(alone.num_episodes)]
     rehearsed = Rehearsed.of(MemoryRecordings(spec, episodes, str(alone.path)))
     known = material.with_rehearsals(episodes)

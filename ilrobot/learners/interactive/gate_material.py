@@ -55,9 +55,15 @@ class Material:
         return self.with_rehearsals(())
 
     def with_rehearsals(self, alone: Sequence[Episode]) -> MemoryRecordings:
-        """The episodes that count, and these."""
-        episodes = [self.dataset.episode(int(index)) for index in np.flatnonzero(self._counts)]
-        return MemoryRecordings(self.dataset.spec, [*episodes, *alone], str(self.dataset.path))
+        """The episodes that count, and the rehearsals, of which these are given."""
+        counted = [int(index) for index in np.flatnonzero(self._counts)]
+        films = [(self.dataset, index) for index in counted]
+        if self.rehearsal is not None:
+            films += [(self.rehearsal, index) for index in range(len(alone))]
+        episodes = [self.dataset.episode(index) for index in counted]
+        name = str(self.dataset.path)
+        # A gate reads what its policy may read: not where things are, if that one has cameras.
+        return MemoryRecordings(self.policy.spec, [*episodes, *alone], name, films=films)
 
     @cached_property
     def actions(self) -> NDArray[np.float32]:

@@ -41,6 +41,7 @@ from ilrobot.learners.interactive.success_critic import SWEEP_STEPS, fit_twins
 from ilrobot.learners.interactive.transitions import Transitions
 from ilrobot.learners.interactive.twins import Twins
 from ilrobot.learners.machine import numerics
+from ilrobot.observed import vector_spec
 from ilrobot.spec import Spec
 
 GAMMA = 0.99
@@ -147,12 +148,13 @@ class Rehearsed:
                 "is done"
             )
         known = known.where(alone)
+        names = vector_spec(rehearsals.spec).observation_names
         # Every other one of those that succeeded, and of those that did not.
         successful = np.unique(known.episode[known.success])
         others = np.setdiff1d(known.episode, successful)
         first = np.concatenate([successful[::2], others[::2]])
         return cls(
-            {f.name: rehearsals.column(f.name)[known.frames] for f in rehearsals.spec.observations},
+            {n: rehearsals.column(n)[known.frames] for n in names},
             rehearsals.column("action")[known.frames].astype(np.float32),
             known.episode,
             became[alone],

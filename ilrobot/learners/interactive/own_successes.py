@@ -22,8 +22,7 @@ def with_own_successes(dataset: Dataset, rehearsals: Sequence[Path]) -> Recordin
         dataset: Demonstrations and the attempts of the rounds.
         rehearsals: Datasets that `ilrobot.learners.interactive.rehearsal` recorded.
     """
-    spec = vector_spec(dataset.spec)
-    names = [*spec.observation_names, "action"]
+    names = [*vector_spec(dataset.spec).observation_names, "action"]
     names += [name for name in LABEL_COLUMNS if dataset.has_column(name)]
     alone = [Dataset.open(path) for path in rehearsals]
     own = [
@@ -38,5 +37,10 @@ def with_own_successes(dataset: Dataset, rehearsals: Sequence[Path]) -> Recordin
     episodes = [data.episode(index) for data, index in (*known, *own)]
     lessons = [Episode(e.info, {name: e.columns[name] for name in names}) for e in episodes]
     return MemoryRecordings(
-        spec, lessons, str(dataset.path), besides=len(own), content_hash=dataset.content_hash
+        dataset.spec,
+        lessons,
+        str(dataset.path),
+        films=(*known, *own),
+        besides=len(own),
+        content_hash=dataset.content_hash,
     )

@@ -17,6 +17,7 @@ from ilrobot.data.branches import lives
 from ilrobot.data.memory import Recordings
 from ilrobot.ensemble import doubt, spread
 from ilrobot.learners.interactive.novice import histories
+from ilrobot.observed import vector_spec
 from ilrobot.policies.in_batches import opinions
 from ilrobot.policies.policy import Policy
 from ilrobot.spec import Spec
@@ -56,15 +57,15 @@ def risk_map(policy: Policy, recordings: Recordings, most: int = 1_500) -> RiskM
     """
     frames = np.flatnonzero(lives(recordings))
     frames = frames[np.unique(np.linspace(0, len(frames) - 1, most).round().astype(np.int64))]
-    features = policy.spec.observations
+    vectors = vector_spec(policy.spec)
     states = np.concatenate(
         [
             recordings.column(f.name)[frames].reshape(len(frames), -1).astype(np.float64)
-            for f in features
+            for f in vectors.observations
         ],
         axis=1,
     )
-    elements = _elements(policy.spec)
+    elements = _elements(vectors)
     episodes = np.searchsorted(recordings.starts, frames, side="right") - 1
     chosen = _two_elements(states, episodes, [unit for _, unit in elements])
     if chosen is None:
