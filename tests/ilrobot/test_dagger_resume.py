@@ -60,7 +60,7 @@ def _snapshot(run):
         ({"episodes": 3}, "begun with episodes 2, not 3"),
         ({"seed": 5}, "begun with seed 10000, not 5"),
         ({"gate": "human", "device": "operator"}, "begun with gate beta, not human"),
-        ({"options": ("max_episode_steps=7",)}, '({}, now {"max_episode_steps": 7})'),
+        ({"options": ("max_episode_steps=7",)}, "(none, now max_episode_steps=7)"),
         ({"dataset": "{run}/dataset"}, "begun with demonstrations of content hash"),
         ({"policy": "{run}/round-1"}, "begun with a policy of hash"),
         ({"policy": "retrained"}, "begun with a policy of steps 30, not 20"),
