@@ -300,3 +300,17 @@ def test_an_encoder_that_hangs_is_told_and_loses_nothing(tmp_path, monkeypatch):
     dataset = Dataset.open(tmp_path)
     assert dataset.lengths[0] >= 5
     assert [shown_tick(p) for p in dataset.video(0, FRONT)][:5] == list(range(5))
+
+
+def test_a_film_is_neither_darker_nor_lighter_than_what_the_camera_saw(tmp_path):
+    down, across = np.mgrid[:240, :320]
+    seen = np.stack([40 + across / 2, 220 - down / 2, 60 + (across + down) / 4], -1).astype(
+        np.uint8
+    )
+    film = Film(tmp_path / "film", seen.shape, 20)
+    film.add(0, seen)
+    film.end(1)
+    target = tmp_path / "film.mp4"
+    assert video.write_film(Part(tmp_path / "film"), target, 20) == 1
+    (shown,) = video.read_film(video.VideoPlace(target, 0.0, 0.05), 1)
+    assert np.abs((shown.astype(float) - seen).mean(axis=(0, 1))).max() < 0.5
