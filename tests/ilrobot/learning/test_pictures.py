@@ -1,13 +1,18 @@
 """Policies that see pictures, from a recorded film to the exported file."""
 
+import contextlib
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from exports.int8 import write_int8
+from exports.runtime.session import OnnxPolicy
 from ilrobot.actors import Actor, Decision, Event, Source
 from ilrobot.cli import _main
+from ilrobot.control.contract_parts import Quantized
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.pictures import shrink, small_pictures, small_shape
 from ilrobot.data.windows import Windows
@@ -22,9 +27,10 @@ from ilrobot.policies.pictures import shifted, spatial_softmax
 from ilrobot.policies.policy import Policy
 from ilrobot.rollout import rollout
 from ilrobot.spec import Feature, Spec
+from tests.exports.serving import serving_in_thread
 
 TASK, CAMERA = "ilrobot/PushT-v0", "observation.images.top"
-OPTIONS = {"cameras": "top", "render_size": 160}
+OPTIONS = {"cameras": "top", "render_size": 160, "max_episode_steps": 15}
 
 
 class Circling(Actor):
@@ -143,6 +149,28 @@ def test_it_acts_by_what_it_sees_and_leaves_as_one_file(run, films, tmp_path, ca
     assert _main(["info", file]) == 0
     assert "160×160×3 bytes from 0 to 255" in capsys.readouterr().out
     assert _main(["eval", "--policy", file, "--episodes", "1"]) == 0
+
+
+@pytest.mark.parametrize("where", ["here", "elsewhere"])
+def test_it_drives_a_robot(run, tmp_path, capsys, where):
+    file = tmp_path / "seen.onnx"
+    assert _main(["export", "--policy", str(run), "--output", str(file)]) == 0
+    with contextlib.ExitStack() as stack:
+        policy = str(file)
+        if where == "elsewhere":
+            policy = stack.enter_context(serving_in_thread(OnnxPolicy(file)))
+        assert _main(["deploy", "--policy", policy, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["ticks"] == 15
+    assert result["inference"]["chunks"] > 0
+
+
+def test_int8_rounds_no_point_of_a_picture(run, tmp_path):
+    full, small = tmp_path / "full.onnx", tmp_path / "int8.onnx"
+    assert _main(["export", "--policy", str(run), "--output", str(full)]) == 0
+    write_int8(full, small, Quantized(8, TASK, 50, 300_000, 0.9, 0.9))
+    loaded = OnnxPolicy(small)
+    assert loaded.verify() <= loaded.contract.tolerance < 0.2
 
 
 @pytest.mark.parametrize(
