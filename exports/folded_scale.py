@@ -42,7 +42,7 @@ def fold_scale(policy: Policy) -> None:
     with torch.no_grad():
         layer.weight.copy_(layer.weight.double() * spread[:, None])
         layer.bias.copy_(layer.bias.double() * spread + offset)
-    policy.action_normalizer = _Physical(normalizer)
+    policy.replace_action_normalizer(_Physical(normalizer))
 
 
 class _Physical(Normalizer):

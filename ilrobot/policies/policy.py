@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -19,7 +16,8 @@ from ilrobot.data.windows import Batch, Windows
 from ilrobot.ensemble import disagreement_scale
 from ilrobot.observed import seen_spec, vector_spec
 from ilrobot.policies.acting import make_actor
-from ilrobot.policies.action_rotations import ActionRotations, refuse_rotations
+from ilrobot.policies.action_code import ActionCode
+from ilrobot.policies.action_rotations import refuse_rotations
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.encoder import ObservationEncoder
 from ilrobot.policies.heads.ensemble import EnsembleHead
@@ -29,9 +27,8 @@ from ilrobot.policies.heads.making import make_head
 from ilrobot.policies.heads.residual import ResidualHead
 from ilrobot.policies.heads.stacked_ensemble import make_ensemble
 from ilrobot.policies.module_file import check_finite, load_module, save_module
-from ilrobot.policies.normalize import Normalizer, kinds
-from ilrobot.policies.relative import RelativeActions, taught_chunks
-from ilrobot.policies.task_frame import FramedActions, FrameView
+from ilrobot.policies.normalize import Normalizer
+from ilrobot.policies.task_frame import FrameView
 from ilrobot.spec import Spec
 
 
@@ -51,9 +48,6 @@ class Policy(nn.Module):
         UserError: They do not fit each other.
     """
 
-    _low: Tensor
-    _high: Tensor
-
     def __init__(self, spec: Spec, config: PolicyConfig) -> None:
         super().__init__()
         config.check(spec)
@@ -64,24 +58,11 @@ class Policy(nn.Module):
         self.encoder = ObservationEncoder(
             vectors.observations, config.n_obs, mode, view, self.spec.cameras
         )
-        self.framed: FramedActions | None = None
-        if config.frame:
-            ways = config.actions != "absolute"
-            self.framed = FramedActions(vectors, config.frame, ways=ways)
-        self.relative: RelativeActions | None = None
-        if config.actions != "absolute":
-            self.relative = RelativeActions(vectors, stepwise=config.actions == "delta")
-        self.rotations: ActionRotations | None = None
-        numbers, size = kinds((spec.action,)), spec.choices or spec.action.size
-        if spec.action.rotations:
-            self.rotations = ActionRotations(vectors, config.actions)
-            numbers, size = self.rotations.kinds, self.rotations.size
-        ticks = 1 if self.relative is None else config.horizon
-        self.action_normalizer = Normalizer(numbers * ticks, mode)
-        for name, given in (("low", spec.action.low), ("high", spec.action.high)):
-            side = torch.tensor(given or (-math.inf if name == "low" else math.inf,))
-            self.register_buffer(f"_{name}", side.float(), persistent=False)
-        heads = [make_head(config, self.encoder.size, size) for _ in range(config.members)]
+        self._code = code = ActionCode(spec, config, vectors, self.encoder)
+        self.framed, self.relative = code.framed, code.relative
+        self.rotations, self.action_normalizer = code.rotations, code.normalizer
+        self.limits = code.limits
+        heads = [make_head(config, self.encoder.size, code.size) for _ in range(config.members)]
         self.head = heads[0] if config.members == 1 else make_ensemble(heads, spec.choices)
         if config.residual is not None:
             refuse_rotations(self.spec, "a residual")
@@ -99,17 +80,13 @@ class Policy(nn.Module):
     def fit_normalizers(self, windows: Windows) -> None:
         """Take the normalisation from the windows that it will be trained on."""
         self.encoder.fit(windows.observations)
-        actions = windows.actions.reshape(len(windows.actions), -1)
-        for module in (self.relative, self.rotations, self.framed):
-            if module is not None:
-                module.low.copy_(torch.from_numpy(actions.min(axis=0)))
-                module.high.copy_(torch.from_numpy(actions.max(axis=0)))
-        counted = None
-        if self.coded:
-            actions, counted = self._taught_codes(windows)
-        self.action_normalizer.fit(actions, counted)
+        self._code.fit(windows)
         batch = windows.take(windows.spread(_FIT_WINDOWS), pictures=False)
         self.head.fit(self._normalized(batch), batch.mask)
+
+    def replace_action_normalizer(self, normalizer: Normalizer) -> None:
+        """Let another one scale its actions, such as one that leaves them as they are."""
+        self.action_normalizer = self._code.normalizer = normalizer
 
     def loss(self, batch: Batch, condition: Tensor | None = None) -> Tensor:
         """The loss of each chunk without its weight, shape (B · batch.ticks,).
@@ -159,7 +136,7 @@ class Policy(nn.Module):
     @property
     def coded(self) -> bool:
         """Whether what its head speaks of are other numbers than actions, by what is observed."""
-        return any(m is not None for m in (self.relative, self.rotations, self.framed))
+        return self._code.changes
 
     @property
     def sampler_steps(self) -> int | None:
@@ -197,21 +174,7 @@ class Policy(nn.Module):
         """What the head gives, (..., B, H, C) or of choices (..., B, H), as `forward` does."""
         if self.spec.choices is not None:
             return chunk
-        if self.relative is None:
-            actions: Tensor = self.action_normalizer.inverse(chunk)
-        else:
-            ways = self.action_normalizer.inverse(chunk.flatten(-2))
-            actions = ways.unflatten(-1, chunk.shape[-2:])
-        if self.rotations is not None:
-            actions = self.rotations.decode(actions, self.encoder.newest(observations))
-        if self.framed is not None and self.encoder.view is not None:
-            axis = self.encoder.view.axis(self.encoder.newest(observations))
-            actions = self.framed.decode(actions, axis)
-        if self.relative is not None:
-            actions = self.relative.decode(actions, self.encoder.newest(observations))
-        if self.config.clip_actions:
-            actions = torch.minimum(torch.maximum(actions, self._low), self._high)
-        return actions.reshape(*actions.shape[:-1], *self.spec.action.shape)
+        return self._code.decode(chunk, self.encoder.newest(observations) if self.coded else None)
 
     def represent(
         self, actions: Tensor, observations: Mapping[str, Tensor], ticks: int = 1
@@ -221,15 +184,8 @@ class Policy(nn.Module):
         With more than one of the `ticks` of a history each of its newest has a chunk, one after
         the other, oldest first: (B · ticks, H, *action shape) to (B · ticks, H, C).
         """
-        chunk = actions.reshape(*actions.shape[:2], -1)
-        if self.coded:
-            chunk = self._coded(chunk, self.encoder.newest(observations, ticks))
-        normalized: Tensor
-        if self.relative is None:
-            normalized = self.action_normalizer(chunk)
-        else:
-            normalized = self.action_normalizer(chunk.flatten(1)).unflatten(1, chunk.shape[1:])
-        return normalized
+        newest = self.encoder.newest(observations, ticks) if self.coded else None
+        return self._code.encode(actions, newest)
 
     def check_finite(self, what: str) -> None:
         """Refuse weights that would make every action meaningless.
@@ -254,9 +210,7 @@ class Policy(nn.Module):
             part = slice(start, start + feature.size)
             ranges[feature.name] = low[part], high[part]
             start += feature.size
-        known = self.relative or self.rotations or self.framed or self.action_normalizer
-        sides = [getattr(known, side).cpu().numpy() for side in _SIDES]
-        ranges["action"] = sides[0], sides[1]
+        ranges["action"] = self._code.seen
         return ranges
 
     @property
@@ -269,18 +223,7 @@ class Policy(nn.Module):
         constant: Iterator[bool] = iter(self.encoder.normalizer.constant)
         if self.spec.choices is None:
             features = (*features, self.spec.action)
-            still_actions = self.action_normalizer.constant
-            if self.rotations is not None:  # of ways: those at the first tick of the chunk
-                still_actions = self.rotations.frozen(still_actions[: self.rotations.size])
-            if self.framed is not None:
-                still_actions = self.framed.frozen(still_actions)
-            if self.relative is not None:  # what moves along with what it commands does move
-                moved = self.relative.moved.tolist()
-                size = len(moved)  # what does not move does so at every tick of the chunk
-                still_actions = [
-                    c and not m for c, m in zip(still_actions[:size], moved, strict=True)
-                ]
-            constant = itertools.chain(constant, still_actions)
+            constant = itertools.chain(constant, self._code.frozen)
         still = {f.name: [n for n in f.element_names if next(constant)] for f in features}
         return {name: elements for name, elements in still.items() if elements}
 
@@ -315,25 +258,6 @@ class Policy(nn.Module):
             WorkFailed: The weights are not finite.
         """
         return load_module(path, "policy", lambda s, c: cls(s, PolicyConfig.from_json(c)))
-
-    def _coded(self, actions: Tensor, observed: Tensor) -> Tensor:
-        """Actions (B, H, A) as ways to go and rotations in six, (B, H, C), not yet normalised."""
-        if self.relative is not None:
-            actions = self.relative.encode(actions, observed)
-        if self.framed is not None and self.encoder.view is not None:
-            actions = self.framed.encode(actions, self.encoder.view.axis(observed))
-        if self.rotations is not None:
-            actions = self.rotations.encode(actions, observed)
-        return actions
-
-    def _taught_codes(self, windows: Windows) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
-        """What to normalise by, (N, C) or of ways (N, H · C), and of ways which of them count."""
-        given, observed, counts = taught_chunks(windows, self.encoder)
-        codes = self._coded(given, observed).float()
-        if self.relative is None:
-            return codes[counts].numpy(), None
-        counted = counts[:, :, None].expand_as(codes)
-        return codes.flatten(1).numpy(), counted.flatten(1).numpy()
 
     def _normalized(self, batch: Batch) -> Tensor:
         """The labels as the head reads them, (B · ticks, H, C), or of choices int64 without C."""
