@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from ilrobot.cli.dagger_gate import BUDGETS, BetaName, GateName, GatePlan
 from ilrobot.cli.page import Page, PageAddress
-from ilrobot.cli.usage import BindingsFile, TaskId, TaskOptions, optional
+from ilrobot.cli.usage import BindingsFile, TaskId, optional
 from ilrobot.data.lessons import Weighting
 from ilrobot.errors import UserError
 
@@ -107,8 +107,10 @@ class Dagger:
     aggregate: bool = False
     """Add the attempts to --dataset itself, not to a copy in --output."""
 
-    options: TaskOptions = ()
-    """Options of the environment, e.g. engine=pybullet."""
+    options: Annotated[
+        tuple[str, ...], optional("KEY=VALUE ...", "those of the demonstrations")
+    ] = ()
+    """Options of the environment, e.g. engine=pybullet; those not given are as recorded."""
 
     resume: bool = False
     """Go on with a run that was stopped; where there is none yet, begin it."""
@@ -135,13 +137,16 @@ class Dagger:
         from ilrobot.typed_json import dump
 
         check_options(self)
-        device, options = self.who, parse_options(self.options)
+        demonstrations = Dataset.open(self.dataset)
+        recorded = demonstrations.spec
+        options = recorded.task_options if recorded.task == self.task else {}
+        device, options = self.who, {**options, **parse_options(self.options)}
         with ExitStack() as stack:
             env = make_env(self.task, options, render_mode=None if self.simulated else "rgb_array")
             stack.callback(env.close)
             keep_rate(env, Run.read(self.policy).description.spec)
             # All that can be refused is refused before anything is made or anybody's time is spent.
-            setting = self._setting(env.spec)
+            setting = self._setting(env.spec, options)
             plan = DaggerPlan(self.rounds, self.episodes, self.seed)
             description = describe_dagger(
                 env,
@@ -155,7 +160,6 @@ class Dagger:
             )
             Run.check(self.output, description, resume=self.resume)
             members = description.config.policy.members
-            demonstrations = Dataset.open(self.dataset)
             self.gates.check(env.spec, demonstrations, self.policy, members)
             print_unheeded(demonstrations)
             cast: ExpertCast | OperatorCast | HandCast
@@ -239,15 +243,14 @@ class Dagger:
         beta = self.beta or "exponential"
         return GatePlan(self.gate, self.output, self.seed, self.rounds, self.budget, beta)
 
-    def _setting(self, spec: Spec) -> dict[str, Any]:
+    def _setting(self, spec: Spec, options: dict[str, Any]) -> dict[str, Any]:
         from ilrobot.cli.actors import trained_hash
-        from ilrobot.cli.options import parse_options
         from ilrobot.run import policy_hash
         from teleop.hands import bound_mapping
 
         setting = {
             "task": spec.task,
-            "options": parse_options(self.options),
+            "options": options,
             **self.gates.setting(),
             "device": self.who,
         }

@@ -120,7 +120,9 @@ class Train:
     network: Annotated[NetworkName | None, preset_option("network", NetworkName)] = None
     """An MLP is fastest; a U-Net runs along the chunk, an RNN the history, a transformer both."""
 
-    cameras: Annotated[tuple[str, ...], optional("NAME ...", "none: it sees all vectors")] = ()
+    cameras: Annotated[
+        tuple[str, ...] | None, optional("NAME ...", "none: it sees all vectors")
+    ] = None
     """Cameras whose pictures the policy sees, not what the task tells of where things are."""
 
     history: Annotated[int | None, preset_option("n_obs")] = None
@@ -245,7 +247,7 @@ class Train:
             check_waits(data, train_config)
         Run.check_place(self.output, resume=self.resume)
         print_plan(policy_config, train_config, data.spec)
-        print_unheeded(data, self.cameras)
+        print_unheeded(data, self.cameras or ())
         with telling_how_to_resume(self), progress_bar() as bars:
             policy = train(
                 data,
@@ -265,6 +267,8 @@ class Train:
         from ilrobot.learners.distillation import student_of
 
         policy_config, train_config = preset(self.policy, spec)
+        if self.cameras is not None and not self.cameras:
+            raise UserError("--cameras names none; name one, or leave it out")
         if self.cameras:  # a picture costs as much as some hundred windows without
             most = min(train_config.batch_size, MOST_WITH_PICTURES)
             train_config = replace(train_config, batch_size=most)
@@ -278,7 +282,7 @@ class Train:
         changes = {field: given[option] for option, field in _POLICY.items() if option in given}
         policy_config = replace(policy_config, **changes)
         self._refuse_unused(given, policy_config)
-        policy_config = replace(policy_config, cameras=self.cameras, frame=self._frame(spec))
+        policy_config = replace(policy_config, cameras=self.cameras or (), frame=self._frame(spec))
         if self.steps is not None:
             train_config = train_config.with_steps(self.steps)
         budget = time_budget(self.time_budget, self.steps)
@@ -292,7 +296,14 @@ class Train:
     def _frame(self, spec: Spec) -> tuple[str, ...]:
         if self.frame == "auto":  # where things are is not told beside pictures
             return () if self.cameras else spec.task_frame
-        return () if self.frame == "none" else tuple(self.frame.split(":"))
+        if self.frame == "none":
+            return ()
+        if self.cameras:
+            raise UserError(
+                f"--frame {self.frame} is from where things are, which a policy of --cameras is "
+                "not told; leave one of them out"
+            )
+        return tuple(self.frame.split(":"))
 
     def _refuse_unused(self, given: dict[str, Any], config: PolicyConfig) -> None:
         """An option that would change nothing was meant for something else."""

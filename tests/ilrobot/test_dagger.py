@@ -12,6 +12,7 @@ import pytest
 
 from ilrobot.actors import Actor, Event
 from ilrobot.atomic import write_json
+from ilrobot.cli.dagger import Dagger
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import EpisodeInfo, Outcome
 from ilrobot.env import make_env
@@ -35,6 +36,7 @@ from tests.ilrobot.dagger_runs import (
     demonstrated_and_cloned,
     retrained,
 )
+from tests.ilrobot.gate_tester import OPTIONS, make_novice
 
 
 @pytest.fixture(scope="module")
@@ -239,3 +241,20 @@ def test_a_run_of_dagger_is_described_and_exported_like_any_other(sketched, tmp_
     assert "damaged" not in capsys.readouterr().out
     assert Export(policy=tmp_path / "run", output=tmp_path / "policy.onnx").run() == 0
     assert (tmp_path / "policy.onnx").exists()
+
+
+def test_the_task_is_as_it_was_demonstrated(tmp_path):
+    data, policy = make_novice(tmp_path, members=1)
+    verb = Dagger(
+        task=TASK,
+        dataset=data,
+        policy=policy,
+        output=tmp_path / "run",
+        gate="beta",
+        rounds=1,
+        episodes=1,
+        workers=1,
+    )
+    assert verb.run() == 0
+    (horizon,) = OPTIONS[TASK].values()
+    assert Dataset.open(tmp_path / "run" / "dataset").lengths[-1] == horizon

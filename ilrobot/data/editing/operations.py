@@ -232,7 +232,7 @@ def _said(one: Original, other: Original) -> list[tuple[str, Any, Any]]:
         ("writer", writer[one.is_ours], writer[other.is_ours]),
         ("control rate in Hz", one.dataset.fps, other.dataset.fps),
         ("robot type", one.info.get("robot_type"), other.info.get("robot_type")),
-        ("set of features", sorted(one.features), sorted(other.features)),
+        ("set of features", _besides(one, other), _besides(other, one)),
     ]
     for name in sorted(one.features.keys() & other.features.keys()):
         for key in ("dtype", "shape", "names"):
@@ -253,3 +253,8 @@ def _said(one: Original, other: Original) -> list[tuple[str, Any, Any]]:
     if here and there:
         said.append(("range of 'action'", here, there))
     return said
+
+
+def _besides(one: Original, other: Original) -> str:
+    """Features that the other has not."""
+    return "also " + (", ".join(sorted(one.features.keys() - other.features.keys())) or "none")

@@ -178,7 +178,8 @@ def test_int8_rounds_no_point_of_a_picture(run, tmp_path):
     [
         (["--cameras", "wrist"], "--cameras wrist: there is no such camera in the dataset (it has"),
         (["--cameras", "top", "top"], "names a camera twice"),
-        (["--cameras", "top", "--frame", "a:b"], "a"),
+        (["--cameras"], "--cameras names none"),
+        (["--cameras", "top", "--frame", "agent:block"], "which a policy of --cameras is not told"),
     ],
 )
 def test_cameras_that_cannot_be_seen_are_refused(films, tmp_path, capsys, options, line):
