@@ -197,6 +197,13 @@ def test_a_dataset_needs_a_place_for_its_comparisons(recorded: Path, capsys):
     assert "--output is missing" in capsys.readouterr().err
 
 
+def test_too_few_answers_leave_no_run(recorded: Path, tmp_path: Path, capsys):
+    compare(recorded, tmp_path / "judged", 1)
+    asked = ["train", "--learner", "preferences", "--comparisons", str(tmp_path / "judged")]
+    check_mistake([*asked, "--output", str(tmp_path / "reward")], "1 answer is too few", capsys)
+    assert not (tmp_path / "reward").exists()
+
+
 def test_from_answers_to_a_reward_by_the_verbs(recorded: Path, tmp_path: Path, capsys):
     compare(recorded, tmp_path / "judged", 60)
     asked = ["train", "--learner", "preferences", "--comparisons", str(tmp_path / "judged")]

@@ -41,7 +41,8 @@ class Clips:
         kept = [one for one in comparisons if one.answer is not Answer.SKIP]
         decided = sum(one.answer is not Answer.EQUAL for one in kept)
         if len(kept) < LEAST or not decided:
-            few = f"{len(kept)} answers are too few to learn from"
+            answers = "answer is" if len(kept) == 1 else "answers are"
+            few = f"{len(kept)} {answers} too few to learn from"
             if len(kept) >= LEAST:
                 few = f"none of {len(kept)} answers is for one side: there is nothing to learn"
             raise UserError(f"{few}; give at least {LEAST} with `ilrobot prefer`")

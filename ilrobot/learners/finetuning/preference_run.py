@@ -13,6 +13,7 @@ from ilrobot.data.comparisons import Comparisons
 from ilrobot.errors import UserError
 from ilrobot.learners.behavioral_cloning import data_used
 from ilrobot.learners.config import TrainConfig
+from ilrobot.learners.finetuning.compared_clips import Clips
 from ilrobot.learners.finetuning.preferences import PreferenceConfig, fit_preferences
 from ilrobot.observed import vector_spec
 from ilrobot.policies.config import PolicyConfig
@@ -81,6 +82,7 @@ def train_preferences(
         },
     )
     Run.check(output, described, resume=resume)
+    Clips(dataset, comparisons.answers)  # what they do not teach is refused before there is a run
     with Run.claim(output, described, resume=resume) as run:
         if run.done:
             return _read(output / _FIT_FILE)
