@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from inspect import cleandoc
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from ilrobot.cli.learners import overview
 from ilrobot.cli.preset_option import preset_option
 from ilrobot.cli.usage import optional
 from ilrobot.data.lessons import Weighting
-from ilrobot.errors import UserError
 from ilrobot.learners.config import Preset
 from ilrobot.policies.config import (
     Actions,
@@ -20,57 +19,8 @@ from ilrobot.policies.config import (
     Latent,
     NetworkName,
     Normalization,
-    PolicyConfig,
     Prediction,
     Solver,
-)
-from ilrobot.policies.heeded import USED_BY_HEAD, USED_BY_NETWORK
-
-if TYPE_CHECKING:
-    from ilrobot.learners.config import TrainConfig
-    from ilrobot.spec import Spec
-
-#: Options that go into the policy's configuration, and those of the training; None keeps the
-#: preset's value.
-_POLICY = {"history": "n_obs"} | {
-    name: name
-    for name in (
-        "head",
-        "network",
-        "horizon",
-        "execute",
-        "width",
-        "blocks",
-        "layers",
-        "attention_heads",
-        "channels",
-        "dropout",
-        "observation_noise",
-        "kl_weight",
-        "latent",
-        "prediction",
-        "solver",
-        "sampler_steps",
-        "flow_prediction",
-        "noise_scale",
-        "prefix_delay",
-        "members",
-        "normalize",
-        "actions",
-    )
-}
-_TRAIN = (
-    "seed",
-    "batch_size",
-    "learning_rate",
-    "weight_decay",
-    "ema",
-    "held_out",
-    "patience",
-    "weighting",
-    "keep_checkpoints",
-    "device",
-    "epochs",
 )
 
 
@@ -227,6 +177,7 @@ class Train:
         """Train and say what to do next."""
         from ilrobot.cli.command import telling_how_to_resume
         from ilrobot.cli.output import progress_bar
+        from ilrobot.cli.train_asked import configs
         from ilrobot.cli.training_plan import check_waits, print_plan, print_unheeded
         from ilrobot.cli.training_progress import TrainingProgress
         from ilrobot.cli.training_result import print_result
@@ -237,7 +188,7 @@ class Train:
         from ilrobot.run import Run
 
         data = Dataset.open(self.dataset)
-        policy_config, train_config = self._configs(data.spec)
+        policy_config, train_config = configs(self, data.spec)
         teacher = None if self.distill is None else load_policy(self.distill)
         policy_config.check_to_train(data.spec)
         train_config.check()
@@ -260,64 +211,6 @@ class Train:
             )
         print_result(self.output, policy, data.spec.cameras, json=self.json)
         return 0
-
-    def _configs(self, spec: Spec) -> tuple[PolicyConfig, TrainConfig]:
-        from ilrobot.cli.duration import time_budget
-        from ilrobot.learners.config import MOST_WITH_PICTURES, preset, with_head
-        from ilrobot.learners.distillation import student_of
-
-        policy_config, train_config = preset(self.policy, spec)
-        if self.cameras is not None and not self.cameras:
-            raise UserError("--cameras names none; name one, or leave it out")
-        if self.cameras:  # a picture costs as much as some hundred windows without
-            most = min(train_config.batch_size, MOST_WITH_PICTURES)
-            train_config = replace(train_config, batch_size=most)
-        if self.head is not None and self.head != policy_config.head:
-            policy_config, train_config = with_head(policy_config, train_config, self.head)
-        if self.distill is not None:
-            policy_config = student_of(policy_config)
-            # What a teacher says of drawn noise is never at an end, nor learnt by heart.
-            train_config = replace(train_config, epochs=0.0)
-        given = {o: getattr(self, o) for o in (*_POLICY, *_TRAIN) if getattr(self, o) is not None}
-        changes = {field: given[option] for option, field in _POLICY.items() if option in given}
-        policy_config = replace(policy_config, **changes)
-        self._refuse_unused(given, policy_config)
-        policy_config = replace(policy_config, cameras=self.cameras or (), frame=self._frame(spec))
-        if self.steps is not None:
-            train_config = train_config.with_steps(self.steps)
-        budget = time_budget(self.time_budget, self.steps)
-        if self.epochs is not None and (self.steps is not None or budget is not None):
-            other = "steps" if budget is None else "time-budget"
-            raise UserError(f"--epochs and --{other} both say how long; give one of them")
-        if budget is not None:
-            train_config = replace(train_config, time_budget=budget)
-        return policy_config, replace(train_config, **{n: given[n] for n in _TRAIN if n in given})
-
-    def _frame(self, spec: Spec) -> tuple[str, ...]:
-        if self.frame == "auto":  # where things are is not told beside pictures
-            return () if self.cameras else spec.task_frame
-        if self.frame == "none":
-            return ()
-        if self.cameras:
-            raise UserError(
-                f"--frame {self.frame} is from where things are, which a policy of --cameras is "
-                "not told; leave one of them out"
-            )
-        return tuple(self.frame.split(":"))
-
-    def _refuse_unused(self, given: dict[str, Any], config: PolicyConfig) -> None:
-        """An option that would change nothing was meant for something else."""
-        for option in given:
-            for part, chosen, all_users in (
-                ("head", config.head, USED_BY_HEAD),
-                ("network", config.network, USED_BY_NETWORK),
-            ):
-                users = [str(name) for name, used in all_users.items() if option in used]
-                if users and chosen not in users:
-                    raise UserError(
-                        f"--{option.replace('_', '-')} is for --{part} {' or '.join(users)}, and "
-                        f"this is {chosen}; leave it out"
-                    )
 
 
 _said, _example = cleandoc(Train.__doc__ or "").split("\n\nExample: ")
