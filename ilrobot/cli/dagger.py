@@ -137,6 +137,7 @@ class Dagger:
         from ilrobot.typed_json import dump
 
         check_options(self)
+        trained = Run.read(self.policy).description.spec
         demonstrations = Dataset.open(self.dataset)
         recorded = demonstrations.spec
         options = recorded.task_options if recorded.task == self.task else {}
@@ -144,7 +145,7 @@ class Dagger:
         with ExitStack() as stack:
             env = make_env(self.task, options, render_mode=None if self.simulated else "rgb_array")
             stack.callback(env.close)
-            keep_rate(env, Run.read(self.policy).description.spec)
+            keep_rate(env, trained)
             # All that can be refused is refused before anything is made or anybody's time is spent.
             setting = self._setting(env.spec, options)
             plan = DaggerPlan(self.rounds, self.episodes, self.seed)

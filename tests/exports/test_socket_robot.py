@@ -137,7 +137,7 @@ def test_the_clocks_need_not_agree():
             robot.write(np.zeros(3))
             time.sleep(0.01)
             age = time.perf_counter() - robot.read(0.0).measured
-            assert 0 <= age < 1.0
+            assert -0.05 < age < 1.0  # the clocks are compared within half of a way there and back
         robot.close()
 
 

@@ -108,7 +108,7 @@ def test_a_run_goes_on_adding_to_the_dataset_that_it_was_begun_with(sketched, tm
         copy,
         sketched[1],
         plan,
-        verb._setting(make_env(TASK).spec),
+        verb._setting(make_env(TASK).spec, {}),
         aggregate=verb.output if aggregate else None,
     )
     with Run.claim(verb.output, begun, resume=False):  # killed before its first attempt
