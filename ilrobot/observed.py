@@ -34,6 +34,15 @@ def vector_spec(spec: Spec) -> Spec:
     return replace(spec, observations=vectors, task_options=options)
 
 
+def limited(spec: Spec, names: Sequence[str]) -> Spec:
+    """The spec with the observations of these names alone, in this order.
+
+    Raises:
+        KeyError: It has no such observation.
+    """
+    return replace(spec, observations=tuple(spec.feature(name) for name in names))
+
+
 def seen_spec(spec: Spec, cameras: Sequence[str] = ()) -> Spec:
     """The spec of what a policy of these cameras sees.
 

@@ -112,7 +112,7 @@ class Reward:
         from ilrobot.rewards.model import REWARD_FILE
         from ilrobot.run import policy_hash
 
-        steps = _steps(data)
+        steps = _steps(data, model)
         some = np.unique(np.linspace(0, len(steps) - 1, COMPARED).round().astype(np.int64))
         with console.status("exporting"):
             parity = export_reward(
@@ -133,14 +133,14 @@ class Reward:
         from ilrobot.report.html import write_report
         from ilrobot.report.reward import attempted, demonstrated, reward_report
 
-        known, remark = [demonstrated(model, _steps(data))], ""
+        known, remark = [demonstrated(model, _steps(data, model))], ""
         policy = self._policy()
         if policy is None:
             remark = f"{self.path} holds no policy, so there are no attempts to compare with."
         elif self.episodes:
-            known.append(attempted(model, self._attempts(policy)))
+            known.append(attempted(model, self._attempts(policy, model)))
         name = self.path.resolve().name
-        report = reward_report(f"Reward of {name}", model, known, _acting(policy), remark)
+        report = reward_report(f"Reward of {name}", model, known, _acting(policy, model), remark)
         with explained(output, "the page was not written", "try again"):
             write_report(output, report)
         print(output)
@@ -154,7 +154,7 @@ class Reward:
 
         return load_policy(self.path) if (self.path / POLICY_FILE).exists() else None
 
-    def _attempts(self, policy: Policy) -> Transitions:
+    def _attempts(self, policy: Policy, model: RewardModel) -> Transitions:
         from ilrobot.cli.actors import TaskForPolicy
         from ilrobot.cli.options import parse_options
         from ilrobot.cli.output import console
@@ -176,22 +176,24 @@ class Reward:
             made = record_attempts(
                 policy, Path(folder) / "attempts", make, seed=self.seed, episodes=self.episodes
             )
-            return _steps(made)
+            return _steps(made, model)
 
 
-def _steps(data: Dataset) -> Transitions:
-    """With the task's own rewards, where there are any."""
+def _steps(data: Dataset, model: RewardModel) -> Transitions:
+    """As the reward reads them, with the task's own rewards, where there are any."""
     from ilrobot.data.transitions import Transitions
 
     rewarded = data.has_column("next.reward") and bool(data.column("next.reward").any())
-    return Transitions.of(data, rewards=rewarded)
+    return Transitions.of(data, rewards=rewarded, reads=model.spec)
 
 
 def _acting(
-    policy: Policy | None,
+    policy: Policy | None, model: RewardModel
 ) -> Callable[[NDArray[np.float32]], NDArray[np.float32]] | None:
-    """The policy as a function of flat observations; of one observation only."""
+    """The policy as a function of what the reward reads; of one observation only."""
     if policy is None or policy.config.n_obs > 1 or policy.noise_shape is not None:
+        return None
+    if not set(policy.spec.observation_names) <= set(model.spec.observation_names):
         return None
     import torch
 
@@ -202,7 +204,7 @@ def _acting(
             actions: NDArray[np.float32] = policy(named)[:, 0].numpy()
         return actions.reshape(len(observations), -1)
 
-    features = policy.spec.observations
+    features = model.spec.observations
     return act
 
 

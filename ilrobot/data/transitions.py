@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from ilrobot.data.labels import labels
 from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError
 from ilrobot.observed import vector_spec
+from ilrobot.spec import Spec
 
 #: Whether the task itself ended the episode at this tick, and not its time limit or a person.
 TERMINATED = "next.terminated"
@@ -56,6 +57,7 @@ class Transitions:
         rewards: bool,
         success: bool = False,
         taught: bool = False,
+        reads: Spec | None = None,
     ) -> Transitions:
         """Those of all episodes that were not discarded, whoever acted in them.
 
@@ -69,15 +71,22 @@ class Transitions:
             rewards: Whether the rewards are needed.
             success: Reward 1 for the step at which the task is done, 0 for all others, in place of
                 the recorded rewards; the episode ends there.
+            reads: Whose observations they are, by name and in its order (None: the recordings').
             taught: Only steps by whoever demonstrates or corrects, of those that teach, see
                 `ilrobot.data.labels.labels`: not those of a policy beside which an expert was
                 asked, since what it says was never executed.
 
         Raises:
-            UserError: There is no vector observation, no reward or no success was recorded,
-                something is not a finite number, or there is no transition at all.
+            UserError: There is no vector observation, or one of `reads` is missing; no reward or no
+                success was recorded; something is not a finite number; there is no transition.
         """
-        spec = vector_spec(recordings.spec)
+        spec = vector_spec(recordings.spec if reads is None else reads)
+        for name in spec.observation_names:
+            if not recordings.has_column(name):
+                raise UserError(
+                    f"{recordings.path}: does not hold '{name}', which is to be read; take data "
+                    "that do"
+                )
         columns = [_flat(recordings, feature.name) for feature in spec.observations]
         observations, actions = np.concatenate(columns, axis=1), _flat(recordings, "action")
         brought = None
@@ -146,6 +155,24 @@ class Transitions:
             values = getattr(self, field.name)
             columns[field.name] = None if values is None else values[chosen]
         return Transitions(**columns)
+
+    def read_by(self, reader: Spec, made: Spec) -> Transitions:
+        """With the observations of `reader` alone, by name and in its order; they are of `made`.
+
+        Raises:
+            KeyError: One of them is not among these.
+        """
+        if reader.observation_names == made.observation_names:
+            return self
+        ends = np.cumsum([feature.size for feature in made.observations])
+        where = dict(zip(made.observation_names, ends.tolist(), strict=True))
+        columns = [np.arange(where[f.name] - f.size, where[f.name]) for f in reader.observations]
+        read = np.concatenate(columns)
+        return replace(
+            self,
+            observations=self.observations[:, read],
+            next_observations=self.next_observations[:, read],
+        )
 
     @property
     def next_as_recorded(self) -> NDArray[np.float32]:

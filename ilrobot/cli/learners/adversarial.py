@@ -81,12 +81,15 @@ class Adversarial(DemonstratedOptions):
             learning_rate=config.ppo.learning_rate, batch_size=config.ppo.batch_size
         )
         data = Dataset.open(self.dataset)
-        expert = expert_transitions(data, every=self.subsample, seed=self.seed, ends=self.absorbing)
         begun = None if self.from_ is None else load_vector_policy(self.from_, self.method)
+        reads = self.read(begun, data)
+        expert = expert_transitions(
+            data, every=self.subsample, seed=self.seed, ends=self.absorbing, reads=reads
+        )
         device = find_device(self.device)
         with numerics(device, "mlp"):
             torch.manual_seed(self.seed)
-            envs, make = self.make_envs(begun, rollout=config.ppo.rollout)
+            envs, make = self.make_envs(begun, rollout=config.ppo.rollout, reads=reads)
             try:
                 check_task(data, envs)
                 policy = self.policy(begun, envs.task).to(device)

@@ -61,6 +61,12 @@ class DemonstratedOptions(WarmStart, OnlineOptions):
         where = TaskForPolicy.choose(shown, self.dataset, self.task, parse_options(self.options))
         return MakeTask(where.task, where.options, where.rate)
 
+    def read(self, begun: Policy | None, data: Dataset) -> Spec:
+        """Whose observations are learnt from: what the policy sees, else what was demonstrated."""
+        from ilrobot.observed import vector_spec
+
+        return vector_spec(data.spec) if begun is None else begun.spec
+
     @property
     def spread(self) -> float:
         """Of the actions at first."""
@@ -98,9 +104,12 @@ def check_task(data: Dataset, envs: TaskVectorEnv) -> None:
         UserError: It is one.
     """
     from ilrobot.compatibility import check_policy_fits
-    from ilrobot.observed import vector_spec
+    from ilrobot.observed import limited, vector_spec
 
-    check_policy_fits(vector_spec(data.spec), envs.task, str(data.path), "dataset")
+    shown, names = vector_spec(data.spec), envs.task.observation_names
+    if set(names) <= set(shown.observation_names):
+        shown = limited(shown, names)
+    check_policy_fits(shown, envs.task, str(data.path), "dataset")
     if envs.time_limit is None:
         raise UserError(
             f"task '{envs.task.task}' has no time limit, so that an attempt may never end; give it "

@@ -62,12 +62,13 @@ class Gcl(DemonstratedOptions):
         cost = GuidedCostConfig(piece=self.piece, learning_rate=self.reward_learning_rate)
         train_config = self.train_config(learning_rate=ppo.learning_rate, batch_size=ppo.batch_size)
         data = Dataset.open(self.dataset)
-        expert = expert_transitions(data)
         begun = None if self.from_ is None else load_vector_policy(self.from_, "gcl")
+        reads = self.read(begun, data)
+        expert = expert_transitions(data, reads=reads)
         device = find_device(self.device)
         with numerics(device, "mlp"):
             torch.manual_seed(self.seed)
-            envs, make = self.make_envs(begun, rollout=ppo.rollout)
+            envs, make = self.make_envs(begun, rollout=ppo.rollout, reads=reads)
             try:
                 check_task(data, envs)
                 policy = self.policy(begun, envs.task).to(device)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
     from ilrobot.policies.policy import Policy
     from ilrobot.run_description import DataUsed
+    from ilrobot.spec import Spec
     from ilrobot.task_env import TaskEnv
 
 #: Of the episodes that a run without demonstrations records at its end; what is cloned from them is
@@ -168,7 +169,12 @@ class OnlineOptions(TriedInTask):
             )
 
     def make_envs(
-        self, begun: Policy | None = None, *, rollout: int | None = None, success_only: bool = False
+        self,
+        begun: Policy | None = None,
+        *,
+        rollout: int | None = None,
+        success_only: bool = False,
+        reads: Spec | None = None,
     ) -> tuple[TaskVectorEnv, Callable[[], TaskEnv]]:
         """Copies of the task, and what makes one more.
 
@@ -176,6 +182,8 @@ class OnlineOptions(TriedInTask):
             begun: The policy that is begun with; its task is the default.
             rollout: Steps of all copies that are played at once (None: tick by tick).
             success_only: See `TaskVectorEnv`.
+            reads: Whose observations they give (None: those of the policy that is begun with, else
+                all).
 
         Raises:
             UserError: There is no such task, it does not fit the policy, or none is named.
@@ -188,8 +196,15 @@ class OnlineOptions(TriedInTask):
         make = self.maker(begun)
         ticks = 1 if rollout is None else max(1, rollout // self.copies)
         processes = fastest_processes(make, self.copies, cores(), ticks=ticks)
+        if reads is None and begun is not None:
+            reads = begun.spec
         envs = TaskVectorEnv(
-            make, self.copies, self.seed, success_only=success_only, processes=processes
+            make,
+            self.copies,
+            self.seed,
+            success_only=success_only,
+            reads=None if reads is None else reads.observation_names,
+            processes=processes,
         )
         if begun is not None:
             try:

@@ -14,8 +14,14 @@ from ilrobot.errors import UserError
 from ilrobot.required import require
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ilrobot.data.transitions import Transitions
     from ilrobot.learners.reinforcement.config import OffPolicyConfig, PpoConfig
+    from ilrobot.policies.policy import Policy
     from ilrobot.rewards.model import RewardModel
+    from ilrobot.spec import Spec
 
 
 @dataclass(kw_only=True)
@@ -93,6 +99,7 @@ class Reinforcement(WarmStart, OnlineOptions):
             )
             try:
                 if reward is not None:
+                    self._check_seen(reward, begun)
                     check_policy_fits(reward.spec, envs.task, self.reward, "reward")
                 self.check_learns(config.before_learning)
                 if clone is None:
@@ -112,7 +119,7 @@ class Reinforcement(WarmStart, OnlineOptions):
                         kl_weight=self._leash,
                         fit_observations=begun is None,
                     ),
-                    None if reward is None else partial(reward.of, discount=self.discount),
+                    None if reward is None else partial(self._judged, reward, envs.task),
                     steps=self.reported_steps,
                 )
                 settings = {
@@ -142,6 +149,20 @@ class Reinforcement(WarmStart, OnlineOptions):
                 return ended
             finally:
                 envs.close()
+
+    def _judged(self, reward: RewardModel, task: Spec, made: Transitions) -> NDArray[np.float32]:
+        """A rollout in a task by a learnt reward, (N,)."""
+        return reward.of(made.read_by(reward.spec, task), discount=self.discount)
+
+    def _check_seen(self, reward: RewardModel, begun: Policy | None) -> None:
+        """Refuse a reward of what the policy that is begun with does not see."""
+        seen = None if begun is None else begun.spec.observation_names
+        for name in reward.spec.observation_names:
+            if seen is not None and name not in seen:
+                raise UserError(
+                    f"--reward {self.reward} reads '{name}', which the policy of --from does not "
+                    f"(it reads {', '.join(seen)}); begin with one that does"
+                )
 
     @property
     def _leash(self) -> float:

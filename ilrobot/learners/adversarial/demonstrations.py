@@ -8,13 +8,19 @@ from ilrobot.data.memory import Recordings
 from ilrobot.data.transitions import Transitions
 from ilrobot.errors import UserError
 from ilrobot.rewards.config import RewardConfig
+from ilrobot.spec import Spec
 
 #: Fewer cannot be told from anything.
 LEAST = 16
 
 
 def expert_transitions(
-    recordings: Recordings, *, every: int = 1, seed: int = 0, ends: bool = False
+    recordings: Recordings,
+    *,
+    every: int = 1,
+    seed: int = 0,
+    ends: bool = False,
+    reads: Spec | None = None,
 ) -> Transitions:
     """What was demonstrated or corrected, and executed; not what was said while a policy drove.
 
@@ -25,11 +31,12 @@ def expert_transitions(
         seed: Of that drawing.
         ends: Keep every step by which an episode ended by itself, too: of a few demonstrations of
             which each ends once, no end might be left. They are then `every` times too many.
+        reads: See `Transitions.of`.
 
     Raises:
-        UserError: There are too few.
+        UserError: There are too few, or what is to be read is not among them.
     """
-    known = Transitions.of(recordings, rewards=False, taught=True)
+    known = Transitions.of(recordings, rewards=False, taught=True, reads=reads)
     draw = np.random.default_rng(seed)
     kept = [np.zeros(0, np.int64)]
     for number in np.unique(known.episode):

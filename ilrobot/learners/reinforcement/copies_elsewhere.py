@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import signal
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
 from multiprocessing.connection import Connection
 from typing import Any
@@ -31,6 +31,7 @@ class CopiesElsewhere:
         indexes: See `TaskCopies`.
         seed: See `TaskCopies`.
         success_only: See `TaskCopies`.
+        reads: See `TaskCopies`.
     """
 
     def __init__(
@@ -40,9 +41,10 @@ class CopiesElsewhere:
         seed: int,
         *,
         success_only: bool,
+        reads: Sequence[str] | None = None,
     ) -> None:
         self._there, asked = workers.CONTEXT.Pipe()
-        given = asked, make, tuple(indexes), seed, success_only
+        given = asked, make, tuple(indexes), seed, success_only, reads
         self._process = workers.CONTEXT.Process(target=_serve, args=given, daemon=True)  # type: ignore[attr-defined]
         with workers.deaf_to(*_ENDINGS):
             self._process.start()
@@ -84,13 +86,14 @@ def _serve(
     indexes: tuple[int, ...],
     seed: int,
     success_only: bool,
+    reads: Sequence[str] | None,
 ) -> None:
     """Answer until nobody asks any more."""
     for number in _ENDINGS:
         signal.signal(number, signal.SIG_IGN)
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
-            copies = TaskCopies(make, indexes, seed, success_only=success_only)
+            copies = TaskCopies(make, indexes, seed, success_only=success_only, reads=reads)
             with closing(copies):
                 while True:
                     method, arguments = asked.recv()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ilrobot.actors import Observation
 from ilrobot.errors import UserError
-from ilrobot.observed import vector_spec
+from ilrobot.observed import limited, vector_spec
 from ilrobot.task_env import TaskEnv
 
 #: What a seed of a copy may be at most; some simulators take no more.
@@ -80,13 +80,14 @@ class TaskCopies:
 
     Attributes:
         envs: The copies.
-        task: Spec of the task, without its pictures.
+        task: Spec of the task, with the observations that it gives here.
 
     Args:
         make: Makes a copy.
         indexes: Their places among all copies, from which their seeds are drawn.
         seed: Of everything that the copies draw.
         success_only: See `TaskVectorEnv`.
+        reads: See `TaskVectorEnv`.
 
     Raises:
         UserError: Its actions are choices, or it has no vector observation.
@@ -99,6 +100,7 @@ class TaskCopies:
         seed: int,
         *,
         success_only: bool,
+        reads: Sequence[str] | None = None,
     ) -> None:
         self._indexes = tuple(indexes)
         self.envs: list[TaskEnv] = []
@@ -106,6 +108,8 @@ class TaskCopies:
             for _ in self._indexes:
                 self.envs.append(make())
             self.task = vector_spec(self.envs[0].spec)
+            if reads is not None and set(reads) <= set(self.task.observation_names):
+                self.task = limited(self.task, reads)
             if self.task.choices is not None:
                 raise UserError(
                     f"the actions of {self.task.task} are {self.task.choices} choices, and this "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ class TaskVectorEnv:
     Attributes:
         num_envs: How many copies there are.
         observation_space: Of one copy, (O,), without limits.
-        task: Spec of the task, without its pictures.
+        task: Spec of the task, with the observations that it gives here.
         limits: Least and greatest action, (A,) each, infinite where there is none.
         time_limit: Steps after which an episode is cut off (None: it has no limit).
         success_only: Whether the reward is 1 for the step that does the task and 0 for all others,
@@ -37,6 +37,8 @@ class TaskVectorEnv:
         count: How many.
         seed: Of everything that the copies draw.
         success_only: See above.
+        reads: Names of the observations to give, in this order (None: all vectors of the task, as
+            it has them; so, too, where it lacks one, which is for the caller to refuse).
         processes: How many share the copies, this one included; no more than there are copies.
 
     Raises:
@@ -50,18 +52,17 @@ class TaskVectorEnv:
         seed: int,
         *,
         success_only: bool = False,
+        reads: Sequence[str] | None = None,
         processes: int = 1,
     ) -> None:
         shares = np.array_split(np.arange(count), min(processes, count))
         self._parts = [slice(int(share[0]), int(share[-1]) + 1) for share in shares]
         self._elsewhere: list[CopiesElsewhere] = []
+        how: dict[str, Any] = {"success_only": success_only, "reads": reads}
         try:
             for share in shares[1:]:
-                indexes = share.tolist()
-                self._elsewhere.append(
-                    CopiesElsewhere(make, indexes, seed, success_only=success_only)
-                )
-            self._here = TaskCopies(make, shares[0].tolist(), seed, success_only=success_only)
+                self._elsewhere.append(CopiesElsewhere(make, share.tolist(), seed, **how))
+            self._here = TaskCopies(make, shares[0].tolist(), seed, **how)
         except BaseException:
             for copies in self._elsewhere:
                 copies.close()
