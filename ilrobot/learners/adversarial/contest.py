@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from ilrobot.learners.adversarial.discriminator import (
     DiscriminatorConfig,
     Judgement,
 )
+from ilrobot.learners.adversarial.remembered import Remembered
 from ilrobot.learners.adversarial.rows import Rows
 from ilrobot.learners.online import reported
 from ilrobot.learners.reinforcement.reinforcer import Reinforcer
@@ -37,7 +37,7 @@ class Contest:
         expert: Demonstrated transitions.
         config: How the discriminator is trained.
         seed: Of what is drawn for it.
-        memory: Rounds whose transitions it is trained on, the newest included.
+        memory: Transitions of all rollouts that it is trained on, see `Remembered`.
         discount: γ, by which an absorbing state's reward counts for all that would follow.
         every: Of how many of the expert's steps one is known, while with absorbing states each of
             its ends is (`expert_transitions`): these are drawn so much more seldom.
@@ -51,7 +51,7 @@ class Contest:
         config: DiscriminatorConfig,
         *,
         seed: int,
-        memory: int,
+        memory: int | None,
         discount: float,
         every: int = 1,
     ) -> None:
@@ -65,7 +65,7 @@ class Contest:
         if self._absorbing and every > 1:
             ended = self._expert.terminal.bool().cpu()
             self._weights = torch.where(ended, 1 / every, 1.0)
-        self._memory: deque[Rows] = deque(maxlen=memory)
+        self._memory = Remembered(memory)
         self._generator = torch.Generator().manual_seed(seed)
         self._optimizer = torch.optim.Adam(discriminator.parameters(), lr=config.learning_rate)
         self._judgement: Judgement | None = None
@@ -113,7 +113,7 @@ class Contest:
         return {
             "discriminator": self.discriminator.state_dict(),
             "optimizer": self._optimizer.state_dict(),
-            "memory": [rows.state() for rows in self._memory],
+            "memory": self._memory.state(),
             "generator": self._generator.get_state(),
             "reinforcer": self.reinforcer.state(),
         }
@@ -124,10 +124,7 @@ class Contest:
         self.discriminator.load_state_dict(state["discriminator"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._generator.set_state(state["generator"])
-        self._memory.clear()
-        for rows in state["memory"]:
-            here = {name: self._reward.tensor(values.numpy()) for name, values in rows.items()}
-            self._memory.append(Rows(**here))
+        self._memory.load_state(state["memory"], self._expert.observations.device)
 
     def _rows(self, transitions: Transitions) -> Rows:
         return Rows.of(transitions, self._reward.tensor, absorbing=self._absorbing)
@@ -135,7 +132,7 @@ class Contest:
     def _judge(self, made: Transitions) -> NDArray[np.float32]:
         """Let the discriminator learn from a new rollout, then say what it is worth."""
         rows = self._rows(made)
-        self._memory.append(rows)
+        self._memory.add(rows, self._generator)
         expert = self._expert.draw(len(rows), self._generator, self._weights)
         for part in (expert, rows):
             self._reward.fit_normalizers(part.observations, part.actions)
@@ -146,10 +143,9 @@ class Contest:
         """A round of the discriminator."""
         density = PolicyDensity(self.policy)
         config, seen = self._config, []
-        known = Rows.joined(list(self._memory))
         for _ in range(config.updates):
             expert = self._expert.draw(config.batch_size, self._generator, self._weights)
-            policy = known.draw(config.batch_size, self._generator)
+            policy = self._memory.rows.draw(config.batch_size, self._generator)
             loss, logits = self.discriminator.loss(expert, policy, density)
             total = loss
             if config.regularizer == "gradient-penalty":

@@ -43,18 +43,19 @@ class AdversarialConfig:
         ppo: How the policy is improved.
         discriminator: How the discriminator is trained.
         reward: What the reward is made of.
-        memory: Rollouts that the discriminator is trained on, the newest included.
+        memory: Transitions of all rollouts that the discriminator is trained on, an even sample of
+            them (None: the newest rollout).
     """
 
     method: Method
     ppo: PpoConfig
     discriminator: DiscriminatorConfig
     reward: RewardConfig
-    memory: int
+    memory: int | None
 
     def settings(self) -> dict[str, Any]:
         """All of it, words to values."""
-        found: dict[str, Any] = {"remembered rollouts": self.memory}
+        found: dict[str, Any] = {"remembered": self.memory or "the newest rollout"}
         for what, part in (
             ("ppo", self.ppo),
             ("discriminator", self.discriminator),
@@ -69,21 +70,22 @@ class AdversarialConfig:
 AIRL_PENALTY = 0.05
 
 #: As in the papers: GAIL's reward is of state and action, and its samples are of now; AIRL's is of
-#: the state alone, and it is trained on its last 20 rollouts.
+#: the state alone, and it is trained on what earlier policies did, too: on all of them, where
+#: theirs was trained on the last 20 rollouts (docs/adversarial.md).
 DEFAULTS = {
     "gail": AdversarialConfig(
         "gail",
         ADVERSARIAL_PPO,
         DiscriminatorConfig(),
         RewardConfig("state-action"),
-        memory=1,
+        memory=None,
     ),
     "airl": AdversarialConfig(
         "airl",
         ADVERSARIAL_PPO,
         DiscriminatorConfig(penalty=AIRL_PENALTY),
         RewardConfig("state"),
-        memory=20,
+        memory=20 * ADVERSARIAL_PPO.rollout,
     ),
 }
 
