@@ -2,12 +2,12 @@
 
     python -m benchmarks.transfer_walker --seeds 0 --output runs/transfer-walker
 
-After Fu, Luo and Levine 2018, section 7.2, where an ant loses two legs. Four episodes of the shared
-expert are demonstrated with both legs. GAIL learns a policy, AIRL a reward of the state and one of
-state and action, each from a clone. Then the motors of the front leg are off: GAIL's policy is used
-as it is, and each reward is optimised again by PPO from scratch, beside the task's own reward, the
-most that can be hoped for. Each run lies in --output and goes on where it was stopped; the last
-line is JSON of these seeds.
+After Fu, Luo and Levine 2018, section 7.2, where an ant loses two legs. The shared expert
+demonstrates with both legs. GAIL learns a policy, AIRL a reward of the state and one of state and
+action, each from scratch, so that they see what the expert never did. Then the motors of the front
+leg are off: GAIL's policy is used as it is, and each reward is optimised again by PPO from scratch,
+beside the task's own reward, the most that can be hoped for. Each run lies in --output and goes on
+where it was stopped; the last line is JSON of these seeds.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ import argparse
 import json
 import sys
 import xml.etree.ElementTree as ElementTree
+from contextlib import closing
 from pathlib import Path
 
 import gymnasium.envs.mujoco
 
+from benchmarks._shared_data import find
 from benchmarks._transfer_runs import World, show
-from benchmarks.adversarial import clone, demonstrations
+from ilrobot.data.convert import open_source
+from ilrobot.data.writing import write_episodes
 from ilrobot.errors import UserError, WorkFailed
 
 WHOLE = World("HalfCheetah-v5")
@@ -50,6 +53,13 @@ def lame(folder: Path) -> World:
     return World(WHOLE.task, {"xml_file": str(file)})
 
 
+def demonstrate(folder: Path) -> None:
+    """The shared expert's episodes, as a dataset."""
+    with closing(WHOLE.make()) as env:
+        source = open_source(find("gym_experts/halfcheetah_v5_rollouts.npz"), "npz", env.spec.rate)
+    write_episodes(folder, source.spec, source.episodes)
+
+
 def measure(seed: int, steps: int, again: int, output: Path) -> dict[str, float]:
     """True returns of one seed: with both legs, and with the front one lame.
 
@@ -60,13 +70,13 @@ def measure(seed: int, steps: int, again: int, output: Path) -> dict[str, float]
         output: Folder of all runs.
     """
     walker = lame(output)
-    data = demonstrations("halfcheetah", output / "halfcheetah-demonstrations")
-    begun = output / f"halfcheetah-bc-{seed}"
-    clone("halfcheetah", data, seed, begun)
-    found = {"clone: both legs": WHOLE.returned(begun, JUDGED)}
+    data = output / "demonstrations"
+    if not (data / "meta" / "info.json").exists():
+        demonstrate(data)
+    found = {}
     for name, (learner, *options) in LEARNT.items():
         run = output / f"{name.replace(', ', '-')}-{seed}"
-        given = ["--dataset", str(data.path), "--from", str(begun), *options]
+        given = ["--dataset", str(data), *options]
         WHOLE.learn(learner, run, seed=seed, steps=steps, given=given)
         found[f"{name}: policy, both legs"] = WHOLE.returned(run, JUDGED)
         found[f"{name}: policy, lame"] = walker.returned(run, JUDGED)
@@ -84,7 +94,7 @@ def main() -> None:
     """Measure the seeds that are asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--steps", type=int, default=500_000, help="of the task, GAIL and AIRL")
+    parser.add_argument("--steps", type=int, default=1_000_000, help="of the task, GAIL and AIRL")
     parser.add_argument("--again", type=int, default=500_000, help="of the task, each PPO")
     parser.add_argument("--output", type=Path, required=True, help="a second call goes on there")
     asked = parser.parse_args()
