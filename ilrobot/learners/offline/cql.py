@@ -126,7 +126,10 @@ class Cql(OfflineLearner):
             after = self._slow_critics(_beside(batch.following, following)).amin(dim=0)
             target = batch.rewards + self._method.discount * batch.continues * after
             drawn, log_densities = proposals(
-                [(mean, log_std), (next_mean, next_log_std)], self._method.actions, generator
+                [(mean, log_std), (next_mean, next_log_std)],
+                self._method.actions,
+                self._moves,
+                generator,
             )
         values = self._critics(_beside(batch.condition, batch.actions))
         count = drawn.shape[1]
@@ -145,31 +148,38 @@ class Cql(OfflineLearner):
 
 
 def proposals(
-    gaussians: list[tuple[Tensor, Tensor]], each: int, generator: torch.Generator
+    gaussians: list[tuple[Tensor, Tensor]], each: int, moves: Tensor, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Actions to estimate an integral over [-1, 1]^A from, and what they were drawn by.
+
+    An element that never moved in the data is no part of it: where all data lie in a plane, what
+    the critics say of the plane beside the rest would have no bound.
 
     Args:
         gaussians: Means and log deviations to draw from, (B, A) each, beside evenly.
         each: Draws from each of them.
+        moves: 1 for the elements that moved in the data, 0 for the others, (A,).
         generator: Of the draws.
 
     Returns:
-        Actions, (B, (1 + G) each, A), within the limits, and the logarithm of their density,
-        (B, (1 + G) each): infinite where a draw fell beyond the limits, so that it counts nothing.
+        Actions, (B, (1 + G) each, A), within the limits and 0 where nothing moves, and the logarithm
+        of their density, (B, (1 + G) each): infinite where a draw fell beyond the limits, so that it
+        counts nothing.
     """
     rows, size = gaussians[0][0].shape
+    volume = math.log(2) * moves.sum()
     even = torch.empty(rows, each, size, device=gaussians[0][0].device)
     actions = [even.uniform_(-1, 1, generator=generator)]
-    densities = [torch.full_like(even[..., 0], -size * math.log(2))]
+    densities = [torch.zeros_like(even[..., 0]) - volume]
     for mean, log_std in gaussians:
         noise = torch.empty_like(even).normal_(generator=generator)
         drawn = mean[:, None] + log_std.exp()[:, None] * noise
-        density = -gaussian_nll(drawn, mean[:, None], log_std[:, None]).sum(dim=2)
+        density = -(moves * gaussian_nll(drawn, mean[:, None], log_std[:, None])).sum(dim=2)
+        drawn = drawn * moves
         within = (drawn.abs() <= 1).all(dim=2)
         actions.append(drawn.clamp(-1, 1))
         densities.append(torch.where(within, density, torch.inf))
-    return torch.cat(actions, dim=1), torch.cat(densities, dim=1)
+    return torch.cat(actions, dim=1) * moves, torch.cat(densities, dim=1)
 
 
 def log_integral(values: Tensor, log_densities: Tensor) -> Tensor:

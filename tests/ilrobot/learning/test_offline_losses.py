@@ -6,15 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from scipy.integrate import quad
 from scipy.optimize import minimize_scalar
-from scipy.stats import norm
 
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.memory import MemoryRecordings
 from ilrobot.data.transitions import Transitions
 from ilrobot.errors import UserError
-from ilrobot.learners.offline.cql import CqlMethod, log_integral, proposals
+from ilrobot.learners.offline.cql import CqlMethod
 from ilrobot.learners.offline.experience import Experience, fit_normalizers
 from ilrobot.learners.offline.iql import IqlMethod, advantage_weights, expectile_loss
 from ilrobot.learners.offline.learner import follow
@@ -230,48 +228,16 @@ def test_the_policy_and_it_alone_learns_slower_to_the_end(method):
 # CQL
 
 
-def test_the_conservative_integral_is_that_of_a_quadrature():
-    def value(action):
-        return 2 * np.sin(3 * action) - action**2
-
-    exact = math.log(quad(lambda a: math.exp(value(a)), -1, 1)[0])
+def test_cqls_critics_are_asked_only_in_the_plane_of_the_data():
+    data = transitions()
+    still = replace(data, actions=data.actions * np.array([1.0, 0.0], dtype=np.float32))
+    found, experience = learner(CqlMethod(), still)
+    asked = []
+    found._critics.register_forward_pre_hook(lambda _, given: asked.append(given[0].detach()))
     generator = torch.Generator().manual_seed(0)
-    gaussians = [
-        (torch.full((1, 1), mean), torch.full((1, 1), log_std))
-        for mean, log_std in ((0.4, -1.0), (0.9, -0.5))  # of the latter many fall beyond the limit
-    ]
-    actions, log_densities = proposals(gaussians, 100_000, generator)
-    assert actions.shape == (1, 300_000, 1)
-    assert torch.isinf(log_densities).float().mean() > 0.05
-    values = torch.from_numpy(value(actions[..., 0].numpy()))
-    # Each of the three estimates it alone, so that their mean does.
-    for part in range(3):
-        own = slice(part * 100_000, (part + 1) * 100_000)
-        estimate = log_integral(values[:, own], log_densities[:, own]).item()
-        assert estimate == pytest.approx(exact, abs=0.02)
-    assert log_integral(values, log_densities).item() == pytest.approx(exact, abs=0.02)
-
-
-def test_the_conservative_integral_is_an_exact_sum_over_cells():
-    """A value of five levels, one on each fifth of the actions."""
-    levels = torch.tensor([0.3, -1.0, 2.0, 0.0, 1.5])
-    exact = torch.logsumexp(levels, dim=0).item() + math.log(2 / 5)
-    actions, log_densities = proposals(
-        [(torch.zeros(1, 1), torch.full((1, 1), -0.7))], 200_000, torch.Generator().manual_seed(1)
-    )
-    cell = ((actions[..., 0] + 1) / 0.4).long().clamp(max=4)
-    assert log_integral(levels[cell], log_densities).item() == pytest.approx(exact, abs=0.01)
-
-
-def test_draws_say_by_what_density_they_were_made():
-    mean, std = 0.2, 0.5
-    gaussian = (torch.full((1, 1), mean), torch.full((1, 1), math.log(std)))
-    actions, log_densities = proposals([gaussian], 1_000, torch.Generator().manual_seed(0))
-    even, own = log_densities[0, :1_000], log_densities[0, 1_000:]
-    torch.testing.assert_close(even, torch.full((1_000,), math.log(0.5)))
-    within = torch.isfinite(own)
-    expected = norm.logpdf(actions[0, 1_000:, 0][within].numpy(), mean, std)
-    np.testing.assert_allclose(own[within].numpy(), expected, rtol=1e-4, atol=1e-5)
+    found.update(experience.sample(16, generator), 0, generator)
+    assert any(len(rows) > 16 for rows in asked)
+    assert not any(rows[:, -1].any() for rows in asked)
 
 
 def test_cqls_temperature_asks_nothing_of_an_action_that_never_moves():
