@@ -162,9 +162,9 @@ def proposals(
         generator: Of the draws.
 
     Returns:
-        Actions, (B, (1 + G) each, A), within the limits and 0 where nothing moves, and the logarithm
-        of their density, (B, (1 + G) each): infinite where a draw fell beyond the limits, so that it
-        counts nothing.
+        Actions, (B, (1 + G) each, A), within the limits and 0 where nothing moves, and the log
+        of their density, (B, (1 + G) each): infinite where a draw fell beyond the limits, so that
+        it counts nothing.
     """
     rows, size = gaussians[0][0].shape
     volume = math.log(2) * moves.sum()
