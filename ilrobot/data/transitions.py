@@ -272,6 +272,8 @@ def _rewards(recordings: Recordings) -> NDArray[np.float32]:
 def _successes(recordings: Recordings) -> NDArray[np.float32]:
     """1 where the task counts as done, (num_frames,); at the end of what a person called so.
 
+    A person's word counts before the task's: what they called anything else was not done.
+
     Raises:
         UserError: No episode succeeded as far as is known.
     """
@@ -283,6 +285,8 @@ def _successes(recordings: Recordings) -> NDArray[np.float32]:
     for number, info in enumerate(recordings.infos):
         start, end = int(recordings.starts[number]), int(recordings.starts[number + 1])
         ticks = start + np.flatnonzero(useful[start:end])
+        if info.judge is Judge.PERSON and info.outcome is not Outcome.SUCCESS:
+            done[start:end] = False
         if info.outcome is Outcome.SUCCESS and len(ticks) and not done[ticks].any():
             done[ticks[-1]] = True
     if not done.any():

@@ -8,13 +8,16 @@ from torch import Tensor, nn
 #: What is further from the mean, in standard deviations, counts as this far.
 CLIP = 10.0
 _LEAST_VARIANCE = 1e-8
+#: A deviation below this share of the mean is rounding of float64.
+_ROUNDING = 1e-12
 
 
 class RunningNorm(nn.Module):
     """y = clip((x - mean) / std, ±10) per element, over all rows that `update` was given.
 
     Batches are merged exactly (Chan, Golub and LeVeque 1979, "Updating formulae and a pairwise
-    algorithm for computing sample variances"), in float64. Before the first update y = clip(x).
+    algorithm for computing sample variances"), in float64. Before the first update y = clip(x). Of
+    what never moved y is 0, wherever it goes later: nothing was learnt of that.
     """
 
     mean: Tensor
@@ -44,4 +47,5 @@ class RunningNorm(nn.Module):
     def forward(self, rows: Tensor) -> Tensor:
         """Shape (N, size) to the same, in the dtype of the rows."""
         scale = self.variance.clamp_min(_LEAST_VARIANCE).sqrt().to(rows.dtype)
-        return ((rows - self.mean.to(rows.dtype)) / scale).clamp(-CLIP, CLIP)
+        moved = (self.variance > (_ROUNDING * self.mean).square()).to(rows.dtype)
+        return ((rows - self.mean.to(rows.dtype)) / scale).clamp(-CLIP, CLIP) * moved

@@ -135,6 +135,17 @@ def test_success_as_reward_ends_the_episode_where_it_came():
     assert found.returns()[1].tolist() == [1, 0, 1]
 
 
+def test_what_a_person_called_a_failure_is_none_whatever_the_task_said():
+    success = np.array([False, True, True, False])
+    found = transitions(
+        episode(10, 4, Outcome.FAILURE, Judge.PERSON, next__success=success),
+        episode(20, 4, Outcome.SUCCESS, Judge.ENVIRONMENT, next__success=success),
+        success=True,
+    )
+    assert found.returns()[1].tolist() == [0, 1]
+    assert found.terminal.tolist() == [False] * 3 + [True, False, True]
+
+
 def test_a_success_that_was_undone_is_none():
     success = np.array([False, True, False, False, False])
     undone = np.array([False, True, True, False, False])

@@ -47,6 +47,14 @@ def test_what_never_moved_stays_zero_and_outliers_are_clipped():
     assert norm(torch.tensor([[5.0, 1e9]])).tolist() == [[0.0, CLIP]]
 
 
+def test_what_never_moved_says_nothing_where_it_moves_later():
+    norm = RunningNorm(3)
+    norm.update(torch.tensor([[5.0, 0.0, 0.1], [5.0, 1.0, 0.1]]))
+    assert norm(torch.tensor([[5.001, 0.5, 0.0]])).tolist() == [[0.0, 0.0, 0.0]]
+    norm.update(torch.tensor([[5.002, 0.5, 0.1]] * 2))
+    assert norm(torch.tensor([[5.002, 0.5, 0.0]]))[0, 0] > 0.5
+
+
 @pytest.mark.parametrize("spec", [CONTINUOUS, DISCRETE], ids=["continuous", "discrete"])
 @pytest.mark.parametrize("inputs", ALL_INPUTS)
 def test_reads_what_it_says_and_nothing_else(spec, inputs):
