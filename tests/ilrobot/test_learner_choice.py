@@ -59,3 +59,14 @@ def test_a_learners_mistake_is_one_line(learner: str, capsys):
     error = capsys.readouterr().err
     assert error.startswith("ilrobot: missing: ")
     assert error.strip().endswith(f"; see ilrobot train --learner {learner} --help")
+
+
+@pytest.mark.parametrize("name", ["ppo", "sac", "td3", "residual", "gail", "airl", "gcl"])
+def test_the_help_says_for_how_many_steps_is_tried(name: str, capsys):
+    made, module, _ = LEARNERS[name]
+    verb = getattr(importlib.import_module(f"ilrobot.cli.learners.{module}"), made)
+    with pytest.raises(SystemExit):
+        _main(["train", "--learner", name, "--help"])
+    words = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    steps = words.partition("--steps INT")[2].partition("--time-budget")[0]
+    assert f"(default: {verb.usual_steps})" in steps

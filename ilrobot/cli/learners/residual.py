@@ -33,7 +33,7 @@ class Residual(OnlineOptions):
     from_: Annotated[Path, _FROM]
     """Run of the policy to begin with: one action for one observation, such as bc."""
 
-    steps: Annotated[int | None, optional("INT", "100000")] = None
+    steps: Annotated[int | None, optional("INT", "200000")] = None
     """Environment steps, of all copies together."""
 
     bound: float = 0.7
