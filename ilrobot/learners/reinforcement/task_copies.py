@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.actors import Observation
-from ilrobot.errors import UserError
+from ilrobot.errors import UserError, WorkFailed
 from ilrobot.observed import limited, vector_spec
 from ilrobot.task_env import TaskEnv
 
@@ -132,8 +132,12 @@ class TaskCopies:
         self._draws = [np.random.default_rng((seed, index)) for index in self._indexes]
 
     def reset(self) -> NDArray[np.float32]:
-        """Begin an episode in each copy, (n, O)."""
-        return np.stack([self._begin(index) for index in range(len(self.envs))])
+        """Begin an episode in each copy, (n, O).
+
+        Raises:
+            WorkFailed: Something observed is not a finite number.
+        """
+        return self._finite(np.stack([self._begin(index) for index in range(len(self.envs))]))
 
     def judges_success(self) -> bool:
         """Whether the task says when it is done, as far as is known by now."""
@@ -144,6 +148,7 @@ class TaskCopies:
 
         Raises:
             UserError: Success is the reward, and an episode ended of which the task did not judge.
+            WorkFailed: Something observed is not a finite number.
         """
         count = len(self.envs)
         after = np.empty((count, self._size), dtype=np.float32)
@@ -164,6 +169,8 @@ class TaskCopies:
             if terminal[index] or timeout[index]:
                 ended.append(self._end(index, env))
                 observations[index] = self._begin(index)
+        self._finite(after)
+        self._finite(observations)
         return VectorStep(observations, after, rewards, terminal, timeout, tuple(ended))
 
     def played_by(self, player: Player, *arguments: Any) -> Any:
@@ -188,6 +195,17 @@ class TaskCopies:
             )
         success = bool(self._successes[index]) if env.judges_success else None
         return Ended(float(self._returns[index]), int(self._lengths[index]), success)
+
+    def _finite(self, seen: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The same, (n, O), lest a policy be blamed for what its task gives."""
+        finite = np.isfinite(seen)
+        if not finite.all():
+            names = [name for f in self.task.observations for name in f.element_names]
+            raise WorkFailed(
+                f"task '{self.task.task}' gave an observation that is not a finite number "
+                f"({names[int(finite.all(axis=0).argmin())]}); mend the task"
+            )
+        return seen
 
     def _flat(self, observation: Observation) -> NDArray[np.float32]:
         values: Sequence[NDArray[Any]] = [observation[name].reshape(-1) for name in self._names]

@@ -27,6 +27,7 @@ from tests.ilrobot.learning import line_world
 
 COPIES = 5
 MAKE = partial(make_env, line_world.TASK)
+NOWHERE = np.array([0.0, np.nan], dtype=np.float32)
 
 
 def _steps(processes: int) -> tuple[list[np.ndarray], list[VectorStep]]:
@@ -139,6 +140,18 @@ def test_a_process_that_was_killed_is_told():
         os.kill(pid, signal.SIGKILL)
         with pytest.raises(WorkFailed, match="steps copies of the task died"):
             env.reset()
+
+
+@pytest.mark.parametrize("at_reset", [True, False])
+def test_a_task_that_gives_what_is_no_number_is_blamed_itself(
+    at_reset: bool, monkeypatch: pytest.MonkeyPatch
+):
+    with closing(TaskVectorEnv(MAKE, 2, seed=0)) as env:
+        seen = (lambda: env.reset()) if at_reset else (lambda: env.advance(np.zeros((2, 1))))
+        env.reset()
+        monkeypatch.setattr(line_world.Line, "_seen", lambda self: NOWHERE)
+        with pytest.raises(WorkFailed, match=r"gave an observation that is not .* \(state\[1\]\)"):
+            seen()
 
 
 def _wait_with_copies(told: str) -> None:
