@@ -14,7 +14,9 @@ from torch.nn import functional
 from ilrobot.observed import vector_spec
 from ilrobot.policies.module_file import load_module, save_module
 from ilrobot.rewards.config import RewardConfig, TerminationBias
+from ilrobot.rewards.encoding import Encoding
 from ilrobot.rewards.running_norm import RunningNorm
+from ilrobot.rotation_units import Rotation
 from ilrobot.spec import Spec
 
 if TYPE_CHECKING:
@@ -29,7 +31,8 @@ _ROWS = 65_536
 class RewardModel(nn.Module):
     """r(s), r(s, a) or r(s, a, s') of flat vectors in physical units; its normalisation is inside.
 
-    Angles are seen as sine and cosine, discrete actions as one-hot vectors.
+    Angles are seen as sine and cosine, rotations as six numbers (`ilrobot.policies.rotations`),
+    discrete actions as one-hot vectors.
 
     Attributes:
         spec: Whose observations and action it reads; vector observations only.
@@ -45,17 +48,20 @@ class RewardModel(nn.Module):
     def __init__(self, spec: Spec, config: RewardConfig) -> None:
         super().__init__()
         self.spec, self.config = vector_spec(spec), config
-        angles, size = [], 0
+        angles: list[int] = []
+        rotations: list[Rotation] = []
+        size = 0
         for feature in self.spec.observations:
             angles += [size + index for index in feature.angles]
+            rotations += [Rotation(size + r.start, r.unit) for r in feature.rotations]
             size += feature.size
         self._observation_size = size
-        self._angles = angles
-        self._plain = [index for index in range(size) if index not in set(angles)]
-        encoded = len(self._plain) + 2 * len(angles)
-        self.observation_norm = RunningNorm(encoded)
-        self.state_size = encoded + config.absorbing
-        self._action_size = self.spec.choices or self.spec.action.size
+        self._encode = Encoding(size, angles, rotations)
+        self.observation_norm = RunningNorm(self._encode.size)
+        self.state_size = self._encode.size + config.absorbing
+        action = self.spec.action
+        self._encode_action = Encoding(action.size, (), self.spec.target_rotations)
+        self._action_size = self.spec.choices or self._encode_action.size
         self.action_norm = RunningNorm(self._action_size)
         sizes = self.state_size * (1 + config.reads_next) + self._action_size * config.reads_action
         self.network = perceptron(sizes, config.width, config.layers)
@@ -70,7 +76,7 @@ class RewardModel(nn.Module):
         """
         self.observation_norm.update(self._encode(observations))
         if self.spec.choices is None:
-            self.action_norm.update(actions)
+            self.action_norm.update(self._encode_action(actions))
 
     def state(self, observations: Tensor, absorbing: Tensor | None = None) -> Tensor:
         """Observations as the network reads them, shape (N, state_size).
@@ -100,7 +106,7 @@ class RewardModel(nn.Module):
                 chosen = actions.flatten().long()
                 action = functional.one_hot(chosen, self._action_size).to(parts[0].dtype)
             else:
-                action = self.action_norm(actions)
+                action = self.action_norm(self._encode_action(actions))
             if absorbing is not None:
                 action = action * (1 - absorbing.to(action.dtype))[:, None]
             parts.append(action)
@@ -132,7 +138,7 @@ class RewardModel(nn.Module):
         if not self.config.absorbing:
             return None
         blank = torch.zeros(1, self._observation_size, device=self.observation_norm.mean.device)
-        still = torch.zeros(1, 1 if self.spec.choices is not None else self._action_size).to(blank)
+        still = torch.zeros(1, self.spec.action.size).to(blank)
         over = torch.ones(1).to(blank)
         with torch.inference_mode():
             return float(self(blank, still, blank, over, over))
@@ -181,12 +187,6 @@ class RewardModel(nn.Module):
             WorkFailed: The weights are not finite.
         """
         return load_module(path, "reward", lambda s, c: cls(s, RewardConfig.from_json(c)))
-
-    def _encode(self, observations: Tensor) -> Tensor:
-        if not self._angles:
-            return observations
-        radians = observations[:, self._angles]
-        return torch.cat([observations[:, self._plain], radians.sin(), radians.cos()], dim=1)
 
 
 def perceptron(inputs: int, width: int, layers: int) -> nn.Sequential:

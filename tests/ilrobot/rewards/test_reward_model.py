@@ -17,6 +17,8 @@ from ilrobot.learners.adversarial.rows import Rows
 from ilrobot.rewards.config import Inputs, RewardConfig
 from ilrobot.rewards.model import RewardModel, biased
 from ilrobot.rewards.running_norm import CLIP, RunningNorm
+from ilrobot.rotation_units import ROTATION_UNITS
+from ilrobot.spec import Feature, Spec
 
 ALL_INPUTS: tuple[Inputs, ...] = ("state", "state-action", "state-action-next")
 
@@ -68,6 +70,32 @@ def test_reads_what_it_says_and_nothing_else(spec, inputs):
         changed = [*rows[:place], others[place], *rows[place + 1 :]]
         after = model(*map(model.tensor, changed))
         assert torch.equal(before, after) != read
+
+
+@pytest.mark.parametrize("unit", ["quat_wxyz", "quat_xyzw", "rotvec"])
+def test_a_rotation_means_the_same_however_it_is_written(unit: str, tmp_path: Path):
+    size = ROTATION_UNITS[unit]
+    spec = Spec(
+        (Feature("observation.state", (size + 1,), units=("m", *[unit] * size)),),
+        Feature("action", (size,), units=(unit,) * size),
+        10.0,
+        semantics="absolute",
+    )
+    model, known = make(spec, RewardConfig("state-action"))
+
+    def other(turns: np.ndarray) -> np.ndarray:
+        if unit != "rotvec":
+            return -turns
+        length = np.linalg.norm(turns, axis=1, keepdims=True)
+        return (turns * (1 - 2 * np.pi / length)).astype(np.float32)
+
+    written = known.observations.copy()
+    written[:, 1:] = other(written[:, 1:])
+    before = model.of(known)
+    assert np.ptp(before) > 0.1
+    rewritten = replace(known, observations=written, actions=other(known.actions))
+    np.testing.assert_allclose(model.of(rewritten), before, atol=1e-4)
+    assert export_reward(model, tmp_path / "reward.onnx", known).holds
 
 
 def test_an_angle_means_the_same_after_a_whole_turn():
