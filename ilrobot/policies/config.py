@@ -5,13 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
-from ilrobot.commanded import commanded, commanded_rotations, undecided
 from ilrobot.errors import UserError
-from ilrobot.observed import seen_spec
-from ilrobot.policies.directions import level_motions
-from ilrobot.policies.places import axes_of, check_frame
+from ilrobot.policies.config_checks import check_config, check_config_to_train
 from ilrobot.policies.residual_config import ResidualConfig
-from ilrobot.ranges import NOT_NEGATIVE, SHARE, Range, check_ranges
 from ilrobot.spec import Spec
 from ilrobot.typed_json import parse_fields
 
@@ -44,25 +40,6 @@ _WITHIN_LIMITS: frozenset[HeadName] = frozenset({"diffusion", "flow", "mip"})
 #: Those of them that do not end at these limits. Most ways to go are far shorter than the longest,
 #: and would be lost in noise as large as that.
 _BEYOND_LIMITS: frozenset[HeadName] = frozenset({"flow", "mip"})
-
-#: Beyond these nothing was ever trained; what they are mistyped as would fill any memory.
-_RANGES = {
-    "n_obs": Range(1, 1_000),
-    "horizon": Range(1, 1_000),
-    "execute": Range(1, 1_000),
-    "width": Range(1, 65_536),
-    "blocks": Range(1, 1_000),
-    "layers": Range(1, 1_000),
-    "attention_heads": Range(1, 65_536),
-    "channels": Range(1, 65_536),
-    "diffusion_steps": Range(1, 100_000),
-    "sampler_steps": Range(1, 100_000),
-    "members": Range(1, 100),
-    "dropout": SHARE,
-    "observation_noise": NOT_NEGATIVE,
-    "noise_scale": Range(0, 10),
-    "kl_weight": NOT_NEGATIVE,
-}
 
 #: Settings that came after the first runs were kept; a run without them has their defaults.
 _LATER = frozenset(
@@ -180,9 +157,13 @@ class PolicyConfig:
         """How observations and actions are normalised."""
         if self.normalize != "auto":
             return self.normalize
-        ways = self.actions != "absolute"
-        within = _WITHIN_LIMITS - _BEYOND_LIMITS if ways else _WITHIN_LIMITS
-        return "limits" if self.head in within else "standardize"
+        within = self.head in _WITHIN_LIMITS if self.actions == "absolute" else self.ends_at_limits
+        return "limits" if within else "standardize"
+
+    @property
+    def ends_at_limits(self) -> bool:
+        """Whether what the head samples is cut off at -1 and 1, in normalised units."""
+        return self.head in _WITHIN_LIMITS - _BEYOND_LIMITS
 
     def check_to_train(self, spec: Spec) -> None:
         """What `check` refuses, and what is only learnt badly; policies that are kept may have it.
@@ -190,19 +171,7 @@ class PolicyConfig:
         Raises:
             UserError: The first thing found, as its option of the command line.
         """
-        self.check(spec)
-        if self.residual is not None:
-            raise UserError(
-                "a residual is learnt by trying, not from demonstrations; train the policy that it "
-                "was learnt beside"
-            )
-        if self.head in _WITHIN_LIMITS - _BEYOND_LIMITS and self.normalization == "standardize":
-            raise UserError(
-                f"--normalize standardize has actions beyond the limits -1 and 1, and --head "
-                f"{self.head} ends there; take limits or quantile"
-            )
-        if self.frame and self.actions != "absolute":
-            self._refuse_turned_places(spec)
+        check_config_to_train(self, spec)
 
     def check(self, spec: Spec) -> None:
         """Refuse what is out of range or does not fit the actions.
@@ -210,86 +179,7 @@ class PolicyConfig:
         Raises:
             UserError: The first thing found, as its option of the command line.
         """
-        check_ranges(self, _RANGES, {"n_obs": "history"})
-        spec = seen_spec(spec, self.cameras)
-        if self.execute > self.horizon:
-            raise UserError(
-                f"--execute {self.execute} is more than the chunk has (--horizon {self.horizon}); "
-                "execute at most the whole chunk"
-            )
-        delay = min(self.execute, self.horizon - self.execute)
-        if not 0 <= self.prefix_delay <= delay:
-            raise UserError(
-                f"--prefix-delay must be within 0 and {delay}, not {self.prefix_delay}: no more "
-                f"than is executed of a chunk (--execute {self.execute}), and than is predicted "
-                f"beyond that (--horizon {self.horizon})"
-            )
-        if self.head == "diffusion" and self.sampler_steps > self.diffusion_steps:
-            raise UserError(
-                f"--sampler-steps must be at most {self.diffusion_steps}, the steps of the noising "
-                f"process, not {self.sampler_steps}"
-            )
-        if spec.choices is None and self.head == "cross-entropy":
-            raise UserError(
-                "--head cross-entropy is for discrete actions, and these are continuous; take mse"
-            )
-        if spec.choices is not None and self.head != "cross-entropy":
-            raise UserError(
-                f"--head {self.head} is for continuous actions, and these are {spec.choices} "
-                "choices; take --policy bc --head cross-entropy"
-            )
-        if self.frame:
-            check_frame(spec, self.frame)
-        if self.actions != "absolute":
-            self._check_relative(spec)
-        if self.residual is not None:
-            self._check_residual(spec, self.residual)
-
-    def _refuse_turned_places(self, spec: Spec) -> None:
-        """In a frame ways to go are turned, and a target without a way would be with them."""
-        axes, sources = axes_of(spec, self.frame), commanded(spec)
-        steps = level_motions(spec, axes, ways=False)
-        for pair in level_motions(spec, axes, ways=True):
-            if pair not in steps and None in (sources[index] for index in pair):
-                x, y = (spec.action.element_names[index] for index in pair)
-                raise UserError(
-                    f"--actions {self.actions} in the frame {':'.join(self.frame)} turns '{x}' and "
-                    f"'{y}', which are places: nothing that is observed is called like them; name "
-                    "it so where they are recorded, or take --actions absolute or --frame none"
-                )
-
-    def _check_residual(self, spec: Spec, residual: ResidualConfig) -> None:
-        for name, value in (
-            ("a history", self.n_obs),
-            ("chunks", self.horizon),
-            ("members", self.members),
-        ):
-            if value > 1:
-                raise UserError(
-                    f"a residual is added to one action for one observation, and this policy has "
-                    f"{name} of {value}"
-                )
-        if spec.choices is not None:
-            raise UserError("a residual is added to continuous actions, and these are choices")
-        residual.check(spec)
-
-    def _check_relative(self, spec: Spec) -> None:
-        option = f"--actions {self.actions}"
-        if spec.choices is not None or spec.semantics == "delta":
-            kind = "choices" if spec.choices is not None else "steps from where it is already"
-            raise UserError(f"{option} is for targets, and these actions are {kind}; leave it out")
-        if not any(source is not None for source in (*commanded(spec), *commanded_rotations(spec))):
-            for name, alike in undecided(spec).items():
-                raise UserError(
-                    f"{option}: '{name}' of the action could be the target of {' or '.join(alike)};"
-                    " give one of these another name, unit or frame where they are recorded, or "
-                    "leave it out"
-                )
-            raise UserError(
-                f"{option}: no element of the action ({', '.join(spec.action.element_names)}) is "
-                "called like one that is observed (x or target_x for x or agent_x, in one unit); "
-                "name them so where they are recorded, or leave it out"
-            )
+        check_config(self, spec)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
