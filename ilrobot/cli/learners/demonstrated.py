@@ -54,8 +54,9 @@ class DemonstratedOptions(WarmStart, OnlineOptions):
         from ilrobot.cli.actors import TaskForPolicy
         from ilrobot.cli.options import parse_options
         from ilrobot.data.dataset import Dataset
+        from ilrobot.observed import vector_spec
 
-        shown = Dataset.open(self.dataset).spec
+        shown = vector_spec(Dataset.open(self.dataset).spec)  # no copy is to draw pictures
         if begun is not None or not shown.task:
             return super().maker(begun)
         where = TaskForPolicy.choose(shown, self.dataset, self.task, parse_options(self.options))

@@ -14,6 +14,7 @@ from gymnasium import spaces
 
 from ilrobot.actors import Actor, Decision, Source
 from ilrobot.cli import _main
+from ilrobot.cli.learners.adversarial import Gail
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.transitions import Transitions
 from ilrobot.data.writing import write_episodes
@@ -109,6 +110,14 @@ def test_what_was_not_demonstrated_is_not_read(made: Path, tmp_path: Path):
     _train(tmp_path / "run", "gail", made / "part")
     assert load_policy(tmp_path / "run").spec.observation_names == (HERE,)
     assert _main(["reward", str(tmp_path / "run"), "--episodes", "1"]) == 0
+
+
+def test_no_copy_of_a_filmed_task_draws_pictures(made: Path, tmp_path: Path):
+    shown = Dataset.open(made / "same")
+    filmed = replace(shown.spec, task_options={"cameras": "wrist", "far": 2})
+    write_episodes(tmp_path / "filmed", filmed, [shown.episode(0)])
+    learner = Gail(dataset=tmp_path / "filmed", output=tmp_path / "run")
+    assert learner.maker(None).options == {"far": 2}
 
 
 def _cloned(made: Path, data: str) -> Path:
