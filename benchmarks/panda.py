@@ -47,7 +47,7 @@ METHODS: Mapping[str, Method] = {
     "bc-chunk": Method("bc-chunk", {"steps": 3_000, "ema": 0.999}),
     "bc-rnn": Method("bc-rnn", {"steps": 1_000, "ema": 0.99}),
     "vq": Method("bc-chunk", {"head": "vq", "steps": 3_000, "ema": 0.999}),
-    "act": Method("act", {"width": 128, "layers": 2, "steps": 3_000, "learning_rate": 3e-4}),
+    "act": Method("act", {"steps": 2_500, "ema": 0.998}),
     "diffusion": Method("diffusion", {"steps": 3_000, "ema": 0.999}),
     "diffusion-unet": Method(
         "diffusion", {"network": "unet", "channels": (32, 64), "steps": 1_000, "ema": 0.995}

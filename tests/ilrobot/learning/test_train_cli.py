@@ -155,9 +155,9 @@ def test_help_shows_what_each_preset_has(capsys):
         f"(default: bc/act {bc[0].n_obs}, bc-chunk/{others} {diffusion[0].n_obs}, bc-rnn 10)"
         in words
     )
-    assert f"(default: bc/bc-chunk/{others} {bc[1].batch_size}, bc-rnn 100, act 8)" in words
+    assert f"(default: bc/bc-chunk/{others} {bc[1].batch_size}, bc-rnn 100, act 64)" in words
     assert "(default: act 8)" in words
-    assert "(default: bc-rnn 2, act 4)" in words
+    assert "(default: bc-rnn/act 2)" in words
     assert f"(default: diffusion/flow {diffusion[0].sampler_steps}, fast 2)" in words
     assert "(default: diffusion ddim)" in words
     heads = (
