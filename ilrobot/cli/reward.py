@@ -180,10 +180,13 @@ class Reward:
 
 
 def _steps(data: Dataset, model: RewardModel) -> Transitions:
-    """As the reward reads them, with the task's own rewards, where there are any."""
+    """As the reward reads them, with the task's own rewards, where all are known."""
+    import numpy as np
+
     from ilrobot.data.transitions import Transitions
 
-    rewarded = data.has_column("next.reward") and bool(data.column("next.reward").any())
+    rewards = data.column("next.reward") if data.has_column("next.reward") else np.zeros(1)
+    rewarded = bool(np.isfinite(rewards).all() and rewards.any())
     return Transitions.of(data, rewards=rewarded, reads=model.spec)
 
 

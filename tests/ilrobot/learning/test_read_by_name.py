@@ -112,6 +112,22 @@ def test_what_was_not_demonstrated_is_not_read(made: Path, tmp_path: Path):
     assert _main(["reward", str(tmp_path / "run"), "--episodes", "1"]) == 0
 
 
+@pytest.mark.parametrize("lost", [slice(3, 4), slice(None)], ids=["one", "all"])
+def test_a_reward_is_shown_on_data_whose_own_are_not_all_known(
+    lost: slice, made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    _train(tmp_path / "run", "gcl", made / "same")
+    shown = Dataset.open(made / "same")
+    episode = shown.episode(0)
+    rewards = episode.columns["next.reward"].copy()
+    rewards[lost] = np.nan
+    episode = replace(episode, columns=episode.columns | {"next.reward": rewards})
+    write_episodes(tmp_path / "data", shown.spec, [episode])
+    options = ["reward", str(tmp_path / "run"), "--dataset", str(tmp_path / "data")]
+    assert _main([*options, "--episodes", "0", "--json"]) == 0
+    assert '"correlation": null' in capsys.readouterr().out
+
+
 def test_no_copy_of_a_filmed_task_draws_pictures(made: Path, tmp_path: Path):
     shown = Dataset.open(made / "same")
     filmed = replace(shown.spec, task_options={"cameras": "wrist", "far": 2})
