@@ -36,13 +36,20 @@ class Pieces:
     ) -> Pieces:
         """Cut each episode from its first step on; steps that follow each other stay together.
 
+        Where steps of an episode are left out, such as a policy's between two corrections, what
+        comes after them begins a piece.
+
         Args:
             transitions: In their order.
             length: L.
             tensor: Makes a tensor of float32 where it is needed.
         """
         episode = transitions.episode
-        begins = np.flatnonzero(np.diff(episode, prepend=episode[:1] - 1))
+        apart = np.diff(episode, prepend=episode[:1] - 1) != 0
+        apart[1:] |= (transitions.next_observations[:-1] != transitions.observations[1:]).any(
+            axis=1
+        )
+        begins = np.flatnonzero(apart)
         since = np.arange(len(episode)) - np.repeat(begins, np.diff([*begins, len(episode)]))
         first = np.flatnonzero(since % length == 0)
         steps = first[:, None] + np.arange(length)

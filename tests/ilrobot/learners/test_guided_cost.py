@@ -146,6 +146,14 @@ def test_pieces_never_reach_into_another_episode():
     assert pieces.summed(numbers).tolist() == [3, 7, 11]
 
 
+def test_pieces_never_reach_over_what_is_left_out():
+    """As between two corrections of an episode."""
+    steps = steps_of(9).where(np.array([0, 1, 5, 6, 7]))
+    pieces = Pieces.of(steps, 3, lambda rows: torch.tensor(rows, dtype=torch.float32))
+    assert pieces.there.tolist() == [[1, 1, 0], [1, 1, 1]]
+    assert pieces.observations[..., 0].tolist() == [[0, 1, 1], [5, 6, 7]]
+
+
 def test_what_came_after_an_end_is_no_part_of_a_piece():
     """Of a demonstration it is not known."""
     steps = steps_of(2, 1)
