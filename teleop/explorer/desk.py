@@ -45,13 +45,19 @@ class Desk:
         await self._turn.acquire()
         # Whoever gives up waiting leaves the desk occupied until the step is done.
         task = asyncio.ensure_future(asyncio.to_thread(self._work, step, state))
-        task.add_done_callback(lambda _: self._turn.release())
+        task.add_done_callback(self._done)
         return await asyncio.shield(task)
 
     def close(self) -> None:
         """End the process, whatever it does."""
         self._closed = True
         self._workers.close(at_once=True)
+
+    def _done(self, task: asyncio.Task[Answer]) -> None:
+        self._turn.release()
+        if self._closed and not task.cancelled():
+            # It failed because the desk was closed, by whom nobody was left who waits for it.
+            task.exception()
 
     def _work(self, step: Callable[[None, State], Answer], state: State) -> Answer:
         try:

@@ -338,3 +338,4 @@ def test_the_end_of_a_session_waits_for_what_nobody_waits_for(
     explorer.close()
     gc.collect()
     assert "destroyed" not in caplog.text
+    assert "never retrieved" not in caplog.text
