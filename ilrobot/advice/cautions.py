@@ -10,16 +10,20 @@ def cautions(evidence: Evidence) -> list[str]:
     """What the data are too few to tell, or what is wrong with them, a line each."""
     facts, coverage, modes = evidence.facts, evidence.coverage, evidence.modes
     found = []
+    if evidence.available.simulator and evidence.available.remark:
+        found.append(evidence.available.remark)
     if facts.choices is None and modes is None:
-        taught = f"{facts.episodes} episodes"
+        taught = _counted(facts.episodes)
         if 0 < facts.teaching < facts.episodes:
             taught = f"{facts.teaching} of {taught} teach a clone: they"
+        are = "is" if facts.episodes == 1 else "are"
         found.append(
-            f"{taught} are too few to tell whether one observation was answered "
+            f"{taught} {are} too few to tell whether one observation was answered "
             "in several ways; record at least 10"
         )
     if facts.episodes < FEW:
-        found.append(f"{facts.episodes} episodes: every number here may change with the next ones")
+        few = _counted(facts.episodes)
+        found.append(f"{few}: every number here may change with the next ones")
     if coverage is not None and coverage.pauses > 0.1:
         found.append(
             f"next to nothing moves at {coverage.pauses:.0%} of the ticks: a clone of single ticks "
@@ -38,3 +42,7 @@ def cautions(evidence: Evidence) -> list[str]:
     if facts.success_rate is None and not facts.returns:
         found.append("nobody judged the episodes and no reward was recorded: all are taken as good")
     return found
+
+
+def _counted(episodes: int) -> str:
+    return "1 episode" if episodes == 1 else f"{episodes} episodes"

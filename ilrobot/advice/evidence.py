@@ -25,7 +25,8 @@ class Available:
         simulator: Whether it can be made on this machine and fits the data.
         judges: Whether it says by itself when the task is done.
         expert: Who can be asked.
-        remark: Why there is no simulator, or how the expert was found.
+        remark: Why there is no simulator, or, where there is one, why it does not take the data as
+            they are (empty: it does).
     """
 
     task: str = ""

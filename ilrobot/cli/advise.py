@@ -79,6 +79,7 @@ class Advise:
     def _available(self, dataset: Dataset) -> Available:
         """Try what there is; a task that the person names must be there."""
         from ilrobot.advice.evidence import Available, Expert
+        from ilrobot.cli.actors import keep_rate
         from ilrobot.cli.options import parse_options
         from ilrobot.compatibility import check_policy_fits
         from ilrobot.data.known_tasks import suggested_tasks
@@ -118,7 +119,13 @@ class Advise:
             found: Expert = "scripted" if scripted else "person" if shown else "none"
             if self.expert == "scripted" and not scripted:
                 raise UserError(f"{task} has no scripted expert; give --expert person or none")
-            return Available(task, True, env.judges_success, self.expert or found)
+            keep_rate(env, vector_spec(spec))
+            remark = ""
+            try:
+                check_policy_fits(vector_spec(spec), env.spec, str(self.dataset), "dataset")
+            except UserError as error:  # nothing but the rate is left to differ
+                remark = str(error)
+            return Available(task, True, env.judges_success, self.expert or found, remark)
         finally:
             env.close()
 

@@ -18,9 +18,10 @@ from ilrobot.advice.modes import Modes
 from ilrobot.advice.neighbours import Neighbours
 from ilrobot.cli import _main, _parse
 from ilrobot.cli.people import scripted_expert
-from ilrobot.data.dataset import DatasetRecorder
+from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import Outcome
 from ilrobot.data.memory import MemoryRecordings
+from ilrobot.data.writing import write_episodes
 from ilrobot.env import make_env
 from ilrobot.rollout import rollout
 from ilrobot.spec import Feature
@@ -36,6 +37,12 @@ def test_few_episodes_say_nothing_about_modes():
     evidence = Evidence.of(data, SIMULATOR)
     assert "too few to tell" in cautions(evidence)[0]
     assert recommend(evidence, "d")[0].method == "bc"
+
+
+def test_one_episode_is_one():
+    few = cautions(Evidence.of(made(1), SIMULATOR))
+    assert few[0].startswith("1 episode is too few")
+    assert few[1].startswith("1 episode: ")
 
 
 def names(data: MemoryRecordings, available: Available) -> list[str]:
@@ -185,6 +192,25 @@ def test_mistakes_are_one_line(recorded: Path, capsys, options: list[str], said:
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
+
+
+def test_a_rate_that_every_learner_would_refuse_is_told(recorded: Path, tmp_path: Path, capsys):
+    spec = replace(Dataset.open(recorded).spec, task="", task_options={}, rate=20.0)
+    episodes = [Dataset.open(recorded).episode(number) for number in range(12)]
+    write_episodes(tmp_path / "data", spec, episodes)
+    assert _main(["advise", str(tmp_path / "data"), "--task", "ilrobot/Junction-v0", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert found["evidence"]["available"]["simulator"] is True
+    assert "20 Hz but ilrobot/Junction-v0 runs at 10 Hz" in found["cautions"][0]
+    assert "--rate 10" in found["cautions"][0]
+
+
+def test_a_rate_that_was_said_when_recording_is_kept(recorded: Path, tmp_path: Path, capsys):
+    spec = Dataset.open(recorded).spec.with_rate(20.0)
+    episodes = [Dataset.open(recorded).episode(number) for number in range(12)]
+    write_episodes(tmp_path / "data", spec, episodes)
+    assert _main(["advise", str(tmp_path / "data"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["cautions"] == []
 
 
 def test_no_dataset_is_one_line(tmp_path: Path, capsys):
