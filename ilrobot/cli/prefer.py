@@ -105,6 +105,7 @@ class Prefer:
         if Comparisons.begun(folder):
             episodes = Comparisons.read(folder).compared.episodes
         compared = Compared.of(dataset, ticks, self.seed, episodes)
+        compared.pair(dataset, 0)  # what cannot be compared is told before anything is written
         judge = None if self.judge == "person" else self._judge(dataset)
         try:
             with Comparisons.writing(folder, compared) as comparisons:

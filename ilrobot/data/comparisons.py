@@ -21,6 +21,7 @@ import numpy as np
 
 from ilrobot.atomic import make_folder, write_fully, write_text
 from ilrobot.data.dataset import Dataset
+from ilrobot.data.episode import Outcome
 from ilrobot.data.memory import Recordings
 from ilrobot.errors import UserError, explained
 from ilrobot.lock import WriteLock
@@ -100,10 +101,21 @@ class Compared:
         return cls(str(dataset.path.resolve()), episodes, content_hash, ticks, seed)
 
     def pair(self, recordings: Recordings, number: int) -> tuple[Clip, Clip]:
-        """The clips of comparison `number`: of two episodes, the same whenever it is asked for."""
+        """The clips of comparison `number`: of two episodes, the same whenever it is asked for.
+
+        Raises:
+            UserError: There are no two episodes that were not discarded.
+        """
+        infos = recordings.infos[: self.episodes]
+        kept = [n for n, info in enumerate(infos) if info.outcome is not Outcome.DISCARDED]
+        if len(kept) < 2:
+            raise UserError(
+                f"{recordings.path}: {len(kept)} of its episodes are not discarded, and it takes "
+                "two to compare; record more"
+            )
         rng = np.random.default_rng([self.seed, number])
-        left, right = rng.choice(self.episodes, size=2, replace=False)
-        return self._clip(recordings, int(left), rng), self._clip(recordings, int(right), rng)
+        left, right = (kept[place] for place in rng.choice(len(kept), size=2, replace=False))
+        return self._clip(recordings, left, rng), self._clip(recordings, right, rng)
 
     def check(self, comparison: Comparison) -> None:
         """Refuse clips of no episode.

@@ -45,6 +45,25 @@ def test_a_judge_of_success_needs_outcomes_and_one_of_returns_rewards():
         ScriptedJudge("success", data)
 
 
+def test_discarded_episodes_are_not_compared():
+    data = wandering(6)
+    compared = Compared("memory", 6, "", None, seed=1)
+    before = [compared.pair(data, number) for number in range(40)]
+    thrown_away = {1, 4}
+    data.infos = tuple(
+        replace(info, outcome=Outcome.DISCARDED) if number in thrown_away else info
+        for number, info in enumerate(data.infos)
+    )
+    pairs = [compared.pair(data, number) for number in range(40)]
+    assert {clip.episode for pair in before for clip in pair} == set(range(6))
+    assert {clip.episode for pair in pairs for clip in pair} == set(range(6)) - thrown_away
+    judge = ScriptedJudge("success", data)
+    assert judge.judge(Clip(3, 0, 15), Clip(0, 0, 15), 0) is Answer.LEFT
+    data.infos = tuple(replace(info, outcome=Outcome.DISCARDED) for info in data.infos)
+    with pytest.raises(UserError, match="0 of its episodes are not discarded"):
+        compared.pair(data, 0)
+
+
 def record(path: Path, seeds: range) -> None:
     """PointPath driven well and badly."""
     env = make_env(TASK, {"horizon": 40})

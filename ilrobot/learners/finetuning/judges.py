@@ -15,7 +15,7 @@ from ilrobot.errors import UserError
 
 JudgeName = Literal["return", "success"]
 
-_UNJUDGED = frozenset({Outcome.UNKNOWN, Outcome.DISCARDED, Outcome.UNFINISHED})
+_UNJUDGED = frozenset({Outcome.UNKNOWN, Outcome.UNFINISHED})
 
 
 class ScriptedJudge:
@@ -88,8 +88,9 @@ def _successes(recordings: Recordings) -> NDArray[np.float64]:
             f"{recordings.path}: nobody judged all of its episodes; judge by hand or by return"
         )
     succeeded = np.array([outcome is Outcome.SUCCESS for outcome in outcomes])
-    if succeeded.all() or not succeeded.any():
-        share = "all" if succeeded.all() else "none"
+    compared = succeeded[[outcome is not Outcome.DISCARDED for outcome in outcomes]]
+    if compared.all() or not compared.any():
+        share = "all" if compared.all() else "none"
         raise UserError(
             f"{recordings.path}: {share} of its episodes succeeded, so that no one is better than "
             "another; judge by hand or by return"
