@@ -14,6 +14,7 @@ from ilrobot.data.branches import lives
 from ilrobot.data.episode import Judge, Outcome
 from ilrobot.data.labels import labels
 from ilrobot.data.memory import Recordings
+from ilrobot.data.step_rewards import recorded_rewards, successes
 from ilrobot.errors import UserError
 from ilrobot.observed import vector_spec
 from ilrobot.spec import Spec
@@ -39,6 +40,8 @@ class Transitions:
         timeout: Whether this is the last step of an episode that was cut off, so that what would
             have followed has a value, (N,).
         episode: Number of the episode of each step, ascending, (N,) int64.
+        cut_off: What the step after this one brought where that is left out, since nobody knows
+            what followed it, else 0, (N,) float32 (None: no such step is known).
     """
 
     observations: NDArray[np.float32]
@@ -48,6 +51,7 @@ class Transitions:
     terminal: NDArray[np.bool_]
     timeout: NDArray[np.bool_]
     episode: NDArray[np.int64]
+    cut_off: NDArray[np.float32] | None = None
 
     @classmethod
     def of(
@@ -91,17 +95,20 @@ class Transitions:
         observations, actions = np.concatenate(columns, axis=1), _flat(recordings, "action")
         brought = None
         if success:
-            brought = _successes(recordings)
+            brought = successes(recordings, _useful(recordings))
         elif rewards:
-            brought = _rewards(recordings)
+            brought = recorded_rewards(recordings)
         _check_finite(recordings, observations, actions, brought)
 
         frames, following, terminal, timeout, episode = [], [], [], [], []
+        cut_off = np.zeros(recordings.num_frames, dtype=np.float32)
         for number, ticks, by_itself in _episodes(recordings):
             if success and brought is not None and brought[ticks].any():
                 ticks, by_itself = ticks[: int(brought[ticks].argmax()) + 1], True
             after = np.append(ticks[1:], ticks[-1:])
             if not by_itself:
+                if brought is not None:
+                    cut_off[ticks[-2:-1]] = brought[ticks[-1]]
                 ticks, after = ticks[:-1], after[:-1]
             if len(ticks):
                 last = np.arange(len(ticks)) == len(ticks) - 1
@@ -124,6 +131,7 @@ class Transitions:
             terminal=np.concatenate(terminal),
             timeout=np.concatenate(timeout),
             episode=np.concatenate(episode),
+            cut_off=None if brought is None else cut_off[here],
         )
         return found.where(_shown(recordings)[here]) if taught else found
 
@@ -182,6 +190,8 @@ class Transitions:
     def returns(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Number and undiscounted return of each episode, both (E,), in ascending order.
 
+        Of one that was cut off its last step counts, too, though it is no transition.
+
         Raises:
             ValueError: The rewards are not known.
         """
@@ -189,7 +199,9 @@ class Transitions:
             raise ValueError("transitions without rewards have no return")
         numbers, place = np.unique(self.episode, return_inverse=True)
         sums = np.zeros(len(numbers))
-        np.add.at(sums, place, self.rewards.astype(np.float64))
+        for each in (self.rewards, self.cut_off):
+            if each is not None:
+                np.add.at(sums, place, each.astype(np.float64))
         return numbers, sums
 
 
@@ -248,53 +260,6 @@ def _terminated(recordings: Recordings) -> NDArray[np.bool_] | None:
 def _flat(recordings: Recordings, name: str) -> NDArray[np.float32]:
     values = recordings.column(name)
     return values.reshape(len(values), -1).astype(np.float32)
-
-
-def _rewards(recordings: Recordings) -> NDArray[np.float32]:
-    """The recorded rewards, (num_frames,).
-
-    Raises:
-        UserError: There are none; the line says what else the recordings know.
-    """
-    instead = "record with a task that gives rewards, or import them"
-    if recordings.has_column("next.success") and recordings.column("next.success").any():
-        instead = "take --reward success, which is recorded"
-    values = np.zeros(0, dtype=np.float32)
-    if recordings.has_column("next.reward"):
-        values = _flat(recordings, "next.reward")[:, 0]
-    if not np.isfinite(values).any():
-        raise UserError(f"{recordings.path}: has no rewards (in next.reward); {instead}")
-    if not np.nan_to_num(values).any():
-        raise UserError(f"{recordings.path}: its rewards (next.reward) are all 0; {instead}")
-    return values
-
-
-def _successes(recordings: Recordings) -> NDArray[np.float32]:
-    """1 where the task counts as done, (num_frames,); at the end of what a person called so.
-
-    A person's word counts before the task's: what they called anything else was not done.
-
-    Raises:
-        UserError: No episode succeeded as far as is known.
-    """
-    done = np.zeros(recordings.num_frames, dtype=bool)
-    if recordings.has_column("next.success"):
-        done |= recordings.column("next.success").astype(bool).reshape(-1)
-    useful = _useful(recordings)
-    done &= useful
-    for number, info in enumerate(recordings.infos):
-        start, end = int(recordings.starts[number]), int(recordings.starts[number + 1])
-        ticks = start + np.flatnonzero(useful[start:end])
-        if info.judge is Judge.PERSON and info.outcome is not Outcome.SUCCESS:
-            done[start:end] = False
-        if info.outcome is Outcome.SUCCESS and len(ticks) and not done[ticks].any():
-            done[ticks[-1]] = True
-    if not done.any():
-        raise UserError(
-            f"{recordings.path}: no episode succeeded as far as is known, so that success is no "
-            "reward; judge episodes with `ilrobot edit`, or take the recorded rewards"
-        )
-    return done.astype(np.float32)
 
 
 def _check_finite(recordings: Recordings, *arrays: NDArray[Any] | None) -> None:

@@ -179,16 +179,18 @@ def _describe(
 
 
 def _scaled(transitions: Transitions, method: OfflineMethod, where: Path) -> Transitions:
-    rewards = transitions.rewards
+    rewards, scale = transitions.rewards, method.reward_scale(transitions)
     assert rewards is not None  # they were asked for
-    if np.ptp(rewards) == 0 and not transitions.terminal.any():
+    by_return = "discount" not in method.settings() and np.ptp(transitions.returns()[1]) > 0
+    if np.ptp(rewards) == 0 and not transitions.terminal.any() and not by_return:
         raise UserError(
             f"{where}: every step brings the same reward ({float(rewards[0]):g}) and no episode "
             "ends by itself, so that nothing is better than anything else; record rewards that "
             "tell good from bad"
         )
-    scaled = (rewards * method.reward_scale(transitions)).astype(np.float32)
-    return replace(transitions, rewards=scaled)
+    cut_off = None if transitions.cut_off is None else np.float32(scale) * transitions.cut_off
+    scaled = (rewards * scale).astype(np.float32)
+    return replace(transitions, rewards=scaled, cut_off=cut_off)
 
 
 def _most_value(method: OfflineMethod, transitions: Transitions) -> float | None:

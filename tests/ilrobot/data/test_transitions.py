@@ -135,6 +135,18 @@ def test_success_as_reward_ends_the_episode_where_it_came():
     assert found.returns()[1].tolist() == [1, 0, 1]
 
 
+def test_the_return_of_what_was_cut_off_counts_its_last_step():
+    """Which is no transition: of a task that pays at the end it would be the whole return."""
+    rewards = np.array([0, 0, 0, 100], dtype=np.float32)
+    found = transitions(
+        episode(10, 4, Outcome.TIMEOUT, Judge.ENVIRONMENT, next__reward=rewards),
+        episode(20, 4, Outcome.FAILURE, Judge.ENVIRONMENT, next__reward=rewards / 2),
+    )
+    assert len(found) == 3 + 4
+    assert found.returns()[1].tolist() == [100, 50]
+    assert found.where(found.episode == 0).returns()[1].tolist() == [100]
+
+
 def test_what_a_person_called_a_failure_is_none_whatever_the_task_said():
     success = np.array([False, True, True, False])
     found = transitions(

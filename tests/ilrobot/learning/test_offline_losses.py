@@ -264,6 +264,15 @@ def test_the_best_episodes_are_taken_until_there_are_enough_steps(best, chosen):
     assert set(weights.tolist()) <= {0.0, 1.0}
 
 
+def test_an_episode_is_chosen_by_what_its_cut_off_step_brought():
+    data = transitions()  # of returns 3, 1 and 2
+    last = np.flatnonzero(np.diff(data.episode, append=3))
+    cut_off = np.zeros(len(data), dtype=np.float32)
+    cut_off[last[1]] = 5.0
+    weights = FilteredBcMethod(best=1.0).weights(replace(data, cut_off=cut_off))
+    assert set(data.episode[weights > 0].tolist()) == {1}
+
+
 def test_equal_episodes_are_all_taken_and_the_worst_never_are():
     """As returns of success are: else failures are cloned, and who was recorded late is not."""
     few, many = ((1.0, 0.0, 0.0, 0.0, 0.0, 0.0), (0.0, 1.0, 1.0, 1.0, 1.0, 1.0))
