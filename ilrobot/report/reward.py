@@ -194,10 +194,15 @@ def _map(
     sides = [np.linspace(seen[:, i].min(), seen[:, i].max(), _GRID) for i in range(size)]
     grid = np.stack(np.meshgrid(*sides, indexing="ij"), axis=-1).reshape(-1, size)
     grid = grid.astype(np.float32)
-    actions = np.tile(known[0].steps.actions.mean(axis=0), (len(grid), 1))
+    demonstrated, usual = known[0].steps.actions, "mean"
+    action = demonstrated.mean(axis=0)
+    if model.spec.choices is not None:  # between two choices lies none
+        values, counts = np.unique(demonstrated, return_counts=True)
+        action, usual = values[counts.argmax(), None], "most frequent"
+    actions = np.tile(action, (len(grid), 1))
     at = ""
     if model.config.reads_action:
-        at = ", for the mean demonstrated action"
+        at = f", for the {usual} demonstrated action"
         if act is not None:
             actions, at = act(grid), ", for the policy's action there"
     nowhere = np.zeros(len(grid), dtype=bool)
