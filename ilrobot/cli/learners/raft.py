@@ -87,6 +87,12 @@ class Raft(TriedInTask):
         workers = cores() if self.workers is None else self.workers
         check_workers(workers)
         begun = load_vector_policy(self.from_, "raft")
+        if begun.spec.choices is not None:
+            raise UserError(
+                f"{self.from_}: its actions are {begun.spec.choices} choices, and --learner raft "
+                "explores by noise, which is for continuous ones; correct it by `ilrobot dagger`, "
+                "or demonstrate more"
+            )
         run = run_of(self.from_)
         known = Run.read(run).description
         demonstrations = Dataset.open(self.dataset or Path(known.dataset.path))

@@ -23,7 +23,8 @@ from tests.exhaustive import thinned
 from tests.forked import Forked
 from tests.ilrobot.learner_tester import Case, check_kill, check_mistake, check_run
 from tests.ilrobot.learning import line_world
-from tests.ilrobot.policy_tester import assert_same_weights
+from tests.ilrobot.learning.train_verb import write_dataset
+from tests.ilrobot.policy_tester import DISCRETE, assert_same_weights
 from tests.still import Still
 
 TASK = line_world.TASK
@@ -258,6 +259,17 @@ def test_demonstrations_of_another_task_are_refused_before_anything_is_tried(
     said = f"{tmp_path / 'other'}: 'observation.state' has shape [3] in the dataset"
     arguments = ["train", "--learner", "raft", *given, "--output", str(tmp_path / "run")]
     check_mistake(arguments, said, capsys)
+
+
+def test_choices_are_refused_before_a_run_is_begun(tmp_path: Path, capsys):
+    data = write_dataset(tmp_path / "data", DISCRETE)
+    clone = ["train", "--dataset", str(data), "--policy", "bc", "--steps", "2", "--width", "8"]
+    assert _main([*clone, "--output", str(tmp_path / "clone")]) == 0
+    capsys.readouterr()
+    given = [*_options(tmp_path / "clone"), "--task", "CartPole-v1"]
+    arguments = ["train", "--learner", "raft", *given, "--output", str(tmp_path / "run")]
+    check_mistake(arguments, "its actions are 3 choices", capsys)
+    assert not (tmp_path / "run").exists()
 
 
 def _few(clone: Path, output: Path, seed: str, *more: str) -> list[str]:
