@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -205,7 +206,8 @@ class OnlineLearning:
 
     def run(self, on_step: Callable[[Progress | None], None]) -> None:
         """Round after round."""
-        began, already, first = time.perf_counter(), self.seconds, self.step
+        began, already = time.perf_counter(), self.seconds
+        marks = deque([(0.0, self.step)])
         while not self.done:
             details = dict(self._learner.improve())
             loss = details.pop("loss", None)
@@ -217,7 +219,11 @@ class OnlineLearning:
             self.policy = self._learner.policy
             self.step, elapsed = self._learner.steps, time.perf_counter() - began
             self.seconds, self.loss = already + elapsed, loss
-            rate = (self.step - first) / elapsed
+            # Of the later half of the time: what is done first may be much quicker than the rest.
+            marks.append((elapsed, self.step))
+            while len(marks) > 2 and marks[1][0] <= elapsed / 2:
+                marks.popleft()
+            rate = (self.step - marks[0][1]) / (elapsed - marks[0][0])
             on_step(
                 Progress(
                     step=self.step,

@@ -42,7 +42,7 @@ class Progress:
             `ilrobot.learners.validation.sampling_error` (None: not known).
         learning_rate: Of the last step.
         seconds: Time spent so far, all sessions of the run together.
-        rate: Steps per second in this session.
+        rate: Steps per second in this session; of what tries, in the later half of its time.
         eta: Seconds left at that rate; infinite while nothing is known of it.
         details: What else a learner knows of itself since the last report, name to number.
     """
