@@ -122,6 +122,14 @@ class Reinforcement(WarmStart, OnlineOptions):
                     None if reward is None else partial(self._judged, reward, envs.task),
                     steps=self.reported_steps,
                 )
+                if envs.time_limit is None:
+                    console.print(
+                        f"note: task '{envs.task.task}' has no time limit: an attempt that does "
+                        "not end by itself goes on for all of the training; give it one, e.g. "
+                        "--options max_episode_steps=1000",
+                        soft_wrap=True,
+                        markup=False,
+                    )
                 settings = {
                     **asdict(config),
                     "task": envs.task.task,

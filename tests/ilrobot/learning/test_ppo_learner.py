@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+import gymnasium as gym
 import pytest
 import torch
 
@@ -28,6 +29,8 @@ from tests.ilrobot.learning import line_world
 from tests.ilrobot.policy_tester import assert_same_weights
 
 TASK = line_world.TASK
+ENDLESS = "line_world/Endless-v0"
+gym.register(ENDLESS, line_world.Line)
 SMALL = ("--task", TASK, "--copies", "2", "--rollout", "128")
 SCRATCHED = Case("ppo", (*SMALL, "--steps", "256"), ("--steps", "900000000"), TASK)
 
@@ -191,6 +194,14 @@ def test_a_run_that_is_done_cannot_be_made_longer_without_its_checkpoint(tmp_pat
 def test_a_mistake_is_one_line(options: list[str], said: str, tmp_path: Path, capsys):
     output = ["--output", str(tmp_path / "run")]
     check_mistake(["train", "--learner", "ppo", *options, *output], said, capsys)
+
+
+@pytest.mark.parametrize(("task", "told"), [(ENDLESS, True), (TASK, False)])
+def test_attempts_that_may_never_end_are_told_of(task: str, told: bool, tmp_path: Path, capsys):
+    options = ["--task", task, "--copies", "2", "--rollout", "32", "--steps", "32"]
+    output = ["--output", str(tmp_path / "run")]
+    assert _main(["train", "--learner", "ppo", *options, *output]) == 0
+    assert ("has no time limit" in capsys.readouterr().err) == told
 
 
 @pytest.mark.parametrize("asked", [None, 0.02])
