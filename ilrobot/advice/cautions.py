@@ -40,7 +40,9 @@ def cautions(evidence: Evidence) -> list[str]:
             "are too few, or the hand is noisy; try --history 2 or record more"
         )
     if facts.success_rate is None and not facts.returns:
-        found.append("nobody judged the episodes and no reward was recorded: all are taken as good")
+        found.append(
+            "nobody judged the episodes and no reward tells them apart: all are taken as good"
+        )
     return found
 
 

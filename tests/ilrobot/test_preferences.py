@@ -16,7 +16,8 @@ from ilrobot.cli import _main
 from ilrobot.cli.people import scripted_expert
 from ilrobot.data.comparisons import FILE, Answer, Clip, Compared, Comparisons
 from ilrobot.data.dataset import Dataset, DatasetRecorder
-from ilrobot.data.episode import Outcome
+from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
+from ilrobot.data.memory import MemoryRecordings
 from ilrobot.data.transitions import Transitions
 from ilrobot.env import make_env
 from ilrobot.errors import UserError
@@ -25,7 +26,7 @@ from ilrobot.noisy_expert import NoisyExpert
 from ilrobot.rewards.model import RewardModel
 from ilrobot.rollout import rollout
 from tests.ilrobot.learner_tester import check_mistake
-from tests.ilrobot.preferred import rank_correlation, wandering
+from tests.ilrobot.preferred import SPEC, rank_correlation, wandering
 
 TASK = "ilrobot/PointPath-v0"
 
@@ -43,6 +44,24 @@ def test_a_judge_of_success_needs_outcomes_and_one_of_returns_rewards():
     data.infos = tuple(replace(info, outcome=Outcome.SUCCESS) for info in data.infos)
     with pytest.raises(UserError, match="all of its episodes succeeded"):
         ScriptedJudge("success", data)
+
+
+def test_a_reward_that_is_the_same_at_each_step_tells_by_how_long_it_took():
+    info = EpisodeInfo("wander", 10.0)
+
+    def taken(*lengths: int) -> MemoryRecordings:
+        columns = {"observation.state": (2,), "action": (1,)}
+        made = []
+        for length in lengths:
+            known = {n: np.zeros((length, *shape), np.float32) for n, shape in columns.items()}
+            known["next.reward"] = np.full(length, -1, np.float32)
+            made.append(Episode(info, known))
+        return MemoryRecordings(SPEC, made)
+
+    with pytest.raises(UserError, match="all the same, and so are the sums"):
+        ScriptedJudge("return", taken(9, 9))
+    judge = ScriptedJudge("return", taken(15, 9))
+    assert judge.judge(Clip(0, 0, 15), Clip(1, 0, 9), 0) is Answer.RIGHT
 
 
 def test_discarded_episodes_are_not_compared():

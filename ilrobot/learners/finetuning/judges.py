@@ -73,12 +73,19 @@ def _rewards(recordings: Recordings) -> NDArray[np.float64]:
     if not recordings.has_column("next.reward"):
         raise UserError(f"{recordings.path}: has no rewards; judge it by hand or by success")
     rewards = recordings.column("next.reward").reshape(-1).astype(np.float64)
-    if not np.isfinite(rewards).all() or np.ptp(rewards) == 0:
+    if not np.isfinite(rewards).all():
         raise UserError(
-            f"{recordings.path}: its rewards are all the same, or not finite; judge it by hand or "
-            "by success"
+            f"{recordings.path}: some of its rewards are not finite; judge it by hand or by success"
         )
-    return np.asarray(np.where(lives(recordings), rewards, 0.0))
+    left = np.asarray(np.where(lives(recordings), rewards, 0.0))
+    # The same at each step still tells a short episode from a long one.
+    returns = np.add.reduceat(left, recordings.starts[:-1])
+    if np.ptp(rewards) == 0 and np.ptp(returns) == 0:
+        raise UserError(
+            f"{recordings.path}: its rewards are all the same, and so are the sums of its "
+            "episodes; judge it by hand or by success"
+        )
+    return left
 
 
 def _successes(recordings: Recordings) -> NDArray[np.float64]:
