@@ -181,8 +181,15 @@ def _describe(
 def _scaled(transitions: Transitions, method: OfflineMethod, where: Path) -> Transitions:
     rewards, scale = transitions.rewards, method.reward_scale(transitions)
     assert rewards is not None  # they were asked for
-    by_return = "discount" not in method.settings() and np.ptp(transitions.returns()[1]) > 0
-    if np.ptp(rewards) == 0 and not transitions.terminal.any() and not by_return:
+    values = "discount" in method.settings()
+    tells = not values and np.ptp(transitions.returns()[1]) > 0
+    if np.ptp(rewards) == 0 and not transitions.terminal.any() and not tells:
+        late = transitions.cut_off is not None and transitions.cut_off.any()
+        if values and late and not rewards.any():
+            raise UserError(
+                f"{where}: rewards come at the last steps alone, of episodes that were cut off, "
+                f"and --learner {method.name} cannot learn from these; take --learner filtered-bc"
+            )
         raise UserError(
             f"{where}: every step brings the same reward ({float(rewards[0]):g}) and no episode "
             "ends by itself, so that nothing is better than anything else; record rewards that "

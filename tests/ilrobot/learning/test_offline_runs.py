@@ -141,11 +141,13 @@ def test_data_that_no_offline_learner_can_use_are_one_line(tmp_path, capsys):
     bare = {"observation.state": state, "action": state}
     success = {**bare, "next.reward": np.zeros(4), "next.success": np.arange(4) == 3}
     alike = {**bare, "next.reward": np.ones(4)}
+    late = {**alike, "next.reward": np.array([0.0, 0.0, 0.0, 1.0])}
     chosen = replace(spec, action=Feature("action", (), "int64"), choices=4)
     sets = {
         "bare": (spec, bare, "has no rewards (in next.reward)"),
         "zero": (spec, success, "all 0; take --reward success"),
         "alike": (spec, alike, "every step brings the same reward (1)"),
+        "late": (spec, late, "rewards come at the last steps alone"),
         "discrete": (chosen, {**alike, "action": np.arange(4)}, "its actions are 4 choices"),
     }
     for name, (of, columns, said) in sets.items():
