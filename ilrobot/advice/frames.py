@@ -26,7 +26,8 @@ class Frames:
 
     Attributes:
         observations: Seen at each, (N, D): every element with mean 0 and standard deviation 1;
-            an angle is its sine and cosine; elements that never change are left out.
+            an angle is its sine and cosine, a rotation the first two columns of its matrix;
+            elements that never change are left out.
         chunks: The next `CHUNK` actions from each on, (N, CHUNK · A), likewise scaled; elements
             of two values, such as a gripper's open and closed, or of one are left out where there
             are others.
@@ -93,14 +94,30 @@ class Frames:
 
 
 def _columns(feature: Feature, dataset: Recordings) -> NDArray[np.float64]:
-    """An observation at every tick, (num_frames, elements), its angles as sine and cosine."""
+    """An observation at every tick, (num_frames, elements); what turns never jumps."""
     flat = dataset.column(feature.name).reshape(dataset.num_frames, -1).astype(np.float64)
     angles = list(feature.angles)
-    plain = [i for i in range(flat.shape[1]) if i not in angles]
+    turning = {*angles, *(i for rotation in feature.rotations for i in rotation.elements)}
+    plain = [i for i in range(flat.shape[1]) if i not in turning]
     with np.errstate(invalid="ignore"):
+        turned = [_two_columns(flat[:, r.part], r.unit) for r in feature.rotations]
         return np.concatenate(
-            [flat[:, plain], np.sin(flat[:, angles]), np.cos(flat[:, angles])], axis=1
+            [flat[:, plain], np.sin(flat[:, angles]), np.cos(flat[:, angles]), *turned], axis=1
         )
+
+
+def _two_columns(values: NDArray[np.float64], unit: str) -> NDArray[np.float64]:
+    """Of matrices of rotations, (N, 3) or (N, 4) to (N, 6); see `ilrobot.policies.rotations`."""
+    if unit == "rotvec":
+        half = np.linalg.norm(values, axis=1, keepdims=True) / 2
+        values = np.concatenate([np.cos(half), values * np.sinc(half / np.pi) / 2], axis=1)
+    elif unit == "quat_xyzw":
+        values = values[:, [3, 0, 1, 2]]
+    length = np.linalg.norm(values, axis=1, keepdims=True)
+    w, x, y, z = (values / np.where(length > 0, length, 1.0)).T
+    first = 1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y)
+    second = 2 * (x * y - w * z), 1 - 2 * (x * x + z * z), 2 * (y * z + w * x)
+    return np.stack([*first, *second], axis=1)
 
 
 def _spread(values: NDArray[np.float64]) -> NDArray[np.float64]:

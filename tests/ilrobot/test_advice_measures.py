@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from ilrobot.advice.coverage import Coverage
 from ilrobot.advice.evidence import Evidence
@@ -17,7 +19,9 @@ from ilrobot.cli.people import scripted_expert
 from ilrobot.data.episode import Episode, EpisodeInfo, MemoryRecorder, Outcome
 from ilrobot.data.memory import MemoryRecordings
 from ilrobot.env import make_env
+from ilrobot.policies.rotations import matrices, six
 from ilrobot.rollout import rollout
+from ilrobot.rotation_units import ROTATION_UNITS
 from ilrobot.spec import Feature
 from tests.ilrobot.advised import SIMULATOR, SPEC, made
 
@@ -138,6 +142,37 @@ def test_an_angle_that_wraps_is_near_itself():
     turned._columns["observation.state"][:, 0] += np.float32(2 * np.pi)
     one, other = Frames.of(data), Frames.of(turned)
     np.testing.assert_allclose(one.observations, other.observations, atol=1e-5)
+
+
+@pytest.mark.parametrize("unit", ["rotvec", "quat_wxyz", "quat_xyzw"])
+def test_a_rotation_is_near_itself_however_it_is_written(unit: str):
+    size = ROTATION_UNITS[unit]
+    turns = np.random.default_rng(0).normal(size=(3, 20, size)).astype(np.float32)
+    spec = replace(
+        SPEC, observations=(Feature("observation.state", (size,), units=(unit,) * size),)
+    )
+
+    def other(values: np.ndarray) -> np.ndarray:
+        if unit != "rotvec":
+            return -2 * values
+        length = np.linalg.norm(values, axis=1, keepdims=True)
+        return (values * (1 - 2 * np.pi / length)).astype(np.float32)
+
+    def seen(written: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        action = np.arange(20, dtype=np.float32)[:, None]
+        info = EpisodeInfo("turn", 10.0)
+        episodes = [
+            Episode(info, {"observation.state": written(part), "action": action}) for part in turns
+        ]
+        return Frames.of(MemoryRecordings(spec, episodes)).observations
+
+    found = seen(lambda values: values)
+    np.testing.assert_allclose(seen(other), found, atol=1e-4)
+    assert found.shape[1] == 6
+    matrix = six(matrices(torch.from_numpy(turns.reshape(-1, size)), unit)).numpy()
+    scaled = (matrix - matrix.mean(axis=0)) / matrix.std(axis=0)
+    ticks = np.arange(60) % 20 <= 20 - CHUNK
+    np.testing.assert_allclose(found, scaled[ticks], atol=1e-4)
 
 
 def test_a_gripper_that_opens_and_closes_is_not_looked_at_for_modes():
