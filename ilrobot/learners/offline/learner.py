@@ -6,7 +6,7 @@ import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -175,9 +175,10 @@ def scale_by_returns(transitions: Transitions) -> float:
     """Steps of the longest episode by the range of the returns.
 
     Multiplied by it, the best return is that of one per step above the worst, whatever the rewards
-    are counted in, as in the program of Kostrikov et al. 2022 (`iql`).
+    are counted in, as in the program of Kostrikov et al. 2022 (`iql`). It is of the rewards that
+    critics see: what a step that was cut off brought is none of them.
     """
-    returns = transitions.returns()[1]
+    returns = replace(transitions, cut_off=None).returns()[1]
     spread = max(float(np.ptp(returns)), _LEAST_RANGE * float(np.abs(returns).max()))
     longest = float(np.bincount(transitions.episode).max())
     return longest / spread if spread > 0 else 1.0

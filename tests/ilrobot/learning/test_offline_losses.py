@@ -271,6 +271,8 @@ def test_an_episode_is_chosen_by_what_its_cut_off_step_brought():
     cut_off[last[1]] = 5.0
     weights = FilteredBcMethod(best=1.0).weights(replace(data, cut_off=cut_off))
     assert set(data.episode[weights > 0].tolist()) == {1}
+    late = replace(data, cut_off=100 * cut_off)  # critics do not see it, nor does their scale
+    assert IqlMethod().reward_scale(late) == IqlMethod().reward_scale(data)
 
 
 def test_equal_episodes_are_all_taken_and_the_worst_never_are():
