@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -23,7 +24,8 @@ def best_attempts(
 ) -> list[int]:
     """Which attempts are learnt from: of each beginning the one of the greatest return.
 
-    Where anybody judges, only successes are; a beginning without one teaches nothing.
+    Where anybody judges, only successes are; a beginning without one teaches nothing. Where nobody
+    does, nothing is known of an attempt whose return is not a finite number.
 
     Args:
         beginnings: What each attempt began from.
@@ -38,7 +40,7 @@ def best_attempts(
     for index, (begin, outcome, value) in enumerate(
         zip(beginnings, outcomes, returns, strict=True)
     ):
-        if judged and outcome is not Outcome.SUCCESS:
+        if (judged and outcome is not Outcome.SUCCESS) or (not judged and not math.isfinite(value)):
             continue
         if begin not in best or value > returns[best[begin]]:
             best[begin] = index

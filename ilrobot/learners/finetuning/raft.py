@@ -248,6 +248,11 @@ class RaftLearner:
         taught, kept = lessons(self._demonstrations, attempts, tried)
         if not kept:
             made = sum(len(attempts) for attempts in tried)
+            if {info.outcome for of in tried for _, info in of} <= {Outcome.UNKNOWN}:
+                raise WorkFailed(
+                    f"nobody judged the {made} attempts, and none has rewards that are all finite "
+                    "numbers; mend the task, or take one that judges"
+                )
             raise WorkFailed(
                 f"none of {made} attempts succeeded, so that nothing can be learnt from them; give "
                 "more --tries with --resume, or begin with a better policy, into another --output"

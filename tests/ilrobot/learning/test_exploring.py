@@ -16,6 +16,8 @@ from tests.still import Still
 def test_of_each_beginning_the_best_is_kept():
     unjudged = [Outcome.UNKNOWN] * 5
     assert best_attempts([7, 7, 8, 8, 9], unjudged, [1, 2, 4, 3, 0]) == [1, 2, 4]
+    unknown = float("nan")
+    assert best_attempts([7, 7, 8, 8, 9], unjudged, [unknown, 2, 4, unknown, unknown]) == [1, 2]
 
 
 def test_where_anybody_judges_only_successes_are_kept():
