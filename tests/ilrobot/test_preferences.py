@@ -242,6 +242,15 @@ def test_too_few_answers_leave_no_run(recorded: Path, tmp_path: Path, capsys):
     assert not (tmp_path / "reward").exists()
 
 
+@pytest.mark.parametrize(("error_rate", "chance"), [(0.0, False), (0.5, True)])
+def test_agreement_by_chance_is_said(error_rate, chance, recorded: Path, tmp_path: Path, capsys):
+    judge = ["prefer", str(recorded), "--judge", "return", "--error-rate", str(error_rate)]
+    assert _main([*judge, "--answers", "200", "--output", str(tmp_path / "judged")]) == 0
+    fit = ["train", "--learner", "preferences", "--comparisons", str(tmp_path / "judged")]
+    assert _main([*fit, "--output", str(tmp_path / "reward"), "--steps", "150"]) == 0
+    assert ("which may be chance" in capsys.readouterr().out) == chance
+
+
 def test_from_answers_to_a_reward_by_the_verbs(recorded: Path, tmp_path: Path, capsys):
     compare(recorded, tmp_path / "judged", 60)
     asked = ["train", "--learner", "preferences", "--comparisons", str(tmp_path / "judged")]

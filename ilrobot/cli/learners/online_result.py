@@ -10,6 +10,7 @@ from typing import Any
 from ilrobot.cli.output import print_json
 from ilrobot.cli.training_progress import pace
 from ilrobot.learners.finetuning.keeping import KEPT_FILE
+from ilrobot.rewards.model import REWARD_FILE
 from ilrobot.run import Run, read_metrics
 from ilrobot.run_description import TrainDescription
 
@@ -65,6 +66,8 @@ def print_online_result(output: Path, counted: str, *, json: bool, last: int, to
             print(f"kept       the clone, since nothing learnt did as well: {share}")
     print(f"next       ilrobot eval --policy {output}")
     print(f"           ilrobot export --policy {output} --output policy.onnx")
+    if (output / REWARD_FILE).exists():
+        print(f"           ilrobot reward {output}")
     if json:
         print_json(
             {

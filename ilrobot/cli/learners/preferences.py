@@ -67,6 +67,7 @@ class Preferences:
         require("--learner preferences", "torch", extra="train")
         from ilrobot.cli.output import print_json, progress_bar
         from ilrobot.data.comparisons import Comparisons
+        from ilrobot.evaluate import wilson_interval
         from ilrobot.learners.finetuning.preference_run import train_preferences
 
         comparisons = Comparisons.read(self.comparisons)
@@ -89,6 +90,9 @@ class Preferences:
         if count:
             share = f"{said['held_out_accuracy']:.0%} of {count} answers"
             print(f"           with {share} between attempts that were held out")
+            agreed = round(said["held_out_accuracy"] * count)
+            if wilson_interval(agreed, count)[0] <= 0.5:
+                print("           which may be chance: answer more before you improve by it")
         elif count == 0 and config.held_out:
             print("           held out: none, too few attempts were compared with each other")
         print(f"next       ilrobot reward {self.output}")

@@ -208,7 +208,10 @@ def stated_rate(where: object, rate: float | None, stated: Any) -> tuple[float, 
                 "Hz; say the right one with --rate"
             )
         return found, ()
-    guess = f"no control rate is stated: taken as {DEFAULT_RATE:g} Hz (say another with --rate)"
+    guess = (
+        f"no control rate is stated: taken as {DEFAULT_RATE:g} Hz; say the task's with --rate, for "
+        "a task of another rate refuses what learns from these data"
+    )
     return DEFAULT_RATE, (guess,)
 
 

@@ -86,7 +86,9 @@ def test_how_much_is_known_of_the_demonstrations_is_said(data: Path, tmp_path: P
     case = Case("gail", (*options, "--steps", "128"), (), TASK)
     assert _main(case.arguments(tmp_path / "run")) == 0
     known = len(expert_transitions(Dataset.open(data), every=2))
-    assert f"the discriminator knows {known} steps" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert f"the discriminator knows {known} steps" in said.err
+    assert f"ilrobot reward {tmp_path / 'run'}" in said.out
 
 
 def test_airl_from_scratch(data: Path, tmp_path: Path, capsys):
