@@ -42,7 +42,7 @@ class Attention(nn.Module):
             for tokens in (self.query(x), *self.key_value(memory).chunk(2, dim=2))
         )
         chance = self._dropout if self.training else 0.0
-        if x.device.type == "cpu" and torch.get_float32_matmul_precision() != "highest":
+        if x.device.type == "cpu" and not torch.compiler.is_compiling():
             # With factors that may be rounded, torch's blocks take up to twenty times as long.
             scores = (query * query.shape[3] ** -0.5) @ key.transpose(2, 3)
             shares = scores.softmax(dim=3)
