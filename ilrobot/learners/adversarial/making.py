@@ -55,7 +55,9 @@ class AdversarialConfig:
 
     def settings(self) -> dict[str, Any]:
         """All of it, words to values."""
-        found: dict[str, Any] = {"remembered": self.memory or "the newest rollout"}
+        found: dict[str, Any] = {"remembered transitions": self.memory}
+        if self.memory is None:
+            found = {"remembered rollouts": 1}  # as in runs of before
         for what, part in (
             ("ppo", self.ppo),
             ("discriminator", self.discriminator),

@@ -48,8 +48,8 @@ class Remembered:
         return {"drawn": self._drawn, **self._rows.state()}
 
     def load_state(self, state: dict[str, Tensor], device: torch.device) -> None:
-        """Inverse of `state`, onto a device."""
-        if state:
+        """Inverse of `state`, onto a device; checkpoints of before hold a newest rollout, too."""
+        if state and self._most is not None:
             kept = dict(state)
             self._drawn = kept.pop("drawn")
             self._rows = Rows(**{name: values.to(device) for name, values in kept.items()})

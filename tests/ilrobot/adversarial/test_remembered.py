@@ -50,3 +50,10 @@ def test_what_is_remembered_goes_on_as_it_would_have():
     there.add(rollout(4), draw)
     again.add(rollout(4), rest)
     assert torch.equal(there.rows.terminal, again.rows.terminal)
+
+
+def test_a_newest_rollout_of_a_checkpoint_of_before_is_not_needed():
+    remembered = Remembered(None)
+    remembered.load_state([rollout(0).state()], torch.device("cpu"))
+    remembered.add(rollout(1), torch.Generator())
+    assert remembered.rows.terminal.unique().tolist() == [1]
