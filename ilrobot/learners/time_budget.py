@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 
 import torch
@@ -58,9 +59,11 @@ def within_budget(
     left = budget - spent - (time.perf_counter() - began)
     steps = fitting_steps(left, step, validation, config.validate_every)
     if steps < LEAST_STEPS:
+        usual = config.for_windows(len(windows)).steps
         raise UserError(
             f"--time-budget of {budget:g} s has room for {max(steps, 0)} steps of {step:.2g} s "
-            f"and ten validations of {validation:.2g} s; give more time, or take a smaller network"
+            f"and ten validations of {validation:.2g} s; give more time (its usual {usual:,} steps "
+            f"take some {math.ceil(usual * step / 60)} min), or take a smaller network"
         )
     return config.with_steps(steps)
 

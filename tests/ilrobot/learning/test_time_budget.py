@@ -97,7 +97,7 @@ def test_what_a_head_is_fitted_to_before_the_first_step_is_part_of_the_time(tmp_
 
 def test_a_time_too_short_for_any_training_is_told_and_writes_nothing(tmp_path):
     tiny = replace(TRAIN, time_budget=1e-6)
-    with pytest.raises(UserError, match=r"--time-budget of 1e-06 s has room for 0 steps of"):
+    with pytest.raises(UserError, match=r"1e-06 s has room for 0 steps of .* usual \S+ steps"):
         train(recordings(CONTINUOUS), POLICY, tiny, tmp_path / "run")
     assert not (tmp_path / "run").exists()
     with pytest.raises(UserError, match="--time-budget must be finite and positive"):
