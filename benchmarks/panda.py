@@ -54,7 +54,7 @@ METHODS: Mapping[str, Method] = {
     ),
     "diffusion-transformer": Method(
         "diffusion",
-        {"network": "transformer", "width": 128, "layers": 2, "steps": 1_000, "ema": 0.995},
+        {"network": "transformer", "width": 128, "layers": 2, "steps": 3_000, "ema": 0.999},
     ),
     "flow": Method("flow", {"steps": 3_000, "ema": 0.999}),
     "flow-framed": Method("flow", {"steps": 3_000, "ema": 0.999}, framed=True),
