@@ -99,6 +99,12 @@ def check_config(config: PolicyConfig, spec: Spec) -> None:
         _check_residual(config, spec, config.residual)
 
 
+def several(config: PolicyConfig) -> str:
+    """What it has more than one of, such as ``chunks of 16`` (empty: nothing)."""
+    counts = {"a history": config.n_obs, "chunks": config.horizon, "members": config.members}
+    return next((f"{name} of {count}" for name, count in counts.items() if count > 1), "")
+
+
 def _refuse_turned_places(config: PolicyConfig, spec: Spec) -> None:
     """In a frame ways to go are turned, and a target without a way would be with them."""
     axes, sources = axes_of(spec, config.frame), commanded(spec)
@@ -114,16 +120,10 @@ def _refuse_turned_places(config: PolicyConfig, spec: Spec) -> None:
 
 
 def _check_residual(config: PolicyConfig, spec: Spec, residual: ResidualConfig) -> None:
-    for name, value in (
-        ("a history", config.n_obs),
-        ("chunks", config.horizon),
-        ("members", config.members),
-    ):
-        if value > 1:
-            raise UserError(
-                f"a residual is added to one action for one observation, and this policy has "
-                f"{name} of {value}"
-            )
+    if more := several(config):
+        raise UserError(
+            f"a residual is added to one action for one observation, and this policy has {more}"
+        )
     if spec.choices is not None:
         raise UserError("a residual is added to continuous actions, and these are choices")
     residual.check(spec)

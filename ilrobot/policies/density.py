@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ilrobot.errors import UserError
 from ilrobot.policies.action_rotations import refuse_rotations
 from ilrobot.policies.config import PolicyConfig
+from ilrobot.policies.config_checks import several
 from ilrobot.policies.heads.gaussian import LOG_STD_BOUNDS, GaussianHead, gaussian_nll
 from ilrobot.policies.policy import Policy
 from ilrobot.spec import Feature, Spec
@@ -287,17 +288,11 @@ def check_single(config: PolicyConfig, what: str) -> None:
         )
     if config.network != "mlp":
         raise UserError(f"{what} has the network {config.network}, and this needs mlp")
-    for name, value in (
-        ("a history", config.n_obs),
-        ("chunks", config.horizon),
-        ("members", config.members),
-    ):
-        if value > 1:
-            raise UserError(
-                f"{what} has {name} of {value}, and reinforcement learning improves one action for "
-                "one observation; begin with a clone by --policy bc, or improve this one by "
-                "--learner raft"
-            )
+    if more := several(config):
+        raise UserError(
+            f"{what} has {more}, and reinforcement learning improves one action for one "
+            "observation; begin with a clone by --policy bc, or improve this one by --learner raft"
+        )
 
 
 def _last_layer(policy: Policy) -> nn.Linear:
