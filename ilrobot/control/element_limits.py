@@ -61,6 +61,7 @@ class Ease:
     def of(cls, limits: ElementLimits) -> Ease:
         """The box with the greatest steps whose margin is an eighth of the range at most."""
         span = limits.high - limits.low
+        walled = math.isfinite(limits.low) or math.isfinite(limits.high)
         slowest, fastest = max(limits.slowest, -span), min(limits.fastest, span)
         share = 1.0 if math.isinf(limits.jerk) else 0.5
         while share > 1e-6:
@@ -73,8 +74,10 @@ class Ease:
             )
             change = min(change, limits.change)
             greatest = share * max(fastest, -slowest)
-            if math.isinf(span):
+            if not walled:
                 return cls(0.0, share * slowest, share * fastest, change)
+            if math.isinf(greatest):  # no margin before a single wall suffices
+                break
             margin = greatest_displacement(greatest, change, limits.change, limits.jerk)
             if margin <= span / 8.0:
                 return cls(margin, share * slowest, share * fastest, change)

@@ -94,7 +94,7 @@ def replay(scenario: Scenario) -> list[Outcome]:
 
 def scenarios() -> list[Scenario]:
     """All of them."""
-    return [*_wild(), *_turning(), *_fallbacks(), *_discrete()]
+    return [*_wild(), *_single_walls(), *_turning(), *_fallbacks(), *_discrete()]
 
 
 def contract_of(limits: Limits | None, rate: float) -> Contract:
@@ -176,6 +176,28 @@ def _wild() -> list[Scenario]:
             ticks.append(_steady(rng, tick, rate, _want(rng, kind, tick, span)))
         made.append(Scenario(f"wild {seed}", contract, rate, *start, tuple(ticks)))
     return made
+
+
+def _single_walls() -> list[Scenario]:
+    """Driven gently, so that nothing else is limited, to a wall that has none opposite."""
+    rate = 10.0
+    rng = np.random.default_rng(300)
+    open_ended = (math.inf,) * SIZE
+    limits = Limits(
+        *(("absolute", "absolute", "delta", "delta"), (-math.inf,) * SIZE, open_ended),
+        *((3.0, math.inf, 3.0, math.inf), (4.0,) * SIZE, (40.0, math.inf) * 2),
+    )
+    contract = replace(
+        contract_of(limits, rate), workspace=Workspace((0.0, 0.2, 0.0, 0.2), open_ended)
+    )
+    start, step, ticks = np.ones(SIZE), 0.0, []
+    wanted = start.copy()
+    for tick in range(60):
+        step = max(step - 0.02, -0.12)
+        wanted += step
+        action = np.where([True, True, False, False], wanted, step).astype(np.float32)
+        ticks.append(_steady(rng, tick, rate, action))
+    return [Scenario("single walls", contract, rate, start, None, start, tuple(ticks))]
 
 
 def _turning() -> list[Scenario]:

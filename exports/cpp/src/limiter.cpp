@@ -56,6 +56,7 @@ struct Ease {
 
 Ease ease_of(const ElementLimits& limits) {
   const double span = limits.high - limits.low;
+  const bool walled = std::isfinite(limits.low) || std::isfinite(limits.high);
   const double slowest = std::max(limits.slowest, -span), fastest = std::min(limits.fastest, span);
   double share = std::isinf(limits.jerk) ? 1.0 : 0.5;
   while (share > 1e-6) {
@@ -64,7 +65,8 @@ Ease ease_of(const ElementLimits& limits) {
         std::isnan(spare) ? limits.jerk : limits.jerk + greatest_step(spare, limits.jerk);
     change = std::min(change, limits.change);
     const double greatest = share * std::max(fastest, -slowest);
-    if (std::isinf(span)) return {0.0, share * slowest, share * fastest, change};
+    if (!walled) return {0.0, share * slowest, share * fastest, change};
+    if (std::isinf(greatest)) break;  // no margin before a single wall suffices
     const double margin = greatest_displacement(greatest, change, limits.change, limits.jerk);
     if (margin <= span / 8.0) return {margin, share * slowest, share * fastest, change};
     share /= 2.0;

@@ -60,3 +60,27 @@ def test_a_robot_may_say_at_any_tick_where_its_target_is():
     assert command[0] == 0.19
     made.locate(np.array([math.nan]))
     assert made.workspace_unknown
+
+
+@pytest.mark.parametrize("velocity", [3.0, math.inf])
+@pytest.mark.parametrize("jerk", [40.0, math.inf])
+@pytest.mark.parametrize("mode", ["absolute", "delta"])
+def test_a_single_wall_is_seen_while_every_other_limit_is_kept(mode, jerk, velocity):
+    """At 10 Hz the step may change by 0.04, and that change by 0.04 or anything."""
+    limits = Limits((mode,), (-math.inf,), (math.inf,), (velocity,), (4.0,), (jerk,))
+    for side in (1.0, -1.0):
+        room = sorted((0.0, side * math.inf))
+        made = CommandLimiter(limits, RATE, Workspace((room[0],), (room[1],)))
+        made.reset(np.array([side]), None, np.array([side]))
+        at, step, wanted, steps = side, 0.0, side, [0.0, 0.0]
+        for _ in range(40):
+            step -= side * 0.02 * (abs(step) < 0.13)  # gently, so that nothing else is limited
+            wanted += step
+            (command,), _ = made.limit(np.array([wanted if mode == "absolute" else step]))
+            steps.append(command - at if mode == "absolute" else command)
+            at += steps[-1]
+            assert side * at >= -1e-12
+        assert at == pytest.approx(0.0, abs=1e-5)
+        changes = np.diff(steps)
+        assert np.abs(changes).max() <= 0.04 + 1e-12
+        assert np.abs(np.diff(changes)).max() <= jerk / 1000 + 1e-12
