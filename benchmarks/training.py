@@ -1,11 +1,13 @@
-"""How much of a training step is its networks, and what the rest is, for presets on Push-T."""
+"""How much of a training step is its networks, and what the rest is: presets and others, Push-T."""
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, get_args
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +17,7 @@ from benchmarks._pusht_data import load
 from ilrobot.data.memory import Recordings
 from ilrobot.data.windows import Windows
 from ilrobot.learners.clipped_adamw import ClippedAdamW
-from ilrobot.learners.config import PRESETS, Preset, TrainConfig
+from ilrobot.learners.config import PRESETS, TrainConfig
 from ilrobot.learners.ema import Ema
 from ilrobot.learners.machine import find_device, numerics
 from ilrobot.learners.split import split_windows
@@ -41,11 +43,10 @@ class Call(NamedTuple):
 
 
 def run() -> list[dict[str, Any]]:
-    """Rows of each preset."""
+    """Rows of each preset, and of `diffusion` on the other networks."""
     data = load()
     rows = []
-    for name in get_args(Preset):
-        policy_config, train_config = PRESETS[name]
+    for name, (policy_config, train_config) in _trainings().items():
         spent = seconds_of(data, policy_config, train_config)
         what = f"{name}, batch {train_config.batch_size}"
         step = spent.pop("step")
@@ -55,6 +56,18 @@ def run() -> list[dict[str, Any]]:
         for part, seconds in spent.items():
             rows.append(row(f"{what}: {part} alone", 100 * seconds / step, "% of a step"))
     return rows
+
+
+def _trainings() -> dict[str, tuple[PolicyConfig, TrainConfig]]:
+    trainings = {str(name): made for name, made in PRESETS.items()}
+    config, train_config = PRESETS["diffusion"]
+    for name, made in {
+        "transformer": replace(config, network="transformer", width=128, layers=2),
+        "U-Net of 64, 128": replace(config, network="unet", channels=(64, 128)),
+        "U-Net of 128, 256": replace(config, network="unet", channels=(128, 256)),
+    }.items():
+        trainings[f"diffusion, {name}"] = made, train_config
+    return trainings
 
 
 def seconds_of(
@@ -69,6 +82,7 @@ def seconds_of(
         policy.fit_normalizers(windows)
         windows.to(device)
         training = Training(policy.to(device), windows, None, train_config)
+        training.step = train_config.steps // 2
         calls = calls_of_networks(training)
         parts = {"networks": lambda: _replay(calls), **_others(policy, windows, train_config)}
         return _turns(parts, training)
@@ -130,6 +144,7 @@ def _others(
     gradients = [torch.zeros_like(p) for p in parameters]
     optimizer = ClippedAdamW(parameters, lr=0.0, weight_decay=0.0, fused=True)
     ema = Ema(policy, config.ema)
+    steps = itertools.count(config.steps // 2)
 
     def encode() -> None:
         policy.encode(batch.observations)
@@ -144,13 +159,18 @@ def _others(
         "drawing a batch": lambda: windows.sample(config.batch_size, generator),
         "encoding it": encode,
         "clipping and AdamW": update,
-        "averaging the weights": lambda: ema.update(10**6),
+        "averaging the weights": lambda: ema.update(next(steps)),
     }
 
 
 def _turns(parts: Mapping[str, Callable[[], object]], training: Training) -> dict[str, float]:
     """Median seconds of a step and of each part."""
-    works = {"step": training.advance, **parts}
+
+    def step() -> None:
+        training.advance()
+        training.step += 1
+
+    works = {"step": step, **parts}
     spent: dict[str, list[float]] = {part: [] for part in works}
     for _ in range(ROUNDS):
         for part, once in works.items():

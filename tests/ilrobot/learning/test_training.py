@@ -49,6 +49,21 @@ def test_averaged_weights():
     assert model.weight.item() == -1.0
 
 
+def test_weights_are_averaged_as_often_as_it_matters():
+    model = nn.Linear(1, 1, bias=False)
+    ema = Ema(model, 0.999)
+    average, changes, values = model.weight.item(), 0, np.random.default_rng(0).normal(size=20_000)
+    for step, value in enumerate(np.cumsum(values) / 100):
+        with torch.no_grad():
+            model.weight.fill_(value)
+        before = ema.weights[0].item()
+        ema.update(step)
+        changes += ema.weights[0].item() != before
+        average += (1 - ema_decay(step, 0.999)) * (value - average)
+    assert ema.weights[0].item() == pytest.approx(average, abs=0.005)
+    assert 1_500 < changes < 6_000
+
+
 @pytest.mark.parametrize("head", ["mse", "diffusion"])
 def test_the_seed_fixes_the_weights(head, tmp_path):
     data, config = recordings(CONTINUOUS), replace(POLICY, head=head)
