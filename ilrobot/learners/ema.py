@@ -20,7 +20,7 @@ def ema_decay(step: int, greatest: float) -> float:
 
 
 class Ema:
-    """θ̄ ← d θ̄ + (1 - d) θ for all parameters at once, a hundred times and more while it reaches back.
+    """θ̄ ← d θ̄ + (1 - d) θ for all parameters at once, a hundred times while θ̄ reaches back.
 
     That is after each optimiser step while d ≤ 0.99, and then after each n of them by dⁿ, with
     n = ⌊0.01 / (1 - d)⌋.
