@@ -14,8 +14,8 @@ from ilrobot.policies.normalize import LEAST_OBSERVATION_SHARE, Normalizer, kind
 from ilrobot.policies.pictures import PictureEncoder
 from ilrobot.policies.rotations import SIX, matrices, six
 from ilrobot.policies.task_frame import FrameView
-from ilrobot.rotation_units import Rotation
 from ilrobot.spec import Feature
+from ilrobot.turning import Turning
 
 
 class ObservationEncoder(nn.Module):
@@ -46,15 +46,8 @@ class ObservationEncoder(nn.Module):
         super().__init__()
         self._features = features
         self._n_obs = n_obs
-        angles: list[int] = []
-        self._rotations: list[Rotation] = []
-        start = 0
-        for feature in features:
-            angles += [start + index for index in feature.angles]
-            self._rotations += [Rotation(start + r.start, r.unit) for r in feature.rotations]
-            start += feature.size
-        turning = {*angles, *(index for r in self._rotations for index in r.elements)}
-        plain = [index for index in range(start) if index not in turning]
+        turning = Turning.of(features)
+        plain, angles, self._rotations = turning.plain, turning.angles, turning.rotations
         self.register_buffer("plain", torch.tensor(plain, dtype=torch.int64), persistent=False)
         self.register_buffer("angles", torch.tensor(angles, dtype=torch.int64), persistent=False)
         self.normalizer = Normalizer(kinds(features), mode, least_share=LEAST_OBSERVATION_SHARE)

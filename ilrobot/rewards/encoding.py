@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
 from ilrobot.policies.rotations import SIX, matrices, six
-from ilrobot.rotation_units import Rotation
+from ilrobot.turning import Turning
 
 
 class Encoding:
@@ -18,19 +16,16 @@ class Encoding:
         size: Elements of what comes of a vector.
 
     Args:
-        given: Elements of a vector.
-        angles: Which of them are angles that wrap.
-        rotations: Which are rotations, see `ilrobot.policies.rotations`.
+        turning: What turns among the elements of a vector.
     """
 
-    def __init__(self, given: int, angles: Sequence[int], rotations: Sequence[Rotation]) -> None:
-        self._angles, self._rotations = list(angles), tuple(rotations)
-        turning = {*self._angles, *(index for r in rotations for index in r.elements)}
-        self._plain = [index for index in range(given) if index not in turning]
+    def __init__(self, turning: Turning) -> None:
+        self._plain, self._angles = list(turning.plain), list(turning.angles)
+        self._rotations = turning.rotations
         self.size = len(self._plain) + 2 * len(self._angles) + SIX * len(self._rotations)
 
     def __call__(self, rows: Tensor) -> Tensor:
-        """Shape (N, given) to (N, size), in physical units."""
+        """Shape (N, elements) to (N, size), in physical units."""
         if not self._angles and not self._rotations:
             return rows
         radians = rows[:, self._angles]

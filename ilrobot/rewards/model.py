@@ -16,8 +16,8 @@ from ilrobot.policies.module_file import load_module, save_module
 from ilrobot.rewards.config import RewardConfig, TerminationBias
 from ilrobot.rewards.encoding import Encoding
 from ilrobot.rewards.running_norm import RunningNorm
-from ilrobot.rotation_units import Rotation
 from ilrobot.spec import Spec
+from ilrobot.turning import Turning
 
 if TYPE_CHECKING:
     from ilrobot.data.transitions import Transitions
@@ -48,19 +48,13 @@ class RewardModel(nn.Module):
     def __init__(self, spec: Spec, config: RewardConfig) -> None:
         super().__init__()
         self.spec, self.config = vector_spec(spec), config
-        angles: list[int] = []
-        rotations: list[Rotation] = []
-        size = 0
-        for feature in self.spec.observations:
-            angles += [size + index for index in feature.angles]
-            rotations += [Rotation(size + r.start, r.unit) for r in feature.rotations]
-            size += feature.size
-        self._observation_size = size
-        self._encode = Encoding(size, angles, rotations)
+        observed = Turning.of(self.spec.observations)
+        self._observation_size = observed.size
+        self._encode = Encoding(observed)
         self.observation_norm = RunningNorm(self._encode.size)
         self.state_size = self._encode.size + config.absorbing
         action = self.spec.action
-        self._encode_action = Encoding(action.size, (), self.spec.target_rotations)
+        self._encode_action = Encoding(Turning(action.size, (), self.spec.target_rotations))
         self._action_size = self.spec.choices or self._encode_action.size
         self.action_norm = RunningNorm(self._action_size)
         sizes = self.state_size * (1 + config.reads_next) + self._action_size * config.reads_action
