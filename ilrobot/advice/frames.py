@@ -11,7 +11,7 @@ from ilrobot.data.branches import lives
 from ilrobot.data.labels import labels
 from ilrobot.data.memory import Recordings
 from ilrobot.observed import vector_spec
-from ilrobot.spec import Feature
+from ilrobot.turning import Turning
 
 #: Actions in a chunk: as many as the preset `flow` executes before it looks again.
 CHUNK = 8
@@ -28,9 +28,9 @@ class Frames:
         observations: Seen at each, (N, D): every element with mean 0 and standard deviation 1;
             an angle is its sine and cosine, a rotation the first two columns of its matrix;
             elements that never change are left out.
-        chunks: The next `CHUNK` actions from each on, (N, CHUNK · A), likewise scaled; elements
-            of two values, such as a gripper's open and closed, or of one are left out where there
-            are others.
+        chunks: The next `CHUNK` actions from each on, (N, CHUNK · A), likewise scaled, and of
+            rotations that are aimed at likewise told; elements of two values, such as a gripper's
+            open and closed, or of one are left out where there are others.
         episode: Of each, (N,), from 0 on without gaps.
         progress: How far its episode had come, (N,), 0 at its first frame and 1 at its last.
         next_row: Row of the frame one tick later, (N,); -1 where that is not among these.
@@ -56,7 +56,10 @@ class Frames:
         spec = vector_spec(dataset.spec)
         teaches, values = labels(dataset)
         left = teaches if teaches.any() else lives(dataset)
-        seen = np.concatenate([_columns(f, dataset) for f in spec.observations], axis=1)
+        columns = [dataset.column(f.name) for f in spec.observations]
+        raw = np.concatenate([c.reshape(len(c), -1).astype(np.float64) for c in columns], axis=1)
+        observed = Turning.of(spec.observations)
+        seen = np.concatenate([raw[:, observed.plain], _turned(raw, observed)], axis=1)
         done = values.reshape(len(values), -1).astype(np.float64)
         left = left & np.isfinite(seen).all(axis=1) & np.isfinite(done).all(axis=1)
 
@@ -66,7 +69,10 @@ class Frames:
         counts = np.array([len(np.unique(column)) for column in done[kept].T])
         names = np.array(spec.action.element_names)
         left_out = (counts <= 2) & (counts > 2).any()
-        done = _scaled(done[:, ~left_out], kept)
+        commanded = Turning(spec.action.size, (), spec.target_rotations)
+        straight = [i for i in commanded.plain if not left_out[i]]
+        done = np.concatenate([done[:, straight], _turned(done, commanded)], axis=1)
+        done = _scaled(done, kept)
 
         episode = np.repeat(np.arange(dataset.num_episodes), dataset.lengths)
         rows = np.flatnonzero(_whole(left, episode))
@@ -93,17 +99,12 @@ class Frames:
         return int(self.episode[-1]) + 1 if len(self) else 0
 
 
-def _columns(feature: Feature, dataset: Recordings) -> NDArray[np.float64]:
-    """An observation at every tick, (num_frames, elements); what turns never jumps."""
-    flat = dataset.column(feature.name).reshape(dataset.num_frames, -1).astype(np.float64)
-    angles = list(feature.angles)
-    turning = {*angles, *(i for rotation in feature.rotations for i in rotation.elements)}
-    plain = [i for i in range(flat.shape[1]) if i not in turning]
+def _turned(rows: NDArray[np.float64], turning: Turning) -> NDArray[np.float64]:
+    """What turns in rows (N, elements), in numbers that never jump: those of its angles first."""
+    angles = rows[:, turning.angles]
     with np.errstate(invalid="ignore"):
-        turned = [_two_columns(flat[:, r.part], r.unit) for r in feature.rotations]
-        return np.concatenate(
-            [flat[:, plain], np.sin(flat[:, angles]), np.cos(flat[:, angles]), *turned], axis=1
-        )
+        rotations = [_two_columns(rows[:, r.part], r.unit) for r in turning.rotations]
+        return np.concatenate([np.sin(angles), np.cos(angles), *rotations], axis=1)
 
 
 def _two_columns(values: NDArray[np.float64], unit: str) -> NDArray[np.float64]:

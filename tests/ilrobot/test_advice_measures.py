@@ -175,6 +175,27 @@ def test_a_rotation_is_near_itself_however_it_is_written(unit: str):
     np.testing.assert_allclose(found, scaled[ticks], atol=1e-4)
 
 
+def test_a_rotation_that_is_aimed_at_is_one_however_it_is_written():
+    quaternion = Feature("action", (5,), units=("quat_wxyz",) * 4 + ("1",))
+    spec = replace(SPEC, action=quaternion, semantics="absolute")
+    rng = np.random.default_rng(0)
+    turns = rng.normal(size=(3, 20, 5)).astype(np.float32)
+    signs = rng.choice([-1, 1], size=(3, 20, 1)).astype(np.float32)
+
+    def chunks(actions: np.ndarray) -> np.ndarray:
+        state = np.tile(np.arange(20, dtype=np.float32)[:, None], 2)
+        episodes = [
+            Episode(EpisodeInfo("turn", 10.0), {"observation.state": state, "action": part})
+            for part in actions
+        ]
+        return Frames.of(MemoryRecordings(spec, episodes)).chunks
+
+    other = np.concatenate([signs * turns[..., :4], turns[..., 4:]], axis=2)
+    found = chunks(turns)
+    np.testing.assert_allclose(chunks(other), found, atol=1e-4)
+    assert found.shape[1] == CHUNK * (6 + 1)
+
+
 def test_a_gripper_that_opens_and_closes_is_not_looked_at_for_modes():
     spec = replace(SPEC, action=Feature("action", (3,), names=("x", "gripper", "y")))
     data = made(12, spec=spec)
