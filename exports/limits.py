@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.commanded import commanded
+from ilrobot.compatibility import NO_LIMIT
 from ilrobot.control.contract import Contract
 from ilrobot.control.contract_parts import Limits
 from ilrobot.control.turns import unrolled
@@ -47,7 +48,8 @@ def derive_limits(spec: Spec, runs: Sequence[NDArray[Any]]) -> Limits | None:
       (`ilrobot.control.rotation_limiter`), and a quaternion's real part has no such bound.
 
     Commands are bounded by the task's action range, and by the demonstrated one, widened by
-    `RANGE_MARGIN`, where the task states none. No bound is below `LEAST_STEP` of that range.
+    `RANGE_MARGIN`, where the task states none that is below `NO_LIMIT`. No bound is below
+    `LEAST_STEP` of that range.
 
     Args:
         spec: Of the task.
@@ -154,8 +156,8 @@ def _range(
     low = np.asarray(spec.action.low or (-np.inf,) * len(least), dtype=np.float64)
     high = np.asarray(spec.action.high or (np.inf,) * len(greatest), dtype=np.float64)
     return (
-        np.where(np.isfinite(low), low, least - margin),
-        np.where(np.isfinite(high), high, greatest + margin),
+        np.where(np.abs(low) < NO_LIMIT, low, least - margin),
+        np.where(np.abs(high) < NO_LIMIT, high, greatest + margin),
     )
 
 

@@ -12,7 +12,7 @@ _MADE = {"policy": "trained on", "dataset": "recorded in", "reward": "learnt in"
 #: Ranges of an action that are further apart are of actions that are scaled otherwise.
 _MOST_APART = 2.0
 #: A limit from here on, in whatever unit, bounds nothing: it was stated for want of one.
-_NO_LIMIT = 1e6
+NO_LIMIT = 1e6
 
 
 def check_policy_fits(
@@ -102,7 +102,7 @@ def _check_ranges(wanted: Feature, have: Feature, where: str, what: str, place: 
         return
     sides = zip(*(side for side in limits if side is not None), strict=True)
     for name, (low, high, least, most) in zip(wanted.element_names, sides, strict=True):
-        if max(map(abs, (low, high, least, most))) >= _NO_LIMIT:
+        if max(map(abs, (low, high, least, most))) >= NO_LIMIT:
             continue
         narrower, wider = sorted((high - low, most - least))
         apart = low > most or least > high

@@ -65,6 +65,16 @@ def test_an_unbounded_action_is_bounded_by_the_demonstrations():
     np.testing.assert_allclose(limits.high, (11.0, 1.0))
 
 
+@pytest.mark.parametrize("far", [1e6, float(np.finfo(np.float32).max)])
+def test_a_range_that_bounds_nothing_is_none(far):
+    """A share of it, as the least velocity, would let anything through."""
+    nominal = replace(ABSOLUTE.action, low=(-far, -1.0), high=(far, 1.0))
+    actions = np.array([[0.0, 0.0], [0.1, 0.0], [0.3, 0.0], [0.2, 0.0]])
+    limits = derive_limits(replace(ABSOLUTE, action=nominal), [actions])
+    np.testing.assert_allclose((limits.low, limits.high), [[-0.03, -1.0], [0.33, 1.0]])
+    assert limits.velocity == derive_limits(ABSOLUTE, [actions]).velocity
+
+
 def test_an_angle_that_was_demonstrated_across_the_end_of_its_turn_is_refused():
     action = replace(ABSOLUTE.action, units=("rad", "m"), low=(-np.pi,) * 2, high=(np.pi,) * 2)
     spec = replace(ABSOLUTE, action=action)
