@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ilrobot.control.histogram import TimeHistogram
@@ -37,7 +38,7 @@ class TickStatistics:
 
         Args:
             started: When it began, on the loop's clock.
-            age: Of the observation when it was read.
+            age: Of the observation when it was read; one that is not finite is not counted.
             read: How long reading took.
             act: How long guards and policy took.
             write: How long writing took.
@@ -50,7 +51,8 @@ class TickStatistics:
             self.periods.add(period)
             self.period_errors.add(abs(period - self._period))
         self._started = started
-        self.ages.add(age)
+        if math.isfinite(age):
+            self.ages.add(age)
         self.reads.add(read)
         self.acts.add(act)
         self.writes.add(write)

@@ -51,6 +51,15 @@ def test_a_frozen_sensor_stops_the_arm():
     assert report.rows["age"][10] > 0.3
 
 
+@pytest.mark.parametrize("age", [math.inf, math.nan])
+def test_what_was_never_measured_is_refused_and_the_run_goes_on(age):
+    robot = FakeRobot(lambda tick: {"age": age if tick in (5, 6) else 0.01})
+    report = run(robot, Constant(0.1, 0.1))
+    assert report.activations["fallback"] == 2
+    assert (len(robot.written), robot.stops) == (10, 1)
+    assert report.to_json()["age_ms"]["max"] == pytest.approx(10.0)
+
+
 def test_an_action_of_nan_is_never_written():
     robot = FakeRobot()
     report = run(robot, Constant(math.nan, 0.1))
