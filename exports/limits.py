@@ -30,7 +30,9 @@ LEAST_STEP = 0.01
 _GRIPPER = "gripper"
 
 
-def derive_limits(spec: Spec, runs: Sequence[NDArray[Any]]) -> Limits | None:
+def derive_limits(
+    spec: Spec, runs: Sequence[NDArray[Any]], modes: Sequence[str] | None = None
+) -> Limits | None:
     """The limits that go into the contract.
 
     With Δa = a_t - a_{t-1} and Δ²a its change, the greatest ones demonstrated, and m the
@@ -55,6 +57,7 @@ def derive_limits(spec: Spec, runs: Sequence[NDArray[Any]]) -> Limits | None:
         spec: Of the task.
         runs: The demonstrated actions, each array of shape (T, A) one uninterrupted motion, in
             physical units (see `exports.real_data.taught_actions`).
+        modes: What each element is, as a person says (None: as the spec does), see `Limits.mode`.
 
     Returns:
         None for discrete actions.
@@ -68,13 +71,13 @@ def derive_limits(spec: Spec, runs: Sequence[NDArray[Any]]) -> Limits | None:
     arrays = [np.asarray(actions, dtype=np.float64).reshape(-1, size) for actions in runs]
     demonstrated = np.concatenate(arrays)
     low, high = _range(spec, demonstrated)
-    mode = _modes(spec)
+    mode = _modes(spec) if modes is None else tuple(modes)
     absolute = np.array([m == "absolute" for m in mode])
     _refuse_wrapped(spec, absolute, arrays)
 
     real_parts: list[int] = []
     span = high - low
-    if rotations := spec.target_rotations:
+    if rotations := [r for r in spec.action.rotations if absolute[r.start]]:
         arrays = [unrolled(actions, rotations) for actions in arrays]
         for rotation in rotations:
             span[rotation.part] = np.max([np.ptp(a[:, rotation.part], axis=0) for a in arrays])

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ilrobot.control.contract import Contract
+from ilrobot.control.contract_check import MODES
 from ilrobot.control.contract_guards import FallbackAfter, Workspace
 from ilrobot.control.contract_parts import Limits
 from ilrobot.errors import UserError
@@ -81,6 +82,23 @@ def _misunderstood(guards: Mapping[str, Any]) -> str | None:
             if isinstance(number, bool) or not isinstance(number, int | float | None):
                 return f"{json.dumps(number):.40} in '{name}' is no number"
     return None
+
+
+def stated_modes(guards: Mapping[str, Any], size: int) -> tuple[str, ...] | None:
+    """What they say that each element of the action is, by which limits are to be derived.
+
+    Args:
+        guards: See `read_guards`.
+        size: Elements of the action.
+
+    Returns:
+        None where they say nothing, or what `with_guards` refuses.
+    """
+    limits = guards.get("limits")
+    modes = limits.get("mode") if isinstance(limits, dict) else None
+    if not isinstance(modes, list) or len(modes) != size:
+        return None
+    return tuple(modes) if all(mode in MODES for mode in modes) else None
 
 
 def with_guards(contract: Contract, guards: Mapping[str, Any], where: str) -> Contract:

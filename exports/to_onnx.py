@@ -68,6 +68,7 @@ def export_policy(
     unrolled: bool = False,
     calling: Calling = NEVER_CALLS,
     joints: Joints | None = None,
+    modes: Sequence[str] | None = None,
     guards: Callable[[Contract], Contract] = lambda contract: contract,
 ) -> Export:
     """Write a policy as one .onnx file with its contract.
@@ -91,6 +92,7 @@ def export_policy(
         unrolled: Write the sampler's steps one after the other instead of as a loop.
         calling: When it calls for help, by the gate of its own DAgger run.
         joints: Of the arm behind the task's controller (None: not stated).
+        modes: What each element of the action is, as a person says (None: as the spec does).
         guards: Exchanges what the data say of the guards, see `exports.stated_guards`.
 
     Raises:
@@ -102,7 +104,7 @@ def export_policy(
     policy.eval()
     contract = _promise(
         policy,
-        derive_limits(policy.spec, actions),
+        derive_limits(policy.spec, actions, modes),
         chunking,
         Provenance(
             data=data_hash,

@@ -69,7 +69,7 @@ class Export:
         from exports.real_data import observation_windows
         from exports.runtime.session import OnnxPolicy
         from exports.signature import fingerprint, load_private_key, sign
-        from exports.stated_guards import read_guards, with_guards
+        from exports.stated_guards import read_guards, stated_modes, with_guards
         from exports.to_onnx import export_policy
         from ilrobot.cli.int8 import check_int8, ship_int8
         from ilrobot.cli.output import console, print_json
@@ -117,6 +117,7 @@ class Export:
                     unrolled=self.unroll,
                     calling=calling,
                     joints=_joints(policy.spec),
+                    modes=stated_modes(stated, policy.spec.action.size),
                     guards=lambda contract: with_guards(contract, stated, str(self.guards)),
                 )
             if self.int8:

@@ -1,6 +1,7 @@
 """`ilrobot export` on the command line: signed, guarded, unrolled."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -8,9 +9,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from exports.graph import OPSET
+from exports.limits import derive_limits
+from exports.real_data import taught_actions
 from exports.runtime.session import OnnxPolicy
 from exports.signature import signature_file
 from ilrobot.cli import main
+from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Episode
 from ilrobot.data.writing import write_episodes
 from ilrobot.learners.behavioral_cloning import train
@@ -38,6 +42,15 @@ def export(folder, output, *more):
     with pytest.raises(SystemExit) as stop:
         main(["export", "--policy", str(folder / "run"), "--output", str(output), *map(str, more)])
     return stop.value.code
+
+
+def test_limits_are_those_of_what_a_person_says_that_the_actions_are(run_folder, tmp_path):
+    guards, output = tmp_path / "guards.json", tmp_path / "policy.onnx"
+    guards.write_text(json.dumps({"limits": {"mode": ["delta", "delta"]}}))
+    assert export(run_folder, output, "--guards", guards) == 0
+    steps = replace(CONTINUOUS, semantics="delta")
+    taught = taught_actions(Dataset.open(run_folder / "data"))
+    assert OnnxPolicy(output).contract.limits == derive_limits(steps, taught)
 
 
 def test_it_is_signed_and_guarded_as_was_asked_and_then_no_more(run_folder, tmp_path, capsys):

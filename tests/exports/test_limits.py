@@ -113,6 +113,21 @@ def test_a_rotation_is_limited_in_its_angular_velocity_wherever_its_numbers_jump
         assert [limits.velocity[i] for i in real] == [np.inf]
 
 
+@pytest.mark.parametrize("mode", ["delta", "velocity"])
+def test_what_a_person_calls_a_step_or_a_velocity_is_limited_as_one(mode):
+    """As a target it would be let through at how fast its numbers change, not at what they are."""
+    named = {"delta": ("dx", "dy"), "velocity": ("x.vel", "y.vel")}[mode]
+    action = replace(ABSOLUTE.action, names=named, low=(-0.05, -0.05), high=(0.05, 0.05))
+    known = replace(ABSOLUTE, action=action, semantics="delta" if mode == "delta" else "unknown")
+    unknown = replace(
+        known, action=replace(action, names=("shoulder", "elbow")), semantics="unknown"
+    )
+    slow = 0.04 * np.sin(0.05 * np.arange(200))[:, None] * np.ones(2)
+    limits = derive_limits(unknown, [slow], (mode, mode))
+    assert limits == derive_limits(known, [slow])
+    assert derive_limits(unknown, [slow]) != limits
+
+
 def test_a_velocity_comes_to_rest_where_a_target_stays():
     """A base that repeats its last command drives on."""
     names = ("arm.pos", "x.vel", "turn")

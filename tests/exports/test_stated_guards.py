@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from exports.stated_guards import read_guards, with_guards
+from exports.stated_guards import read_guards, stated_modes, with_guards
 from ilrobot.control.contract_guards import FallbackAfter
 from ilrobot.errors import UserError
 from tests.ilrobot.control.contracts import (
@@ -69,6 +69,22 @@ def test_what_does_not_fit_is_refused_in_a_line(stated, words):
     assert str(caught.value).startswith("guards.json")
     assert "\n" not in str(caught.value)
     assert "export the policy" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("stated", "modes"),
+    [
+        ({"limits": {"mode": ["delta", "velocity"]}}, ("delta", "velocity")),
+        ({"limits": {"velocity": [1, 1]}}, None),
+        ({}, None),
+        ({"limits": 3}, None),  # and what `with_guards` refuses
+        ({"limits": {"mode": ["delta"]}}, None),
+        ({"limits": {"mode": ["delta", "torque"]}}, None),
+        ({"limits": {"mode": "delta"}}, None),
+    ],
+)
+def test_what_elements_are_is_known_before_limits_are_derived(stated, modes):
+    assert stated_modes(stated, 2) == modes
 
 
 def test_choices_have_no_limits_to_state():
