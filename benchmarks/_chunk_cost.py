@@ -15,7 +15,7 @@ from exports.real_data import observation_windows, taught_actions
 from exports.runtime.process import quiet_collector
 from exports.runtime.session import OnnxPolicy
 from exports.to_onnx import export_policy
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings
 from ilrobot.policies.policy import Policy
 
 WINDOWS = 20

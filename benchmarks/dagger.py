@@ -21,7 +21,7 @@ from benchmarks import row
 from ilrobot.actors import Actor
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import EpisodeInfo
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings
 from ilrobot.env import make_env
 from ilrobot.gates.beta import BetaGate
 from ilrobot.learners.behavioral_cloning import train

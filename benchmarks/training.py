@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from benchmarks import row
 from benchmarks._pusht_data import load
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings
 from ilrobot.data.windows import Windows
 from ilrobot.learners.clipped_adamw import ClippedAdamW
 from ilrobot.learners.config import PRESETS, TrainConfig

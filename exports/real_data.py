@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from exports.samples import AS_EXECUTED, GOLDEN
 from ilrobot.compatibility import check_policy_fits
-from ilrobot.data.branches import BRANCH, lives
+from ilrobot.data.branches import BRANCH
 from ilrobot.data.episode import Outcome
 from ilrobot.data.labels import labels
-from ilrobot.data.memory import Recordings
 from ilrobot.data.pictures import film
+from ilrobot.data.recordings import Recordings, lives
 from ilrobot.errors import UserError
 from ilrobot.observed import vector_spec
 from ilrobot.spec import Feature, Spec

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.actors import Source
-from ilrobot.data.branches import lives
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Outcome
 from ilrobot.data.labels import labels
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings, lives
 from ilrobot.errors import UserError
 from ilrobot.round_attempts import round_folder
 from ilrobot.run import POLICY_FILE, Run, policy_hash, run_of

@@ -10,7 +10,7 @@ from ilrobot.advice.facts import Facts
 from ilrobot.advice.frames import CHUNK, Frames
 from ilrobot.advice.modes import Modes
 from ilrobot.advice.neighbours import Neighbours
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings
 
 #: Who can be asked what they would have done: the task's script, a person at the pad, nobody.
 Expert = Literal["scripted", "person", "none"]

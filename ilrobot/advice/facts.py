@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ilrobot.data.branches import lives
 from ilrobot.data.episode import Outcome
 from ilrobot.data.labels import Origin, origins
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings, lives
 from ilrobot.data.unheeded import reached
 
 _JUDGED = (Outcome.SUCCESS, Outcome.FAILURE, Outcome.TIMEOUT)

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ilrobot.data.branches import lives
 from ilrobot.data.labels import labels
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings, lives
 from ilrobot.observed import vector_spec
 from ilrobot.turning import Turning
 

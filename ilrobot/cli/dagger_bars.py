@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from ilrobot.data.memory import Recordings
+    from ilrobot.data.recordings import Recordings
     from ilrobot.policies.policy import Policy
     from ilrobot.run_description import Config
 

@@ -18,7 +18,7 @@ from ilrobot.policies.heeded import USED_BY_HEAD, USED_BY_NETWORK
 from ilrobot.policies.places import axes_of
 
 if TYPE_CHECKING:
-    from ilrobot.data.memory import Recordings
+    from ilrobot.data.recordings import Recordings
     from ilrobot.spec import Spec
 
 

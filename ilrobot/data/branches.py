@@ -8,13 +8,10 @@ the state after its last tick before a rewind is the one that the next branch be
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from ilrobot.data.memory import Recordings
 
 BRANCH = "control.branch"
 DISCARDED = "control.discarded"
@@ -41,13 +38,6 @@ def surviving(columns: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:
     if DISCARDED in columns:
         return ~columns[DISCARDED].astype(bool).reshape(-1)
     return np.ones(len(next(iter(columns.values()), ())), dtype=bool)
-
-
-def lives(dataset: Recordings) -> NDArray[np.bool_]:
-    """Which ticks no rewind undid, shape (num_frames,)."""
-    if not dataset.has_column(DISCARDED):
-        return np.ones(dataset.num_frames, dtype=bool)
-    return surviving({DISCARDED: dataset.column(DISCARDED)})
 
 
 def takeovers(columns: Mapping[str, NDArray[Any]]) -> int:

@@ -22,7 +22,7 @@ import numpy as np
 from ilrobot.atomic import make_folder, write_fully, write_text
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Outcome
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings
 from ilrobot.errors import UserError, explained
 from ilrobot.lock import WriteLock
 from ilrobot.typed_json import parse_fields

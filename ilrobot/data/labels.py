@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.actors import Source
-from ilrobot.data.branches import DISCARDED, lives
+from ilrobot.data.branches import DISCARDED
 from ilrobot.data.episode import Outcome
 from ilrobot.data.lessons import Weighting
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings, lives
 from ilrobot.errors import UserError
 
 

@@ -1,44 +1,19 @@
-"""Recordings as a learner reads them, on disk or in memory."""
+"""Recordings in memory."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ilrobot.data.episode import Episode, EpisodeInfo
+from ilrobot.data.episode import Episode
+from ilrobot.data.recordings import Recordings
 from ilrobot.errors import UserError
 from ilrobot.spec import Spec
-
-
-class Recordings(Protocol):
-    """What learning needs of a `ilrobot.data.dataset.Dataset`; see there for what each part is."""
-
-    path: Path
-    spec: Spec
-    infos: tuple[EpisodeInfo, ...]
-    lengths: NDArray[np.int64]
-    starts: NDArray[np.int64]
-    besides: int
-
-    @property
-    def num_episodes(self) -> int: ...  # noqa: D102
-
-    @property
-    def num_frames(self) -> int: ...  # noqa: D102
-
-    @property
-    def content_hash(self) -> str: ...  # noqa: D102
-
-    def has_column(self, name: str) -> bool: ...  # noqa: D102
-
-    def column(self, name: str) -> NDArray[Any]: ...  # noqa: D102
-
-    def video(self, episode: int, key: str) -> Iterator[NDArray[np.uint8]]: ...  # noqa: D102
 
 
 class MemoryRecordings:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.data.episode import Judge, Outcome
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings
 from ilrobot.errors import UserError
 
 

@@ -26,7 +26,7 @@ from ilrobot.errors import UserError
 from ilrobot.spec import Spec
 
 if TYPE_CHECKING:
-    from ilrobot.data.windows import Batch
+    from ilrobot.data.batch import Batch
 
 Matrix = tuple[tuple[float, ...], ...]
 

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ilrobot.data.branches import lives
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import REPEATED
 from ilrobot.data.known_tasks import suggested_tasks
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings, lives
 from ilrobot.gates.log import total
 
 

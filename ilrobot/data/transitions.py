@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.actors import Source
-from ilrobot.data.branches import lives
 from ilrobot.data.episode import Judge, Outcome
 from ilrobot.data.labels import labels
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings, lives
 from ilrobot.data.step_rewards import recorded_rewards, successes
 from ilrobot.errors import UserError
 from ilrobot.observed import vector_spec

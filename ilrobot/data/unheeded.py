@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.data.episode import Outcome
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings
 
 
 def reached(recordings: Recordings) -> NDArray[np.bool_]:

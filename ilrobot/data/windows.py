@@ -9,7 +9,6 @@ gathers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,13 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ilrobot.data.branches import lives
+from ilrobot.data.batch import Batch
 from ilrobot.data.cutting import across, histories, one_after_another, within_runs
 from ilrobot.data.labels import labels, nothing_to_learn, origins
 from ilrobot.data.learnable import require_choices, require_finite
 from ilrobot.data.lessons import ChunkLabels, Weighting
-from ilrobot.data.memory import Recordings
 from ilrobot.data.pictures import small_pictures
+from ilrobot.data.recordings import Recordings, lives
 from ilrobot.data.stray import Perturbation
 from ilrobot.data.weights import class_weights
 from ilrobot.errors import UserError
@@ -31,33 +30,6 @@ from ilrobot.observed import seen_spec, vector_spec
 
 #: Windows that are perturbed at once, to be normalised by.
 _PERTURBED = 4096
-
-
-@dataclass(frozen=True)
-class Batch:
-    """A batch of windows.
-
-    Attributes:
-        observations: Each observation's history, oldest first: shape (B, n_obs, *shape); of
-            pictures uint8 and small, see `ilrobot.data.pictures`.
-        actions: Labels from the newest observation on: (B, H, A) float, or (B, H) int64 where the
-            action is one of some choices. Where more than that tick teaches, a chunk from each of
-            the newest `ticks` of the history on, one after the other, oldest first: (B · ticks, H).
-        mask: Which of them count, shape (B · ticks, H) bool; at least one in each chunk does.
-        weight: Weight of each chunk in the loss, shape (B · ticks,).
-        noise: What a sampler made the actions of, shape (B, *noise_shape) (None: nothing is known).
-    """
-
-    observations: dict[str, Tensor]
-    actions: Tensor
-    mask: Tensor
-    weight: Tensor
-    noise: Tensor | None = None
-
-    @property
-    def ticks(self) -> int:
-        """At how many of its newest ticks each window teaches."""
-        return len(self.mask) // len(next(iter(self.observations.values())))
 
 
 class Windows:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ilrobot import __version__
 from ilrobot.compatibility import check_policy_fits
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings
 from ilrobot.data.stray import Perturbation
 from ilrobot.errors import UserError
 from ilrobot.learners.checkpointed import go_back, run_checkpointed

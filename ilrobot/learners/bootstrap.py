@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ilrobot.data.windows import Batch, Windows
+from ilrobot.data.batch import Batch
+from ilrobot.data.windows import Windows
 
 
 class Bootstraps:

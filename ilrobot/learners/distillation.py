@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from ilrobot.compatibility import check_policy_fits
-from ilrobot.data.windows import Batch
+from ilrobot.data.batch import Batch
 from ilrobot.errors import UserError
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.policy import Policy

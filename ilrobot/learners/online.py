@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ilrobot import __version__
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings
 from ilrobot.errors import WorkFailed
 from ilrobot.learners.behavioral_cloning import data_used
 from ilrobot.learners.checkpointed import go_back, run_checkpointed

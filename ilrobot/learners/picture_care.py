@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import torch
 
-from ilrobot.data.memory import Recordings
 from ilrobot.data.pictures import require_room, small_shape
+from ilrobot.data.recordings import Recordings
 from ilrobot.errors import UserError
 from ilrobot.spec import Feature
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ilrobot.data.episode import REPEATED
 from ilrobot.data.labels import labels, split_episodes
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings
 from ilrobot.data.stray import Perturbation
 from ilrobot.data.windows import Windows
 from ilrobot.errors import UserError

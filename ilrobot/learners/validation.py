@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 import torch
 
-from ilrobot.data.windows import Batch, Windows
+from ilrobot.data.batch import Batch
+from ilrobot.data.windows import Windows
 from ilrobot.learners.distillation import Teacher
 from ilrobot.policies.policy import Policy
 

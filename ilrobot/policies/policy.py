@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from ilrobot.control.chunking import RECEDING, Chunking
 from ilrobot.control.chunks import ChunkActor
-from ilrobot.data.windows import Batch, Windows
+from ilrobot.data.batch import Batch
+from ilrobot.data.windows import Windows
 from ilrobot.ensemble import disagreement_scale
 from ilrobot.observed import seen_spec, vector_spec
 from ilrobot.policies.acting import make_actor

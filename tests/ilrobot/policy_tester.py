@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
-from ilrobot.data.memory import MemoryRecordings, Recordings
+from ilrobot.data.memory import MemoryRecordings
+from ilrobot.data.recordings import Recordings
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig
 from ilrobot.policies.config import PolicyConfig

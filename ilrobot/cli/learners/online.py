@@ -275,7 +275,7 @@ def learn(
     from ilrobot.cli.learners.online_result import print_online_result
     from ilrobot.cli.output import progress_bar
     from ilrobot.cli.training_progress import TrainingProgress
-    from ilrobot.data.memory import Recordings
+    from ilrobot.data.recordings import Recordings
     from ilrobot.learners.online import describe_online, train_online
     from ilrobot.learners.reinforcement.attempts import record_attempts
 

@@ -22,7 +22,7 @@ import numpy as np
 from ilrobot.actors import Actor, Decision
 from ilrobot.cli.cores import cores
 from ilrobot.cli.people import scripted_expert
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings
 from ilrobot.env import make_env
 from ilrobot.erring import ErringActor
 from ilrobot.gates.gate import Gate

@@ -18,7 +18,7 @@ from ilrobot.cli.output import progress_bar
 from ilrobot.cli.people import scripted_expert
 from ilrobot.cli.studies.page import print_row, write_page
 from ilrobot.data.episode import Episode, Outcome
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings
 from ilrobot.env import make_env
 from ilrobot.gates.discrepancy import action_ranges
 from ilrobot.gates.gate import Gate, GateContext

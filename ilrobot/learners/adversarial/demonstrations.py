@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings
 from ilrobot.data.transitions import Transitions
 from ilrobot.errors import UserError
 from ilrobot.rewards.config import RewardConfig

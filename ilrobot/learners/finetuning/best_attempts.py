@@ -15,7 +15,8 @@ from ilrobot.data.branches import DISCARDED
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.labels import LABEL_COLUMNS
-from ilrobot.data.memory import MemoryRecordings, Recordings
+from ilrobot.data.memory import MemoryRecordings
+from ilrobot.data.recordings import Recordings
 from ilrobot.observed import vector_spec
 
 

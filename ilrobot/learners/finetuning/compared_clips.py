@@ -9,9 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ilrobot.data.branches import lives
 from ilrobot.data.comparisons import Answer, Comparison
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings, lives
 from ilrobot.errors import UserError
 from ilrobot.observed import vector_spec
 from ilrobot.rewards.model import RewardModel

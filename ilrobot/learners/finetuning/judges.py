@@ -7,10 +7,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ilrobot.data.branches import lives
 from ilrobot.data.comparisons import Answer, Clip, Compared, Comparison, Comparisons
 from ilrobot.data.episode import Outcome
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings, lives
 from ilrobot.errors import UserError
 
 JudgeName = Literal["return", "success"]

@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ilrobot.data.comparisons import Comparison
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings
 from ilrobot.errors import WorkFailed
 from ilrobot.learners.config import MOST_IN_BATCH
 from ilrobot.learners.finetuning.compared_clips import LEAST, Clips

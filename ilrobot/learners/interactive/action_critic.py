@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ilrobot.actors import Action, Observation
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings
 from ilrobot.gates.discrepancy import action_ranges
 from ilrobot.learners.interactive.gate_network import GateNetwork, Report
 from ilrobot.policies.normalize import Normalizer, kinds

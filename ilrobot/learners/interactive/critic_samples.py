@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ilrobot.data.episode import Outcome
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings
 from ilrobot.gates.discrepancy import THRESHOLD
 from ilrobot.learners.interactive.transitions import Transitions
 from ilrobot.learners.interactive.twins import Twins

@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 
 from ilrobot.data.labels import held_out_places, labels
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings
 from ilrobot.data.windows import Windows
 from ilrobot.errors import UserError
 from ilrobot.learners.refitting import cloning_of

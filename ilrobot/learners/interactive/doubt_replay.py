@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ilrobot.data.branches import lives
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings, lives
 from ilrobot.ensemble import doubt, novelty, spread
 from ilrobot.errors import UserError
 from ilrobot.learners.interactive.novice import histories

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ilrobot.data.branches import lives
 from ilrobot.data.episode import UNCOUNTED
 from ilrobot.data.labels import labels
 from ilrobot.data.memory import MemoryRecordings
+from ilrobot.data.recordings import lives
 from ilrobot.gates.benefit import BenefitThresholds, patience
 from ilrobot.gates.discrepancy import action_ranges, discrepancies
 from ilrobot.gates.foresight import UNSAFE

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings
 from ilrobot.errors import UserError
 from ilrobot.learners.interactive.action_critic import ActionCritic, are_finite
 from ilrobot.learners.interactive.critic_samples import Samples

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ilrobot.data.branches import lives
-from ilrobot.data.memory import Recordings
 from ilrobot.data.pictures import small_pictures
+from ilrobot.data.recordings import Recordings, lives
 from ilrobot.observed import vector_spec
 from ilrobot.policies.in_batches import predict_batch
 from ilrobot.policies.policy import Policy

@@ -8,7 +8,8 @@ from pathlib import Path
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Episode, Outcome
 from ilrobot.data.labels import LABEL_COLUMNS
-from ilrobot.data.memory import MemoryRecordings, Recordings
+from ilrobot.data.memory import MemoryRecordings
+from ilrobot.data.recordings import Recordings
 from ilrobot.observed import vector_spec
 
 

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ilrobot.data.branches import lives
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings, lives
 from ilrobot.ensemble import doubt, spread
 from ilrobot.learners.interactive.novice import histories
 from ilrobot.observed import vector_spec

@@ -12,7 +12,7 @@ from ilrobot.data.branches import surviving, takeovers
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import EpisodeInfo, Outcome
 from ilrobot.data.labels import own_teach
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings
 from ilrobot.data.writing import copy_with_states
 from ilrobot.errors import UserError
 from ilrobot.gates.log import total

@@ -33,7 +33,7 @@ from torch.nn import functional
 from ilrobot.actors import Observation
 from ilrobot.control import signals
 from ilrobot.data.labels import labels, nothing_to_learn
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings
 from ilrobot.errors import UserError
 from ilrobot.gates.discrepancy import THRESHOLD, action_ranges, discrepancies
 from ilrobot.gates.foresight import UNSAFE

@@ -40,7 +40,7 @@ from torch.nn import functional
 
 from ilrobot.control.signals import RISK
 from ilrobot.data.labels import held_out_places
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings
 from ilrobot.errors import UserError
 from ilrobot.learners.interactive.action_critic import ActionCritic, are_finite
 from ilrobot.learners.interactive.critic_samples import Samples

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.actors import Source
-from ilrobot.data.branches import lives
 from ilrobot.data.episode import EpisodeInfo, Outcome
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings, lives
 from ilrobot.gates.discrepancy import action_ranges, discrepancies
 
 #: Ends after which nothing follows. Whoever runs out of time has failed: success is counted within

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ilrobot import __version__
-from ilrobot.data.memory import Recordings
+from ilrobot.data.recordings import Recordings
 from ilrobot.data.transitions import Transitions
 from ilrobot.errors import UserError
 from ilrobot.learners.behavioral_cloning import data_used

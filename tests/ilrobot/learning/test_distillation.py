@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from exports.runtime.session import OnnxPolicy
-from ilrobot.data.windows import Batch, Windows
+from ilrobot.data.batch import Batch
+from ilrobot.data.windows import Windows
 from ilrobot.errors import UserError
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.learners.config import TrainConfig

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from ilrobot.data.branches import DISCARDED, lives
+from ilrobot.data.branches import DISCARDED
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.memory import MemoryRecordings
+from ilrobot.data.recordings import lives
 from ilrobot.learners.interactive.novice import novice_actions
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.policy import Policy

@@ -12,10 +12,10 @@ import torch
 from ilrobot.actors import Actor, Decision, Event, Source
 from ilrobot.cli import _main
 from ilrobot.cli.training_plan import print_unheeded
+from ilrobot.data.batch import Batch
 from ilrobot.data.dataset import Dataset, DatasetRecorder
 from ilrobot.data.episode import REPEATED
 from ilrobot.data.pictures import small_shape
-from ilrobot.data.windows import Batch
 from ilrobot.env import make_env
 from ilrobot.errors import UserError
 from ilrobot.learners.config import PRESETS
