@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ilrobot.actors import Action, Actor, Decision, LateAnswer, Observation, WrappedActor
 from ilrobot.control.contract import Contract
 from ilrobot.control.histogram import TimeHistogram
+from ilrobot.control.turns import nearest_rows
 from ilrobot.errors import UserError
 
 
@@ -132,13 +133,15 @@ class Disagreement:
     """How far what the policy wanted was from what was done, as a share of the command range.
 
     Args:
-        contract: Of the policy. Of choices each that differs counts 1.
+        contract: Of the policy. Of choices each that differs counts 1, of angles the shorter way
+            between them, of rotations that of their equal answers which is nearest.
     """
 
     def __init__(self, contract: Contract) -> None:
         spec = contract.spec
         self._scale = contract.scale
         self._names = spec.action.element_names if self._scale is not None else ("choice",)
+        self._angles, self._rotations = list(spec.action.angles), spec.target_rotations
         self._sums = np.zeros(len(self._names))
         self._greatest = TimeHistogram()
 
@@ -147,7 +150,11 @@ class Disagreement:
         if self._scale is None:
             apart = np.array([float(np.any(wanted != done))])
         else:
-            difference = np.subtract(wanted, done, dtype=np.float64).reshape(-1)
+            row = np.reshape(wanted, (1, -1))
+            same = nearest_rows(np.reshape(done, (1, -1)), row, self._rotations)
+            difference = np.subtract(row, same, dtype=np.float64)[0]
+            angles = difference[self._angles]
+            difference[self._angles] = np.remainder(angles + np.pi, 2 * np.pi) - np.pi
             apart = np.abs(difference) / self._scale
         self._sums += apart
         self._greatest.add(float(apart.max()))

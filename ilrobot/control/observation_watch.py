@@ -15,6 +15,7 @@ from ilrobot.control.activation import NOTHING, Activation
 from ilrobot.control.checks import Checks
 from ilrobot.control.contract import Contract
 from ilrobot.control.contract_guards import FallbackAfter
+from ilrobot.control.turns import equal_answers
 from ilrobot.spec import Feature
 
 
@@ -30,6 +31,8 @@ class ObservationWatch:
        time is no fault: a sensor may be slower than the loop; its age tells.
     3. Is it in the training range, element by element? `OBSERVATION_OUT_OF_RANGE` is a warning
        until it has lasted, and stays one while a person drives or halts: it is the policy's range.
+       An angle or a rotation is where one of its equal answers is, which the policy reads alike:
+       whole turns apart, and q and -q.
 
     Of pictures every byte is finite and in range by its type. Each camera is looked at by itself: a
     driver that gives its last picture again goes on while the joints are read afresh.
@@ -197,7 +200,13 @@ class _Stillness:
 
 
 class _RangeCheck:
-    """Compares one feature with its training range without allocating."""
+    """Compares one feature with its training range, without allocating where it is inside as given.
+
+    Args:
+        feature: Which.
+        low: Least value of each element.
+        high: Greatest.
+    """
 
     def __init__(self, feature: Feature, low: Any, high: Any) -> None:
         self.name, shape = feature.name, feature.shape
@@ -211,12 +220,36 @@ class _RangeCheck:
         self._high = np.asarray(high, dtype=np.float32).reshape(shape)
         self._kept = Checks((2, *shape))
         self._above, self._below = self._kept.array[0, ...], self._kept.array[1, ...]
+        self._angles, self._rotations = feature.angles, feature.rotations
 
     def inside(self, value: NDArray[Any]) -> bool:
         """Whether every element lies in its range (never, where one is NaN)."""
+        if self._compare(value):
+            return True
+        turns = self._angles or self._rotations
+        return bool(turns and np.isfinite(value).all() and self._compare(self._told(value)))
+
+    def _compare(self, value: NDArray[Any]) -> bool:
         np.less_equal(self._low, value, self._above)
         np.less_equal(value, self._high, self._below)
         return not self._kept.any_fails
+
+    def _told(self, value: NDArray[Any]) -> NDArray[np.float32]:
+        """The same with what turns by its equal answer within the range, if there is one."""
+        given: list[float] = value.reshape(-1).tolist()
+        told, low, high = np.array(given, np.float32), self._low.ravel(), self._high.ravel()
+        for index in self._angles:
+            middle = 0.5 * (float(low[index]) + float(high[index]))
+            turns = math.floor((given[index] - middle) / (2.0 * math.pi) + 0.5)
+            told[index] = given[index] - 2.0 * math.pi * turns
+        for rotation in self._rotations:
+            part = rotation.part
+            for answer in equal_answers(given[part], rotation.unit):
+                within = np.array(answer, np.float32)
+                if ((low[part] <= within) & (within <= high[part])).all():
+                    told[part] = within
+                    break
+        return told.reshape(value.shape)
 
     def count(self, value: NDArray[Any]) -> None:
         """Note which elements were not, right after `inside`."""

@@ -94,7 +94,10 @@ def replay(scenario: Scenario) -> list[Outcome]:
 
 def scenarios() -> list[Scenario]:
     """All of them."""
-    return [*_wild(), *_single_walls(), *_turning(), *_fallbacks(), *_discrete()]
+    return [
+        *(*_wild(), *_single_walls(), *_turning(), *_fallbacks()),
+        *(*_turned_observations(), *_discrete()),
+    ]
 
 
 def contract_of(limits: Limits | None, rate: float) -> Contract:
@@ -273,6 +276,34 @@ def _fallbacks() -> list[Scenario]:
         made.append(
             Scenario(f"fall back to {fallback}", contract, rate, start, None, start, tuple(ticks))
         )
+    return made
+
+
+def _turned_observations() -> list[Scenario]:
+    """What turns is observed whole turns away from where it was trained on, and beyond that."""
+    made = []
+    for seed, units in enumerate((("rad", "m", "rad"), ("rotvec",) * STATE)):
+        rng = np.random.default_rng(400 + seed)
+        rate = 50.0
+        limits = _limits(rng, rate, ("absolute",) * SIZE)
+        contract = contract_of(limits, rate)
+        seen = replace(contract.spec.observations[0], units=units)
+        contract = replace(
+            contract,
+            spec=replace(contract.spec, observations=(seen,)),
+            fallback_after=FallbackAfter(out_of_range=0.1),
+        )
+        ticks = []
+        for tick in range(300):
+            at = rng.uniform(-1, 1, STATE) * (1.6 if tick // 20 % 3 == 2 else 1.0)
+            turns = 2 * math.pi * rng.integers(-1, 2)
+            whole = np.where(np.array(units) == "rad", 1.0, at / np.linalg.norm(at))
+            at = at + turns * np.where(np.array(units) == "m", 0.0, whole)
+            steady = _steady(rng, tick, rate, _want(rng, 3, tick, np.array(limits.high)))
+            ticks.append(replace(steady, observation=at.astype(np.float32)))
+        start = np.zeros(SIZE)
+        name = f"observed in {units[0]}"
+        made.append(Scenario(name, contract, rate, start, None, None, tuple(ticks)))
     return made
 
 

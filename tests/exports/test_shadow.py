@@ -13,10 +13,12 @@ from exports.runtime.watching import watch
 from ilrobot.actors import Actor, Decision, LateAnswer, Source
 from ilrobot.control.chunks import ChunkActor
 from ilrobot.control.clock import SimulatedClock
+from ilrobot.control.contract_parts import Limits
 from ilrobot.control.drawing import Prediction, Single
 from ilrobot.control.execution import Receding
 from ilrobot.control.guard import Guard
 from ilrobot.errors import UserError
+from ilrobot.spec import Feature
 from tests.ilrobot.control.contracts import ABSOLUTE, ABSOLUTE_CONTRACT, RATE
 
 MEASURES_ITSELF = replace(
@@ -202,3 +204,25 @@ def test_a_refused_tick_loses_no_answer_and_leaves_no_gap_in_the_history():
     assert report["guard"]["observation_stale"] == 10
     assert apart["ticks"] > 0
     np.testing.assert_allclose(seen[2:], 0.01, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("units", "wanted", "done"),
+    [
+        (("quat_wxyz",) * 4, (0.7, 0.1, 0.5, 0.5), (-0.7, -0.1, -0.5, -0.4)),
+        (
+            ("rotvec", "rotvec", "rotvec", "m"),
+            (0.0, 0.0, 3.1, 0.2),
+            (0.0, 0.0, 3.2 - 2 * np.pi, 0.2),
+        ),
+        (("m", "m", "m", "rad"), (0.1, 0.0, 0.0, 3.1), (0.1, 0.0, 0.0, 3.2 - 2 * np.pi)),
+    ],
+)
+def test_what_turns_is_apart_by_the_shorter_way(units, wanted, done):
+    spec = replace(ABSOLUTE, action=Feature("action", (4,), units=units))
+    limits = Limits(("absolute",) * 4, (-4.0,) * 4, (4.0,) * 4, (9.0,) * 4, (9.0,) * 4)
+    disagreement = Disagreement(replace(CONTRACT, spec=spec, limits=limits))
+    disagreement.add(np.array(wanted, np.float32), np.array(done))
+    found = disagreement.to_json()
+    assert found["max"] == pytest.approx(0.1 / 8, rel=1e-3)
+    assert sum(found["mean"].values()) == pytest.approx(0.1 / 8, rel=1e-3)

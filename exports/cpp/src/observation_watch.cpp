@@ -4,11 +4,15 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <utility>
+
+#include "turns.hpp"
 
 namespace ilrobot {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kPi = 3.141592653589793;
 
 }  // namespace
 
@@ -25,11 +29,50 @@ ObservationWatch::ObservationWatch(const Contract& contract, double rate)
     const Feature& feature = contract.observations[i];
     const Range& range = contract.training_range[i];
     const bool picture = feature.is_picture();
+    std::vector<bool> turning(feature.size);
+    for (std::size_t j = 0; j < feature.units.size(); ++j) turning[j] = feature.units[j] == "rad";
+    for (const Rotation& rotation : feature.rotations) {
+      for (std::size_t j = 0; j < rotation.size(); ++j) turning[rotation.start + j] = true;
+    }
     checks_.push_back({i, picture, {range.low.begin(), range.low.end()},
-                       {range.high.begin(), range.high.end()}, std::vector<float>(feature.size)});
+                       {range.high.begin(), range.high.end()}, std::vector<float>(feature.size),
+                       std::move(turning), feature.rotations});
     watches_bits_ = watches_bits_ || (!picture && std::isfinite(most_frozen_));
   }
   reset();
+}
+
+bool ObservationWatch::RangeCheck::holds(std::size_t element, double value) const {
+  const auto rounded = static_cast<float>(value);
+  return low[element] <= rounded && rounded <= high[element];
+}
+
+bool ObservationWatch::RangeCheck::holds_turned(const std::vector<float>& values) const {
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (!turning[i]) {
+      if (!holds(i, values[i])) return false;
+    } else if (next < rotations.size() && rotations[next].start == i) {
+      const Rotation& rotation = rotations[next++];
+      Values given = {};
+      for (std::size_t j = 0; j < rotation.size(); ++j) given[j] = values[i + j];
+      const EqualAnswers equal = equal_answers(given, rotation.unit);
+      bool found = false;
+      for (std::size_t n = 0; n < equal.count && !found; ++n) {
+        found = true;
+        for (std::size_t j = 0; j < rotation.size(); ++j) {
+          found = found && holds(i + j, equal.answers[n][j]);
+        }
+      }
+      if (!found) return false;
+      i += rotation.size() - 1;
+    } else {
+      const double middle = 0.5 * (static_cast<double>(low[i]) + static_cast<double>(high[i]));
+      const double turns = std::floor((values[i] - middle) / (2.0 * kPi) + 0.5);
+      if (!holds(i, values[i] - 2.0 * kPi * turns)) return false;
+    }
+  }
+  return true;
 }
 
 void ObservationWatch::reset() {
@@ -45,14 +88,14 @@ bool ObservationWatch::look(const Observation& observation, double age, double m
     const std::vector<float>& values = observation[check.feature];
     bool inside = true, finite = true;
     for (std::size_t i = 0; i < values.size(); ++i) {
-      inside = inside && check.low[i] <= values[i] && values[i] <= check.high[i];
+      inside = inside && check.holds(i, values[i]);
       finite = finite && std::isfinite(values[i]);
     }
     if (!finite) {
       found |= kObservationNotFinite;
       return false;
     }
-    in_range = in_range && (inside || check.picture);
+    in_range = in_range && (inside || check.picture || check.holds_turned(values));
   }
   bool admitted = true;
   // Written so that a time of NaN counts as reordered.

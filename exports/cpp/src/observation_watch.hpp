@@ -34,6 +34,12 @@ class ObservationWatch {
     std::size_t feature;
     bool picture;  // in range by its type; not held against the one before
     std::vector<float> low, high, before;
+    std::vector<bool> turning;  // elements that are an angle or of a rotation
+    std::vector<Rotation> rotations;
+
+    bool holds(std::size_t element, double value) const;
+    // What turns by one of its equal answers, which the policy reads alike.
+    bool holds_turned(const std::vector<float>& values) const;
   };
   bool is_frozen(const Observation& observation, bool moved);
 
