@@ -21,6 +21,8 @@ _MESSAGES = {
     "joint_trajectory": ("trajectory_msgs.msg", "JointTrajectory"),
     "commands": ("std_msgs.msg", "Float64MultiArray"),
 }
+#: What ROS measures joints in (REP 103), revolute or prismatic; torques are spelled in many ways.
+_UNITS = {"position": ("rad", "m"), "velocity": ("rad/s", "m/s")}
 #: Seconds for the first state of every joint to come.
 _STATES_WITHIN = 3.0
 
@@ -42,7 +44,7 @@ class Ros2Robot:
 
     Raises:
         UserError: rclpy is missing, the topic is of no known kind, or the policy's elements are no
-            joints.
+            joints, or are in other units than ROS's.
     """
 
     def __init__(
@@ -199,7 +201,8 @@ def _elements(wanted: Spec) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What the policy reads, and the joints whose positions it commands.
 
     Raises:
-        UserError: It names no elements, or commands something else than positions.
+        UserError: It names no elements, commands something else than positions, or states other
+            units than those of ROS.
     """
     state = next((f for f in wanted.observations if f.name == "observation.state"), None)
     if state is None or not state.names or not wanted.action.names:
@@ -216,4 +219,19 @@ def _elements(wanted: Spec) -> tuple[tuple[str, ...], tuple[str, ...]]:
             f"--robot ros2:... takes absolute positions of joints; the policy's actions are "
             f"{wanted.semantics}"
         )
+    for feature in (state, wanted.action):
+        _check_units(feature)
     return state.names, tuple(joint for joint, _ in commanded)
+
+
+def _check_units(feature: Feature) -> None:
+    """Refuse numbers that mean another motion here, such as degrees."""
+    for name, unit in zip(feature.names, feature.units, strict=False):
+        _, quantity = joint_and_quantity(name)
+        known = _UNITS.get(quantity, ())
+        if unit and known and unit not in known:
+            raise UserError(
+                f"--robot ros2:... has the {quantity} of a joint in {' or '.join(known)}, and "
+                f"'{name}' in '{feature.name}' of the policy is in {unit}; train on data in these "
+                "units"
+            )

@@ -4,6 +4,7 @@ import math
 import sys
 import threading
 import types
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -304,3 +305,29 @@ def test_the_order_of_the_joints_does_not_matter(order, positions):
     states.add(state(list(order), positions), 0.0)
     expected = [positions[order.index(joint)] for joint in JOINTS]
     assert states.values.tolist() == expected
+
+
+def in_units(wanted, seen, told):
+    (feature,), action = wanted.observations, wanted.action
+    return replace(
+        wanted,
+        observations=(replace(feature, units=seen),),
+        action=replace(action, units=told),
+    )
+
+
+@pytest.mark.usefixtures("ros")
+def test_a_policy_in_other_units_than_those_of_ros_is_refused():
+    """One in degrees would be commanded 57 times as far."""
+    joints = ("elbow", "finger.pos", "elbow.vel", "elbow.eff")
+    wanted = spec(state=joints, action=("elbow", "finger"))
+    Ros2Robot(in_units(wanted, ("rad", "m", "rad/s", "Nm"), ("rad", "m")), "/arm/commands")
+    Ros2Robot(in_units(wanted, ("", "", "", ""), ("", "")), "/arm/commands")
+    for seen, told, said in (
+        (("rad", "m", "rad/s", ""), ("deg", "m"), "'elbow' in 'action' of the policy is in deg"),
+        (("deg", "m", "rad/s", ""), ("rad", "m"), "'elbow' in 'observation.state'"),
+        (("rad", "m", "deg/s", ""), ("rad", "m"), "'elbow.vel' in 'observation.state'"),
+        (("rad", "mm", "rad/s", ""), ("rad", "m"), "'finger.pos'"),
+    ):
+        with pytest.raises(UserError, match=said):
+            Ros2Robot(in_units(wanted, seen, told), "/arm/commands")
