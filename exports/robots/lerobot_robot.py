@@ -165,8 +165,9 @@ class LerobotRobot:
         commands = _chosen(
             self._wanted.action, list(device.action_features), f"LeRobot's {device.name} takes"
         )
-        positions = all(name.endswith(".pos") for name in commands)
-        semantics: Semantics = "absolute" if positions else "unknown"
+        # Beside velocities, which their names tell, positions are targets still.
+        places = {name.endswith(".pos") for name in commands if not name.endswith(".vel")}
+        semantics: Semantics = "absolute" if places == {True} else "unknown"
         return Spec(
             observations=tuple(features),
             action=Feature("action", (len(commands),), names=commands),

@@ -3,12 +3,14 @@
 import json
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from exports.robots.lerobot_robot import LerobotRobot, load_device
+from ilrobot.compatibility import check_policy_fits
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.spec import Feature, Spec
 
@@ -90,13 +92,34 @@ def test_a_stop_keeps_positions_and_ends_velocities():
     arm = Arm()
     arm.action_features = {"pan.pos": float, "base.vel": float}
     robot = LerobotRobot(arm, wanted(action=("pan.pos", "base.vel")))
-    assert robot.connect().spec.semantics == "unknown"
+    assert robot.connect().spec.semantics == "absolute"
     robot.stop()
     assert arm.sent == []
     assert robot.reset(0) is None  # the base's velocity is not measured
     robot.write(np.array([5.0, 0.5]))
     robot.stop()
     assert arm.sent[-1] == {"pan.pos": 5.0, "base.vel": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("commands", "semantics"),
+    [
+        (("pan.pos", "base.vel"), "absolute"),
+        (("base.vel", "turn.vel"), "unknown"),
+        (("pan.pos", "grip"), "unknown"),
+    ],
+)
+def test_steps_are_no_positions_to_go_to(commands, semantics):
+    """A step of 0.01 would be taken for the place 0.01."""
+    arm = Arm()
+    arm.action_features = dict.fromkeys(commands, float)
+    policy = wanted(action=commands, size=2)
+    offered = LerobotRobot(arm, replace(policy, observations=())).connect().spec
+    assert offered.semantics == semantics
+    steps = replace(policy, observations=(), semantics="delta")
+    if semantics == "absolute":
+        with pytest.raises(UserError, match="delta"):
+            check_policy_fits(steps, offered, "policy.onnx")
 
 
 @pytest.mark.parametrize(
