@@ -6,9 +6,11 @@ arXiv:2006.04779, CQL(H):
     Q: E [ (Q - r - γ min Q'(s', a'))² ] / 2 + α E_s [ log ∫ exp Q(s, a) da - Q(s, a_D) ]   (eq. 4)
 
 The integral over all actions within their limits is estimated from as many drawn evenly, from
-π(· | s) and from π(· | s'), each by its density (appendix F); a draw beyond the limits is none of
-them. The policy and its temperature are those of soft actor-critic (Haarnoja et al. 2018,
-arXiv:1812.05905), the entropy being that of the Gaussian before it is limited.
+π(· | s) and from π(· | s'), each by its density (appendix F); both are cut off at the limits, about
+the action within them that is nearest to the mean: where a policy aims beyond a limit, that is what
+it does, and what critics say of it must count. The policy and its temperature are those of soft
+actor-critic (Haarnoja et al. 2018, arXiv:1812.05905), the entropy being that of the Gaussian before
+it is limited.
 """
 
 from __future__ import annotations
@@ -35,6 +37,8 @@ from ilrobot.policies.policy import Policy
 TARGET_RATE = 0.005
 #: The policy learns so much slower than the critics: 3e-5 beside 3e-4.
 _POLICY_SHARE = 0.1
+#: What is rarer under a Gaussian is not drawn: float32 knows no share between this one and 1.
+_LEAST_SHARE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -162,23 +166,23 @@ def proposals(
         generator: Of the draws.
 
     Returns:
-        Actions, (B, (1 + G) each, A), within the limits and 0 where nothing moves, and the log
-        of their density, (B, (1 + G) each): infinite where a draw fell beyond the limits, so that
-        it counts nothing.
+        Actions within the limits and 0 where nothing moves, (B, (1 + G) each, A), and the log of
+        their density, (B, (1 + G) each).
     """
     rows, size = gaussians[0][0].shape
     volume = math.log(2) * moves.sum()
-    even = torch.empty(rows, each, size, device=gaussians[0][0].device)
-    actions = [even.uniform_(-1, 1, generator=generator)]
-    densities = [torch.zeros_like(even[..., 0]) - volume]
-    for mean, log_std in gaussians:
-        noise = torch.empty_like(even).normal_(generator=generator)
-        drawn = mean[:, None] + log_std.exp()[:, None] * noise
-        density = -(moves * gaussian_nll(drawn, mean[:, None], log_std[:, None])).sum(dim=2)
-        drawn = drawn * moves
-        within = (drawn.abs() <= 1).all(dim=2)
-        actions.append(drawn.clamp(-1, 1))
-        densities.append(torch.where(within, density, torch.inf))
+    share = torch.empty(rows, each, size, device=gaussians[0][0].device)
+    actions = [2 * share.uniform_(generator=generator) - 1]
+    densities = [torch.zeros_like(share[..., 0]) - volume]
+    for aimed, log_std in gaussians:
+        mean, std = aimed.clamp(-1, 1)[:, None], log_std.exp()[:, None]
+        below, above = (torch.special.ndtr((limit - mean) / std) for limit in (-1.0, 1.0))
+        within = below + share.uniform_(generator=generator) * (above - below)
+        drawn = mean + std * torch.special.ndtri(within.clamp(_LEAST_SHARE, 1 - _LEAST_SHARE))
+        drawn = drawn.clamp(-1, 1)
+        likely = -gaussian_nll(drawn, mean, log_std[:, None]) - (above - below).log()
+        actions.append(drawn)
+        densities.append((moves * likely).sum(dim=2))
     return torch.cat(actions, dim=1) * moves, torch.cat(densities, dim=1)
 
 
