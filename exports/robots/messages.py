@@ -175,7 +175,7 @@ class Observation:
     """Robot: a measurement and how the episode stands, once a tick.
 
     Attributes:
-        episode: The one that runs (0: none yet).
+        episode: The one that runs.
         measured: When it was measured, in seconds of the robot's clock.
         heard: See `Heard`.
         state: See `State`.

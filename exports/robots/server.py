@@ -159,7 +159,8 @@ class RobotServer:
         return self._deadline - now
 
     def _send_observation(self, now: float) -> None:
-        if self._driver is None or now - self._heard.received > DRIVES_FOR:
+        # Before its first episode a robot may have measured nothing.
+        if not self._episode or now - self._heard.received > DRIVES_FOR:
             return
         reading = self._robot.read(self._clock())
         values: dict[str, Values] = {
@@ -230,13 +231,16 @@ class RobotServer:
             if body.episode == self._episode:
                 self._robot.hold()
                 self._send_status()
-        elif isinstance(body, Reset) and (body.episode == self._episode or self._begin(body)):
-            self._send_status()
+        elif isinstance(body, Reset):
+            if not body.episode:
+                self._send(self._peer, messages.Refusal("episodes are counted from 1, not 0"))
+            elif body.episode == self._episode or self._begin(body):
+                self._send_status()
 
     def _command(self, body: Command, now: float) -> None:
         size = self._spec.action.size
         travelled = now - (self._heard.time - self._offset.least)
-        if body.episode != self._episode:
+        if not self._episode or body.episode != self._episode:
             self.dropped["other episode"] += 1
         elif len(body.values) != size:
             self.dropped["misfit"] += 1

@@ -69,6 +69,37 @@ def test_limits_that_are_none_are_refused(served):
     assert served.plant.seeds == []
 
 
+class Unmeasured(Plant):
+    """Knows nothing before its first reset, as a simulator does."""
+
+    def read(self, now):
+        assert self.seeds, "read before it was reset"
+        return super().read(now)
+
+
+@pytest.mark.parametrize(
+    ("reset", "reason"),
+    [
+        (Reset(0, 5, LIMITS.to_json()), "episodes are counted from 1, not 0"),
+        (Reset(1, 5, {**LIMITS.to_json(), "low": [0.0]}), "the limits are damaged: low for 1"),
+    ],
+)
+def test_a_first_reset_that_is_refused_leaves_the_robot_as_it_is(reset, reason):
+    with Served(plant=Unmeasured()) as served:
+        raw = Raw(served.address)
+        raw.say(reset)
+        assert reason in raw.hear(messages.Refusal).reason
+        raw.say(Command(0, (0.9, 0.9, 0.9)))
+        until(lambda: served.server.dropped["other episode"] == 1)
+        before = served.server.periods
+        until(lambda: served.server.periods > before + 3)
+        raw.say(Reset(1, 5, LIMITS.to_json()))
+        assert raw.hear(messages.Status).episode == 1
+        assert raw.hear(messages.Observation).episode == 1
+    assert served.plant.seeds == [5]
+    assert np.all(served.plant.joints == 0)
+
+
 def test_a_controller_of_another_version_is_told():
     with Served() as served:
         raw = Raw(served.address)
