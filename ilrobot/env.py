@@ -13,6 +13,7 @@ from gymnasium import error as gym_error
 
 from ilrobot.env_errors import is_task_id, one_line, refused_options, unknown_task, without_gl
 from ilrobot.errors import UserError
+from ilrobot.simulator_warnings import heed_warnings
 from ilrobot.task_env import TaskEnv
 from ilrobot.task_ids import registered
 from ilrobot.task_keywords import keywords
@@ -47,7 +48,9 @@ def make_env(
         task = registered(task)
     shown = {} if render_mode is None else {"render_mode": render_mode}
     with _explained(task, options):
+        heed_warnings(task)
         env = gym.make(task, **{**options, **shown})
+        heed_warnings(task)  # our own tasks load MuJoCo as they are made
     made = TaskEnv(env, task, options)
     if rate is not None:
         made.spec = made.spec.with_rate(rate)
