@@ -50,7 +50,7 @@ def make_env(
     with _explained(task, options):
         heed_warnings(task)
         env = gym.make(task, **{**options, **shown})
-        heed_warnings(task)  # our own tasks load MuJoCo as they are made
+        heed_warnings(task)  # some load their simulator as they are made
     made = TaskEnv(env, task, options)
     if rate is not None:
         made.spec = made.spec.with_rate(rate)

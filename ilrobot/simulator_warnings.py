@@ -6,29 +6,31 @@ import re
 import sys
 
 import gymnasium as gym
+from gymnasium.envs.registration import load_env_creator
 
 _told: set[str] = set()
 
 
 def heed_warnings(task: str) -> None:
-    """Hear what MuJoCo warns of from now on, where it is loaded or the task will load it.
+    """Hear what MuJoCo warns of from now on, if it is what simulates.
 
-    By itself it appends every warning to MUJOCO_LOG.TXT in the working directory, and prints it,
+    By itself it prints every warning, and appends it to MUJOCO_LOG.TXT in the working directory,
     for each copy of a task and at each step of a simulation that has become unstable.
 
     Args:
-        task: Gymnasium id, registered.
+        task: Gymnasium id, registered; the module of its class is loaded.
     """
-    if "mujoco" in sys.modules or "mujoco" in str(gym.spec(task).entry_point):
-        import mujoco
-
-        mujoco.set_mju_user_warning(_tell)
+    made_by = gym.spec(task).entry_point
+    if isinstance(made_by, str):
+        load_env_creator(made_by)
+    if "mujoco" in sys.modules:
+        sys.modules["mujoco"].set_mju_user_warning(_tell)
 
 
 def _tell(warning: str) -> None:
-    """Once in a process, whatever its numbers are."""
+    """Once in a process, whatever its numbers are, and not how a model is written."""
     kind = re.sub(r"[\d.]+", "", warning)
-    if kind in _told or "deprecated" in kind:  # how a task's model is written is its authors' matter
+    if kind in _told or "deprecated" in kind:
         return
     _told.add(kind)
     print(f"MuJoCo: {warning}", file=sys.stderr)
