@@ -29,7 +29,7 @@ from ilrobot.data.layout import (
 )
 from ilrobot.data.parquet import parquet_bytes, read_parquet, to_arrow
 from ilrobot.data.tasks import read_tasks, write_tasks
-from ilrobot.data.video.film import VideoPlace, describe_film, film_stats
+from ilrobot.data.video.film import VideoPlace, describe_film, film_stats, is_filmable
 from ilrobot.errors import UserError
 from ilrobot.spec import Feature, Spec
 
@@ -241,8 +241,7 @@ def _names(features: tuple[Feature, ...]) -> tuple[str, ...]:
 
 
 def _check_filmable(feature: Feature, task: str) -> None:
-    height, width, channels = feature.shape if feature.is_image else (0, 0, 0)
-    if channels != 3 or feature.dtype != "uint8" or height % 2 or width % 2:
+    if not is_filmable(feature.shape, feature.dtype):
         raise UserError(
             f"'{feature.name}' of {task or 'the task'} is {feature.dtype} of shape "
             f"{list(feature.shape)}; films are made of uint8 pictures, height × width × 3, with "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, Protocol
@@ -104,10 +104,18 @@ class EpisodeInfo:
 
 @dataclass
 class Episode:
-    """An episode in memory: each column as one array with time first, shape (T, *shape)."""
+    """An episode in memory: each column as one array with time first, shape (T, *shape).
+
+    Attributes:
+        info: What it knows about itself.
+        columns: Its arrays by name.
+        pictures: For each camera what it saw, T pictures (H, W, 3) uint8, only where an episode is
+            to be written; they are read as they are wanted, and once.
+    """
 
     info: EpisodeInfo
     columns: dict[str, NDArray[Any]] = field(default_factory=dict)
+    pictures: Mapping[str, Iterable[NDArray[np.uint8]]] = field(default_factory=dict, compare=False)
 
     @property
     def states(self) -> NDArray[np.float64] | None:

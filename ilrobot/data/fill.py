@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.actors import Source
-from ilrobot.data.episode import Column, Episode
+from ilrobot.data.episode import REPEATED, Column, Episode
 from ilrobot.errors import UserError
 from ilrobot.spec import Spec
 
@@ -41,6 +41,7 @@ def complete(
         "control.branch": 0,
         "control.discarded": False,
         "time.missed_deadline": False,
+        REPEATED: False,
     }
     required = (*spec.observation_names, spec.action.name)
     filled = {}

@@ -56,9 +56,10 @@ def suggested_tasks(spec: Spec) -> tuple[str, ...]:
 
     Empty where the data name their task themselves, or are not known.
     """
-    if spec.task or len(spec.observations) != 1:
+    vectors = [feature for feature in spec.observations if not feature.is_image]
+    if spec.task or len(vectors) != 1:
         return ()
-    described = (_words(spec.observations[0]), _words(spec.action))
+    described = (_words(vectors[0]), _words(spec.action))
     for known in _KNOWN:
         if described == (_stated(known.state), _stated(known.action)):
             return known.tasks

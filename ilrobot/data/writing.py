@@ -13,6 +13,9 @@ from ilrobot.data.dataset import Dataset
 from ilrobot.data.editing.swap import new_version, settle
 from ilrobot.data.episode import Episode
 from ilrobot.data.fill import complete
+from ilrobot.data.layout import JOURNALS, film_part, video_file
+from ilrobot.data.video.film import available_codec
+from ilrobot.data.video.filming import film_pictures
 from ilrobot.errors import UserError, explained
 from ilrobot.spec import Spec
 
@@ -27,14 +30,18 @@ def write_episodes(path: Path | str, spec: Spec, episodes: Iterable[Episode]) ->
     Args:
         path: A folder that does not exist yet or is empty.
         spec: The observations, action and rate of the episodes.
-        episodes: They may be made one by one; only one is in memory at a time.
+        episodes: They may be made one by one; only one is in memory at a time, and of its
+            pictures one.
 
     Raises:
-        UserError: There is something already, there are no episodes, or reading one failed.
+        UserError: There is something already, there are no episodes, or reading one failed; there
+            are cameras, and nothing to encode films with.
         WorkFailed: The disk is full.
     """
     path = Path(path)
     check_output(path)
+    if spec.cameras:
+        available_codec()
     new_folders = [folder for folder in path.absolute().parents if not folder.exists()]
     try:
         with explained(path, "nothing was written", "try again"):
@@ -98,7 +105,31 @@ def _write(working: Path, path: Path, spec: Spec, episodes: Iterable[Episode]) -
             size = 0 if state is None else state.shape[1]
             catalogue = Catalogue.create(working, spec, size)
         columns = complete(index, episode, catalogue.columns, spec)
+        _write_films(catalogue, episode)
         catalogue.seal(Episode(replace(episode.info, rate=spec.rate), columns))
     if catalogue is None:
         raise UserError(f"{path}: there are no episodes to write")
     catalogue.write()
+
+
+def _write_films(catalogue: Catalogue, episode: Episode) -> None:
+    index, cameras = catalogue.num_episodes, catalogue.spec.cameras
+    for camera in cameras:
+        if camera.name not in episode.pictures:
+            raise UserError(
+                f"episode {index} has no pictures of '{camera.name}', which the others have; mend "
+                "or drop it in the source"
+            )
+        part = catalogue.root / film_part(camera.name, index)
+        part.parent.mkdir(exist_ok=True)
+        film_pictures(
+            f"'{camera.name}' of episode {index}",
+            episode.pictures[camera.name],
+            camera,
+            len(episode),
+            part,
+            catalogue.root / video_file(camera.name, index),
+            catalogue.fps,
+        )
+    if cameras:
+        (catalogue.root / JOURNALS).rmdir()

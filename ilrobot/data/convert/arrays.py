@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,13 +61,13 @@ def check_ends(where: object, ends: NDArray[Any], frames: int) -> NDArray[np.int
     return ends.astype(np.int64)
 
 
-def check_lengths(where: object, columns: Mapping[str, NDArray[Any]]) -> int:
-    """The length that all arrays share.
+def check_lengths(where: object, columns: Mapping[str, Any]) -> int:
+    """The length that all arrays share, those on disk too.
 
     Raises:
         UserError: They differ.
     """
-    lengths = {name: len(values) for name, values in columns.items()}
+    lengths = {name: int(values.shape[0]) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"'{name}' {length}" for name, length in lengths.items())
         raise UserError(f"{where}: the arrays differ in length ({listed}); they must be equal")
@@ -116,9 +116,20 @@ def check_alike(where: object, columns: Mapping[str, NDArray[Any]], feature: Fea
 
 
 def cut(
-    where: Path, columns: Mapping[str, NDArray[Any]], ends: NDArray[np.int64], info: EpisodeInfo
+    where: Path,
+    columns: Mapping[str, NDArray[Any]],
+    ends: NDArray[np.int64],
+    info: EpisodeInfo,
+    films: Mapping[str, Callable[[int, int], Iterable[NDArray[np.uint8]]]] | None = None,
 ) -> Iterator[Episode]:
     """The episodes of long arrays (N, ...), each with the same info.
+
+    Args:
+        where: The source.
+        columns: The arrays by name.
+        ends: See `check_ends`.
+        info: Of each of them.
+        films: For each camera its pictures from one frame to before another.
 
     Raises:
         UserError: An observation or action is not finite.
@@ -127,7 +138,8 @@ def cut(
     for index, (start, end) in enumerate(zip(starts, ends, strict=True)):
         part = {name: values[start:end] for name, values in columns.items()}
         check_finite(where, index, part)
-        yield Episode(info, part)
+        pictures = {name: read(int(start), int(end)) for name, read in (films or {}).items()}
+        yield Episode(info, part, pictures)
 
 
 def vector(where: object, name: str, values: NDArray[Any]) -> NDArray[Any]:

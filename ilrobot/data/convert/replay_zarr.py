@@ -1,21 +1,26 @@
 """The zarr replay buffer of Diffusion Policy (Chi et al. 2023), e.g. its Push-T demonstrations.
 
-A group with ``data/state`` (N, D), ``data/action`` (N, A) and ``meta/episode_ends`` (E,). Other
-arrays of ``data`` (images, key points, contact counts) are left out.
+A group with ``data/state`` (N, D), ``data/action`` (N, A) and ``meta/episode_ends`` (E,). Arrays
+of ``data`` with uint8 pictures (N, H, W, 3) become films; those of ``img`` and ``camera_*`` may be
+floats from 0 to 255. Others (key points, contact counts) are left out.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ilrobot.data.convert import Source, arrays
+from ilrobot.data.convert import Source, arrays, pictures
 from ilrobot.data.episode import EpisodeInfo, Outcome
 from ilrobot.data.known_tasks import PUSHT
 from ilrobot.errors import UserError
 from ilrobot.spec import Spec
+
+#: How arrays are named whose pictures may be floats.
+_FLOATS = ("img", "camera_")
 
 
 def detect(path: Path) -> bool:
@@ -26,7 +31,7 @@ def detect(path: Path) -> bool:
 
 
 def read(path: Path, rate: float | None = None) -> Source:
-    """Open it; all arrays that are kept are loaded.
+    """Open it; all arrays that are kept are loaded, but for pictures.
 
     Raises:
         UserError: It is no zarr group, an array is missing, or the arrays disagree.
@@ -59,21 +64,32 @@ def read(path: Path, rate: float | None = None) -> Source:
         "observation.state": arrays.vector(path, "data/state", load("data/state")),
         "action": arrays.vector(path, "data/action", load("data/action")),
     }
-    ends = arrays.check_ends(path, load("meta/episode_ends"), arrays.check_lengths(path, columns))
+    seen = {name: group[f"data/{name}"] for name in sorted(present - {"state", "action"})}
+    shown = {n: a for n, a in seen.items() if isinstance(a, zarr.Array) and a.ndim == 4}
+    found = {n: pictures.camera(n, a, floats=n.startswith(_FLOATS)) for n, a in shown.items()}
+    cameras = {name: feature for name, feature in found.items() if feature is not None}
+    films = {
+        feature.name: partial(pictures.ticks, path / "data" / name, shown[name])
+        for name, feature in cameras.items()
+    }
+    filmed = {name: shown[name] for name in cameras}
+    frames = arrays.check_lengths(path, {**columns, **filmed})
+    ends = arrays.check_ends(path, load("meta/episode_ends"), frames)
     pusht = columns["observation.state"].shape[1] == 5 and "keypoint" in present
     rate, guesses = arrays.stated_rate(path, rate, PUSHT.rate if pusht else None)
     state, action = (PUSHT.state, PUSHT.action) if pusht else ({}, {})
     spec = Spec(
         observations=(
             arrays.plain_feature("observation.state", columns["observation.state"], **state),
+            *cameras.values(),
         ),
         action=arrays.plain_feature("action", columns["action"], **action),
         rate=rate,
         semantics="absolute" if pusht else "unknown",
     )
-    left_out = sorted(present - {"state", "action"})
     remarks = guesses + arrays.float64_remark((*spec.observations, spec.action))
-    if left_out:
+    if left_out := [name for name in seen if name not in shown]:
         remarks += (f"left out: {', '.join(left_out)}",)
+    remarks += pictures.unfilmed({n: a for n, a in shown.items() if n not in cameras})
     info = EpisodeInfo(PUSHT.instruction if pusht else path.stem, rate, outcome=Outcome.UNKNOWN)
-    return Source("zarr", spec, arrays.cut(path, columns, ends, info), len(ends), remarks)
+    return Source("zarr", spec, arrays.cut(path, columns, ends, info, films), len(ends), remarks)

@@ -1,24 +1,26 @@
 """robomimic's HDF5: ``data/demo_k/obs/<key>``, ``actions``, ``rewards``, ``dones``.
 
-Each vector of ``obs`` becomes ``observation.<key>``; images and ``next_obs`` are left out. Where
-all rewards are 0 or 1 they say at which steps the task was done: ``next.success``. The rate is
-robosuite's ``control_freq`` from ``env_args``.
+Each vector of ``obs`` becomes ``observation.<key>``, uint8 pictures (T, H, W, 3) of ``<key>_image``
+the film ``observation.images.<key>``; depth and ``next_obs`` are left out. Where all rewards are 0
+or 1 they say at which steps the task was done: ``next.success``. The rate is robosuite's
+``control_freq`` from ``env_args``.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ilrobot.data.convert import Source, arrays
-from ilrobot.data.convert.hdf5 import is_hdf5
+from ilrobot.data.convert import Source, arrays, pictures
+from ilrobot.data.convert.hdf5 import is_hdf5, opened
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.errors import UserError
+from ilrobot.observed import vector_spec
 from ilrobot.spec import Feature, Spec
 
 
@@ -46,7 +48,7 @@ def read(path: Path, rate: float | None = None) -> Source:
                     "that it is robomimic's"
                 )
             demos = sorted(data, key=_number)
-            keys, left_out = _observation_keys(path, demos[0], data[demos[0]])
+            keys, cameras, left_out = _observation_keys(path, demos[0], data[demos[0]])
             first = _columns(path, demos[0], data[demos[0]], keys)
             sparse = all(_is_sparse(data[demo]) for demo in demos)
             if "mask" in file:
@@ -56,8 +58,12 @@ def read(path: Path, rate: float | None = None) -> Source:
         raise UserError(f"{path}: cannot be read as HDF5 ({error}); copy it again") from error
     rate, remarks = arrays.stated_rate(path, rate, stated)
     spec = Spec(
-        observations=tuple(
-            arrays.plain_feature(f"observation.{key}", first[f"observation.{key}"]) for key in keys
+        observations=(
+            *(
+                arrays.plain_feature(f"observation.{key}", first[f"observation.{key}"])
+                for key in keys
+            ),
+            *cameras.values(),
         ),
         action=arrays.plain_feature("action", first["action"]),
         rate=rate,
@@ -65,7 +71,7 @@ def read(path: Path, rate: float | None = None) -> Source:
     remarks += left_out
     remarks += arrays.float64_remark((*spec.observations, spec.action))
     info = EpisodeInfo(name or path.stem, rate, outcome=Outcome.UNKNOWN)
-    episodes = _episodes(path, demos, keys, (*spec.observations, spec.action), info, sparse)
+    episodes = _episodes(path, demos, keys, cameras, spec, info, sparse)
     return Source("robomimic", spec, episodes, len(demos), remarks)
 
 
@@ -73,7 +79,8 @@ def _episodes(
     path: Path,
     demos: list[str],
     keys: list[str],
-    features: Iterable[Feature],
+    cameras: Mapping[str, Feature],
+    spec: Spec,
     info: EpisodeInfo,
     sparse: bool,
 ) -> Iterator[Episode]:
@@ -87,17 +94,37 @@ def _episodes(
                 raise UserError(
                     f"{path}: data/{demo} is damaged ({error}); copy it again"
                 ) from error
-            for feature in features:
+            for feature in (*vector_spec(spec).observations, spec.action):
                 arrays.check_alike(f"{path}: data/{demo}", columns, feature)
-            arrays.check_lengths(f"{path}, {demo}", columns)
+            length = arrays.check_lengths(f"{path}, {demo}", columns)
             arrays.check_finite(path, index, columns)
             if sparse:
                 columns["next.success"] = columns["next.reward"] == 1
-            yield Episode(info, columns)
+            films = {
+                camera.name: _pictures(path, f"data/{demo}/obs/{key}", camera, length)
+                for key, camera in cameras.items()
+            }
+            yield Episode(info, columns, films)
 
 
-def _observation_keys(path: Path, demo: str, group: Any) -> tuple[list[str], tuple[str, ...]]:
-    """The vectors among the observations, and a remark on each kind that is left out."""
+def _pictures(path: Path, name: str, camera: Feature, length: int) -> Iterator[NDArray[np.uint8]]:
+    """What a camera saw in a demonstration, from the file opened anew."""
+    with opened(path) as file:
+        found = file.get(name)
+        shape, dtype = getattr(found, "shape", None), getattr(found, "dtype", None)
+        if (shape, dtype) != ((length, *camera.shape), np.uint8):
+            raise UserError(
+                f"{path}: {name} must be uint8 of shape {[length, *camera.shape]}, as the first "
+                f"demonstration has it, and is {dtype} of {list(shape or ())}; mend or drop that "
+                "demonstration"
+            )
+        yield from pictures.ticks(f"{path}: {name}", found, 0, length)
+
+
+def _observation_keys(
+    path: Path, demo: str, group: Any
+) -> tuple[list[str], dict[str, Feature], tuple[str, ...]]:
+    """The vectors and cameras among the observations, and a remark on each kind left out."""
     import h5py
 
     if not isinstance(group, h5py.Group):
@@ -109,18 +136,25 @@ def _observation_keys(path: Path, demo: str, group: Any) -> tuple[list[str], tup
             "robomimic's dataset_states_to_obs.py"
         )
     groups = sorted(key for key, value in seen.items() if isinstance(value, h5py.Group))
-    images = sorted(key for key in seen if key not in groups and len(seen[key].shape or ()) > 2)
-    keys = sorted(set(seen) - set(images) - set(groups))
-    remarks: tuple[str, ...] = ()
-    if images:
-        remarks += (f"left out, images are not imported yet: {', '.join(images)}",)
+    large = {
+        key: seen[key] for key in sorted(set(seen) - set(groups)) if len(seen[key].shape or ()) > 2
+    }
+    keys = sorted(set(seen) - set(large) - set(groups))
+    named = {key: key.removesuffix("_image") for key in large}
+    found = {
+        key: pictures.camera(name if name and name not in large else key, large[key])
+        for key, name in named.items()
+    }
+    cameras = {key: camera for key, camera in found.items() if camera is not None}
+    remarks = pictures.unfilmed({k: a for k, a in large.items() if k not in cameras})
     if groups:
         remarks += (f"left out, groups within 'obs' are not read: {', '.join(groups)}",)
     if not keys:
         raise UserError(
-            f"{path}: data/{demo}/obs holds no vectors ({'; '.join(remarks)}); save some there"
+            f"{path}: data/{demo}/obs holds no vectors (it has {', '.join(sorted(seen))}); save "
+            "some there, because every policy reads what the robot measures of itself"
         )
-    return keys, remarks
+    return keys, cameras, remarks
 
 
 def _columns(path: Path, demo: str, group: Any, keys: list[str]) -> dict[str, Any]:

@@ -63,12 +63,18 @@ def available_codec() -> Codec:
     try:
         import av
     except ModuleNotFoundError as error:
-        raise UserError("cameras are recorded with PyAV: pip install av") from error
+        raise UserError("films are written with PyAV: pip install av") from error
     for codec in CODECS:
         if codec.encoder in av.codecs_available:
             return codec
     names = " or ".join(codec.encoder for codec in CODECS)
     raise UserError(f"this PyAV cannot encode with {names}; pip install --force-reinstall av")
+
+
+def is_filmable(shape: tuple[int, ...], dtype: str) -> bool:
+    """Whether pictures of this shape are bytes of three colours with even sides, as H.264 wants."""
+    even = len(shape) == 3 and not shape[0] % 2 and not shape[1] % 2
+    return even and shape[2] == 3 and dtype == "uint8"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,10 @@ ENDS = [4, 10, 13]
 RNG = np.random.default_rng(0)
 STATE = RNG.normal(size=(13, 5)).astype(np.float32)
 ACTION = RNG.normal(size=(13, 2)).astype(np.float32)
+ROBOMIMIC_NAMES = (
+    *("observation.eef_pos", "observation.gripper"),
+    "observation.images.agentview",
+)
 NOT_FINITE = {"action": np.where(np.arange(26).reshape(13, 2) == 12, np.nan, ACTION)}
 
 

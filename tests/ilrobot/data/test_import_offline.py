@@ -10,7 +10,7 @@ from gymnasium import spaces
 from ilrobot.data.transitions import Transitions
 from ilrobot.data.unheeded import unheeded_successes
 from ilrobot.env_spec import walk
-from tests.ilrobot.data.import_sources import bring, make_robomimic, refused
+from tests.ilrobot.data.import_sources import ROBOMIMIC_NAMES, bring, make_robomimic, refused
 
 LENGTHS = (4, 6, 3)
 #: The first ends by itself, the second by its time, the third where the file ends.
@@ -174,7 +174,7 @@ def test_what_robomimic_says_of_success_is_kept_where_rewards_are_of_nothing_els
 
 def test_robomimic_is_still_itself(tmp_path):
     dataset, _ = bring(make_robomimic(tmp_path / "a.hdf5"), tmp_path / "out")
-    assert dataset.spec.observation_names == ("observation.eef_pos", "observation.gripper")
+    assert dataset.spec.observation_names == ROBOMIMIC_NAMES
 
 
 @pytest.mark.parametrize(

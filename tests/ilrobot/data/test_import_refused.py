@@ -19,6 +19,7 @@ from ilrobot.spec import Feature, Spec
 from tests.ilrobot.data.import_sources import (
     ACTION,
     NOT_FINITE,
+    ROBOMIMIC_NAMES,
     STATE,
     bring,
     make_foreign,
@@ -142,7 +143,7 @@ def test_what_is_no_array_in_a_robomimic(tmp_path):
     with h5py.File(path, "a") as file:
         file["data/demo_0/obs/arm/pos"] = np.zeros((3, 3))
     dataset, remarks = bring(path, tmp_path / "out")
-    assert dataset.spec.observation_names == ("observation.eef_pos", "observation.gripper")
+    assert dataset.spec.observation_names == ROBOMIMIC_NAMES
     assert any("groups within 'obs'" in remark and "arm" in remark for remark in remarks)
     text = np.full(3, b"good")
     for name, value, words in (

@@ -1,0 +1,69 @@
+"""Pictures in the arrays of other programs: which can become films, and their ticks in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ilrobot.data.video.film import is_filmable
+from ilrobot.errors import UserError
+from ilrobot.observed import IMAGES
+from ilrobot.spec import Feature
+
+_UNREADABLE = (OSError, ValueError, RuntimeError)
+
+
+def camera(short: str, array: Any, *, floats: bool = False) -> Feature | None:
+    """The camera whose pictures an array (N, H, W, 3) holds (None: no film can be made of them).
+
+    Args:
+        short: The camera's name, e.g. ``wrist``.
+        array: Of h5py, zarr or numpy; not read.
+        floats: Whether it may hold the numbers from 0 to 255 as floats.
+    """
+    dtype = np.dtype(array.dtype)
+    kept = "uint8" if floats and dtype.kind == "f" else dtype.name
+    shape = tuple(int(side) for side in array.shape[1:])
+    return Feature(IMAGES + short, shape, kept) if is_filmable(shape, kept) else None
+
+
+def unfilmed(arrays: Mapping[str, Any]) -> tuple[str, ...]:
+    """A remark on arrays of pictures of which no film can be made."""
+    if not arrays:
+        return ()
+    listed = ", ".join(
+        f"{name} ({np.dtype(array.dtype).name}, {' × '.join(map(str, array.shape[1:]))})"
+        for name, array in arrays.items()
+    )
+    return (f"left out, films are made of uint8 pictures, even × even × 3: {listed}",)
+
+
+def ticks(where: object, array: Any, start: int, end: int) -> Iterator[NDArray[np.uint8]]:
+    """The pictures of the ticks `start` … `end` - 1, in memory as many as a chunk on disk holds.
+
+    Raises:
+        UserError: The array is damaged, or holds floats that are no bytes.
+    """
+    step = array.chunks[0] if array.chunks else 1
+    for begin in range(start, end, step):
+        try:
+            block = np.asarray(array[begin : min(begin + step, end)])
+        except _UNREADABLE as error:
+            raise UserError(f"{where}: damaged ({error}); copy it again") from error
+        yield from _bytes(where, block)
+
+
+def _bytes(where: object, block: NDArray[Any]) -> NDArray[np.uint8]:
+    if block.dtype == np.uint8:
+        return block
+    if not ((block >= 0) & (block <= 255)).all():
+        raise UserError(f"{where}: holds a number that is not from 0 to 255; save it as uint8")
+    whole = np.rint(block)
+    if block.max() <= 1 and (whole != block).any():
+        raise UserError(
+            f"{where}: holds pictures from 0 to 1, not to 255; save 255 times as much, as uint8"
+        )
+    return whole.astype(np.uint8)
