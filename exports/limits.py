@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.commanded import commanded
-from ilrobot.compatibility import NO_LIMIT
 from ilrobot.control.contract import Contract
 from ilrobot.control.contract_parts import Limits
 from ilrobot.control.turns import unrolled
 from ilrobot.errors import UserError
-from ilrobot.spec import Spec
+from ilrobot.spec import NO_LIMIT, Spec
 
 #: Velocity, acceleration and jerk may be this many times the greatest ones demonstrated: tight
 #: enough for a fault to be caught, wide enough for a policy that corrects itself.

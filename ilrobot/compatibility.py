@@ -6,13 +6,11 @@ import math
 from typing import Literal
 
 from ilrobot.errors import UserError
-from ilrobot.spec import RATE_TOLERANCE, Feature, Spec
+from ilrobot.spec import NO_LIMIT, RATE_TOLERANCE, Feature, Spec
 
 _MADE = {"policy": "trained on", "dataset": "recorded in", "reward": "learnt in"}
 #: Ranges of an action that are further apart are of actions that are scaled otherwise.
 _MOST_APART = 2.0
-#: A limit from here on, in whatever unit, bounds nothing: it was stated for want of one.
-NO_LIMIT = 1e6
 
 
 def check_policy_fits(

@@ -26,7 +26,7 @@ from ilrobot.control.chunks import ChunkActor
 from ilrobot.control.drawing import Prediction
 from ilrobot.control.signals import DOUBT, NOVELTY, OF_ENSEMBLE
 from ilrobot.control.turns import nearest_rows
-from ilrobot.spec import Spec
+from ilrobot.spec import NO_LIMIT, Spec
 
 
 def spread(actions: ArrayLike, spec: Spec, scale: ArrayLike) -> NDArray[np.float64]:
@@ -79,8 +79,9 @@ def disagreement_scale(
     action = spec.action
     scale = np.subtract(trained[1], trained[0], dtype=np.float64)
     if action.low is not None and action.high is not None:
+        bounds = np.abs((action.low, action.high)).max(axis=0) < NO_LIMIT
         limits = np.subtract(action.high, action.low, dtype=np.float64).reshape(-1)
-        scale = np.where(np.isfinite(limits) & (limits > 0.0), limits, scale)
+        scale = np.where(bounds & (limits > 0.0), limits, scale)
     return np.where(scale > 0.0, scale, 1.0)
 
 

@@ -25,6 +25,9 @@ DEFAULT_RATE = 10.0
 #: Two rates count as the same within this share: a period is measured no better.
 RATE_TOLERANCE = 1e-3
 
+#: A limit from here on, in whatever unit, bounds nothing: it was stated for want of one.
+NO_LIMIT = 1e6
+
 
 _DTYPES = frozenset(
     ["bool", *(f"{sign}int{n}" for sign in ("", "u") for n in (8, 16, 32, 64))]

@@ -20,7 +20,7 @@ from ilrobot.control.turns import nearest_rows
 from ilrobot.errors import UserError
 from ilrobot.gates.gate import GateContext
 from ilrobot.rotation_units import Rotation
-from ilrobot.spec import Spec
+from ilrobot.spec import NO_LIMIT, Spec
 
 #: The default threshold. LazyDAgger's authors take ‖π(o) - π*(o)‖² > 0.008 Σ_j range_j² in their
 #: program, which is the same where all ranges are alike.
@@ -95,7 +95,8 @@ def action_ranges(spec: Spec) -> NDArray[np.float64]:
     if action.low is None or action.high is None:
         raise UserError("this task's action has no limits; state the range of each element")
     ranges = np.subtract(action.high, action.low, dtype=np.float64).reshape(action.shape)
-    if not (np.isfinite(ranges).all() and (ranges > 0.0).all()):
+    bounds = np.abs((action.low, action.high)) < NO_LIMIT
+    if not (bounds.all() and (ranges > 0.0).all()):
         raise UserError("an element of this task's action has no range; state one for each")
     return ranges
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 
 from ilrobot.actors import Action, Observation
 from ilrobot.errors import UserError
-from ilrobot.spec import Spec
+from ilrobot.spec import NO_LIMIT, Spec
 from teleop.bindings import DIRECTIONS, REST, Bindings, Six, TeleopCommand
 
 
@@ -106,10 +105,10 @@ def limits(spec: Spec) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Least and greatest of each element of the action.
 
     Raises:
-        UserError: One is not finite.
+        UserError: One bounds nothing.
     """
     low, high = spec.action.low, spec.action.high
-    if low is None or high is None or not all(map(math.isfinite, (*low, *high))):
+    if low is None or high is None or not all(abs(x) < NO_LIMIT for x in (*low, *high)):
         raise UserError(
             f"task '{spec.task}': the action has no finite limits, so that full stick means "
             "nothing; wrap it, e.g. in gymnasium.wrappers.RescaleAction"

@@ -44,6 +44,7 @@ def test_an_action_that_is_a_choice_or_without_a_range_is_told() -> None:
 
     assert action_ranges(spec((-1.0, 0.0), (1.0, 3.0))) == pytest.approx([2.0, 3.0])
     still, choices = spec((1.0,), (1.0,)), spec((0.0,), (3.0,), choices=4)
-    for bad in (spec(None, (1.0,)), spec((-math.inf,), (1.0,)), still, choices):
+    nominal = spec((-1e6,), (1e6,))
+    for bad in (spec(None, (1.0,)), spec((-math.inf,), (1.0,)), nominal, still, choices):
         with pytest.raises(UserError):
             action_ranges(bad)

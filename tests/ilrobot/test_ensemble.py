@@ -143,5 +143,7 @@ def test_an_element_without_limits_is_measured_by_the_training_data() -> None:
     action = Feature("action", (3,), low=(-1.0, -np.inf, -np.inf), high=(1.0, np.inf, np.inf))
     scale = disagreement_scale(Spec((), action, rate=10.0), trained)
     assert scale.tolist() == [2.0, 0.5, 1.0]
+    nominal = Feature("action", (3,), low=(-1.0, -1e6, -3.4e38), high=(1.0, 1e6, 3.4e38))
+    assert disagreement_scale(Spec((), nominal, rate=10.0), trained).tolist() == [2.0, 0.5, 1.0]
     unlimited = Spec((), Feature("action", (3,)), rate=10.0)
     assert disagreement_scale(unlimited, trained).tolist() == [4.0, 0.5, 1.0]

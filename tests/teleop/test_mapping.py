@@ -250,6 +250,7 @@ def test_choices_rest_where_nothing_is_held(
     [
         (replace(ARM, controller=""), "7 action elements"),
         (replace(ARM, action=replace(ARM.action, high=(math.inf,) * 7)), "no finite limits"),
+        (replace(ARM, action=replace(ARM.action, high=(3.4e38,) * 7)), "no finite limits"),
         (replace(ARM, action=Feature("action", (2,), low=(0, 0), high=(1, 1))), "needs 7"),
         (discrete(30), "30 discrete actions"),
     ],
