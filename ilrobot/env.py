@@ -11,7 +11,14 @@ from typing import Any, Literal
 import gymnasium as gym
 from gymnasium import error as gym_error
 
-from ilrobot.env_errors import is_task_id, one_line, refused_options, unknown_task, without_gl
+from ilrobot.env_errors import (
+    is_task_id,
+    one_line,
+    refused_options,
+    said_where,
+    unknown_task,
+    without_gl,
+)
 from ilrobot.errors import UserError
 from ilrobot.simulator_warnings import heed_warnings
 from ilrobot.task_env import TaskEnv
@@ -91,3 +98,7 @@ def _explained(task: str, options: Mapping[str, Any] = MappingProxyType({})) -> 
         raise UserError(f"task '{task}' cannot be made here: {one_line(error)}") from error
     except (AttributeError, ImportError, OSError) as error:  # a GL or a library is not there
         raise UserError(f"task '{task}' cannot be made here: {without_gl(error)}") from error
+    except UserError:
+        raise
+    except Exception as error:  # programs of many makers, which share no base
+        raise UserError(f"task '{task}' cannot be made: {said_where(error)}") from error

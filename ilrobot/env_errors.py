@@ -8,6 +8,7 @@ import os
 import re
 import traceback
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -39,6 +40,12 @@ def unknown_task(task: str) -> str:
     if near:
         nearest = difflib.get_close_matches(task, near, n=3, cutoff=0)
         return f"unknown task '{task}'; did you mean {' or '.join(nearest)}?"
+    module = re.split(r"[/:.]", task)[0]
+    if module and (Path(f"{module}.py").is_file() or Path(module, "__init__.py").is_file()):
+        return (
+            f"unknown task '{task}'; of a module in this folder say PYTHONPATH=. ilrobot ..., and "
+            "the id by which it calls gym.register, such as NAMESPACE/NAME-v0"
+        )
     ours = ", ".join(name for name in known if name.startswith("ilrobot/"))
     return (
         f"unknown task '{task}'; ours are {ours}; those of another package are NAMESPACE/NAME-v0, "
@@ -63,7 +70,7 @@ def refused_options(task: str, options: Mapping[str, Any], error: Exception) -> 
 
 def without_gl(error: BaseException) -> str:
     """Something could not be loaded or drawn, maybe for want of the GL that is named."""
-    said = one_line(error)
+    said = one_line(error) or type(error).__name__
     if "MUJOCO_GL" in said:
         return said
     named = os.environ.get("MUJOCO_GL")
@@ -87,20 +94,33 @@ def running(task: str, method: str) -> Iterator[None]:
     except (UserError, WorkFailed):
         raise
     except Exception as error:  # environments of many makers, which share no base
-        said = f"{type(error).__name__}: {one_line(error)}".rstrip(": ")
-        if "values to unpack" in said:
-            said += f"; {method} must return {_RETURNED[method]}"
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        raise WorkFailed(
-            f"task '{task}' failed in {method}: {said} ({last.filename}, line {last.lineno})"
-        ) from error
+        cure = ""
+        if "values to unpack" in str(error):
+            cure = f"; {method} must return {_RETURNED[method]}"
+        raise WorkFailed(f"task '{task}' failed in {method}: {said_where(error, cure)}") from error
+
+
+def said_where(error: Exception, cure: str = "") -> str:
+    """What somebody's program raised, and where."""
+    said = f"{type(error).__name__}: {one_line(error)}".rstrip(": ")
+    if isinstance(error, SyntaxError):  # says where by itself
+        return f"{said}{cure}"
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{said}{cure} ({last.filename}, line {last.lineno})"
 
 
 #: What Gymnasium wants.
 _RETURNED = {
     "reset": "observation, info",
     "step": "observation, reward, terminated, truncated, info",
+    "get_state": "one flat vector of numbers",
 }
+
+
+def gave(task: str, method: str, given: object) -> str:
+    """An environment's method gave something else than it must."""
+    wanted = _RETURNED[method]
+    return f"task '{task}' failed in {method}: it gave a {type(given).__name__}, not {wanted}"
 
 
 def misfit(task: str, source: str, shape: tuple[int, ...], observations: Mapping[str, Any]) -> str:

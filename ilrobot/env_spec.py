@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import gymnasium as gym
 import numpy as np
@@ -14,6 +14,11 @@ from ilrobot.spec import Feature, Semantics, Spec
 
 #: How a key begins that names a camera.
 _IMAGES = "images."
+#: What ``feature_metadata`` may say of each observation, and of the action beside that.
+_SAID = ("names", "units", "frame")
+_SAID_OF_ACTION = (*_SAID, "semantics", "controller")
+#: What the semantics of a continuous action can be.
+_CONTINUOUS = tuple(kind for kind in get_args(Semantics) if kind != "discrete")
 
 
 def walk(raw: Any, prefix: str = "observation", inner: str = "") -> list[tuple[str, Any]]:
@@ -41,9 +46,10 @@ def describe(
         rate: Control rate in Hz.
 
     Raises:
-        UserError: It has a space that is not supported.
+        UserError: It has a space that is not supported, or its ``feature_metadata`` does not fit
+            its spaces.
     """
-    metadata: dict[str, Any] = getattr(env.unwrapped, "feature_metadata", {})
+    metadata = _stated_features(env)
     observations, sources = [], []
     for source, space in walk(_as_mapping(env.observation_space)):
         if not isinstance(space, spaces.Box):
@@ -79,6 +85,7 @@ def describe(
             f"task '{task}': the action space {env.action_space} is not supported; it must be a "
             "Box vector or Discrete"
         )
+    _check_stated(metadata, (*observations, action), choices, _where(env))
     spec = Spec(
         observations=tuple(observations),
         action=action,
@@ -99,7 +106,7 @@ def _as_mapping(space: Any) -> Any:
     return space
 
 
-def _feature(name: str, space: spaces.Box, described: dict[str, Any], dtype: str) -> Feature:
+def _feature(name: str, space: spaces.Box, described: Mapping[str, Any], dtype: str) -> Feature:
     shape = tuple(int(n) for n in space.shape) or (1,)
     bounded = len(shape) == 1
     feature = Feature(
@@ -117,6 +124,75 @@ def _feature(name: str, space: spaces.Box, described: dict[str, Any], dtype: str
     except ValueError as error:
         raise UserError(f"'{name}' has {error}; state its units otherwise") from error
     return feature
+
+
+def _stated_features(env: gym.Env[Any, Any]) -> dict[str, Mapping[str, Any]]:
+    """What an environment says of each of its observations and of its action.
+
+    Raises:
+        UserError: Something in it is not of the form that ``feature_metadata`` has.
+    """
+    where = _where(env)
+    stated = _entries(getattr(env.unwrapped, "feature_metadata", None) or {}, where)
+    features = {str(key): _entries(said, f"{where}['{key}']") for key, said in stated.items()}
+    for key, described in features.items():
+        known = _SAID_OF_ACTION if key == "action" else _SAID
+        for word, said in described.items():
+            if word not in known:
+                raise UserError(f"{where}['{key}'] states '{word}'; it can be {', '.join(known)}")
+            listed = isinstance(said, list | tuple) and all(isinstance(one, str) for one in said)
+            if word in ("names", "units") and not listed:
+                raise UserError(f"{where}['{key}']['{word}'] must be a list of texts, not {said!r}")
+    return features
+
+
+def _check_stated(
+    stated: Mapping[str, Mapping[str, Any]],
+    features: tuple[Feature, ...],
+    choices: int | None,
+    where: str,
+) -> None:
+    """What an environment says is of something that there is, and of each of its elements.
+
+    What is passed over in silence would be an angle that does not wrap, or names that nobody
+    compares.
+
+    Args:
+        stated: From `_stated_features`.
+        features: Its observations and its action.
+        choices: Number of discrete actions, if they are.
+        where: What to call it.
+
+    Raises:
+        UserError: Something is not.
+    """
+    by_key = {feature.name.removeprefix("observation."): feature for feature in features}
+    for key, described in stated.items():
+        if key not in by_key:
+            raise UserError(f"{where} describes '{key}'; the task has {', '.join(by_key)}")
+        size = by_key[key].size
+        wanted = {"names": size if by_key[key].shape else choices, "units": size}
+        for word in () if by_key[key].is_image else ("names", "units"):
+            count = len(described.get(word, ()))
+            if count not in (0, wanted[word]):
+                raise UserError(
+                    f"{where}['{key}']['{word}'] has {count} entries; it must have {wanted[word]}"
+                )
+    semantics = stated.get("action", {}).get("semantics", "unknown")
+    if choices is None and semantics not in _CONTINUOUS:
+        raise UserError(
+            f"{where}['action']['semantics'] cannot be {semantics!r}, but {', '.join(_CONTINUOUS)}"
+        )
+
+
+def _where(env: gym.Env[Any, Any]) -> str:
+    return f"{type(env.unwrapped).__name__}.feature_metadata"
+
+
+def _entries(stated: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(stated, Mapping):
+        raise UserError(f"{where} must be a dict, not {stated!r}")
+    return stated
 
 
 def stated_joints(env: gym.Env[Any, Any]) -> Mapping[str, Any] | None:

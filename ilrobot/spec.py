@@ -47,7 +47,8 @@ class Feature:
         name: Column name in a dataset, e.g. ``observation.state`` or ``action``.
         shape: Shape at one tick; ``(7,)`` for a vector of seven, ``()`` for a scalar.
         dtype: numpy name of the element type.
-        names: One name per element, in order (empty: none were stated).
+        names: One name per element, in order; of a scalar that is a choice one per choice (empty:
+            none were stated).
         units: One unit per element, e.g. ``m``, ``rad`` (an angle that wraps), ``px``, ``1``;
             a rotation's elements have one of `ROTATION_UNITS`.
         low: Least value per element (None: unbounded or not known).
@@ -87,7 +88,8 @@ class Feature:
     def element_names(self) -> tuple[str, ...]:
         """One name per element, made up as ``name[i]`` where none were stated."""
         short = self.name.rsplit(".", 1)[-1]
-        return self.names or tuple(f"{short}[{i}]" for i in range(self.size))
+        stated = len(self.names) == self.size
+        return self.names if stated else tuple(f"{short}[{i}]" for i in range(self.size))
 
     @property
     def angles(self) -> tuple[int, ...]:
@@ -149,7 +151,8 @@ class Feature:
             raise ValueError(f"'{self.name}' cannot have the shape {list(self.shape)}")
         if self.dtype not in _DTYPES:
             raise ValueError(f"'{self.name}' cannot hold {self.dtype}")
-        for key in () if len(self.shape) > 1 else ("names", "units", "low", "high"):
+        of_each = ("names", "units", "low", "high") if self.shape else ("units", "low", "high")
+        for key in () if len(self.shape) > 1 else of_each:
             if len(getattr(self, key) or ()) not in (0, self.size):
                 raise ValueError(f"'{self.name}' has {self.size} elements and other {key}")
         if len(self.shape) < 2:
@@ -258,6 +261,8 @@ class Spec:
                 raise ValueError(f"rate {spec.rate} Hz")
             if spec.choices is not None and not 0 < spec.choices < _MOST:
                 raise ValueError(f"{spec.choices} choices")
+            if not spec.action.shape and len(spec.action.names) not in (0, 1, spec.choices):
+                raise ValueError(f"{len(spec.action.names)} names of {spec.choices} choices")
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise UserError(f"the description of the task is damaged ({_said(error)})") from error
         return spec

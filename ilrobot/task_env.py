@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.actors import Action, Observation
-from ilrobot.env_errors import misfit, running, without_gl
+from ilrobot.env_errors import gave, misfit, running, without_gl
 from ilrobot.env_spec import describe, stated_rate, walk
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.spec import DEFAULT_RATE
@@ -92,7 +92,10 @@ class TaskEnv:
             WorkFailed: The environment failed, or gave another observation than it describes.
         """
         with running(self.spec.task, "reset"):
-            self.raw_observation, info = self.env.reset(seed=seed)
+            given = self.env.reset(seed=seed)
+            if not (isinstance(given, tuple) and len(given) == 2):
+                raise WorkFailed(gave(self.spec.task, "reset", given))
+            self.raw_observation, info = given
             self._success(info)
         return self._flatten(self.raw_observation)
 
@@ -146,6 +149,12 @@ class TaskEnv:
             UserError: It cannot be drawn on this machine.
         """
         inner: Any = self.env.unwrapped
+        modes = self.env.metadata.get("render_modes") or ()
+        if camera is None and "rgb_array" not in modes:
+            raise UserError(
+                f"{self.spec.task} gives no pictures: 'rgb_array' is not among the render_modes of "
+                "its metadata; it cannot be filmed"
+            )
         try:
             frame: Any = self.env.render() if camera is None else inner.render_camera(camera)
         except Exception as error:  # a missing GL, display or package: renderers share no base
@@ -175,13 +184,26 @@ class TaskEnv:
 
     @property
     def state_size(self) -> int:
-        """Length of the simulator's state vector (0: it cannot be saved)."""
+        """Length of the simulator's state vector (0: it cannot be saved).
+
+        Raises:
+            WorkFailed: The environment cannot give it before its first reset.
+        """
         return self.get_state().size if self.can_restore else 0
 
     def get_state(self) -> NDArray[np.float64]:
-        """The simulator's whole state as one flat vector (needs `can_restore`)."""
+        """The simulator's whole state as one flat vector (needs `can_restore`).
+
+        Raises:
+            WorkFailed: The environment failed, or gave something else.
+        """
         inner: Any = self.env.unwrapped
-        return np.array(inner.get_state(), dtype=np.float64)
+        with running(self.spec.task, "get_state"):
+            state = inner.get_state()
+            try:
+                return np.array(state, dtype=np.float64)
+            except (TypeError, ValueError) as error:
+                raise WorkFailed(gave(self.spec.task, "get_state", state)) from error
 
     def set_state(self, state: NDArray[np.float64]) -> None:
         """Return the simulator to a saved state (needs `can_restore`)."""

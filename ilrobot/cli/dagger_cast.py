@@ -88,7 +88,11 @@ class ExpertCast(_CastOnTask):
         from ilrobot.compatibility import check_policy_fits
 
         if self.policy is None:
-            return scripted_expert(env)
+            return scripted_expert(
+                env,
+                "give a policy that is stronger: --expert RUN, or correct it by hand: --gate human "
+                "--device gamepad",
+            )
         expert, spec = load_actor(self.policy)
         check_policy_fits(spec, env.spec, f"--expert {self.policy}")
         return expert

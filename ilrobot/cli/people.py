@@ -14,8 +14,15 @@ if TYPE_CHECKING:
     from teleop.actor import TeleopActor
 
 
-def scripted_expert(env: TaskEnv) -> ScriptedActor:
+BY_HAND = "do it by hand: --device gamepad"
+
+
+def scripted_expert(env: TaskEnv, otherwise: str = BY_HAND) -> ScriptedActor:
     """The task's own expert; it is also what a simulated person knows.
+
+    Args:
+        env: Of the task.
+        otherwise: What to do where there is none.
 
     Raises:
         UserError: The task has none.
@@ -26,7 +33,7 @@ def scripted_expert(env: TaskEnv) -> ScriptedActor:
     try:
         return ScriptedActor(make_expert(env.env), env)
     except ValueError as error:
-        raise UserError(f"{error}; do it by hand: --device gamepad") from error
+        raise UserError(f"{error}; {otherwise}") from error
 
 
 class HasSpec(Protocol):

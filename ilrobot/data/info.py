@@ -163,7 +163,8 @@ def _check_ours(ours: Any, features: Mapping[str, Any]) -> None:
     _require(_is_rate(spec.rate), f"'ilrobot.spec.rate' is {spec.rate!r}, not a positive number")
     _require(spec.action.name == "action", f"'ilrobot.spec' calls the action '{spec.action.name}'")
     for feature in (*spec.observations, spec.action):
-        for words in (feature.names, feature.units, feature.low, feature.high):
+        named = feature.names if feature.shape else ()  # those of choices: `Spec.from_json`
+        for words in (named, feature.units, feature.low, feature.high):
             _require(
                 not words or len(words) == feature.size,
                 f"'ilrobot.spec' does not describe each element of '{feature.name}'",
