@@ -111,7 +111,8 @@ def problem_of_rotations(limits: Limits, rotations: Sequence[Rotation]) -> str |
                 "zeros do not hold; command rotation vectors"
             )
         sides = zip(limits.low[rotation.part], limits.high[rotation.part], strict=True)
-        greatest = sum(max(abs(low), abs(high)) ** 2 for low, high in sides)
+        farthest = [max(abs(low), abs(high)) for low, high in sides]
+        greatest = sum(side * side for side in farthest)
         if rotation.unit != "rotvec" and greatest < _LEAST_SQUARE:
             return (
                 f"has limits of the quaternion from action element {rotation.start} on that no "

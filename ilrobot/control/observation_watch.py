@@ -267,4 +267,5 @@ class _RangeCheck:
 
 def ticks(seconds: float | None, rate: float) -> float:
     """How many ticks of a rate these seconds are, rounded up; at least one, inf for None."""
-    return math.inf if seconds is None else max(1.0, math.ceil(seconds * rate - 1e-9))
+    count = math.inf if seconds is None else seconds * rate - 1e-9
+    return max(1.0, math.ceil(count)) if math.isfinite(count) else math.inf

@@ -281,3 +281,9 @@ def test_a_workspace_that_cannot_be_kept_is_known():
     assert not guard.workspace_unknown
     assert not Guard(DELTA_CONTRACT).workspace_unknown
     assert not Guard(DISCRETE_CONTRACT).workspace_unknown
+
+
+def test_what_is_never_reached_is_no_number_of_ticks():
+    guard = guard_that(fallback_after=FallbackAfter(out_of_range=1e308))
+    for _ in range(50):
+        assert guard.admit(seen(9, 9), 0.0)
