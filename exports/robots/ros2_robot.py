@@ -60,7 +60,8 @@ class Ros2Robot:
                 f"ros2:{commands}: the topic of the commands must end in /joint_trajectory or "
                 "/commands, as those of ros2_control's controllers do"
             )
-        self._names, self._joints = _elements(wanted)
+        self._state, self._joints = _elements(wanted)
+        self._names = self._state.names
         try:
             self._rclpy: Any = importlib.import_module("rclpy")
             self._executors: Any = importlib.import_module("rclpy.executors")
@@ -113,9 +114,12 @@ class Ros2Robot:
                     "look at `ros2 topic echo`, and at the names of the joints"
                 )
             time.sleep(0.01)
+        # Which joints turn and which slide the policy alone says; what is recorded is to say so.
+        state, action = self._state, self._wanted.action
+        names = self._names
         spec = Spec(
-            observations=(Feature("observation.state", (len(self._names),), names=self._names),),
-            action=Feature("action", (len(self._joints),), names=self._wanted.action.names),
+            observations=(Feature(state.name, (len(names),), names=names, units=state.units),),
+            action=Feature("action", (len(self._joints),), names=action.names, units=action.units),
             rate=self._wanted.rate,
             semantics="absolute",
         )
@@ -197,8 +201,8 @@ class Ros2Robot:
         self._publisher.publish(message)
 
 
-def _elements(wanted: Spec) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What the policy reads, and the joints whose positions it commands.
+def _elements(wanted: Spec) -> tuple[Feature, tuple[str, ...]]:
+    """The states that the policy reads, and the joints whose positions it commands.
 
     Raises:
         UserError: It names no elements, commands something else than positions, or states other
@@ -221,7 +225,7 @@ def _elements(wanted: Spec) -> tuple[tuple[str, ...], tuple[str, ...]]:
         )
     for feature in (state, wanted.action):
         _check_units(feature)
-    return state.names, tuple(joint for joint, _ in commanded)
+    return state, tuple(joint for joint, _ in commanded)
 
 
 def _check_units(feature: Feature) -> None:
