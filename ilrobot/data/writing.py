@@ -17,6 +17,7 @@ from ilrobot.data.layout import JOURNALS, film_part, video_file
 from ilrobot.data.video.film import available_codec
 from ilrobot.data.video.filming import film_pictures
 from ilrobot.errors import UserError, explained
+from ilrobot.observed import vector_spec
 from ilrobot.spec import Spec
 
 
@@ -61,20 +62,21 @@ def write_episodes(path: Path | str, spec: Spec, episodes: Iterable[Episode]) ->
 def copy_with_states(source: Dataset, path: Path, state_size: int) -> None:
     """Copy a dataset that has no simulator's states, so that episodes with them can be added.
 
-    Its own states become NaN. A crash leaves half a copy.
+    Its own states become NaN; its films are left out. A crash leaves half a copy.
 
     Args:
-        source: A dataset without films.
+        source: The dataset.
         path: A folder that does not exist yet.
         state_size: Length of the state vector.
 
     Raises:
         OSError: The disk is full, the folder cannot be written.
     """
-    catalogue = Catalogue.create(path, source.spec, state_size)
+    spec = vector_spec(source.spec)
+    catalogue = Catalogue.create(path, spec, state_size)
     for index in range(source.num_episodes):
         episode = source.episode(index)
-        columns = complete(index, episode, catalogue.columns, source.spec)
+        columns = complete(index, episode, catalogue.columns, spec)
         catalogue.seal(replace(episode, columns=columns))
     catalogue.write()
 

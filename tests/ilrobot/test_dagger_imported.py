@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 
 from ilrobot.cli.dagger import Dagger
 from ilrobot.cli.import_ import Import
@@ -112,6 +113,27 @@ def test_imported_demonstrations_are_corrected_by_hand(imported, tmp_path, capsy
     # It goes on as any other.
     assert replace(verb, rounds=2, resume=True).run() == 0
     assert Dataset.open(tmp_path / "run" / "dataset").num_episodes == EPISODES + 2
+
+
+def test_films_of_imported_demonstrations_are_left_where_the_task_has_none(tmp_path):
+    group = zarr.open_group(str(tmp_path / "a.zarr"), mode="w")
+    rng = np.random.default_rng(0)
+    arrays = {
+        "state": rng.uniform(100, 400, (9, 5)).astype(np.float32),
+        "action": rng.uniform(100, 400, (9, 2)).astype(np.float32),
+        "keypoint": np.zeros((9, 9, 2)),
+        "img": rng.integers(0, 255, (9, 32, 32, 3)).astype(np.float32),
+    }
+    for name, values in arrays.items():
+        group.create_array(f"data/{name}", data=values)
+    group.create_array("meta/episode_ends", data=np.array([4, 9]))
+    data = tmp_path / "data"
+    assert Import(tmp_path / "a.zarr", data).run() == 0
+    verb = _verb(PUSHT, data, _trained(data, tmp_path / "bc"), tmp_path / "run")
+    assert verb.run() == 0
+    grown = Dataset.open(tmp_path / "run" / "dataset")
+    assert (grown.num_episodes, grown.camera_keys) == (3, ())
+    assert np.array_equal(grown.column("action")[:9], Dataset.open(data).column("action"))
 
 
 def _without_our_part(data: Path, into: Path) -> Path:

@@ -34,6 +34,7 @@ from ilrobot.learners.interactive.rehearsal import rehearse
 from ilrobot.learners.interactive.rounds import FitRun, Rounds, check_at_rest
 from ilrobot.learners.machine import find_device, require_memory
 from ilrobot.learners.refitting import refit_config
+from ilrobot.observed import vector_spec
 from ilrobot.policies.loading import load_policy
 from ilrobot.run import Run, policy_hash
 from ilrobot.run_description import (
@@ -215,16 +216,16 @@ def _check_grows(demonstrations: Dataset, env: TaskEnv, *, copied: bool) -> None
             f"{demonstrations.path}: has no column 'sim.state', as the attempts would have, so "
             "that they cannot be added to it; leave --aggregate out to add them to a copy"
         )
-    differs = difference(recorded, _copied_state_size(demonstrations, size), env.spec, size)
+    state_size = size
+    if demonstrations.has_column("sim.state"):
+        state_size = int(demonstrations.features["sim.state"]["shape"][0])
+    elif env.spec.cameras and recorded.cameras:
+        state_size = 0
+    elif copied and size:  # the copy has states and no films
+        recorded = vector_spec(recorded)
+    differs = difference(recorded, state_size, env.spec, size)
     if differs is not None:
         raise UserError(
             f"{demonstrations.path}: was recorded with another {differs}; give demonstrations of "
             "this task, or the --task and --options of these"
         )
-
-
-def _copied_state_size(demonstrations: Dataset, state_size: int) -> int:
-    """Of the simulator's state in the copy: as it was recorded, or as it is filled in."""
-    if demonstrations.has_column("sim.state"):
-        return int(demonstrations.features["sim.state"]["shape"][0])
-    return 0 if demonstrations.spec.cameras else state_size
