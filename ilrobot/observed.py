@@ -62,7 +62,7 @@ def seen_spec(spec: Spec, cameras: Sequence[str] = ()) -> Spec:
     for camera in cameras:
         if camera not in known:
             if not known:
-                have = "it has none of ours, and other programs' films are not read yet"
+                have = "it has none of ours, and other programs' films are read once imported"
             else:
                 have = f"it has {', '.join(known)}"
             cure = "record one with ilrobot record --options cameras=..."

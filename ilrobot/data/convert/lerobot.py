@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ilrobot.data.columns import check_spacing, column_values
-from ilrobot.data.convert import Source, arrays
+from ilrobot.data.convert import Source, arrays, lerobot_pictures
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
-from ilrobot.data.foreign import check_videos, derive_spec, image_keys
+from ilrobot.data.foreign import check_videos, derive_spec
 from ilrobot.data.info import check_episodes, read_info
 from ilrobot.data.layout import CODEBASE_VERSION, INFO
 from ilrobot.data.parquet import read_parquet
 from ilrobot.errors import UserError
 from ilrobot.observed import vector_spec
-from ilrobot.spec import Spec
+from ilrobot.spec import Feature, Spec
 
 _OLD = "v2.1"
 _KEPT = ("next.reward", "next.done", "next.success", "next.terminated")
@@ -39,12 +40,12 @@ def read(path: Path, rate: float | None = None) -> Source:
     if rate is not None and rate != info["fps"]:
         raise UserError(f"{path}: states {info['fps']:g} Hz; leave out --rate {rate:g}")
     version = info["codebase_version"]
-    images = image_keys(info["features"])
-    remarks = (f"left out, images are not imported yet: {', '.join(images)}",) if images else ()
+    kinds = ("video",) if version == CODEBASE_VERSION else ("video", "image")
+    cameras, remarks = lerobot_pictures.cameras(info["features"], kinds)
     if version == CODEBASE_VERSION:
         dataset = Dataset.open(path)
-        spec = vector_spec(dataset.spec)
-        return Source("lerobot", spec, _episodes(dataset), dataset.num_episodes, remarks)
+        spec = _seeing(dataset.spec, cameras)
+        return Source("lerobot", spec, _episodes(dataset, spec), dataset.num_episodes, remarks)
     if version != _OLD:
         raise UserError(
             f"{path}: is LeRobot {version or 'of no version'}; {_OLD} and {CODEBASE_VERSION} can "
@@ -66,29 +67,39 @@ def read(path: Path, rate: float | None = None) -> Source:
     )
     integer = info["features"].get("action", {}).get("dtype", "").startswith("int")
     choices = max(_choices(file) for file in files) if integer else None
-    spec = derive_spec(path, info, choices)
-    return Source("lerobot", spec, _old_episodes(rows, files, info, spec), len(rows), remarks)
+    spec = _seeing(derive_spec(path, info, choices), cameras)
+    return Source("lerobot", spec, _old_episodes(path, rows, info, spec), len(rows), remarks)
 
 
-def _episodes(dataset: Dataset) -> Iterator[Episode]:
+def _seeing(spec: Spec, cameras: Mapping[str, Feature]) -> Spec:
+    """The spec with these cameras; of a dataset of ours it has them already."""
+    others = [camera for name, camera in cameras.items() if name not in spec.observation_names]
+    return replace(spec, observations=(*spec.observations, *others))
+
+
+def _episodes(dataset: Dataset, spec: Spec) -> Iterator[Episode]:
     for index in range(dataset.num_episodes):
         episode = dataset.episode(index)
         arrays.check_finite(dataset.path, index, episode.columns)
-        yield episode
+        films = {camera.name: dataset.video(index, camera.name) for camera in spec.cameras}
+        yield Episode(episode.info, episode.columns, films)
 
 
 def _old_episodes(
-    rows: list[dict[str, Any]], files: list[Path], info: Mapping[str, Any], spec: Spec
+    path: Path, rows: list[dict[str, Any]], info: Mapping[str, Any], spec: Spec
 ) -> Iterator[Episode]:
-    names = (*spec.observation_names, "action", *(n for n in _KEPT if n in info["features"]))
-    for index, (row, file) in enumerate(zip(rows, files, strict=True)):
+    vectors = vector_spec(spec)
+    names = (*vectors.observation_names, "action", *(n for n in _KEPT if n in info["features"]))
+    shapes = {f.name: f.shape for f in (*vectors.observations, spec.action)}
+    for index, row in enumerate(rows):
+        number, length = row["episode_index"], row["length"]
+        file = _file(path, info, info["data_path"], number)
         table = read_parquet(file, [*names, "timestamp"])
-        if table.num_rows != row["length"]:
+        if table.num_rows != length:
             raise UserError(
-                f"{file}: holds {table.num_rows} ticks, but {_EPISODES} lists {row['length']}; "
+                f"{file}: holds {table.num_rows} ticks, but {_EPISODES} lists {length}; "
                 "copy it again from its source"
             )
-        shapes = {f.name: f.shape for f in (*spec.observations, spec.action)}
         columns = {
             name: column_values(
                 file, table, name, shapes.get(name, ()), info["features"][name]["dtype"]
@@ -100,7 +111,14 @@ def _old_episodes(
             stamps = column_values(file, table, "timestamp", (), "float32")
             check_spacing(file, index, stamps, spec.rate)
         task = (row.get("tasks") or [""])[0]
-        yield Episode(EpisodeInfo(task, spec.rate, outcome=Outcome.UNKNOWN), columns)
+        films = {}
+        for camera in spec.cameras:
+            if info["features"][camera.name]["dtype"] == "image":
+                films[camera.name] = lerobot_pictures.encoded(file, camera)
+            else:
+                film = _file(path, info, info["video_path"], number, camera.name)
+                films[camera.name] = lerobot_pictures.old_film(film, camera, length, spec.rate)
+        yield Episode(EpisodeInfo(task, spec.rate, outcome=Outcome.UNKNOWN), columns, films)
 
 
 def _file(path: Path, info: Mapping[str, Any], template: str, index: int, video: str = "") -> Path:

@@ -16,8 +16,8 @@ from ilrobot.spec import Feature
 _UNREADABLE = (OSError, ValueError, RuntimeError)
 
 
-def camera(short: str, array: Any, *, floats: bool = False) -> Feature | None:
-    """The camera whose pictures an array (N, H, W, 3) holds (None: no film can be made of them).
+def camera(short: str, array: Any, *, floats: bool = False) -> Feature:
+    """The camera whose pictures an array (N, H, W, 3) holds.
 
     Args:
         short: The camera's name, e.g. ``wrist``.
@@ -26,19 +26,23 @@ def camera(short: str, array: Any, *, floats: bool = False) -> Feature | None:
     """
     dtype = np.dtype(array.dtype)
     kept = "uint8" if floats and dtype.kind == "f" else dtype.name
-    shape = tuple(int(side) for side in array.shape[1:])
-    return Feature(IMAGES + short, shape, kept) if is_filmable(shape, kept) else None
+    return Feature(IMAGES + short, tuple(int(side) for side in array.shape[1:]), kept)
 
 
-def unfilmed(arrays: Mapping[str, Any]) -> tuple[str, ...]:
-    """A remark on arrays of pictures of which no film can be made."""
-    if not arrays:
-        return ()
-    listed = ", ".join(
-        f"{name} ({np.dtype(array.dtype).name}, {' × '.join(map(str, array.shape[1:]))})"
-        for name, array in arrays.items()
+def filmable(found: Mapping[str, Feature]) -> tuple[dict[str, Feature], tuple[str, ...]]:
+    """Those of which films can be made, and a remark on the others.
+
+    Args:
+        found: By their names in the source.
+    """
+    cameras = {name: each for name, each in found.items() if is_filmable(each.shape, each.dtype)}
+    others = ", ".join(
+        f"{name} ({each.dtype}, {' × '.join(map(str, each.shape))})"
+        for name, each in found.items()
+        if name not in cameras
     )
-    return (f"left out, films are made of uint8 pictures, even × even × 3: {listed}",)
+    remark = f"left out, films are made of uint8 pictures, even × even × 3: {others}"
+    return cameras, (remark,) if others else ()
 
 
 def ticks(where: object, array: Any, start: int, end: int) -> Iterator[NDArray[np.uint8]]:

@@ -67,7 +67,7 @@ def read(path: Path, rate: float | None = None) -> Source:
     seen = {name: group[f"data/{name}"] for name in sorted(present - {"state", "action"})}
     shown = {n: a for n, a in seen.items() if isinstance(a, zarr.Array) and a.ndim == 4}
     found = {n: pictures.camera(n, a, floats=n.startswith(_FLOATS)) for n, a in shown.items()}
-    cameras = {name: feature for name, feature in found.items() if feature is not None}
+    cameras, unfilmed = pictures.filmable(found)
     films = {
         feature.name: partial(pictures.ticks, path / "data" / name, shown[name])
         for name, feature in cameras.items()
@@ -90,6 +90,6 @@ def read(path: Path, rate: float | None = None) -> Source:
     remarks = guesses + arrays.float64_remark((*spec.observations, spec.action))
     if left_out := [name for name in seen if name not in shown]:
         remarks += (f"left out: {', '.join(left_out)}",)
-    remarks += pictures.unfilmed({n: a for n, a in shown.items() if n not in cameras})
+    remarks += unfilmed
     info = EpisodeInfo(PUSHT.instruction if pusht else path.stem, rate, outcome=Outcome.UNKNOWN)
     return Source("zarr", spec, arrays.cut(path, columns, ends, info, films), len(ends), remarks)

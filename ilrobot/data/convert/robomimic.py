@@ -141,12 +141,12 @@ def _observation_keys(
     }
     keys = sorted(set(seen) - set(large) - set(groups))
     named = {key: key.removesuffix("_image") for key in large}
-    found = {
-        key: pictures.camera(name if name and name not in large else key, large[key])
-        for key, name in named.items()
-    }
-    cameras = {key: camera for key, camera in found.items() if camera is not None}
-    remarks = pictures.unfilmed({k: a for k, a in large.items() if k not in cameras})
+    cameras, remarks = pictures.filmable(
+        {
+            key: pictures.camera(name if name and name not in large else key, large[key])
+            for key, name in named.items()
+        }
+    )
     if groups:
         remarks += (f"left out, groups within 'obs' are not read: {', '.join(groups)}",)
     if not keys:

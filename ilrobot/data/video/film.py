@@ -146,6 +146,40 @@ def read_film(place: VideoPlace, frames: int) -> Iterator[NDArray[np.uint8]]:
         )
 
 
+@dataclass(frozen=True)
+class Stream:
+    """What the head of a film says.
+
+    Attributes:
+        frames: How many there are (0: it does not say).
+        rate: Of them per second (0: it does not say).
+        shape: Of each, (height, width, 3).
+        start: Time of the first, s.
+    """
+
+    frames: int
+    rate: float
+    shape: tuple[int, ...]
+    start: float
+
+
+def describe_stream(path: Path) -> Stream:
+    """What the head of a film says; nothing is decoded.
+
+    Raises:
+        UserError: The file is missing or damaged.
+    """
+    with _opened(path) as film:
+        found = film.streams.video[0]
+        start = float((found.start_time or 0) * (found.time_base or 0))
+        return Stream(
+            int(found.frames),
+            float(found.average_rate or 0),
+            (found.codec_context.height, found.codec_context.width, 3),
+            start,
+        )
+
+
 def _colours(stream: Any) -> Any:
     """Takes frames of a film and gives them in red, green and blue."""
     from av.filter import Graph
