@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import zipfile
 from pathlib import Path
@@ -9,14 +10,19 @@ from typing import Any
 
 import torch
 
-from ilrobot.atomic import replacing
+from ilrobot.atomic import write_bytes
 from ilrobot.errors import UserError
 
 
 def save_tensors(path: Path, content: dict[str, Any]) -> None:
-    """Write tensors and plain values; a crash leaves the old file or the new one, never half."""
-    with replacing(path) as part, part.open("wb") as file:  # given a path, torch writes it inside
-        torch.save(content, file)
+    """Write tensors and plain values; a crash leaves the old file or the new one, never half.
+
+    Raises:
+        OSError: The disk is full, the folder cannot be written.
+    """
+    held = io.BytesIO()  # where a file takes no more, torch fails by an error of its own
+    torch.save(content, held)
+    write_bytes(path, held.getbuffer())
 
 
 def load_tensors(path: Path) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """A run of DAgger goes on after a kill, and only with what it was begun with."""
 
+import errno
 import json
+import os
 import re
 import shutil
 from dataclasses import replace
@@ -13,7 +15,8 @@ from ilrobot.cli import _main, main
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Outcome
 from ilrobot.env import make_env
-from ilrobot.errors import UserError
+from ilrobot.errors import UserError, WorkFailed
+from ilrobot.learners.interactive import rounds
 from ilrobot.learners.interactive.dagger import describe_dagger
 from ilrobot.lock import WriteLock
 from ilrobot.run import Run, policy_hash
@@ -32,6 +35,20 @@ from tests.ilrobot.dagger_runs import (
 def sketched(tmp_path_factory) -> tuple[Path, Path]:
     """A policy of so few steps that its rounds take no time."""
     return demonstrated_and_cloned(tmp_path_factory.mktemp("sketched"), steps=30)
+
+
+def test_a_disk_that_is_full_before_the_first_round_is_one_short_line(
+    sketched, tmp_path, monkeypatch
+):
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "elsewhere")
+
+    monkeypatch.setattr(shutil, "copy2", full)
+    with pytest.raises(WorkFailed, match=r"run: No space left on device; .* go on with --resume$"):
+        dagger_of(sketched, tmp_path / "run", rounds=1, episodes=1).run()
+    monkeypatch.undo()
+    dagger_of(sketched, tmp_path / "run", rounds=1, episodes=1, resume=True).run()
+    assert Dataset.open(tmp_path / "run" / "dataset").num_episodes == DEMONSTRATIONS + 1
 
 
 def test_the_demonstrations_are_not_touched_and_a_second_run_is_refused(sketched, tmp_path):
@@ -155,15 +172,15 @@ def test_demonstrations_that_are_recorded_while_they_are_copied_are_not_taken(
 ):
     data, run = tmp_path / "data", tmp_path / "run"
     shutil.copytree(sketched[0], data)
-    copytree, fewer = shutil.copytree, DEMONSTRATIONS - 1
+    copy, fewer = rounds._copy, DEMONSTRATIONS - 1
 
-    def grown(source, *given, **options):
-        copytree(source, *given, **options)
+    def grown(source, to):
+        copy(source, to)
         if source == data:
             monkeypatch.undo()
             assert _main(["edit", str(data), "delete", "--episodes", "0"]) == 0
 
-    monkeypatch.setattr(shutil, "copytree", grown)
+    monkeypatch.setattr(rounds, "_copy", grown)
     said = f"has {fewer} episodes, and had {DEMONSTRATIONS} when this run was begun"
     with pytest.raises(UserError, match=said):
         dagger_of((data, sketched[1]), run, rounds=1, episodes=2).run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -71,7 +72,7 @@ class Rounds:
             if state_size and not demonstrations.has_column("sim.state"):
                 copy_with_states(demonstrations, part, state_size)
             else:
-                shutil.copytree(source, part, ignore=shutil.ignore_patterns(LOCK_FILE))
+                _copy(source, part)
             check_at_rest(source)
             known, now = self._run.description.demonstrations, Dataset.open(source)
             if (now.num_episodes, now.num_frames) != (known.episodes, known.frames):
@@ -153,3 +154,21 @@ def check_at_rest(demonstrations: Path) -> None:
         raise UserError(
             f"{demonstrations}: another process is recording or editing there; wait for it"
         )
+
+
+def _copy(source: Path, to: Path) -> None:
+    """Copy a dataset, up to the first file that cannot be: `shutil.copytree` lists them all.
+
+    Raises:
+        OSError: The disk is full, a folder cannot be read or written.
+    """
+
+    def cannot_be_read(error: OSError) -> None:
+        raise error
+
+    for folder, _, files in os.walk(source, onerror=cannot_be_read, followlinks=True):
+        into = to / Path(folder).relative_to(source)
+        into.mkdir()
+        for name in files:
+            if name != LOCK_FILE:
+                shutil.copy2(Path(folder, name), into / name)

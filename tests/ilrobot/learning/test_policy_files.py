@@ -1,5 +1,6 @@
 """A policy's file: what was written before is read, and what is something else is refused."""
 
+import resource
 from dataclasses import replace
 
 import numpy as np
@@ -119,3 +120,21 @@ def test_a_policy_without_meaning_is_work_that_failed(tmp_path):
 
 def _flip(content, position):
     return content[:position] + bytes([content[position] ^ 0xFF]) + content[position + 1 :]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.9, 0.999])
+def test_a_disk_that_is_full_anywhere_in_a_file_of_weights_is_an_error_of_the_disk(share, tmp_path):
+    file = tmp_path / "checkpoint.pt"
+    save_tensors(file, {"old": torch.zeros(3)})
+    content = {f"layer{i}": torch.randn(10_000) for i in range(5)}
+    save_tensors(tmp_path / "whole.pt", content)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    most = int(share * (tmp_path / "whole.pt").stat().st_size)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            save_tensors(file, content)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(load_tensors(file)) == ["old"]
+    assert not list(tmp_path.glob("*.part"))
