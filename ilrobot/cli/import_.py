@@ -18,6 +18,7 @@ class Import:
 
     Reads the zarr replay buffers of Diffusion Policy (Push-T), the HDF5 of robomimic, D4RL and
     Minari, LeRobot v3.0 and v2.1, and .npz files with observation, action and episode_ends.
+    Pictures become films, which `ilrobot train --cameras` reads.
     Nothing is written unless all of it can be read.
 
     Example: ilrobot import pusht_cchi_v7_replay.zarr --output data/pusht

@@ -9,17 +9,18 @@ has no place in a dataset of ours. Observations may be a group of arrays, as tho
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ilrobot.data.convert import Source, arrays
+from ilrobot.data.convert import Source, arrays, pictures
 from ilrobot.data.convert.hdf5 import load, opened, root_names
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.errors import UserError
+from ilrobot.observed import vector_spec
 from ilrobot.spec import Feature, Spec
 
 _FILE = Path("data/main_data.hdf5")
@@ -47,17 +48,21 @@ def read(path: Path, rate: float | None = None) -> Source:
             raise UserError(
                 f"{file_path}: has no group 'episode_0'; check that it is Minari's main_data.hdf5"
             )
-        first, left_out = _columns(file_path, file[episodes[0]])
+        first, shown = _columns(file_path, file[episodes[0]])
         others = sorted(set(_infos(file[episodes[0]])) - set(_SUCCESS))
         choices = None
         if first["action"].dtype.kind in "iu" and first["action"].ndim == 1:
             choices = max(_choices(file_path, file[name]) for name in episodes)
     rate, remarks = arrays.stated_rate(file_path, rate, None)
-    observations = tuple(
+    cameras, unfilmed = pictures.filmable(
+        {n: pictures.camera(n.removeprefix("observation."), each) for n, each in shown.items()}
+    )
+    vectors = (
         arrays.plain_feature(name, values)
         for name, values in first.items()
         if name.startswith("observation.")
     )
+    observations = (*vectors, *cameras.values())
     spec = Spec(
         observations=observations,
         action=Feature("action", (), "int64")
@@ -72,27 +77,33 @@ def read(path: Path, rate: float | None = None) -> Source:
         remarks += (f"recorded in {environment}: try policies with --task {environment}",)
     if others:
         remarks += (f"left out: {', '.join(f'infos/{name}' for name in others)}",)
-    if left_out:
-        remarks += (f"left out, images are not imported yet: {', '.join(left_out)}",)
+    remarks += unfilmed
     remarks += arrays.float64_remark((*spec.observations, spec.action))
     info = EpisodeInfo(environment or path.stem, rate, outcome=Outcome.UNKNOWN)
     return Source(
-        "minari", spec, _episodes(file_path, episodes, spec, info), len(episodes), remarks
+        "minari", spec, _episodes(file_path, episodes, spec, cameras, info), len(episodes), remarks
     )
 
 
-def _episodes(path: Path, names: list[str], spec: Spec, info: EpisodeInfo) -> Iterator[Episode]:
+def _episodes(
+    path: Path, names: list[str], spec: Spec, cameras: Mapping[str, Feature], info: EpisodeInfo
+) -> Iterator[Episode]:
     with opened(path) as file:
         for index, name in enumerate(names):
-            columns, _ = _columns(path, file[name])
-            for feature in (*spec.observations, spec.action):
+            columns, shown = _columns(path, file[name])
+            for feature in (*vector_spec(spec).observations, spec.action):
                 arrays.check_alike(f"{path}: {name}", columns, feature)
             arrays.check_finite(path, index, columns)
-            yield Episode(info, columns)
+            films = {}
+            for seen, camera in cameras.items():
+                found, where = shown.get(seen), f"{path}: {name}: '{seen}'"
+                pictures.check(where, found, camera, len(columns["action"]))
+                films[camera.name] = pictures.ticks(where, found, 0, len(columns["action"]))
+            yield Episode(info, columns, films)
 
 
-def _columns(path: Path, group: Any) -> tuple[dict[str, NDArray[Any]], list[str]]:
-    """What an episode holds, and the names of its pictures.
+def _columns(path: Path, group: Any) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
+    """What an episode holds, and its pictures.
 
     Raises:
         UserError: Something is missing, is no array, or of another length.
@@ -103,7 +114,7 @@ def _columns(path: Path, group: Any) -> tuple[dict[str, NDArray[Any]], list[str]
     action = load(path, group, "actions")
     length = len(action)
     columns: dict[str, NDArray[Any]] = {}
-    pictures = []
+    shown: dict[str, NDArray[Any]] = {}
     for name, values in _observations(path, group["observations"]):
         if len(values) != length + 1:
             raise UserError(
@@ -111,7 +122,7 @@ def _columns(path: Path, group: Any) -> tuple[dict[str, NDArray[Any]], list[str]
                 "must be one more than actions"
             )
         if values.ndim > 2:
-            pictures.append(name)
+            shown[name] = values[:-1]
         else:
             columns[name] = arrays.vector(where, name, values[:-1])
     if not columns:
@@ -137,7 +148,7 @@ def _columns(path: Path, group: Any) -> tuple[dict[str, NDArray[Any]], list[str]
             columns["next.success"] = said[len(said) - length :].astype(bool)
             break
     arrays.check_lengths(where, columns)
-    return columns, pictures
+    return columns, shown
 
 
 def _infos(group: Any) -> Any:

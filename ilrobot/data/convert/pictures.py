@@ -45,13 +45,28 @@ def filmable(found: Mapping[str, Feature]) -> tuple[dict[str, Feature], tuple[st
     return cameras, (remark,) if others else ()
 
 
+def check(where: object, found: Any, camera: Feature, length: int) -> None:
+    """Refuse an episode's pictures that are not like those of the first one.
+
+    Raises:
+        UserError: They are missing, or of another type, number or size.
+    """
+    shape, dtype = getattr(found, "shape", None), getattr(found, "dtype", None)
+    if (shape, dtype) != ((length, *camera.shape), np.uint8):
+        is_now = f"{dtype} of shape {list(shape)}" if shape else "missing"
+        raise UserError(
+            f"{where}: must be uint8 of shape {[length, *camera.shape]}, as in the first episode, "
+            f"and is {is_now}; mend or drop that episode"
+        )
+
+
 def ticks(where: object, array: Any, start: int, end: int) -> Iterator[NDArray[np.uint8]]:
     """The pictures of the ticks `start` … `end` - 1, in memory as many as a chunk on disk holds.
 
     Raises:
         UserError: The array is damaged, or holds floats that are no bytes.
     """
-    step = array.chunks[0] if array.chunks else 1
+    step = (getattr(array, "chunks", None) or (1,))[0]
     for begin in range(start, end, step):
         try:
             block = np.asarray(array[begin : min(begin + step, end)])

@@ -111,13 +111,7 @@ def _pictures(path: Path, name: str, camera: Feature, length: int) -> Iterator[N
     """What a camera saw in a demonstration, from the file opened anew."""
     with opened(path) as file:
         found = file.get(name)
-        shape, dtype = getattr(found, "shape", None), getattr(found, "dtype", None)
-        if (shape, dtype) != ((length, *camera.shape), np.uint8):
-            raise UserError(
-                f"{path}: {name} must be uint8 of shape {[length, *camera.shape]}, as the first "
-                f"demonstration has it, and is {dtype} of {list(shape or ())}; mend or drop that "
-                "demonstration"
-            )
+        pictures.check(f"{path}: {name}", found, camera, length)
         yield from pictures.ticks(f"{path}: {name}", found, 0, length)
 
 

@@ -11,6 +11,7 @@ from ilrobot.data.transitions import Transitions
 from ilrobot.data.unheeded import unheeded_successes
 from ilrobot.env_spec import walk
 from tests.ilrobot.data.import_sources import ROBOMIMIC_NAMES, bring, make_robomimic, refused
+from tests.ilrobot.data.shown import check_film, shown
 
 LENGTHS = (4, 6, 3)
 #: The first ends by itself, the second by its time, the third where the file ends.
@@ -57,7 +58,7 @@ def make_minari(path, metadata=True, goal=False, change=lambda file: None):
             if goal:
                 group["observations/achieved_goal"] = seen[:, :2]
                 group["observations/observation"] = seen
-                group["observations/camera"] = np.zeros((length + 1, 4, 4, 3), np.uint8)
+                group["observations/camera"] = shown(COUNT + 1)[first : first + length + 1]
             else:
                 group["observations"] = seen
             part = slice(first, first + length)
@@ -110,8 +111,18 @@ def test_a_minari_file_with_a_goal_and_pictures(tmp_path):
     assert dataset.spec.observation_names == (
         "observation.achieved_goal",
         "observation.observation",
+        "observation.images.camera",
     )
-    assert remarks == ("left out, images are not imported yet: observation.camera",)
+    check_film(dataset, "camera", shown(sum(LENGTHS)))
+    assert remarks == ()
+
+    def smaller(file):
+        del file["episode_1/observations/camera"]
+        file["episode_1/observations/camera"] = shown(LENGTHS[1] + 1)[:, :8]
+
+    path = make_minari(tmp_path / "b", metadata=False, goal=True, change=smaller)
+    said = f"episode_1: 'observation.camera': must be uint8 of shape [{LENGTHS[1]}, 32, 32, 3]"
+    refused(path, tmp_path, said)
 
 
 def test_what_minari_nests_is_named_as_in_the_task(tmp_path):

@@ -18,6 +18,7 @@ from ilrobot.errors import UserError
 from tests.ilrobot.data.import_sources import (
     ENDS,
     bring,
+    make_npz,
     make_robomimic,
     make_zarr,
     refused,
@@ -106,10 +107,10 @@ def test_robomimic(tmp_path):
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        (None, "is None of []"),
-        (shown(4), "is uint8 of [4, 32, 32, 3]"),
-        (shown(5)[:, :16], "is uint8 of [5, 16, 32, 3]"),
-        (shown(5).astype(np.int16), "is int16 of [5, 32, 32, 3]"),
+        (None, "and is missing"),
+        (shown(4), "is uint8 of shape [4, 32, 32, 3]"),
+        (shown(5)[:, :16], "is uint8 of shape [5, 16, 32, 3]"),
+        (shown(5).astype(np.int16), "is int16 of shape [5, 32, 32, 3]"),
     ],
 )
 def test_a_demonstration_of_other_pictures_than_the_first(values, said, tmp_path):
@@ -118,7 +119,24 @@ def test_a_demonstration_of_other_pictures_than_the_first(values, said, tmp_path
         del file["data/demo_2/obs/agentview_image"]
         if values is not None:
             file["data/demo_2/obs/agentview_image"] = values
-    refused(path, tmp_path, "data/demo_2/obs/agentview_image must be", "[5, 32, 32, 3]", said)
+    refused(path, tmp_path, "data/demo_2/obs/agentview_image: must be", "[5, 32, 32, 3]", said)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_npz(save, tmp_path):
+    path = make_npz(tmp_path / "a.npz", images_front=shown(13), images_depth=np.zeros((13, 8, 8)))
+    with np.load(path) as file:
+        save(path, **file)
+    dataset, remarks = bring(path, tmp_path / "out")
+    check_film(dataset, "front", shown(13))
+    assert [remark.rpartition(": ")[2] for remark in remarks] == ["images_depth (float64, 8 × 8)"]
+    refused(make_npz(path, images_front=shown(12)), tmp_path, "'images_front' 12")
+    refused(make_npz(path, images_front=np.asfortranarray(shown(13))), tmp_path, "Fortran")
+    whole = make_npz(path, images_front=shown(13)).read_bytes()
+    head = whole.index(b"\x93NUMPY", whole.index(b"images_front"))
+    for at, said in ((head, "cannot be read as npz"), (head + 9000, "'images_front' is damaged")):
+        path.write_bytes(whole[:at] + bytes(8) + whole[at + 8 :])
+        refused(path, tmp_path, said)
 
 
 def test_pictures_that_fail_half_way_leave_nothing_open_or_behind(tmp_path):
