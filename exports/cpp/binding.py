@@ -60,6 +60,8 @@ def _library() -> ctypes.CDLL:
         ("observation_name", ctypes.c_char_p, pointer, size),
         ("observation_size", size, pointer, size),
         ("check_names", ctypes.c_int, pointer, ctypes.c_char_p, pointer, size, pointer, size),
+        ("check_units", ctypes.c_int, pointer, ctypes.c_char_p, pointer, size, pointer, size),
+        ("semantics", ctypes.c_char_p, pointer),
         ("signal_count", size, pointer),
         ("signal_name", ctypes.c_char_p, pointer, size),
         ("signal", ctypes.c_double, pointer, size),
@@ -241,11 +243,21 @@ class CppController:
 
     def differing(self, feature: str, names: list[str]) -> str:
         """What differs between these element names and the contract's (empty: nothing)."""
-        array = (ctypes.c_char_p * len(names))(*(name.encode() for name in names))
+        return self._differing(self._library.ilr_check_names, feature, names)
+
+    def differing_units(self, feature: str, units: list[str]) -> str:
+        """The same of units."""
+        return self._differing(self._library.ilr_check_units, feature, units)
+
+    @property
+    def semantics(self) -> str:
+        """What the numbers of an action are, see `Spec.semantics`."""
+        return str(self._library.ilr_semantics(self._handle).decode())
+
+    def _differing(self, check: Any, feature: str, texts: list[str]) -> str:
+        array = (ctypes.c_char_p * len(texts))(*(text.encode() for text in texts))
         error = ctypes.create_string_buffer(1000)
-        same = self._library.ilr_check_names(
-            self._handle, feature.encode(), array, len(names), error, len(error)
-        )
+        same = check(self._handle, feature.encode(), array, len(texts), error, len(error))
         assert bool(same) == (not error.value)
         return error.value.decode()
 

@@ -61,6 +61,31 @@ def test_a_robot_with_permuted_joints_is_refused(tmp_path):
     assert served.plant.written == []
 
 
+@pytest.mark.parametrize(
+    ("units", "semantics", "said"),
+    [
+        (
+            ("rad", "m", "rad"),
+            "absolute",
+            "element 1 of 'action' is in 'm' in the policy but 'rad'",
+        ),
+        (("", "", ""), "delta", "it takes absolute actions, the policy's are delta"),
+    ],
+)
+def test_a_robot_to_which_the_same_numbers_mean_another_motion_is_refused(
+    tmp_path, units, semantics, said
+):
+    path = tmp_path / "policy.onnx"
+    contract = identity_policy(path, LIMITS, rate=RATE)
+    action = replace(contract.spec.action, units=units)
+    identity_policy(path, LIMITS, spec=replace(contract.spec, action=action, semantics=semantics))
+    with Served() as served:
+        code, report, err = ended(controller(path, served.address))
+    assert (code, report) == (2, None)
+    assert said in err
+    assert served.plant.seeds == []
+
+
 def test_nobody_there_and_wrong_words_end_in_one_line(policy):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))

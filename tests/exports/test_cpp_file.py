@@ -247,3 +247,25 @@ def test_the_element_that_no_episode_begins_from_is_told(exported, tmp_path):
         )
         assert "velocity of action element 0 ('shoulder')" in cpp.reset(0, [0, 0], [-np.inf, 0])
         assert cpp.reset(0, [0.0, 0.0], [0.0, 0.0]) == ""
+
+
+def test_units_and_what_actions_are_is_told_where_it_is_stated(exported, tmp_path):
+    def stated(data):
+        data["task"]["observations"][0]["units"] = ["m", "m", ""]
+        data["task"]["semantics"] = "delta"
+
+    with CppController(sealed(exported, tmp_path / "policy.onnx", stated)) as cpp:
+        assert cpp.semantics == "delta"
+        for same in (["m", "m", "rad"], ["", "m", ""]):
+            assert cpp.differing_units("observation.state", same) == ""
+        assert cpp.differing_units("observation.state", ["m", "mm", ""]) == (
+            "element 1 of 'observation.state' is in 'm' in the policy but 'mm' on the robot"
+        )
+        assert "3 elements" in cpp.differing_units("observation.state", ["m"])
+        assert "no 'observation.force'" in cpp.differing_units("observation.force", ["N"])
+
+    def unsaid(data):
+        del data["task"]["semantics"]
+
+    with CppController(sealed(exported, tmp_path / "policy.onnx", unsaid)) as cpp:
+        assert cpp.semantics == "unknown"

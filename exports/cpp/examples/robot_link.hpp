@@ -168,28 +168,42 @@ class RobotLink {
     }
     if (!spec.find("action", field)) return false;
     compare(field, "action", ilr_action_size(policy_));
+    std::string_view takes;
+    const std::string_view gives = ilr_semantics(policy_), unknown = "unknown";
+    if (spec.find("semantics", field) && field.text(takes) && takes != gives && takes != unknown &&
+        gives != unknown) {
+      misfit = "it takes " + std::string(takes) + " actions, the policy's are " + std::string(gives);
+    }
     return described_ = true;
   }
 
   void compare(const Reader& feature, const char* name, std::size_t ours) {
     Reader field;
-    std::size_t axes = 0, count = 0;
+    std::size_t axes = 0;
     double size = 1, length = 0;
     if (feature.find("shape", field) && field.array(axes)) {
       for (std::size_t i = 0; i < axes && field.number(length); ++i) size *= length;
     }
     if (size != static_cast<double>(ours)) misfit = std::string(name) + " has another size";
-    if (!(feature.find("names", field) && field.array(count)) || count == 0) return;
-    std::vector<std::string> names(count);
+    compare_texts(feature, "names", name, &ilr_check_names);
+    compare_texts(feature, "units", name, &ilr_check_units);
+  }
+
+  void compare_texts(const Reader& feature, const char* key, const char* name,
+                     decltype(&ilr_check_names) check) {
+    Reader field;
+    std::size_t count = 0;
+    if (!(feature.find(key, field) && field.array(count)) || count == 0) return;
+    std::vector<std::string> elements(count);
     std::vector<const char*> texts;
-    for (std::string& element : names) {
+    for (std::string& element : elements) {
       std::string_view text;
       if (!field.text(text)) return;
       element = text;
       texts.push_back(element.c_str());
     }
     char error[300];
-    if (!ilr_check_names(policy_, name, texts.data(), count, error, sizeof error)) misfit = error;
+    if (!check(policy_, name, texts.data(), count, error, sizeof error)) misfit = error;
   }
 
   bool of_this_episode(const Reader& message) const {

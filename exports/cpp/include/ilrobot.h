@@ -157,6 +157,15 @@ ILR_API int ilr_check_names(const ilr_controller *controller, const char *featur
                             const char *const *names, size_t count, char *error,
                             size_t error_size);
 
+/* The same of units, such as "rad"; one that is empty, on either side, is not stated. */
+ILR_API int ilr_check_units(const ilr_controller *controller, const char *feature,
+                            const char *const *units, size_t count, char *error,
+                            size_t error_size);
+
+/* What the numbers of an action are: `absolute` (targets), `delta` (steps), `discrete`, or
+ * `unknown`, where nobody said. A robot that takes others is another robot. */
+ILR_API const char *ilr_semantics(const ilr_controller *controller);
+
 /* Greatest error of the golden vectors on this machine, as a share of the command range. */
 ILR_API double ilr_golden_error(const ilr_controller *controller);
 

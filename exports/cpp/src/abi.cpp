@@ -201,6 +201,18 @@ int ilr_check_names(const ilr_controller* controller, const char* feature,
   return problem.empty() ? 1 : 0;
 }
 
+int ilr_check_units(const ilr_controller* controller, const char* feature,
+                    const char* const* units, size_t count, char* error, size_t error_size) {
+  const auto& contract = controller->controller.contract();
+  const std::string problem = contract.differing_units(feature, units, count);
+  tell(error, error_size, problem);
+  return problem.empty() ? 1 : 0;
+}
+
+const char* ilr_semantics(const ilr_controller* controller) {
+  return controller->controller.contract().semantics.c_str();
+}
+
 double ilr_golden_error(const ilr_controller* controller) {
   return controller->controller.golden_error();
 }

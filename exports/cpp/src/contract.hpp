@@ -61,6 +61,7 @@ struct Golden {
 
 struct Contract {
   std::string task;  // Gymnasium id; may be empty
+  std::string semantics = "unknown";  // of the action: absolute, delta, discrete or unknown
   std::vector<Feature> observations;
   Feature action;
   double rate = 0;         // Hz
@@ -93,6 +94,13 @@ struct Contract {
   // nothing, or we state none).
   std::string differing(const std::string& feature, const char* const* names,
                         std::size_t count) const;
+
+  // The same of units, of which each may be empty: not stated.
+  std::string differing_units(const std::string& feature, const char* const* units,
+                              std::size_t count) const;
+
+ private:
+  const Feature* find(const std::string& feature) const;  // null: there is none of that name
 };
 
 struct Digests {

@@ -130,6 +130,9 @@ Contract contract_of(const Json& data) {
   Contract result;
   const Json& task = at(data, "task");
   if (task.contains("task")) result.task = text(task["task"], "task");
+  if (const Json& meant = maybe(task, "semantics"); !meant.is_null()) {
+    result.semantics = text(meant, "semantics");
+  }
   for (const Json& item : array(at(task, "observations"), "observations")) {
     result.observations.push_back(feature(item));
   }
