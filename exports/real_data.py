@@ -11,8 +11,8 @@ from exports.samples import AS_EXECUTED, GOLDEN
 from ilrobot.compatibility import check_policy_fits
 from ilrobot.data.branches import BRANCH
 from ilrobot.data.episode import Outcome
+from ilrobot.data.film_files import film
 from ilrobot.data.labels import labels
-from ilrobot.data.pictures import film
 from ilrobot.data.recordings import Recordings, lives
 from ilrobot.errors import UserError
 from ilrobot.observed import vector_spec

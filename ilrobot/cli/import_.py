@@ -80,7 +80,8 @@ class Import:
             f"{counted(dataset.num_frames, 'frame')} at {dataset.fps:g} Hz"
         )
         if tasks:
-            console.print(f"try policies trained on it with --task {' or '.join(tasks)}")
+            seeing = " without --cameras" if dataset.spec.cameras else ""
+            console.print(f"try policies trained on it{seeing} with --task {' or '.join(tasks)}")
         if self.json:
             print_json(
                 {

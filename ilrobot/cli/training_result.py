@@ -58,7 +58,9 @@ def print_result(output: Path, policy: Policy, cameras: Sequence[Feature], *, js
     kept = Run(output, run).kept_policies
     if kept:
         print(f"kept       {len(kept)} checkpoints in {kept[0].parent}")
-    task_id = policy.spec.task or next(iter(suggested_tasks(policy.spec)), "TASK")
+    # A task of the same vectors need not have these cameras.
+    fitting = () if policy.spec.cameras else suggested_tasks(policy.spec)
+    task_id = policy.spec.task or next(iter(fitting), "TASK")
     print(f"next       ilrobot eval --policy {output} --task {task_id}")
     print(f"           ilrobot export --policy {output} --output policy.onnx")
     if json:

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from ilrobot.data.data_files import or_without
 from ilrobot.data.foreign import check_videos
+from ilrobot.data.recordings import Recordings
 from ilrobot.data.video.film import VideoPlace, read_film
 from ilrobot.errors import UserError
+from ilrobot.spec import Feature
 
 
 class FilmFiles:
@@ -62,6 +64,21 @@ class FilmFiles:
 
     def _has_all(self, episode: int) -> bool:
         return all(places[episode].file.exists() for places in self._places.values())
+
+
+def film(dataset: Recordings, camera: Feature, episode: int) -> Iterator[NDArray[np.uint8]]:
+    """What a camera saw in an episode, decoded one by one, each of the camera's shape.
+
+    Raises:
+        UserError: There is no film, or it is missing, damaged or of another size.
+    """
+    for picture in dataset.video(episode, camera.name):
+        if picture.shape != camera.shape:
+            raise UserError(
+                f"{dataset.path}: '{camera.name}' shows {list(picture.shape)} in episode "
+                f"{episode}, not {list(camera.shape)}; copy the dataset again from its source"
+            )
+        yield picture
 
 
 def _places(

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from ilrobot.data.film_files import film
 from ilrobot.data.recordings import Recordings
 from ilrobot.errors import UserError
 from ilrobot.spec import Feature
@@ -86,21 +85,6 @@ def free_memory() -> int:
             if name == "MemAvailable":
                 return min(there, int(amount.split()[0]) * 1024)
     return there
-
-
-def film(dataset: Recordings, camera: Feature, episode: int) -> Iterator[NDArray[np.uint8]]:
-    """What a camera saw in an episode, decoded one by one, each of the camera's shape.
-
-    Raises:
-        UserError: There is no film, or it is missing, damaged or of another size.
-    """
-    for picture in dataset.video(episode, camera.name):
-        if picture.shape != camera.shape:
-            raise UserError(
-                f"{dataset.path}: '{camera.name}' shows {list(picture.shape)} in episode "
-                f"{episode}, not {list(camera.shape)}; copy the dataset again from its source"
-            )
-        yield picture
 
 
 def small_pictures(dataset: Recordings, camera: Feature, episodes: Sequence[int]) -> Tensor:

@@ -12,6 +12,7 @@ from ilrobot.data.columns import check_spacing, column_values
 from ilrobot.data.convert import Source, arrays, lerobot_pictures
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
+from ilrobot.data.film_files import film
 from ilrobot.data.foreign import check_videos, derive_spec
 from ilrobot.data.info import check_episodes, read_info
 from ilrobot.data.layout import CODEBASE_VERSION, INFO
@@ -81,7 +82,7 @@ def _episodes(dataset: Dataset, spec: Spec) -> Iterator[Episode]:
     for index in range(dataset.num_episodes):
         episode = dataset.episode(index)
         arrays.check_finite(dataset.path, index, episode.columns)
-        films = {camera.name: dataset.video(index, camera.name) for camera in spec.cameras}
+        films = {camera.name: film(dataset, camera, index) for camera in spec.cameras}
         yield Episode(episode.info, episode.columns, films)
 
 

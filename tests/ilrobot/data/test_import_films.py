@@ -108,3 +108,11 @@ def test_films_of_lerobot_30_of_another_program(tmp_path):
     dataset, remarks = bring(path, tmp_path / "out")
     check_film(dataset, "top", shown(13))
     assert remarks[0].endswith("even × even × 3: observation.images.drawn (image, 8 × 8 × 3)")
+    info["features"][TOP]["shape"] = [64, SIDE, 3]
+    (path / "meta/info.json").write_text(json.dumps(info))
+    refused(path, tmp_path, f"{path}: '{TOP}' shows [32, 32, 3] in episode 0, not [64, 32, 3]")
+    info["features"][TOP]["shape"] = [SIDE, SIDE, 3]
+    (path / "meta/info.json").write_text(json.dumps(info))
+    film = path / f"videos/{TOP}/chunk-000/file-001.mp4"
+    write_mp4(film, shown(5))
+    refused(path, tmp_path, f"{film}: holds 5 of the 6 pictures")

@@ -60,6 +60,20 @@ def test_zarr_of_diffusion_policy(kind, tmp_path):
     assert not list(dataset.path.glob("journal*"))
 
 
+def test_a_task_is_suggested_for_policies_that_see_no_pictures_alone(tmp_path, capsys):
+    more = {"data/keypoint": np.zeros((13, 9, 2)), "data/img": shown(13)}
+    path, data = make_zarr(tmp_path / "a.zarr", **more), tmp_path / "data"
+    assert _main(["import", str(path), "--output", str(data)]) == 0
+    said = "try policies trained on it without --cameras with --task ilrobot/PushT-v0 or"
+    assert said in capsys.readouterr().err
+    words = ["train", "--dataset", str(data), "--policy", "bc", "--width", "8", "--blocks", "1"]
+    words += ["--batch-size", "4", "--steps", "1", "--held-out", "0", "--device", "cpu"]
+    for more_words, task in (["--cameras", "img"], "TASK"), ([], "ilrobot/PushT-v0"):
+        run = str(tmp_path / f"run{len(more_words)}")
+        assert _main([*words, *more_words, "--output", run]) == 0
+        assert f"eval --policy {run} --task {task}\n" in capsys.readouterr().out
+
+
 def test_floats_that_are_no_bytes_are_refused(tmp_path):
     path = make_zarr(tmp_path / "a.zarr", **{"data/img": shown(13) / np.float32(255)})
     refused(path, tmp_path, "data/img: holds pictures from 0 to 1, not to 255")
