@@ -185,7 +185,7 @@ def read_executed(path: Path | str) -> list[Executed]:
         ]
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise UserError(f"{path} is no log of ilrobot robot, or a damaged one ({error})") from error
 
 

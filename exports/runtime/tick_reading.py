@@ -74,7 +74,8 @@ def read_ticks(path: Path | str) -> Ticks:
         count = min(max(len(content) - length, 0) // found.row.itemsize, capacity)
         rows = np.frombuffer(content, found.row, count, length if count else 0)
         ticks = rows["tick"].astype(np.int64)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    # Of a type's name numpy makes Python, which may be none.
+    except (ValueError, KeyError, TypeError, AttributeError, SyntaxError) as error:
         raise UserError(f"{path}: the log is damaged ({error})") from error
     newest = int(ticks.max(initial=0))
     oldest = max(newest - capacity + 1, 1)

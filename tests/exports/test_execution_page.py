@@ -54,6 +54,13 @@ def test_a_log_that_a_kill_cut_short_is_shown_up_to_there(tmp_path, capsys):
     assert "39 at 100 Hz" in Path(capsys.readouterr().out.strip()).read_text()
 
 
+def test_a_number_that_is_none_is_damage(tmp_path, capsys):
+    path = write(tmp_path / "robot.jsonl", 20)
+    path.write_text(path.read_text().replace('"seq": 7,', '"seq": 1e999,', 1))
+    assert _main(["view", str(path)]) == 2
+    assert "or a damaged one" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("text", "options", "words"),
     [

@@ -155,6 +155,15 @@ def test_another_file_is_refused_in_one_line(tmp_path, content, words):
         read_ticks(tmp_path / "run.ticks")
 
 
+def test_a_damaged_name_of_a_type_is_told(tmp_path):
+    path = tmp_path / "run.ticks"
+    with TickLog(path, LAYOUT, 5) as log:
+        append(log, 1)
+    path.write_bytes(path.read_bytes().replace(b'"<f8"', b'",4 "', 1))
+    with pytest.raises(UserError, match="is damaged"):
+        read_ticks(path)
+
+
 def test_a_missing_log_is_told(tmp_path):
     with pytest.raises(UserError, match="cannot be read"):
         read_ticks(tmp_path / "none.ticks")
