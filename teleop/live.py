@@ -38,8 +38,9 @@ class LiveStage:
         self._cameras, self._turns = _Cameras(env), hand.camera_turns
         self._clock = _CountingClock(env.spec.rate)
         self._ticks: deque[float] = deque(maxlen=int(2 * env.spec.rate) + 2)
-        bindings = hand.mapping.bindings
-        self._help = help_line(bindings, keyboard=hand.device.name == "keyboard")
+        bindings, choices = hand.mapping.bindings, hand.mapping.choices
+        keyboard = hand.device.name == "keyboard"
+        self._help = help_line(bindings, keyboard=keyboard, choices=choices)
         # Success and gripper may lie elsewhere; what begins is told as Start, Enter or A.
         self._ready = READY.union(bindings.buttons(Control.SUCCESS))
 

@@ -47,7 +47,8 @@ def take_place(
             seat = Seat()
             hand = make(BrowserDevice(seat))
             stack.callback(hand.close)
-            page = Page(seat, hand.mapping.bindings, *address)
+            mapping = hand.mapping
+            page = Page(seat, mapping.bindings, *address, choices=mapping.choices)
             stack.callback(page.close)
             tell(page.url)
             yield hand, page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ from teleop.browser.seat import SILENCE, Seat
 from teleop.browser.server import Server
 from teleop.devices import keys
 from teleop.display import Display, Pictures
+from teleop.help import NO_CHOICES
 from teleop.hud import HudState
 from teleop.web.access import LOOPBACK, Access
 
@@ -35,16 +37,23 @@ class Page(Display):
         bindings: Of the hand that the page's sticks move.
         host: Address to listen on; anything but this machine's own needs the token in `url`.
         port: 0 for any that is free.
+        choices: Button and what it chooses, where actions are choices.
 
     Raises:
         UserError: It cannot listen there.
     """
 
     def __init__(
-        self, seat: Seat, bindings: Bindings, host: str = LOOPBACK, port: int = DEFAULT_PORT
+        self,
+        seat: Seat,
+        bindings: Bindings,
+        host: str = LOOPBACK,
+        port: int = DEFAULT_PORT,
+        *,
+        choices: Mapping[str, str] = NO_CHOICES,
     ) -> None:
         self._seat = seat
-        self._server = Server(seat, Access.for_host(host), port, hello(bindings))
+        self._server = Server(seat, Access.for_host(host), port, hello(bindings, choices))
 
     @property
     def url(self) -> str:
@@ -62,14 +71,15 @@ class Page(Display):
         self._server.close()
 
 
-def hello(bindings: Bindings) -> dict[str, Any]:
-    """What a page must know to read keys and to label its buttons."""
+def hello(bindings: Bindings, choices: Mapping[str, str] = NO_CHOICES) -> dict[str, Any]:
+    """What a page must know to read keys, to label its buttons and to say what steers."""
     return {
         "type": "hello",
         "silence": SILENCE,
         "stick_keys": {_key(name): list(does) for name, does in keys.STICK_KEYS.items()},
         "button_keys": {_key(name): button for name, button in bindings.keys},
         "fine": [_key(keys.FINE_KEY), keys.FINE],
+        "choices": dict(choices),
         "controls": {
             control.value: buttons[0]
             for control in Control

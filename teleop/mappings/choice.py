@@ -47,6 +47,12 @@ class ChoiceMapping(Mapping):
         self._down: list[str] = []
         self._stale: frozenset[str] | None = None
 
+    @property
+    def choices(self) -> dict[str, str]:
+        """Which button is which choice."""
+        names = self.spec.action.names or [f"choice {i}" for i in range(self.spec.choices or 0)]
+        return {button: names[choice] for button, choice in self._choice.items()}
+
     def reset(self) -> None:
         """Begin at rest."""
         self._last = 0

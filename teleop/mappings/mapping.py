@@ -57,6 +57,11 @@ class Mapping(ABC):
         self.bindings = bindings
 
     @property
+    def choices(self) -> dict[str, str]:
+        """Which button is which choice, by its name or number (empty: sticks steer)."""
+        return {}
+
+    @property
     def twist_step(self) -> NDArray[np.float64] | None:
         """Full step of each of `DIRECTIONS` per tick, m and rad (None: it steers no tool)."""
         return None

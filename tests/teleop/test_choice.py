@@ -1,7 +1,9 @@
 """Which of some choices the buttons that are down, and those that were pressed, mean."""
 
 from teleop.bindings import TeleopCommand
+from teleop.browser.page import hello
 from teleop.devices.base import DeviceState
+from teleop.help import help_line
 from teleop.mappings.choice import ChoiceMapping
 from tests.teleop.discrete import discrete
 
@@ -55,3 +57,17 @@ def test_of_two_choices_a_press_lasts_though_the_other_button_is_down() -> None:
     assert _chosen(mapping, "dpright") == "go"
     mapping.reset()
     assert _chosen(mapping, "") == "brake"
+
+
+def test_a_person_is_told_which_key_is_which_choice() -> None:
+    mapping = ChoiceMapping(discrete(6, ("noop", "left", "right", "up", "down", "fire")))
+    assert hello(mapping.bindings, mapping.choices)["choices"] == {
+        **{"dpleft": "left", "dpright": "right", "dpup": "up", "dpdown": "down", "a": "fire"}
+    }
+    keys = help_line(mapping.bindings, keyboard=True, choices=mapping.choices)
+    assert keys.startswith("Left left · Right right · Up up · Down down · Space fire · ")
+    assert "WASD" not in keys
+    pad = help_line(mapping.bindings, keyboard=False, choices=mapping.choices)
+    assert "D-pad down down · A fire · " in pad
+    unnamed = ChoiceMapping(discrete(3))
+    assert unnamed.choices == {"dpleft": "choice 0", "dpright": "choice 2"}

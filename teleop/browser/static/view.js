@@ -2,7 +2,10 @@
 
 const $ = (id) => document.getElementById(id);
 const RUMBLE = { leash: [0.4, 80], takeover: [0.8, 160], call: [1.0, 400], saved: [0.6, 240] };
-const KEYCAPS = { " ": "Space", enter: "⏎", backspace: "⌫", delete: "Del", shift: "⇧" };
+const KEYCAPS = {
+  " ": "Space", enter: "⏎", backspace: "⌫", delete: "Del", shift: "⇧",
+  arrowleft: "←", arrowright: "→", arrowup: "↑", arrowdown: "↓",
+};
 
 export class View {
   constructor(hands) {
@@ -19,6 +22,8 @@ export class View {
   label(hello) {
     const keyOf = Object.fromEntries(
       Object.entries(hello.button_keys).map(([key, button]) => [button, KEYCAPS[key] ?? key.toUpperCase()]));
+    const chosen = Object.entries(hello.choices).map(([button, what]) => `${keyOf[button] ?? button} ${what}`);
+    this.keys = chosen.length ? `keys: ${chosen.join(", ")}` : "keys: WASD and IJKL steer, arrows tilt, C is finer";
     for (const element of document.querySelectorAll("[data-control]")) {
       const button = hello.controls[element.dataset.control];
       element.hidden = !button;
@@ -160,8 +165,7 @@ export class View {
   }
 
   device(name, strange) {
-    const keys = "keys: WASD and IJKL steer, arrows tilt, C is finer";
     const unknown = `this browser does not know the buttons of ${strange}: try another one, or --device gamepad`;
-    $("device").textContent = name ? `pad: ${name}` : strange ? unknown : keys;
+    $("device").textContent = name ? `pad: ${name}` : strange ? unknown : this.keys;
   }
 }
