@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from ilrobot.data.columns import check_spacing, column_values
 from ilrobot.data.convert import Source, arrays, lerobot_pictures
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
+from ilrobot.data.episode_table import read_episodes
 from ilrobot.data.film_files import film
 from ilrobot.data.foreign import check_videos, derive_spec
 from ilrobot.data.info import check_episodes, read_info
@@ -41,12 +43,12 @@ def read(path: Path, rate: float | None = None) -> Source:
     if rate is not None and rate != info["fps"]:
         raise UserError(f"{path}: states {info['fps']:g} Hz; leave out --rate {rate:g}")
     version = info["codebase_version"]
-    kinds = ("video",) if version == CODEBASE_VERSION else ("video", "image")
-    cameras, remarks = lerobot_pictures.cameras(info["features"], kinds)
+    cameras, remarks = lerobot_pictures.cameras(info["features"])
     if version == CODEBASE_VERSION:
         dataset = Dataset.open(path)
         spec = _seeing(dataset.spec, cameras)
-        return Source("lerobot", spec, _episodes(dataset, spec), dataset.num_episodes, remarks)
+        episodes = _episodes(dataset, info, spec)
+        return Source("lerobot", spec, episodes, dataset.num_episodes, remarks)
     if version != _OLD:
         raise UserError(
             f"{path}: is LeRobot {version or 'of no version'}; {_OLD} and {CODEBASE_VERSION} can "
@@ -78,18 +80,29 @@ def _seeing(spec: Spec, cameras: Mapping[str, Feature]) -> Spec:
     return replace(spec, observations=(*spec.observations, *others))
 
 
-def _episodes(dataset: Dataset, spec: Spec) -> Iterator[Episode]:
-    for index in range(dataset.num_episodes):
+def _episodes(dataset: Dataset, info: Mapping[str, Any], spec: Spec) -> Iterator[Episode]:
+    before: Counter[Path] = Counter()
+    encoded = lerobot_pictures.EncodedPictures()
+    for index, row in enumerate(read_episodes(dataset.path)):
+        place = {name: row[f"data/{name}"] for name in ("chunk_index", "file_index")}
+        file = dataset.path / info["data_path"].format(**place)
         episode = dataset.episode(index)
         arrays.check_finite(dataset.path, index, episode.columns)
-        films = {camera.name: film(dataset, camera, index) for camera in spec.cameras}
+        films = {}
+        for camera in spec.cameras:
+            if info["features"][camera.name]["dtype"] == "image":
+                shown = encoded.read(file, camera, before[file], row["length"])
+            else:
+                shown = film(dataset, camera, index)
+            films[camera.name] = shown
+        before[file] += row["length"]
         yield Episode(episode.info, episode.columns, films)
 
 
 def _old_episodes(
     path: Path, rows: list[dict[str, Any]], info: Mapping[str, Any], spec: Spec
 ) -> Iterator[Episode]:
-    vectors = vector_spec(spec)
+    vectors, encoded = vector_spec(spec), lerobot_pictures.EncodedPictures()
     names = (*vectors.observation_names, "action", *(n for n in _KEPT if n in info["features"]))
     shapes = {f.name: f.shape for f in (*vectors.observations, spec.action)}
     for index, row in enumerate(rows):
@@ -115,7 +128,7 @@ def _old_episodes(
         films = {}
         for camera in spec.cameras:
             if info["features"][camera.name]["dtype"] == "image":
-                films[camera.name] = lerobot_pictures.encoded(file, camera)
+                films[camera.name] = encoded.read(file, camera, 0, length)
             else:
                 film = _file(path, info, info["video_path"], number, camera.name)
                 films[camera.name] = lerobot_pictures.old_film(film, camera, length, spec.rate)

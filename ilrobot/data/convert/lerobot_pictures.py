@@ -22,19 +22,17 @@ _RATE = 0.05
 _COPY = "copy the dataset again from its source"
 
 
-def cameras(features: Mapping[str, Any], kinds: tuple[str, ...]) -> tuple[dict[str, Feature], Any]:
+def cameras(features: Mapping[str, Any]) -> tuple[dict[str, Feature], tuple[str, ...]]:
     """The cameras among the features, by name, and a remark on what else shows something.
 
     Args:
         features: From ``info.json``.
-        kinds: Of dtypes ``video`` and ``image`` those that are read.
     """
     found = {}
     for key, described in features.items():
         if described["dtype"] in ("video", "image"):
             told = described.get("info") or described.get("video_info") or {}
-            is_read = described["dtype"] in kinds and key.startswith("observation.")
-            kind = "uint8" if is_read else described["dtype"]
+            kind = "uint8" if key.startswith("observation.") else "no observation"
             depth = isinstance(told, Mapping) and told.get("video.is_depth_map")
             found[key] = Feature(key, _shape(described), "depth" if depth else kind)
     return pictures.filmable(found)
@@ -64,26 +62,46 @@ def old_film(file: Path, camera: Feature, length: int, fps: float) -> Iterator[N
     yield from read_film(VideoPlace(file, stream.start, stream.start + length / fps), length)
 
 
-def encoded(file: Path, camera: Feature) -> Iterator[NDArray[np.uint8]]:
-    """The same of v2.1 where pictures lie in the data file, each encoded by itself.
+class EncodedPictures:
+    """Pictures within data files, each encoded by itself; of a camera one file's are in memory."""
 
-    Raises:
-        UserError: They are missing or damaged.
-    """
-    import av
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[Path, Any]] = {}
 
-    table = read_parquet(file, [camera.name])
-    if camera.name not in table.column_names or not pa.types.is_struct(table.schema[0].type):
-        raise UserError(f"{file}: holds no pictures of '{camera.name}'; {_COPY}")
-    for tick, found in enumerate(table[camera.name]):
-        try:
-            with av.open(io.BytesIO(found["bytes"].as_py()), "r") as opened:
-                frame = next(opened.decode(video=0))
-        except (av.FFmpegError, KeyError, TypeError, StopIteration) as error:
-            raise UserError(
-                f"{file}: '{camera.name}' of tick {tick} is no picture ({error}); {_COPY}"
-            ) from error
-        yield np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
+    def read(
+        self, file: Path, camera: Feature, first: int, length: int
+    ) -> Iterator[NDArray[np.uint8]]:
+        """What a camera saw in an episode.
+
+        Args:
+            file: The data file, maybe of other episodes too.
+            camera: Which.
+            first: Row of its first tick.
+            length: How many ticks it has.
+
+        Raises:
+            UserError: They are missing or damaged.
+        """
+        import av
+
+        for tick, found in enumerate(self._column(file, camera.name).slice(first, length)):
+            try:
+                with av.open(io.BytesIO(found["bytes"].as_py()), "r") as opened:
+                    frame = next(opened.decode(video=0))
+            except (av.FFmpegError, KeyError, TypeError, StopIteration) as error:
+                raise UserError(
+                    f"{file}: '{camera.name}' of row {first + tick} is no picture ({error}); "
+                    f"{_COPY}"
+                ) from error
+            yield np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
+
+    def _column(self, file: Path, name: str) -> Any:
+        if self._last.get(name, (None, None))[0] != file:
+            table = read_parquet(file, [name])
+            if name not in table.column_names or not pa.types.is_struct(table.schema[0].type):
+                raise UserError(f"{file}: holds no pictures of '{name}'; {_COPY}")
+            self._last[name] = file, table[name]
+        return self._last[name][1]
 
 
 def _shape(described: Mapping[str, Any]) -> tuple[int, ...]:

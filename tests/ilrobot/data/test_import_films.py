@@ -9,10 +9,11 @@ import pyarrow.parquet as pq
 
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import REPEATED
-from tests.ilrobot.data.import_sources import ENDS, bring, make_lerobot_21, refused
+from tests.ilrobot.data.import_sources import ENDS, bring, make_foreign, make_lerobot_21, refused
 from tests.ilrobot.data.shown import SIDE, check_film, shown
 
 TOP = "observation.images.top"
+PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
 def write_mp4(path, pictures, rate=30):
@@ -81,17 +82,16 @@ def png(picture):
 
 def test_pictures_in_the_data_files_of_lerobot_21(tmp_path):
     path = with_films(tmp_path / "a", shown(13), dtype="image")
-    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     for index, (start, end) in enumerate(zip([0, *ENDS[:-1]], ENDS, strict=True)):
         file = path / f"data/chunk-000/episode_{index:06d}.parquet"
         kept = [{"bytes": png(picture), "path": "a.png"} for picture in shown(13)[start:end]]
-        pq.write_table(pq.read_table(file).append_column(TOP, pa.array(kept, kind)), file)
+        pq.write_table(pq.read_table(file).append_column(TOP, pa.array(kept, PICTURE)), file)
     dataset, _ = bring(path, tmp_path / "out")
     check_film(dataset, "top", shown(13))
     kept[1]["bytes"] = b"none"
     table = pq.read_table(file).drop_columns([TOP])
-    pq.write_table(table.append_column(TOP, pa.array(kept, kind)), file)
-    refused(path, tmp_path, f"episode_000002.parquet: '{TOP}' of tick 1 is no picture")
+    pq.write_table(table.append_column(TOP, pa.array(kept, PICTURE)), file)
+    refused(path, tmp_path, f"episode_000002.parquet: '{TOP}' of row 1 is no picture")
     pq.write_table(table, file)
     refused(path, tmp_path, f"episode_000002.parquet: holds no pictures of '{TOP}'")
 
@@ -102,12 +102,12 @@ def test_films_of_lerobot_30_of_another_program(tmp_path):
     info = json.loads((path / "meta/info.json").read_text())
     del info["ilrobot"]
     del info["features"][REPEATED]
-    info["features"]["observation.images.drawn"] = {"dtype": "image", "shape": [8, 8, 3]}
+    info["features"]["images.drawn"] = {"dtype": "image", "shape": [8, 8, 3]}
     (path / "meta/info.json").write_text(json.dumps(info))
     assert Dataset.open(path).spec.cameras == ()
     dataset, remarks = bring(path, tmp_path / "out")
     check_film(dataset, "top", shown(13))
-    assert remarks[0].endswith("even × even × 3: observation.images.drawn (image, 8 × 8 × 3)")
+    assert remarks[0].endswith("even × even × 3: images.drawn (no observation, 8 × 8 × 3)")
     info["features"][TOP]["shape"] = [64, SIDE, 3]
     (path / "meta/info.json").write_text(json.dumps(info))
     refused(path, tmp_path, f"{path}: '{TOP}' shows [32, 32, 3] in episode 0, not [64, 32, 3]")
@@ -116,3 +116,19 @@ def test_films_of_lerobot_30_of_another_program(tmp_path):
     film = path / f"videos/{TOP}/chunk-000/file-001.mp4"
     write_mp4(film, shown(5))
     refused(path, tmp_path, f"{film}: holds 5 of the 6 pictures")
+
+
+def test_pictures_in_a_data_file_of_several_episodes(tmp_path):
+    path = make_foreign(tmp_path / "a", **{TOP: {"dtype": "image", "shape": [SIDE, SIDE, 3]}})
+    files = [path / f"data/chunk-000/file-00{index}.parquet" for index in range(2)]
+    table = pa.concat_tables(pq.read_table(file) for file in files)
+    kept = [{"bytes": png(picture), "path": None} for picture in shown(10)]
+    pq.write_table(table.append_column(TOP, pa.array(kept, PICTURE)), files[0])
+    files[1].unlink()
+    (rows,) = (path / "meta/episodes/chunk-000").iterdir()
+    listed = pq.read_table(rows)
+    at = listed.schema.get_field_index("data/file_index")
+    pq.write_table(listed.set_column(at, "data/file_index", pa.array([0, 0])), rows)
+    dataset, remarks = bring(path, tmp_path / "out")
+    check_film(dataset, "top", shown(10))
+    assert (dataset.lengths.tolist(), remarks) == ([4, 6], ())
