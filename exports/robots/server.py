@@ -82,6 +82,9 @@ class RobotServer:
             timeout=timeout,
             joints=None if joints is None else joints.to_json(),
         )
+        dtype = np.dtype(self._spec.action.dtype)
+        #: No element of a command is greater: it would be infinite where it is executed.
+        self._most = float(np.finfo(dtype).max) if dtype.kind == "f" else MOST_INTEGER
         self._session, self._seq = 1 + secrets.randbelow(MOST_INTEGER), 0
         self._peer: Any = None
         self._driver: int | None = None
@@ -248,6 +251,9 @@ class RobotServer:
                 self._peer,
                 messages.Refusal(f"a command of {len(body.values)} elements; it takes {size}"),
             )
+        elif max(map(abs, body.values), default=0.0) > self._most:
+            self.dropped["misfit"] += 1
+            self._send(self._peer, messages.Refusal(f"a command beyond {self._most:g}"))
         elif travelled > self._described.timeout:
             self.dropped["late"] += 1
         else:

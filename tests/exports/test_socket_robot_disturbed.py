@@ -55,6 +55,8 @@ def test_commands_of_another_episode_or_session_or_size_do_not_count(served):
     assert "no episode of this session" in stranger.hear(messages.Refusal).reason
     raw.say(Command(1, (0.9,)))
     assert raw.hear(messages.Refusal).reason == "a command of 1 elements; it takes 3"
+    raw.say(Command(1, (0.0, 1e300, 0.0)))
+    assert raw.hear(messages.Refusal).reason == "a command beyond 3.40282e+38"
     raw.say(Command(1, (float("nan"),) * 3))
     until(lambda: served.server.dropped["malformed"] == 1)
     assert np.all(served.plant.joints == 0)
