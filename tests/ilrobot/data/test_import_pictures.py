@@ -1,6 +1,8 @@
 """Pictures of other programs come in as films: each frame nearest to its own, or one clear line."""
 
 import json
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -169,6 +171,32 @@ def test_pictures_that_fail_half_way_leave_nothing_open_or_behind(tmp_path):
             write_episodes(tmp_path / "out", source.spec, broken(source))
     assert _open_files() <= before + 1
     assert [file.name for file in tmp_path.iterdir()] == ["a.hdf5"]
+
+
+def test_an_import_killed_amid_pictures_leaves_a_hidden_folder_alone(tmp_path):
+    path, output = with_pictures(tmp_path / "a.hdf5"), tmp_path / "out"
+    program = """
+import os, signal, sys
+from ilrobot.data.convert import open_source
+from ilrobot.data.writing import write_episodes
+source = open_source(sys.argv[1])
+def killed(pictures):
+    yield next(pictures)
+    os.kill(os.getpid(), signal.SIGKILL)
+def episodes():
+    yield next(source.episodes)
+    for episode in source.episodes:
+        episode.pictures = {name: killed(each) for name, each in episode.pictures.items()}
+        yield episode
+write_episodes(sys.argv[2], source.spec, episodes())
+"""
+    done = subprocess.run([sys.executable, "-c", program, str(path), str(output)])
+    assert done.returncode == -signal.SIGKILL
+    (left,) = (file for file in tmp_path.iterdir() if file != path)
+    assert left.name.startswith(".out.")
+    dataset, _ = bring(path, output)
+    check_film(dataset, "agentview", shown(21))
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.hdf5", "out"]
 
 
 def _open_files():
