@@ -59,7 +59,7 @@ METHODS: dict[str, tuple[OfflineMethod, int]] = {
     "best-10%": (FilteredBcMethod(best=10.0), 6_000),
     "td3-bc": (Td3BcMethod(), 12_000),
     "iql": (IqlMethod(), 12_000),
-    "cql": (CqlMethod(actions=4), 5_000),
+    "cql": (CqlMethod(actions=4), 10_000),
 }
 REPORTING = range(900_000, 900_010)
 #: Optimiser steps per second of one core.

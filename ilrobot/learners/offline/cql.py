@@ -6,11 +6,10 @@ arXiv:2006.04779, CQL(H):
     Q: E [ (Q - r - γ min Q'(s', a'))² ] / 2 + α E_s [ log ∫ exp Q(s, a) da - Q(s, a_D) ]   (eq. 4)
 
 The integral over all actions within their limits is estimated from as many drawn evenly, from
-π(· | s) and from π(· | s'), each by its density (appendix F); both are cut off at the limits, about
-the action within them that is nearest to the mean: where a policy aims beyond a limit, that is what
-it does, and what critics say of it must count. The policy and its temperature are those of soft
-actor-critic (Haarnoja et al. 2018, arXiv:1812.05905), the entropy being that of the Gaussian before
-it is limited.
+π(· | s) and from π(· | s'), each by its density (appendix F). The policy and its temperature are
+those of soft actor-critic (Haarnoja et al. 2018, arXiv:1812.05905), with a Gaussian that is cut off
+at the limits in place of one that is squashed by tanh: its mode, which is what acts, is the mean
+itself, or the limit that the mean lies beyond.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.offline.experience import Batch
 from ilrobot.learners.offline.learner import (
     HIDDEN,
+    TARGET_RATE,
     OfflineLearner,
     OfflineMethod,
     follow,
@@ -34,7 +34,6 @@ from ilrobot.policies.heads.gaussian import GaussianHead, gaussian_nll
 from ilrobot.policies.networks.twins import TwinPerceptrons
 from ilrobot.policies.policy import Policy
 
-TARGET_RATE = 0.005
 #: The policy learns so much slower than the critics: 3e-5 beside 3e-4.
 _POLICY_SHARE = 0.1
 #: What is rarer under a Gaussian is not drawn: float32 knows no share between this one and 1.
@@ -90,11 +89,11 @@ class Cql(OfflineLearner):
     def update(self, batch: Batch, step: int, generator: torch.Generator) -> dict[str, Tensor]:
         """See `OfflineLearner`."""
         mean, log_std = self._distribution(batch.condition)
-        noise = torch.empty_like(mean).normal_(generator=generator)
-        drawn = mean + log_std.exp() * noise
-        log_density = -self.movable(gaussian_nll(drawn, mean, log_std)).sum(dim=1)
+        share = torch.empty_like(mean).uniform_(generator=generator)
+        drawn, likely = truncated(mean, log_std, share)
+        log_density = self.movable(likely).sum(dim=1)
         temperature = self._temperature()
-        worth = self._critics(_beside(batch.condition, self.movable(bounded(drawn)))).amin(dim=0)
+        worth = self._critics(_beside(batch.condition, self.movable(drawn))).amin(dim=0)
         policy_loss = (temperature.detach() * log_density - worth).mean()
         # As much entropy as there are actions to choose (Haarnoja et al. 2018, section 5).
         size = self.movable(torch.ones_like(mean[0])).sum()
@@ -125,8 +124,8 @@ class Cql(OfflineLearner):
         """The loss of both critics, its conservative term, and the value of what was done."""
         with torch.no_grad():
             next_mean, next_log_std = self._distribution(batch.following)
-            noise = torch.empty_like(mean).normal_(generator=generator)
-            following = self.movable((next_mean + next_log_std.exp() * noise).clamp(-1, 1))
+            share = torch.empty_like(mean).uniform_(generator=generator)
+            following = self.movable(truncated(next_mean, next_log_std, share)[0])
             after = self._slow_critics(_beside(batch.following, following)).amin(dim=0)
             target = batch.rewards + self._method.discount * batch.continues * after
             drawn, log_densities = proposals(
@@ -174,16 +173,31 @@ def proposals(
     share = torch.empty(rows, each, size, device=gaussians[0][0].device)
     actions = [2 * share.uniform_(generator=generator) - 1]
     densities = [torch.zeros_like(share[..., 0]) - volume]
-    for aimed, log_std in gaussians:
-        mean, std = aimed.clamp(-1, 1)[:, None], log_std.exp()[:, None]
-        below, above = (torch.special.ndtr((limit - mean) / std) for limit in (-1.0, 1.0))
-        within = below + share.uniform_(generator=generator) * (above - below)
-        drawn = mean + std * torch.special.ndtri(within.clamp(_LEAST_SHARE, 1 - _LEAST_SHARE))
-        drawn = drawn.clamp(-1, 1)
-        likely = -gaussian_nll(drawn, mean, log_std[:, None]) - (above - below).log()
+    for mean, log_std in gaussians:
+        share = torch.empty_like(share).uniform_(generator=generator)
+        drawn, likely = truncated(mean[:, None], log_std[:, None], share)
         actions.append(drawn)
         densities.append((moves * likely).sum(dim=2))
     return torch.cat(actions, dim=1) * moves, torch.cat(densities, dim=1)
+
+
+def truncated(mean: Tensor, log_std: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+    """Actions of a Gaussian about the nearest mean within [-1, 1] that is cut off there.
+
+    Args:
+        mean: Shape (..., A); beyond a limit its gradient leads back alone, see `bounded`.
+        log_std: Of the Gaussian before it is cut off, (..., A).
+        share: Which share of all actions are less than the one drawn, element by element within 0
+            and 1, of a shape that both fit.
+
+    Returns:
+        The actions and the log of their density, element by element.
+    """
+    mean, std = bounded(mean), log_std.exp()
+    below, above = (torch.special.ndtr((limit - mean) / std) for limit in (-1.0, 1.0))
+    within = (below + share * (above - below)).clamp(_LEAST_SHARE, 1 - _LEAST_SHARE)
+    drawn = mean + std * torch.special.ndtri(within)
+    return drawn.clamp(-1, 1), -gaussian_nll(drawn, mean, log_std) - (above - below).log()
 
 
 def log_integral(values: Tensor, log_densities: Tensor) -> Tensor:

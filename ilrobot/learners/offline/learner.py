@@ -23,7 +23,7 @@ from ilrobot.policies.policy import Policy
 
 #: Features of the hidden layers of values, as in the papers.
 HIDDEN = (256, 256)
-#: Of targets, but for CQL's: ten times that of the papers, for a tenth of their million steps.
+#: Of targets: ten times that of the papers, for a tenth of their million steps.
 TARGET_RATE = 0.05
 #: Returns that are nearly alike count as apart by this share of the greatest, so that their little
 #: differences are not blown up.

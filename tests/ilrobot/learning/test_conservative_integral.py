@@ -8,7 +8,7 @@ import torch
 from scipy.integrate import quad
 from scipy.stats import kstest, truncnorm
 
-from ilrobot.learners.offline.cql import log_integral, proposals
+from ilrobot.learners.offline.cql import log_integral, proposals, truncated
 
 #: All of an action of one element moves.
 ALL = torch.ones(1)
@@ -91,3 +91,28 @@ def test_the_conservative_integral_leaves_out_what_never_moves():
         for of, density in ((actions, log_densities), (one, densities))
     ]
     assert estimates[0] == pytest.approx(estimates[1], abs=0.02)
+
+
+def test_a_gaussian_is_cut_off_at_the_limits():
+    share = torch.linspace(0.001, 0.999, 101, dtype=torch.float64)
+    for aimed, std in ((0.3, 0.4), (-0.9, 1.7), (2.5, 0.3)):
+        mean = torch.full_like(share, aimed, requires_grad=True)
+        log_std = torch.full_like(share, math.log(std), requires_grad=True)
+        drawn, likely = truncated(mean, log_std, share)
+        middle = min(max(aimed, -1), 1)
+        exact = truncnorm((-1 - middle) / std, (1 - middle) / std, middle, std)
+        np.testing.assert_allclose(drawn.detach(), exact.ppf(share), atol=1e-6)
+        np.testing.assert_allclose(likely.detach(), exact.logpdf(exact.ppf(share)), atol=1e-5)
+        # How each draw moves with the deviation, by a difference.
+        slope = torch.autograd.grad(drawn.sum(), log_std, retain_graph=True)[0]
+        wider, narrower = (
+            truncated(mean, log_std + step, share)[0].detach() for step in (1e-4, -1e-4)
+        )
+        np.testing.assert_allclose(slope, (wider - narrower) / 2e-4, atol=1e-5)
+
+
+def test_a_mean_beyond_a_limit_is_led_back_alone():
+    mean = torch.full((3,), 2.5, requires_grad=True)
+    drawn, _ = truncated(mean, torch.full((3,), -1.0), torch.full((3,), 0.5))
+    assert (torch.autograd.grad(drawn.sum(), mean, retain_graph=True)[0] > 0).all()
+    assert not torch.autograd.grad(-drawn.sum(), mean)[0].any()
