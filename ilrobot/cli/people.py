@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 
 BY_HAND = "do it by hand: --device gamepad"
+#: Where no hand can do it.
+ANOTHER_TASK = "take one of these"
 
 
 def scripted_expert(env: TaskEnv, otherwise: str = BY_HAND) -> ScriptedActor:

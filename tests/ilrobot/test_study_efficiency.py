@@ -102,7 +102,7 @@ def test_the_page_and_its_table():
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["efficiency", "--task", "CartPole-v1"], "has no scripted expert"),
+        (["efficiency", "--task", "CartPole-v1"], "take one of these"),
         (["efficiency", "--task", "ilrobot/Nowhere-v0"], "unknown task"),
         (["chunks", "--task", TASK], "--task is for 'ilrobot study efficiency'"),
         (["efficiency", "--seeds", "0"], "--seeds must be at least 1"),

@@ -19,7 +19,7 @@ import numpy as np
 
 from ilrobot.cli.cores import cores
 from ilrobot.cli.output import progress_bar
-from ilrobot.cli.people import scripted_expert
+from ilrobot.cli.people import ANOTHER_TASK, scripted_expert
 from ilrobot.cli.studies.efficiency_job import Job, Scale, Setting, do, expert_return
 from ilrobot.cli.studies.page import print_row, write_page
 from ilrobot.env import make_env
@@ -59,7 +59,7 @@ def run(file: Path, seeds: int = 1, task: str = TASK) -> dict[str, Any]:
     """
     scale = Scale(task, SETTINGS.get(task, Setting()), seeds, workers=cores())
     with contextlib.closing(make_env(task, scale.setting.options)) as env:
-        scripted_expert(env)  # a task without one is refused before anything is done
+        scripted_expert(env, ANOTHER_TASK)  # a task without one is refused before anything is done
     with progress_bar() as bars:
         bar = bars.add_task("runs", total=len(jobs(scale)), note="")
         found = measure(file.with_suffix(""), scale, lambda: bars.advance(bar))

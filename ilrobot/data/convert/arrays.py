@@ -146,9 +146,11 @@ def vector(where: object, name: str, values: NDArray[Any]) -> NDArray[Any]:
     """Numbers as (N, D); a scalar per frame becomes a vector of one.
 
     Raises:
-        UserError: They are not numbers of 64 bits at most, or not one vector per frame.
+        UserError: They are not numbers of 64 bits at most, or not one vector per frame, or none.
     """
-    if not _numbers(values) or values.ndim not in (1, 2) or not values.size:
+    if values.ndim in (1, 2) and not values.size:
+        raise UserError(f"{where}: '{name}' is empty, of shape {list(values.shape)}")
+    if not _numbers(values) or values.ndim not in (1, 2):
         raise UserError(
             f"{where}: '{name}' is {values.dtype} of shape {list(values.shape)}; it must be a "
             "vector of numbers per frame, of 64 bits each at most"

@@ -30,7 +30,8 @@ _UNREADABLE = (
     NotImplementedError,
     ValueError,
 )
-_READ = ("observation", "action", "reward", "episode_ends", "rate")
+_OF_FRAMES = ("observation", "action", "reward")
+_READ = (*_OF_FRAMES, "episode_ends", "rate")
 _IMAGES = "images_"
 
 
@@ -67,7 +68,8 @@ def read(path: Path, rate: float | None = None) -> Source:
         {name: pictures.camera(name.removeprefix(_IMAGES), each) for name, each in shown.items()}
     )
     films = {camera.name: shown[name].ticks for name, camera in cameras.items()}
-    lengths = {**columns, **{name: shown[name] for name in cameras}}
+    arrays_of_frames = {name: loaded[name] for name in loaded if name in _OF_FRAMES}
+    lengths = {**arrays_of_frames, **{name: shown[name] for name in cameras}}
     ends = arrays.check_ends(path, loaded["episode_ends"], arrays.check_lengths(path, lengths))
     rate, remarks = arrays.stated_rate(path, rate, _rate(path, loaded.get("rate")))
     spec = Spec(
