@@ -15,7 +15,7 @@ import numpy as np
 
 from ilrobot.actors import Actor
 from ilrobot.cli.output import progress_bar
-from ilrobot.cli.people import ANOTHER_TASK, scripted_expert
+from ilrobot.cli.people import scripted_expert
 from ilrobot.cli.studies.page import print_row, write_page
 from ilrobot.data.episode import Episode, Outcome
 from ilrobot.data.recordings import Recordings
@@ -149,7 +149,7 @@ def _shift(_: None, piece: tuple[Plan, int]) -> Shift:
     plan, task = piece[0], TASKS[piece[1]]
     env = make_env(task.task)
     env.reset(0)
-    expert = scripted_expert(env, ANOTHER_TASK)
+    expert = scripted_expert(env)
     given: list[int] = []
     fit_it = in_memory(
         PolicyConfig(width=128),

@@ -36,7 +36,7 @@ from ilrobot.policies.policy import Policy
 
 #: The policy learns so much slower than the critics: 3e-5 beside 3e-4.
 _POLICY_SHARE = 0.1
-#: What is rarer under a Gaussian is not drawn: float32 knows no share between this one and 1.
+#: What is rarer under a Gaussian is not drawn: the inverse of its distribution function has no end.
 _LEAST_SHARE = 1e-6
 
 
