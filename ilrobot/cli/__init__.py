@@ -29,7 +29,7 @@ VERBS = {
     "replay": ("ReplayVerb", "replay", "play an episode again in the simulator: does it stray?"),
     "train": ("Train", "train", "learn a policy from a dataset"),
     "dagger": ("Dagger", "dagger", "let the policy try, take over when it goes wrong, learn on"),
-    "prefer": ("Prefer", "prefer", "say which of two clips is better; a reward is learnt of it"),
+    "prefer": ("Prefer", "prefer", "say which of two clips is better; a reward is learnt from it"),
     "eval": ("Eval", "eval", "measure a policy's success with its confidence interval"),
     "compare": ("Compare", "compare", "runs side by side: success against the expert's labels"),
     "export": ("Export", "export", "write a trained policy as one .onnx file"),

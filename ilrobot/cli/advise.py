@@ -38,7 +38,7 @@ class Advise:
     """Gymnasium id of a simulator of the task."""
 
     options: TaskOptions = ()
-    """Options of the environment, before those of the recording."""
+    """Options of the environment; they override those of the recording."""
 
     expert: Annotated[
         Literal["scripted", "person", "none"] | None, optional("{scripted,person,none}", _FOUND)

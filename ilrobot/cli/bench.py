@@ -26,7 +26,7 @@ class Bench:
     """
 
     name: Annotated[Positional[str], optional("NAME", "list them")] = ""
-    """Which benchmark; 'all' runs each of them, and the next where one fails."""
+    """Which benchmark; 'all' runs each of them, and goes on where one fails."""
 
     minutes: Annotated[float | None, optional("M", "half a minute")] = None
     """How long 'soak' records."""

@@ -51,7 +51,7 @@ class Compare:
     """Where compare.html goes, or compare-2.html where that shows other runs, seeds or options."""
 
     options: TaskOptions = ()
-    """Options of the environment; they go before those of the training."""
+    """Options of the environment; they override those of the training."""
 
     json: bool = False
     """Print one JSON object as the last line."""

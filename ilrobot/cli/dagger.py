@@ -71,10 +71,10 @@ class Dagger:
     budget: Annotated[
         float | None, optional("SHARE", " or ".join(str(share) for share in BUDGETS.values()))
     ] = None
-    """Share of its steps (thrifty) or attempts (benefit) at which it may call, however long."""
+    """Share of the policy's steps (thrifty) or attempts (benefit) at which it may call for help."""
 
     beta: Annotated[BetaName | None, optional(f"{{{','.join(get_args(BetaName))}}}", _BETA)] = None
-    """With --gate beta, the expert's share: none; falling to none after the last round; halved."""
+    """Expert's share under --gate beta: none; falling to none after the last round; halved each."""
 
     page: Page = PageAddress()  # noqa: RUF009 (it is frozen)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 import tyro
 
 from ilrobot.cli.page import Page, PageAddress
-from ilrobot.cli.usage import BindingsFile, Chunks, optional
+from ilrobot.cli.usage import BindingsFile, optional
 from ilrobot.errors import UserError, WorkFailed
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ class Deploy:
     rate: Annotated[float | None, optional("HZ", "the one that the policy was trained at")] = None
     """Control rate, where the robot leaves a choice; a simulated one runs at the rate it states."""
 
-    chunks: Chunks = ""
-    """How chunks are executed: receding, ensemble, coherent, warm or realtime (see docs)."""
+    chunks: Annotated[str, optional("MODE[:NUMBER]", "what the .onnx file says")] = ""
+    """How chunks are executed, receding to realtime: see docs/executing-chunks.md."""
 
     episodes: int = 1
     """How many episodes, each from a seed of its own."""
@@ -77,7 +77,7 @@ class Deploy:
         DeviceName | None,
         optional(f"{{{','.join(get_args(DeviceName))}}}", "nobody shares control"),
     ] = None
-    """Take over by hand: hold the shoulder button, as in ilrobot dagger."""
+    """Take over by hand: hold the right bumper, as in ilrobot dagger."""
 
     bindings: BindingsFile = None
     """A TOML file that changes what buttons, keys and axes do."""
@@ -90,7 +90,7 @@ class Deploy:
     shadow: bool = False
     """The policy only thinks; the person drives, or whoever leads the robot."""
 
-    stop_file: Annotated[Path | None, optional("PATH", "SIGUSR1 alone is one")] = None
+    stop_file: Annotated[Path | None, optional("PATH", "the signal SIGUSR1 alone")] = None
     """Emergency stop: as soon as this file exists, brake, hold and end."""
 
     realtime: bool = False

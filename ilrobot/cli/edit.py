@@ -111,7 +111,7 @@ class Relabel:
     episodes: Episodes
     """Which ones, counted from 0: numbers and ranges, e.g. 3 7-9 (9 included)."""
 
-    task: str
+    task: Annotated[str, tyro.conf.arg(metavar="TEXT")]
     """The instruction in words."""
 
     def pieces(self, original: Original) -> list[Piece]:

@@ -36,13 +36,13 @@ class Eval:
     """Processes that share the episodes; the result does not depend on it."""
 
     chunks: Chunks = ""
-    """How chunks are executed: receding, ensemble, coherent, warm or realtime (see docs)."""
+    """How chunks are executed, receding to realtime: see docs/executing-chunks.md."""
 
     video: Annotated[Path | None, optional("FOLDER", "no film")] = None
     """Folder for a film of each episode (needs an environment that can render)."""
 
     options: Annotated[tuple[str, ...], optional("KEY=VALUE ...", "those of the training")] = ()
-    """Options of the environment, e.g. engine=pybullet; they go before those of the training."""
+    """Options of the environment, e.g. engine=pybullet; they override those of the training."""
 
     json: bool = False
     """Print one JSON object as the last line."""

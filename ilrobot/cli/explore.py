@@ -11,7 +11,7 @@ from typing import Annotated
 from tyro.conf import Positional
 
 from ilrobot.cli.page import HOST, PORT, check_port, tell_address
-from ilrobot.cli.usage import optional
+from ilrobot.cli.usage import Address, optional
 from ilrobot.errors import UserError
 from ilrobot.required import require
 
@@ -37,7 +37,7 @@ class Explore:
     name: Annotated[Positional[str], optional("NAME", "list them")] = ""
     """Which page."""
 
-    host: str = HOST
+    host: Address = HOST
     """Address to serve the page on; 0.0.0.0 lets a phone in, by a token."""
 
     port: int = PORT

@@ -42,7 +42,7 @@ class Export:
     """Where the real observations and the limits come from."""
 
     chunks: Annotated[str, optional("MODE[:NUMBER]", "receding")] = "receding"
-    """How chunks are to be executed: receding, ensemble, coherent, warm or realtime (see docs)."""
+    """How chunks are to be executed, receding to realtime: see docs/executing-chunks.md."""
 
     int8: bool = False
     """Weights of 8 bits, if they do the task as well: full precision and they are both tried."""

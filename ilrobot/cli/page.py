@@ -7,6 +7,7 @@ from typing import Annotated
 
 import tyro
 
+from ilrobot.cli.usage import Address
 from ilrobot.errors import UserError
 
 HOST, PORT = "127.0.0.1", 8765
@@ -16,7 +17,7 @@ HOST, PORT = "127.0.0.1", 8765
 class PageAddress:
     """Where the page of --device browser is served."""
 
-    host: str = HOST
+    host: Address = HOST
     """With --device browser: address to serve the page on; 0.0.0.0 lets a phone in, by a token."""
 
     port: int = PORT

@@ -71,13 +71,13 @@ class Prefer:
     page: Page = PageAddress()  # noqa: RUF009 (it is frozen)
 
     judge: Literal["person", "return", "success"] = "person"
-    """A person; or a program that likes the greater return better, or what succeeded."""
+    """A person, or a program that prefers the greater return, or the attempt that succeeded."""
 
     error_rate: float = 0.0
-    """Share of a program's answers that are a toss."""
+    """Share of a program's answers that are given at random."""
 
     seed: int = 0
-    """Of the draw of the pairs, and of a program's tosses."""
+    """Seed of the draw of the pairs, and of a program's random answers."""
 
     json: bool = False
     """Print one JSON object as the last line."""

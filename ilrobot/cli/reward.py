@@ -58,7 +58,7 @@ class Reward:
     """Gymnasium id of the task for the attempts."""
 
     options: TaskOptions = ()
-    """Options of the environment; they go before those of the training."""
+    """Options of the environment; they override those of the training."""
 
     json: bool = False
     """Print one JSON object as the last line."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from ilrobot.cli.usage import Milliseconds, TaskId, TaskOptions, optional
+from ilrobot.cli.usage import Address, Milliseconds, TaskId, TaskOptions, optional
 from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class RobotVerb:
     rate: Annotated[float | None, optional("HZ", "the one that the task states")] = None
     """Control rate, of a task that states none."""
 
-    listen: str = "udp://127.0.0.1:5555"
+    listen: Address = "udp://127.0.0.1:5555"
     """Where controllers reach it: udp://HOST:PORT or zmq+tcp://HOST:PORT; port 0 chooses one."""
 
     timeout: Milliseconds = 200.0
@@ -51,10 +51,10 @@ class RobotVerb:
     jitter: Milliseconds = 0.0
     """Milliseconds, drawn evenly up to this, that each travels longer still."""
 
-    loss: float = 0.0
+    loss: Annotated[float, optional("SHARE", "0")] = 0.0
     """Share of the messages, 0 to 1, that never arrive."""
 
-    noise: float = 0.0
+    noise: Annotated[float, optional("SIGMA", "0")] = 0.0
     """Standard deviation of the sensors' noise, in the unit of each element."""
 
     seed: int = 0

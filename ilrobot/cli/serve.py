@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
-from ilrobot.cli.usage import optional
+from ilrobot.cli.usage import Address, optional
 from ilrobot.endings import ending_signals, ignore_more
 from ilrobot.errors import UserError, WorkFailed
 
@@ -26,8 +26,8 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 class Serve:
     """Compute a policy for robots elsewhere, for deploy --policy ws://HOST:PORT or openpi's client.
 
-    It needs the contract of an exported file; of a run one is exported to serve it. Whoever reaches
-    the port is served, unasked who he is and unencrypted: see docs/serving.md before --host.
+    A run is exported first, for what is served is an exported file with its contract. There is no
+    authentication and no encryption: read docs/serving.md before you give --host.
 
     Example: ilrobot serve --policy policy.onnx
     """
@@ -35,14 +35,14 @@ class Serve:
     policy: Path
     """File that ilrobot export wrote, or folder of a finished run."""
 
-    host: str = "127.0.0.1"
+    host: Address = "127.0.0.1"
     """Address to serve on; 0.0.0.0 serves every network that this machine is in."""
 
     port: Annotated[int, optional("PORT", "8000")] = 8000
     """Port, 0 for any that is free."""
 
     threads: Annotated[int, optional("N", "1")] = 1
-    """Threads that compute a chunk; more pay for networks of many millions of parameters."""
+    """Threads that compute a chunk; more help networks of many millions of parameters."""
 
     json: bool = False
     """Print one JSON object as the last line."""

@@ -58,7 +58,7 @@ class Study:
     """Where NAME.html goes, and what 'interventions' and 'efficiency' train, to go on with."""
 
     seeds: Annotated[int | None, optional("N", "1")] = None
-    """Persons of 'interventions', trainings of 'efficiency', with demonstrations of their own."""
+    """Persons in 'interventions', trainings in 'efficiency'; each has its own demonstrations."""
 
     task: Annotated[str | None, optional("ID", "ilrobot/PointPath-v0")] = None
     """Of 'efficiency': Gymnasium id of a task with a scripted expert."""

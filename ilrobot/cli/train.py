@@ -47,10 +47,10 @@ class Train:
     """Folder of the run; it must not exist yet, except with --resume."""
 
     steps: Annotated[int | None, preset_option("steps")] = None
-    """Optimiser steps; by default at most the preset's, and fewer where --epochs come to fewer."""
+    """Optimiser steps, exactly so many; by default the preset's, or fewer as --epochs says."""
 
     epochs: Annotated[float | None, preset_option("epochs")] = None
-    """Passes over what is trained on, within 1,000 steps and the preset's; 0: the preset's."""
+    """Passes over the data, in at least 1,000 steps and at most the preset's; 0: the preset's."""
 
     time_budget: Annotated[str | None, optional("TIME", "--steps says how long")] = None
     """How long training may take, such as 90s, 10m or 1h: as many steps as fit on this machine."""
@@ -62,10 +62,10 @@ class Train:
     """Go on with the run in --output where it stopped (give the same options again)."""
 
     distill: Annotated[Path | None, optional("RUN", "what was demonstrated is learnt")] = None
-    """Run of a diffusion or flow policy whose chunks a flow of 2 --sampler-steps, or 1, learns."""
+    """Finished diffusion or flow run whose chunks a flow learns to make in 2 --sampler-steps."""
 
     head: Annotated[HeadName | None, preset_option("head", HeadName)] = None
-    """How actions are predicted, set as in the preset of that head; cross-entropy for choices."""
+    """How actions are predicted, with the settings of that head's preset; see docs/training.md."""
 
     network: Annotated[NetworkName | None, preset_option("network", NetworkName)] = None
     """An MLP is fastest; a U-Net runs along the chunk, an RNN the history, a transformer both."""
@@ -73,7 +73,7 @@ class Train:
     cameras: Annotated[
         tuple[str, ...] | None, optional("NAME ...", "none: it sees all vectors")
     ] = None
-    """Cameras whose pictures the policy sees, not what the task tells of where things are."""
+    """Cameras whose pictures the policy sees, in place of where the task says that things are."""
 
     history: Annotated[int | None, preset_option("n_obs")] = None
     """Observations that the policy sees: this one and the ones before it."""
@@ -126,22 +126,22 @@ class Train:
     """What a flow's network predicts: the clean chunk (sample) keeps right answers apart best."""
 
     noise_scale: Annotated[float | None, preset_option("noise_scale")] = None
-    """Of the noise that a flow draws a chunk from; less than 1 is more precise and less varied."""
+    """Scale of the noise that a flow begins with; below 1 is more precise and less varied."""
 
     prefix_delay: Annotated[int | None, preset_option("prefix_delay")] = None
-    """Actions of the plan that a chunk is trained to go on from, for --chunks realtime:N."""
+    """Actions of the last plan that a chunk is trained to go on from, for --chunks realtime:N."""
 
     members: Annotated[int | None, preset_option("members")] = None
     """Networks trained apart that act by their mean; where they differ, the policy is in doubt."""
 
     normalize: Annotated[Normalization | None, preset_option("normalize", Normalization)] = None
-    """Of observations and actions; auto is limits for diffusion, and absolute flow and mip."""
+    """How numbers are scaled; auto: limits for diffusion, absolute flow, mip; else standardize."""
 
     actions: Annotated[Actions | None, preset_option("actions", Actions)] = None
-    """What is predicted of targets that are observed too: them, or the way there from here."""
+    """For targets of what is observed: predict the target, or the way to it (relative, delta)."""
 
-    frame: str = "auto"
-    """Frame to see and act in, from one thing to another: cube:goal; auto: the task's; none: no."""
+    frame: Annotated[str, optional("FROM:TO", "auto")] = "auto"
+    """Frame to see and act in, such as cube:goal; auto: the task's; none: the base's axes."""
 
     batch_size: Annotated[int | None, preset_option("batch_size")] = None
     """Windows in a batch."""
@@ -159,10 +159,10 @@ class Train:
     """Share of the episodes kept for validation."""
 
     patience: Annotated[int | None, preset_option("patience")] = None
-    """Validations without a better one after which training stops and takes the best; 0: never."""
+    """Stop after so many validations without improvement, and take the best; 0: never."""
 
     weighting: Annotated[Weighting | None, preset_option("weighting", Weighting)] = None
-    """How corrections count: alike (plain; own: own successes, too), or half (iwr, sirius)."""
+    """How often corrections count: like all else (plain, own) or half the time (iwr, sirius)."""
 
     keep_checkpoints: Annotated[int | None, preset_option("keep_checkpoints")] = None
     """Keep the policy as it is at so many evenly spaced steps, for eval and compare."""

@@ -52,6 +52,7 @@ def optional(metavar: str, default: str) -> Any:
 #: Fields that several verbs have.
 TaskId = Annotated[str, tyro.conf.arg(metavar="ID")]
 Milliseconds = Annotated[float, tyro.conf.arg(metavar="MS")]
+Address = Annotated[str, tyro.conf.arg(metavar="ADDRESS")]
 BindingsFile = Annotated[Path | None, optional("FILE", "the usual ones")]
 TaskOptions = Annotated[tuple[str, ...], optional("KEY=VALUE ...", "none")]
 Chunks = Annotated[str, optional("MODE[:NUMBER]", "what the .onnx file says; of a run receding")]

@@ -61,11 +61,17 @@ def test_every_verb_explains_itself(verb: str, capsys):
     out, err = capsys.readouterr()
     assert f"usage: ilrobot {verb}" in out
     assert "--no-json" not in out
-    for machine_words in ("None", "[STR", "(default: )", "(default: '')"):
+    for machine_words in ("None", " STR ", "[STR", "(default: )", "(default: '')"):
         assert machine_words not in out
     examples = [line.strip("│| ") for line in out.splitlines() if "Example" in line]
     assert all(line.startswith("Example") for line in examples)
     assert err == ""
+
+
+def test_deploy_offers_nothing_for_a_run_which_it_does_not_take(capsys):
+    with pytest.raises(SystemExit):
+        _main(["deploy", "--help"])
+    assert "of a run" not in capsys.readouterr().out
 
 
 def test_the_words_on_an_option_stand_on_one_line():

@@ -23,7 +23,7 @@ class Adversarial(DemonstratedOptions):
     method: ClassVar[Literal["gail", "airl"]]
 
     subsample: int = 1
-    """Of each demonstration only every so-manieth step is known to the discriminator."""
+    """Show the discriminator only one step of a demonstration in so many."""
 
     absorbing: bool = False
     """An episode that ends by itself enters a state of its own, whose reward is learnt too."""
@@ -44,10 +44,10 @@ class Adversarial(DemonstratedOptions):
     """Steps of the discriminator after each rollout."""
 
     discriminator_learning_rate: float = 1e-3
-    """Adam's, of the discriminator."""
+    """Of Adam, for the discriminator."""
 
     learning_rate: float = 3e-4
-    """Adam's, of the policy."""
+    """Of Adam, for the policy."""
 
     rollout: int = 4_096
     """Environment steps between two updates."""

@@ -18,7 +18,7 @@ class OffPolicy(Reinforcement):
     """Options of every learner that remembers what it tried."""
 
     learning_rate: float = 3e-4
-    """Adam's."""
+    """Of Adam."""
 
     updates: float = 1.0
     """Updates for each environment step."""

@@ -37,7 +37,7 @@ class OfflineOptions:
     """Transitions in a batch."""
 
     learning_rate: float = 1e-3
-    """Adam's; the policy's falls to 0 by half a cosine."""
+    """Of Adam; the policy's falls to 0 by half a cosine."""
 
     width: int = 128
     """Features of the policy's layers."""
@@ -136,7 +136,7 @@ class Iql(OfflineOptions):
     """
 
     expectile: float = 0.7
-    """Of the value: 0.5 is the mean of what was done, 1 its best."""
+    """Expectile of the value: 0.5 is the mean of what was done, 1 its best."""
 
     beta: float = 3.0
     """How sharply better steps are preferred."""
@@ -168,7 +168,7 @@ class Cql(OfflineOptions):
     """Actions drawn for the integral, from each of three distributions."""
 
     learning_rate: float = 3e-4
-    """Adam's of the critics; the policy's is a tenth, and falls to 0 by half a cosine."""
+    """Of Adam, for the critics; the policy's is a tenth, and falls to 0 by half a cosine."""
 
     discount: float = 0.99
     """Worth of a reward one step later."""
@@ -190,7 +190,7 @@ class FilteredBc(OfflineOptions):
     """
 
     best: float = 10.0
-    """Per cent of the steps, of the episodes of greatest return, and all that equal the last."""
+    """Per cent of the steps to clone: the episodes of greatest return, ties included."""
 
     def method(self) -> OfflineMethod:
         """See `OfflineOptions`."""

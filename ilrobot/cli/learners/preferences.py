@@ -33,7 +33,7 @@ class Preferences:
     """What the reward is a function of."""
 
     error_rate: float = 0.1
-    """Share of the answers that are taken for a toss."""
+    """Share of the answers that are taken to be random."""
 
     steps: int = 1_000
     """Optimiser steps; the result is the best of them by the attempts held out."""
@@ -42,10 +42,10 @@ class Preferences:
     """Comparisons in a batch."""
 
     learning_rate: float = 1e-3
-    """AdamW's."""
+    """Of AdamW."""
 
     weight_decay: float = 1e-3
-    """AdamW's."""
+    """Of AdamW."""
 
     width: int = 64
     """Features of the network's two layers."""

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 class Reinforcement(WarmStart, OnlineOptions):
     """Options of every learner from a reward."""
 
-    reward: str = "task"
-    """task, success (1 for the step that does it, which ends the episode), or a run's reward."""
+    reward: Annotated[str, optional("task|success|RUN", "task")] = "task"
+    """The task's own; 1 for the step that succeeds, which ends the episode; or a run's."""
 
     leash: Annotated[float | None, optional("FLOAT", "0.1, ppo 0.01, without --from 0")] = None
     """Weight of the divergence from the policy of --from, at each step."""
@@ -243,7 +243,7 @@ class Ppo(Reinforcement):
     learning_rate: Annotated[float | None, optional("FLOAT", "0.0003, or 0.0001 with --from")] = (
         None
     )
-    """Adam's."""
+    """Of Adam."""
 
     rollout: Annotated[int | None, optional("INT", "2048, or 8192 with --from")] = None
     """Environment steps between two updates."""

@@ -55,7 +55,7 @@ class Residual(OnlineOptions):
     """What a residual of its greatest size costs beside a success that is as good as certain."""
 
     learning_rate: float = 3e-4
-    """Adam's, of the residual."""
+    """Of Adam, for the residual."""
 
     discount: float = 0.97
     """What a success is worth that comes a step later."""
