@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ilrobot.control.contract_joints import Joints
     from ilrobot.data.dataset import Dataset
     from ilrobot.learners.interactive.calling import Calling
+    from ilrobot.policies.policy import Policy
     from ilrobot.spec import Spec
 
 #: Real observations on which torch and ONNX Runtime are compared.
@@ -140,6 +141,13 @@ class Export:
                 'robot by being repeated; say it by --guards: {"limits": {"mode": ["absolute" or '
                 '"delta" for each element]}}'
             )
+        after = done.contract.fallback_after.out_of_range
+        if after is not None and (still := _still(policy)):
+            print(
+                f"still    {', '.join(still)} did not move in the data, so that any noise of that "
+                f"sensor is out of range, and the fallback acts after {after:g} s "
+                "(fallback_after.out_of_range)"
+            )
         if self.int8:
             print(
                 f"int8     success {quantized.success:.1%}, of full precision "
@@ -226,6 +234,12 @@ class Export:
                 "come from what it teaches now"
             )
         return dataset, trained_on
+
+
+def _still(policy: Policy) -> list[str]:
+    """Elements of the observations of which the training range is one value."""
+    frozen = policy.frozen
+    return [name for of in policy.spec.observations for name in frozen.get(of.name, ())]
 
 
 def _joints(spec: Spec) -> Joints | None:

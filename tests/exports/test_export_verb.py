@@ -26,10 +26,17 @@ from tests.ilrobot.policy_tester import CONTINUOUS, recordings
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory):
     """A run of two steps, and its dataset beside it."""
-    folder = tmp_path_factory.mktemp("export")
+    return trained(tmp_path_factory.mktemp("export"))
+
+
+def trained(folder, **constant):
+    """A run of two steps beside its dataset, in which last elements may be ``constant``."""
     data, names = recordings(CONTINUOUS), (*CONTINUOUS.observation_names, "action")
+    columns = {name: data.column(name).copy() for name in names}
+    for name, value in constant.items():
+        columns[f"observation.{name}"][:, -1] = value
     episodes = [
-        Episode(info, {name: data.column(name)[begin:end] for name in names})
+        Episode(info, {name: columns[name][begin:end] for name in names})
         for info, (begin, end) in zip(data.infos, pairwise(data.starts), strict=True)
     ]
     dataset = write_episodes(folder / "data", CONTINUOUS, episodes)
@@ -84,6 +91,18 @@ def test_it_is_signed_and_guarded_as_was_asked_and_then_no_more(run_folder, tmp_
     assert export(run_folder, output) == 0
     assert f"opset {OPSET}), in place of the one before\n" in capsys.readouterr().out
     assert not signature_file(output).exists()
+
+
+def test_a_sensor_that_never_moved_is_named_where_its_noise_would_stop_the_policy(tmp_path, capsys):
+    folder = trained(tmp_path, state=0.06)
+    guards, output = tmp_path / "guards.json", tmp_path / "policy.onnx"
+    guards.write_text(json.dumps({"fallback_after": {"out_of_range": 0.5}}))
+    assert export(folder, output, "--guards", guards) == 0
+    said = capsys.readouterr().out
+    assert f"still    {CONTINUOUS.observations[0].element_names[-1]} did not move" in said
+    assert "acts after 0.5 s" in said
+    assert export(folder, output) == 0
+    assert "did not move" not in capsys.readouterr().out
 
 
 def test_what_cannot_be_is_refused_before_anything_is_written(run_folder, tmp_path, capsys):
