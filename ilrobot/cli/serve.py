@@ -89,6 +89,7 @@ class Serve:
             return
         with TemporaryDirectory() as folder:
             file = Path(folder) / "policy.onnx"
+            print(f"exporting {self.policy} to serve it", flush=True)
             try:
                 Export(policy=self.policy, output=file).run()
             except (UserError, WorkFailed) as error:

@@ -10,6 +10,11 @@
 namespace ilrobot {
 namespace {
 
+// Another export would not help: only Python reads such a contract.
+class ForPython : public Refused {
+  using Refused::Refused;
+};
+
 constexpr int kMajor = 1;
 // By rounding alone signals differ by no more than this.
 constexpr double kDoubtRounding = 1e-5, kProbabilityRounding = 1e-4;
@@ -161,7 +166,7 @@ Contract contract_of(const Json& data) {
   for (const Json& range : ranges) range_of(range);
   for (const Feature& feature : result.observations) {
     if (feature.shape.size() > 1) {
-      throw Refused("reads '" + feature.name +
+      throw ForPython("reads '" + feature.name +
                     "', a picture, which this controller does not; run it with ilrobot deploy");
     }
     result.training_range.push_back(range_of(at(ranges, feature.name.c_str())));
@@ -284,6 +289,8 @@ Contract parse_contract(const std::string& text, const std::string& where) {
   const Json data = parsed(text, where);
   try {
     return contract_of(data);
+  } catch (const ForPython& error) {
+    throw Refused(where + ": the contract " + error.what());
   } catch (const Refused& error) {
     throw Refused(where + ": the contract " + error.what() + "; export the policy again");
   } catch (const Damaged& error) {
