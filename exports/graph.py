@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import logging
+import math
 import os
 import warnings
 from collections.abc import Iterator, Mapping
@@ -191,6 +192,10 @@ class _Graph(nn.Module):
                 end = start + ROTATION_UNITS[unit]
                 turned = nearest(members[..., start:end], members[:1, ..., start:end], unit)
                 members = torch.cat([members[..., :start], turned, members[..., end:]], dim=-1)
+            if angles := self._policy.spec.action.angles:
+                wraps = torch.zeros(members.shape[-1]).index_fill(0, torch.tensor(angles), 1.0)
+                turns = torch.round((members[:1] - members) / (2 * math.pi))
+                members = members + 2 * math.pi * wraps * turns
             measured = (members / self._scale).flatten(start_dim=3)
         else:
             measured = (members.unsqueeze(-1) == torch.arange(choices)).to(torch.float32)

@@ -7,8 +7,8 @@ the variance over the members of element j of the action, measured by the elemen
 
 are ‖diag(Cov)‖₂ of Kelly et al. 2019, "HG-DAgger", section III, and the novelty of Hoque et al.
 2021, "ThriftyDAgger", section IV. An action that is a choice counts as the vector of zeros with a
-one at the choice, and a rotation that is a target as that of its equal answers which is nearest
-to the first member's.
+one at the choice, and an angle, or a rotation that is a target, as that of its equal answers which
+is nearest to the first member's.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def spread(actions: ArrayLike, spec: Spec, scale: ArrayLike) -> NDArray[np.float
         lead = given.shape[: given.ndim - len(spec.action.shape)]
         rows = given.reshape(-1, spec.action.size)
         first = np.tile(rows[: len(rows) // len(given)], (len(given), 1))
-        rows = nearest_rows(rows, first, spec.target_rotations)
+        rows = nearest_rows(rows, first, spec.target_rotations, spec.action.angles)
         measured = rows.reshape(*lead, spec.action.size).astype(np.float64) / np.asarray(scale)
     return np.var(measured, axis=0)
 

@@ -146,7 +146,7 @@ class GatePlan:
         if self.name == "benefit":
             now = BenefitThresholds(values["benefit"], values["handback"])
             return BenefitGate(HelpCritic.load(folder / CRITIC), now, patience(spec.rate))
-        discrepancy = Discrepancy(action_ranges(spec), spec.target_rotations)
+        discrepancy = Discrepancy(action_ranges(spec), spec.target_rotations, spec.action.angles)
         if self.name in ("safe", "lazy"):
             foresight = Foresight(SafetyClassifier.load(folder / CLASSIFIER))
             if self.name == "safe":

@@ -79,15 +79,22 @@ def nearest(values: Sequence[float], to: Sequence[float], unit: str) -> list[flo
 
 
 def nearest_rows(
-    commands: NDArray[Any], to: NDArray[Any], rotations: Sequence[Rotation]
+    commands: NDArray[Any],
+    to: NDArray[Any],
+    rotations: Sequence[Rotation],
+    angles: Sequence[int] = (),
 ) -> NDArray[Any]:
     """The same commands, shape (T, A), with each rotation `nearest` to that of others, (T, A).
 
-    What is not finite stays as it is.
+    So is each of the elements `angles`, in rad, by whole turns. What is not finite stays as it is.
     """
-    if not rotations:
+    if not (rotations or angles):
         return commands
     told = commands.copy()
+    for index in angles:
+        with np.errstate(invalid="ignore"):
+            turns = np.round((to[:, index] - told[:, index]) / (2.0 * math.pi))
+        told[:, index] += 2.0 * math.pi * np.where(np.isfinite(turns), turns, 0.0)
     for rotation in rotations:
         pairs = zip(commands[:, rotation.part].tolist(), to[:, rotation.part].tolist(), strict=True)
         told[:, rotation.part] = [

@@ -3,8 +3,9 @@
     ε(o) = 1/D Σ_j ((π(o)_j - π*(o)_j) / range_j)²
 
 This is ‖π(o) - π*(o)‖² of Zhang and Cho 2017, arXiv:1605.06450, with each of the D elements of the
-action measured by its range, so that metres, radians and a gripper's opening can be added. Of a
-rotation that is a target, π(o) is that of its equal answers which is nearest to the expert's.
+action measured by its range, so that metres, radians and a gripper's opening can be added. Of an
+angle, and of a rotation that is a target, π(o) is that of its equal answers which is nearest to the
+expert's.
 """
 
 from __future__ import annotations
@@ -33,13 +34,16 @@ class Discrepancy:
     Args:
         ranges: Of each element of the action, in its units, above 0; `action_ranges` of a spec.
         rotations: Its `Spec.target_rotations`.
+        angles: Its `Feature.angles`.
     """
 
     asks_expert = True
     name = "discrepancy"
 
-    def __init__(self, ranges: ArrayLike, rotations: Sequence[Rotation] = ()) -> None:
-        self._ranges, self._rotations = np.asarray(ranges, np.float64), rotations
+    def __init__(
+        self, ranges: ArrayLike, rotations: Sequence[Rotation] = (), angles: Sequence[int] = ()
+    ) -> None:
+        self._ranges, self._equal = np.asarray(ranges, np.float64), (rotations, angles)
 
     def __call__(self, context: GateContext) -> float:
         """ε: 0 where both want the same, 1 where they are a whole range apart.
@@ -57,7 +61,7 @@ class Discrepancy:
         if context.policy_action is None:
             return math.inf
         policy, expert = context.policy_action[None], context.human_action[None]
-        value = float(discrepancies(policy, expert, self._ranges, self._rotations)[0])
+        value = float(discrepancies(policy, expert, self._ranges, *self._equal)[0])
         return value if math.isfinite(value) else math.inf
 
 
@@ -66,6 +70,7 @@ def discrepancies(
     expert: NDArray[Any],
     ranges: ArrayLike,
     rotations: Sequence[Rotation] = (),
+    angles: Sequence[int] = (),
 ) -> NDArray[np.float64]:
     """ε of many pairs of actions, shape (N,), from shapes (N, *action shape).
 
@@ -74,8 +79,9 @@ def discrepancies(
         expert: The expert's.
         ranges: Of each element, in the action's shape and units.
         rotations: The `Spec.target_rotations` of the actions.
+        angles: Their `Feature.angles`.
     """
-    policy = nearest_rows(policy, expert, rotations)
+    policy = nearest_rows(policy, expert, rotations, angles)
     apart = np.subtract(policy, expert, dtype=np.float64) / np.asarray(ranges, np.float64)
     return np.mean(apart.reshape(len(apart), -1) ** 2, axis=1)
 

@@ -129,6 +129,18 @@ def test_an_ensemble_acts_as_it_was_trained(head, tmp_path):
     assert Contract.from_json(told, "again").to_json() == told
 
 
+def test_members_that_say_the_same_angle_a_turn_apart_agree_in_a_file(tmp_path):
+    action = replace(CONTINUOUS.action, units=("rad", "m"), low=(-20, -20), high=(20, 20))
+    spec = replace(CONTINUOUS, action=action)
+    policy = make_policy(replace(SMALL, members=3), spec)
+    policy.action_normalizer.spread.mul_(100)  # so that members are whole turns apart
+    assert export(policy, tmp_path / "policy.onnx").parity.relative <= 1e-5
+    trained, exported = policy.actor(), OnnxPolicy(tmp_path / "policy.onnx").actor()
+    for tick, frame in enumerate(frames(spec, 5)):
+        mine, theirs = exported.act(frame, tick), trained.act(frame, tick)
+        assert mine.doubt == pytest.approx(theirs.doubt, abs=1e-5)
+
+
 def test_the_graph_is_pinned_whole_and_says_nothing_of_this_machine(tmp_path):
     policy = make_policy(replace(SMALL, head="diffusion"))
     export(policy, tmp_path / "policy.onnx")

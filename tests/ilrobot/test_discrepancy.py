@@ -37,6 +37,19 @@ def test_discrepancy_is_none_between_equal_rotations(unit: str) -> None:
     assert discrepancies(*pairs, ranges)[0] > 0.02
 
 
+def test_angles_are_compared_by_the_shorter_way() -> None:
+    full = 2 * math.pi
+    pairs = np.array([[0.1, 3.14], [0.0, 7.0], [0.0, math.nan]]), np.array([[0.1, -3.14]] * 3)
+    ranges, short = np.array([1.0, full]), full - 6.28
+    apart = discrepancies(*pairs, ranges, angles=(1,))
+    assert apart[0] == pytest.approx((short / full) ** 2 / 2)
+    assert apart[1] == pytest.approx((0.1**2 + ((7.0 + 3.14 - 2 * full) / full) ** 2) / 2)
+    assert math.isnan(apart[2])
+    context = GateContext({}, 0.0, False, pairs[0][0], pairs[1][0])
+    assert Discrepancy(ranges, angles=(1,))(context) == apart[0]
+    assert Discrepancy(ranges)(context) > 0.4
+
+
 def test_an_action_that_is_a_choice_or_without_a_range_is_told() -> None:
     def spec(low: tuple[float, ...] | None, high: tuple[float, ...], choices=None) -> Spec:
         action = Feature("action", (len(high),), low=low, high=high)

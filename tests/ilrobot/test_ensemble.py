@@ -131,6 +131,13 @@ def test_members_that_say_the_same_rotation_in_other_words_agree(unit: str) -> N
     np.testing.assert_allclose(spreads[:, size], 0.25)
 
 
+def test_members_that_say_the_same_angle_a_turn_apart_agree() -> None:
+    action = Feature("action", (2,), units=("m", "rad"))
+    members = np.array([[0.0, 3.14], [0.0, -3.14], [0.0, 3.14 - 4 * np.pi], [0.0, 3.14]])
+    spreads = spread(members[:, None], Spec((), action, rate=10.0), [1.0, 2 * np.pi])
+    assert spreads[0] == pytest.approx([0.0, 0.0], abs=1e-6)
+
+
 def test_choices_differ_by_the_votes() -> None:
     votes = np.array([[0, 3], [0, 3], [1, 3], [1, 3]])  # four members in two situations
     spreads = spread(votes, CHOICES, 1.0)

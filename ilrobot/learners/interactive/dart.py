@@ -17,6 +17,7 @@ Without α it is Σ̂, as in the authors' own programs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -123,7 +124,7 @@ def error_covariance(
         cameras=policy.config.cameras,
     )
     generator = torch.Generator().manual_seed(seed)
-    size = dataset.spec.action.size
+    size, angles = dataset.spec.action.size, list(dataset.spec.action.angles)
     total = torch.zeros(size, size, dtype=torch.float64)
     policy.eval()
     with torch.no_grad():
@@ -136,6 +137,8 @@ def error_covariance(
             if policy.rotations is not None:
                 wanted = policy.rotations.nearest(wanted, acted)
             error = (acted - wanted).double()
+            turned = torch.remainder(error[:, angles] + math.pi, 2 * math.pi) - math.pi
+            error[:, angles] = turned
             total += error.T @ error
     return (total / len(windows)).numpy()
 

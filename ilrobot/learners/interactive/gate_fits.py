@@ -145,7 +145,8 @@ def _discrepancies(
         teaches &= ticks
     spec = material.recordings.spec
     novice, expert = material.actions[teaches], wanted[teaches]
-    return discrepancies(novice, expert, action_ranges(spec), spec.target_rotations)
+    equal = spec.target_rotations, spec.action.angles
+    return discrepancies(novice, expert, action_ranges(spec), *equal)
 
 
 def fit_dart(material: Material, folder: Path) -> Values:

@@ -146,8 +146,9 @@ def fit_safety_classifier(
     frames = np.flatnonzero(teaches if ticks is None else teaches & ticks)
     if not frames.size:
         raise UserError(nothing_to_learn(dataset))
-    ranges, rotations = action_ranges(dataset.spec), dataset.spec.target_rotations
-    strays = discrepancies(actions[frames], wanted[frames], ranges, rotations)
+    spec = dataset.spec
+    ranges, equal = action_ranges(spec), (spec.target_rotations, spec.action.angles)
+    strays = discrepancies(actions[frames], wanted[frames], ranges, *equal)
     unsafe = ~(strays <= threshold)  # an action that is not finite is not safe
     episodes, episode = np.unique(
         np.searchsorted(dataset.starts, frames, side="right"), return_inverse=True

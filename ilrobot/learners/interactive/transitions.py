@@ -87,6 +87,7 @@ class Transitions:
             actions[self.frames],
             action_ranges(dataset.spec),
             dataset.spec.target_rotations,
+            dataset.spec.action.angles,
         )
 
     def alone(

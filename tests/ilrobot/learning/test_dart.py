@@ -89,6 +89,15 @@ def test_a_rotation_is_compared_with_the_nearest_of_its_equal_answers(turns):
     assert np.sqrt(error_covariance(data, policy, [0], seed=0).max()) < 0.5
 
 
+def test_an_angle_is_compared_by_the_shorter_way():
+    """A policy that always says 0.1 rad, and a label that says so a turn further on."""
+    spec = replace(SPEC, action=replace(SPEC.action, units=("m", "rad")))
+    (episode,) = _episodes(1)
+    episode.columns["action"][:] = [0.5, 2 * np.pi + 0.1]
+    found = error_covariance(MemoryRecordings(spec, [episode]), _Zero(), [0], seed=0)
+    assert found == pytest.approx(np.array([[0.25, 0.05], [0.05, 0.01]]), abs=1e-5)
+
+
 def test_a_constant_error_counts_whole():
     """About 0 and not about its mean: the robot errs so, whether or not it always does."""
     (episode,) = _episodes(1)
