@@ -32,7 +32,7 @@ from ilrobot.atomic import write_text
 from ilrobot.data.dataset import Dataset
 from ilrobot.env_spec import stated_frame
 from ilrobot.errors import UserError, WorkFailed
-from ilrobot.evaluate import wilson_interval
+from ilrobot.intervals import wilson_interval
 from ilrobot.learners.finetuning.raft import RaftConfig, RaftLearner
 from ilrobot.learners.finetuning.reinforced import ReinforcedLearner
 from ilrobot.learners.finetuning.residual import ResidualLearner

@@ -31,8 +31,7 @@ from ilrobot.data.episode import MemoryRecorder
 from ilrobot.data.memory import MemoryRecordings
 from ilrobot.env import make_env
 from ilrobot.errors import UserError, WorkFailed
-from ilrobot.evaluate import wilson_interval
-from ilrobot.intervals import t_interval
+from ilrobot.intervals import t_interval, wilson_interval
 from ilrobot.learners.behavioral_cloning import train
 from ilrobot.policies.loading import load_policy
 from ilrobot.rollout import rollout

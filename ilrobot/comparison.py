@@ -9,7 +9,6 @@ from itertools import takewhile
 import numpy as np
 
 from ilrobot.contenders import Contender, Learnt
-from ilrobot.evaluate import mean_interval
 from ilrobot.intervals import runs_interval, t_interval
 
 _SEED_MARKS = "-_. 0123456789"
@@ -138,10 +137,8 @@ def group(contenders: Sequence[Contender]) -> dict[str, list[Contender]]:
 
 
 def _return_interval(scores: Sequence[Score], means: Sequence[float]) -> tuple[float, float] | None:
-    if len(scores) > 1:
-        return t_interval(means)
-    returns = scores[0].returns
-    return mean_interval(returns) if len(returns) > 1 else None
+    values = means if len(scores) > 1 else scores[0].returns
+    return t_interval(values) if len(values) > 1 else None
 
 
 def _folder_name(runs: Sequence[Contender]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,48 +14,13 @@ import numpy as np
 from ilrobot.actors import Actor
 from ilrobot.data.episode import Outcome
 from ilrobot.errors import explained
+from ilrobot.intervals import t_interval, wilson_interval
 from ilrobot.rollout import EpisodeResult, rollout
 from ilrobot.task_env import TaskEnv
 from ilrobot.workers import Workers
 
 #: Makes the world and the actor inside each worker process; must be picklable.
 Setup = Callable[[], tuple[TaskEnv, Actor]]
-
-
-def wilson_interval(successes: int, episodes: int, z: float = 1.96) -> tuple[float, float]:
-    """Score interval of a binomial proportion, 95 % by default.
-
-    It keeps its coverage for few episodes and near 0 and 1, where the textbook p ± z·s does not.
-    Wilson 1927, "Probable inference, the law of succession, and statistical inference", JASA 22.
-
-    Args:
-        successes: Number of successful episodes.
-        episodes: Number of episodes, at least 1.
-        z: Quantile of the standard normal distribution.
-
-    Returns:
-        Lower and upper bound within [0, 1].
-    """
-    if not 0 <= successes <= episodes or episodes < 1:
-        raise ValueError(f"{successes} successes of {episodes} episodes make no proportion")
-    rate = successes / episodes
-    spread = 1 + z**2 / episodes
-    centre = (rate + z**2 / (2 * episodes)) / spread
-    half = z / spread * math.sqrt(rate * (1 - rate) / episodes + z**2 / (4 * episodes**2))
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def mean_interval(values: Sequence[float], z: float = 1.96) -> tuple[float, float]:
-    """Normal interval of a mean, 95 % by default.
-
-    Raises:
-        ValueError: Of fewer than two values nobody knows how they spread.
-    """
-    if len(values) < 2:
-        raise ValueError(f"an interval needs two values or more, not {len(values)}")
-    mean = float(np.mean(values))
-    half = z * float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    return mean - half, mean + half
 
 
 @dataclass(frozen=True)
@@ -87,10 +51,10 @@ class Evaluation:
 
     @property
     def max_reward_interval(self) -> tuple[float, float] | None:
-        """95 % interval of the mean greatest reward; None of one episode, which knows no spread."""
+        """95 % interval of the mean greatest reward, by Student's t; None of one episode."""
         if len(self.results) == 1:
             return None
-        return mean_interval([r.max_reward for r in self.results])
+        return t_interval([r.max_reward for r in self.results])
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, the summary first and then each episode."""

@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ilrobot.evaluate import mean_interval
 from ilrobot.intervals import t_interval
 from ilrobot.report import html
 from ilrobot.report.figures import (
@@ -112,7 +111,7 @@ class Efficiency:
                         trajectories=count,
                         steps=float(np.mean([one.steps for one in alike])),
                         mean=float(np.mean(means)),
-                        interval=mean_interval(alike[0].returns) if single else t_interval(means),
+                        interval=t_interval(alike[0].returns if single else means),
                         by_seed=means,
                     )
                 )

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ilrobot.evaluate import mean_interval, wilson_interval
+from ilrobot.intervals import t_interval, wilson_interval
 from ilrobot.report import html
 from ilrobot.report.figures import BLUE, GREEN, NARROW, VERMILION, colour_key, responsive
 from ilrobot.theory.distance import Distance, energy_distance
@@ -52,7 +52,7 @@ class Driven:
         for errors in self.errors:
             length = max(1, len(errors) // 4)
             means.append(float(np.mean(errors[-length:] if last else errors[:length])))
-        return float(np.mean(means)), mean_interval(means)
+        return float(np.mean(means)), t_interval(means)
 
     def per_step(self) -> tuple[Array, Array, Array]:
         """Mean error at each step that most episodes reach, and its 95 % interval."""
@@ -60,7 +60,7 @@ class Driven:
         rows = [
             [float(errors[t]) for errors in self.errors if len(errors) > t] for t in range(longest)
         ]
-        low, high = np.array([mean_interval(row) for row in rows]).T
+        low, high = np.array([t_interval(row) for row in rows]).T
         return np.array([np.mean(row) for row in rows]), low, high
 
 

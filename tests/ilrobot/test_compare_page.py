@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ilrobot.comparison import Row
-from ilrobot.evaluate import wilson_interval
+from ilrobot.intervals import wilson_interval
 from ilrobot.report.compare import compare_report
 from ilrobot.report.figures import styles
 from ilrobot.report.html import render

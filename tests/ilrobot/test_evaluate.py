@@ -1,10 +1,10 @@
 """Evaluation: the intervals against published values, and independence of the worker count."""
 
-import math
 import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -14,8 +14,8 @@ import pytest
 
 from ilrobot.actors import Actor, Decision, Source
 from ilrobot.env import make_env
-from ilrobot.evaluate import Evaluation, evaluate, mean_interval, wilson_interval
-from ilrobot.intervals import t_interval
+from ilrobot.evaluate import Evaluation, evaluate
+from ilrobot.intervals import t_interval, wilson_interval
 from ilrobot.task_env import TaskEnv
 from tests.exhaustive import thinned
 
@@ -52,16 +52,18 @@ def test_wilson_interval_stays_within_zero_and_one():
         wilson_interval(3, 2)
 
 
-def test_mean_interval_is_the_normal_one():
-    low, high = mean_interval([0.0, 1.0, 2.0, 3.0])
-    half = 1.96 * math.sqrt(5 / 3) / 2
-    assert (low, high) == pytest.approx((1.5 - half, 1.5 + half))
+@pytest.mark.parametrize("count", [2, 4, 30])
+def test_as_many_intervals_hold_the_mean_as_they_promise(count):
+    """Of few episodes, too: by the normal distribution it would be 70 % of two."""
+    drawn = np.random.default_rng(0).normal(size=(4_000, count))
+    bounds = np.array([t_interval(values) for values in drawn])
+    held = (bounds[:, 0] <= 0) & (bounds[:, 1] >= 0)
+    assert held.mean() == pytest.approx(0.95, abs=0.01)
 
 
-@pytest.mark.parametrize("interval", [mean_interval, t_interval])
-def test_one_value_has_no_interval(interval):
+def test_one_value_has_no_interval():
     with pytest.raises(ValueError, match="two values or more, not 1"):
-        interval([0.5])
+        t_interval([0.5])
 
 
 def test_an_evaluation_does_not_depend_on_the_number_of_workers():
@@ -73,10 +75,12 @@ def test_an_evaluation_does_not_depend_on_the_number_of_workers():
 
 
 def test_one_episode_has_no_interval_of_its_reward():
-    alone, both = evaluate(_cartpole, [0]), evaluate(_cartpole, [0, 1])
-    assert alone.to_json()["max_reward_interval"] is None
-    rewards = [result.max_reward for result in both.results]
-    assert both.max_reward_interval == mean_interval(rewards)
+    (result,) = evaluate(_cartpole, [0]).results
+    assert Evaluation((result,)).to_json()["max_reward_interval"] is None
+    both = Evaluation((result, replace(result, max_reward=result.max_reward + 2.0)))
+    assert both.max_reward_interval == pytest.approx(t_interval([1.0, 3.0]))
+    low, high = both.max_reward_interval
+    assert high - low == pytest.approx(2 * 12.706)
 
 
 def test_an_environment_without_a_time_limit_still_ends():

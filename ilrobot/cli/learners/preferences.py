@@ -67,7 +67,7 @@ class Preferences:
         require("--learner preferences", "torch", extra="train")
         from ilrobot.cli.output import print_json, progress_bar
         from ilrobot.data.comparisons import Comparisons
-        from ilrobot.evaluate import wilson_interval
+        from ilrobot.intervals import wilson_interval
         from ilrobot.learners.finetuning.preference_run import train_preferences
 
         comparisons = Comparisons.read(self.comparisons)
