@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ilrobot.actors import Action, Actor, Decision, LateAnswer, Observation, Source
 from ilrobot.control.delay import DelayEstimate, InferenceTally
-from ilrobot.control.drawing import Draw, Guide, Prediction
+from ilrobot.control.drawing import Draw, Guide, Prediction, noise_generator
 from ilrobot.control.execution import Execution
 from ilrobot.control.inference import Inference, Inline, Threaded
 from ilrobot.control.signals import Signals, calls_for_help
@@ -138,12 +138,12 @@ class ChunkActor(Actor):
         self.tally = InferenceTally()
         """How predictions in the background went since it was made."""
         self._prediction: Prediction | None = None
-        self._generator = np.random.default_rng(0)
+        self._generator = noise_generator(0)
 
     def reset(self, seed: int | None = None) -> None:
         """Forget history and plan, and seed the noise."""
         self._history.reset()
-        self._generator = np.random.default_rng(seed)
+        self._generator = noise_generator(seed)
         self.flush()
 
     def prepare(

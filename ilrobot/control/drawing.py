@@ -243,6 +243,19 @@ def warm_weights(steps: int, horizon: int, execute: int, kept: int) -> NDArray[n
 
 #: ρ of `Coherent`.
 COHERENCE_DECAY = 0.5
+#: Tells the draws of a policy from others of the same seed.
+_NOISE = 8
+
+
+def noise_generator(seed: int | None) -> np.random.Generator:
+    """What the noise of an episode is drawn from; of the same seed the same.
+
+    Args:
+        seed: Of the episode (None: nobody knows what comes).
+    """
+    # A key of our own, or what begins at random would say what noise there is: Gymnasium seeds the
+    # world's generator by the same number.
+    return np.random.default_rng(None if seed is None else [seed, _NOISE])
 
 
 def standard_normal(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ilrobot.control.drawing import noise_generator
 from ilrobot.data.recordings import Recordings, lives
 from ilrobot.ensemble import doubt, novelty, spread
 from ilrobot.errors import UserError
@@ -66,7 +67,7 @@ def replay(policy: Policy, dataset: Recordings, ticks: NDArray[np.bool_], seed: 
     if policy.noise_shape is not None:
         own, counts = np.unique(episode[plans], return_counts=True)
         draws = [
-            np.random.default_rng(seed + int(e)).standard_normal(
+            noise_generator(seed + int(e)).standard_normal(
                 (count, *policy.noise_shape), dtype=np.float32
             )
             for e, count in zip(own, counts, strict=True)

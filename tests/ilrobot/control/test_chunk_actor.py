@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gymnasium.utils import seeding
 from numpy.typing import NDArray
 
 from ilrobot.control.chunks import ChunkActor, ObservationHistory
@@ -88,6 +89,23 @@ def test_in_a_thread_that_is_quick_it_acts_as_without_one(make: Any) -> None:
     expected = episode(plain)
     np.testing.assert_array_equal(episode(threaded), expected)
     np.testing.assert_array_equal(episode(plain), expected)
+
+
+def test_noise_does_not_follow_from_where_the_world_of_the_same_seed_begins() -> None:
+    drawn: list[Any] = []
+
+    def note(_: Any, noise: Any, __: Any = None) -> Prediction:
+        drawn.append(np.abs(noise).ravel())
+        return Prediction(np.zeros((3, 1), np.float32))
+
+    sampler = ChunkActor(note, SPEC, history=2, execution=Receding(3), draw=Single((3, 2)))
+    starts = []
+    for seed in range(600):
+        starts.append(seeding.np_random(seed)[0].uniform(-1, 1, 6))
+        sampler.reset(seed)
+        sampler.act(at(0), 0.0)
+    together = np.corrcoef(np.array(starts).T, np.array(drawn).T)[:6, 6:]
+    assert np.abs(together).max() < 0.2
 
 
 def test_after_a_flush_nothing_that_was_planned_or_asked_for_is_executed() -> None:
