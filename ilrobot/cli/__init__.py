@@ -121,6 +121,14 @@ def _call(arguments: list[str]) -> int:
         return _fail(str(error), 2)
     except WorkFailed as error:
         return _fail(str(error), 1)
+    except ModuleNotFoundError as error:
+        if error.name is None or "." in error.name:  # of a package that is there
+            raise
+        return _fail(
+            f"{name} needs the package '{error.name}': pip install 'ilrobot[all]', or the part of "
+            "it that ilrobot doctor names",
+            2,
+        )
     except Terminated as end:
         return _fail(f"stopped by {end.signal.name}", 128 + end.signal)
     except KeyboardInterrupt:

@@ -204,9 +204,11 @@ class Deploy:
 
     def _robot(self, policy: ExportedPolicy) -> Robot:
         from exports.robots.registry import Simulated, make_robot
-        from ilrobot.cli.actors import TaskForPolicy
 
         def simulated() -> Simulated:
+            # Not before: a computer at a robot has no simulator to import.
+            from ilrobot.cli.actors import TaskForPolicy
+
             chosen = TaskForPolicy.choose(policy.spec, self.policy, self.task, {})
             return Simulated(chosen.task, chosen.options, chosen.rate)
 

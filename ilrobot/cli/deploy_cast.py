@@ -138,7 +138,6 @@ class CastPlan:
     def _take_hand(
         self, device: DeviceKind, robot: Robot, spec: Spec, stack: ExitStack
     ) -> tuple[TeleopActor, Display | None]:
-        from exports.robots.gymnasium_robot import GymnasiumRobot
         from ilrobot.cli.page import tell_address
         from ilrobot.cli.people import scripted_expert
         from teleop.bindings import Control
@@ -147,6 +146,8 @@ class CastPlan:
 
         expert = None
         if device == "operator":
+            from exports.robots.gymnasium_robot import GymnasiumRobot
+
             if not isinstance(robot, GymnasiumRobot):
                 raise UserError(
                     "--device operator is a simulated person, who knows the simulated robots "

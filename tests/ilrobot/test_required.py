@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.exports.exported import export, make_policy
+
 _WITHOUT_EXTRAS = """
 import sys
 
@@ -41,3 +43,33 @@ def test_a_base_installation_is_told_what_to_install(
     assert f"{words[0]} needs the package 'matplotlib'" in ended.stderr
     assert ended.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "record --task ilrobot/PandaLift-v0 --output out",
+        "teleop --task ilrobot/PandaLift-v0",
+        "robot --task ilrobot/PandaLift-v0",
+        "train --dataset data --policy bc --output out",
+        "export --policy run --output out.onnx",
+        "eval --policy run",
+        "replay data",
+    ],
+)
+def test_whatever_else_is_missing_is_one_line(tmp_path: Path, words: str) -> None:
+    command = [sys.executable, "-c", _WITHOUT_EXTRAS, *words.split()]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert ended.returncode == 2, ended.stderr
+    assert f"ilrobot: {words.split()[0]} needs the package '" in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_robot_behind_a_socket_needs_no_simulator(tmp_path: Path) -> None:
+    export(make_policy(), tmp_path / "policy.onnx")
+    words = ["deploy", "--policy", "policy.onnx", "--robot", "udp://127.0.0.1:1"]
+    command = [sys.executable, "-c", _WITHOUT_EXTRAS, *words]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert ended.returncode == 2, ended.stderr
+    assert "udp://127.0.0.1:1" in ended.stderr
+    assert ended.stderr.count("\n") == 1
