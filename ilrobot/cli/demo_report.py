@@ -43,7 +43,7 @@ def print_table(path: DemoPath) -> None:
     width = max(len(method.name) for method in path.methods)
     scale, best = path.scale, path.best
     print(
-        f"\nsuccess on {scale.evaluations} fresh seeds; the policy that leaves was chosen on "
+        f"\nsuccess on {scale.evaluations} fresh seeds; the exported policy was chosen on "
         f"{scale.selections} others"
     )
     print(f"{'policy':{width}}  chosen on  success   95 % interval    mean length")

@@ -167,7 +167,7 @@ class DemoPath:
             *("--episodes", str(self.scale.deployments), "--seed", str(DEPLOYMENT_SEED)),
             *("--log", str(self.tick_log), "--json"),
         ]
-        console.print(f"[dim]$ ilrobot {shlex.join(arguments)}[/]")
+        console.print(f"[dim]$ ilrobot {shlex.join(arguments)}[/]", soft_wrap=True)
         # A process of its own: the controller must not share memory or threads with torch.
         done = subprocess.run(
             [sys.executable, "-m", "ilrobot", *arguments], stdout=subprocess.PIPE, text=True
@@ -258,4 +258,4 @@ def _do(verb: Verb) -> None:
 
 def _say(verb: Verb) -> None:
     """Print the command that would do the same."""
-    console.print(f"[dim]$ {command(verb)}[/]")
+    console.print(f"[dim]$ {command(verb)}[/]", soft_wrap=True)

@@ -79,7 +79,7 @@ class Split:
 class Trim:
     """Cut frames off the beginning or the end of an episode.
 
-    Example: ilrobot edit data/lift trim --episode 4 --start 0.5s --end 110
+    Example: ilrobot edit data/lift trim --episode 4 --start 0.5s --end 60
     """
 
     episode: int

@@ -143,6 +143,15 @@ class Prefer:
             raise UserError(f"--seed must be at least 0, not {self.seed}")
         if self.attempts is not None and self.attempts < 2:
             raise UserError(f"--attempts must be at least 2, not {self.attempts}")
+        if self.judge == "person" and self.device != "browser":
+            require("prefer", "pygame", extra="teleop")
+            from teleop.devices import sdl
+
+            if not sdl.start_display():
+                raise UserError(
+                    f"--device {self.device} needs a display, and there is none here; answer on a "
+                    "page: --device browser"
+                )
         return self.page.check(self.device)
 
     def _dataset(self, folder: Path) -> Dataset:

@@ -10,7 +10,9 @@ from ilrobot.atomic import write_json
 from ilrobot.cli import _main
 from ilrobot.cli.demo_plan import FAST, TASK, choose
 from ilrobot.cli.demo_report import print_table, summary
-from ilrobot.cli.demo_stations import DemoPath
+from ilrobot.cli.demo_stations import DemoPath, _say
+from ilrobot.cli.eval import Eval
+from ilrobot.cli.output import console
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.writing import write_episodes
 from ilrobot.report.rounds import round_strips
@@ -46,8 +48,8 @@ def test_the_policy_that_leaves_is_chosen_on_seeds_of_its_own(demo: DemoPath, ca
     assert demo.best.name == "diffusion"
     print_table(demo)
     out = capsys.readouterr().out
-    assert "success on 10 fresh seeds; the policy that leaves was chosen on 5 others" in out
-    (line,) = (line for line in out.splitlines() if "exported" in line)
+    assert "success on 10 fresh seeds; the exported policy was chosen on 5 others" in out
+    (line,) = (line for line in out.splitlines() if "<- exported" in line)
     assert line.split()[:3] == ["diffusion", "90%", "60.0%"]
     told = summary(demo)
     assert told["best"] == "diffusion"
@@ -57,6 +59,14 @@ def test_the_policy_that_leaves_is_chosen_on_seeds_of_its_own(demo: DemoPath, ca
     ]
     assert not set(seeds[0]) & set(seeds[1])
     assert [m["success_rate"] for m in told["methods"]][:2] == [0.1, 0.6]
+
+
+def test_a_command_that_is_printed_can_be_copied():
+    with console.capture() as printed:
+        _say(Eval(policy=Path("runs/demo/dagger/round-1"), task=TASK, episodes=20, seed=50_000))
+    (line,) = printed.get().splitlines()
+    assert line.startswith("$ ilrobot eval --policy runs/demo/dagger/round-1 ")
+    assert line.endswith("--seed 50000")
 
 
 def test_among_equals_the_quicker_is_chosen():

@@ -110,6 +110,15 @@ def test_what_is_refused_begins_nothing(run: Path, tmp_path: Path, capsys):
     assert not there.exists()
 
 
+def test_without_a_display_no_attempt_is_made(tmp_path: Path, capsys, monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    run = trained(tmp_path / "run")
+    assert _main(["prefer", str(run), "--device", "keyboard"]) == 2
+    assert "answer on a page: --device browser" in capsys.readouterr().err
+    assert not (run / "preferences").exists()
+
+
 def test_what_lies_where_the_attempts_would_go_is_not_deleted(tmp_path: Path, capsys):
     policy, mine = trained(tmp_path / "run"), tmp_path / "mine"
     env = make_env("Pendulum-v1", {"max_episode_steps": 3})
