@@ -125,21 +125,21 @@ def _clone(e: Evidence, data: str) -> Advice:
         )
     else:
         reasons.append(
-            f"one observation has one answer: two modes at {modes.share:.1%} of the frames, a "
-            f"smooth function explains {max(modes.explained, 0.0):.0%} of the next actions"
+            f"one observation has one answer (two modes at {modes.share:.1%} of the frames only); "
+            f"a smooth function explains {max(modes.explained, 0.0):.0%} of the next actions"
         )
         if policy == "flow":
             reasons.append(
-                "what is not explained so is often a person's delay: a chunk keeps to what was "
-                "begun, where a clone of single ticks dithers"
+                "the rest is often a person's delay, over which a clone of single ticks dithers "
+                "and a chunk does not, since it keeps to what was begun"
             )
     weighting = ""
     taught = facts.demonstrated + facts.corrected
     if facts.corrected > _CORRECTED * max(taught, 1):
         weighting = " --weighting sirius" if facts.by_policy else " --weighting iwr"
         reasons.append(
-            f"{facts.corrected} of {taught} taught frames are corrections, which shall count for "
-            "half of all"
+            f"{facts.corrected} of {taught} taught frames are corrections, which should count "
+            "for half of all"
         )
     if facts.mixed and _clone_sorts(e):
         reasons.append("of judged episodes it learns from those that succeeded alone")
