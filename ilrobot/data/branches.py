@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 BRANCH = "control.branch"
 DISCARDED = "control.discarded"
+#: Number of the takeover that a tick belongs to, from 0 in each episode (-1: nobody took over).
+TAKEOVER = "control.intervention_id"
 
 #: Columns that recordings made before there were rewinds do not have, nor some later ones.
 LATER = (BRANCH, DISCARDED, "next.terminated")
@@ -42,5 +44,5 @@ def surviving(columns: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:
 
 def takeovers(columns: Mapping[str, NDArray[Any]]) -> int:
     """How often somebody took over in what is left of an episode."""
-    numbers = columns["control.intervention_id"].reshape(-1)[surviving(columns)]
+    numbers = columns[TAKEOVER].reshape(-1)[surviving(columns)]
     return len(np.unique(numbers[numbers >= 0]))

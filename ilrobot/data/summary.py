@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ilrobot.data.branches import TAKEOVER
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import REPEATED
 from ilrobot.data.known_tasks import suggested_tasks
@@ -26,11 +27,14 @@ def summarize(dataset: Dataset) -> dict[str, Any]:
     left = lives(dataset)
     takeovers = steps = 0
     if dataset.has_column("intervention"):
-        # A false one before each episode, so that it begins without anybody acting.
-        acted = dataset.column("intervention").astype(bool)[left]
-        starts = np.concatenate(([0], np.cumsum(left)))[dataset.starts[:-1]]
-        apart = np.insert(acted, starts, False)
-        takeovers, steps = int((apart[1:] & ~apart[:-1]).sum()), int(acted.sum())
+        acted = dataset.column("intervention").astype(bool).reshape(-1)[left]
+        episode = np.repeat(np.arange(dataset.num_episodes), dataset.lengths)[left]
+        begins = acted & ~(np.r_[False, acted[:-1]] & (np.diff(episode, prepend=-1) == 0))
+        if dataset.has_column(TAKEOVER):
+            # Who goes back and takes over there again does so without a tick between.
+            numbers = dataset.column(TAKEOVER).reshape(-1)[left]
+            begins |= acted & (np.diff(numbers, prepend=-1) != 0)
+        takeovers, steps = int(begins.sum()), int(acted.sum())
     shared = [info.control for info in dataset.infos if info.control is not None]
     return {
         "kind": "dataset",

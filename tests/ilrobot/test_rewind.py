@@ -192,6 +192,16 @@ def test_on_disk_it_is_sealed_and_counted(tmp_path: Path) -> None:
     assert (summary["frames"], summary["discarded_frames"]) == (22, 8)
 
 
+def test_who_goes_back_and_takes_over_there_again_took_over_twice(tmp_path: Path) -> None:
+    env = make_env(TASK)
+    with DatasetRecorder(tmp_path, env.spec, state_size=env.state_size, resume=True) as recorder:
+        for _ in range(2):
+            rollout(env, Script("phhhh<<hhp!"), seed=3, recorder=recorder)
+    dataset = Dataset.open(tmp_path)
+    assert [takeovers(dataset.episode(index).columns) for index in (0, 1)] == [2, 2]
+    assert summarize(dataset)["interventions"] == 4
+
+
 def test_a_killed_recording_keeps_its_rewinds(tmp_path: Path) -> None:
     """The journal alone, as a killed process leaves it: cut off at every record."""
     env = make_env(TASK)
