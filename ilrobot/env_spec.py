@@ -50,7 +50,8 @@ def describe(
             its spaces.
     """
     metadata = _stated_features(env)
-    observations, sources = [], []
+    observations: list[Feature] = []
+    sources = []
     for source, space in walk(_as_mapping(env.observation_space)):
         if not isinstance(space, spaces.Box):
             raise UserError(
@@ -65,6 +66,11 @@ def describe(
             raise UserError(
                 f"task '{task}': '{name}' has shape {list(space.shape)}; only vectors and uint8 "
                 "images are supported, so flatten it with a wrapper"
+            )
+        if name in (known.name for known in observations):
+            raise UserError(
+                f"task '{task}': two of its observations would be called '{name}', because '.', "
+                "'/' and '_' in their keys are one; rename one of them with a wrapper"
             )
         described = metadata.get(name.removeprefix("observation."), {})
         observations.append(_feature(name, space, described, "uint8" if image else "float32"))

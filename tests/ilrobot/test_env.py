@@ -63,6 +63,24 @@ def test_nested_observations_are_flattened_and_described():
     assert env.judges_success
 
 
+@pytest.mark.parametrize(
+    "spaced",
+    [
+        {"arm.pose": spaces.Box(-1, 1, (2,)), "arm": {"pose": spaces.Box(-1, 1, (2,))}},
+        {"arm_pose": spaces.Box(-1, 1, (2,)), "arm": {"pose": spaces.Box(-1, 1, (3,))}},
+        {"a/b": spaces.Box(-1, 1, (2,)), "a_b": spaces.Box(-1, 1, (2,))},
+    ],
+)
+def test_two_observations_of_one_name_are_told(spaced):
+    """One of them would be recorded as the other."""
+    env = Nested()
+    inner = {k: spaces.Dict(s) if isinstance(s, dict) else s for k, s in spaced.items()}
+    env.observation_space = spaces.Dict(inner)
+    env.feature_metadata = {}
+    with pytest.raises(UserError, match=r"two of its observations would be called 'observation\.a"):
+        TaskEnv(env, "toy/Nested-v0", {})
+
+
 class Canvas(gym.Env):
     """Draws each picture into the one before."""
 

@@ -116,6 +116,11 @@ def _columns(path: Path, group: Any) -> tuple[dict[str, NDArray[Any]], dict[str,
     columns: dict[str, NDArray[Any]] = {}
     shown: dict[str, NDArray[Any]] = {}
     for name, values in _observations(path, group["observations"]):
+        if name in columns or name in shown:
+            raise UserError(
+                f"{where}: two of its observations would be called '{name}'; save one of them "
+                "under another name"
+            )
         if len(values) != length + 1:
             raise UserError(
                 f"{where}: '{name}' holds {len(values)} observations for {length} actions; there "

@@ -212,9 +212,18 @@ def _wider(file):
     file["episode_2/observations"] = np.zeros((4, 6), np.float32)
 
 
+def _called_alike(file):
+    for number, length in enumerate(LENGTHS):
+        group = file[f"episode_{number}"]
+        del group["observations"]
+        for name in ("arm_pos", "arm/pos"):
+            group[f"observations/{name}"] = np.zeros((length + 1, 2), np.float32)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        (_called_alike, ["episode_0", "would be called 'observation.arm_pos'"]),
         (_longer, ["episode_1", "holds 7 observations for 5 actions"]),
         (_wider, ["episode_2", "has 6 elements, in the first one 5"]),
         (lambda file: file["episode_0"].pop("actions"), ["episode_0", "no 'actions'"]),
