@@ -95,7 +95,7 @@ def running(task: str, method: str) -> Iterator[None]:
         raise
     except Exception as error:  # environments of many makers, which share no base
         cure = ""
-        if "values to unpack" in str(error):
+        if "values to unpack" in str(error) and method in _RETURNED:
             cure = f"; {method} must return {_RETURNED[method]}"
         raise WorkFailed(f"task '{task}' failed in {method}: {said_where(error, cure)}") from error
 

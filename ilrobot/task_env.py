@@ -206,9 +206,15 @@ class TaskEnv:
                 raise WorkFailed(gave(self.spec.task, "get_state", state)) from error
 
     def set_state(self, state: NDArray[np.float64]) -> None:
-        """Return the simulator to a saved state (needs `can_restore`)."""
+        """Return the simulator to a saved state, which stays as it is (needs `can_restore`).
+
+        Raises:
+            WorkFailed: The environment failed.
+        """
         inner: Any = self.env.unwrapped
-        inner.set_state(state)
+        with running(self.spec.task, "set_state"):
+            # Copied: an environment may go on in the very array that it was given.
+            inner.set_state(np.array(state))
 
     def snapshot(self) -> Snapshot:
         """Where the episode is now, to come back to (needs `can_restore`)."""

@@ -12,7 +12,7 @@ from ilrobot.data.branches import surviving, takeovers
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Episode
 from ilrobot.env import make_env
-from ilrobot.errors import UserError
+from ilrobot.errors import UserError, WorkFailed
 from ilrobot.report import html, plots
 from ilrobot.report.episode import episode_chart
 
@@ -83,9 +83,11 @@ def simulated_frames(dataset: Dataset, index: int) -> Iterator[NDArray[np.uint8]
             raise UserError(f"{dataset.spec.task} cannot be put back into a recorded state")
         env.reset(episode.info.seed)
         for state in episode.states:
-            env.set_state(state)
             try:
+                env.set_state(state)
                 yield env.render()
+            except WorkFailed as error:  # its states are of another version of the task
+                raise UserError(str(error)) from error
             except RuntimeError as error:  # what a simulator raises that finds no GL
                 raise UserError(f"this machine cannot draw it: {error}") from error
     finally:

@@ -122,6 +122,41 @@ def test_a_picture_stays_what_it_was_though_the_next_is_drawn_into_it(camera):
     assert len({id(picture) for picture in pictures}) == 4
 
 
+class Careless(gym.Env):
+    """Goes on in the array that it was given as its state."""
+
+    observation_space = spaces.Box(-9, 9, (2,), np.float32)
+    action_space = spaces.Box(-1, 1, (2,))
+
+    def reset(self, *, seed=None, options=None):
+        self.state = np.zeros(2)
+        return self.state.astype(np.float32), {}
+
+    def step(self, action):
+        self.state += action
+        return self.state.astype(np.float32), 0.0, False, False, {}
+
+    def get_state(self):
+        return self.state
+
+    def set_state(self, state):
+        _, _ = state
+        self.state = state
+
+
+def test_a_moment_can_be_gone_back_to_again_and_again():
+    env = TaskEnv(Careless(), "toy/Careless-v0", {})
+    env.reset(0)
+    env.step(np.full(2, 0.5))
+    moment = env.snapshot()
+    for _ in range(3):
+        env.restore(moment)
+        step = env.step(np.ones(2))
+        assert step.observation["observation.state"].tolist() == [1.5, 1.5]
+    with pytest.raises(WorkFailed, match=r"failed in set_state: ValueError: .*unpack.* \(.*line"):
+        env.set_state(np.zeros(3))
+
+
 class Sick(gym.Env):
     """Does not do as it says."""
 
