@@ -13,6 +13,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from numpy.typing import NDArray
 
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.task_keywords import keywords
@@ -98,6 +99,26 @@ def running(task: str, method: str) -> Iterator[None]:
         if "values to unpack" in str(error) and method in _RETURNED:
             cure = f"; {method} must return {_RETURNED[method]}"
         raise WorkFailed(f"task '{task}' failed in {method}: {said_where(error, cure)}") from error
+
+
+def picture_of(task: str, frame: Any) -> NDArray[np.uint8]:
+    """What an environment drew, H×W×3 uint8.
+
+    Raises:
+        UserError: It is something else; floats from 0 to 1 would be black.
+    """
+    try:
+        drawn = np.asarray(frame)
+    except ValueError:  # rows of several lengths
+        drawn = np.asarray(None)
+    colours = drawn.ndim == 3 and drawn.shape[2] == 3 and min(drawn.shape[:2]) > 1
+    known = colours and drawn.dtype.kind in "ui"
+    if not known or (drawn.dtype != np.uint8 and not 0 <= drawn.min() <= drawn.max() <= 255):
+        raise UserError(
+            f"{task} draws {drawn.dtype} of shape {list(drawn.shape)}; a picture must be uint8 of "
+            "height × width × 3, from 0 to 255"
+        )
+    return drawn.astype(np.uint8, copy=False)
 
 
 def said_where(error: Exception, cure: str = "") -> str:

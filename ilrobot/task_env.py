@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ilrobot.actors import Action, Observation
-from ilrobot.env_errors import gave, misfit, running, without_gl
+from ilrobot.env_errors import gave, misfit, picture_of, running, without_gl
 from ilrobot.env_spec import describe, stated_rate, walk
 from ilrobot.errors import UserError, WorkFailed
 from ilrobot.spec import DEFAULT_RATE
@@ -64,7 +64,7 @@ class TaskEnv:
     A Box observation becomes ``observation.state``; a key ``k`` of a Dict becomes
     ``observation.k``, nested keys are joined by ``_``. The task succeeds at a step if the
     environment's info says so under ``is_success`` or ``success``; where it says neither, no step
-    counts as a success and `judges_success` stays False.
+    counts as a success and `judges_success` stays False; None and NaN say nothing.
 
     An environment may describe itself by a plain attribute ``feature_metadata``: for each
     observation key (``state`` for a Box) and for ``action`` a dict with ``names``, ``units``,
@@ -146,7 +146,7 @@ class TaskEnv:
             camera: One of `camera_names` (None: the environment's own view).
 
         Raises:
-            UserError: It cannot be drawn on this machine.
+            UserError: It cannot be drawn on this machine, or what it gives is no such picture.
         """
         inner: Any = self.env.unwrapped
         modes = self.env.metadata.get("render_modes") or ()
@@ -161,7 +161,7 @@ class TaskEnv:
             raise UserError(f"{self.spec.task} cannot be drawn: {without_gl(error)}") from error
         if frame is None:
             raise UserError(f"{self.spec.task} gives no pictures; it cannot be filmed")
-        picture = np.asarray(frame, dtype=np.uint8)
+        picture = picture_of(self.spec.task, frame)
         # Copied, unless nobody can draw into it: the same array is taken for the same picture.
         lasts = picture.flags.owndata and not picture.flags.writeable
         return picture if lasts else picture.copy()
@@ -261,9 +261,11 @@ class TaskEnv:
 
     def _success(self, info: dict[str, Any]) -> bool:
         for key in ("is_success", "success"):
-            if key in info:
+            said = info.get(key)
+            # None and NaN are no judgement, and NaN would count as true.
+            if said is not None and not bool(np.all(said != said)):
                 self.judges_success = True
-                return bool(info[key])
+                return bool(said)
         return False
 
     def _flatten(self, raw: Any) -> Observation:
@@ -271,6 +273,11 @@ class TaskEnv:
         observation = {}
         for source, feature in zip(self._sources, self.spec.observations, strict=True):
             try:
+                if feature.is_image and np.asarray(flat[source]).dtype.kind not in "ui":
+                    raise WorkFailed(
+                        f"task '{self.spec.task}' gives '{source}' as "
+                        f"{np.asarray(flat[source]).dtype}; pictures are uint8, from 0 to 255"
+                    )
                 # Copied: an environment may hand out the array that its next step changes.
                 value = np.array(flat[source], dtype=feature.dtype)
                 observation[feature.name] = value.reshape(feature.shape)

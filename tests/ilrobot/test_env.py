@@ -122,6 +122,43 @@ def test_a_picture_stays_what_it_was_though_the_next_is_drawn_into_it(camera):
     assert len({id(picture) for picture in pictures}) == 4
 
 
+@pytest.mark.parametrize(
+    ("drawn", "said"),
+    [
+        (np.full((4, 6, 3), 0.5), r"draws float64 of shape \[4, 6, 3\]; a picture must be uint8"),
+        (np.zeros((4, 6), np.uint8), r"draws uint8 of shape \[4, 6\]"),
+        (np.zeros((4, 6, 4), np.uint8), r"\[4, 6, 4\]"),
+        (np.full((4, 6, 3), 256), "draws int64"),
+        ([np.zeros((4, 6, 3), np.uint8)], r"\[1, 4, 6, 3\]"),
+        ([[1, 2], [3]], "a picture must be"),
+        (np.zeros((0, 0, 3), np.uint8), "a picture must be"),
+        ("picture", "a picture must be"),
+    ],
+)
+def test_what_is_no_picture_is_told_and_not_filmed_black(drawn, said):
+    env = TaskEnv(Canvas(), "toy/Canvas-v0", {})
+    env.reset(0)
+    env.env.render = lambda: drawn
+    with pytest.raises(UserError, match=said):
+        env.render()
+
+
+def test_an_observed_picture_of_floats_is_not_taken_for_a_black_one():
+    env = TaskEnv(Nested(), "toy/Nested-v0", {})
+    given = {**env.env.observation_space.sample(), "front": np.full((4, 6, 3), 0.5)}
+    env.env.reset = lambda seed: (given, {})
+    with pytest.raises(WorkFailed, match=r"as float64; pictures are uint8"):
+        env.reset(0)
+
+
+def test_whole_numbers_are_a_picture():
+    env = TaskEnv(Canvas(), "toy/Canvas-v0", {})
+    env.reset(0)
+    env.env.render = lambda: np.full((4, 6, 3), 200)
+    assert env.render().dtype == np.uint8
+    assert env.render().min() == 200
+
+
 class Careless(gym.Env):
     """Goes on in the array that it was given as its state."""
 
@@ -226,6 +263,19 @@ def test_success_is_unknown_where_the_environment_does_not_judge():
     env.reset(seed=0)
     assert not env.step(np.array(1)).success
     assert not env.judges_success
+
+
+@pytest.mark.parametrize("nothing", [None, float("nan"), np.float32("nan")])
+def test_who_says_nothing_of_success_does_not_judge(nothing):
+    env = TaskEnv(Nested(), "toy/Nested-v0", {})
+    env.reset(0)
+    env.judges_success = False
+    said = {"is_success": nothing, "success": nothing}
+    env.env.step = lambda _: (env.env.observation_space.sample(), 0, False, False, said)
+    assert not env.step(np.zeros(1, np.float32)).success
+    assert not env.judges_success
+    said["success"] = 1.0
+    assert env.step(np.zeros(1, np.float32)).success
 
 
 @pytest.mark.parametrize(
