@@ -88,19 +88,28 @@ def print_summary(summary: dict[str, Any]) -> None:
     words = ", ".join(f"{kind.replace('_', ' ')} {count}" for kind, count in active.items())
     print(f"guard             {words or 'nothing to do'}")
     _print_outside(summary["out_of_range"])
-    if summary["workspace_unknown"]:
+    if summary["workspace_unknown"] and summary["ticks"]:  # else it was not asked yet
         print("workspace         NOT kept: this robot does not say where its target is")
 
 
 def _print_outside(elements: Sequence[dict[str, Any]]) -> None:
     for element in elements[:_MOST_OUTSIDE]:
+        sides = [element[key] for key in ("least", "greatest", "low", "high")]
+        least, greatest, low, high = _told_apart(sides)
         print(
             f"  out of range    {element['element']} at {element['ticks']} ticks: "
-            f"{element['least']:.6g} to {element['greatest']:.6g}, trained on "
-            f"{element['low']:.6g} to {element['high']:.6g}"
+            f"{least} to {greatest}, trained on {low} to {high}"
         )
     if len(elements) > _MOST_OUTSIDE:
         print(f"  out of range    {len(elements) - _MOST_OUTSIDE} more elements; --json names them")
+
+
+def _told_apart(numbers: Sequence[float]) -> list[str]:
+    """In six digits, or in those of float32 where six hide by how little numbers differ."""
+    short = [f"{number:.6g}" for number in numbers]
+    if len(set(short)) == len(set(numbers)):
+        return short
+    return [f"{number:.9g}" for number in numbers]
 
 
 def _print_row(title: str, values: dict[str, float | None]) -> None:
