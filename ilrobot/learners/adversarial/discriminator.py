@@ -9,7 +9,6 @@ have it the other way round. The optimum is D* = p_E / (p_E + p_π), z* = log p_
 from __future__ import annotations
 
 import abc
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,9 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations, parametrize
 
-from ilrobot.errors import UserError
 from ilrobot.learners.adversarial.rows import Rows
 from ilrobot.policies.density import PolicyDensity
+from ilrobot.ranges import AT_LEAST_1, NOT_NEGATIVE, Range, check_ranges
 from ilrobot.rewards.model import RewardModel
 
 #: What a discriminator learns to say.
@@ -31,6 +30,13 @@ Regularizer = Literal["gradient-penalty", "spectral-norm", "logit-clip", "none"]
 
 #: With ``logit-clip`` no discriminator is surer than σ(5) = 0.993.
 LOGIT_CLIP = 5.0
+
+_RANGES = {
+    "updates": AT_LEAST_1,
+    "batch_size": AT_LEAST_1,
+    "learning_rate": Range(0, 1, above=True),
+    "penalty": NOT_NEGATIVE,
+}
 
 
 @dataclass(frozen=True)
@@ -54,19 +60,8 @@ class DiscriminatorConfig:
     penalty: float = 10.0
 
     def __post_init__(self) -> None:
-        for name, value, fits in (
-            ("discriminator updates", self.updates, self.updates >= 1),
-            ("demonstrated transitions in a batch", self.batch_size, self.batch_size >= 1),
-            ("weight of the gradient penalty", self.penalty, self.penalty >= 0),
-        ):
-            if not fits:
-                raise UserError(f"the {name} cannot be {value:g}; give a greater number")
-            if value == math.inf:
-                raise UserError(f"the {name} cannot be infinite; give a number")
-        if not 0 < self.learning_rate <= 1:
-            raise UserError(
-                f"--discriminator-learning-rate must be within 0 and 1, not {self.learning_rate}"
-            )
+        named = {name: f"discriminator_{name}" for name in ("updates", "learning_rate")}
+        check_ranges(self, _RANGES, named)
 
 
 @dataclass(frozen=True)

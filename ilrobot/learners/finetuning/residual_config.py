@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from ilrobot.errors import UserError
+from ilrobot.ranges import AT_LEAST_1, NOT_NEGATIVE, POSITIVE, Range, check_ranges
 
 
 @dataclass(frozen=True)
@@ -57,25 +56,14 @@ class ResidualTd3Config:
         Raises:
             UserError: The first thing found, as its option of the command line.
         """
-        for name in ("hold", "batch_size", "memory", "critic_width", "every"):
-            if getattr(self, name) < 1:
-                raise UserError(f"--{_option(name)} must be at least 1, not {getattr(self, name)}")
-        if self.attempts < 0:
-            raise UserError(f"--attempts must be at least 0, not {self.attempts}")
-        for name in ("starts", "first_updates", "leash", "noise", "smoothing"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise UserError(
-                    f"--{_option(name)} must be finite and at least 0, not {getattr(self, name)}"
-                )
-        for name in ("updates", "learning_rate", "critic_learning_rate"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise UserError(f"--{_option(name)} must be positive, not {getattr(self, name)}")
-        for name in ("discount", "follow"):
-            if not 0 < getattr(self, name) <= 1:
-                raise UserError(
-                    f"--{_option(name)} must be above 0 and at most 1, not {getattr(self, name)}"
-                )
+        check_ranges(self, _RANGES)
 
 
-def _option(name: str) -> str:
-    return name.replace("_", "-")
+_RANGES = {
+    **dict.fromkeys(("hold", "batch_size", "memory", "critic_width", "every"), AT_LEAST_1),
+    **dict.fromkeys(
+        ("starts", "first_updates", "leash", "noise", "smoothing", "attempts"), NOT_NEGATIVE
+    ),
+    **dict.fromkeys(("updates", "learning_rate", "critic_learning_rate"), POSITIVE),
+    **dict.fromkeys(("discount", "follow"), Range(0, 1, above=True)),
+}

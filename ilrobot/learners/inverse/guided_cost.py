@@ -34,7 +34,7 @@ from ilrobot.learners.online import reported
 from ilrobot.learners.reinforcement.reinforcer import Reinforcer
 from ilrobot.policies.density import PolicyDensity
 from ilrobot.policies.policy import Policy
-from ilrobot.ranges import AT_LEAST_1, Range, check_ranges
+from ilrobot.ranges import AT_LEAST_1, NOT_NEGATIVE, Range, check_ranges
 from ilrobot.rewards.model import REWARD_FILE, RewardModel
 
 _RANGES = {
@@ -43,6 +43,7 @@ _RANGES = {
     "piece": AT_LEAST_1,
     "memory": AT_LEAST_1,
     "learning_rate": Range(0, 1, above=True),
+    "smoothness": NOT_NEGATIVE,
 }
 
 
@@ -70,8 +71,6 @@ class GuidedCostConfig:
 
     def __post_init__(self) -> None:
         check_ranges(self, _RANGES, {"learning_rate": "reward_learning_rate"})
-        if not self.smoothness >= 0:
-            raise UserError(f"the smoothness must be at least 0, not {self.smoothness}")
 
 
 @dataclass(frozen=True)

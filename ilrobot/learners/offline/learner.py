@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
@@ -15,11 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ilrobot.data.transitions import Transitions
-from ilrobot.errors import UserError
 from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.offline.experience import Batch
 from ilrobot.policies.config import HeadName
 from ilrobot.policies.policy import Policy
+from ilrobot.ranges import NOT_NEGATIVE, Range, check_ranges
 
 #: Features of the hidden layers of values, as in the papers.
 HIDDEN = (256, 256)
@@ -150,24 +149,18 @@ class OfflineMethod(ABC):
         Raises:
             UserError: The first setting found.
         """
-        for field in fields(self):
-            least, most = RANGES[field.name]
-            value = getattr(self, field.name)
-            if not (math.isfinite(value) and least <= value <= most):
-                option = f"--{field.name.replace('_', '-')}"
-                bound = f"within {least:g} and {most:g}" if most < math.inf else f"from {least:g}"
-                raise UserError(f"{option} must be {bound}, not {value:g}")
+        check_ranges(self, {field.name: _RANGES[field.name] for field in fields(self)})
 
 
 #: Settings and what they may be, whichever learners have them.
-RANGES: dict[str, tuple[float, float]] = {
-    "alpha": (0.0, math.inf),
-    "beta": (0.0, math.inf),
-    "best": (0.01, 100.0),
-    "discount": (0.0, 0.99999),
-    "expectile": (0.5, 0.999),
-    "actions": (1, 1_000),
-    "temperature": (1e-3, math.inf),
+_RANGES = {
+    "alpha": NOT_NEGATIVE,
+    "beta": NOT_NEGATIVE,
+    "best": Range(0.01, 100),
+    "discount": Range(0, 0.99999),
+    "expectile": Range(0.5, 0.999),
+    "actions": Range(1, 1_000),
+    "temperature": Range(0.001),
 }
 
 

@@ -124,12 +124,12 @@ def test_a_kill_loses_nothing(data: Path, tmp_path: Path):
     [
         ([], "no time limit"),
         (["--task", "Pendulum-v1"], "in the dataset but"),
-        (["--task", TASK, "--discriminator-learning-rate", "1e30"], "must be within 0 and 1"),
+        (["--task", TASK, "--discriminator-learning-rate", "1e30"], "be above 0 and at most 1"),
         (["--task", TASK, "--seed", "-1"], "--seed must be"),
         (["--task", TASK, "--subsample", "0"], "--subsample must be at least 1"),
         (["--task", TASK, "--subsample", "19"], "take a smaller --subsample than 19"),
-        (["--task", TASK, "--penalty", "-1"], "gradient penalty cannot be -1"),
-        (["--task", TASK, "--discriminator-updates", "0"], "updates cannot be 0"),
+        (["--task", TASK, "--penalty", "-1"], "--penalty must be at least 0, not -1"),
+        (["--task", TASK, "--discriminator-updates", "0"], "updates must be at least 1"),
         (["--task", TASK, "--absorbing", "--discount", "1"], "needs a --discount below 1"),
         (
             ["--task", TASK, "--regularizer", "none", "--penalty", "3"],

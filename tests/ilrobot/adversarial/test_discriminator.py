@@ -243,10 +243,10 @@ def test_each_end_enters_an_absorbing_state():
 
 
 def test_settings_out_of_range_are_one_line():
-    with pytest.raises(UserError, match="batch cannot be 0"):
+    with pytest.raises(UserError, match="--batch-size must be at least 1, not 0"):
         DiscriminatorConfig(batch_size=0)
     for rate in (-1, 0, 2, float("inf"), float("nan")):
-        with pytest.raises(UserError, match="--discriminator-learning-rate must be within"):
+        with pytest.raises(UserError, match="--discriminator-learning-rate must be above 0"):
             DiscriminatorConfig(learning_rate=rate)
-    with pytest.raises(UserError, match="cannot be infinite"):
+    with pytest.raises(UserError, match="--penalty must be finite"):
         DiscriminatorConfig(penalty=float("inf"))

@@ -296,11 +296,11 @@ def test_episodes_are_drawn_by_their_return():
 @pytest.mark.parametrize(
     ("method", "said"),
     [
-        (Td3BcMethod(alpha=-1.0), "--alpha must be from 0, not -1"),
-        (Td3BcMethod(discount=1.0), "--discount must be within 0 and 0.99999, not 1"),
-        (IqlMethod(expectile=0.2), "--expectile must be within 0.5 and 0.999, not 0.2"),
-        (FilteredBcMethod(best=0.0), "--best must be within 0.01 and 100, not 0"),
-        (WeightedBcMethod(temperature=math.nan), "--temperature must be from 0.001, not nan"),
+        (Td3BcMethod(alpha=-1.0), "--alpha must be at least 0, not -1"),
+        (Td3BcMethod(discount=1.0), "--discount must be at most 0.99999, not 1"),
+        (IqlMethod(expectile=0.2), "--expectile must be at least 0.5, not 0.2"),
+        (FilteredBcMethod(best=0.0), "--best must be at least 0.01, not 0"),
+        (WeightedBcMethod(temperature=math.nan), "--temperature must be finite and at"),
     ],
 )
 def test_settings_out_of_range_are_refused(method, said):

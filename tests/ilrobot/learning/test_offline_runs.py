@@ -126,7 +126,7 @@ def test_a_critic_that_diverges_is_told_and_its_checkpoint_kept(data, tmp_path, 
 def test_mistakes_are_one_line(data, tmp_path, capsys):
     output = ["--output", str(tmp_path / "run")]
     start = ["train", "--learner", "iql", "--dataset", str(data)]
-    check_mistake([*start, "--expectile", "0", *output], "--expectile must be within", capsys)
+    check_mistake([*start, "--expectile", "0", *output], "--expectile must be at least 0.5", capsys)
     check_mistake([*start, "--steps", "0", *output], "--steps must be at least 1", capsys)
     both = ["--steps", "9", "--time-budget", "1s"]
     check_mistake([*start, *both, *output], "give one of them", capsys)
