@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 import tyro
 
 from ilrobot.cli.page import Page, PageAddress
-from ilrobot.cli.usage import BindingsFile, optional
+from ilrobot.cli.usage import CHUNKS, BindingsFile, optional
 from ilrobot.errors import UserError, WorkFailed
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ class Deploy:
     rate: Annotated[float | None, optional("HZ", "the one that the policy was trained at")] = None
     """Control rate, where the robot leaves a choice; a simulated one runs at the rate it states."""
 
-    chunks: Annotated[str, optional("MODE[:NUMBER]", "what the .onnx file says")] = ""
-    """How chunks are executed, receding to realtime: see docs/executing-chunks.md."""
+    chunks: Annotated[str, optional(CHUNKS, "what the .onnx file says")] = ""
+    """How chunks become one action per tick; see docs/executing-chunks.md."""
 
     episodes: int = 1
     """How many episodes, each from a seed of its own."""

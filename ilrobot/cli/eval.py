@@ -36,7 +36,7 @@ class Eval:
     """Processes that share the episodes; the result does not depend on it."""
 
     chunks: Chunks = ""
-    """How chunks are executed, receding to realtime: see docs/executing-chunks.md."""
+    """How chunks become one action per tick; see docs/executing-chunks.md."""
 
     video: Annotated[Path | None, optional("FOLDER", "no film")] = None
     """Folder for a film of each episode (needs an environment that can render)."""

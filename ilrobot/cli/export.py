@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
-from ilrobot.cli.usage import optional
+from ilrobot.cli.usage import CHUNKS, optional
 from ilrobot.errors import UserError
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ class Export:
     dataset: Annotated[Path | None, optional("FOLDER", "what the policy was trained on")] = None
     """Where the real observations and the limits come from."""
 
-    chunks: Annotated[str, optional("MODE[:NUMBER]", "receding")] = "receding"
-    """How chunks are to be executed, receding to realtime: see docs/executing-chunks.md."""
+    chunks: Annotated[str, optional(CHUNKS, "receding")] = "receding"
+    """How chunks are to become one action per tick; see docs/executing-chunks.md."""
 
     int8: bool = False
     """Weights of 8 bits, if they do the task as well: full precision and they are both tried."""

@@ -50,7 +50,7 @@ class Train:
     """Optimiser steps, exactly so many; by default the preset's, or fewer as --epochs says."""
 
     epochs: Annotated[float | None, preset_option("epochs")] = None
-    """Passes over the data, in at least 1,000 steps and at most the preset's; 0: the preset's."""
+    """Passes over the data, within 1,000 steps and the preset's; 0: as many steps as the preset."""
 
     time_budget: Annotated[str | None, optional("TIME", "--steps says how long")] = None
     """How long training may take, such as 90s, 10m or 1h: as many steps as fit on this machine."""

@@ -55,7 +55,8 @@ Milliseconds = Annotated[float, tyro.conf.arg(metavar="MS")]
 Address = Annotated[str, tyro.conf.arg(metavar="ADDRESS")]
 BindingsFile = Annotated[Path | None, optional("FILE", "the usual ones")]
 TaskOptions = Annotated[tuple[str, ...], optional("KEY=VALUE ...", "none")]
-Chunks = Annotated[str, optional("MODE[:NUMBER]", "what the .onnx file says; of a run receding")]
+CHUNKS = "receding|ensemble|coherent|warm|realtime[:NUMBER]"
+Chunks = Annotated[str, optional(CHUNKS, "what the .onnx file says; of a run receding")]
 
 
 def parse(verb: type[Parsed], name: str, arguments: list[str]) -> Parsed:
