@@ -14,6 +14,7 @@ from exports.cpp.binding import CppController
 from exports.runtime.session import OnnxPolicy
 from ilrobot.control.activation import Activation
 from ilrobot.control.chunking import Chunking
+from ilrobot.control.drawing import noise_generator
 from ilrobot.control.guard import Guard
 from tests.exports.exported import frames
 from tests.exports.handmade import HORIZON, SPEC, write_policy
@@ -41,7 +42,7 @@ def test_chunks_are_executed_as_in_python(tmp_path, word, units):
     path = write_policy(tmp_path / "policy.onnx", spec=spec)
     policy = OnnxPolicy(path)
     actor, guard = policy.actor(Chunking.parse(word)), Guard(policy.contract)
-    drawn = np.random.default_rng(5)
+    drawn = noise_generator(5)
 
     def noise(into):
         drawn.standard_normal(dtype=np.float32, out=into)

@@ -15,6 +15,7 @@ from ilrobot.control.chunking import Chunking
 from ilrobot.control.contract_guards import FallbackAfter
 from ilrobot.control.contract_parts import Limits
 from ilrobot.control.contract_signals import CriticScale, DoubtScale
+from ilrobot.control.drawing import noise_generator
 from ilrobot.control.guard import Guard
 from ilrobot.control.model_file import seal
 from tests.exports.exported import frames
@@ -81,7 +82,7 @@ def test_the_doubt_is_about_the_chunk_that_is_executed(tmp_path, word):
     path = write_policy(tmp_path / "policy.onnx", doubt=DoubtScale((1.0, 1.0), 0.0, 0.1))
     policy = OnnxPolicy(path)
     actor = policy.actor(Chunking.parse(word))
-    drawn = np.random.default_rng(5)
+    drawn = noise_generator(5)
 
     def noise(into):
         drawn.standard_normal(dtype=np.float32, out=into)
