@@ -122,7 +122,7 @@ class GatePlan:
         from ilrobot.gates.benefit import BenefitGate, BenefitThresholds, patience
         from ilrobot.gates.beta import BetaGate
         from ilrobot.gates.dart import DartGate
-        from ilrobot.gates.discrepancy import Discrepancy, action_ranges
+        from ilrobot.gates.discrepancy import Discrepancy
         from ilrobot.gates.ensemble import EnsembleGate
         from ilrobot.gates.foresight import Foresight
         from ilrobot.gates.human import HumanGate
@@ -146,7 +146,7 @@ class GatePlan:
         if self.name == "benefit":
             now = BenefitThresholds(values["benefit"], values["handback"])
             return BenefitGate(HelpCritic.load(folder / CRITIC), now, patience(spec.rate))
-        discrepancy = Discrepancy(action_ranges(spec), spec.target_rotations, spec.action.angles)
+        discrepancy = Discrepancy.of(spec)
         if self.name in ("safe", "lazy"):
             foresight = Foresight(SafetyClassifier.load(folder / CLASSIFIER))
             if self.name == "safe":

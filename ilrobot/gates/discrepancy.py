@@ -45,6 +45,15 @@ class Discrepancy:
     ) -> None:
         self._ranges, self._equal = np.asarray(ranges, np.float64), (rotations, angles)
 
+    @classmethod
+    def of(cls, spec: Spec) -> Discrepancy:
+        """Between actions of a task, by their limits.
+
+        Raises:
+            UserError: See `action_ranges`.
+        """
+        return cls(action_ranges(spec), spec.target_rotations, spec.action.angles)
+
     def __call__(self, context: GateContext) -> float:
         """ε: 0 where both want the same, 1 where they are a whole range apart.
 

@@ -48,6 +48,10 @@ def test_angles_are_compared_by_the_shorter_way() -> None:
     context = GateContext({}, 0.0, False, pairs[0][0], pairs[1][0])
     assert Discrepancy(ranges, angles=(1,))(context) == apart[0]
     assert Discrepancy(ranges)(context) > 0.4
+    units, low, high = ("m", "rad"), (0.0, -math.pi), (1.0, math.pi)
+    action = Feature("action", (2,), units=units, low=low, high=high)
+    spec = Spec((), action, rate=10.0, semantics="absolute")
+    assert Discrepancy.of(spec)(context) == apart[0]
 
 
 def test_an_action_that_is_a_choice_or_without_a_range_is_told() -> None:
