@@ -178,7 +178,12 @@ class Train:
         from ilrobot.cli.command import telling_how_to_resume
         from ilrobot.cli.output import progress_bar
         from ilrobot.cli.train_asked import configs
-        from ilrobot.cli.training_plan import check_waits, print_plan, print_unheeded
+        from ilrobot.cli.training_plan import (
+            check_waits,
+            print_lessons,
+            print_plan,
+            print_unheeded,
+        )
         from ilrobot.cli.training_progress import TrainingProgress
         from ilrobot.cli.training_result import print_result
         from ilrobot.data.dataset import Dataset
@@ -198,6 +203,7 @@ class Train:
             check_waits(data, train_config)
         Run.check_place(self.output, resume=self.resume)
         print_plan(policy_config, train_config, data.spec)
+        print_lessons(data, train_config.weighting)
         print_unheeded(data, self.cameras or ())
         with telling_how_to_resume(self), progress_bar() as bars:
             policy = train(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ilrobot.data.labels import labels, split_episodes
 from ilrobot.data.pictures import small_shape
 from ilrobot.data.summary import repeated_pictures
@@ -18,6 +20,7 @@ from ilrobot.policies.heeded import USED_BY_HEAD, USED_BY_NETWORK
 from ilrobot.policies.places import axes_of
 
 if TYPE_CHECKING:
+    from ilrobot.data.lessons import Weighting
     from ilrobot.data.recordings import Recordings
     from ilrobot.spec import Spec
 
@@ -60,6 +63,21 @@ def print_plan(policy: PolicyConfig, training: TrainConfig, spec: Spec) -> None:
         between = " towards ".join(policy.frame)
         print(f"frame      from {between}, in which it {_in_frame(policy, spec)}")
     print(f"length     {_length(training)}", flush=True)
+
+
+def print_lessons(data: Recordings, weighting: Weighting) -> None:
+    """Print how many frames teach, and of how many episodes, see `labels`.
+
+    Raises:
+        UserError: There are no frames at all.
+    """
+    teaches, _ = labels(data, weighting)
+    episodes = np.repeat(np.arange(data.num_episodes), data.lengths)[teaches]
+    print(
+        f"teach      {np.count_nonzero(teaches):,} of {data.num_frames:,} frames, in "
+        f"{len(np.unique(episodes)):,} of {data.num_episodes:,} episodes",
+        flush=True,
+    )
 
 
 def print_unheeded(data: Recordings, cameras: Sequence[str] = ()) -> None:

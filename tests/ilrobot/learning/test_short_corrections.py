@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from ilrobot.actors import Source
+from ilrobot.cli.training_plan import print_lessons
 from ilrobot.data.episode import Episode, EpisodeInfo, Judge, Outcome
 from ilrobot.data.memory import MemoryRecordings
 from ilrobot.data.windows import Windows
@@ -55,6 +56,15 @@ def _recordings(spec):
         info = EpisodeInfo("test", 20.0, Outcome.SUCCESS, Judge.ENVIRONMENT, mapping_hash="m")
         episodes.append(Episode(info, columns))
     return MemoryRecordings(spec, episodes)
+
+
+@pytest.mark.parametrize(
+    ("weighting", "said"),
+    [("plain", "100 of 160 frames, in 8 of 8"), ("own", "136 of 160 frames, in 8 of 8")],
+)
+def test_train_says_how_many_frames_teach(weighting, said, capsys):
+    print_lessons(_recordings(_spec(("dx", "dy", "dz"))), weighting)
+    assert capsys.readouterr().out == f"teach      {said} episodes\n"
 
 
 @pytest.mark.parametrize(

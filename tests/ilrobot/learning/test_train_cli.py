@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ilrobot.cli import main
+from ilrobot.data.dataset import Dataset
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.known_tasks import PUSHT
 from ilrobot.data.writing import write_episodes
@@ -210,6 +211,11 @@ def test_a_head_on_any_preset_is_set_as_in_its_own_and_what_is_trained_is_said(
     assert f"on {config.policy.network} (width 16" in lines[0]
     assert lines[1].startswith(f"chunks     of {config.policy.horizon} from a history of")
     assert lines[2] == f"length     2 steps of {config.train.batch_size}"
+    data = Dataset.open(dataset)
+    frames, episodes = data.num_frames, data.num_episodes
+    assert (
+        lines[3] == f"teach      {frames} of {frames} frames, in {episodes} of {episodes} episodes"
+    )
 
 
 def test_what_is_given_goes_before_what_the_head_has_in_its_own_preset(dataset, tmp_path):
