@@ -257,4 +257,4 @@ def _said(one: Original, other: Original) -> list[tuple[str, Any, Any]]:
 
 def _besides(one: Original, other: Original) -> str:
     """Features that the other has not."""
-    return "also " + (", ".join(sorted(one.features.keys() - other.features.keys())) or "none")
+    return ", ".join(sorted(one.features.keys() - other.features.keys())) or "nothing of its own"
