@@ -10,6 +10,7 @@ from benchmarks.fault_campaign.arm import Arm, FaultyClock, Record
 from benchmarks.fault_campaign.kinds import Fault
 from benchmarks.fault_campaign.verdict import TAIL
 from exports.cpp.binding import CppController
+from ilrobot.control.drawing import noise_generator
 
 
 class Noise:
@@ -25,7 +26,7 @@ class Noise:
 
     def begin(self, seed: int) -> None:
         """An episode begins."""
-        self._generator = np.random.default_rng(seed)
+        self._generator = noise_generator(seed)
         self.going.set()
 
     def __call__(self, into: np.ndarray) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ilrobot.control.drawing import noise_generator
 from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.memory import MemoryRecordings
 from ilrobot.data.recordings import Recordings
@@ -134,7 +135,7 @@ def _check_actor(policy: Policy, data: Recordings) -> None:
         plays.append(np.stack([actor.act(frame, 0.1 * t).action for t, frame in enumerate(frames)]))
     np.testing.assert_array_equal(plays[0], plays[1])
 
-    rng = np.random.default_rng(5)
+    rng = noise_generator(5)
     for first in (0, execute):
         ticks_seen = np.maximum(np.arange(first - policy.config.n_obs + 1, first + 1), 0)
         history = {name: torch.from_numpy(data.column(name)[ticks_seen][None]) for name in names}
