@@ -20,6 +20,7 @@ from ilrobot.rotation_units import Rotation
 from ilrobot.spec import Spec
 from teleop.bindings import Control, Six, TeleopCommand
 from teleop.devices.base import Pose
+from teleop.mappings.span import share
 
 Array = NDArray[np.float64]
 
@@ -54,7 +55,7 @@ def leashed(target: Array, achieved: Array, reach: float) -> tuple[Array, float]
     ahead = target - achieved
     distance = float(np.linalg.norm(ahead))
     if distance <= reach:
-        return target, distance / reach
+        return target, distance / reach if reach > 0 else 0.0
     return achieved + ahead * (reach / distance), 1.0
 
 
@@ -132,7 +133,7 @@ class Clutch:
             self._wanted = self._hold(_moved(self._wanted, step), measured)
             step = np.clip(_between(self._commanded, self._wanted), -self._step, self._step)
             self._commanded = _moved(self._commanded, step)
-            twist = step / self._step
+            twist = share(step, self._step)
         return replace(command, twist=_six(twist), pose=None)
 
     def _measure(self, observation: Observation) -> tuple[Array, Array] | None:

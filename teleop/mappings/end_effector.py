@@ -12,6 +12,7 @@ from ilrobot.errors import UserError
 from ilrobot.spec import Spec
 from teleop.bindings import DIRECTIONS, END_EFFECTOR, Bindings, Control, TeleopCommand
 from teleop.mappings.mapping import Intent, Mapping, limits, six
+from teleop.mappings.span import share
 from teleop.measured import Measured
 
 
@@ -62,7 +63,7 @@ class EndEffectorMapping(Mapping):
 
     def intent(self, action: Action, observation: Observation) -> Intent:
         """Sticks for the steps; the gripper's button if it is to change its state."""
-        twist = np.asarray(action[:6], dtype=np.float64) / self._step
+        twist = share(np.asarray(action[:6], dtype=np.float64), self._step)
         changes = self._means_open(action) != self._is_open(observation)
         tap = self.bindings.buttons(Control.GRIPPER)[0] if changes else None
         return Intent(six(twist), tap=tap)

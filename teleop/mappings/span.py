@@ -10,6 +10,11 @@ from ilrobot.spec import Spec
 Values = NDArray[np.float64]
 
 
+def share(way: Values, full: Values) -> Values:
+    """Parts of the full way of each element, 0 where an element has no way to go."""
+    return np.divide(way, full, out=np.zeros_like(way), where=full > 0)
+
+
 class Span:
     """Each half of the stick's way spans what lies on its side of where the element rests.
 
@@ -36,4 +41,4 @@ class Span:
         """Inverse of `values`; 0 where there is no way to go."""
         ahead = values - self.rest
         side = np.where(ahead < 0, self._below, self._above)
-        return np.divide(ahead, side, out=np.zeros_like(ahead), where=side > 0)
+        return share(ahead, side)

@@ -14,7 +14,7 @@ from ilrobot.spec import Spec
 from teleop.bindings import PICTURE, Bindings, TeleopCommand
 from teleop.clutch import REACH, REACH_OF_RANGE, leashed, nearest_angles
 from teleop.mappings.mapping import Intent, Mapping, limits, six
-from teleop.mappings.span import Span
+from teleop.mappings.span import Span, share
 from teleop.measured import Measured
 
 
@@ -79,7 +79,7 @@ class TargetMapping(Mapping):
     def intent(self, action: Action, observation: Observation) -> Intent:
         """The stick towards the wanted target, at most fully."""
         wanted = np.asarray(action, dtype=np.float64)
-        ahead = self._way(self._where(observation), wanted) / self._step
+        ahead = share(self._way(self._where(observation), wanted), self._step)
         ahead[self._moving] = self._span.twist(wanted)[self._moving]
         return Intent(six(ahead / max(1.0, float(np.linalg.norm(ahead)))))
 

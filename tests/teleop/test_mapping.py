@@ -305,3 +305,31 @@ def test_a_hand_that_lets_go_lets_a_base_come_to_rest(observed):
         seen[state.name][0] = done[0]
         if stick > 0:
             assert mapping.intent(done, seen).twist[0] == pytest.approx(stick)
+
+
+ENDS = (1.0, 0.0, 1.0)
+SLIDES = Spec(
+    (Feature("observation.state", (3,), names=("x", "y", "z")),),
+    Feature("action", (3,), names=("x", "y", "z"), low=tuple(-e for e in ENDS), high=ENDS),
+    10.0,
+    semantics="absolute",
+)
+WRIST = replace(
+    ARM.action, low=(-0.02, 0, *ARM.action.low[2:]), high=(0.02, 0, *ARM.action.high[2:])
+)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("spec", [SLIDES, replace(ARM, action=WRIST)])
+def test_what_a_task_does_not_let_move_stays_where_it_is(spec: Spec) -> None:
+    mapping = make_mapping(spec)
+    mapping.reset()
+    here = {spec.observations[0].name: np.zeros(spec.observations[0].shape, np.float32)}
+    done = mapping.action(TeleopCommand(twist=(1.0,) * 6), here)
+    assert done[0] > 0
+    assert done[1] == 0
+    mapping.reset()
+    told = np.asarray(mapping.intent(done, here).twist)
+    assert told[0] > 0
+    assert told[1] == 0
+    assert np.isfinite(told).all()
