@@ -25,9 +25,6 @@ RANGE_MARGIN = 0.1
 #: in the demonstrations is not clipped for the policy's rounding.
 LEAST_STEP = 0.01
 
-#: An element of a delta command whose name has this in it is a gripper's absolute opening.
-_GRIPPER = "gripper"
-
 
 def derive_limits(
     spec: Spec, runs: Sequence[NDArray[Any]], modes: Sequence[str] | None = None
@@ -133,20 +130,20 @@ def unstated_targets(spec: Spec, mode: Sequence[str] | None = None) -> tuple[str
     mode = _modes(spec) if mode is None else mode
     if spec.choices is not None or spec.semantics != "unknown" or "delta" in mode:
         return ()
-    each = zip(spec.action.element_names, mode, commanded(spec), strict=True)
+    each = enumerate(zip(spec.action.element_names, mode, commanded(spec), strict=True))
     return tuple(
         name
-        for name, mode, observed in each
-        if mode == "absolute" and observed is None and _GRIPPER not in name.lower()
+        for i, (name, mode, observed) in each
+        if mode == "absolute" and observed is None and i not in spec.action.grippers
     )
 
 
 def _modes(spec: Spec) -> tuple[str, ...]:
-    names, velocities = spec.action.element_names, spec.action.velocities
+    velocities, grippers = spec.action.velocities, spec.action.grippers
     moves = "delta" if spec.semantics == "delta" else "absolute"
     return tuple(
-        "velocity" if i in velocities else "absolute" if _GRIPPER in name.lower() else moves
-        for i, name in enumerate(names)
+        "velocity" if i in velocities else "absolute" if i in grippers else moves
+        for i in range(spec.action.size)
     )
 
 

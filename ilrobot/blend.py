@@ -45,8 +45,7 @@ class Blend:
         feature = spec.action
         self.ticks = 0 if spec.choices is not None else max(1, round(seconds * spec.rate))
         """How many ticks are blended at least."""
-        names = feature.element_names
-        self._switches = np.array(["gripper" in name.lower() for name in names], dtype=bool)
+        self._switches = np.isin(np.arange(feature.size), feature.grippers)
         self._angles = np.isin(np.arange(feature.size), feature.angles)
         self._most = np.full(feature.size, np.inf) if most is None else most
         self._shape = feature.shape

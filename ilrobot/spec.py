@@ -104,6 +104,15 @@ class Feature:
         return tuple(i for i, (name, unit) in each if name.endswith(".vel") or unit.endswith("/s"))
 
     @property
+    def grippers(self) -> tuple[int, ...]:
+        """Indexes of the elements that are a gripper's, which their names have in them.
+
+        Of an action they are targets, also where all else is a motion.
+        """
+        each = enumerate(self.element_names)
+        return tuple(i for i, name in each if "gripper" in name.lower())
+
+    @property
     def rotations(self) -> tuple[Rotation, ...]:
         """The elements that are rotations, three or four each, see `ilrobot.rotation_units`."""
         return () if len(self.shape) > 1 else find_rotations(self.units)

@@ -43,8 +43,7 @@ class TargetMapping(Mapping):
             self._reach[index] = math.inf
         turning = (r for r in spec.target_rotations if r.unit == "rotvec")
         self._turning = [rotation.part for rotation in turning]
-        grippers = [i for i, name in enumerate(spec.action.names) if "gripper" in name.lower()]
-        self._grippers = [index for index in grippers if index not in self._moving]
+        self._grippers = [i for i in spec.action.grippers if i not in self._moving]
         self._reach_now = list(self._reach)
         self._target: NDArray[np.float64] | None = None
         self._executed: NDArray[np.float64] | None = None
