@@ -1,6 +1,7 @@
-"""What a chunk costs on one core: every preset's network, exported, batch 1, in turns.
+"""What a chunk costs on one core: policies of several kinds, exported, batch 1, in turns.
 
-Push-T's sizes: five numbers observed, two commanded, chunks of 16 from two observations. The
+Push-T's sizes: five numbers observed, two commanded, chunks of 16 from two observations. The first
+two rows are the network that meets Push-T's goal of quality; the others are smaller MLPs. The
 reference of each row is torch eager of the same policy, whose U-Net is what LeRobot's also is;
 `benchmarks/peers/chunk_latency.py` puts LeRobot itself beside these files.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from benchmarks import row
 from benchmarks._chunk_cost import predictor
 from exports.runtime.process import quiet_collector
 from exports.to_onnx import export_policy
+from ilrobot.learners.config import PRESETS
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.policy import Policy
 from ilrobot.spec import Feature, Spec
@@ -39,8 +42,13 @@ def _chunks(head: Any, network: Any = "mlp", **sizes: Any) -> PolicyConfig:
     )
 
 
+#: The network of `benchmarks.pusht --method flow`.
+_PUSHT = PRESETS["flow"][0]
+
 #: What is measured, and its goal in ms per chunk.
 POLICIES: Mapping[str, tuple[PolicyConfig, float | None]] = {
+    "flow of Push-T's goal, 2 calls": (replace(_PUSHT, sampler_steps=2), 1.0),
+    "flow of Push-T's goal, 10 calls": (_PUSHT, 1.0),
     "flow, MLP, 10 calls": (_chunks("flow"), 1.0),
     "diffusion, MLP, DDIM 10": (_chunks("diffusion"), 1.0),
     "mip, MLP, 2 calls": (_chunks("mip"), 1.0),

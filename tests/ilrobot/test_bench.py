@@ -125,3 +125,14 @@ def test_a_goal_on_the_ratio_speaks_of_the_ratio():
 def test_minutes_are_for_the_soak_test(words: list[str], capsys: pytest.CaptureFixture[str]):
     assert _main(["bench", *words]) == 2
     assert "--minutes is for 'ilrobot bench soak', and more than 0" in capsys.readouterr().err
+
+
+def test_a_chunk_is_timed_of_the_network_that_meets_the_goal_of_quality():
+    policy = importlib.import_module("benchmarks.policy")
+    pusht = importlib.import_module("benchmarks.pusht")
+    recipe, _ = pusht.METHODS["flow"].configure(policy.SPEC)
+    timed = [config for name, (config, _) in policy.POLICIES.items() if "goal" in name]
+    assert [config.sampler_steps for config in timed] == [2, recipe.sampler_steps]
+    for config in timed:
+        for size in ("head", "network", "n_obs", "horizon", "width", "blocks"):
+            assert getattr(config, size) == getattr(recipe, size)
