@@ -36,7 +36,7 @@ class Facts:
         teaching: Episodes of which some tick teaches a clone.
         demonstrated, corrected, by_policy: Ticks that teach by what they come from; see `Origin`.
         returns: 10 % quantile, median and 90 % quantile of the episodes' returns; empty where no
-            reward was recorded, or always the same one.
+            reward was recorded, or always the same one, of which all returns are the same, too.
         jitter: Standard deviation of the actions' second difference as a share of what white noise
             would have, root mean square over the elements, in [0, 1.4]: 0 is smooth.
         vectors, cameras: Names of the observations that are vectors, and that are pictures.
@@ -153,9 +153,11 @@ def _returns(
         return ()
     rewards = dataset.column("next.reward").reshape(-1).astype(np.float64)
     seen = rewards[left]
-    if not len(seen) or not np.isfinite(seen).all() or np.ptp(seen) == 0:
+    if not len(seen) or not np.isfinite(seen).all():
         return ()
     sums = np.add.reduceat(np.where(left, rewards, 0.0), dataset.starts[:-1])[kept]
+    if np.ptp(seen) == 0 and np.ptp(sums) == 0:
+        return ()
     low, middle, high = np.quantile(sums, (0.1, 0.5, 0.9)).tolist()
     return low, middle, high
 

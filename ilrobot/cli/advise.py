@@ -164,7 +164,7 @@ def _numbers(e: Evidence) -> list[tuple[str, str]]:
     if facts.returns:
         rows.append(("returns", "{:.4g}, {:.4g}, {:.4g} (10, 50, 90 %)".format(*facts.returns)))
     else:
-        rows.append(("returns", "no reward was recorded, or always the same"))
+        rows.append(("returns", "no reward was recorded, or always the same return"))
     rows.append(("success", _success(facts)))
     if coverage is not None:
         rows.append(

@@ -12,6 +12,7 @@ import pytest
 
 from ilrobot.advice.cautions import cautions
 from ilrobot.advice.evidence import Available, Evidence
+from ilrobot.advice.facts import Facts
 from ilrobot.advice.frames import Frames
 from ilrobot.advice.methods import recommend
 from ilrobot.advice.modes import Modes
@@ -19,7 +20,7 @@ from ilrobot.advice.neighbours import Neighbours
 from ilrobot.cli import _main, _parse
 from ilrobot.cli.people import scripted_expert
 from ilrobot.data.dataset import Dataset, DatasetRecorder
-from ilrobot.data.episode import Outcome
+from ilrobot.data.episode import Episode, EpisodeInfo, Outcome
 from ilrobot.data.memory import MemoryRecordings
 from ilrobot.data.writing import write_episodes
 from ilrobot.env import make_env
@@ -75,6 +76,27 @@ def test_mixed_returns_call_for_offline_learning_and_equal_ones_do_not():
     mixed = [100.0 if number % 2 else 20.0 for number in range(20)]
     assert names(made(rewards=mixed), Available())[0] == "iql"
     assert "iql" not in names(made(rewards=[100.0] * 20), Available())
+
+
+def test_a_reward_that_is_the_same_at_each_step_tells_by_how_long_it_took():
+    """As CartPole's 1 and a -1 until it is done, of which returns are as many as lengths."""
+
+    def at_each_step(reward: float, lengths: list[int]) -> Facts:
+        def episode(ticks: int) -> Episode:
+            line = np.zeros((ticks, 2), np.float32)
+            columns = {
+                "observation.state": line,
+                "action": line[:, :1],
+                "next.reward": np.full(ticks, reward, np.float32),
+            }
+            return Episode(EpisodeInfo("line", SPEC.rate, outcome=Outcome.UNKNOWN), columns)
+
+        return Facts.of(MemoryRecordings(SPEC, [episode(ticks) for ticks in lengths]))
+
+    assert at_each_step(1.0, [10, 20, 40]).returns == pytest.approx((12, 20, 36))
+    assert at_each_step(1.0, [10, 20, 40]).mixed
+    assert at_each_step(1.0, [20, 20]).returns == ()
+    assert at_each_step(0.0, [10, 20, 40]).returns == ()
 
 
 def test_judged_success_says_more_than_returns():
