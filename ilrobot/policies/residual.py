@@ -16,8 +16,6 @@ from ilrobot.policies.residual_config import ResidualConfig
 
 #: What moved less in the demonstrations than this share of others of its unit is held, not moved.
 _LEAST_SHARE = 0.01
-#: A gripper that is half open drops what it holds, so that it stays the base's alone.
-_GRIPPER = "gripper"
 
 
 def with_residual(
@@ -29,7 +27,7 @@ def with_residual(
 ) -> Policy:
     """A copy that begins by acting nearly as the policy does, within the limits of the task.
 
-    A residual is added to what was moved in the demonstrations, but for a gripper.
+    A residual is added to what was moved in the demonstrations.
 
     Args:
         policy: Of one observation and one action, that draws nothing.
@@ -92,11 +90,11 @@ def _moved(policy: Policy) -> tuple[str, ...]:
     moved = tuple(
         name
         for name, unit, value in zip(action.element_names, units, spread, strict=True)
-        if value > _LEAST_SHARE * greatest[unit] and _GRIPPER not in name
+        if value > _LEAST_SHARE * greatest[unit]
     )
     if not moved:
         raise UserError(
-            "the policy to begin with never moves anything but a gripper, so that there is nothing "
-            "to add a residual to"
+            "the policy to begin with never moves anything, so that there is nothing to add a "
+            "residual to"
         )
     return moved

@@ -25,9 +25,9 @@ class ResidualConfig:
         elements: Names of the elements of the action that it is added to.
         bound: Its greatest size in normalised units, which are standard deviations of what was
             demonstrated but for a base that is normalised otherwise.
-        bound_at_rest: Of actions that are motions: it where the base stands still, from which it
-            grows with how far the base moves, to `bound` at the spread of what was demonstrated
-            (None: it is `bound` everywhere).
+        bound_at_rest: Of motions: it where the base stands still, from which it grows with how far
+            the base moves, to `bound` at the spread of what was demonstrated (None: it is `bound`
+            everywhere, as it is of a gripper).
         width: Features of the two layers of its network.
         frame: From which thing towards which (empty: in none).
     """
@@ -55,6 +55,12 @@ class ResidualConfig:
                 raise UserError(
                     f"--bound-at-rest is of actions that are motions, and these are "
                     f"{spec.semantics}; leave it out"
+                )
+            grippers = {spec.action.element_names[i] for i in spec.action.grippers}
+            if set(self.elements) <= grippers:
+                raise UserError(
+                    "--bound-at-rest is of motions, and nothing but a gripper was moved; leave it "
+                    "out"
                 )
         if self.width < 1:
             raise UserError(f"the width of a residual must be at least 1, not {self.width}")

@@ -5,7 +5,7 @@
 in standard deviations of what was demonstrated. Silver et al. 2018, "Residual policy learning",
 arXiv:1812.06298; bounded as by Yuan et al. 2024, "Policy decorator", arXiv:2412.13630. Of
 motions the bound b may follow how far the base moves: little is added where it moves with care, as
-beside a hole.
+beside a hole. A gripper is no motion, and its bound the same everywhere.
 
 In a frame from one thing towards another (`ilrobot.policies.frame`), the network is told where all
 things are in it, and what is added to a motion in the plane is along and beside that way: what is
@@ -56,6 +56,8 @@ class ResidualHead(Head):
     spread: Tensor
     offset: Tensor
     place: Tensor
+    moves: Tensor
+    motions: Tensor
 
     def __init__(
         self,
@@ -80,10 +82,12 @@ class ResidualHead(Head):
         if self.frame is not None and pair is not None and set(pair) <= set(elements):
             self._turned = [elements.index(index) for index in pair]
         still = [i for i in range(self.residuals) if i not in self._turned]
-        place = torch.zeros(self.residuals, len(names))
-        for row, i in enumerate((*self._turned, *still)):
-            place[row, elements[i]] = 1.0
+        added_to = [elements[i] for i in (*self._turned, *still)]
+        place = torch.eye(len(names))[added_to]
+        moves = torch.tensor([element not in spec.action.grippers for element in added_to])
         self.register_buffer("place", place, persistent=False)
+        self.register_buffer("moves", moves, persistent=False)
+        self.register_buffer("motions", place[moves], persistent=False)
         self.register_buffer("spread", torch.ones(len(names)))
         self.register_buffer("offset", torch.zeros(len(names)))
         told = 0 if self.frame is None else self.frame.size
@@ -161,12 +165,13 @@ class ResidualHead(Head):
         return action + added @ self.place
 
     def _bounds(self, action: Tensor) -> Tensor | float:
-        """The bound beside a normalised action of the base, (B, 1)."""
+        """The bound beside a normalised action of the base, (B, residuals)."""
         if self._at_rest is None:
             return self._bound
-        rest = (self.place @ self.offset) / (self.place @ self.spread)
-        moved = (action @ self.place.T + rest).square().mean(dim=1, keepdim=True).sqrt()
-        return (self._bound * moved).clamp(self._at_rest, self._bound)
+        rest = (self.motions @ self.offset) / (self.motions @ self.spread)
+        moved = (action @ self.motions.T + rest).square().mean(dim=1, keepdim=True).sqrt()
+        followed = (self._bound * moved).clamp(self._at_rest, self._bound)
+        return torch.where(self.moves, followed, self._bound)
 
     def _metric(self, level: Tensor) -> Tensor:
         """Normalised motions in the plane with one unit for both axes, (B, 2)."""

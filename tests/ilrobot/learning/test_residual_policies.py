@@ -164,7 +164,9 @@ def test_the_bound_may_follow_how_far_the_base_moves(push: Spec):
     clone.action_normalizer.offset.copy_(middle)
     policy = with_residual(clone, bound=0.5, bound_at_rest=0.1)
     for far, bound in ((0.0, 0.1), (0.1, 0.1), (-0.4, 0.2), (1.0, 0.5), (3.0, 0.5)):
-        np.testing.assert_allclose(_added(policy, far), bound, rtol=1e-4)
+        added = _added(policy, far)
+        np.testing.assert_allclose(added[:-1], bound, rtol=1e-4)
+        assert added[-1] == pytest.approx(0.5)  # a gripper's follows no motion
     everywhere = with_residual(clone, bound=0.5)
     for far in (0.0, 2.0):
         np.testing.assert_allclose(_added(everywhere, far), 0.5, rtol=1e-4)
@@ -173,6 +175,10 @@ def test_the_bound_may_follow_how_far_the_base_moves(push: Spec):
 def test_a_bound_at_rest_is_refused_where_it_means_nothing(push: Spec):
     with pytest.raises(UserError, match="of actions that are motions, and these are absolute"):
         with_residual(_clone(replace(push, semantics="absolute")), bound_at_rest=0.1)
+    grip = _clone(push)
+    grip.action_normalizer.adopt(*(np.array([0.0] * 6 + [x]) for x in (0, 1, -1, 1)))
+    with pytest.raises(UserError, match="nothing but a gripper was moved; leave it out"):
+        with_residual(grip, bound_at_rest=0.1)
     for bound in (0.0, 0.8, float("nan")):
         with pytest.raises(UserError, match=r"above 0 and at most --bound 0\.7"):
             with_residual(_clone(push), bound_at_rest=bound)
@@ -199,13 +205,13 @@ def test_near_the_goal_the_way_there_means_nothing(push: Spec):
     assert bool(told.isfinite().all())
 
 
-def test_a_gripper_and_what_hardly_moved_are_left_to_the_clone(push: Spec):
+def test_what_hardly_moved_is_left_to_the_clone(push: Spec):
     residual = with_residual(_clone(push), frame=FRAME).config.residual
     assert residual is not None
-    assert residual.elements == ("dx", "dy", "dz", "rz")
+    assert residual.elements == ("dx", "dy", "dz", "rz", "gripper_opening")
     still = _clone(push)
-    still.action_normalizer.adopt(*(np.array([0.0] * 6 + [x]) for x in (0, 1, -1, 1)))
-    with pytest.raises(UserError, match="never moves anything but a gripper"):
+    still.action_normalizer.adopt(*[np.zeros(7)] * 4)
+    with pytest.raises(UserError, match="never moves anything, so that"):
         with_residual(still)
 
 
