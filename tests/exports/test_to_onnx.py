@@ -7,6 +7,7 @@ from typing import get_args
 import numpy as np
 import onnx
 import pytest
+import torch
 
 from exports.graph import OPSET, trace
 from exports.real_data import observation_windows
@@ -14,6 +15,7 @@ from exports.runtime.session import OnnxPolicy
 from ilrobot.control.chunking import Chunking
 from ilrobot.control.contract import Contract
 from ilrobot.policies.config import HeadName, NetworkName
+from ilrobot.policies.residual import with_residual
 from tests.exhaustive import thinned
 from tests.exports.exported import SMALL, export, frames, make_policy
 from tests.ilrobot.policy_tester import CONTINUOUS, DISCRETE, recordings
@@ -98,6 +100,25 @@ def test_a_policy_of_ways_to_go_gives_the_actions_themselves(actions, head, memb
     done = export(policy, tmp_path / "policy.onnx")
     assert done.parity.relative <= 1e-5
     assert OnnxPolicy(tmp_path / "policy.onnx").verify() == 0
+
+
+@pytest.mark.parametrize("at_rest", [None, 0.1])
+def test_a_residual_acts_in_a_file_as_it_was_learnt(at_rest, tmp_path):
+    action = replace(CONTINUOUS.action, names=("dx", "gripper_opening"), units=("m", ""))
+    spec = replace(CONTINUOUS, action=action, semantics="delta")
+    clone = make_policy(replace(SMALL, n_obs=1, horizon=1, execute=1), spec)
+    policy = with_residual(clone, bound_at_rest=at_rest)
+    with torch.no_grad(), torch.random.fork_rng([]):
+        torch.manual_seed(1)
+        for weights in policy.head.network.parameters():
+            weights.normal_(std=0.3)
+    done = export(policy, tmp_path / "policy.onnx")
+    assert done.parity.relative <= 1e-5
+    trained, exported = policy.actor(), OnnxPolicy(tmp_path / "policy.onnx").actor()
+    for tick, frame in enumerate(frames(spec, 5)):
+        mine, theirs = exported.act(frame, tick).action, trained.act(frame, tick).action
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=2e-5)
+        assert (np.abs(mine - clone.actor().act(frame, tick).action) > 1e-3).all()
 
 
 @pytest.mark.parametrize("head", thinned(["mse", "bins", "cross-entropy", "diffusion"], ["mse"]))
