@@ -78,6 +78,7 @@ def train_online(
     record: RecordAttempts,
     on_progress: Callable[[Progress], None] | None = None,
     growing: str | None = None,
+    together: int = 1,
 ) -> Policy:
     """Let a learner learn into a run's folder.
 
@@ -94,6 +95,7 @@ def train_online(
             known of a policy by its data (its export, its report) is known of this one.
         on_progress: Called after each round.
         growing: The setting, a number, of which there may be more when the run goes on.
+        together: See `OnlineLearning`.
 
     Raises:
         UserError: `output` holds something else, or its checkpoint is damaged.
@@ -107,7 +109,7 @@ def train_online(
     if there is not None and there.done and there.policy_file.exists() and not longer:
         return Policy.load(there.policy_file)
     with Run.claim(output, begun, resume=resume) as run:
-        learning = OnlineLearning(learner, config)
+        learning = OnlineLearning(learner, config, together)
         go_back(run, learning)
         if longer:  # attempts of its own are of the policy of then, so that they are made anew
             run.update(
@@ -191,10 +193,13 @@ class OnlineLearning:
     Args:
         learner: Which.
         config: How long.
+        together: Steps that are learnt from together: of several a time budget ends between such
+            rounds, before one for which too little is left if it takes as long as those before.
     """
 
-    def __init__(self, learner: OnlineLearner, config: TrainConfig) -> None:
+    def __init__(self, learner: OnlineLearner, config: TrainConfig, together: int = 1) -> None:
         self.policy, self._learner, self._config = learner.policy, learner, config
+        self._together = together
         self.step, self.seconds = learner.steps, 0.0
         self.loss: float | None = None
 
@@ -202,7 +207,12 @@ class OnlineLearning:
     def done(self) -> bool:
         """Whether the steps are done, or the time is spent."""
         budget = self._config.time_budget
-        return self.step >= self._config.steps or (budget is not None and self.seconds >= budget)
+        if self.step >= self._config.steps or budget is None:
+            return self.step >= self._config.steps
+        if self._together == 1:
+            return self.seconds >= budget
+        rounds, more = divmod(self.step, self._together)
+        return rounds > 0 and not more and self.seconds * (rounds + 1) > budget * rounds
 
     def run(self, on_step: Callable[[Progress | None], None]) -> None:
         """Round after round."""
@@ -263,7 +273,8 @@ class OnlineLearning:
         budget = self._config.time_budget
         if budget is None:
             return max(self._config.steps, self.step)
-        return self.step + round(max(0.0, budget - self.seconds) * rate)
+        fit = self.step + round(max(0.0, budget - self.seconds) * rate)
+        return min(fit, self._config.steps)
 
 
 @contextmanager

@@ -254,6 +254,7 @@ def learn(
     last: int = 10,
     told: str = "while exploring",
     growing: str | None = None,
+    together: int = 1,
 ) -> int:
     """Let a learner learn, and say what came of it; the exit code.
 
@@ -270,6 +271,7 @@ def learn(
         last: How many of the last reports its result is a mean over.
         told: What these are of.
         growing: See `ilrobot.learners.online.train_online`.
+        together: See `ilrobot.learners.online.OnlineLearning`.
     """
     from ilrobot.cli.command import telling_how_to_resume
     from ilrobot.cli.learners.online_result import print_online_result
@@ -293,6 +295,7 @@ def learn(
             record=record,
             on_progress=TrainingProgress(bars, config.steps, counted),
             growing=growing,
+            together=together,
         )
     print_online_result(output, counted, json=verb.json, last=last, told=told)
     return 0

@@ -41,6 +41,10 @@ class Raft(TriedInTask):
     rounds: int = 3
     """Rounds of trying and cloning."""
 
+    time_budget: Annotated[str | None, optional("TIME", "--rounds says how long")] = None
+    """How long all may take, such as 90s, 10m or 1h: one round, and of the others those that fit
+    if each takes as long as those before."""
+
     episodes: int = 100
     """Beginnings in each round."""
 
@@ -60,7 +64,7 @@ class Raft(TriedInTask):
     """Seed of the first beginning, apart from those of demonstrations, and of all that is drawn."""
 
     resume: bool = False
-    """Go on with the run in --output (the same options, or more --rounds or --tries)."""
+    """Go on with the run in --output (the same options, or more --rounds, --tries or time)."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to clone; auto takes a GPU where there is one."""
@@ -72,6 +76,7 @@ class Raft(TriedInTask):
         """Train and say what to do next."""
         require("--learner raft", "gymnasium", "torch")
         from ilrobot.cli.cores import check_workers, cores
+        from ilrobot.cli.duration import time_budget
         from ilrobot.cli.seeds import check_seeds
         from ilrobot.cli.training_plan import print_unheeded
         from ilrobot.compatibility import check_policy_fits
@@ -84,6 +89,7 @@ class Raft(TriedInTask):
         from ilrobot.policies.loading import load_vector_policy
         from ilrobot.run import Run, run_of
 
+        budget = time_budget(self.time_budget, None)
         workers = cores() if self.workers is None else self.workers
         check_workers(workers)
         begun = load_vector_policy(self.from_, "raft")
@@ -131,13 +137,16 @@ class Raft(TriedInTask):
                 learner,
                 settings,
                 make,
-                TrainConfig(steps=config.rounds * config.episodes, seed=config.seed),
+                TrainConfig(
+                    steps=config.rounds * config.episodes, seed=config.seed, time_budget=budget
+                ),
                 dataset=data_used(demonstrations),
                 initial=weights_hash(begun),
                 counted="beginnings",
                 last=config.episodes,
                 told="first attempts of the last round, before its cloning",
                 growing="tries",
+                together=config.episodes,
             )
             if nothing_left and fewer is not None and fewer < self.tries:
                 _note(

@@ -23,6 +23,22 @@ class _SlowAfterAWhile:
         return {}
 
 
+@pytest.mark.parametrize(
+    ("budget", "steps"), [(0.5, 300), (5.9, 300), (6.0, 600), (46.0, 1_200), (1e6, 2_000)]
+)
+def test_a_time_budget_ends_between_rounds_of_several_steps(
+    budget: float, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here of 300: the first is always made, and no other that would end too late."""
+    clock = [0.0]
+    monkeypatch.setattr(online, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    told: list[Progress] = []
+    config = TrainConfig(steps=2_000, time_budget=budget)
+    online.OnlineLearning(_SlowAfterAWhile(clock), config, 300).run(told.append)  # type: ignore[arg-type]
+    assert told[-1].step == steps
+    assert all(one.steps <= 2_000 for one in told)
+
+
 def test_the_end_is_told_by_the_pace_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
     monkeypatch.setattr(online, "time", SimpleNamespace(perf_counter=lambda: clock[0]))

@@ -172,6 +172,18 @@ def test_a_kill_in_the_first_attempt_is_gone_on_from(clones, tmp_path):
     assert {info.seed for info in counted} == {0, 1}
 
 
+def test_a_time_budget_ends_after_a_round(clones: dict[str, Path], tmp_path: Path):
+    run = tmp_path / "run"
+    arguments = ["train", "--learner", "raft", *_options(clones["bc"]), "--tries", "20"]
+    arguments += ["--rounds", "3", "--output", str(run)]
+    assert _main([*arguments, "--time-budget", "0.01s"]) == 0
+    _check_tried(Dataset.open(run / ATTEMPTED), [0, 1], most=20)
+    assert_same_weights(load_policy(run), load_policy(run / "round-1"))
+    assert _main([*arguments, "--time-budget", "1h", "--resume"]) == 0
+    _check_tried(Dataset.open(run / ATTEMPTED), [0, 1, 2, 3, 4, 5], most=20)
+    assert_same_weights(load_policy(run), load_policy(run / "round-3"))
+
+
 def test_more_rounds_follow_those_that_are_done(clones: dict[str, Path], tmp_path: Path, capsys):
     run = tmp_path / "run"
     arguments = ["train", "--learner", "raft", *_options(clones["bc"]), "--tries", "20"]
@@ -234,6 +246,7 @@ def test_a_cloning_that_was_cut_off_is_made(clones, when, tmp_path, capsys, monk
         (["--from", "nowhere"], "no policy at nowhere"),
         (["--from", "{clone}", "--tries", "0"], "--tries must be at least 1"),
         (["--from", "{clone}", "--exploration", "-1"], "--exploration must be at least 0"),
+        (["--from", "{clone}", "--time-budget", "0s"], "--time-budget takes a time such as"),
         (["--from", "{clone}", "--fit-steps", "0"], "--fit-steps must be at least 1"),
         (["--from", "{clone}", "--seed", str(2**63 - 1)], "--seed must be from 0 to"),
         (["--from", "{clone}", "--task", "Pendulum-v1"], "the policy of --from"),
