@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
+import onnx
 import pytest
 
 from benchmarks import row
@@ -136,3 +138,14 @@ def test_a_chunk_is_timed_of_the_network_that_meets_the_goal_of_quality():
     for config in timed:
         for size in ("head", "network", "n_obs", "horizon", "width", "blocks"):
             assert getattr(config, size) == getattr(recipe, size)
+
+
+def test_an_act_in_8_bits_is_timed_with_the_parameters_that_act(tmp_path: Path):
+    policy = importlib.import_module("benchmarks.policy")
+    small = replace(policy.ACT, width=16, layers=1)
+    parameters, exported, eager = policy._both(small, tmp_path, int8=True)
+    operators = {node.op_type for node in onnx.load(tmp_path / "policy.onnx").graph.node}
+    assert "DynamicQuantizeLinear" in operators
+    assert parameters < sum(p.numel() for p in policy.Policy(policy.SPEC, small).parameters())
+    exported()
+    eager()
