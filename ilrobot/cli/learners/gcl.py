@@ -42,9 +42,10 @@ class Gcl(DemonstratedOptions):
         require("--learner gcl", "gymnasium", "torch", extra="rl")
         import torch
 
+        from ilrobot.cli.output import console
         from ilrobot.cli.training_plan import print_unheeded
         from ilrobot.data.dataset import Dataset
-        from ilrobot.learners.adversarial.demonstrations import expert_transitions
+        from ilrobot.learners.adversarial.demonstrations import endings, expert_transitions
         from ilrobot.learners.behavioral_cloning import data_used, weights_hash
         from ilrobot.learners.inverse.guided_cost import GuidedCost, GuidedCostConfig
         from ilrobot.learners.machine import find_device, numerics
@@ -81,6 +82,13 @@ class Gcl(DemonstratedOptions):
                     fit_observations=begun is None,
                 )
                 print_unheeded(data)
+                if found := endings(data):
+                    console.print(
+                        f"note: {found}, and gcl learns nothing of what an end is worth; where "
+                        "falling or finishing matters take --learner airl --absorbing",
+                        soft_wrap=True,
+                        markup=False,
+                    )
                 return self.train(
                     "gcl",
                     GuidedCost(reward, reinforcer, expert, cost, seed=self.seed),

@@ -56,6 +56,18 @@ def expert_transitions(
     return found
 
 
+def endings(recordings: Recordings) -> str:
+    """How demonstrations end or differ in length (empty: all last until the same time is over)."""
+    known = Transitions.of(recordings, rewards=False, taught=True)
+    episodes, lengths = np.unique(known.episode, return_counts=True)
+    ended = int(known.terminal.sum())
+    if ended:
+        return f"{ended} of {len(episodes)} demonstrations end by themselves"
+    if lengths.min() == lengths.max():
+        return ""
+    return f"demonstrations are {lengths.min()} to {lengths.max()} steps long"
+
+
 def ending_note(recordings: Recordings, reward: RewardConfig) -> str:
     """What a reward of one sign does to demonstrations whose ends mean something (empty: nothing).
 
@@ -64,14 +76,9 @@ def ending_note(recordings: Recordings, reward: RewardConfig) -> str:
     """
     if reward.termination_bias == "none" or reward.absorbing:
         return ""
-    known = Transitions.of(recordings, rewards=False, taught=True)
-    episodes, lengths = np.unique(known.episode, return_counts=True)
-    ended = int(known.terminal.sum())
-    if not ended and lengths.min() == lengths.max():
+    found = endings(recordings)
+    if not found:
         return ""
-    found = f"{ended} of {len(episodes)} demonstrations end by themselves"
-    if not ended:
-        found = f"demonstrations are {lengths.min()} to {lengths.max()} steps long"
     does = {
         "survive": "positive and pays for never ending",
         "finish": "negative and pays for ending",

@@ -192,6 +192,18 @@ def test_ends_are_told_of_where_the_rewards_sign_would_decide_them(tmp_path: Pat
         assert ending_note(uneven, harmless) == ""
 
 
+def test_ends_of_which_guided_cost_learns_nothing_are_told_of(tmp_path: Path, capsys):
+    said = {}
+    for name, falls in (("even", (False, False)), ("uneven", (False, True))):
+        record(tmp_path / name, falls, SILENT)
+        arguments = ["train", "--learner", "gcl", "--dataset", str(tmp_path / name)]
+        arguments += ["--copies", "2", "--rollout", "128", "--steps", "128"]
+        assert _main([*arguments, "--output", str(tmp_path / f"{name}-run")]) == 0
+        said[name] = "".join(capsys.readouterr())
+    assert "1 of 2 demonstrations end by themselves, and gcl learns nothing" in said["uneven"]
+    assert "gcl learns nothing" not in said["even"]
+
+
 def test_too_few_steps_are_refused(tmp_path: Path):
     few, failed = (
         record(tmp_path / task.replace("/", "-"), (True,), task) for task in (SILENT, TASK)
