@@ -7,7 +7,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +18,7 @@ from ilrobot.errors import WorkFailed
 from ilrobot.learners.behavioral_cloning import data_used
 from ilrobot.learners.checkpointed import go_back, run_checkpointed
 from ilrobot.learners.config import TrainConfig
+from ilrobot.learners.lengthening import as_begun
 from ilrobot.learners.machine import within_memory
 from ilrobot.learners.reinforcement.vector_env import Ended
 from ilrobot.learners.training import Progress
@@ -103,7 +103,7 @@ def train_online(
     """
     config, begun = described.config.train, described
     if resume and (output / RUN_FILE).exists():
-        begun = _as_begun(described, Run.read_as(output, TrainDescription).description, growing)
+        begun = as_begun(described, Run.read_as(output, TrainDescription).description, growing)
     longer = (begun.config, begun.settings) != (described.config, described.settings)
     there = Run.check(output, begun, resume=resume)
     if there is not None and there.done and there.policy_file.exists() and not longer:
@@ -287,25 +287,3 @@ def _advised(run: Run[TrainDescription]) -> Iterator[None]:
         if not run.checkpoint_file.exists():
             raise
         raise WorkFailed(f"{error}; {run.path} keeps the checkpoint from before") from error
-
-
-def _as_begun(
-    wanted: TrainDescription, known: TrainDescription, growing: str | None
-) -> TrainDescription:
-    """With the attempts that the run itself has made since, and no longer than it was to be."""
-    if growing in known.settings and known.settings[growing] < wanted.settings[growing]:
-        settings = {**wanted.settings, growing: known.settings[growing]}
-        wanted = replace(wanted, settings=settings)
-    if not wanted.dataset.episodes and wanted.dataset.path == known.dataset.path:
-        wanted = replace(wanted, dataset=known.dataset)
-    train, before = wanted.config.train, known.config.train
-    if _is_longer(train, before):
-        train = replace(train, steps=before.steps, time_budget=before.time_budget)
-        wanted = replace(wanted, config=replace(wanted.config, train=train))
-    return wanted
-
-
-def _is_longer(wanted: TrainConfig, known: TrainConfig) -> bool:
-    if wanted.time_budget is not None and known.time_budget is not None:
-        return wanted.time_budget > known.time_budget
-    return wanted.time_budget == known.time_budget and wanted.steps > known.steps

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from ilrobot.cli.learners.online import MakeTask, OnlineOptions, WarmStart
+from ilrobot.cli.learners.online import OnlineOptions, WarmStart
+from ilrobot.cli.learners.tried_task import MakeTask
 from ilrobot.cli.usage import optional
 from ilrobot.errors import UserError
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from ilrobot.cli.learners.online import TriedInTask, learn
+from ilrobot.cli.learners.online import learn
+from ilrobot.cli.learners.tried_task import TriedInTask
 from ilrobot.cli.usage import optional
 from ilrobot.errors import UserError
 from ilrobot.required import require
