@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ilrobot.cli.output import console
 from ilrobot.data.labels import labels, split_episodes
 from ilrobot.data.pictures import small_shape
 from ilrobot.data.summary import repeated_pictures
 from ilrobot.data.unheeded import unheeded_successes
 from ilrobot.errors import UserError
 from ilrobot.learners.config import LEAST_STEPS, TrainConfig
+from ilrobot.learners.enough import LEAST_TO_LEARN_FROM
 from ilrobot.observed import IMAGES, seen_spec, vector_spec
 from ilrobot.policies.config import PolicyConfig
 from ilrobot.policies.directions import level_motions
@@ -66,18 +68,26 @@ def print_plan(policy: PolicyConfig, training: TrainConfig, spec: Spec) -> None:
 
 
 def print_lessons(data: Recordings, weighting: Weighting) -> None:
-    """Print how many frames teach, and of how many episodes, see `labels`.
+    """Print how many frames teach, and of how many episodes, see `labels`; a note where too few do.
 
     Raises:
         UserError: There are no frames at all.
     """
     teaches, _ = labels(data, weighting)
     episodes = np.repeat(np.arange(data.num_episodes), data.lengths)[teaches]
+    count = np.count_nonzero(teaches)
     print(
-        f"teach      {np.count_nonzero(teaches):,} of {data.num_frames:,} frames, in "
+        f"teach      {count:,} of {data.num_frames:,} frames, in "
         f"{len(np.unique(episodes)):,} of {data.num_episodes:,} episodes",
         flush=True,
     )
+    if 0 < count < LEAST_TO_LEARN_FROM:
+        console.print(
+            f"note: {data.path}: {count} frames teach, and fewer than {LEAST_TO_LEARN_FROM} are "
+            "too few to tell anything from; record more demonstrations",
+            soft_wrap=True,
+            markup=False,
+        )
 
 
 def print_unheeded(data: Recordings, cameras: Sequence[str] = ()) -> None:

@@ -6,12 +6,9 @@ import numpy as np
 
 from ilrobot.data.recordings import Recordings
 from ilrobot.data.transitions import Transitions
-from ilrobot.errors import UserError
+from ilrobot.learners.enough import check_enough
 from ilrobot.rewards.config import RewardConfig
 from ilrobot.spec import Spec
-
-#: Fewer cannot be told from anything.
-LEAST = 16
 
 
 def expert_transitions(
@@ -45,14 +42,10 @@ def expert_transitions(
         if ends:
             kept[-1] = np.union1d(kept[-1], steps[known.terminal[steps]])
     found = known.where(np.concatenate(kept))
-    if len(found) < LEAST:
-        cure = "record more demonstrations"
-        if every > 1:
-            cure = f"take a smaller --subsample than {every}, or {cure}"
-        raise UserError(
-            f"{recordings.path}: {len(found)} demonstrated steps remain, and a discriminator needs "
-            f"at least {LEAST}; {cure}"
-        )
+    cure = "record more demonstrations"
+    if every > 1:
+        cure = f"take a smaller --subsample than {every}, or {cure}"
+    check_enough(len(found), recordings.path, "demonstrated steps", cure)
     return found
 
 

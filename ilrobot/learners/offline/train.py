@@ -18,6 +18,7 @@ from ilrobot.errors import UserError
 from ilrobot.learners.behavioral_cloning import data_used
 from ilrobot.learners.checkpointed import go_back, run_checkpointed
 from ilrobot.learners.config import TrainConfig
+from ilrobot.learners.enough import check_enough
 from ilrobot.learners.machine import find_device, numerics, require_memory, within_memory
 from ilrobot.learners.offline.experience import Experience, fit_normalizers
 from ilrobot.learners.offline.learner import OfflineMethod
@@ -95,8 +96,8 @@ def train_offline(
         on_note: Told what `OfflineMethod.note` says, if anything.
 
     Raises:
-        UserError: A setting is out of range, the rewards are not known or all alike, actions are
-            choices, or `output` holds something else.
+        UserError: A setting is out of range, the rewards are not known or all alike, there are too
+            few steps, actions are choices, or `output` holds something else.
         WorkFailed: It diverged, or the memory or the disk is full.
     """
     began = time.perf_counter()
@@ -126,6 +127,7 @@ def train_offline(
         there = Run.check(output, described, resume=resume)
         if there is not None and there.done and there.policy_file.exists():
             return load_policy(output)
+        check_enough(len(transitions), dataset.path, "steps of which it is known what followed")
         note = method.note(transitions)
         if note:
             on_note(note)

@@ -137,18 +137,22 @@ def test_mistakes_are_one_line(data, tmp_path, capsys):
 
 def test_data_that_no_offline_learner_can_use_are_one_line(tmp_path, capsys):
     spec = Spec((Feature("observation.state", (1,)),), Feature("action", (1,)), 10.0)
-    state = np.arange(4, dtype=np.float32)[:, None]
+    state = np.arange(20, dtype=np.float32)[:, None]
     bare = {"observation.state": state, "action": state}
-    success = {**bare, "next.reward": np.zeros(4), "next.success": np.arange(4) == 3}
-    alike = {**bare, "next.reward": np.ones(4)}
-    late = {**alike, "next.reward": np.array([0.0, 0.0, 0.0, 1.0])}
+    last = np.arange(20) == 19
+    success = {**bare, "next.reward": np.zeros(20), "next.success": last}
+    alike = {**bare, "next.reward": np.ones(20)}
+    late = {**alike, "next.reward": last.astype(np.float64)}
+    good = {**alike, "next.reward": np.linspace(0, 1, 20)}
+    few = {name: values[:5] for name, values in good.items()}
     chosen = replace(spec, action=Feature("action", (), "int64"), choices=4)
     sets = {
         "bare": (spec, bare, "has no rewards (in next.reward)"),
         "zero": (spec, success, "all 0; take --reward success"),
         "alike": (spec, alike, "every step brings the same reward (1)"),
         "late": (spec, late, "rewards come at the last steps alone"),
-        "discrete": (chosen, {**alike, "action": np.arange(4)}, "its actions are 4 choices"),
+        "discrete": (chosen, {**alike, "action": np.arange(20) % 4}, "its actions are 4 choices"),
+        "few": (spec, few, "4 steps of which it is known what followed remain, and at least 16"),
     }
     for name, (of, columns, said) in sets.items():
         typed = {

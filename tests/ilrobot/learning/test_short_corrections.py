@@ -64,7 +64,23 @@ def _recordings(spec):
 )
 def test_train_says_how_many_frames_teach(weighting, said, capsys):
     print_lessons(_recordings(_spec(("dx", "dy", "dz"))), weighting)
-    assert capsys.readouterr().out == f"teach      {said} episodes\n"
+    told = capsys.readouterr()
+    assert told.out == f"teach      {said} episodes\n"
+    assert not told.err
+
+
+def test_train_says_where_too_few_frames_teach(capsys):
+    spec = _spec(("dx", "dy", "dz"))
+    columns = {
+        feature.name: np.zeros((5, *feature.shape), np.float32)
+        for feature in (*spec.observations, spec.action)
+    }
+    few = MemoryRecordings(spec, [Episode(EpisodeInfo("test", 20.0, Outcome.SUCCESS), columns)])
+    print_lessons(few, "plain")
+    told = capsys.readouterr()
+    assert told.out == "teach      5 of 5 frames, in 1 of 1 episodes\n"
+    assert "5 frames teach, and fewer than 16 are too few" in told.err
+    assert told.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
