@@ -18,6 +18,7 @@ from ilrobot.learners.adversarial.discriminator import (
     DiscriminatorConfig,
     Judgement,
 )
+from ilrobot.learners.adversarial.divergence import MARGIN, LastRounds, guessing_loss
 from ilrobot.learners.adversarial.remembered import Remembered
 from ilrobot.learners.adversarial.rows import Rows
 from ilrobot.learners.online import reported
@@ -69,6 +70,7 @@ class Contest:
         self._generator = torch.Generator().manual_seed(seed)
         self._optimizer = torch.optim.Adam(discriminator.parameters(), lr=config.learning_rate)
         self._judgement: Judgement | None = None
+        self._last_rounds = LastRounds(config.updates)
 
     @property
     def steps(self) -> int:
@@ -114,6 +116,7 @@ class Contest:
             "discriminator": self.discriminator.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "memory": self._memory.state(),
+            "last_rounds": self._last_rounds.state(),
             "generator": self._generator.get_state(),
             "reinforcer": self.reinforcer.state(),
         }
@@ -125,6 +128,7 @@ class Contest:
         self._optimizer.load_state_dict(state["optimizer"])
         self._generator.set_state(state["generator"])
         self._memory.load_state(state["memory"], self._expert.observations.device)
+        self._last_rounds.load_state(state.get("last_rounds", []))  # none in checkpoints of before
 
     def _rows(self, transitions: Transitions) -> Rows:
         return Rows.of(transitions, self._reward.tensor, absorbing=self._absorbing)
@@ -146,26 +150,42 @@ class Contest:
         for _ in range(config.updates):
             expert = self._expert.draw(config.batch_size, self._generator, self._weights)
             policy = self._memory.rows.draw(config.batch_size, self._generator)
-            loss, logits = self.discriminator.loss(expert, policy, density)
-            total = loss
+            error = self.discriminator.loss(expert, policy, density)
+            total = error.loss
             if config.regularizer == "gradient-penalty":
                 share = torch.rand(config.batch_size, 1, generator=self._generator)
-                between = self.discriminator.gradient_penalty(expert, policy, share.to(loss.device))
-                total = loss + config.penalty * between
+                between = self.discriminator.gradient_penalty(
+                    expert, policy, share.to(total.device)
+                )
+                total = error.loss + config.penalty * between
             self._optimizer.zero_grad()
             total.backward()
             self._optimizer.step()
             half = config.batch_size
-            right = (logits[:half] > 0).float().mean(), (logits[half:] < 0).float().mean()
-            seen.append(torch.stack([loss.detach(), *right]))
-        judged = torch.stack(seen).mean(dim=0).tolist()
+            expert_right = (error.logits[:half] > 0).float().mean()
+            policy_right = (error.logits[half:] < 0).float().mean()
+            seen.append(
+                torch.stack([error.loss.detach(), expert_right, policy_right, error.untaught])
+            )
+        *judged, untaught = torch.stack(seen).mean(dim=0).tolist()
+        remedy = (
+            "train into another --output with a lower --discriminator-learning-rate or another "
+            "--regularizer"
+        )
         if not np.isfinite(judged).all() or not _finite(self.discriminator):
             raise WorkFailed(
-                f"the discriminator diverged after {self.steps} environment steps; train into "
-                "another --output with a lower --discriminator-learning-rate or another "
-                "--regularizer"
+                f"the discriminator diverged after {self.steps} environment steps; {remedy}"
             )
-        return Judgement(*judged)
+        judgement = Judgement(*judged)
+        guessing = guessing_loss(untaught)
+        self._last_rounds.add(judgement.loss, guessing)
+        if often := self._last_rounds.diverging:
+            raise WorkFailed(
+                f"the discriminator diverged: in {often} it erred more than {MARGIN:g} times as "
+                f"much as by guessing (loss {judgement.loss:.3g}, by guessing {guessing:.3g}, "
+                f"after {self.steps} environment steps); {remedy}"
+            )
+        return judgement
 
 
 def _finite(module: nn.Module) -> bool:

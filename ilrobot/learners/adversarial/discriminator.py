@@ -79,6 +79,21 @@ class Judgement:
     policy_accuracy: float
 
 
+@dataclass(frozen=True)
+class Error:
+    """How much a discriminator errs in one batch.
+
+    Attributes:
+        loss: Binary cross-entropy.
+        untaught: That of a discriminator of this form whose networks say 0 of everything.
+        logits: Of both halves, the expert's first, (N,).
+    """
+
+    loss: Tensor
+    untaught: Tensor
+    logits: Tensor
+
+
 class Discriminator(nn.Module, abc.ABC):
     """The logit z of a transition, and the reward that is made of it.
 
@@ -127,19 +142,20 @@ class Discriminator(nn.Module, abc.ABC):
 
     def logits(self, rows: Rows, policy: PolicyDensity) -> Tensor:
         """z of each transition under the policy as it is now, (N,)."""
-        logits = self.energy(self.features(rows)) + self.offset(rows, policy)
-        return logits.clamp(-LOGIT_CLIP, LOGIT_CLIP) if self.regularizer == "logit-clip" else logits
+        return self._clipped(self.energy(self.features(rows)) + self.offset(rows, policy))
 
-    def loss(self, expert: Rows, policy_rows: Rows, policy: PolicyDensity) -> tuple[Tensor, Tensor]:
-        """Binary cross-entropy over both halves, and the logits of both, the expert's first."""
-        logits = self.logits(Rows.joined([expert, policy_rows]), policy)
-        labels = torch.full_like(logits, POLICY)
-        labels[: len(expert)] = EXPERT
-        weights = torch.cat(
-            [logits.new_full((len(r),), 0.5 / len(r)) for r in (expert, policy_rows)]
+    def loss(self, expert: Rows, policy_rows: Rows, policy: PolicyDensity) -> Error:
+        """How much it errs over both halves."""
+        rows = Rows.joined([expert, policy_rows])
+        offset = self.offset(rows, policy)
+        logits = self._clipped(self.energy(self.features(rows)) + offset)
+        count = len(expert)
+        return Error(
+            _cross_entropy(logits, count), _cross_entropy(self._clipped(offset), count), logits
         )
-        each = functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
-        return (weights * each).sum(), logits
+
+    def _clipped(self, logits: Tensor) -> Tensor:
+        return logits.clamp(-LOGIT_CLIP, LOGIT_CLIP) if self.regularizer == "logit-clip" else logits
 
     def gradient_penalty(self, expert: Rows, policy_rows: Rows, share: Tensor) -> Tensor:
         """E[(‖∇z‖ - 1)²] at points between pairs of expert and policy.
@@ -154,6 +170,16 @@ class Discriminator(nn.Module, abc.ABC):
         (gradient,) = torch.autograd.grad(self.energy(between).sum(), between, create_graph=True)
         norm = gradient[:, : self.penalized(between)].square().sum(dim=1).add(1e-12).sqrt()
         return (norm - 1).square().mean()
+
+
+def _cross_entropy(logits: Tensor, count: int) -> Tensor:
+    """Of logits whose first `count` are the expert's; the expert's and the others count alike."""
+    labels = torch.full_like(logits, POLICY)
+    labels[:count] = EXPERT
+    halves = (count, len(logits) - count)
+    weights = torch.cat([logits.new_full((size,), 0.5 / size) for size in halves])
+    each = functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
+    return (weights * each).sum()
 
 
 def normalize_spectrum(network: nn.Module) -> None:

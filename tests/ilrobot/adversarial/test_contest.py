@@ -13,6 +13,7 @@ from ilrobot.env import make_env
 from ilrobot.errors import WorkFailed
 from ilrobot.learners.adversarial.contest import Contest
 from ilrobot.learners.adversarial.discriminator import DiscriminatorConfig
+from ilrobot.learners.adversarial.divergence import LastRounds, guessing_loss
 from ilrobot.learners.adversarial.making import DEFAULTS, Method, make_contest
 from ilrobot.learners.finetuning.reinforced import ReinforcedLearner
 from ilrobot.learners.reinforcement.config import INITIAL_LOG_STD, SCRATCH, PpoConfig
@@ -53,10 +54,15 @@ def expert(episodes: int = 20) -> Transitions:
     )
 
 
-def contest(env: TaskVectorEnv, method: Method = "gail", **changes) -> Contest:
+def contest(
+    env: TaskVectorEnv,
+    method: Method = "gail",
+    discriminator: DiscriminatorConfig = FAST,
+    **changes,
+) -> Contest:
     torch.manual_seed(0)
     policy = new_policy(env.task, SCRATCH, INITIAL_LOG_STD)
-    config = replace(DEFAULTS[method], ppo=QUICK, discriminator=FAST)
+    config = replace(DEFAULTS[method], ppo=QUICK, discriminator=discriminator)
     config = replace(config, reward=replace(config.reward, width=32, **changes))
     return make_contest(config, policy, env, expert(), seed=0)
 
@@ -192,3 +198,64 @@ def test_a_discriminator_that_diverges_is_told(env: TaskVectorEnv):
         found.discriminator.reward.network[-1].bias.fill_(np.inf)
     with pytest.raises(WorkFailed, match="discriminator diverged after 512 environment steps"):
         found.improve()
+
+
+HASTY = replace(FAST, learning_rate=0.99, penalty=10.0)
+
+
+def _until_told(found: Contest) -> str:
+    with pytest.raises(WorkFailed) as told:  # noqa: PT012
+        while found.steps < 512 * 30:
+            found.improve()
+    return str(told.value)
+
+
+def test_a_discriminator_that_diverges_and_stays_finite_is_told(env: TaskVectorEnv):
+    said = _until_told(contest(env, discriminator=HASTY))
+    assert "diverged: in 6 of the last 10 rounds it erred more than 1.5 times as much" in said
+    assert "by guessing 0.693, after " in said
+    assert "a lower --discriminator-learning-rate" in said
+
+
+def test_a_discriminator_that_diverges_is_told_as_soon_when_it_was_interrupted(env: TaskVectorEnv):
+    found = contest(env, discriminator=HASTY)
+    found.improve()
+    assert found._last_rounds.state() == [True]
+    again = contest(env, discriminator=HASTY)
+    again.load_state(found.state())
+    assert again._last_rounds.state() == [True]
+
+
+@pytest.mark.parametrize(("method", "rate"), [("gail", 1e-2), ("airl", 1e-5)])
+def test_a_discriminator_that_learns_quickly_or_hardly_does_not_diverge(
+    env: TaskVectorEnv, method: Method, rate: float
+):
+    found = contest(env, method, discriminator=replace(FAST, learning_rate=rate))
+    while found.steps < 512 * 6:
+        found.improve()
+    assert not any(found._last_rounds.state())
+
+
+def test_more_than_half_of_the_last_rounds_have_to_be_worse_than_guessing():
+    last = LastRounds(updates=16)
+    for loss in (9.0, 9.0, 9.0, 0.1, 9.0, 1.4, 9.0):
+        assert not last.diverging
+        last.add(loss, guessing=1.0)
+    assert not last.diverging
+    last.add(1.6, guessing=1.0)
+    assert last.diverging == "6 of the last 10 rounds"
+    for _ in range(5):
+        last.add(1.0, guessing=1.0)
+    assert not last.diverging
+
+    few = LastRounds(updates=2)
+    for _ in range(40):
+        few.add(9.0, guessing=1.0)
+    assert not few.diverging
+    few.add(9.0, guessing=1.0)
+    assert few.diverging == "41 of the last 80 rounds"
+
+
+def test_guessing_errs_as_much_as_what_is_known_without_learning():
+    assert guessing_loss(0.01) == pytest.approx(0.693, abs=1e-3)
+    assert guessing_loss(3.0) == 3.0

@@ -65,7 +65,7 @@ def fit(discriminator, expert, policy, policy_density, steps=600):
             group["lr"] = 3e-3 * (1 - step / steps)
         drawn = [part.draw(512, draw) for part in (expert, policy)]
         adam.zero_grad()
-        discriminator.loss(*drawn, policy_density)[0].backward()
+        discriminator.loss(*drawn, policy_density).loss.backward()
         adam.step()
 
 
@@ -93,7 +93,8 @@ def test_the_optimum_is_the_share_of_the_experts_density():
 def test_both_halves_count_alike_whatever_their_number():
     found = gail()
     few, many = rows(gaussian(0.0, 10, 0)), rows(gaussian(1.0, 1000, 1))
-    loss, logits = found.loss(few, many, density())
+    error = found.loss(few, many, density())
+    loss, logits = error.loss, error.logits
     softplus = nn.functional.softplus
     by_hand = (softplus(-logits[:10]).mean() + softplus(logits[10:]).mean()) / 2
     torch.testing.assert_close(loss, by_hand)
@@ -149,7 +150,7 @@ def test_log_pi_is_that_of_the_policy_of_now_for_both_halves():
         policy = density(log_std=log_std)
         expected = energy - policy.log_density(part.observations, part.actions)
         torch.testing.assert_close(found.logits(part, policy), expected)
-        loss_logits = found.loss(part, part, policy)[1]
+        loss_logits = found.loss(part, part, policy).logits
         torch.testing.assert_close(loss_logits, torch.cat([expected, expected]))
 
 
