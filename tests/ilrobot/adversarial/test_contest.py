@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from ilrobot.data.recordings import Recordings
 from ilrobot.data.transitions import Transitions
 from ilrobot.env import make_env
 from ilrobot.errors import WorkFailed
@@ -15,12 +17,16 @@ from ilrobot.learners.adversarial.contest import Contest
 from ilrobot.learners.adversarial.discriminator import DiscriminatorConfig
 from ilrobot.learners.adversarial.divergence import LastRounds, guessing_loss
 from ilrobot.learners.adversarial.making import DEFAULTS, Method, make_contest
+from ilrobot.learners.config import TrainConfig
 from ilrobot.learners.finetuning.reinforced import ReinforcedLearner
+from ilrobot.learners.online import describe_online, train_online
 from ilrobot.learners.reinforcement.config import INITIAL_LOG_STD, SCRATCH, PpoConfig
 from ilrobot.learners.reinforcement.reinforcer import make_reinforcer
 from ilrobot.learners.reinforcement.vector_env import TaskVectorEnv
 from ilrobot.policies.density import new_policy
+from ilrobot.policies.policy import Policy
 from ilrobot.rewards.model import REWARD_FILE, RewardModel
+from ilrobot.run import Run
 from tests.exhaustive import thinned
 from tests.ilrobot.learning import line_world
 
@@ -217,13 +223,22 @@ def test_a_discriminator_that_diverges_and_stays_finite_is_told(env: TaskVectorE
     assert "a lower --discriminator-learning-rate" in said
 
 
-def test_a_discriminator_that_diverges_is_told_as_soon_when_it_was_interrupted(env: TaskVectorEnv):
-    found = contest(env, discriminator=HASTY)
-    found.improve()
-    assert found._last_rounds.state() == [True]
-    again = contest(env, discriminator=HASTY)
-    again.load_state(found.state())
-    assert again._last_rounds.state() == [True]
+def test_it_is_told_again_by_a_run_that_goes_on_and_the_checkpoint_is_kept(
+    env: TaskVectorEnv, tmp_path: Path
+):
+    config = TrainConfig(steps=512 * 30, checkpoint_seconds=1e-9, device="cpu")
+    for resume in (False, True):
+        found = contest(env, discriminator=HASTY)
+        described = describe_online("gail", found.policy, config, {}, tmp_path / "run", None, None)
+        with pytest.raises(WorkFailed, match=r"diverged: in .*keeps the checkpoint from before"):
+            train_online(found, described, tmp_path / "run", resume=resume, record=_not_asked)
+        assert Run.read(tmp_path / "run").description.status == "failed"
+        kept = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["training"]
+        assert sum(kept["learner"]["last_rounds"]) == 5
+
+
+def _not_asked(policy: Policy, folder: Path) -> Recordings:
+    raise AssertionError("attempts are recorded of policies that were learnt")
 
 
 @pytest.mark.parametrize(("method", "rate"), [("gail", 1e-2), ("airl", 1e-5)])
