@@ -40,7 +40,7 @@ class Circling(Actor):
     def act(self, observation, now):
         self.ticks += 1
         action = 256 + 150 * np.array([np.cos(self.ticks), np.sin(self.ticks)], np.float32)
-        return Decision(action, Source.DEMO, event=Event.SUCCESS if self.ticks == 9 else None)
+        return Decision(action, Source.DEMO, event=Event.SUCCESS if self.ticks == 18 else None)
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +147,7 @@ def test_a_frame_without_a_picture_of_its_own_teaches_nothing(films, monkeypatch
     print_unheeded(films)
     assert capsys.readouterr().out == ""
     print_unheeded(films, ("top",))
-    assert "2 of 9 frames show the picture of the one before" in capsys.readouterr().out
+    assert "2 of 18 frames show the picture of the one before" in capsys.readouterr().out
 
 
 def test_a_strip_is_refused(films, monkeypatch):
