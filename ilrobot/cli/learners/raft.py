@@ -43,8 +43,7 @@ class Raft(TriedInTask):
     """Rounds of trying and cloning."""
 
     time_budget: Annotated[str | None, optional("TIME", "--rounds says how long")] = None
-    """How long all may take, such as 90s, 10m or 1h: one round, and of the others those that fit
-    if each takes as long as those before."""
+    """How long all may take, such as 90s, 10m or 1h: the first round, and as many more as fit."""
 
     episodes: int = 100
     """Beginnings in each round."""
