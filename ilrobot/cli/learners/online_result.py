@@ -51,10 +51,11 @@ def print_online_result(output: Path, counted: str, *, json: bool, last: int, to
         over = f" (the last round{by} {'go' if by else 'goes'} beyond the {asked:,} asked for)"
     if tried:
         over = f", {tried:,.0f} steps{over}"
+    timed = result.steps - kept.get("last_steps", 0)
     print(f"policy     {output / 'policy.pt'}")
     print(
         f"{counted:10} {result.steps:,} in the task{over}, {run.seconds:.0f} s, "
-        f"{pace(result.steps / max(run.seconds, 1e-9), counted)}"
+        f"{pace(timed / max(run.seconds, 1e-9), counted)}"
     )
     words = ", ".join(f"{name} {value:g}" for name, value in means.items())
     print(f"at last    {words or 'no episode has ended'} ({told})")
@@ -64,6 +65,8 @@ def print_online_result(output: Path, counted: str, *, json: bool, last: int, to
             print(f"kept       {share}; the clone {kept['clone']:.0%}")
         else:
             print(f"kept       the clone, since nothing learnt did as well: {share}")
+        if kept["kept"] == 0:
+            print("           success alone teaches; begin with a clone that succeeds at times")
     print(f"next       ilrobot eval --policy {output}")
     print(f"           ilrobot export --policy {output} --output policy.onnx")
     if (output / REWARD_FILE).exists():

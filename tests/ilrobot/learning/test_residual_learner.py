@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from ilrobot.cli import _main
+from ilrobot.cli.learners.online_result import print_online_result
 from ilrobot.data.dataset import Dataset
 from ilrobot.data.recorder import DatasetRecorder
 from ilrobot.env import make_env
@@ -223,6 +224,11 @@ def test_from_the_command_line(clone: Path, tmp_path: Path, capsys):
         f"{run.result.steps} in the task (the last round and, by {kept['last_steps']}, the "
         "attempts at the end go beyond the 500 asked for)"
     ) in printed
+    pace = (run.result.steps - kept["last_steps"]) / run.seconds
+    assert f"{run.seconds:.0f} s {pace:.0f} steps/s" in printed.replace(",", "")
+    (tmp_path / "run" / "kept.json").write_text(json.dumps({**kept, "kept": 0.0}))
+    print_online_result(tmp_path / "run", "steps", json=False, last=10, told="while exploring")
+    assert "success alone teaches; begin with a clone" in capsys.readouterr().out
     assert _main(["info", str(tmp_path / "run")]) == 0
     assert "residual" in capsys.readouterr().out
     for learner, said in (("residual", "has a residual already"), ("raft", "learnt by trying")):
