@@ -274,7 +274,8 @@ class OnlineLearning:
         if budget is None:
             return max(self._config.steps, self.step)
         fit = self.step + round(max(0.0, budget - self.seconds) * rate)
-        return min(fit, self._config.steps)
+        begun = math.ceil(self.step / self._together)
+        return min(max(fit // self._together, begun, 1) * self._together, self._config.steps)
 
 
 @contextmanager

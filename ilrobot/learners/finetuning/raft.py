@@ -143,16 +143,19 @@ class RaftLearner:
             it is; how many ``tries`` were made, and their environment steps, ``tried``. After a
             round how many attempts were ``kept``, and how many of these are ``new``.
         """
-        told: dict[str, float] = {}
         if self._trying is None:
             self._begin()
+        told = None
         if self._left:
             assert self._trying is not None
             begin, results = self._left.popleft(), next(self._trying)
-            told = _told(begin, results)
+            lengths, first = [result.length for result in results], results[0]
             if begin.seed < self._config.seed + self._made:
-                return {**self._loss, **told}
+                return {**self._loss, **_told(lengths)}
             self._made += 1
+            if not begin.made:
+                told = _told(lengths, first.total_reward, first.outcome)
+        told = self._told_of_last() if told is None else told
         if self._made % self._config.episodes == 0:
             told |= self._clone(self._config.round_of(self._done))
         self._done += 1
@@ -240,6 +243,13 @@ class RaftLearner:
                 found.setdefault(info.seed, []).append((index, info))
         return [found[seed] for seed in sorted(found)]
 
+    def _told_of_last(self) -> dict[str, float]:
+        """What is reported of a beginning of which a run that was cut off made attempts."""
+        attempts, made = Dataset.open(self._folder / ATTEMPTED), self._tried()[self._done]
+        played = [attempts.episode(index) for index, _ in made]
+        total_reward = float(played[0].columns["next.reward"].sum())
+        return _told([len(episode) for episode in played], total_reward, played[0].info.outcome)
+
     def _clone(self, number: int) -> dict[str, float]:
         """Clone the best of all rounds up to this one, or read what was; what to report of it."""
         self.close()
@@ -265,18 +275,22 @@ class RaftLearner:
         return {"kept": float(len(kept)), "new": float(new)}
 
 
-def _told(begin: Beginning, results: Sequence[EpisodeResult]) -> dict[str, float]:
-    """What to report of the attempts from a beginning that were made now."""
-    told = {
-        "tries": float(len(results)),
-        "tried": float(sum(result.length for result in results)),
-    }
-    first = results[0]
-    if begin.made:  # the policy as it is was tried before
+def _told(
+    lengths: Sequence[int], total_reward: float | None = None, outcome: Outcome = Outcome.UNKNOWN
+) -> dict[str, float]:
+    """What to report of attempts from a beginning.
+
+    Args:
+        lengths: Of the attempts.
+        total_reward: Of the first one (None: none of them is the policy's as it is).
+        outcome: Of the first one.
+    """
+    told = {"tries": float(len(lengths)), "tried": float(sum(lengths))}
+    if total_reward is None:
         return told
-    told = {"return": first.total_reward, "length": float(first.length), **told}
-    if first.outcome is not Outcome.UNKNOWN:
-        told["success"] = float(first.success)
+    told = {"return": total_reward, "length": float(lengths[0]), **told}
+    if outcome is not Outcome.UNKNOWN:
+        told["success"] = float(outcome is Outcome.SUCCESS)
     return told
 
 

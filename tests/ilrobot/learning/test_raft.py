@@ -234,6 +234,15 @@ def test_a_cloning_that_was_cut_off_is_made(clones, when, tmp_path, capsys, monk
     assert _main([*arguments, "--resume"]) == 0
     assert Run.read(run / "round-1").done
     _check_tried(Dataset.open(run / ATTEMPTED), [0, 1], most=3)
+    attempts, rows = Dataset.open(run / ATTEMPTED), read_metrics(run / "metrics.jsonl")
+    assert [row["step"] for row in rows] == [1, 2]
+    for seed, row in enumerate(rows):
+        made = [index for index, info in enumerate(attempts.infos) if info.seed == seed]
+        first = attempts.episode(made[0])
+        assert row["return"] == pytest.approx(first.columns["next.reward"].sum())
+        assert row["length"] == len(first)
+        assert row["success"] == (first.info.outcome is Outcome.SUCCESS)
+        assert row["tries"] == len(made)
     cloned, learnt, begun = (load_policy(f) for f in (run / "round-1", run, clones["bc"]))
     assert_same_weights(learnt, cloned)
     with pytest.raises(AssertionError):
@@ -308,6 +317,9 @@ def test_where_nothing_succeeds_more_tries_help(clones: dict[str, Path], tmp_pat
     assert described.result is not None
     assert described.result.steps == 2
     assert_same_weights(load_policy(run), load_policy(run / "round-1"))
+    last = read_metrics(run / "metrics.jsonl")[-1]
+    assert (last["step"], last["length"], last["success"]) == (2, 20, 0)
+    assert last["tries"] > 1
     check_mistake([*begun, "--resume"], "begun with tries 9, not 1", capsys)
 
 
